@@ -1,0 +1,1 @@
+"""Answering models: each file wraps one kind behind `eval.protocol.AnswerModel`."""

@@ -1,0 +1,1 @@
+"""The static leaderboard page: its template and what fills it."""

@@ -1,0 +1,67 @@
+"""Files are written whole or not at all: a temporary name beside the target, then one rename."""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from gymqa.errors import GymQAError
+
+
+@contextmanager
+def atomic_path(target: Path) -> Iterator[Path]:
+    """Yield a temporary path of the same suffix in `target`'s folder; rename it to `target` on success.
+
+    The folder is made if absent. When the block raises (Ctrl-C too), the temporary file is removed and `target`
+    stays as it was.
+
+    Raises:
+        GymQAError: the folder cannot be made or written to.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.stem}-", suffix=target.suffix)
+    except OSError as error:
+        raise GymQAError(
+            f"cannot write in {target.parent}: {error.strerror or error}; choose a folder you may write to"
+        ) from error
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)  # mkstemp makes files private; results are meant to be read
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(target: Path, text: str) -> None:
+    """Write `text` as UTF-8 to `target`, whole or not at all."""
+    with atomic_path(target) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(target: Path, value: Any) -> None:
+    """Write `value` as indented JSON with a final newline, whole or not at all."""
+    write_text(target, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        GymQAError: the file is missing, or is not JSON (the line and column are named).
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise GymQAError(f"{path} does not exist; check the path, or run the step that writes it") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise GymQAError(f"{path} is not valid JSON ({error}); remove it and run the step that writes it again") from error
+    except OSError as error:
+        raise GymQAError(f"{path} cannot be read: {error.strerror or error}") from error

@@ -1,0 +1,49 @@
+"""One look for every long job: what is being done, how far, how fast, and the time left."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import TimeRemainingColumn as TimeLeftColumn
+
+Item = TypeVar("Item")
+console = Console(stderr=True)
+
+
+class ProgressBar:
+    """A bar in the terminal; on anything that is not a terminal, nothing but the first and the last line."""
+
+    def __init__(self, progress: Progress, task: int) -> None:
+        self._progress, self._task = progress, task
+
+    def advance(self, steps: int = 1, note: str = "") -> None:
+        """Move `steps` further; `note` (say, the loss) stands at the end of the line."""
+        self._progress.update(self._task, advance=steps, note=note)  # type: ignore[arg-type]
+
+
+@contextmanager
+def progress_bar(what: str, total: int, done: int = 0) -> Iterator[ProgressBar]:
+    """Show a bar for `total` steps of `what`, of which `done` were there from an earlier run."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeLeftColumn(),
+        TextColumn("[dim]{task.fields[note]}"),
+    )
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task(what, total=total, completed=done, note="")
+        yield ProgressBar(progress, task)
+
+
+def track(items: Iterable[Item], what: str, total: int) -> Iterator[Item]:
+    """Yield `items` one by one behind a progress bar of `total` steps."""
+    with progress_bar(what, total) as bar:
+        for item in items:
+            yield item
+            bar.advance()

@@ -1,0 +1,1 @@
+"""Procedural gymnast: skeleton, elements, renderer and a release in FineGym's format (GymSim)."""

@@ -1,0 +1,1 @@
+"""Video recognizers trained with few labels: SeFAR, its parts, and the baselines."""
