@@ -1,0 +1,104 @@
+"""Videos to frames (decord, one sequential pass) and frames to videos (PyAV, H.264).
+
+decord readers do not survive a fork: `decode` opens its reader in the process that calls it and keeps none.
+"""
+
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from gymqa.atomic import atomic_path
+from gymqa.errors import GymQAError
+from gymqa.sampling import uniform
+
+Frames = NDArray[np.uint8]  # [T, H, W, 3] RGB
+
+CHUNK = 64  # frames converted at a time, so that a long raw video is never in memory at full size
+
+
+class VideoError(GymQAError):
+    """A video that is missing, empty, broken, or cannot be written; the text names the file."""
+
+
+def decode(path: Path, size: int | None = None, max_frames: int | None = None) -> Frames:
+    """Decode a video in one sequential pass.
+
+    Args:
+        path: a video file.
+        size: pixels; the short side is resized to it and the middle square kept. None keeps the picture as it is.
+        max_frames: keep at most this many frames, evenly spaced; None keeps all.
+
+    Returns:
+        uint8 [T, H, W, 3], RGB, T >= 1.
+
+    Raises:
+        VideoError: the file is missing, empty or does not decode.
+    """
+    import decord  # here, not at the top: a reader's library must not be loaded before the workers fork
+
+    if not path.is_file():
+        raise VideoError(f"{path} does not exist; check the path of the video")
+    if path.stat().st_size == 0:
+        raise VideoError(f"{path} is empty; copy or render the video again")
+    try:
+        reader = decord.VideoReader(str(path), num_threads=1)
+        n_frames = len(reader)
+        if n_frames == 0:
+            raise VideoError(f"{path} holds no frames; copy or render the video again")
+        wanted = np.arange(n_frames) if max_frames is None or n_frames <= max_frames else uniform(n_frames, max_frames)
+        parts = []
+        for start in range(0, len(wanted), CHUNK):
+            chunk = reader.get_batch(wanted[start : start + CHUNK]).asnumpy()
+            parts.append(chunk if size is None else square(chunk, size))
+    except (decord.DECORDError, RuntimeError) as error:
+        raise VideoError(f"{path} does not decode; copy or render the video again") from error
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def square(frames: Frames, size: int) -> Frames:
+    """Resize the short side to `size` pixels and keep the middle square: [T, H, W, 3] -> [T, size, size, 3]."""
+    height, width = frames.shape[1:3]
+    scale = size / min(height, width)
+    to = (max(size, round(width * scale)), max(size, round(height * scale)))
+    top, left = (to[1] - size) // 2, (to[0] - size) // 2
+    if to == (width, height):
+        return np.ascontiguousarray(frames[:, top : top + size, left : left + size])
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    out = np.empty((len(frames), size, size, 3), np.uint8)
+    for i, frame in enumerate(frames):
+        out[i] = cv2.resize(frame, to, interpolation=method)[top : top + size, left : left + size]
+    return out
+
+
+def write_video(path: Path, frames: Frames, fps: float = 25.0, crf: int = 20, preset: str = "veryfast") -> None:
+    """Write frames as H.264 in mp4, whole or not at all; the same frames give the same bytes.
+
+    Args:
+        path: target, ends in .mp4.
+        frames: uint8 [T, H, W, 3] RGB with even H and W (4:2:0 chroma).
+        fps: frames a second.
+        crf: x264 quality, 0 (lossless) to 51.
+        preset: x264's trade of speed against size.
+
+    Raises:
+        VideoError: no frames, odd sides, or a wrong array.
+        GymQAError: the folder cannot be written to.
+    """
+    import av
+
+    if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8 or len(frames) == 0:
+        raise VideoError(f"{path}: frames must be uint8 [T, H, W, 3] with T >= 1, not {frames.dtype} {frames.shape}")
+    height, width = frames.shape[1:3]
+    if height % 2 or width % 2:
+        raise VideoError(f"{path}: H.264 needs even sides, not {width} x {height}; crop or pad by one pixel")
+    with atomic_path(path) as temporary, av.open(str(temporary), "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001))
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.thread_count = 1  # x264's output depends on the number of threads; videos are written in parallel anyway
+        stream.options = {"crf": str(crf), "preset": preset}
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode(None))
