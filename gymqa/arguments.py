@@ -1,0 +1,77 @@
+"""From a typed, documented function to its command line: `--help`, types, flags, lists and `--config` YAML."""
+
+import inspect
+import re
+import types
+import typing
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import docstring_parser
+from jsonargparse import ArgumentError, ArgumentParser
+
+from gymqa.errors import GymQAError
+
+Command = Callable[..., None]
+
+
+def call(command: Command, arguments: Sequence[str], prog: str) -> None:
+    """Parse `arguments` by the signature of `command` and call it.
+
+    Parameters without a default are positional; a `bool` that is False by default is a flag without a value; a list
+    takes several words (`--choices a b c d`); dataclasses open up (`--model.dim 128`); `--config file.yaml` holds any
+    of them, and words on the command line win over it.
+
+    Raises:
+        GymQAError: the words do not fit the signature.
+    """
+    parser = build_parser(command, prog)
+    try:
+        values = parser.instantiate(parser.parse_args(list(arguments)))
+    except ArgumentError as error:
+        raise GymQAError(f"{usage_sentence(str(error))} (see {prog} --help)") from error
+    command(**{name: values[name] for name in inspect.signature(command).parameters})
+
+
+def build_parser(command: Command, prog: str) -> ArgumentParser:
+    """Return the parser of one command; it raises ArgumentError rather than leaving the program."""
+    text = docstring_parser.parse(inspect.getdoc(command) or "")
+    parser = ArgumentParser(prog=prog, description=text.description, exit_on_error=False)
+    parser.add_argument("--config", action="config", help="YAML file with any of these options.")
+    hints = typing.get_type_hints(command)
+    parameters = inspect.signature(command).parameters.values()
+    flags = {p.name for p in parameters if p.default is False}
+    lists = {p.name: item for p in parameters if p.default is not p.empty and (item := _list_item(hints[p.name]))}
+    parser.add_function_arguments(command, as_group=False, as_positional=True, skip=flags | lists.keys())
+    help_of = {p.arg_name: p.description for p in text.params}
+    for parameter in parameters:
+        name = parameter.name
+        if name in flags:
+            parser.add_argument(f"--{name}", action="store_true", help=help_of.get(name))
+        elif name in lists:
+            parser.add_argument(
+                f"--{name}", nargs="+", type=lists[name], default=_default(parameter), help=help_of.get(name)
+            )
+    return parser
+
+
+def _list_item(hint: Any) -> type | None:
+    """Return X for `list[X]` and `list[X] | None`, None for anything else."""
+    options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    items = [typing.get_args(option)[0] for option in options if typing.get_origin(option) is list]
+    return items[0] if items else None
+
+
+def _default(parameter: inspect.Parameter) -> list[Any] | None:
+    """Return a list parameter's default as a list of its own."""
+    return None if parameter.default is None else list(parameter.default)
+
+
+def usage_sentence(error: str) -> str:
+    """Return the parser's message, often several lines about types, as one sentence about the option."""
+    key = re.search(r'Parser key "([^"]+)"', error)
+    value = re.search(r"(?:Given value|Got value): (.*)\s*$", error)
+    if key and value:
+        return f"option {key[1]} does not take {value[1].strip()!r}"
+    sentence = " ".join(error.split()).rstrip(".")
+    return re.sub(r'^Parser key "([^"]+)": ', r"option \1: ", sentence)

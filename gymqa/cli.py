@@ -1,0 +1,119 @@
+"""`gymqa COMMAND …`: finds the command, imports it only then, and turns wrong input into one sentence."""
+
+import difflib
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from gymqa import __version__
+from gymqa.errors import GymQAError
+
+# A table of its own, so that `gymqa --help` imports no command, hence neither torch nor a decoder.
+COMMANDS = {
+    "demo": "the whole road on rendered gymnasts, from video to leaderboard",
+    "ask": "ask a question with choices about one video",
+    "render": "render a GymSim release in FineGym's format",
+    "split": "make labelled, unlabelled and validation lists of a release",
+    "cache": "decode clips once into a frame cache",
+    "train": "train a recognizer with few labels",
+    "extract": "write a video encoder's frozen features into a feature store",
+    "finetune": "tune the projector and LoRA adapters of a multimodal model",
+    "evaluate": "ask a model every question of a benchmark",
+    "report": "make the leaderboard from predictions: table, JSON, page",
+    "questions": "count, build or check multiple-choice questions",
+    "list": "show the names that options take: recognizers, algorithms, encoders, …",
+}
+
+
+def help_text() -> str:
+    """Return what `gymqa --help` prints."""
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {what}" for name, what in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: gymqa COMMAND [options]",
+            "",
+            "Fine-grained gymnastics video questions: recognizers with few labels, encoders, language models, scores.",
+            "",
+            *lines,
+            "",
+            "gymqa COMMAND --help explains a command. --debug shows where an error came from. --version",
+        ]
+    )
+
+
+def dispatch(words: Sequence[str]) -> None:
+    """Run the command that `words` name.
+
+    Raises:
+        GymQAError: no such command, or its options or input are wrong.
+    """
+    if not words or words[0] in ("--help", "-h", "help"):
+        print(help_text())
+        return
+    if words[0] == "--version":
+        print(f"gymqa {__version__}")
+        return
+    name, arguments = words[0], words[1:]
+    _require_known("command", name, COMMANDS, "gymqa --help")
+    command = importlib.import_module(f"gymqa.commands.{name}").COMMAND
+    prog = f"gymqa {name}"
+    if isinstance(command, dict):
+        if not arguments or arguments[0] in ("--help", "-h"):
+            print(_group_help(prog, command))
+            return
+        _require_known(f"{name} command", arguments[0], command, f"{prog} --help")
+        prog, command, arguments = f"{prog} {arguments[0]}", command[arguments[0]], arguments[1:]
+    from gymqa.arguments import call  # half a second that --help does not need
+
+    call(command, arguments, prog)
+
+
+def _require_known(what: str, name: str, known: dict[str, object] | dict[str, str], listing: str) -> None:
+    """Refuse a name that is not in `known`, with the closest one that is."""
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"{listing} lists them"
+        raise GymQAError(f"there is no {what} {name!r}; {hint}")
+
+
+def _group_help(prog: str, group: dict[str, object]) -> str:
+    """Return the help of a command that has commands of its own: their names and first docstring lines."""
+    width = max(map(len, group))
+    lines = [f"  {name:<{width}}  {(command.__doc__ or '').splitlines()[0]}" for name, command in group.items()]
+    return "\n".join([f"usage: {prog} COMMAND [options]", "", *lines, "", f"{prog} COMMAND --help explains a command."])
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `gymqa` and return its exit status: 0 done, 2 wrong input, 130 stopped by Ctrl-C, 1 a defect of ours."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words
+    try:
+        dispatch([word for word in words if word != "--debug"])
+        sys.stdout.flush()
+        return 0
+    except GymQAError as error:
+        status, sentence = 2, str(error)
+    except KeyboardInterrupt:
+        status, sentence = 130, "stopped; the same command goes on from here"
+    except BrokenPipeError:  # the reader of our output (head, less) has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        status, sentence = (
+            1,
+            f"unexpected {type(error).__name__}: {error}; add --debug to see where, and please report it",
+        )
+        if debug:
+            raise
+    if debug and status == 2:
+        import traceback
+
+        traceback.print_exc()
+    print(f"gymqa: {sentence}", file=sys.stderr)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
