@@ -1,0 +1,219 @@
+"""FineGym's own files and folder: clip ids, element lists, the annotation JSON, and a release on disk.
+
+Sources: FineGym (CVPR'20) and its released `*_element.txt`, `finegym_annotation_info.json`.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from gymqa.atomic import read_json, write_text
+from gymqa.errors import GymQAError
+from gymqa.taxonomy import Taxonomy, read_taxonomy
+
+CLIP_ID = re.compile(r"([A-Za-z0-9_-]+)_E_(\d{6})_(\d{6})_A_(\d{4})_(\d{4})", re.ASCII)
+ACTION_ID = re.compile(r"E_(\d{6})_(\d{6})", re.ASCII)
+SUB_ACTION_ID = re.compile(r"A_(\d{4})_(\d{4})", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """One sub-action video. `label` is the class label of the setting, None where the clip is unlabelled."""
+
+    id: str
+    video_id: str
+    label: int | None
+
+
+class ClipId(NamedTuple):
+    """What a clip id says: seconds of the action in its video, seconds of the sub-action in its action."""
+
+    video_id: str
+    event_start: int
+    event_end: int
+    action_start: int
+    action_end: int
+
+
+@dataclass(frozen=True, slots=True)
+class SubAction:
+    """One annotated sub-action; `stages` are its (start, end) spans in seconds from the start of the action."""
+
+    clip_id: str
+    stages: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One annotated routine or vault: `event` is FineGym's event number, `start` and `end` seconds in the video."""
+
+    video_id: str
+    id: str
+    event: int
+    start: float
+    end: float
+    sub_actions: tuple[SubAction, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A FineGym-shaped folder and the taxonomy of one of its settings."""
+
+    root: Path
+    taxonomy: Taxonomy
+
+    @property
+    def annotations(self) -> Path:
+        """The folder of the annotation files."""
+        return annotations_folder(self.root)
+
+    def clip_path(self, clip_id: str) -> Path:
+        """Path of the clip's video, which need not exist.
+
+        Raises:
+            GymQAError: `clip_id` is no FineGym clip id (a path separator in it, for one).
+        """
+        parse_clip_id(clip_id)
+        return self.root / "subactions" / f"{clip_id}.mp4"
+
+
+def parse_clip_id(clip_id: str) -> ClipId:
+    """Take a clip id `VIDEO_E_xxxxxx_yyyyyy_A_zzzz_wwww` apart.
+
+    Raises:
+        GymQAError: another form; nothing that could lead out of a folder gets through.
+    """
+    match = CLIP_ID.fullmatch(clip_id)
+    if match is None:
+        raise GymQAError(
+            f"{clip_id!r} is no clip id; FineGym writes VIDEO_E_xxxxxx_yyyyyy_A_zzzz_wwww (letters, digits, - and _)"
+        )
+    video_id, *seconds = match.groups()
+    return ClipId(video_id, *(int(second) for second in seconds))
+
+
+def read_element_list(path: Path, n_classes: int | None = None) -> list[Clip]:
+    """Read lines `<clip id> <label>`, `<clip id>.mp4 <label>`, or bare ids (label None), in the file's order.
+
+    Raises:
+        GymQAError: the file is missing or empty, or a line is wrong (named as file:line): another form, a clip
+            twice, or a label that is not in [0, n_classes).
+    """
+    clips: dict[str, Clip] = {}
+    for number, line in enumerate(_lines(path), start=1):
+        if not line.strip():
+            continue
+        try:
+            clip = _read_element(line, n_classes)
+        except GymQAError as error:
+            raise GymQAError(f"{path}:{number}: {error}") from error
+        if clip.id in clips:
+            raise GymQAError(f"{path}:{number}: clip {clip.id} stands here a second time; remove one of its lines")
+        clips[clip.id] = clip
+    if not clips:
+        raise GymQAError(f"{path} lists no clip; write one `<clip id> <label>` a line")
+    return list(clips.values())
+
+
+def write_element_list(path: Path, clips: Iterable[Clip]) -> None:
+    """Write one clip a line, `<clip id> <label>`, or the id alone where the label is None; whole or not at all."""
+    write_text(path, "".join(clip.id + ("" if clip.label is None else f" {clip.label}") + "\n" for clip in clips))
+
+
+def read_annotations(path: Path) -> list[Action]:
+    """Read `finegym_annotation_info.json`, in the file's order.
+
+    Raises:
+        GymQAError: the file is missing, not JSON, or an entry of it has another shape (the entry is named).
+    """
+    videos = read_json(path)
+    if not isinstance(videos, dict):
+        raise GymQAError(f"{path} is not a FineGym annotation file: an object of videos is expected")
+    actions: list[Action] = []
+    for video_id, entries in videos.items():
+        if not isinstance(entries, dict):
+            raise GymQAError(
+                f"{path}: video {video_id} holds no object of actions (E_xxxxxx_yyyyyy); correct the entry"
+            )
+        for action_id, entry in entries.items():
+            try:
+                actions.append(_read_action(video_id, action_id, entry))
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                raise GymQAError(
+                    f"{path}: action {action_id} of video {video_id} is wrong ({error!r}); correct the entry"
+                ) from error
+    return actions
+
+
+def annotations_folder(root: Path) -> Path:
+    """`root/annotations`, or `root` itself where the annotation files lie in it directly (as downloaded)."""
+    nested = root / "annotations"
+    return nested if nested.is_dir() or not (root / "set_categories.txt").is_file() else root
+
+
+def open_release(root: Path, setting: str | None = None) -> Release:
+    """Open a FineGym-shaped folder; `setting` (say gym99) may be left out where the folder has only one.
+
+    The full list of elements, gym530, is not a setting of its own and counts only when named.
+
+    Raises:
+        GymQAError: no annotations there, or several settings to choose from and none chosen.
+    """
+    folder = annotations_folder(root)
+    found = sorted(path.name.removesuffix("_categories.txt") for path in folder.glob("*_categories.txt"))
+    if setting is None:
+        choices = [name for name in found if name not in ("set", "gym530")]
+        if not choices:
+            raise GymQAError(f"{root} is no FineGym release: {folder} holds no *_categories.txt; check the path")
+        if len(choices) > 1:
+            raise GymQAError(f"{root} holds the settings {', '.join(choices)}; name the one to use")
+        setting = choices[0]
+    return Release(root, read_taxonomy(folder, setting))
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError as error:
+        raise GymQAError(f"{path} does not exist; check the path, or run the step that writes it") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise GymQAError(f"{path} cannot be read as text ({error}); check that it is an element list") from error
+
+
+def _read_element(line: str, n_classes: int | None) -> Clip:
+    fields = line.split()
+    clip_id = fields[0].removesuffix(".mp4")
+    video_id = parse_clip_id(clip_id).video_id
+    if len(fields) == 1:
+        return Clip(clip_id, video_id, None)
+    label = fields[1]
+    if len(fields) > 2 or not (label.isascii() and label.isdigit()):
+        raise GymQAError(f"{line.strip()!r} is not `<clip id> <label>`; write the label as one whole number")
+    if n_classes is not None and int(label) >= n_classes:
+        raise GymQAError(f"label {label} is out of range; this setting has labels 0 to {n_classes - 1}")
+    return Clip(clip_id, video_id, int(label))
+
+
+def _read_action(video_id: str, action_id: str, entry: dict[str, Any]) -> Action:
+    if ACTION_ID.fullmatch(action_id) is None:
+        raise ValueError(f"{action_id!r} is not E_xxxxxx_yyyyyy")
+    ((start, end),) = _spans(entry["timestamps"])
+    sub_actions = []
+    for segment_id, segment in (entry["segments"] or {}).items():  # an action without sub-actions has null there
+        if SUB_ACTION_ID.fullmatch(segment_id) is None:
+            raise ValueError(f"{segment_id!r} is not A_zzzz_wwww")
+        stages = _spans(segment["timestamps"])
+        if len(stages) != segment["stages"]:
+            raise ValueError(f"{segment_id} says {segment['stages']} stages and gives {len(stages)}")
+        sub_actions.append(SubAction(f"{video_id}_{action_id}_{segment_id}", stages))
+    return Action(video_id, action_id, int(entry["event"]), start, end, tuple(sub_actions))
+
+
+def _spans(timestamps: list[list[float]]) -> tuple[tuple[float, float], ...]:
+    spans = tuple((float(start), float(end)) for start, end in timestamps)
+    for start, end in spans:
+        if not 0 <= start <= end:
+            raise ValueError(f"the span {start} to {end} s does not run forward")
+    return spans
