@@ -1,0 +1,96 @@
+"""The place: walls with banners and crowd, floor, mats, and the apparatus, each video its own."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from gymqa.sim.motion import BAR_GAP, HIGH_BAR, LOW_BAR, SURFACE, TABLE_HEIGHT
+from gymqa.sim.skeleton import Array
+
+Image = NDArray[np.uint8]
+Colour = tuple[int, int, int]
+PANORAMA_SCALE = 3.0  # sides of the backdrop in image sides
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A flat or thin part of the apparatus: a filled polygon (`width` 0) or a line of `width` metres; points [P, 3]."""
+
+    points: Array
+    colour: Colour
+    width: float = 0.0
+
+
+@dataclass(frozen=True)
+class Arena:
+    """One competition hall.
+
+    Attributes:
+        backdrop: [H, W, 3] picture of walls and crowd, larger than a frame, panned behind the athlete.
+        floor: colour of the floor; `mat` that of mats and the floor exercise area; `frame` that of the apparatus.
+    """
+
+    backdrop: Image
+    floor: Colour
+    mat: Colour
+    frame: Colour
+
+    @classmethod
+    def sample(cls, size: int, rng: np.random.Generator) -> "Arena":
+        """Draw a hall for frames of `size` pixels."""
+        side = int(size * PANORAMA_SCALE)
+        backdrop = np.empty((side, side, 3), np.uint8)
+        backdrop[:] = _colour(rng, 30, 130)
+        for _ in range(rng.integers(4, 12)):  # banners
+            x, y = rng.integers(0, side, 2)
+            w, h = rng.integers(side // 12, side // 3), rng.integers(side // 20, side // 8)
+            cv2.rectangle(backdrop, (int(x), int(y)), (int(x + w), int(y + h)), _colour(rng, 20, 220), -1)
+        crowd_top, crowd_height = int(rng.uniform(0.1, 0.4) * side), int(rng.uniform(0.08, 0.25) * side)
+        cells = rng.integers(20, 200, (crowd_height // 3 + 1, side // 3 + 1, 3), dtype=np.uint8)
+        crowd = cv2.resize(cells, (side, crowd_height), interpolation=cv2.INTER_LINEAR)
+        backdrop[crowd_top : crowd_top + crowd_height] = (
+            0.6 * crowd + 0.4 * backdrop[crowd_top : crowd_top + crowd_height]
+        ).astype(np.uint8)
+        return cls(
+            cv2.GaussianBlur(backdrop, (5, 5), 0), _colour(rng, 60, 190), _colour(rng, 40, 210), _colour(rng, 90, 230)
+        )
+
+    def apparatus(self, event: str) -> list[Piece]:
+        """Pieces of the apparatus of `event`, far to near order not guaranteed."""
+        return {"VT": self._vault, "FX": self._floor, "BB": self._beam, "UB": self._bars}[event]()
+
+    def _mat(self, x0: float, x1: float, y: float, z: float = 0.0) -> Piece:
+        corners = np.array([[x0, -y, z], [x1, -y, z], [x1, y, z], [x0, y, z]])
+        return Piece(corners, self.mat)
+
+    def _vault(self) -> list[Piece]:
+        top = TABLE_HEIGHT
+        box = np.array([[-0.5, -0.45, top], [0.6, -0.45, top + 0.06], [0.6, 0.45, top + 0.06], [-0.5, 0.45, top]])
+        leg = np.array([[0.05, 0.0, 0.0], [0.05, 0.0, top]])
+        front = np.array([[-0.5, 0.0, top - 0.25], [0.6, 0.0, top - 0.15], [0.6, 0.0, top + 0.05], [-0.5, 0.0, top]])
+        return [self._mat(0.9, 5.0, 1.2), Piece(leg, self.frame, 0.35), Piece(front, self.frame), Piece(box, self.mat)]
+
+    def _floor(self) -> list[Piece]:
+        edge = np.array([[-6.0, -6.0, 0], [6.0, -6.0, 0], [6.0, 6.0, 0], [-6.0, 6.0, 0], [-6.0, -6.0, 0]])
+        return [self._mat(-6.0, 6.0, 6.0), Piece(edge, self.frame, 0.12)]
+
+    def _beam(self) -> list[Piece]:
+        z = SURFACE["BB"] - 0.07
+        beam = np.array([[-2.5, 0.0, z], [2.5, 0.0, z]])
+        legs = [Piece(np.array([[x, 0.0, 0.0], [x, 0.0, z]]), self.frame, 0.08) for x in (-1.9, 1.9)]
+        return [self._mat(-4.0, 4.0, 1.5), *legs, Piece(beam, self.frame, 0.13)]
+
+    def _bars(self) -> list[Piece]:
+        pieces = [self._mat(-3.0, 4.5, 1.5)]
+        for x, z in ((0.0, HIGH_BAR), (BAR_GAP, LOW_BAR)):
+            for y in (-1.2, 1.2):
+                pieces.append(Piece(np.array([[x, y, 0.0], [x, y, z]]), self.frame, 0.05))
+            pieces.append(Piece(np.array([[x, -1.2, z], [x, 1.2, z]]), (205, 170, 120), 0.045))
+        return pieces
+
+
+def _colour(rng: np.random.Generator, low: int, high: int) -> Colour:
+    red, green, blue = (int(value) for value in rng.integers(low, high, 3))
+    return red, green, blue

@@ -1,0 +1,149 @@
+"""Image pre-training of the small frame ViT: regress joints and facing from one rendered frame, never a label or two frames."""
+
+import json
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gymqa.atomic import atomic_path, write_text
+from gymqa.progress import progress_bar
+from gymqa.sim.stills import TARGETS, Stills, sample_stills
+from recognizers.backbones.image_vit import ImageViT, ViTConfig, normalise
+
+
+@dataclass(frozen=True, slots=True)
+class FramePretrainingConfig:
+    """Settings of the pre-training.
+
+    Attributes:
+        scenes: random athletes filmed; `frames_each` single frames are kept of each.
+        held_out_scenes: further athletes for the figures that are reported.
+        steps: optimiser steps of `batch_size` frames.
+        learning_rate: peak of AdamW's one-cycle schedule.
+    """
+
+    vit: ViTConfig = ViTConfig()
+    scenes: int = 24_000
+    frames_each: int = 4
+    held_out_scenes: int = 500
+    steps: int = 6_000
+    batch_size: int = 256
+    learning_rate: float = 1.5e-3
+    workers: int = 2
+    seed: int = 0
+
+
+class PoseRegressor(nn.Module):
+    """The ViT with a linear head on the CLS token and one on the mean of the patches: images [B, 3, S, S] -> [B, 51] each."""
+
+    def __init__(self, config: ViTConfig) -> None:
+        super().__init__()
+        self.vit = ImageViT(config)
+        self.from_cls, self.from_patches = nn.Linear(config.dim, TARGETS), nn.Linear(config.dim, TARGETS)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        tokens = self.vit(images)  # [B, 1 + P, D]
+        return self.from_cls(tokens[:, 0]), self.from_patches(tokens[:, 1:].mean(1))
+
+
+def film(config: FramePretrainingConfig, scenes: int, stream: int) -> Stills:
+    """Render `scenes` athletes over the worker processes; `stream` keeps training and held-out scenes apart."""
+    pieces = max(scenes // 250, 1)
+    jobs = [
+        (scenes // pieces, config.frames_each, config.vit.image_size, (config.seed, stream, i)) for i in range(pieces)
+    ]
+    with ProcessPoolExecutor(config.workers) as pool, progress_bar("filming single frames", pieces) as bar:
+        parts = []
+        for part in pool.map(_film_piece, jobs):
+            parts.append(part)
+            bar.advance()
+    return Stills(np.concatenate([p.images for p in parts]), np.concatenate([p.targets for p in parts]))
+
+
+def _film_piece(job: tuple[int, int, int, tuple[int, ...]]) -> Stills:
+    scenes, frames, size, seed = job
+    return sample_stills(scenes, frames, size, np.random.default_rng(seed))
+
+
+def pretrain(config: FramePretrainingConfig, out: Path) -> dict[str, float]:
+    """Pre-train on freshly filmed frames and write model.safetensors, config.json and figures.json into `out`.
+
+    A checkpoint beside them lets a killed run go on.
+
+    Returns:
+        held-out figures: mean joint error (share of the image side), mean angle of the chest direction (degrees).
+    """
+    torch.manual_seed(config.seed)
+    stills = film(config, config.scenes, 0)
+    model = PoseRegressor(config.vit)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=0.05)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.learning_rate, config.steps, pct_start=0.08)
+    checkpoint = out / "pretraining_checkpoint.pt"
+    start = _restore(checkpoint, model, optimizer, schedule)
+    began = time.monotonic()
+    with progress_bar("pre-training the frame encoder", config.steps, done=start) as bar:
+        for step in range(start, config.steps):
+            loss = _step(model, stills, config, step)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            schedule.step()
+            bar.advance(note=f"loss {loss.item():.4f}")
+            if (step + 1) % 500 == 0 or step + 1 == config.steps:
+                states = {"step": step + 1, "model": model.state_dict(), "optimizer": optimizer.state_dict()}
+                with atomic_path(checkpoint) as temporary:
+                    torch.save({**states, "schedule": schedule.state_dict()}, temporary)
+    model.eval()
+    figures = evaluate(model, film(config, config.held_out_scenes, 1))
+    figures["seconds"] = round(time.monotonic() - began, 1)
+    model.vit.save_pretrained(out)
+    record = {"settings": asdict(config), "held_out": figures, "torch": torch.__version__}
+    write_text(out / "figures.json", json.dumps(record, indent=2) + "\n")
+    checkpoint.unlink()
+    return figures
+
+
+def _restore(
+    checkpoint: Path, model: nn.Module, optimizer: torch.optim.Optimizer, schedule: torch.optim.lr_scheduler.LRScheduler
+) -> int:
+    """Load an earlier run's state; the step to go on from."""
+    if not checkpoint.exists():
+        return 0
+    states = torch.load(checkpoint, weights_only=True)
+    model.load_state_dict(states["model"])
+    optimizer.load_state_dict(states["optimizer"])
+    schedule.load_state_dict(states["schedule"])
+    return int(states["step"])
+
+
+def _step(model: PoseRegressor, stills: Stills, config: FramePretrainingConfig, step: int) -> Tensor:
+    """Loss of one batch, a function of (seed, step) and the weights: jittered colours, smooth L1 on both heads."""
+    rng = np.random.default_rng((config.seed, 2, step))
+    picked = rng.integers(0, len(stills.images), config.batch_size)
+    images = normalise(torch.from_numpy(stills.images[picked])).permute(0, 3, 1, 2)  # [B, 3, S, S]
+    gain = torch.from_numpy(rng.uniform(0.7, 1.3, (len(images), 3, 1, 1)).astype(np.float32))
+    images = images * gain + torch.from_numpy(rng.uniform(-0.2, 0.2, (len(images), 1, 1, 1)).astype(np.float32))
+    targets = torch.from_numpy(stills.targets[picked])
+    with torch.autocast("cpu", torch.bfloat16):
+        outputs = model(images)
+    return sum((F.smooth_l1_loss(output.float(), targets, beta=0.1) for output in outputs), torch.zeros(()))
+
+
+@torch.inference_mode()
+def evaluate(model: PoseRegressor, stills: Stills) -> dict[str, float]:
+    """Errors of the CLS head on frames of athletes and halls never seen."""
+    outputs = []
+    for start in range(0, len(stills.images), 250):
+        images = normalise(torch.from_numpy(stills.images[start : start + 250])).permute(0, 3, 1, 2)
+        outputs.append(model(images)[0])
+    predicted, true = torch.cat(outputs), torch.from_numpy(stills.targets)
+    joints = (predicted[:, :30] - true[:, :30]).view(-1, 15, 2).norm(dim=-1).mean()
+    cosine = F.cosine_similarity(predicted[:, 45:48], true[:, 45:48]).clamp(-1, 1)
+    return {"joint_error": joints.item(), "chest_angle_degrees": torch.rad2deg(torch.arccos(cosine)).mean().item()}
