@@ -165,7 +165,7 @@ def read_taxonomy(annotations: Path, setting: str) -> Taxonomy:
     trees = next((annotations / name for name in TREE_FILES if (annotations / name).is_file()), None)
     attributes = read_decision_trees(trees) if trees else None
     path = annotations / f"{setting}_categories.txt"
-    elements = []
+    elements: list[Element] = []
     for place, line in _lines(path):
         label, set_id, glabel, event, name = _read_element(line, place)
         if label != len(elements):
@@ -187,7 +187,9 @@ def read_decision_trees(path: Path) -> dict[int, tuple[Attribute, ...]]:
     """
     trees: dict[int, tuple[Attribute, ...]] = {}
     entries = read_json(path)
-    for glabel, entry in entries.items() if isinstance(entries, dict) else [("", None)]:
+    if not isinstance(entries, dict):
+        raise GymQAError(f"{path} is no decision-tree file: an object of global labels is expected")
+    for glabel, entry in entries.items():
         try:
             trees[int(glabel)] = _read_tree(entry)
         except (KeyError, TypeError, ValueError) as error:
