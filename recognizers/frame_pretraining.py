@@ -1,9 +1,9 @@
-"""Image pre-training of the small frame ViT: regress joints and facing from one rendered frame, never a label or two frames."""
+"""Image pre-training of the small frame ViT: joints and facing from one rendered frame; no labels, no second frame."""
 
 import json
 import time
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +28,7 @@ class FramePretrainingConfig:
         learning_rate: peak of AdamW's one-cycle schedule.
     """
 
-    vit: ViTConfig = ViTConfig()
+    vit: ViTConfig = field(default_factory=lambda: ViTConfig(image_size=64, patch_size=16))
     scenes: int = 24_000
     frames_each: int = 4
     held_out_scenes: int = 500
@@ -40,7 +40,7 @@ class FramePretrainingConfig:
 
 
 class PoseRegressor(nn.Module):
-    """The ViT with a linear head on the CLS token and one on the mean of the patches: images [B, 3, S, S] -> [B, 51] each."""
+    """The ViT with linear heads on the CLS token and on the mean patch: images [B, 3, S, S] -> two of [B, 51]."""
 
     def __init__(self, config: ViTConfig) -> None:
         super().__init__()
@@ -48,6 +48,7 @@ class PoseRegressor(nn.Module):
         self.from_cls, self.from_patches = nn.Linear(config.dim, TARGETS), nn.Linear(config.dim, TARGETS)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Predict the targets of `gymqa.sim.stills.Stills` twice: [B, 51] each."""
         tokens = self.vit(images)  # [B, 1 + P, D]
         return self.from_cls(tokens[:, 0]), self.from_patches(tokens[:, 1:].mean(1))
 

@@ -1,4 +1,4 @@
-"""Make the frame encoder that recognizers start from: `python scripts/pretrain_frame_vit.py --out recognizers/weights/frame_vit`."""
+"""Make the frame encoder that recognizers start from: `python scripts/pretrain_frame_vit.py --out FOLDER`."""
 
 from pathlib import Path
 

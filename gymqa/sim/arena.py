@@ -50,12 +50,10 @@ class Arena:
         crowd_top, crowd_height = int(rng.uniform(0.1, 0.4) * side), int(rng.uniform(0.08, 0.25) * side)
         cells = rng.integers(20, 200, (crowd_height // 3 + 1, side // 3 + 1, 3), dtype=np.uint8)
         crowd = cv2.resize(cells, (side, crowd_height), interpolation=cv2.INTER_LINEAR)
-        backdrop[crowd_top : crowd_top + crowd_height] = (
-            0.6 * crowd + 0.4 * backdrop[crowd_top : crowd_top + crowd_height]
-        ).astype(np.uint8)
-        return cls(
-            cv2.GaussianBlur(backdrop, (5, 5), 0), _colour(rng, 60, 190), _colour(rng, 40, 210), _colour(rng, 90, 230)
-        )
+        band = slice(crowd_top, crowd_top + crowd_height)
+        backdrop[band] = (0.6 * crowd + 0.4 * backdrop[band]).astype(np.uint8)
+        soft = np.asarray(cv2.GaussianBlur(backdrop, (5, 5), 0), np.uint8)
+        return cls(soft, _colour(rng, 60, 190), _colour(rng, 40, 210), _colour(rng, 90, 230))
 
     def apparatus(self, event: str) -> list[Piece]:
         """Pieces of the apparatus of `event`, far to near order not guaranteed."""

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
 
 from gymqa.sim.skeleton import Array
 
@@ -41,10 +41,8 @@ class Camera:
         right /= np.linalg.norm(right)
         down = np.cross(forward, right)
         right, down = np.cos(roll) * right + np.sin(roll) * down, np.cos(roll) * down - np.sin(roll) * right
-        shake = gaussian_filter1d(rng.normal(0.0, 0.25, centre.shape), 6, axis=0, mode="nearest")
-        target = (
-            gaussian_filter1d(centre, rng.uniform(1.0, 3.0), axis=0, mode="nearest") + shake + rng.normal(0, 0.05, 3)
-        )
+        shake = _smoothed(rng.normal(0.0, 0.25, centre.shape), 6.0)
+        target = _smoothed(centre, rng.uniform(1.0, 3.0)) + shake + rng.normal(0, 0.05, 3)
         distance = rng.uniform(6.0, 10.0)
         seen = rng.uniform(2.3, 2.9)  # metres of the world across the image: a stretched body is about 2.1
         return cls(right, down, forward, target, distance, size * distance / seen, size)
@@ -62,3 +60,9 @@ class Camera:
         scale = self.focal / depth
         x, y = (offset @ self.right) * scale, (offset @ self.down) * scale
         return np.stack([x, y], axis=-1) + self.size / 2, depth
+
+
+def _smoothed(track: Array, sigma: float) -> Array:
+    """Gaussian average over time, `sigma` in frames: [T, 3] -> [T, 3]."""
+    taps = 2 * int(4 * sigma) + 1
+    return np.asarray(cv2.GaussianBlur(track, (1, taps), sigmaX=1.0, sigmaY=sigma, borderType=cv2.BORDER_REPLICATE))

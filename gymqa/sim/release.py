@@ -55,7 +55,7 @@ class ReleaseConfig:
         return [f"gymsim{part}{number:04d}" for part, count in parts for number in range(count)]
 
 
-def render_release(root: Path, config: ReleaseConfig = ReleaseConfig(), workers: int | None = None) -> Path:  # noqa: B008
+def render_release(root: Path, config: ReleaseConfig = ReleaseConfig(), workers: int | None = None) -> Path:
     """Render a release into `root`; a stopped run goes on with the videos still missing.
 
     Args:

@@ -89,7 +89,7 @@ def _draw_apparatus(frames: Image, pieces: list[Piece], camera: Camera) -> None:
 
 @dataclass(frozen=True)
 class _Body:
-    """One frame's body in pixels: joints [15, 2], depths [15], how far the chest faces the camera, head parts, scale."""
+    """One frame's body in pixels: joints [15, 2], depths [15], how far the chest faces us, head parts, scale."""
 
     joints: Array
     depth: Array

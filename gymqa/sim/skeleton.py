@@ -45,7 +45,7 @@ class Pose:
 
     @classmethod
     def from_keys(cls, times: Array, keys: list[tuple[float, dict[str, float]]]) -> "Pose":
-        """Interpolate keyframes, (time, angles in degrees) pairs, at `times`; an angle not named keeps its last value."""
+        """Interpolate keyframes, (time, degrees) pairs, at `times`; an angle not named keeps its last value."""
         values: dict[str, list[float]] = {field.name: [] for field in fields(cls)}
         current = dict.fromkeys(values, 0.0)
         for _, angles in keys:

@@ -22,7 +22,7 @@ class Stills:
     Attributes:
         images: uint8 [N, S, S, 3] RGB.
         targets: float32 [N, 51]: per joint x and y in image sides from the middle and depth in metres behind the
-            body's centre; then the chest direction and the pelvis-to-neck direction in the camera's axes (unit vectors).
+            body's centre; then the chest direction and the pelvis-to-neck direction in camera axes (unit vectors).
     """
 
     images: Image
