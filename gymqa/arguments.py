@@ -18,9 +18,10 @@ Command = Callable[..., None]
 def call(command: Command, arguments: Sequence[str], prog: str) -> None:
     """Parse `arguments` by the signature of `command` and call it.
 
-    Parameters without a default are positional; a `bool` that is False by default is a flag without a value; a list
-    takes several words (`--choices a b c d`); dataclasses open up (`--model.dim 128`); `--config file.yaml` holds any
-    of them, and words on the command line win over it.
+    Parameters without a default are positional words, unless they are keyword-only; the others are options. A `bool`
+    that is False by default is a flag without a value; a list takes several words (`--choices a b c d`); a
+    keyword-only dataclass opens up (`--model.dim 128`). `--config file.yaml` holds any of them, and words on the command
+    line win over it.
 
     Raises:
         GymQAError: the words do not fit the signature.
@@ -42,7 +43,11 @@ def build_parser(command: Command, prog: str) -> ArgumentParser:
     parameters = inspect.signature(command).parameters.values()
     flags = {p.name for p in parameters if p.default is False}
     lists = {p.name: item for p in parameters if p.default is not p.empty and (item := _list_item(hints[p.name]))}
-    parser.add_function_arguments(command, as_group=False, as_positional=True, skip=flags | lists.keys())
+    own = flags.union(lists)
+    named = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
+    words = {p.name for p in parameters} - named
+    parser.add_function_arguments(command, as_group=False, as_positional=True, skip=own | named)
+    parser.add_function_arguments(command, as_group=False, as_positional=False, skip=own | words)
     help_of = {p.arg_name: p.description for p in text.params}
     for parameter in parameters:
         name = parameter.name

@@ -4,6 +4,7 @@ import difflib
 import importlib
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 
 from gymqa import __version__
@@ -93,26 +94,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         dispatch([word for word in words if word != "--debug"])
         sys.stdout.flush()
         return 0
-    except GymQAError as error:
-        status, sentence = 2, str(error)
-    except KeyboardInterrupt:
-        status, sentence = 130, "stopped; the same command goes on from here"
     except BrokenPipeError:  # the reader of our output (head, less) has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except Exception as error:
-        status, sentence = (
-            1,
-            f"unexpected {type(error).__name__}: {error}; add --debug to see where, and please report it",
-        )
+    except (Exception, KeyboardInterrupt) as error:
         if debug:
-            raise
-    if debug and status == 2:
-        import traceback
+            traceback.print_exc()
+        status, sentence = _verdict(error)
+        print(f"gymqa: {sentence}", file=sys.stderr)
+        return status
 
-        traceback.print_exc()
-    print(f"gymqa: {sentence}", file=sys.stderr)
-    return status
+
+def _verdict(error: BaseException) -> tuple[int, str]:
+    """Return the exit status and the sentence for what ended a command."""
+    if isinstance(error, GymQAError):
+        return 2, str(error)
+    if isinstance(error, KeyboardInterrupt):
+        return 130, "stopped; the same command goes on from here"
+    return 1, f"unexpected {type(error).__name__}: {error}; add --debug to see where, and please report it"
 
 
 if __name__ == "__main__":

@@ -1,0 +1,23 @@
+"""`gymqa render`: a GymSim release in FineGym's format."""
+
+from pathlib import Path
+
+from gymqa.runs import require_writable
+from gymqa.sim.release import ReleaseConfig, render_release
+
+
+def render(out: Path = Path("runs/gymsim"), workers: int | None = None, *, release: ReleaseConfig) -> None:
+    """Render gymnasts into a release of FineGym's format: annotations, element lists, sub-action and raw videos.
+
+    Stopped, the same command goes on with the videos still missing.
+
+    Args:
+        out: folder of the release.
+        workers: processes; one for each core when not given.
+        release: how much to render, how large, and the seed.
+    """
+    render_release(require_writable(out), release, workers)
+    print(f"{out}: {len(list((out / 'subactions').glob('*.mp4')))} sub-action videos")
+
+
+COMMAND = render
