@@ -235,11 +235,9 @@ def _transition(element: SimElement, build: Build, rng: np.random.Generator) -> 
         down = _transition(replace(element, direction=-1), build, rng)
         return Motion(down.joints[::-1].copy(), down.front[::-1].copy(), down.centre[::-1].copy())
     release, catch = rng.uniform(0.32, 0.42), rng.uniform(0.60, 0.70)
-    pose = Pose.from_keys(
-        t,
-        [(0.0, {"arm": 175.0}), (release, {"arm": 170.0, "hip": 30.0}), ((release + catch) / 2, {"arm": 150.0, "arch": 15.0, "hip": 0.0}),
-         (catch, {"arm": 175.0, "arch": 8.0}), (1.0, {"arm": 178.0, "arch": 0.0, "hip": 10.0})],
-    )  # fmt: skip
+    keys: Keys = [(0.0, {"arm": 175.0}), (release, {"arm": 170.0, "hip": 30.0})]
+    keys += [((release + catch) / 2, {"arm": 150.0, "arch": 15.0, "hip": 0.0}), (catch, {"arm": 175.0, "arch": 8.0})]
+    pose = Pose.from_keys(t, [*keys, (1.0, {"arm": 178.0, "arch": 0.0, "hip": 10.0})])
     pose.jitter(rng, 4.0)
     somersault = smooth_linear(t, [0, release, catch, 1], [rng.uniform(60, 90), -75.0, -160.0, -230.0])
     relative, front = _body(build, Track(pose, np.full_like(t, 180.0), somersault, np.zeros_like(t)))
