@@ -13,7 +13,7 @@ from typing import Any
 from gymqa.annotations import annotations_folder, open_release, parse_clip_id, read_element_list
 from gymqa.atomic import read_json
 from gymqa.errors import GymQAError
-from gymqa.questions import LETTERS, Question, load_questions
+from gymqa.questions import LETTERS, Question, load_questions, validate_file
 from gymqa.taxonomy import Element, Taxonomy, read_taxonomy
 
 _LETTER = re.compile(r"(?:^|(?<=\s))([A-Z])\.")
@@ -117,6 +117,23 @@ def read_labels(annotations: Path, setting: str) -> dict[str, int]:
     return {clip.id: clip.label for path in found for clip in read_element_list(path) if clip.label is not None}
 
 
+def file_problems(file: Path) -> list[str]:
+    """What is wrong with a question file of either kind (.jsonl ours, .json released), a sentence a question.
+
+    Raises:
+        GymQAError: the file is missing, or is no file of questions at all.
+    """
+    if file.suffix == ".jsonl":
+        return validate_file(file)
+    repeats = ((question, Counter(question.choices)) for question in read_published(file))
+    return [
+        f"{file}: question {question.id} offers the choice {choice!r} {count} times; replace the others"
+        for question, choices in repeats
+        for choice, count in choices.items()
+        if count > 1
+    ]
+
+
 def stats(
     questions: Sequence[PublishedQuestion] | Sequence[Question],
     taxonomy: Taxonomy,
@@ -129,10 +146,10 @@ def stats(
     any element of its name is of the right event (or set); a right answer that stands twice counts for one of its
     letters only, as scored by letter. `labels` (clip id -> label) are needed for published questions.
 
-    Returns: n, videos, n_choices (the sizes that occur), letters (how often each is right), repeated_choices, repeated_answers (questions
-        whose right choice stands twice), wrong_answers (the right choice is not the clip's element), chance,
-        oracle_event, oracle_set, no_distractor_of_event, no_distractor_of_set (shares of the questions),
-        longest_choice (accuracy of always taking the longest).
+    Returns: n, videos, n_choices (the sizes that occur), letters (how often each is right), repeated_choices,
+        repeated_answers (questions whose right choice stands twice), wrong_answers (the right choice is not the
+        clip's element), chance, oracle_event, oracle_set, no_distractor_of_event, no_distractor_of_set (shares of
+        the questions), longest_choice (accuracy of always taking the longest).
 
     Raises:
         GymQAError: no question, a clip without a label, or a choice that no element is named.

@@ -1,0 +1,177 @@
+"""FineGym's clip ids, element lists, annotation JSON and folder: read right, and wrong ones named."""
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gymqa.annotations import (
+    Clip,
+    ClipId,
+    open_release,
+    parse_clip_id,
+    read_annotations,
+    read_element_list,
+    write_element_list,
+)
+from gymqa.errors import GymQAError
+
+FINEGYM = Path(__file__).resolve().parents[2] / "shared" / "finegym"
+needs_finegym = pytest.mark.skipif(not FINEGYM.is_dir(), reason="FineGym's files are not at ../shared/finegym")
+CLIP = "0LtLS9wROrk_E_002407_002435_A_0003_0005"
+
+video_ids = st.text(alphabet="abcXYZ019_-", min_size=1, max_size=11)
+seconds = st.integers(0, 9999)
+
+
+@given(video_ids, seconds, seconds, seconds, seconds)
+def test_a_clip_id_comes_apart_into_what_made_it(video: str, a: int, b: int, c: int, d: int) -> None:
+    assert parse_clip_id(f"{video}_E_{a:06}_{b:06}_A_{c:04}_{d:04}") == ClipId(video, a, b, c, d)
+
+
+@given(st.text(max_size=60))
+def test_anything_else_is_no_clip_id(text: str) -> None:
+    with pytest.raises(GymQAError, match="is no clip id"):
+        parse_clip_id(text)
+
+
+@pytest.mark.parametrize(
+    "bad", [f"../{CLIP}", f"a/{CLIP}", f"a\\{CLIP}", f"{CLIP}\n", f"{CLIP}\0", CLIP + "/..", "٣" + CLIP]
+)
+def test_an_id_that_leads_out_of_the_folder_is_refused(bad: str) -> None:
+    with pytest.raises(GymQAError, match="is no clip id"):
+        parse_clip_id(bad)
+
+
+def test_the_three_forms_of_a_line_are_read(tmp_path: Path) -> None:
+    other = CLIP.replace("0003", "0001")
+    third = CLIP.replace("0003", "0002")
+    (tmp_path / "list.txt").write_text(f"{CLIP} 7\n\n{other}.mp4 0\n{third}\n")
+    video = "0LtLS9wROrk"
+    assert read_element_list(tmp_path / "list.txt") == [
+        Clip(CLIP, video, 7),
+        Clip(other, video, 0),
+        Clip(third, video, None),
+    ]
+
+
+@given(st.dictionaries(seconds, st.none() | st.integers(0, 98), min_size=1))
+def test_a_written_list_reads_back(labels: dict[int, int | None]) -> None:
+    clips = [Clip(f"v_E_{second:06}_000009_A_0001_0002", "v", label) for second, label in labels.items()]
+    with tempfile.TemporaryDirectory() as folder:
+        write_element_list(Path(folder) / "list.txt", clips)
+        assert read_element_list(Path(folder) / "list.txt", 99) == clips
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        (f"{CLIP} seven", "list.txt:2: .*whole number"),
+        (f"{CLIP} -1", "list.txt:2: .*whole number"),
+        (f"{CLIP} 1 2", "list.txt:2: .*whole number"),
+        (f"{CLIP} 99", "list.txt:2: label 99 is out of range; this setting has labels 0 to 98"),
+        ("v_01.mp4 3", "list.txt:2: 'v_01' is no clip id"),
+        ("w_E_000001_000002_A_0001_0002 5", "list.txt:2: clip w_E_.* a second time"),
+    ],
+)
+def test_a_wrong_line_is_named_with_its_number(tmp_path: Path, line: str, complaint: str) -> None:
+    (tmp_path / "list.txt").write_text(f"w_E_000001_000002_A_0001_0002 5\n{line}\n")
+    with pytest.raises(GymQAError, match=complaint):
+        read_element_list(tmp_path / "list.txt", 99)
+
+
+def test_a_list_that_is_missing_empty_or_binary_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "empty.txt").write_text("\n")
+    (tmp_path / "binary.txt").write_bytes(b"\xff\xfe\x00")
+    for name, complaint in (("absent", "does not exist"), ("empty", "lists no clip"), ("binary", "cannot be read")):
+        with pytest.raises(GymQAError, match=complaint):
+            read_element_list(tmp_path / f"{name}.txt")
+
+
+def annotation_file(folder: Path, segments: Any, timestamps: Any = ((10.5, 20.25),)) -> Path:
+    path = folder / "finegym_annotation_info.json"
+    action = {"event": 4, "timestamps": timestamps, "segments": segments}
+    path.write_text(json.dumps({"vid": {"E_000010_000020": action}}))
+    return path
+
+
+def test_actions_hold_their_sub_actions_with_stages(tmp_path: Path) -> None:
+    segments = {"A_0003_0005": {"stages": 2, "timestamps": [[3.1, 4.0], [4.0, 5.2]]}}
+    (action,) = read_annotations(annotation_file(tmp_path, segments))
+    assert (action.video_id, action.event, action.start, action.end) == ("vid", 4, 10.5, 20.25)
+    assert action.sub_actions[0].clip_id == "vid_E_000010_000020_A_0003_0005"
+    assert action.sub_actions[0].stages == ((3.1, 4.0), (4.0, 5.2))
+
+
+def test_an_action_may_have_no_sub_actions(tmp_path: Path) -> None:
+    assert read_annotations(annotation_file(tmp_path, None))[0].sub_actions == ()
+
+
+@pytest.mark.parametrize(
+    ("segments", "timestamps"),
+    [
+        ({"A_0003_0005": {"stages": 3, "timestamps": [[3.1, 4.0]]}}, [[10, 20]]),
+        ({"A_0003_0005": {"timestamps": [[3.1, 4.0]]}}, [[10, 20]]),
+        ({"../A_0003_0005": {"stages": 1, "timestamps": [[3.1, 4.0]]}}, [[10, 20]]),
+        ({"A_0003_0005": {"stages": 1, "timestamps": [[5.0, 4.0]]}}, [[10, 20]]),
+        (None, [10, 20]),
+        ([1], [[10, 20]]),
+    ],
+)
+def test_a_wrong_action_is_named(tmp_path: Path, segments: Any, timestamps: Any) -> None:
+    with pytest.raises(GymQAError, match="action E_000010_000020 of video vid is wrong"):
+        read_annotations(annotation_file(tmp_path, segments, timestamps))
+
+
+def release(root: Path, settings: tuple[str, ...]) -> Path:
+    folder = root / "annotations"
+    folder.mkdir()
+    (folder / "set_categories.txt").write_text("set: 1; vault\n")
+    for setting in settings:
+        (folder / f"{setting}_categories.txt").write_text("Clabel: 0; set: 1; Glabel: 0; (VT) tsukahara tucked\n")
+    return root
+
+
+def test_a_release_with_one_setting_opens_by_itself(tmp_path: Path) -> None:
+    opened = open_release(release(tmp_path, ("gymsim24", "gym530")))
+    assert opened.taxonomy.setting == "gymsim24"
+    assert opened.clip_path(CLIP) == tmp_path / "subactions" / f"{CLIP}.mp4"
+    assert opened.annotations == tmp_path / "annotations"
+    with pytest.raises(GymQAError, match="is no clip id"):
+        opened.clip_path("../secret")
+
+
+def test_a_release_with_two_settings_asks_which(tmp_path: Path) -> None:
+    with pytest.raises(GymQAError, match="holds the settings gym288, gym99; name the one"):
+        open_release(release(tmp_path, ("gym99", "gym288")))
+    assert open_release(tmp_path, "gym99").taxonomy.setting == "gym99"
+
+
+def test_a_folder_that_is_no_release_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(GymQAError, match="is no FineGym release"):
+        open_release(tmp_path)
+
+
+@needs_finegym
+@pytest.mark.parametrize(
+    ("name", "clips", "classes"),
+    [
+        ("gym99_train_element_v1.0", 20484, 99),
+        ("gym99_train_element_v1.1", 26320, 99),
+        ("gym99_val_element", 8521, 99),
+        ("gym288_train_element_v1.0", 22671, 288),
+        ("gym288_train_element_v1.1", 29334, 288),
+        ("gym288_val_element", 9646, 288),
+    ],
+)
+def test_finegyms_own_lists_are_read_whole(name: str, clips: int, classes: int) -> None:
+    assert len(read_element_list(FINEGYM / f"{name}.txt", classes)) == clips
+
+
+@needs_finegym
+def test_annotation_files_may_lie_in_the_root_itself() -> None:
+    assert open_release(FINEGYM, "gym99").annotations == FINEGYM
