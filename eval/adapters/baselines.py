@@ -1,0 +1,66 @@
+"""What guessing scores: at random, knowing the apparatus, or knowing the set; exact expected values, no sampling.
+
+Gym-QA's random distractors give much away (PAPERS: the apparatus alone is worth 59.9 %, the set 87.5 %), so every
+leaderboard shows these rows beside the models.
+"""
+
+import hashlib
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from eval.statistics import FloatArray
+from gymqa.questions import Answer, Question
+from gymqa.taxonomy import Taxonomy
+
+CHANCE, ORACLE_EVENT, ORACLE_SET = "chance", "oracle-event", "oracle-set"
+REFERENCE_MODELS = (CHANCE, ORACLE_EVENT, ORACLE_SET)
+
+
+@dataclass(frozen=True, slots=True)
+class Guesser:
+    """Guesses uniformly among the choices whose group is the right one; `group_of` maps a class label to its group."""
+
+    name: str
+    group_of: Callable[[int], Hashable]
+
+    def left(self, question: Question) -> tuple[int, ...]:
+        """Indices of the choices that its knowledge does not rule out; the right one is always among them."""
+        group = self.group_of(question.element)
+        return tuple(i for i, label in enumerate(question.choice_labels) if self.group_of(label) == group)
+
+    def expected(self, questions: Sequence[Question]) -> FloatArray:
+        """Expected score of each question, 1 / (choices left); float [n]."""
+        return np.array([1 / len(self.left(question)) for question in questions], dtype=np.float64)
+
+    def answer(self, questions: Sequence[Question]) -> list[Answer]:
+        """Draw one of the choices left, the same one for the same question whatever its batch."""
+        return [self._guess(question) for question in questions]
+
+    def fingerprint(self) -> Mapping[str, Any]:
+        """Return the guesser's name; it has no other part that changes."""
+        return {"guesser": self.name}
+
+    def _guess(self, question: Question) -> Answer:
+        left = self.left(question)
+        digest = hashlib.blake2b(f"{self.name}/{question.id}".encode(), digest_size=8).digest()
+        choice = left[int.from_bytes(digest) % len(left)]
+        probabilities = tuple(1 / len(left) if i in left else 0.0 for i in range(len(question.choices)))
+        return Answer(question.id, choice, probabilities)
+
+
+def chance() -> Guesser:
+    """Guess among all choices."""
+    return Guesser(CHANCE, lambda label: None)
+
+
+def oracle_event(taxonomy: Taxonomy) -> Guesser:
+    """Know the apparatus, and nothing else."""
+    return Guesser(ORACLE_EVENT, lambda label: taxonomy.elements[label].event)
+
+
+def oracle_set(taxonomy: Taxonomy) -> Guesser:
+    """Know the set, and nothing else."""
+    return Guesser(ORACLE_SET, lambda label: taxonomy.elements[label].set_id)

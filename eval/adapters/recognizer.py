@@ -1,0 +1,55 @@
+"""A recognizer answers through its class scores: the most probable of the choices' classes."""
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from eval.scoring import answer_from
+from eval.statistics import FloatArray
+from gymqa.questions import Answer, Question
+
+
+class RecognizerAnswerer:
+    """AnswerModel over saved class probabilities.
+
+    Args:
+        name: name in the leaderboard.
+        probabilities: clip id -> probabilities [C] over the setting's classes, summing to 1.
+        errors: clip id -> why it has no probabilities.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        probabilities: Mapping[str, FloatArray | Sequence[float]],
+        errors: Mapping[str, str] | None = None,
+    ) -> None:
+        self.name = name
+        self._probabilities = probabilities
+        self._errors = errors or {}
+
+    def answer(self, questions: Sequence[Question]) -> list[Answer]:
+        """Answer with the choices' class probabilities, brought to sum 1; a clip without any is unanswered."""
+        return [self._answer(question) for question in questions]
+
+    def fingerprint(self) -> Mapping[str, Any]:
+        """Return a hash of all probabilities and errors."""
+        digest = hashlib.blake2b(digest_size=16)
+        for clip in sorted(self._probabilities):
+            digest.update(clip.encode() + b"\0" + np.asarray(self._probabilities[clip], dtype=np.float64).tobytes())
+        digest.update(repr(sorted(self._errors.items())).encode())
+        return {"recognizer": self.name, "probabilities": digest.hexdigest()}
+
+    def _answer(self, question: Question) -> Answer:
+        classes = self._probabilities.get(question.clip_id)
+        if classes is None:
+            reason = self._errors.get(question.clip_id, f"no class probabilities for clip {question.clip_id}")
+            return Answer(question.id, None, None, reason)
+        beyond = [label for label in question.choice_labels if not 0 <= label < len(classes)]
+        if beyond:
+            return Answer(question.id, None, None, f"the recognizer has {len(classes)} classes, no class {beyond[0]}")
+        chosen = [float(classes[label]) for label in question.choice_labels]
+        return answer_from(question.id, [math.log(value) if value > 0 else -math.inf for value in chosen])
