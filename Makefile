@@ -19,9 +19,9 @@ demo: $(VENV)/.installed  ## the whole road, from video to leaderboard, in runs/
 test: $(VENV)/.installed-dev  ## style, types, import contract, tests
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet .
-	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/lint-imports --no-cache --no-logo
 	@$(BIN)/mypy
-	@OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 format: $(VENV)/.installed-dev  ## put the code in the house's style
 	@$(BIN)/ruff check --fix .

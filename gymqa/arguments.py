@@ -43,8 +43,8 @@ def build_parser(command: Command, prog: str) -> ArgumentParser:
     parameters = inspect.signature(command).parameters.values()
     flags = {p.name for p in parameters if p.default is False}
     lists = {p.name: item for p in parameters if p.default is not p.empty and (item := _list_item(hints[p.name]))}
-    own = flags.union(lists)
-    named = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
+    own: set[str | int] = {*flags, *lists}
+    named: set[str | int] = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
     words = {p.name for p in parameters} - named
     parser.add_function_arguments(command, as_group=False, as_positional=True, skip=own | named)
     parser.add_function_arguments(command, as_group=False, as_positional=False, skip=own | words)

@@ -1,0 +1,29 @@
+"""Shared parts of the tests: a small rendered release, and where the real data lies when there is some."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+# Before torch is imported: several pytest processes share the cores, and threads that spin starve each other.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(scope="session")
+def gymsim_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A GymSim release: 3 training and 2 validation competitions of 24 elements, 48 px, one raw video."""
+    from gymqa.sim.release import ReleaseConfig, render_release
+
+    config = ReleaseConfig(train_videos=3, val_videos=2, raw_videos=1, size=48)
+    return render_release(tmp_path_factory.mktemp("gymsim") / "release", config)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real data beside the checkout; tests that need it are skipped where it is absent."""
+    folder = Path(__file__).resolve().parents[2] / "shared"
+    if not (folder / "finegym").is_dir():
+        pytest.skip(f"real data is not at {folder}")
+    return folder

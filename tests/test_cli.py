@@ -1,0 +1,185 @@
+"""The command line: it starts fast, teaches, and answers wrong input with one sentence and status 2."""
+
+import importlib
+import inspect
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from gymqa import cli
+from gymqa.arguments import call
+from gymqa.errors import GymQAError
+
+
+@dataclass(frozen=True)
+class Size:
+    """A model's size.
+
+    Args:
+        dim: width of a token.
+    """
+
+    dim: int = 128
+
+
+def sample(
+    video: Path,
+    question: str = "what?",
+    choices: list[str] | None = None,
+    json: bool = False,
+    *,
+    where: Path,
+    size: Size,
+) -> None:
+    """Print what was asked.
+
+    Args:
+        video: any video file.
+        question: the text.
+        choices: two or more texts.
+        json: print JSON.
+        where: a folder.
+        size: the model's size.
+    """
+    print(video.name, question, choices, json, where, size.dim)
+
+
+def test_help_lists_every_command_and_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from gymqa.cli import main; main(['--help']); "
+        "print(sorted({'torch', 'numpy', 'transformers', 'jsonargparse'} & set(sys.modules)))"
+    )
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert all(f"  {name} " in printed for name in cli.COMMANDS)
+    assert printed.endswith("[]\n")
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_every_command_teaches(name: str) -> None:
+    command = importlib.import_module(f"gymqa.commands.{name}").COMMAND
+    for function in command.values() if isinstance(command, dict) else [command]:
+        documented = inspect.getdoc(function) or ""
+        for parameter in inspect.signature(function).parameters:
+            assert f"    {parameter}: " in documented, f"{name}: {parameter} is not explained"
+
+
+def test_flags_lists_and_nested_settings_reach_the_function(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["a.mp4", "--where", "w", "--choices", "a b", "1", "--json", "--size.dim", "64"]
+    call(sample, words, "gymqa sample")
+    assert capsys.readouterr().out == "a.mp4 what? ['a b', '1'] True w 64\n"
+
+
+def test_words_win_over_the_config_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = tmp_path / "c.yaml"
+    config.write_text("video: a.mp4\nquestion: q\njson: true\nwhere: w\nchoices: [x, y]\nsize:\n  dim: 32\n")
+    call(sample, ["--config", str(config), "--question", "other"], "gymqa sample")
+    assert capsys.readouterr().out == "a.mp4 other ['x', 'y'] True w 32\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ([], "the following arguments are required: video, where"),
+        (["a.mp4", "--where", "w", "--size.dim", "wide"], "option size.dim does not take 'wide'"),
+        (["a.mp4", "--where", "w", "--nope", "3"], "unrecognized arguments: --nope 3"),
+        (["a.mp4", "--where", "w", "--config", "/no/such.yaml"], "option config: File does not exist: '/no/such.yaml'"),
+    ],
+)
+def test_wrong_words_are_one_sentence(words: list[str], sentence: str) -> None:
+    with pytest.raises(GymQAError) as error:
+        call(sample, words, "gymqa sample")
+    assert str(error.value) == f"{sentence} (see gymqa sample --help)"
+
+
+@pytest.mark.parametrize("words", [["rendr"], ["questions", "stat", "x"], ["list", "elemnts"]])
+def test_a_wrong_command_leaves_with_status_2_and_one_line(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(words) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("gymqa: ") and printed.err.count("\n") == 1
+
+
+def test_debug_shows_where_an_error_came_from(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--debug", "rendr"]) == 2
+    assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("raised", "status", "line"),
+    [
+        (KeyboardInterrupt(), 130, "gymqa: stopped; the same command goes on from here\n"),
+        (GymQAError("no x; make one"), 2, "gymqa: no x; make one\n"),
+        (ValueError("odd"), 1, "gymqa: unexpected ValueError: odd; add --debug to see where, and please report it\n"),
+    ],
+)
+def test_the_exit_status_says_who_stopped_it(
+    raised: BaseException,
+    status: int,
+    line: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def stop() -> None:
+        """Stop."""
+        raise raised
+
+    monkeypatch.setattr("gymqa.commands.list.COMMAND", stop)
+    assert cli.main(["list"]) == status
+    assert capsys.readouterr().err == line
+
+
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    gymqa = f"{sys.executable} -m gymqa.cli --help"
+    result = subprocess.run(["bash", "-c", f"set -o pipefail; {gymqa} | true"], capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_render_split_and_questions_take_one_road(
+    gymsim_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    splits, file = tmp_path / "splits", tmp_path / "q.jsonl"
+    assert cli.main(["split", str(gymsim_root), "--out", str(splits), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["labelled"] == 24
+    words = [str(splits / "val.txt"), "--finegym", str(gymsim_root), "--out", str(file), "--benchmark", "gym-new"]
+    assert cli.main(["questions", "build", *words]) == 0
+    assert cli.main(["questions", "validate", str(file)]) == 0
+    assert f"{file}: every question is sound" in capsys.readouterr().out
+    assert cli.main(["questions", "stats", str(file), "--finegym", str(gymsim_root), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["n"] == len(file.read_text().splitlines())
+
+
+def test_a_question_with_two_equal_choices_is_named(
+    gymsim_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, words = tmp_path / "q.jsonl", [str(gymsim_root / "annotations" / "gymsim24_val_element.txt")]
+    assert cli.main(["questions", "build", *words, "--finegym", str(gymsim_root), "--out", str(file)]) == 0
+    first, *others = file.read_text().splitlines(keepends=True)
+    question = json.loads(first)
+    question["choices"][0] = question["choices"][1]
+    file.write_text(json.dumps(question) + "\n" + "".join(others))
+    assert cli.main(["questions", "validate", str(file)]) == 2
+    printed = capsys.readouterr()
+    assert f"{file}:1: question {question['id']} offers the choice" in printed.out
+    assert printed.err == f"gymqa: {file} has 1 problem, listed above; correct them or build the file again\n"
+
+
+def test_the_released_questions_give_away_what_was_found_in_them(
+    shared: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = shared / "gymqa_release" / "all99_5" / "val.json"
+    assert cli.main(["questions", "stats", str(file), "--finegym", str(shared / "finegym"), "--json"]) == 0
+    counts = json.loads(capsys.readouterr().out)
+    named = ("n", "repeated_choices", "repeated_answers", "oracle_event", "oracle_set", "videos")
+    assert [counts[name] for name in named] == [8521, 92, 34, 0.599, 0.875, 65]
+
+
+def test_an_unwritable_out_is_refused_before_rendering(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+    assert cli.main(["render", "--out", str(tmp_path / "file")]) == 2
+    assert capsys.readouterr().err.startswith(f"gymqa: cannot write in {tmp_path / 'file'}: it is a file; choose")
