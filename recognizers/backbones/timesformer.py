@@ -1,0 +1,168 @@
+"""Divided space-time vision transformer (TimeSformer) over the temporal elements of a clip, computed all at once.
+
+Every element is a clip of its own to the network: time attention stays inside it, and its CLS token is averaged over
+its own frames. Everything else works on single tokens or single frames, so the elements of a whole batch share each
+matrix product; the result is that of one pass an element.
+"""
+
+from collections.abc import Sequence
+from itertools import groupby
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from recognizers.backbones.image_vit import Attention, Mlp, PatchEmbed, ViTConfig, initialise
+
+
+class ElementLayout:
+    """Where each element's frames lie among a clip's N frames, and the sums over them.
+
+    Args:
+        elements: frames of each element.
+    """
+
+    def __init__(self, elements: Sequence[int]) -> None:
+        self.elements = tuple(elements)
+        self.frames = sum(elements)
+        self.runs: list[tuple[int, int, int]] = []  # (first frame, elements, frames an element) of equally long ones
+        first = 0
+        for size, group in groupby(elements):
+            count = len(list(group))
+            self.runs.append((first, count, size))
+            first += count * size
+
+    def expand(self, per_element: Tensor) -> Tensor:
+        """Repeat what belongs to an element for each of its frames: [B, k, …] -> [B, N, …]."""
+        index = [i for i, size in enumerate(self.elements) for _ in range(size)]
+        return per_element[:, index]
+
+    def mean(self, per_frame: Tensor) -> Tensor:
+        """Average over each element's frames: [B, N, D] -> [B, k, D]."""
+        parts = []
+        for first, count, size in self.runs:
+            run = per_frame[:, first : first + count * size]
+            parts.append(run.unflatten(1, (count, size)).mean(2))
+        return torch.cat(parts, 1)
+
+
+class TimeAttention(Attention):
+    """Self-attention over the frames of one element at one place of the picture."""
+
+    def over(self, x: Tensor, layout: ElementLayout) -> Tensor:
+        """[B, N, P, D] -> [B, N, P, D]."""
+        q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).unbind(3)  # each [B, N, P, h, d]
+        parts = []
+        for first, count, size in layout.runs:
+            run = slice(first, first + count * size)
+            parts.append(_attend_frames(q[:, run], k[:, run], v[:, run], count, size))
+        out: Tensor = self.proj(torch.cat(parts, 1).flatten(3))
+        return out
+
+
+def _attend_frames(q: Tensor, k: Tensor, v: Tensor, count: int, size: int) -> Tensor:
+    """Attention within `count` elements of `size` frames each: [B, count · size, P, h, d] -> the same shape."""
+    q, k, v = (x.unflatten(1, (count, size)).movedim(2, 4) for x in (q, k, v))  # [B, e, P, h, n, d]
+    if q.device.type == "cpu":  # measured: the fused kernel is several times slower than this for a handful of frames
+        scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)
+        mixed = scores.softmax(-1).to(v.dtype) @ v
+    else:
+        mixed = F.scaled_dot_product_attention(*(x.flatten(0, 2) for x in (q, k, v))).view_as(q)
+    return mixed.movedim(4, 2).flatten(1, 2)
+
+
+class DividedBlock(nn.Module):
+    """Time attention and its linear layer, space attention with the CLS averaged over frames, MLP; all pre-norm.
+
+    Args:
+        dim: width.
+        heads: attention heads.
+        drop_path: probability with which a residual branch is left out, for one element of one clip, in training.
+    """
+
+    def __init__(self, dim: int, heads: int, drop_path: float) -> None:
+        super().__init__()
+        self.drop_path = drop_path
+        self.temporal_norm1 = nn.LayerNorm(dim, eps=1e-6)
+        self.temporal_attn = TimeAttention(dim, heads)
+        self.temporal_fc = nn.Linear(dim, dim)
+        self.norm1 = nn.LayerNorm(dim, eps=1e-6)
+        self.attn = Attention(dim, heads)
+        self.norm2 = nn.LayerNorm(dim, eps=1e-6)
+        self.mlp = Mlp(dim, 4 * dim)
+
+    def forward(self, cls: Tensor, patches: Tensor, layout: ElementLayout) -> tuple[Tensor, Tensor]:
+        """CLS [B, k, D] and patches [B, N, P, D] -> the same shapes."""
+        batch, frames, places, dim = patches.shape
+        elements = cls.shape[1]
+        keep = self._draw(cls)  # [B, k, 1] each
+        time = self.temporal_fc(self.temporal_attn.over(self.temporal_norm1(patches), layout))
+        patches = patches + _kept(time, keep[0], layout)
+        tokens = torch.cat([layout.expand(cls).unsqueeze(2), patches], 2)  # [B, N, 1 + P, D]
+        space = self.attn(self.norm1(tokens).flatten(0, 1)).view(batch, frames, 1 + places, dim)
+        space = _kept(space, keep[1], layout)
+        tokens = torch.cat([cls + layout.mean(space[:, :, 0]), (patches + space[:, :, 1:]).flatten(1, 2)], 1)
+        branch = self.mlp(self.norm2(tokens))  # [B, k + N P, D]: one matrix product for all tokens
+        tokens = tokens + torch.cat(
+            [
+                _kept(branch[:, :elements], keep[2]),
+                _kept(branch[:, elements:].view_as(patches), keep[2], layout).flatten(1, 2),
+            ],
+            1,
+        )
+        return tokens[:, :elements], tokens[:, elements:].view_as(patches)
+
+    def _draw(self, cls: Tensor) -> list[Tensor | None]:
+        """For the three branches, the factor [B, k] of each element: 0, or 1 / P(kept); None keeps all."""
+        if not self.training or self.drop_path == 0:
+            return [None, None, None]
+        kept = 1 - self.drop_path
+        return list(torch.rand(3, *cls.shape[:2], device=cls.device).lt(kept).to(cls.dtype).div(kept))
+
+
+def _kept(branch: Tensor, factor: Tensor | None, layout: ElementLayout | None = None) -> Tensor:
+    """Scale a branch [B, k, D] or (with a layout) [B, N, P, D] by its elements' factors [B, k]."""
+    if factor is None:
+        return branch
+    if layout is None:
+        return branch * factor.unsqueeze(-1)
+    return branch * layout.expand(factor)[..., None, None]
+
+
+class TimeSformer(nn.Module):
+    """Divided space-time ViT shared by all elements of a clip: frames to one CLS feature an element.
+
+    Args:
+        config: sizes.
+        elements: frames of each temporal element.
+        drop_path: of the last block; it grows linearly from 0 at the first.
+        time_embed_std: spread of the fresh time embeddings, one for each frame of each element. The original starts
+            from zeros, where all orders of the frames look the same; short runs need a start that tells them apart.
+    """
+
+    def __init__(self, config: ViTConfig, elements: Sequence[int], drop_path: float, time_embed_std: float) -> None:
+        super().__init__()
+        self.layout = ElementLayout(elements)
+        dim = config.dim
+        self.patch_embed = PatchEmbed(config.patch_size, dim)
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, dim))
+        self.pos_embed = nn.Parameter(torch.zeros(1, 1 + config.patches, dim))
+        self.time_embed = nn.Parameter(torch.zeros(1, self.layout.frames, dim))
+        rates = [drop_path * i / max(1, config.depth - 1) for i in range(config.depth)]
+        self.blocks = nn.ModuleList(DividedBlock(dim, config.heads, rate) for rate in rates)
+        self.norm = nn.LayerNorm(dim, eps=1e-6)
+        initialise(self)
+        nn.init.normal_(self.time_embed, std=time_embed_std)
+        for block in list(self.blocks)[1:]:
+            nn.init.zeros_(block.get_submodule("temporal_fc").get_parameter("weight"))
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Frames [B, N, 3, S, S] in [-1, 1], element after element -> one feature an element [B, k, D]."""
+        batch, n_frames = frames.shape[:2]
+        patches = self.patch_embed(frames.flatten(0, 1)).unflatten(0, (batch, n_frames))  # [B, N, P, D]
+        patches = patches + self.pos_embed[:, 1:].unsqueeze(1) + self.time_embed.unsqueeze(2)
+        cls = (self.cls_token + self.pos_embed[:, :1]).expand(batch, len(self.layout.elements), -1)  # [B, k, D]
+        for block in self.blocks:
+            cls, patches = block(cls, patches, self.layout)
+        features: Tensor = self.norm(cls)
+        return features

@@ -1,0 +1,82 @@
+"""Start a space-time transformer from the weights of an image one, and say what became of each tensor."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from gymqa.errors import GymQAError
+from recognizers.backbones.timesformer import TimeSformer
+
+
+@dataclass(slots=True)
+class LoadReport:
+    """Names of the model's tensors (loaded, resized, missing) and of the checkpoint's (left out)."""
+
+    loaded: list[str] = field(default_factory=list)
+    resized: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+
+    def sentence(self) -> str:
+        """One line for the log."""
+        counts = f"{len(self.loaded)} tensors loaded, {len(self.resized)} of them resized"
+        return f"{counts}, {len(self.missing)} fresh, {len(self.left_out)} of the checkpoint left out"
+
+
+def start_from_image_vit(model: TimeSformer, weights: Mapping[str, Tensor], copy_attention: bool = True) -> LoadReport:
+    """Load an image ViT's tensors (our names, which are timm's) into a TimeSformer, in place.
+
+    Args:
+        model: the network to initialise.
+        weights: tensors by name: of an ImageViT, or of a timm `vit_*_patch*` checkpoint.
+        copy_attention: TimeSformer's convention: time attention and its norm start as copies of the spatial ones.
+            False leaves them as they were initialised. temporal_fc is zero in all blocks but the first either way.
+
+    Returns:
+        What was loaded, resized (position embeddings of another grid), left out, and stays fresh.
+
+    Raises:
+        GymQAError: no tensor fits, as from a model of another width.
+    """
+    own = model.state_dict()
+    report = LoadReport()
+    for name, tensor in weights.items():
+        target = name.replace("patch_embed.proj.", "patch_embed.")
+        if target == "pos_embed" and target in own and tensor.shape != own[target].shape:
+            resized = resize_positions(tensor, own[target].shape[1])
+            if resized.shape == own[target].shape:
+                report.resized.append(target)
+                tensor = resized
+        if target not in own or own[target].shape != tensor.shape:
+            report.left_out.append(name)
+            continue
+        for copy in (target, *_time_copies(target, copy_attention)):
+            own[copy] = tensor
+            report.loaded.append(copy)
+    if not report.loaded:
+        raise GymQAError(
+            "no tensor of the checkpoint fits the model; check that both have the same width and patch size"
+        )
+    report.missing = [name for name in own if name not in set(report.loaded)]
+    with torch.no_grad():
+        model.load_state_dict(own)
+    return report
+
+
+def _time_copies(name: str, wanted: bool) -> list[str]:
+    """The temporal twin of a spatial attention tensor's name, if it has one."""
+    if not wanted or not name.startswith("blocks.") or not (".attn." in name or ".norm1." in name):
+        return []
+    return [name.replace(".attn.", ".temporal_attn.").replace(".norm1.", ".temporal_norm1.")]
+
+
+def resize_positions(positions: Tensor, tokens: int) -> Tensor:
+    """Bicubic resize of square position embeddings: [1, 1 + p², D] -> [1, tokens, D], the CLS row kept."""
+    old, new = math.isqrt(positions.shape[1] - 1), math.isqrt(tokens - 1)
+    grid = positions[:, 1:].reshape(1, old, old, -1).permute(0, 3, 1, 2).float()
+    grid = F.interpolate(grid, size=(new, new), mode="bicubic", align_corners=False)
+    return torch.cat([positions[:, :1].float(), grid.flatten(2).transpose(1, 2)], 1)
