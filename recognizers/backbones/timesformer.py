@@ -67,7 +67,8 @@ def _attend_frames(q: Tensor, k: Tensor, v: Tensor, count: int, size: int) -> Te
         scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)
         mixed = scores.softmax(-1).to(v.dtype) @ v
     else:
-        mixed = F.scaled_dot_product_attention(*(x.flatten(0, 2) for x in (q, k, v))).view_as(q)
+        flat = [x.flatten(0, 2) for x in (q, k, v)]  # the fused kernels take four dimensions
+        mixed = F.scaled_dot_product_attention(flat[0], flat[1], flat[2]).view_as(q)
     return mixed.movedim(4, 2).flatten(1, 2)
 
 
