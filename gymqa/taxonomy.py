@@ -28,9 +28,9 @@ OPPOSITES = {
     "round-off, flic-flac on": "handspring forward on",
 }
 _TURN_OVER = {**OPPOSITES, **{second: first for first, second in OPPOSITES.items()}}
-# Longest phrase first: "handspring forward on" turns over as a whole, not by its "forward".
+# The leftmost phrase wins, so that "handspring forward on" turns over as a whole, not by its "forward".
 _SET_DIRECTION = re.compile(r"_(front|back)")
-_DIRECTION = re.compile(r"\b(" + "|".join(sorted(_TURN_OVER, key=len, reverse=True)) + r")\b")
+_DIRECTION = re.compile(r"\b(" + "|".join(_TURN_OVER) + r")\b")
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ def test_anything_else_is_no_clip_id(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", [f"../{CLIP}", f"a/{CLIP}", f"a\\{CLIP}", f"{CLIP}\n", f"{CLIP}\0", CLIP + "/..", "٣" + CLIP]
+    "bad", [f"../{CLIP}", f"a/{CLIP}", f"a\\{CLIP}", f"{CLIP}\n", f"{CLIP}\0", CLIP + "/..", CLIP.replace("3", "٣")]
 )
 def test_an_id_that_leads_out_of_the_folder_is_refused(bad: str) -> None:
     with pytest.raises(GymQAError, match="is no clip id"):

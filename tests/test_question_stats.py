@@ -108,6 +108,7 @@ def test_any_text_comes_apart_or_is_refused_with_a_sentence(text: str) -> None:
         {"answer": "E", "question": f"What? {CHOICES}", "video": CLIPS[0]},
         {"answer": "", "question": f"What? {CHOICES}", "video": CLIPS[0]},
         {"answer": "A", "question": "What?", "video": CLIPS[0]},
+        {"answer": "A", "question": "What? A.kip B. C.cast", "video": CLIPS[0]},
         {"answer": "A", "question": f"What? {CHOICES}", "video": "../x"},
         {"answer": "A", "question": 7, "video": CLIPS[0]},
         {"answer": "A"},

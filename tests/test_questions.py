@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gymqa.annotations import Clip
+from gymqa.draws import Draws
 from gymqa.errors import GymQAError
 from gymqa.question_building import build_questions
 from gymqa.questions import (
@@ -122,6 +123,11 @@ def test_the_seed_redraws_the_questions() -> None:
 def test_a_question_is_the_same_on_every_platform() -> None:
     (built,) = build_questions([clip_of("onodi")], TAXONOMY, "gym-qa")
     assert format_question(built) == f"{QUESTION_TEXT} A.kip B.giant circle backward C.onodi D.whip salto"
+
+
+def test_draws_do_not_run_in_circles() -> None:
+    draws = Draws("any name", 7)
+    assert len({draws.below(1 << 60) for _ in range(1000)}) == 1000
 
 
 def test_hard_distractors_are_of_the_same_set() -> None:
