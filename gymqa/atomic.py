@@ -62,6 +62,6 @@ def read_json(path: Path) -> Any:
     except FileNotFoundError as error:
         raise GymQAError(f"{path} does not exist; check the path, or run the step that writes it") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise GymQAError(f"{path} is not valid JSON ({error}); remove it and run the step that writes it again") from error
+        raise GymQAError(f"{path} is not valid JSON ({error}); remove it and run its step again") from error
     except OSError as error:
         raise GymQAError(f"{path} cannot be read: {error.strerror or error}") from error
