@@ -60,11 +60,11 @@ class RecognizerRun:
 
 @dataclass(frozen=True, slots=True)
 class Unanswered:
-    """A clip that left these models' questions open, and why."""
+    """A clip that these models had no answer for on these benchmarks, and why."""
 
     clip_id: str
-    benchmark: str
     reason: str
+    benchmarks: tuple[str, ...]
     models: tuple[str, ...]
 
 
@@ -132,9 +132,18 @@ def score(
     return np.array(points, dtype=np.float64), float(np.mean([choice is not None for choice in choices]))
 
 
-def unanswered_items(benchmarks: Mapping[str, Sequence[Question]], runs: Sequence[ModelRun]) -> list[Unanswered]:
-    """Every clip that left a question open, with the reason and the models; the same reason for several is one item."""
-    models: dict[tuple[str, str, str], list[str]] = {}
+def unanswered_items(
+    benchmarks: Mapping[str, Sequence[Question]],
+    runs: Sequence[ModelRun] = (),
+    recognizers: Sequence[RecognizerRun] = (),
+) -> list[Unanswered]:
+    """Every clip that left something open, an item a reason, with the benchmarks and models it concerns."""
+    items: dict[tuple[str, str], tuple[dict[str, None], dict[str, None]]] = {}  # dicts for ordered sets
+
+    def note(clip: str, reason: str, benchmark: str, model: str) -> None:
+        names, models = items.setdefault((clip, reason), ({}, {}))
+        names[benchmark], models[model] = None, None
+
     for run in runs:
         for benchmark, predictions in run.predictions.items():
             by_id = {prediction.question_id: prediction for prediction in predictions}
@@ -142,18 +151,11 @@ def unanswered_items(benchmarks: Mapping[str, Sequence[Question]], runs: Sequenc
                 found = by_id.get(question.id)
                 if found is None or found.choice is None:
                     reason = "never asked" if found is None else found.error or "no reason given"
-                    names = models.setdefault((question.clip_id, benchmark, reason), [])
-                    names += [] if run.label in names else [run.label]
-    return [Unanswered(clip, benchmark, reason, tuple(names)) for (clip, benchmark, reason), names in models.items()]
-
-
-def unanswered_clips(recognizers: Sequence[RecognizerRun]) -> list[Unanswered]:
-    """Every clip that a recognizer had no probabilities for, with the reason."""
-    models: dict[tuple[str, str], list[str]] = {}
-    for run in recognizers:
-        for clip, reason in run.predictions.errors.items():
-            models.setdefault((clip, reason), []).append(run.label)
-    return [Unanswered(clip, RECOGNITION, reason, tuple(names)) for (clip, reason), names in models.items()]
+                    note(question.clip_id, reason, benchmark, run.label)
+    for recognizer in recognizers:
+        for clip, reason in recognizer.predictions.errors.items():
+            note(clip, reason, RECOGNITION, recognizer.label)
+    return [Unanswered(clip, reason, tuple(names), tuple(models)) for (clip, reason), (names, models) in items.items()]
 
 
 def _row(model: str, encoder: str, benchmark: str, metric: str, interval: Interval, n: int, answered: float) -> Row:

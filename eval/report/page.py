@@ -25,11 +25,12 @@ _NAMES = {
     "gym-qa": ("Gym-QA", "random distractors"),
     "gym-qa-hard": ("Gym-QA-Hard", "distractors of the same set"),
     "gym-new": ("Gym-New", "the direction twin is a choice"),
+    RECOGNITION: ("Recognition", ""),
     "top1": ("Top-1", "share of clips right"),
     "mean_class": ("Mean class", "average over classes"),
     "mAP": ("mAP", "macro average precision"),
 }
-_WORST_PAIRS = 8
+_WORST_PAIRS = 6
 
 
 @dataclass(frozen=True, slots=True)
