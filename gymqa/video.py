@@ -98,7 +98,8 @@ def write_video(path: Path, frames: Frames, fps: float = 25.0, crf: int = 20, pr
         stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001))
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.thread_count = 1  # x264's output depends on the number of threads; videos are written in parallel anyway
-        stream.options = {"crf": str(crf), "preset": preset}
+        # x264's AVX-512 code for macroblock trees gives other bytes now and then; without them each run is the same
+        stream.options = {"crf": str(crf), "preset": preset, "x264-params": "mbtree=0"}
         for frame in frames:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         container.mux(stream.encode(None))

@@ -31,10 +31,12 @@ def test_written_frames_come_back_in_order(tmp_path: Path) -> None:
     assert nearest == list(range(40))
 
 
-def test_the_same_frames_give_the_same_bytes(tmp_path: Path) -> None:
-    for name in ("a.mp4", "b.mp4"):
-        write_video(tmp_path / name, moving_bar(), fps=12.5)
-    assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
+def test_the_same_frames_give_the_same_bytes_every_time(tmp_path: Path) -> None:
+    seen = set()
+    for _ in range(40):  # x264's defaults give a handful of different files here, on a processor with AVX-512
+        write_video(tmp_path / "a.mp4", moving_bar(), fps=12.5)
+        seen.add((tmp_path / "a.mp4").read_bytes())
+    assert len(seen) == 1
 
 
 def test_fewer_frames_are_those_of_the_full_decode(tmp_path: Path) -> None:
