@@ -42,7 +42,7 @@ def build_parser(command: Command, prog: str) -> ArgumentParser:
     hints = typing.get_type_hints(command)
     parameters = inspect.signature(command).parameters.values()
     flags = {p.name for p in parameters if p.default is False}
-    lists = {p.name: item for p in parameters if p.default is not p.empty and (item := _list_item(hints[p.name]))}
+    lists = {p.name: item for p in parameters if (item := _list_item(hints[p.name]))}
     own: set[str | int] = {*flags, *lists}
     named: set[str | int] = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
     words = {p.name for p in parameters} - named
@@ -54,9 +54,8 @@ def build_parser(command: Command, prog: str) -> ArgumentParser:
         if name in flags:
             parser.add_argument(f"--{name}", action="store_true", help=help_of.get(name))
         elif name in lists:
-            parser.add_argument(
-                f"--{name}", nargs="+", type=lists[name], default=_default(parameter), help=help_of.get(name)
-            )
+            given = {"required": True} if parameter.default is parameter.empty else {"default": _default(parameter)}
+            parser.add_argument(f"--{name}", nargs="+", type=lists[name], help=help_of.get(name), **given)
     return parser
 
 

@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -183,3 +184,36 @@ def test_an_unwritable_out_is_refused_before_rendering(tmp_path: Path, capsys: p
     (tmp_path / "file").touch()
     assert cli.main(["render", "--out", str(tmp_path / "file")]) == 2
     assert capsys.readouterr().err.startswith(f"gymqa: cannot write in {tmp_path / 'file'}: it is a file; choose")
+
+
+def test_from_release_to_leaderboard_without_a_model(
+    gymsim_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clips, file = gymsim_root / "annotations" / "gymsim24_val_element.txt", tmp_path / "q.jsonl"
+    words = ["cache", str(gymsim_root), "--lists", str(clips), "--out", str(tmp_path / "frames"), "--size", "16"]
+    assert cli.main([*words, "--workers", "1"]) == 0
+    assert f"{tmp_path / 'frames'}: 48 clips" in capsys.readouterr().out
+    assert cli.main(["questions", "build", str(clips), "--finegym", str(gymsim_root), "--out", str(file)]) == 0
+    words = ["report", "--questions", str(file), "--finegym", str(gymsim_root), "--out", str(tmp_path / "report")]
+    assert cli.main(words) == 0
+    rows = json.loads((tmp_path / "report" / "leaderboard.json").read_text())["rows"]
+    values = {row["model"]: row["value"] for row in rows}
+    assert values["chance"] == 0.25 < values["oracle-event"] < values["oracle-set"] < 1
+    assert (tmp_path / "report" / "leaderboard.html").is_file()
+
+
+def test_a_clip_that_does_not_decode_is_named_and_none_takes_its_place(
+    gymsim_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clips = (gymsim_root / "annotations" / "gymsim24_val_element.txt").read_text().split()[::2][:2]
+    root = tmp_path / "release"
+    shutil.copytree(gymsim_root / "annotations", root / "annotations")
+    (root / "subactions").mkdir()
+    shutil.copy(gymsim_root / "subactions" / f"{clips[0]}.mp4", root / "subactions")
+    (root / "subactions" / f"{clips[1]}.mp4").touch()
+    (tmp_path / "list.txt").write_text("\n".join(clips))
+    words = ["cache", str(root), "--lists", str(tmp_path / "list.txt"), "--out", str(tmp_path / "frames")]
+    assert cli.main([*words, "--size", "16", "--workers", "1"]) == 0
+    printed = capsys.readouterr().out
+    assert f"{tmp_path / 'frames'}: 1 clips" in printed
+    assert f"not decoded: {clips[1]}: " in printed and f"{clips[1]}.mp4" in printed

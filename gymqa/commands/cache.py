@@ -1,0 +1,40 @@
+"""`gymqa cache`: decode every clip once."""
+
+from pathlib import Path
+
+from gymqa.annotations import open_release, read_element_list
+from gymqa.frames import FrameCache
+
+
+def cache(
+    root: Path,
+    out: Path = Path("runs/frames"),
+    size: int = 48,
+    max_frames: int = 32,
+    workers: int | None = None,
+    setting: str | None = None,
+    *,
+    lists: list[Path],
+) -> None:
+    """Decode the clips of some lists into a frame cache, which training and extraction read.
+
+    Stopped, the same command goes on with the clips still missing; clips that failed are tried again.
+
+    Args:
+        root: folder of the release, FineGym's or GymSim's.
+        out: folder of the cache.
+        size: side of the square frames in pixels; short side resized, middle kept.
+        max_frames: frames kept of a longer clip, evenly spaced.
+        workers: processes; one for each core when not given.
+        setting: gym99, gym288, …; may be left out where the release has only one.
+        lists: files with a clip id at the start of each line, such as those of `gymqa split`.
+    """
+    release = open_release(root, setting)
+    clip_ids = [clip.id for path in lists for clip in read_element_list(path)]
+    frames = FrameCache.build(out, clip_ids, release.clip_path, size, max_frames, workers)
+    print(f"{out}: {len(frames)} clips")
+    for clip_id, reason in frames.failures.items():
+        print(f"not decoded: {clip_id}: {reason}")
+
+
+COMMAND = cache
