@@ -13,10 +13,10 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 @pytest.fixture(scope="session")
 def gymsim_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A GymSim release: 3 training and 2 validation competitions of 24 elements, 48 px, one raw video."""
+    """A GymSim release: 3 training and 2 validation competitions of 24 elements, 64 px, one raw video."""
     from gymqa.sim.release import ReleaseConfig, render_release
 
-    config = ReleaseConfig(train_videos=3, val_videos=2, raw_videos=1, size=48)
+    config = ReleaseConfig(train_videos=3, val_videos=2, raw_videos=1, size=64)  # decord reads no 48 px
     return render_release(tmp_path_factory.mktemp("gymsim") / "release", config)
 
 
