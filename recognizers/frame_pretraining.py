@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from gymqa.atomic import atomic_path, write_text
 from gymqa.progress import progress_bar
+from gymqa.sim.skeleton import JOINTS
 from gymqa.sim.stills import TARGETS, Stills, sample_stills
 from recognizers.backbones.image_vit import ImageViT, ViTConfig, normalise
 
@@ -40,17 +41,32 @@ class FramePretrainingConfig:
 
 
 class PoseRegressor(nn.Module):
-    """The ViT with linear heads on the CLS token and on the mean patch: images [B, 3, S, S] -> two of [B, 51]."""
+    """The ViT with three linear heads, used in pre-training only.
+
+    CLS token and mean patch each regress all targets; every patch says which joints lie in or near it. The last task is
+    local, so it is learned first, and the others follow from it.
+    """
 
     def __init__(self, config: ViTConfig) -> None:
         super().__init__()
         self.vit = ImageViT(config)
         self.from_cls, self.from_patches = nn.Linear(config.dim, TARGETS), nn.Linear(config.dim, TARGETS)
+        self.joints_near = nn.Linear(config.dim, len(JOINTS))
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Predict the targets of `gymqa.sim.stills.Stills` twice: [B, 51] each."""
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Images [B, 3, S, S] -> targets [B, 51] twice (see `gymqa.sim.stills.Stills`), joint logits [B, P, 15]."""
         tokens = self.vit(images)  # [B, 1 + P, D]
-        return self.from_cls(tokens[:, 0]), self.from_patches(tokens[:, 1:].mean(1))
+        patches = tokens[:, 1:]
+        return self.from_cls(tokens[:, 0]), self.from_patches(patches.mean(1)), self.joints_near(patches)
+
+
+def joint_heat(targets: Tensor, config: ViTConfig) -> Tensor:
+    """How near each joint is to each patch's centre: [B, 51] -> [B, P, 15], 1 at the centre, Gaussian of half a patch."""
+    side = config.image_size // config.patch_size
+    centres = (torch.arange(side) + 0.5) / side - 0.5
+    grid = torch.stack(torch.meshgrid(centres, centres, indexing="ij")[::-1], -1).view(-1, 1, 2)  # [P, 1, (x, y)]
+    distance = (targets[:, :30].view(-1, 1, len(JOINTS), 2) - grid).norm(dim=-1) * side  # [B, P, 15] in patches
+    return torch.exp(-2 * distance**2)
 
 
 def film(config: FramePretrainingConfig, scenes: int, stream: int) -> Stills:
@@ -125,7 +141,7 @@ def _restore(
 
 
 def _step(model: PoseRegressor, stills: Stills, config: FramePretrainingConfig, step: int) -> Tensor:
-    """Loss of one batch, a function of (seed, step) and the weights: jittered colours, smooth L1 on both heads."""
+    """Loss of one batch, a function of (seed, step) and the weights: jittered colours, smooth L1 and joint maps."""
     rng = np.random.default_rng((config.seed, 2, step))
     picked = rng.integers(0, len(stills.images), config.batch_size)
     images = normalise(torch.from_numpy(stills.images[picked])).permute(0, 3, 1, 2)  # [B, 3, S, S]
@@ -133,8 +149,9 @@ def _step(model: PoseRegressor, stills: Stills, config: FramePretrainingConfig, 
     images = images * gain + torch.from_numpy(rng.uniform(-0.2, 0.2, (len(images), 1, 1, 1)).astype(np.float32))
     targets = torch.from_numpy(stills.targets[picked])
     with torch.autocast("cpu", torch.bfloat16):
-        outputs = model(images)
-    return sum((F.smooth_l1_loss(output.float(), targets, beta=0.1) for output in outputs), torch.zeros(()))
+        *poses, near = model(images)
+    pose_loss = sum((F.smooth_l1_loss(pose.float(), targets, beta=0.1) for pose in poses), torch.zeros(()))
+    return pose_loss + F.binary_cross_entropy_with_logits(near.float(), joint_heat(targets, config.vit))
 
 
 @torch.inference_mode()
