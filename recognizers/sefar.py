@@ -18,7 +18,7 @@ from recognizers.backbones.image_vit import ViTConfig, read_weights, save_model
 from recognizers.backbones.timesformer import TimeSformer
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SeFARConfig:
     """Sizes of a SeFAR; pixels, frames and features. The defaults are the tiny one of the demo."""
 
