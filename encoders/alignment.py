@@ -1,0 +1,81 @@
+"""First stage of tuning: the projector learns to say each clip's name in the language model's own embeddings.
+
+The regression's best answer for an uncertain clip is the blend of the names it may have, weighted by how likely each
+is; tiny-vicuna was pre-trained to read such blends. It costs no pass through the language model.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedTokenizerBase
+
+from encoders.config import AlignmentSettings
+from encoders.projector import Projector
+from gymqa.errors import GymQAError
+from gymqa.progress import progress_bar
+
+
+def pooling_weights(length: int, n: int) -> Tensor:
+    """Average `length` items in order into `n`: torch's adaptive average pooling as a matrix [n, length]."""
+    return nn.functional.adaptive_avg_pool1d(torch.eye(length)[None], n)[0].T  # [length, n] -> [n, length]
+
+
+@torch.no_grad()
+def spoken(texts: Sequence[str], table: nn.Module, tokenizer: PreTrainedTokenizerBase, n: int) -> Tensor:
+    """Each text as `n` visual tokens, the averages in order of its word embeddings: [len(texts), n, D]."""
+    rows = []
+    for text in texts:
+        ids = torch.tensor(tokenizer(text, add_special_tokens=False).input_ids)
+        words = table(ids.to(next(table.parameters()).device)).float()  # [L, D]
+        rows.append(pooling_weights(len(ids), n).to(words.device) @ words)
+    return torch.stack(rows)
+
+
+def align(
+    projector: Projector, videos: Tensor, labels: Tensor, targets: Tensor, settings: AlignmentSettings, seed: int
+) -> float:
+    """Train `projector` to map videos [V, N, D_in] to targets[labels], targets [C, N, D]; returns the last loss.
+
+    The loss is the squared error in units of the targets' variance: 1 is as good as saying their mean.
+
+    Raises:
+        GymQAError: the loss is not a number.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    optimizer = torch.optim.AdamW(
+        projector.parameters(), settings.learning_rate, weight_decay=settings.weight_decay, fused=False
+    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.learning_rate, max(settings.steps, 2))
+    scale = (targets - targets.mean(0)).pow(2).mean().clamp(min=1e-12)
+    size = min(settings.batch_size, len(videos))
+    value = float("nan")
+    with progress_bar("aligning the projector", settings.steps) as bar:
+        for step in range(settings.steps):
+            rows = torch.randperm(len(videos), generator=generator)[:size]
+            video, target = _mixed(videos[rows], targets[labels[rows]], settings.mixing, generator)
+            loss = (projector(video, settings.noise) - target).pow(2).mean() / scale
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            value = loss.item()
+            if value != value:
+                raise GymQAError(f"the alignment loss of step {step} is not a number; look for NaN in the features")
+            bar.advance(note=f"loss {value:.3f}")
+    return value
+
+
+def _mixed(videos: Tensor, targets: Tensor, mixing: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Blend every row with a random other one (mixup, Zhang et al. 2018)."""
+    if mixing <= 0:
+        return videos, targets
+    other = torch.randperm(len(videos), generator=generator)
+    shares = _beta(mixing, len(videos), generator)[:, None, None].to(videos)
+    return torch.lerp(videos[other], videos, shares), torch.lerp(targets[other], targets, shares.to(targets))
+
+
+def _beta(alpha: float, n: int, generator: torch.Generator) -> Tensor:
+    """Draw n times from Beta(alpha, alpha), as a ratio of gammas (torch's own Beta takes no generator)."""
+    first, second = (torch._standard_gamma(torch.full((n,), alpha), generator=generator) for _ in range(2))
+    return first / (first + second).clamp(min=1e-12)

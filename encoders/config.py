@@ -1,0 +1,89 @@
+"""What can be set about the language model's tuning, one dataclass a concern."""
+
+from dataclasses import dataclass, field
+
+from gymqa.errors import GymQAError
+
+PROJECTORS = ("linear", "mlp2")
+SCORINGS = ("letters", "texts")
+
+
+@dataclass(frozen=True)
+class LoRASettings:
+    """Low-rank adapters; `targets` are module names or full paths, none meaning every linear layer of the LLM."""
+
+    r: int = 16
+    alpha: int = 32
+    dropout: float = 0.0
+    targets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class AlignmentSettings:
+    """First stage: the projector alone learns to say a clip's name in the language model's own embeddings.
+
+    `noise` is the standard deviation added to normalised features, `mixing` the Beta parameter by which pairs of
+    clips (and their names) are blended; both keep few labelled clips from being learned by heart. 0 turns either off.
+    """
+
+    steps: int = 300
+    batch_size: int = 256
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.05
+    noise: float = 0.3
+    mixing: float = 0.4
+
+
+@dataclass(frozen=True)
+class QuestionMix:
+    """Shares of the kinds of training samples, and of the benchmarks that multiple choice is drawn from.
+
+    `letters`: choices in the prompt, a letter as answer. `names`: the open question, the name as answer.
+    `attributes`: a yes/no question of the element's decision tree.
+    """
+
+    letters: float = 0.5
+    names: float = 0.4
+    attributes: float = 0.1
+    benchmarks: dict[str, float] = field(default_factory=lambda: {"gym-qa": 1.0, "gym-qa-hard": 1.0, "gym-new": 1.0})
+
+    def __post_init__(self) -> None:
+        shares = (self.letters, self.names, self.attributes)
+        if min(shares) < 0 or sum(shares) <= 0 or min(self.benchmarks.values(), default=0) < 0:
+            raise GymQAError("the shares of a question mix must not be negative, and one must be above 0")
+
+
+@dataclass(frozen=True)
+class FinetuneSettings:
+    """Second stage: projector in full and LoRA, on questions re-drawn every epoch.
+
+    `views` are the augmented views of each clip in the feature store; view 0 is the clip itself. `blind` leaves the
+    video out of every prompt: the baseline that knows the questions only.
+    """
+
+    llm: str = "tiny-vicuna"
+    projector: str = "mlp2"
+    steps: int = 120
+    batch_size: int = 24
+    projector_learning_rate: float = 5e-4
+    lora_learning_rate: float = 1e-3
+    weight_decay: float = 0.01
+    warmup: int = 10
+    max_gradient_norm: float = 1.0
+    feature_noise: float = 0.2
+    views: int = 1
+    blind: bool = False
+    precision: str = "bf16"
+    checkpoint_every: int = 50
+    seed: int = 0
+    lora: LoRASettings = field(default_factory=LoRASettings)
+    alignment: AlignmentSettings = field(default_factory=AlignmentSettings)
+    mix: QuestionMix = field(default_factory=QuestionMix)
+
+    def __post_init__(self) -> None:
+        if self.projector not in PROJECTORS:
+            raise GymQAError(f"there is no projector {self.projector!r}; choose one of {', '.join(PROJECTORS)}")
+        if self.precision not in ("no", "bf16", "fp16"):
+            raise GymQAError(f"there is no precision {self.precision!r}; choose one of no, bf16, fp16")
+        if min(self.steps, self.batch_size, self.views, self.checkpoint_every) < 1:
+            raise GymQAError("steps, batch_size, views and checkpoint_every must be 1 or more")

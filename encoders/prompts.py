@@ -1,0 +1,112 @@
+"""The Vicuna v1.1 conversation, to the character and to the token.
+
+Source: PAPERS.md, "Vicuna v1.1 prompt" (FastChat's `vicuna_v1.1`): system sentence, ` USER: …`, ` ASSISTANT:`; the
+answer follows a space and ends with `</s>`; the next `USER:` follows `</s>` directly.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from transformers import PreTrainedTokenizerBase
+
+from gymqa.errors import GymQAError
+
+SYSTEM = (
+    "A chat between a curious user and an artificial intelligence assistant. "
+    "The assistant gives helpful, detailed, and polite answers to the user's questions."
+)
+VIDEO = "<video>"
+VIDEO_ID = -200  # never a vocabulary id: `mllm.py` replaces it by the visual tokens before the embedding
+IGNORED = -100  # torch's cross entropy leaves these labels out
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One exchange; `answer` None leaves the conversation open for the model to answer."""
+
+    user: str
+    answer: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedChat:
+    """Token ids (`VIDEO_ID` where a video goes) and labels of the same length, `IGNORED` outside the answers."""
+
+    ids: list[int]
+    labels: list[int]
+
+
+def with_video(text: str) -> str:
+    """The user's message with the video in front of the question, as LLaVA writes it."""
+    return f"{VIDEO}\n{text}"
+
+
+def render(turns: Sequence[Turn]) -> str:
+    """The whole conversation as text; an open last turn ends with `ASSISTANT:` and no space."""
+    text = f"{SYSTEM} "
+    for turn in turns:
+        text += f"USER: {turn.user} ASSISTANT:"
+        text += "" if turn.answer is None else f" {turn.answer}</s>"
+    return text
+
+
+def encode_chat(tokenizer: PreTrainedTokenizerBase, turns: Sequence[Turn]) -> EncodedChat:
+    """Tokenise a conversation and mark the answers (with their `</s>`) as what is to be learned.
+
+    Raises:
+        GymQAError: the tokens of a prompt change when its answer is appended, so that no mask would fit.
+    """
+    ids: list[int] = [] if tokenizer.bos_token_id is None else [tokenizer.bos_token_id]
+    labels = [IGNORED] * len(ids)
+    for index, turn in enumerate(turns):
+        prompt = f"{SYSTEM} USER: {turn.user} ASSISTANT:" if index == 0 else f"USER: {turn.user} ASSISTANT:"
+        *before, last = prompt.split(VIDEO)
+        for chunk_index, chunk in enumerate(before):
+            ids += [*_chunk_ids(tokenizer, chunk, chunk_index > 0), VIDEO_ID]
+        ids += _chunk_ids(tokenizer, last, bool(before))
+        labels += [IGNORED] * (len(ids) - len(labels))
+        if turn.answer is not None:
+            answer = _answer_ids(tokenizer, last, bool(before), turn.answer)
+            ids += answer
+            labels += answer
+    return EncodedChat(ids, labels)
+
+
+def letter_ids(tokenizer: PreTrainedTokenizerBase, letters: str) -> list[int]:
+    """The id of each letter as the first token of an answer (`▁A` in Llama's tokenizer).
+
+    Raises:
+        GymQAError: a letter is not one token of its own there.
+    """
+    ids = [_answer_ids(tokenizer, "ASSISTANT:", False, letter)[:-1] for letter in letters]
+    if any(len(one) != 1 for one in ids) or len({one[0] for one in ids}) != len(letters):
+        raise GymQAError(
+            f"the tokenizer {tokenizer.name_or_path} does not keep each of the letters {letters} as one token; "
+            "score the choices' texts instead (scoring='texts')"
+        )
+    return [one[0] for one in ids]
+
+
+def _plain_ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    return list(tokenizer(text, add_special_tokens=False).input_ids)
+
+
+def _chunk_ids(tokenizer: PreTrainedTokenizerBase, text: str, continues: bool) -> list[int]:
+    """Ids of `text`; when it continues a line, without the space that Llama's tokenizer puts before a first word."""
+    if not text or not continues:
+        return _plain_ids(tokenizer, text) if text else []
+    anchor = _plain_ids(tokenizer, "\n")
+    anchored = _plain_ids(tokenizer, "\n" + text)
+    return anchored[len(anchor) :] if anchored[: len(anchor)] == anchor else _plain_ids(tokenizer, text)
+
+
+def _answer_ids(tokenizer: PreTrainedTokenizerBase, chunk: str, continues: bool, answer: str) -> list[int]:
+    """Ids of ` answer</s>` behind `chunk`."""
+    prompt = _chunk_ids(tokenizer, chunk, continues)
+    whole = _chunk_ids(tokenizer, f"{chunk} {answer}", continues)
+    if tokenizer.eos_token_id is None or whole[: len(prompt)] != prompt or len(whole) == len(prompt):
+        raise GymQAError(
+            f"the tokenizer {tokenizer.name_or_path} merges the end of the prompt with the answer {answer!r}, or has "
+            "no end-of-sequence token; use a Llama-style tokenizer"
+        )
+    return [*whole[len(prompt) :], tokenizer.eos_token_id]

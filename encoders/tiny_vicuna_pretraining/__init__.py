@@ -1,0 +1,1 @@
+"""How the shipped `tiny-vicuna` came to be: its grammar, its tokenizer, its training text and its training loop."""

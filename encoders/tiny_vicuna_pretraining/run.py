@@ -1,0 +1,81 @@
+"""From nothing to the shipped folder: tokenizer, weights in bfloat16, and the figures beside them."""
+
+import json
+import os
+import platform
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from encoders.tiny_vicuna_pretraining.figures import figures, letter_accuracy
+from encoders.tiny_vicuna_pretraining.grammar import all_moves
+from encoders.tiny_vicuna_pretraining.tokenizer import train_tokenizer
+from encoders.tiny_vicuna_pretraining.training import (
+    Pretraining,
+    PretrainingConfig,
+    held_out_moves,
+    training_moves,
+)
+from gymqa.atomic import write_json
+from gymqa.progress import console
+
+_QUESTIONS = 500  # a tier, in the figures
+
+
+def pretrain(out: Path, work: Path, config: PretrainingConfig) -> dict[str, Any]:
+    """Train tiny-vicuna in `work` (resumable) and write the finished model to `out`; returns its figures."""
+    torch.set_num_threads(os.cpu_count() or 1)
+    tokenizer = _tokenizer(work / "tokenizer", config.seed)
+    run = Pretraining(config, tokenizer, work)
+    run.run(on_checkpoint=lambda now: _report(now, tokenizer, work / "metrics.jsonl"))
+    return export(run, tokenizer, out)
+
+
+def export(run: Pretraining, tokenizer: PreTrainedTokenizerBase, out: Path) -> dict[str, Any]:
+    """Write weights (bfloat16 safetensors), tokenizer and figures of a finished run to `out`."""
+    model = run.model.to(torch.bfloat16)  # the figures are those of the rounded weights
+    model.config.dtype = torch.bfloat16
+    model.save_pretrained(out)
+    tokenizer.save_pretrained(out)
+    (out / "tokenizer.model").write_bytes((run.folder / "tokenizer" / "tokenizer.model").read_bytes())
+    shipped = model.float()
+    result = {
+        "parameters": sum(parameter.numel() for parameter in shipped.parameters()),
+        "moves": {"training": len(training_moves()), "held_out": len(held_out_moves()), "all": len(all_moves())},
+        "held_out": figures(shipped, tokenizer, held_out_moves(), _QUESTIONS, _figures_seed(run)),
+        "training_moves": figures(shipped, tokenizer, training_moves(), _QUESTIONS, _figures_seed(run)),
+        "training_seconds": round(run.seconds),
+        "config": asdict(run.config),
+        "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
+        "machine": f"{platform.machine()}, {os.cpu_count()} CPU cores, shared with other jobs",
+    }
+    write_json(out / "figures.json", result)
+    return result
+
+
+def _figures_seed(run: Pretraining) -> int:
+    """Seed of the questions in the figures: another stream than the training text's."""
+    return run.config.seed + 1_000
+
+
+def _tokenizer(folder: Path, seed: int) -> PreTrainedTokenizerBase:
+    if not (folder / "tokenizer.json").exists():
+        return train_tokenizer(folder, seed)
+    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder)
+    return tokenizer
+
+
+def _report(run: Pretraining, tokenizer: PreTrainedTokenizerBase, path: Path) -> None:
+    """Append the letter accuracy on held-out moves, so that a run that does not learn is seen early."""
+    accuracy = {
+        kind: letter_accuracy(run.model, tokenizer, held_out_moves(), 96, run.step, "set", soft)
+        for kind, soft in (("text", 0.0), ("soft", 1.0))
+    }
+    line = {"step": run.step, "seconds": round(run.seconds), "losses": run.recent(), **accuracy}
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
+    console.print(line)

@@ -1,0 +1,73 @@
+"""A small world for the language-model tests: a taxonomy of six elements, clips, and features that give them away."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from encoders.mllm import GymMLLM, GymMLLMConfig
+from gymqa.annotations import Clip
+from gymqa.taxonomy import Attribute, Element, Set, Taxonomy
+
+N, DIM = 7, 16
+NAMES = (
+    "salto backward tucked",
+    "salto forward tucked",
+    "split jump",
+    "split jump with 1 turn",
+    "giant circle backward",
+    "giant circle forward",
+)
+EVENTS = ("FX", "FX", "BB", "BB", "UB", "UB")
+SET_IDS = (25, 24, 31, 31, 41, 41)
+SETS = (
+    Set(24, "FX_front_salto", "FX"),
+    Set(25, "FX_back_salto", "FX"),
+    Set(31, "BB_leap_jump_hop", "BB"),
+    Set(41, "UB_circles", "UB"),
+)
+
+
+def taxonomy() -> Taxonomy:
+    elements = tuple(
+        Element(
+            label, label, SET_IDS[label], EVENTS[label], name, name, (Attribute("Is it a salto?", "salto" in name),)
+        )
+        for label, name in enumerate(NAMES)
+    )
+    return Taxonomy("six", elements, SETS)
+
+
+def clips(per_element: int = 4, first: int = 0) -> list[Clip]:
+    return [
+        Clip(f"V{label}_E_000000_000010_A_{index:04d}_{index + 1:04d}", f"V{label}", label)
+        for label in range(len(NAMES))
+        for index in range(first, first + per_element)
+    ]
+
+
+class ExampleFeatures:
+    """Tokens of each clip: one random code for each element, and a little noise."""
+
+    def __init__(self, known: Sequence[Clip], noise: float = 0.1) -> None:
+        codes = torch.randn(len(NAMES), N, DIM, generator=torch.Generator().manual_seed(0))
+        generator = torch.Generator().manual_seed(len(known))
+        self.tokens = {
+            clip.id: codes[clip.label or 0] + noise * torch.randn(N, DIM, generator=generator) for clip in known
+        }
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.tokens
+
+    def get(self, keys: Sequence[str]) -> Tensor:
+        return torch.stack([self.tokens[key] for key in keys])
+
+
+def model(blind: bool = False) -> GymMLLM:
+    """An untuned model whose adapters do something (as they come, their second factor is zero)."""
+    torch.manual_seed(0)
+    made = GymMLLM(GymMLLMConfig(encoder={"name": "example"}, visual_dim=DIM, n_visual=N, blind=blind)).eval()
+    for name, parameter in made.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter, std=0.05)
+    return made

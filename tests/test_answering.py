@@ -1,0 +1,119 @@
+"""Answering: likelihoods by hand, batches that change nothing, and clips that cannot be seen."""
+
+import mllm_examples
+import pytest
+import torch
+from mllm_examples import ExampleFeatures, N
+
+from encoders.answering import MLLMAnswerer
+from encoders.collation import collate
+from encoders.mllm import GymMLLM
+from encoders.prompts import Turn, encode_chat, letter_ids, with_video
+from gymqa.errors import GymQAError
+from gymqa.question_building import build_questions
+from gymqa.questions import Question, format_question
+
+
+@pytest.fixture(scope="module")
+def model() -> GymMLLM:
+    return mllm_examples.model()
+
+
+@pytest.fixture(scope="module")
+def features() -> ExampleFeatures:
+    return ExampleFeatures(mllm_examples.clips())
+
+
+@pytest.fixture(scope="module")
+def questions() -> list[Question]:
+    return build_questions(mllm_examples.clips(), mllm_examples.taxonomy(), "gym-qa", 3)
+
+
+@pytest.mark.parametrize("scoring", ["letters", "texts"])
+def test_the_batch_size_changes_no_answer(
+    model: GymMLLM, features: ExampleFeatures, questions: list[Question], scoring: str
+) -> None:
+    tokenizer = model.load_tokenizer()
+    by_size = [
+        MLLMAnswerer(model, tokenizer, features, scoring, batch_size=size).answer(questions) for size in (1, 5, 64)
+    ]
+    for answers in by_size[1:]:
+        assert [one.choice for one in answers] == [one.choice for one in by_size[0]]
+        for one, other in zip(answers, by_size[0], strict=True):
+            assert one.probabilities == pytest.approx(other.probabilities, abs=1e-4)
+
+
+def test_letters_are_scored_by_their_logits_behind_the_prompt(
+    model: GymMLLM, features: ExampleFeatures, questions: list[Question]
+) -> None:
+    tokenizer, question = model.load_tokenizer(), questions[0]
+    answer = MLLMAnswerer(model, tokenizer, features, "letters").answer([question])[0]
+    batch = collate([encode_chat(tokenizer, [Turn(with_video(format_question(question)))])], N, 0, pad_left=True)
+    with torch.no_grad():
+        logits = model(batch.ids, batch.mask, features.get([question.clip_id])).logits[0, -1]
+    expected = logits[letter_ids(tokenizer, "ABCD")].softmax(0)
+    assert answer.probabilities == pytest.approx(expected.tolist(), abs=1e-4)
+    assert answer.choice == int(expected.argmax())
+
+
+@pytest.mark.parametrize("normalised", [False, True])
+def test_texts_are_scored_token_by_token(
+    model: GymMLLM, features: ExampleFeatures, questions: list[Question], normalised: bool
+) -> None:
+    tokenizer, question = model.load_tokenizer(), questions[1]
+    answer = MLLMAnswerer(model, tokenizer, features, "texts", length_normalised=normalised).answer([question])[0]
+    scores = []
+    for choice in question.choices:
+        chat = encode_chat(tokenizer, [Turn(with_video(question.text), choice)])
+        batch = collate([chat], N, 0)
+        with torch.no_grad():
+            log = model(batch.ids, batch.mask, features.get([question.clip_id])).logits[0].log_softmax(-1)
+        answered = [place for place, label in enumerate(batch.labels[0].tolist()) if label >= 0]
+        likelihood = sum(float(log[place - 1, batch.labels[0, place]]) for place in answered)
+        scores.append(likelihood / (len(answered) if normalised else 1))
+    assert answer.probabilities == pytest.approx(torch.tensor(scores).softmax(0).tolist(), abs=1e-4)
+
+
+def test_a_clip_without_features_is_unanswered_and_no_other_takes_its_place(
+    model: GymMLLM, questions: list[Question]
+) -> None:
+    known = ExampleFeatures(mllm_examples.clips()[1:])
+    answerer = MLLMAnswerer(model, model.load_tokenizer(), known)
+    answers = answerer.answer(questions)
+    assert [one.question_id for one in answers] == [one.id for one in questions]
+    assert answers[0].choice is None and questions[0].clip_id in (answers[0].error or "")
+    assert all(one.choice is not None for one in answers[1:])
+    others = MLLMAnswerer(model, model.load_tokenizer(), known).answer(questions[1:])
+    assert [one.choice for one in others] == [one.choice for one in answers[1:]]
+
+
+def test_questions_with_fewer_choices_share_a_batch(model: GymMLLM, features: ExampleFeatures) -> None:
+    clips, taxonomy = mllm_examples.clips(), mllm_examples.taxonomy()
+    mixed = [
+        *build_questions(clips, taxonomy, "gym-qa", 1, 2)[:3],
+        *build_questions(clips, taxonomy, "gym-qa", 2, 4)[:3],
+    ]
+    for scoring in ("letters", "texts"):
+        answers = MLLMAnswerer(model, model.load_tokenizer(), features, scoring).answer(mixed)
+        assert [len(one.probabilities or ()) for one in answers] == [2, 2, 2, 4, 4, 4]
+        assert all(sum(one.probabilities or ()) == pytest.approx(1) for one in answers)
+
+
+def test_a_blind_model_answers_without_features(questions: list[Question]) -> None:
+    model = mllm_examples.model(blind=True)
+    answers = MLLMAnswerer(model, model.load_tokenizer()).answer(questions)
+    assert all(one.choice is not None for one in answers)
+
+
+def test_a_seeing_model_without_features_is_refused(model: GymMLLM) -> None:
+    with pytest.raises(GymQAError, match="feature store"):
+        MLLMAnswerer(model, model.load_tokenizer())
+
+
+def test_an_unknown_scoring_is_refused(model: GymMLLM, features: ExampleFeatures) -> None:
+    with pytest.raises(GymQAError, match="guess"):
+        MLLMAnswerer(model, model.load_tokenizer(), features, "guess")
+
+
+def test_no_questions_give_no_answers(model: GymMLLM, features: ExampleFeatures) -> None:
+    assert MLLMAnswerer(model, model.load_tokenizer(), features).answer([]) == []

@@ -1,0 +1,152 @@
+"""Tuning: what it draws, that it learns, that a killed run goes on to the same weights, and what stops it."""
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import mllm_examples
+import pytest
+import torch
+from mllm_examples import ExampleFeatures
+
+from encoders.alignment import align, pooling_weights
+from encoders.answering import MLLMAnswerer
+from encoders.config import AlignmentSettings, FinetuneSettings, LoRASettings, QuestionMix
+from encoders.finetune import Tuning, finetune
+from encoders.mllm import GymMLLM
+from encoders.projector import Projector
+from encoders.question_data import QuestionData
+from gymqa.annotations import Clip
+from gymqa.errors import GymQAError
+from gymqa.question_building import build_questions
+
+SHORT = FinetuneSettings(
+    steps=6,
+    batch_size=6,
+    precision="no",
+    checkpoint_every=3,
+    warmup=1,
+    alignment=AlignmentSettings(steps=5),
+    lora=LoRASettings(r=4, dropout=0.1),
+)
+
+
+def _tuning(settings: FinetuneSettings, folder: Path) -> Tuning:
+    clips = mllm_examples.clips()
+    data = QuestionData(clips, mllm_examples.taxonomy(), settings.mix, settings.views, settings.blind, settings.seed)
+    return Tuning(ExampleFeatures(clips), clips, data, mllm_examples.taxonomy(), settings, folder)
+
+
+def _weights(model: GymMLLM) -> dict[str, torch.Tensor]:
+    return {name: one.detach().clone() for name, one in model.named_parameters() if one.requires_grad}
+
+
+def test_a_killed_run_goes_on_to_the_same_weights(tmp_path: Path) -> None:
+    whole = _tuning(SHORT, tmp_path / "whole")
+    whole.run()
+    _tuning(SHORT, tmp_path / "killed").run(until=5)  # its last checkpoint is of step 3
+    resumed = _tuning(SHORT, tmp_path / "killed")
+    assert resumed.step == 3
+    resumed.run()
+    expected = _weights(whole.model)
+    for name, one in _weights(resumed.model).items():
+        torch.testing.assert_close(one, expected[name], rtol=0, atol=0)
+
+
+def test_another_seed_gives_other_weights(tmp_path: Path) -> None:
+    first, second = (_tuning(replace(SHORT, seed=seed), tmp_path / str(seed)) for seed in (0, 1))
+    first.run()
+    second.run()
+    assert not torch.equal(first.model.projector.token, second.model.projector.token)
+
+
+def test_tuning_teaches_the_projector_what_the_clips_are(tmp_path: Path) -> None:
+    clips, unseen = mllm_examples.clips(), mllm_examples.clips(2, first=50)
+    settings = FinetuneSettings(steps=10, batch_size=12, alignment=AlignmentSettings(steps=150), precision="no")
+    taxonomy = mllm_examples.taxonomy()
+    model = finetune(ExampleFeatures(clips), clips, taxonomy, settings, tmp_path)
+    questions = build_questions(unseen, taxonomy, "gym-qa", 7)
+    answers = MLLMAnswerer(model, model.load_tokenizer(), ExampleFeatures(unseen), "texts").answer(questions)
+    right = sum(answer.choice == question.answer for answer, question in zip(answers, questions, strict=True))
+    assert right >= 9, f"{right} of {len(questions)}"
+
+
+def test_the_language_model_itself_stays_as_it_was(tmp_path: Path) -> None:
+    run = _tuning(SHORT, tmp_path)
+    before = {name: one.clone() for name, one in run.model.named_parameters() if not one.requires_grad}
+    run.run()
+    for name, one in run.model.named_parameters():
+        if name in before:
+            assert torch.equal(one, before[name])
+
+
+def test_a_loss_that_is_not_a_number_names_step_and_clips(tmp_path: Path) -> None:
+    clips = mllm_examples.clips()
+    features = ExampleFeatures(clips)
+    features.tokens[clips[0].id][:] = float("nan")
+    settings = replace(SHORT, steps=8, batch_size=len(clips), alignment=AlignmentSettings(steps=0))
+    with pytest.raises(GymQAError, match=rf"step \d+ .*{clips[0].id}"):
+        finetune(features, clips, mllm_examples.taxonomy(), settings, tmp_path)
+
+
+def test_a_checkpoint_of_other_settings_is_refused(tmp_path: Path) -> None:
+    _tuning(SHORT, tmp_path).run(until=4)
+    with pytest.raises(GymQAError, match="other settings"):
+        _tuning(replace(SHORT, weight_decay=0.5), tmp_path)
+
+
+def test_no_clip_with_features_is_an_error_and_not_a_crash(tmp_path: Path) -> None:
+    with pytest.raises(GymQAError, match="no labelled clips"):
+        finetune(ExampleFeatures([]), mllm_examples.clips(), mllm_examples.taxonomy(), SHORT, tmp_path)
+
+
+def test_unlabelled_clips_are_never_trained_on() -> None:
+    with pytest.raises(GymQAError, match="unlabelled"):
+        QuestionData(
+            [Clip("V_E_000000_000001_A_0000_0001", "V", None)], mllm_examples.taxonomy(), QuestionMix(), 1, False, 0
+        )
+
+
+def test_every_epoch_draws_other_questions_and_the_same_epoch_the_same() -> None:
+    data = QuestionData(mllm_examples.clips(), mllm_examples.taxonomy(), QuestionMix(), 1, False, 0)
+    assert data.epoch(0) == data.epoch(0)
+    turns = [{sample.clip_id: sample.turn for sample in data.epoch(number)} for number in (0, 1)]
+    changed = sum(turns[0][clip] != turns[1][clip] for clip in turns[0])
+    assert changed > len(data) / 2
+
+
+def test_the_kinds_of_samples_follow_their_shares() -> None:
+    mix = QuestionMix(letters=0.5, names=0.25, attributes=0.25)
+    data = QuestionData(mllm_examples.clips(40), mllm_examples.taxonomy(), mix, 1, False, 0)
+    answers = [sample.turn.answer or "" for sample in data.epoch(0)]
+    kinds = Counter("letter" if one in "ABCD" else "yes-no" if one in ("Yes", "No") else "name" for one in answers)
+    assert kinds["letter"] == pytest.approx(120, abs=30)
+    assert kinds["name"] == pytest.approx(60, abs=25)
+    assert kinds["yes-no"] == pytest.approx(60, abs=25)
+
+
+def test_a_blind_model_is_never_shown_a_video() -> None:
+    data = QuestionData(mllm_examples.clips(), mllm_examples.taxonomy(), QuestionMix(), 1, True, 0)
+    assert not any("<video>" in sample.turn.user for sample in data.epoch(0))
+
+
+def test_views_are_drawn_by_their_keys() -> None:
+    data = QuestionData(mllm_examples.clips(20), mllm_examples.taxonomy(), QuestionMix(), 3, False, 0)
+    views = Counter(sample.key.partition("@")[2] for sample in data.epoch(0))
+    assert set(views) == {"", "1", "2"}
+
+
+def test_alignment_of_two_blended_names_lies_between_them() -> None:
+    torch.manual_seed(0)
+    targets = torch.randn(2, 3, 8)
+    videos = torch.cat([torch.randn(1, 3, 16)] * 2).repeat(20, 1, 1)
+    projector = Projector("mlp2", 16, 8, 3)
+    settings = AlignmentSettings(steps=400, learning_rate=1e-2, weight_decay=0.0, noise=0.0, mixing=0.0)
+    align(projector, videos, torch.tensor([0, 1] * 20), targets, settings, seed=0)
+    torch.testing.assert_close(projector(videos[:1])[0], targets.mean(0), atol=0.05, rtol=0)
+
+
+def test_pooling_averages_in_order() -> None:
+    pooled = pooling_weights(4, 2) @ torch.tensor([[1.0], [3.0], [5.0], [7.0]])
+    assert pooled.flatten().tolist() == [2.0, 6.0]
+    assert (pooling_weights(2, 4) @ torch.tensor([[1.0], [3.0]])).flatten().tolist() == [1.0, 1.0, 3.0, 3.0]

@@ -1,0 +1,118 @@
+"""The Vicuna v1.1 prompt, character by character and token by token."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import sentencepiece
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from encoders.llm import load_tokenizer
+from encoders.prompts import IGNORED, VIDEO_ID, Turn, encode_chat, letter_ids, render, with_video
+from gymqa.errors import GymQAError
+
+LLAMA = Path(__file__).resolve().parents[1].parent / "shared" / "real" / "llama_tokenizer" / "tokenizer.model"
+SYSTEM = (
+    "A chat between a curious user and an artificial intelligence assistant. "
+    "The assistant gives helpful, detailed, and polite answers to the user's questions."
+)
+
+
+@pytest.fixture(scope="module")
+def llama(tmp_path_factory: pytest.TempPathFactory) -> PreTrainedTokenizerBase:
+    if not LLAMA.exists():
+        pytest.skip("the Llama tokenizer is not in ../shared/real")
+    folder = tmp_path_factory.mktemp("llama")
+    shutil.copyfile(LLAMA, folder / "tokenizer.model")
+    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "LlamaTokenizer", "legacy": True}))
+    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder)
+    return tokenizer
+
+
+@pytest.fixture(scope="module")
+def pieces() -> sentencepiece.SentencePieceProcessor:
+    if not LLAMA.exists():
+        pytest.skip("the Llama tokenizer is not in ../shared/real")
+    return sentencepiece.SentencePieceProcessor(model_file=str(LLAMA))
+
+
+@pytest.fixture(scope="module")
+def tiny() -> PreTrainedTokenizerBase:
+    return load_tokenizer("tiny-vicuna")
+
+
+def test_the_text_is_vicunas_to_the_character() -> None:
+    turns = [Turn("Hello?", "Hi."), Turn("Who are you?")]
+    assert render(turns) == f"{SYSTEM} USER: Hello? ASSISTANT: Hi.</s>USER: Who are you? ASSISTANT:"
+
+
+def test_a_conversation_has_the_tokens_that_sentencepiece_gives_it(
+    llama: PreTrainedTokenizerBase, pieces: sentencepiece.SentencePieceProcessor
+) -> None:
+    encoded = encode_chat(llama, [Turn("Which? A.salto B.jump", "B"), Turn("Sure?", "Yes")])
+    first = pieces.encode(f"{SYSTEM} USER: Which? A.salto B.jump ASSISTANT: B")
+    second = pieces.encode("USER: Sure? ASSISTANT: Yes")
+    assert encoded.ids == [1, *first, 2, *second, 2]
+
+
+def test_only_the_answers_and_their_ends_are_learned(
+    llama: PreTrainedTokenizerBase, pieces: sentencepiece.SentencePieceProcessor
+) -> None:
+    encoded = encode_chat(llama, [Turn("Which? A.salto B.jump", "B"), Turn("Sure?", "Yes")])
+    learned = [label for label in encoded.labels if label != IGNORED]
+    assert learned == [pieces.piece_to_id("▁B"), 2, pieces.piece_to_id("▁Yes"), 2]
+    assert all(label in (IGNORED, one) for one, label in zip(encoded.ids, encoded.labels, strict=True))
+
+
+def test_the_prompt_to_be_answered_ends_with_assistant_and_a_colon(
+    llama: PreTrainedTokenizerBase, pieces: sentencepiece.SentencePieceProcessor
+) -> None:
+    encoded = encode_chat(llama, [Turn("Which?")])
+    assert pieces.id_to_piece(encoded.ids[-4:]) == ["▁A", "SS", "IST", "ANT", ":"][-4:]
+    assert set(encoded.labels) == {IGNORED}
+
+
+def test_a_video_stands_between_the_tokens_around_it(
+    llama: PreTrainedTokenizerBase, pieces: sentencepiece.SentencePieceProcessor
+) -> None:
+    encoded = encode_chat(llama, [Turn(with_video("What is it?"))])
+    at = encoded.ids.index(VIDEO_ID)
+    assert encoded.ids[:at] == [1, *pieces.encode(f"{SYSTEM} USER: ")]
+    newline = pieces.piece_to_id("<0x0A>")
+    assert encoded.ids[at + 1 :] == [newline, *_after_newline(pieces)]
+
+
+def _after_newline(pieces: sentencepiece.SentencePieceProcessor) -> list[int]:
+    whole: list[int] = pieces.encode("x\nWhat is it? ASSISTANT:")
+    return whole[whole.index(pieces.piece_to_id("<0x0A>")) + 1 :]
+
+
+def test_videos_may_stand_anywhere_and_more_than_once(tiny: PreTrainedTokenizerBase) -> None:
+    encoded = encode_chat(tiny, [Turn("<video> or <video>\nWhich?", "A"), Turn("And <video>?")])
+    assert encoded.ids.count(VIDEO_ID) == 3
+
+
+def test_the_letters_ids_come_from_the_tokenizer(llama: PreTrainedTokenizerBase, tiny: PreTrainedTokenizerBase) -> None:
+    for tokenizer in (llama, tiny):
+        assert tokenizer.convert_ids_to_tokens(letter_ids(tokenizer, "ABCD")) == ["▁A", "▁B", "▁C", "▁D"]
+
+
+class _Merging:
+    """A tokenizer that glues the colon to what follows, as some do."""
+
+    name_or_path, bos_token_id, eos_token_id = "merging", 1, 2
+
+    def __call__(self, text: str, add_special_tokens: bool) -> "_Merging":
+        self.input_ids = [hash(word) for word in text.replace(": ", ":").split(" ")]
+        return self
+
+
+def test_a_tokenizer_whose_answers_do_not_line_up_is_refused() -> None:
+    with pytest.raises(GymQAError, match="merging"):
+        encode_chat(_Merging(), [Turn("Which?", "B")])  # type: ignore[arg-type]
+
+
+def test_letters_of_several_tokens_are_refused(tiny: PreTrainedTokenizerBase) -> None:
+    with pytest.raises(GymQAError, match="scoring='texts'"):
+        letter_ids(tiny, "ABZ")
