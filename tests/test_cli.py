@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gymqa import cli
-from gymqa.arguments import call
+from gymqa.arguments import build_parser, call
 from gymqa.errors import GymQAError
 
 
@@ -66,6 +66,7 @@ def test_every_command_teaches(name: str) -> None:
         documented = inspect.getdoc(function) or ""
         for parameter in inspect.signature(function).parameters:
             assert f"    {parameter}: " in documented, f"{name}: {parameter} is not explained"
+        assert build_parser(function, f"gymqa {name}").format_help().startswith(f"usage: gymqa {name}")
 
 
 def test_flags_lists_and_nested_settings_reach_the_function(capsys: pytest.CaptureFixture[str]) -> None:

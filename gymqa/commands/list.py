@@ -1,6 +1,11 @@
 """`gymqa list`: the names that options take."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from recognizers.algorithms import Algorithm
+    from recognizers.sefar import SeFARConfig
 
 
 def benchmarks() -> None:
@@ -17,6 +22,35 @@ def elements() -> None:
     _print({f"({element.event}) {element.name}": SETS[element.set_id] for element in ELEMENTS})
 
 
+def algorithms() -> None:
+    """Ways to learn from unlabelled clips (--algorithm)."""
+    from recognizers.algorithms import ALGORITHMS
+
+    _print({name: _what(algorithm) for name, algorithm in ALGORITHMS.items()})
+
+
+def _what(algorithm: "Algorithm") -> str:
+    """Say what an algorithm is composed of."""
+    if not algorithm.semi_supervised:
+        return "labelled clips only"
+    parts = [f"teacher: {algorithm.teacher}, {algorithm.passes} passes", f"weighting: {algorithm.weighting}"]
+    parts += [f"perturbation: {algorithm.perturbation}"] * (algorithm.perturbation != "none")
+    return "; ".join([*parts, *["TokenMix"] * (algorithm.mix_weight > 0)])
+
+
+def recognizers() -> None:
+    """Recognizers by name (--recognizer)."""
+    from recognizers.backbones.registry import list_models, model_config
+
+    _print({name: _sizes(model_config(name)) for name in list_models()})
+
+
+def _sizes(config: "SeFARConfig") -> str:
+    """Say how large a recognizer is."""
+    frame = f"{config.image_size} px in patches of {config.patch_size}"
+    return f"{frame}, {config.depth} layers of {config.dim}, {config.heads} heads"
+
+
 def _print(names: Mapping[str, str]) -> None:
     """Print a name a line, and a word on what it is."""
     width = max(map(len, names))
@@ -24,4 +58,9 @@ def _print(names: Mapping[str, str]) -> None:
         print(f"{name:<{width}}  {what}".rstrip())
 
 
-COMMAND = {"benchmarks": benchmarks, "elements": elements}
+COMMAND = {
+    "benchmarks": benchmarks,
+    "elements": elements,
+    "algorithms": algorithms,
+    "recognizers": recognizers,
+}
