@@ -13,7 +13,7 @@ from rich.text import Text
 from eval.adapters.baselines import REFERENCE_MODELS
 from eval.report.page import Page, render
 from eval.report.samples import ConfusionView, Sample
-from eval.rows import RECOGNITION, Row, Unanswered, label_of
+from eval.rows import RECOGNITION, Row, Unanswered, by_model, label_of
 from gymqa.atomic import write_json, write_text
 from gymqa.errors import GymQAError
 
@@ -56,15 +56,11 @@ def print_table(rows: Sequence[Row], console: Console | None = None) -> None:
 def _table(title: str, rows: Sequence[Row], column: str) -> Table:
     """A line a model, best first by the first column; a column a benchmark or metric."""
     names = list(dict.fromkeys(getattr(row, column) for row in rows))
-    lines: dict[tuple[str, str], dict[str, Row]] = {}
-    for row in rows:
-        lines.setdefault((row.model, row.encoder), {})[getattr(row, column)] = row
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("model", overflow="fold")
     for name in (*names, "answered"):
         table.add_column(name, justify="right", no_wrap=True)
-    ranked = sorted(lines.items(), key=lambda line: -line[1][names[0]].value if names[0] in line[1] else 1.0)
-    for (model, encoder), cells in ranked:
+    for model, encoder, cells in by_model(rows, column):
         texts = [_cell(cells[name]) if name in cells else Text("–") for name in names]
         answered = min(row.answered_rate for row in cells.values())
         style = "dim" if model in REFERENCE_MODELS else ""

@@ -132,6 +132,20 @@ def score(
     return np.array(points, dtype=np.float64), float(np.mean([choice is not None for choice in choices]))
 
 
+def by_model(rows: Sequence[Row], column: str) -> list[tuple[str, str, dict[str, Row]]]:
+    """Group rows as (model, encoder, cells by the Row field `column`), best first in the first column's value."""
+    lines: dict[tuple[str, str], dict[str, Row]] = {}
+    for row in rows:
+        lines.setdefault((row.model, row.encoder), {})[getattr(row, column)] = row
+    first = getattr(rows[0], column) if rows else ""
+
+    def rank(cells: dict[str, Row]) -> float:
+        return -cells[first].value if first in cells else 1.0
+
+    found = [(model, encoder, cells) for (model, encoder), cells in lines.items()]
+    return sorted(found, key=lambda line: rank(line[2]))
+
+
 def unanswered_items(
     benchmarks: Mapping[str, Sequence[Question]],
     runs: Sequence[ModelRun] = (),

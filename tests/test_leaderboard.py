@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from leaderboard_example import GUESSERS, answered, questions, recognizer, run
 from rich.console import Console
 
 from eval.leaderboard import print_table, write_leaderboard
@@ -15,6 +14,7 @@ from eval.report.samples import film_strip, pick_samples
 from eval.rows import ModelRun, Row, build_rows, score, unanswered_items
 from eval.statistics import mean_interval
 from gymqa.errors import GymQAError
+from tests.leaderboard_example import GUESSERS, answered, questions, recognizer, run
 
 BENCHMARKS = {name: questions(name) for name in ("gym-qa", "gym-qa-hard")}
 RUNS = [run("tiny-vicuna", "SeFAR", 9, BENCHMARKS), run("tiny-vicuna", "image", 4, BENCHMARKS)]

@@ -8,12 +8,12 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from leaderboard_example import GUESSERS, questions, recognizer, run
 
 from eval.metrics import confusion
 from eval.report.page import Page, render
 from eval.report.samples import ConfusionView, film_strip, pick_samples
 from eval.rows import build_rows, unanswered_items
+from tests.leaderboard_example import GUESSERS, questions, recognizer, run
 
 ATTACK = '"><script>alert(1)</script><img src=x onerror=alert(1)>'
 VOID = {"meta", "link", "img", "input"}

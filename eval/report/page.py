@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from eval.adapters.baselines import CHANCE, REFERENCE_MODELS
 from eval.report.samples import ConfusionView, Sample
-from eval.rows import RECOGNITION, Row, Unanswered, label_of
+from eval.rows import RECOGNITION, Row, Unanswered, by_model, label_of
 from gymqa.questions import LETTERS
 
 # Benchmark or metric -> (heading, what it is in a few words).
@@ -86,15 +86,16 @@ def _heading(name: str) -> tuple[str, str]:
 def _table(rows: Sequence[Row], column: str) -> dict[str, Any]:
     """A line a model, best first by the first column; a column a benchmark or metric, with its chance level."""
     names = list(dict.fromkeys(getattr(row, column) for row in rows))
-    lines: dict[tuple[str, str], dict[str, Row]] = {}
-    for row in rows:
-        lines.setdefault((row.model, row.encoder), {})[getattr(row, column)] = row
     models = [
-        {"model": model, "encoder": encoder, "reference": model in REFERENCE_MODELS, "cells": cells,
-         "answered": min(row.answered_rate for row in cells.values())}
-        for (model, encoder), cells in lines.items()
-    ]  # fmt: skip
-    models.sort(key=lambda line: -line["cells"][names[0]].value if names[0] in line["cells"] else 1.0)
+        {
+            "model": model,
+            "encoder": encoder,
+            "reference": model in REFERENCE_MODELS,
+            "cells": cells,
+            "answered": min(row.answered_rate for row in cells.values()),
+        }
+        for model, encoder, cells in by_model(rows, column)
+    ]
     columns = [
         {
             "name": name,
