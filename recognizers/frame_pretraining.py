@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from gymqa.atomic import atomic_path, write_text
 from gymqa.progress import progress_bar
+from gymqa.runs import environment
 from gymqa.sim.skeleton import JOINTS
 from gymqa.sim.stills import TARGETS, Stills, sample_stills
 from recognizers.backbones.image_vit import ImageViT, ViTConfig, normalise
@@ -29,13 +30,13 @@ class FramePretrainingConfig:
         learning_rate: peak of AdamW's one-cycle schedule.
     """
 
-    vit: ViTConfig = field(default_factory=lambda: ViTConfig(image_size=64, patch_size=16))
-    scenes: int = 24_000
+    vit: ViTConfig = field(default_factory=lambda: ViTConfig(image_size=48, patch_size=8))
+    scenes: int = 20_000
     frames_each: int = 4
     held_out_scenes: int = 500
-    steps: int = 6_000
-    batch_size: int = 256
-    learning_rate: float = 1.5e-3
+    steps: int = 5_000
+    batch_size: int = 128
+    learning_rate: float = 1e-3
     workers: int = 2
     seed: int = 0
 
@@ -61,7 +62,7 @@ class PoseRegressor(nn.Module):
 
 
 def joint_heat(targets: Tensor, config: ViTConfig) -> Tensor:
-    """How near each joint is to each patch's centre: [B, 51] -> [B, P, 15], 1 at the centre, Gaussian of half a patch."""
+    """Nearness of each joint to each patch's centre, a Gaussian of half a patch: [B, 51] -> [B, P, 15]."""
     side = config.image_size // config.patch_size
     centres = (torch.arange(side) + 0.5) / side - 0.5
     grid = torch.stack(torch.meshgrid(centres, centres, indexing="ij")[::-1], -1).view(-1, 1, 2)  # [P, 1, (x, y)]
@@ -121,7 +122,7 @@ def pretrain(config: FramePretrainingConfig, out: Path) -> dict[str, float]:
     figures = evaluate(model, film(config, config.held_out_scenes, 1))
     figures["seconds"] = round(time.monotonic() - began, 1)
     model.vit.save_pretrained(out)
-    record = {"settings": asdict(config), "held_out": figures, "torch": torch.__version__}
+    record = {"settings": asdict(config), "held_out": figures, "environment": environment(config.seed)}
     write_text(out / "figures.json", json.dumps(record, indent=2) + "\n")
     checkpoint.unlink()
     return figures
