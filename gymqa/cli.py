@@ -24,7 +24,7 @@ COMMANDS = {
     "evaluate": "ask a model every question of a benchmark",
     "report": "make the leaderboard from predictions: table, JSON, page",
     "questions": "count, build or check multiple-choice questions",
-    "list": "show the names that options take: recognizers, algorithms, encoders, …",
+    "list": "show the names that options take: recognizers, algorithms, benchmarks, …",
 }
 
 

@@ -218,3 +218,45 @@ def test_a_clip_that_does_not_decode_is_named_and_none_takes_its_place(
     printed = capsys.readouterr().out
     assert f"{tmp_path / 'frames'}: 1 clips" in printed
     assert f"not decoded: {clips[1]}: " in printed and f"{clips[1]}.mp4" in printed
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(None, "does not exist"), (b"", "is empty"), (b"no video at all", "does not decode")],
+)
+def test_a_video_that_cannot_be_read_is_named(
+    content: bytes | None, reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    video = tmp_path / "v.mp4"
+    if content is not None:
+        video.write_bytes(content)
+    assert cli.main(["ask", str(video), "What move?", "--choices", "a", "b", "--run", str(tmp_path)]) == 2
+    printed = capsys.readouterr().err
+    assert printed.startswith(f"gymqa: {video} {reason}; ") and printed.count("\n") == 1
+
+
+def _a_video(gymsim_root: Path) -> str:
+    return str(next((gymsim_root / "subactions").glob("*.mp4")))
+
+
+def test_equal_choices_are_refused(gymsim_root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    video = _a_video(gymsim_root)
+    assert cli.main(["ask", video, "What move?", "--choices", "a", "b", "a", "c"]) == 2
+    assert capsys.readouterr().err == (
+        f"gymqa: question about {video} offers the choice 'a' twice; replace one of the two\n"
+    )
+
+
+def test_an_unknown_element_is_refused_with_the_closest_names(
+    gymsim_root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["ask", _a_video(gymsim_root), "What move?", "--finegym", str(gymsim_root), "--choices"]
+    assert cli.main([*words, "salto backwards tuckd", "salto backward tucked"]) == 2
+    assert "gymsim24 has no element 'salto backwards tuckd'; did you mean" in capsys.readouterr().err
+
+
+def test_asking_without_a_model_says_how_to_get_one(
+    gymsim_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["ask", _a_video(gymsim_root), "What?", "--choices", "a", "b", "--run", str(tmp_path)]) == 2
+    assert "does not exist; run gymqa demo first" in capsys.readouterr().err

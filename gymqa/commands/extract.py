@@ -1,0 +1,39 @@
+"""`gymqa extract`: frozen features of every clip, once."""
+
+from pathlib import Path
+
+from encoders.features import extract as extract_features
+from encoders.image import ImageEncoder
+from encoders.sefar import SeFAREncoder
+from gymqa.annotations import read_element_list
+from gymqa.frames import FrameCache
+
+
+def extract(
+    encoder: str,
+    frames: Path,
+    out: Path = Path("runs/features"),
+    views: int = 1,
+    seed: int = 0,
+    *,
+    clips: list[Path],
+) -> None:
+    """Write an encoder's tokens for every clip of some lists into a feature store.
+
+    Stopped, the same command goes on with the clips still missing.
+
+    Args:
+        encoder: folder of `gymqa train`, or "image" for the pre-trained image ViT frame by frame.
+        frames: folder of `gymqa cache`.
+        out: folder of the store.
+        views: views of a clip; the first is the clip as it is, the others are jittered in time and mirrored.
+        seed: of the further views.
+        clips: files with a clip id at the start of each line, such as those of `gymqa split`.
+    """
+    chosen = ImageEncoder() if encoder == "image" else SeFAREncoder(Path(encoder))
+    clip_ids = [clip.id for path in clips for clip in read_element_list(path)]
+    extract_features(chosen, FrameCache(frames), clip_ids, out, views, seed)
+    print(f"{out}: features of {chosen.name}")
+
+
+COMMAND = extract
