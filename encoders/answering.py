@@ -103,10 +103,10 @@ class MLLMAnswerer:
     def _logits(self, chats: Sequence[EncodedChat], clip_ids: Sequence[str], last: int) -> tuple[Tensor, Tensor]:
         """Logits of left-padded chats, of the `last` positions (0: all), and their labels."""
         device = self._model.device
-        batch = collate(chats, self._model.config.n_visual, self._tokenizer.pad_token_id, pad_left=True)
+        n_visual, pad = self._model.config.n_visual, self._tokenizer.pad_token_id
+        batch = collate(chats, n_visual, pad, pad_left=True, share_prefix=True).to(device)
         videos = None
         if self._features is not None and not self._model.config.blind:
             videos = self._features.get(clip_ids).float().to(device)
-        out = self._model(batch.ids.to(device), batch.mask.to(device), videos, logits_to_keep=last)
-        assert out.logits is not None
-        return out.logits, batch.labels.to(device)
+        out = self._model(batch.ids, batch.mask, videos, prefix=batch.prefix, logits_to_keep=last)
+        return out.logits, batch.labels

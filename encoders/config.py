@@ -83,7 +83,7 @@ class FinetuneSettings:
     def __post_init__(self) -> None:
         if self.projector not in PROJECTORS:
             raise GymQAError(f"there is no projector {self.projector!r}; choose one of {', '.join(PROJECTORS)}")
-        if self.precision not in ("no", "bf16", "fp16"):
-            raise GymQAError(f"there is no precision {self.precision!r}; choose one of no, bf16, fp16")
+        if self.precision not in ("no", "bf16"):
+            raise GymQAError(f"there is no precision {self.precision!r}; choose bf16 or no")
         if min(self.steps, self.batch_size, self.views, self.checkpoint_every) < 1:
             raise GymQAError("steps, batch_size, views and checkpoint_every must be 1 or more")

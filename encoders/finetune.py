@@ -86,7 +86,7 @@ class Tuning:
     ) -> None:
         self.settings, self.folder, self.step = settings, folder, 0
         self._features, self._clips, self._data, self._taxonomy = features, clips, data, taxonomy
-        self._accelerator = Accelerator(mixed_precision=settings.precision)
+        self._accelerator = Accelerator()  # precision is ours: accelerate allows one for the life of a process
         torch.manual_seed(settings.seed)
         llm, self.tokenizer = load_llm(settings.llm)
         n_visual, dim = features.get([clips[0].id]).shape[1:]
@@ -143,7 +143,9 @@ class Tuning:
             group["lr"] = group["base"] * _schedule(self.step, self.settings)
         torch.manual_seed(self.settings.seed * 1_000_003 + self.step)
         self._prepared.train()
-        loss = self._prepared(batch.ids, batch.mask, videos, batch.labels, self.settings.feature_noise).loss
+        with self._autocast():
+            out = self._prepared(batch.ids, batch.mask, videos, batch.labels, batch.prefix, self.settings.feature_noise)
+        loss = out.loss
         if not math.isfinite(loss.item()):
             named = ", ".join(sorted({sample.clip_id for sample in samples}))
             raise GymQAError(
@@ -176,11 +178,14 @@ class Tuning:
     def _batch(self, samples: Sequence[Sample]) -> tuple[ChatBatch, Tensor | None]:
         device = self._accelerator.device
         chats = [encode_chat(self.tokenizer, [sample.turn]) for sample in samples]
-        batch = collate(chats, self.model.config.n_visual, self.tokenizer.pad_token_id)
-        moved = ChatBatch(batch.ids.to(device), batch.mask.to(device), batch.labels.to(device))
+        batch = collate(chats, self.model.config.n_visual, self.tokenizer.pad_token_id, share_prefix=True)
         if self.settings.blind:
-            return moved, None
-        return moved, self._features.get([sample.key for sample in samples]).float().to(device)
+            return batch.to(device), None
+        return batch.to(device), self._features.get([sample.key for sample in samples]).float().to(device)
+
+    def _autocast(self) -> torch.autocast:
+        kind = {"bf16": torch.bfloat16, "no": torch.float32}[self.settings.precision]
+        return torch.autocast(self._accelerator.device.type, kind, enabled=self.settings.precision != "no")
 
     def _make_optimizer(self) -> torch.optim.Optimizer:
         settings = self.settings

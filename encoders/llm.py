@@ -4,6 +4,7 @@ from pathlib import Path
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils.logging import disable_progress_bar, enable_progress_bar
 
 from gymqa.errors import GymQAError
 
@@ -28,9 +29,12 @@ def load_llm(
     attention = attention or ("sdpa" if torch.cuda.is_available() else "eager")
     try:
         tokenizer = load_tokenizer(name)
+        if name == TINY_VICUNA:
+            disable_progress_bar()  # of transformers: a tenth of a second needs none
         model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
             _source(name), dtype=dtype, attn_implementation=attention
         )
+        enable_progress_bar()
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise GymQAError(

@@ -1,5 +1,6 @@
 """LoRA on a language model's linear layers, through peft, by full module path."""
 
+import warnings
 from collections.abc import Sequence
 
 from peft import LoraConfig, PeftModel, get_peft_model
@@ -39,7 +40,9 @@ def add_lora(model: PreTrainedModel, settings: LoRASettings) -> PeftModel:
         bias="none",
         task_type="CAUSAL_LM",
     )
-    return get_peft_model(model, config)
+    with warnings.catch_warnings():  # peft asks transformers a question that transformers has renamed
+        warnings.simplefilter("ignore", FutureWarning)
+        return get_peft_model(model, config)
 
 
 def _matches(path: str, target: str) -> bool:

@@ -13,7 +13,7 @@ from peft import get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import DynamicCache, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.modeling_outputs import CausalLMOutput
 
 from encoders.config import LoRASettings
@@ -119,37 +119,52 @@ class GymMLLM(PreTrainedModel):
         attention_mask: Tensor,
         videos: Tensor | None = None,
         labels: Tensor | None = None,
+        prefix: Tensor | None = None,
         noise: float = 0.0,
         logits_to_keep: int = 0,
     ) -> CausalLMOutput:
         """Logits, and with labels the loss: the mean over conversations of each one's mean over its answer tokens.
+
+        The logits are those of `input_ids`; those of a shared prefix are not given.
 
         Args:
             input_ids: [B, T], VIDEO_ID once for every visual token; padding on either side.
             attention_mask: [B, T], 0 on padding.
             videos: [V, N, D_in] encoder tokens, in the order of their places.
             labels: [B, T], IGNORED outside the answers.
+            prefix: [P] token ids that every conversation begins with, before its input_ids; computed once.
             noise: standard deviation added to the normalised visual tokens.
             logits_to_keep: only that many last positions' logits; 0 keeps all.
 
         Raises:
             GymQAError: prompt longer than the language model's context, or videos that do not fit their places.
         """
-        limit = getattr(self.llm.config, "max_position_embeddings", input_ids.shape[1])
-        if input_ids.shape[1] > limit:
+        n_prefix = 0 if prefix is None else len(prefix)
+        length = n_prefix + input_ids.shape[1]
+        limit = getattr(self.llm.config, "max_position_embeddings", length)
+        if length > limit:
             raise GymQAError(
-                f"a prompt of {input_ids.shape[1]} tokens is longer than the {limit} that {self.config.llm} can read; "
+                f"a prompt of {length} tokens is longer than the {limit} that {self.config.llm} can read; "
                 "shorten the question or use fewer visual tokens"
             )
+        cache = self._read(prefix, len(input_ids)) if prefix is not None and n_prefix else None
         logits = self.llm(
             inputs_embeds=self.embed(input_ids, videos, noise),
-            attention_mask=attention_mask,
-            position_ids=(attention_mask.cumsum(1) - 1).clamp(min=0),
-            use_cache=False,
+            attention_mask=nn.functional.pad(attention_mask, (n_prefix, 0), value=1),
+            position_ids=n_prefix + (attention_mask.cumsum(1) - 1).clamp(min=0),
+            past_key_values=cache,
+            use_cache=cache is not None,
             logits_to_keep=logits_to_keep,
         ).logits  # [B, T, vocabulary]
         loss = None if labels is None else conversation_losses(logits, labels).mean()
         return CausalLMOutput(loss=loss, logits=logits)
+
+    def _read(self, prefix: Tensor, times: int) -> DynamicCache:
+        """Keys and values of a prefix [P], read once and laid out for `times` conversations; gradients flow back."""
+        cache = DynamicCache(config=self.llm.config)
+        self.llm(input_ids=prefix[None], past_key_values=cache, use_cache=True, logits_to_keep=1)
+        cache.batch_repeat_interleave(times)
+        return cache
 
     @torch.inference_mode()
     def generate(

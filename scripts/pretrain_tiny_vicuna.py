@@ -9,12 +9,11 @@ from encoders.tiny_vicuna_pretraining.training import PretrainingConfig
 
 def main() -> None:
     """Parse the command line and train."""
-    defaults = PretrainingConfig()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("encoders/tiny_vicuna"), help="folder of the finished model")
     parser.add_argument("--work", type=Path, default=Path("runs/tiny_vicuna"), help="folder of checkpoints")
-    parser.add_argument("--steps", type=int, default=defaults.steps)
-    parser.add_argument("--seed", type=int, default=defaults.seed)
+    parser.add_argument("--steps", type=int, default=PretrainingConfig.steps)
+    parser.add_argument("--seed", type=int, default=PretrainingConfig.seed)
     arguments = parser.parse_args()
     pretrain(arguments.out, arguments.work, PretrainingConfig(steps=arguments.steps, seed=arguments.seed))
 

@@ -1,9 +1,7 @@
 """Answering: likelihoods by hand, batches that change nothing, and clips that cannot be seen."""
 
-import mllm_examples
 import pytest
 import torch
-from mllm_examples import ExampleFeatures, N
 
 from encoders.answering import MLLMAnswerer
 from encoders.collation import collate
@@ -12,6 +10,8 @@ from encoders.prompts import Turn, encode_chat, letter_ids, with_video
 from gymqa.errors import GymQAError
 from gymqa.question_building import build_questions
 from gymqa.questions import Question, format_question
+from tests import mllm_examples
+from tests.mllm_examples import ExampleFeatures, N
 
 
 @pytest.fixture(scope="module")

@@ -4,10 +4,8 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-import mllm_examples
 import pytest
 import torch
-from mllm_examples import ExampleFeatures
 
 from encoders.alignment import align, pooling_weights
 from encoders.answering import MLLMAnswerer
@@ -19,6 +17,8 @@ from encoders.question_data import QuestionData
 from gymqa.annotations import Clip
 from gymqa.errors import GymQAError
 from gymqa.question_building import build_questions
+from tests import mllm_examples
+from tests.mllm_examples import ExampleFeatures
 
 SHORT = FinetuneSettings(
     steps=6,

@@ -2,10 +2,8 @@
 
 from pathlib import Path
 
-import mllm_examples
 import pytest
 import torch
-from mllm_examples import DIM, N
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
 from encoders.collation import collate
@@ -16,6 +14,8 @@ from encoders.mllm import GymMLLM, GymMLLMConfig, conversation_losses
 from encoders.projector import Projector
 from encoders.prompts import IGNORED, EncodedChat, Turn, encode_chat, with_video
 from gymqa.errors import GymQAError
+from tests import mllm_examples
+from tests.mllm_examples import DIM, N
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +64,29 @@ def test_padding_on_either_side_changes_no_loss(model: GymMLLM) -> None:
             batch = collate(chats, N, 0, pad_left=left)
             together = conversation_losses(model(batch.ids, batch.mask, videos).logits, batch.labels)
             torch.testing.assert_close(together, torch.cat(alone), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("left", [False, True])
+def test_a_prefix_read_once_changes_neither_loss_nor_gradient(model: GymMLLM, left: bool) -> None:
+    chats, videos = _chats(model), torch.randn(3, N, DIM)
+    found = []
+    for share in (False, True):
+        batch = collate(chats, N, 0, pad_left=left, share_prefix=share)
+        assert (len(batch.prefix) > 25) is share
+        model.zero_grad()
+        loss = model(batch.ids, batch.mask, videos, batch.labels, batch.prefix).loss
+        loss.backward()
+        found.append([loss, *(one.grad.clone() for one in model.parameters() if one.grad is not None)])
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-3)
+
+
+def test_the_token_that_predicts_an_answer_is_never_in_the_prefix(model: GymMLLM) -> None:
+    tokenizer = model.load_tokenizer()
+    chats = [encode_chat(tokenizer, [Turn("Which?", answer)]) for answer in ("salto", "jump")]
+    batch = collate(chats, N, 0, share_prefix=True)
+    assert ((batch.labels != IGNORED).sum(1) == (batch.labels[:, 1:] != IGNORED).sum(1)).all()
+    assert batch.ids[0, 0] == chats[0].ids[len(batch.prefix)]
 
 
 def test_the_loss_is_the_mean_over_conversations_of_their_answers_mean() -> None:

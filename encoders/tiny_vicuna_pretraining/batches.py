@@ -6,14 +6,14 @@ order into a few tokens, blended with those of a move that was not shown (a doub
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
 from encoders.alignment import pooling_weights
-from encoders.prompts import IGNORED, VIDEO_ID, Turn, encode_chat, letter_ids, with_video
+from encoders.prompts import IGNORED, SYSTEM, VIDEO_ID, Turn, encode_chat, letter_ids, with_video
 from encoders.tiny_vicuna_pretraining.corpus import LETTERS, Conversation
 
 SOFT_TOKENS = (6, 7, 8, 9)
@@ -54,11 +54,13 @@ class Collator:
         self._letters = letter_ids(tokenizer, LETTERS)
         # a choice opens with a letter and a piece that starts with a dot: "." or, before an apparatus, ".("
         self._dots = {one for piece, one in tokenizer.get_vocab().items() if piece.startswith(".")}
+        self._system = len(tokenizer(SYSTEM, add_special_tokens=False).input_ids)
         self._assistant = tokenizer("ASSISTANT", add_special_tokens=False).input_ids[0]
 
-    def rows(self, chats: Sequence[Conversation], rng: random.Random, soft: float) -> list[_Row]:
-        """Tokenise; each conversation becomes soft with probability `soft`."""
-        return [self._soft_row(chat, rng) if rng.random() < soft else self._text_row(chat) for chat in chats]
+    def rows(self, chats: Sequence[Conversation], rng: random.Random, soft: float, short: bool = False) -> list[_Row]:
+        """Tokenise; each conversation becomes soft with probability `soft`; `short` leaves the system sentence out."""
+        rows = [self._soft_row(chat, rng) if rng.random() < soft else self._text_row(chat) for chat in chats]
+        return [self._shortened(row) if short else row for row in rows]
 
     def batch(self, rows: Sequence[_Row]) -> Batch:
         """Pad `rows` on the right to one batch."""
@@ -96,6 +98,12 @@ class Collator:
         pooling = torch.cat([(1 - doubt) * pooling_weights(len(seen), n), doubt * pooling_weights(len(other), n)], 1)
         ends, right = self._choices(chat, ids)
         return _Row(ids, labels, seen + other, gain * pooling, rng.uniform(0, 0.5), ends, right)
+
+    def _shortened(self, row: _Row) -> _Row:
+        cut = slice(1, 1 + self._system)
+        ids, labels = list(row.ids), list(row.labels)
+        del ids[cut], labels[cut]
+        return replace(row, ids=ids, labels=labels, ends=[end - self._system for end in row.ends])
 
     def _choices(self, chat: Conversation, ids: list[int]) -> tuple[list[int], int]:
         if chat.right is None:

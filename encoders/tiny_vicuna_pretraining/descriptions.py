@@ -11,7 +11,7 @@ EVENTS = {
     "BB": ("on the balance beam", "on the beam", "beam"),
     "UB": ("on the uneven bars", "at the bars", "bars"),
 }
-AMOUNTS = {
+AMOUNTS: dict[str, tuple[str, ...]] = {
     "0": ("no twist", "without a turn", "never turning"),
     "0.5": ("0.5 turn", "half a twist", "half a turn"),
     "1": ("1 turn", "one full twist", "a full turn"),
