@@ -12,7 +12,6 @@ from encoders.finetune import Features
 from encoders.mllm import GymMLLM, answer_nll
 from encoders.prompts import EncodedChat, Turn, encode_chat, letter_ids, with_video
 from gymqa.errors import GymQAError
-from gymqa.progress import progress_bar
 from gymqa.questions import LETTERS, Answer, Question, format_question
 
 
@@ -53,13 +52,11 @@ class MLLMAnswerer:
         """One answer a question, in order; a clip without features is unanswered, with the reason."""
         answers: dict[str, Answer] = {}
         askable = [question for question in questions if self._can_see(question)]
-        with progress_bar(f"answering ({self.name})", len(askable)) as bar:
-            for batch in self._batches(askable):
-                scores = self._letter_scores(batch) if self._scoring == "letters" else self._text_scores(batch)
-                for question, row in zip(batch, scores, strict=True):
-                    shares = row[: len(question.choices)].double().softmax(0)
-                    answers[question.id] = Answer(question.id, int(shares.argmax()), tuple(shares.tolist()))
-                bar.advance(len(batch))
+        for batch in self._batches(askable):
+            scores = self._letter_scores(batch) if self._scoring == "letters" else self._text_scores(batch)
+            for question, row in zip(batch, scores, strict=True):
+                shares = row[: len(question.choices)].double().softmax(0)
+                answers[question.id] = Answer(question.id, int(shares.argmax()), tuple(shares.tolist()))
         missing = "no features of clip {}; it was not extracted or does not decode"
         return [
             answers.get(question.id) or Answer(question.id, None, None, missing.format(question.clip_id))
