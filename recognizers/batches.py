@@ -1,0 +1,87 @@
+"""Batches of clips from the frame cache; which clips and frames a step sees depends on seed and step alone.
+
+So there is no loader state to save: a resumed run asks for the step it stopped at.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gymqa.annotations import Clip
+from gymqa.errors import GymQAError
+from gymqa.frames import FrameCache
+from gymqa.sampling import Indices, dual_level
+
+
+@dataclass(frozen=True, slots=True)
+class ClipBatch:
+    """Frames uint8 [B, N, S, S, 3], labels [B] (-1 where unlabelled), and which clips of the pool these are."""
+
+    frames: Tensor
+    labels: Tensor
+    positions: Tensor
+    clip_ids: tuple[str, ...]
+
+
+class ClipBatches:
+    """An endless stream of batches over a pool of clips; every clip comes once before any comes again.
+
+    Args:
+        cache: where the frames are.
+        clips: the pool; all must be in the cache.
+        elements: frames of each temporal element.
+        size: clips of a batch, over all processes.
+        seed: what the draws depend on, with the step; name the pool in it.
+        process: this process's number and how many there are; each takes its own part of every batch.
+    """
+
+    def __init__(
+        self,
+        cache: FrameCache,
+        clips: Sequence[Clip],
+        elements: Sequence[int],
+        size: int,
+        seed: tuple[int, ...],
+        process: tuple[int, int] = (0, 1),
+    ) -> None:
+        if not clips:
+            raise GymQAError("there are no clips to train on; check the split and that the videos decode")
+        if size % process[1]:
+            raise GymQAError(
+                f"a batch of {size} clips cannot be shared by {process[1]} processes; change the batch size"
+            )
+        self.cache, self.clips, self.elements, self.size = cache, list(clips), tuple(elements), size
+        self.seed, self.process = seed, process
+
+    def at(self, step: int) -> ClipBatch:
+        """The batch of one step (from 0), this process's part."""
+        rng = np.random.default_rng((*self.seed, 1, step))
+        positions = self._positions(step)
+        ids = [self.clips[position].id for position in positions]
+        lengths = self.cache.lengths(ids)
+        indices = np.stack([np.concatenate(dual_level(int(n), self.elements, rng)) for n in lengths])
+        rank, processes = self.process
+        own = slice(rank, None, processes)
+        labels = [self.clips[position].label for position in positions]
+        return ClipBatch(
+            torch.from_numpy(self.cache.gather(ids[own], indices[own])),
+            torch.tensor([-1 if label is None else label for label in labels[own]]),
+            torch.from_numpy(positions[own].copy()),
+            tuple(ids[own]),
+        )
+
+    def _positions(self, step: int) -> NDArray[np.int64]:
+        """Numbers of the step's clips in the pool: the next `size` of a row of shuffled pools."""
+        numbers = np.arange(step * self.size, (step + 1) * self.size)
+        rounds, places = np.divmod(numbers, len(self.clips))
+        shuffled = {n: np.random.default_rng((*self.seed, 0, int(n))).permutation(len(self.clips)) for n in set(rounds)}
+        return np.array([shuffled[n][place] for n, place in zip(rounds, places, strict=True)], np.int64)
+
+
+def centre_indices(cache: FrameCache, ids: Sequence[str], elements: Sequence[int]) -> Indices:
+    """For testing, the middle frame of each span: [B, N] indices, element after element."""
+    return np.stack([np.concatenate(dual_level(int(n), elements)) for n in cache.lengths(ids)])

@@ -1,0 +1,80 @@
+"""Settings of one training run of a recognizer."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from gymqa.errors import GymQAError
+from recognizers.algorithms import SEFAR, Algorithm
+from recognizers.augment import PERTURBATIONS, AugmentConfig
+from recognizers.sefar import SeFARConfig
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything a training run depends on besides the clips.
+
+    Attributes:
+        model: the recognizer's sizes.
+        algorithm: what is done with the unlabelled clips.
+        augment: the views.
+        initial: folder of an image ViT to start from; "shipped" takes the package's, "none" starts from scratch.
+        copy_attention: start time attention as a copy of spatial attention (TimeSformer's convention).
+        steps: optimiser steps.
+        warm_up_steps: first steps, on labelled clips only.
+        steps_per_epoch: ξ and the step schedule change once an epoch; 1 lets them change at every step.
+        labelled_batch: labelled clips a step, over all processes.
+        unlabelled_batch: unlabelled clips a step, over all processes.
+        optimizer: stochastic gradient descent with momentum 0.9 (the paper's), or AdamW.
+        learning_rate: its peak.
+        backbone_rate: factor of the learning rate for the tensors that were loaded.
+        weight_decay: of matrices; biases, norms and embeddings have none.
+        schedule: "step" multiplies by 0.1 after 25/30 and 0.01 after 28/30 of the run (the paper's), "cosine" goes
+            to 0.
+        rate_warm_up_steps: first steps, over which the learning rate rises from 0.
+        clip_norm: largest norm of the gradient; 0 leaves it alone.
+        ema_decay: of the teacher.
+        ema_warm_up: let the decay start low and rise to `ema_decay` (for short runs).
+        final: whose weights are the trained model: the teacher's or the student's.
+        precision: "bf16" computes in bfloat16 under autocast.
+        seed: of everything that is drawn.
+        checkpoint_every: steps between checkpoints.
+        log_every: steps between lines of metrics.jsonl.
+    """
+
+    model: SeFARConfig = field(default_factory=SeFARConfig)
+    algorithm: Algorithm = SEFAR
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    initial: str = "shipped"
+    copy_attention: bool = True
+    steps: int = 400
+    warm_up_steps: int = 60
+    steps_per_epoch: int = 1
+    labelled_batch: int = 16
+    unlabelled_batch: int = 16
+    optimizer: Literal["sgd", "adamw"] = "adamw"
+    learning_rate: float = 1e-3
+    backbone_rate: float = 1.0
+    weight_decay: float = 0.05
+    schedule: Literal["step", "cosine"] = "cosine"
+    rate_warm_up_steps: int = 20
+    clip_norm: float = 1.0
+    ema_decay: float = 0.99
+    ema_warm_up: bool = True
+    final: Literal["teacher", "student"] = "teacher"
+    precision: Literal["no", "bf16"] = "no"
+    seed: int = 0
+    checkpoint_every: int = 100
+    log_every: int = 10
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.warm_up_steps < self.steps:
+            raise GymQAError(f"warm_up_steps {self.warm_up_steps} must be fewer than steps {self.steps}")
+        if min(self.labelled_batch, self.unlabelled_batch, self.steps_per_epoch, self.checkpoint_every) < 1:
+            raise GymQAError(
+                "labelled_batch, unlabelled_batch, steps_per_epoch and checkpoint_every must be at least 1"
+            )
+        if self.algorithm.perturbation not in PERTURBATIONS:
+            known = ", ".join(PERTURBATIONS)
+            raise GymQAError(
+                f"there is no temporal perturbation {self.algorithm.perturbation!r}; choose one of {known}"
+            )

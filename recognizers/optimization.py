@@ -1,0 +1,38 @@
+"""Optimizers and learning rates."""
+
+import math
+
+from torch import nn
+from torch.optim import SGD, AdamW, Optimizer
+
+from recognizers.config import TrainConfig
+
+
+def make_optimizer(config: TrainConfig, model: nn.Module) -> Optimizer:
+    """SGD or AdamW; weight decay on matrices only, the backbone's rate scaled, one fused kernel."""
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        decays = parameter.ndim > 1 and "embed" not in name and "token" not in name
+        decays = decays or name.endswith("patch_embed.weight")
+        groups.setdefault((decays, name.startswith("backbone.")), []).append(parameter)
+    described = [
+        {
+            "params": parameters,
+            "weight_decay": config.weight_decay if decays else 0.0,
+            "scale": config.backbone_rate if in_backbone else 1.0,
+        }
+        for (decays, in_backbone), parameters in groups.items()
+    ]
+    if config.optimizer == "sgd":
+        return SGD(described, lr=config.learning_rate, momentum=0.9, fused=True)
+    return AdamW(described, lr=config.learning_rate, fused=True)
+
+
+def rate_factor(config: TrainConfig, step: int) -> float:
+    """The learning rate at a step (from 0), as a share of its peak."""
+    rise = min(1.0, (step + 1) / config.rate_warm_up_steps) if config.rate_warm_up_steps else 1.0
+    if config.schedule == "cosine":
+        return rise * 0.5 * (1 + math.cos(math.pi * step / config.steps))
+    epochs = math.ceil(config.steps / config.steps_per_epoch)
+    done = (step // config.steps_per_epoch) / epochs
+    return rise * (1.0 if done < 25 / 30 else 0.1 if done < 28 / 30 else 0.01)

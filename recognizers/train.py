@@ -1,0 +1,281 @@
+"""One training loop for every algorithm: resumable at any step, on one process or several (`accelerate launch`)."""
+
+import math
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import Generator
+from torch.optim import Optimizer
+
+from gymqa.annotations import Clip
+from gymqa.atomic import read_json, write_json
+from gymqa.draws import hash_key
+from gymqa.errors import GymQAError
+from gymqa.frames import FrameCache
+from gymqa.progress import console, progress_bar
+from gymqa.runs import MetricsLog, require_writable
+from gymqa.splits import Splits
+from recognizers.algorithms import StepLoss, make_weighting, ramp
+from recognizers.backbones.image_vit import SHIPPED, read_weights
+from recognizers.backbones.vit_weights import start_from_image_vit
+from recognizers.batches import ClipBatch, ClipBatches
+from recognizers.checkpoint import load_checkpoint, save_checkpoint
+from recognizers.config import TrainConfig
+from recognizers.ema import decay_at, make_teacher, update_teacher
+from recognizers.optimization import make_optimizer, rate_factor
+from recognizers.sefar import SeFAR
+from recognizers.semi_supervised import Guidance, guide, require_finite, step_loss
+
+LABELLED, UNLABELLED = 0, 1  # names of the pools in the seeds of their draws
+
+
+def train(config: TrainConfig, cache: FrameCache, splits: Splits, out: Path) -> Path:
+    """Train a recognizer, or go on with a training that was stopped, and return its folder.
+
+    The folder gets model.safetensors and config.json (for SeFAR.from_pretrained), metrics.jsonl, training.json (the
+    settings) and checkpoints/. A folder whose training is finished with the same settings is returned at once.
+    On a CPU, a run that was killed and started again gives bit for bit the weights of one that was not.
+
+    Args:
+        config: settings.
+        cache: frames of the clips; clips that did not decode are left out, and their number is said.
+        splits: labelled and unlabelled clips; `val` is not looked at.
+        out: the run's folder.
+
+    Raises:
+        GymQAError: labels outside the classes, a class without labelled clips, a folder of another run, a loss that
+            is not finite.
+    """
+    require_writable(out)
+    labelled, unlabelled = usable_clips(config, cache, splits)
+    settings = asdict(config) | {"cache_size": cache.size, "clips": _clips_hash(labelled, unlabelled)}
+    if _finished(out, settings):
+        return out
+    trainer = Trainer(config, cache, labelled, unlabelled, out, settings)
+    trainer.run()
+    return out
+
+
+def usable_clips(config: TrainConfig, cache: FrameCache, splits: Splits) -> tuple[list[Clip], list[Clip]]:
+    """Labelled and unlabelled clips that are in the cache.
+
+    Raises:
+        GymQAError: labels outside the classes, or a class without labelled clips.
+    """
+    labelled = [clip for clip in splits.labelled if clip.id in cache]
+    unlabelled = [replace(clip, label=None) for clip in splits.unlabelled if clip.id in cache]
+    lost = len(splits.labelled) + len(splits.unlabelled) - len(labelled) - len(unlabelled)
+    if lost:
+        console.print(f"{lost} clips are not in the frame cache (they did not decode); training goes on without them")
+    classes = config.model.n_classes
+    for clip in labelled:
+        if clip.label is None or not 0 <= clip.label < classes:
+            raise GymQAError(f"clip {clip.id} has label {clip.label}, but the model has classes 0 to {classes - 1}")
+    absent = sorted(set(range(classes)) - {clip.label for clip in labelled if clip.label is not None})
+    if absent:
+        raise GymQAError(f"classes {absent} have no labelled clip; label at least one of each, or set model.n_classes")
+    return labelled, unlabelled
+
+
+class Trainer:
+    """The state of a run: model, teacher, optimizer, weighting, step. Everything else follows from seed and step.
+
+    Args:
+        config: settings.
+        cache: frames.
+        labelled: clips with labels.
+        unlabelled: clips without.
+        out: the run's folder.
+        settings: what a checkpoint must have been made with to be taken up.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        cache: FrameCache,
+        labelled: Sequence[Clip],
+        unlabelled: Sequence[Clip],
+        out: Path,
+        settings: dict[str, Any],
+    ) -> None:
+        self.config, self.out, self.settings = config, out, settings
+        self.accelerator = Accelerator()
+        student = build_student(config)
+        self.teacher = make_teacher(student)
+        optimizer = make_optimizer(config, student)
+        self.weighting = make_weighting(config.algorithm, len(unlabelled), config.model.n_classes)
+        self.step = self._take_up(student, optimizer)
+        self.student, self.optimizer = self.accelerator.prepare(student, optimizer)
+        self.teacher.to(self.accelerator.device)
+        self.labelled = self._batches(cache, labelled, config.labelled_batch, LABELLED)
+        self.unlabelled: ClipBatches | None = None
+        if config.algorithm.semi_supervised:
+            self.unlabelled = self._batches(cache, unlabelled, config.unlabelled_batch, UNLABELLED)
+            if config.algorithm.weighting == "flexmatch" and self.accelerator.num_processes > 1:
+                raise GymQAError("flexmatch counts pseudo-labels in one process; start it with --num_processes 1")
+
+    def run(self) -> None:
+        """Train to the last step and write the model."""
+        config, main = self.config, self.accelerator.is_main_process
+        log = MetricsLog(self.out / "metrics.jsonl", self.step) if main else None
+        what = f"training {config.algorithm.name}"
+        with progress_bar(what, config.steps, self.step) if main else nullcontext() as bar:
+            while self.step < config.steps:
+                values = self._train_step()
+                self.step += 1
+                if bar:
+                    bar.advance(note=f"loss {values['loss']:.3f}")
+                if log and (self.step % config.log_every == 0 or self.step == config.steps):
+                    log.add(self.step, **values)
+                if main and (self.step % config.checkpoint_every == 0 or self.step == config.steps):
+                    self._save()
+        if main:
+            final = self.teacher if config.final == "teacher" else self.accelerator.unwrap_model(self.student)
+            final.save_pretrained(self.out)
+            write_json(self.out / "training.json", self.settings)
+        self.accelerator.wait_for_everyone()
+
+    def _train_step(self) -> dict[str, float]:
+        """One optimiser step and one of the teacher; returns what is logged."""
+        config, step = self.config, self.step
+        seed = step_seed(config.seed, step, self.accelerator.process_index)
+        torch.manual_seed(seed)  # dropout and drop-path
+        rng = Generator().manual_seed(seed)
+        guidance, ids = self._guide(rng)
+        batch = self._on_device(self.labelled.at(step))
+        self.student.train()
+        loss = step_loss(config, self.student, batch, guidance, self._xi(), rng)
+        value = require_finite(loss, step, batch.clip_ids + ids)
+        rate = self._update(loss)
+        decay = decay_at(step, config.ema_decay, config.ema_warm_up)
+        update_teacher(self.teacher, self.accelerator.unwrap_model(self.student), decay)
+        return {"loss": value, "rate": rate, "xi": self._xi(), **_details(loss, guidance)}
+
+    def _guide(self, rng: Generator) -> tuple[Guidance | None, tuple[str, ...]]:
+        """The unlabelled clips' guidance and their ids; None and nothing while they are not used."""
+        if self.unlabelled is None or self.step < self.config.warm_up_steps:
+            return None, ()
+        batch = self._on_device(self.unlabelled.at(self.step))
+        own = self.config.algorithm.teacher == "student"
+        labeller = self.accelerator.unwrap_model(self.student) if own else self.teacher
+        return guide(self.config, labeller, batch, self.weighting, rng), batch.clip_ids
+
+    def _update(self, loss: StepLoss) -> float:
+        """Backward pass and optimiser step; returns the learning rate."""
+        config = self.config
+        factor = rate_factor(config, self.step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = config.learning_rate * group["scale"] * factor
+        self.accelerator.backward(loss.total)
+        if config.clip_norm:
+            self.accelerator.clip_grad_norm_(self.student.parameters(), config.clip_norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        return config.learning_rate * factor
+
+    def _xi(self) -> float:
+        """ξ of the current step."""
+        config = self.config
+        if not config.algorithm.ramp:
+            return float(self.step >= config.warm_up_steps)
+        unit = config.steps_per_epoch
+        return ramp(self.step // unit, math.ceil(config.warm_up_steps / unit), math.ceil(config.steps / unit))
+
+    def _batches(self, cache: FrameCache, clips: Sequence[Clip], size: int, pool: int) -> ClipBatches:
+        """The stream of batches of one pool."""
+        process = (self.accelerator.process_index, self.accelerator.num_processes)
+        return ClipBatches(cache, clips, self.config.model.elements, size, (self.config.seed, pool), process)
+
+    def _on_device(self, batch: ClipBatch) -> ClipBatch:
+        """The batch's tensors on the model's device."""
+        device = self.accelerator.device
+        frames, labels, positions = (x.to(device) for x in (batch.frames, batch.labels, batch.positions))
+        return ClipBatch(frames, labels, positions, batch.clip_ids)
+
+    @property
+    def _checkpoint(self) -> Path:
+        return self.out / "checkpoints" / "last.pt"
+
+    def _take_up(self, student: SeFAR, optimizer: Optimizer) -> int:
+        """Load the checkpoint, if there is one, and return the step to go on from."""
+        state = load_checkpoint(self._checkpoint, self.settings)
+        if state is None:
+            return 0
+        student.load_state_dict(state["student"])
+        self.teacher.load_state_dict(state["teacher"])
+        optimizer.load_state_dict(state["optimizer"])
+        self.weighting.load_state_dict(state["weighting"])
+        return int(state["step"])
+
+    def _save(self) -> None:
+        """Write the checkpoint of the current step."""
+        state = {
+            "step": self.step,
+            "student": self.accelerator.unwrap_model(self.student).state_dict(),
+            "teacher": self.teacher.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "weighting": self.weighting.state_dict(),
+        }
+        save_checkpoint(self._checkpoint, self.settings, state)
+
+
+def build_student(config: TrainConfig) -> SeFAR:
+    """The untrained recognizer, its backbone started from the image ViT that the settings name."""
+    torch.manual_seed(config.seed)
+    model = SeFAR(config.model)
+    if config.initial != "none":
+        folder = SHIPPED if config.initial == "shipped" else Path(config.initial)
+        report = start_from_image_vit(model.backbone, read_weights(folder), config.copy_attention)
+        console.print(f"backbone from {folder.name}: {report.sentence()}", highlight=False)
+    return model
+
+
+def step_seed(seed: int, step: int, process: int) -> int:
+    """The seed of one step's draws in one process."""
+    return int.from_bytes(hash_key("recognizer", seed, step, process)[:7], "big")
+
+
+def _details(loss: StepLoss, guidance: Guidance | None) -> dict[str, float]:
+    """The parts of the loss and what the teacher thinks, as numbers."""
+    values = {"supervised": float(loss.supervised)}
+    if guidance is not None:
+        values |= {
+            "unlabelled": float(loss.unlabelled),
+            "mixed": float(loss.mixed),
+            "confidence": float(guidance.labels.confidence.mean()),
+            "spread": float(guidance.labels.spread.mean()),
+            "weight": float(guidance.weights.mean()),
+        }
+    return values
+
+
+def _clips_hash(labelled: Sequence[Clip], unlabelled: Sequence[Clip]) -> str:
+    """What the clips and labels of a run hash to."""
+    return hash_key(*(f"{clip.id} {clip.label}" for clip in (*labelled, *unlabelled))).hex()
+
+
+def _finished(out: Path, settings: dict[str, Any]) -> bool:
+    """Whether the folder holds the finished training of these settings.
+
+    Raises:
+        GymQAError: it holds that of others.
+    """
+    if not (out / "training.json").exists():
+        return False
+    if read_json(out / "training.json") != _as_json(settings):
+        raise GymQAError(
+            f"{out} holds a model trained with other settings or clips; choose another folder or remove it"
+        )
+    return True
+
+
+def _as_json(value: Any) -> Any:
+    """Settings as they come back from a JSON file: tuples become lists."""
+    if isinstance(value, dict):
+        return {key: _as_json(item) for key, item in value.items()}
+    return [_as_json(item) for item in value] if isinstance(value, (list, tuple)) else value
