@@ -20,7 +20,8 @@ def call(command: Command, arguments: Sequence[str], prog: str) -> None:
 
     Parameters without a default are positional words, unless they are keyword-only; the others are options. A `bool`
     that is False by default is a flag without a value; a list takes several words (`--choices a b c d`); a
-    keyword-only dataclass opens up (`--model.dim 128`). `--config file.yaml` holds any of them, and words on the
+    keyword-only dataclass opens up (`--model.dim 128`), also the dataclasses among its defaults, unless those have
+    slots, which jsonargparse cannot read. `--config file.yaml` holds any of them, and words on the
     command line win over it.
 
     Raises:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 ENCODER, MODEL, RELEASE = "recognizers/sefar", "mllm/sefar", "release"  # where `gymqa demo` leaves them
-MAX_FRAMES, SIZE = 32, 48  # as `gymqa cache` keeps them
 
 
 def ask(
@@ -47,6 +46,8 @@ def ask(
         json: print JSON.
         choices: two or more texts, all different.
     """
+    from gymqa.demo import MAX_FRAMES  # imports torch, which --help does not need
+
     asked = make_question(video, question, choices)
     frames = decode(video, max_frames=MAX_FRAMES)
     check_names(choices, finegym, setting, run)
@@ -121,6 +122,7 @@ def _answer(asked: Question, frames: Frames, encoder_folder: Path, folder: Path,
     from encoders.answering import MLLMAnswerer
     from encoders.mllm import GymMLLM
     from encoders.sefar import SeFAREncoder
+    from gymqa.demo import SIZE
 
     encoder, model = SeFAREncoder(encoder_folder), GymMLLM.from_pretrained(folder)
     chosen = square(frames[encoder.frame_indices(len(frames), None)], SIZE)

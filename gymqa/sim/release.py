@@ -24,7 +24,7 @@ SETTING = "gymsim24"
 FORMAT = 1  # raised when the same settings would give other files
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ReleaseConfig:
     """What to render.
 
