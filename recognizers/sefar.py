@@ -23,7 +23,7 @@ class SeFARConfig:
     """Sizes of a SeFAR; pixels, frames and features. The defaults are the tiny one of the demo."""
 
     image_size: int = 48
-    patch_size: int = 12
+    patch_size: int = 8
     dim: int = 128
     depth: int = 4
     heads: int = 4

@@ -23,7 +23,7 @@ class ViTConfig:
     """Sizes of a vision transformer; `image_size` and `patch_size` in pixels."""
 
     image_size: int = 48
-    patch_size: int = 12
+    patch_size: int = 8
     dim: int = 128
     depth: int = 4
     heads: int = 4
@@ -134,12 +134,18 @@ class ImageViT(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """[B, 3, S, S] in [-1, 1] -> [B, 1 + P, D]."""
+        out: Tensor = self.norm(self.block_outputs(images)[-1])
+        return out
+
+    def block_outputs(self, images: Tensor) -> list[Tensor]:
+        """What each block hands to the next, before the last norm: [B, 3, S, S] -> depth times [B, 1 + P, D]."""
         x = self.patch_embed(images)  # [B, P, D]
         x = torch.cat([self.cls_token.expand(len(x), -1, -1), x], 1) + self.pos_embed  # [B, 1 + P, D]
+        outputs = []
         for block in self.blocks:
             x = block(x)
-        out: Tensor = self.norm(x)
-        return out
+            outputs.append(x)
+        return outputs
 
     def save_pretrained(self, folder: Path) -> None:
         """Write model.safetensors and config.json."""

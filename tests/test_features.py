@@ -1,0 +1,151 @@
+"""Frozen features: what encoders give, and a store that is added to, resumed, and never mixed up."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from encoders.features import FeatureStore, extract, view_frames
+from encoders.image import ImageEncoder
+from encoders.sefar import SeFAREncoder
+from gymqa.errors import GymQAError
+from gymqa.frames import FrameCache
+from gymqa.sampling import uniform
+from recognizers.augment import to_model
+from recognizers.backbones.image_vit import ImageViT, ViTConfig
+from recognizers.sefar import SeFAR, SeFARConfig
+
+MODEL = SeFARConfig(image_size=16, patch_size=8, dim=16, depth=2, heads=2, fusion_dim=8, n_classes=3)
+VIT = ViTConfig(image_size=16, patch_size=8, dim=16, depth=2, heads=2)
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> FrameCache:
+    """Seven clips of noise, 5 to 11 frames, written as the cache's own files."""
+    folder = tmp_path / "cache"
+    folder.mkdir()
+    np.random.default_rng(0).integers(0, 256, (7, 12, 16, 16, 3), dtype=np.uint8).tofile(folder / "frames.bin")
+    lines: list[dict[str, Any]] = [{"size": 16, "max_frames": 12}]
+    lines += [{"clip_id": f"c{i}", "slot": i, "frames": 5 + i, "crc32": 0} for i in range(7)]
+    (folder / "clips.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return FrameCache(folder)
+
+
+@pytest.fixture
+def sefar(tmp_path: Path) -> SeFAREncoder:
+    torch.manual_seed(0)
+    SeFAR(MODEL).save_pretrained(tmp_path / "recognizer")
+    return SeFAREncoder(tmp_path / "recognizer")
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> ImageEncoder:
+    torch.manual_seed(0)
+    ImageViT(VIT).save_pretrained(tmp_path / "vit")
+    return ImageEncoder(tmp_path / "vit")
+
+
+def test_sefars_tokens_are_its_elements_pairs_and_fused_feature(cache: FrameCache, sefar: SeFAREncoder) -> None:
+    indices = sefar.frame_indices(10, None)
+    assert indices.tolist() == [1, 6, 4, 9, 0, 3, 5, 8]  # middles of spans 1 5 | 3 7 | 0 2 4 6
+    frames = torch.from_numpy(cache.gather(["c5"], indices[None]))
+    tokens = sefar.encode(frames)
+    features = sefar.model.forward_features(to_model(frames, 16))
+    assert tokens.shape == (1, sefar.n_tokens, sefar.dim) == (1, 7, 8)
+    torch.testing.assert_close(tokens[0, 6], features.fused[0])
+    torch.testing.assert_close(tokens[0, :3], features.elements[0])
+    assert not tokens.requires_grad
+
+
+def test_the_image_encoder_gives_a_token_a_frame_and_does_not_see_time(cache: FrameCache, image: ImageEncoder) -> None:
+    np.testing.assert_array_equal(image.frame_indices(11, None), uniform(11, 8))
+    frames = torch.from_numpy(cache.gather(["c6"], image.frame_indices(11, None)[None]))
+    tokens = image.encode(frames)
+    assert tokens.shape == (1, 8, 32)
+    torch.testing.assert_close(image.encode(frames.flip(1)), tokens.flip(1))
+    patches = image.model(to_model(frames, 16)[0, :1])
+    torch.testing.assert_close(tokens[0, 0], torch.cat([patches[0, 0], patches[0, 1:].mean(0)]), rtol=1e-4, atol=1e-5)
+
+
+def test_the_shipped_image_encoder_loads() -> None:
+    encoder = ImageEncoder()
+    assert encoder.dim == 2 * encoder.model.config.dim
+
+
+def test_extracted_features_are_those_of_each_clip_alone(
+    cache: FrameCache, sefar: SeFAREncoder, tmp_path: Path
+) -> None:
+    store = extract(sefar, cache, [*cache.clip_ids, "not-decoded"], tmp_path / "store")
+    assert store.keys() == cache.clip_ids
+    assert "not-decoded" not in store
+    for clip in ("c0", "c6"):
+        indices = sefar.frame_indices(int(cache.lengths([clip])[0]), None)
+        alone = sefar.encode(torch.from_numpy(cache.gather([clip], indices[None])))
+        torch.testing.assert_close(store.get([clip]), alone, rtol=1e-4, atol=1e-5)
+    assert FeatureStore(tmp_path / "store").get(["c3", "c1"]).shape == (2, 7, 8)
+
+
+def test_further_views_differ_and_do_not_depend_on_the_company(
+    cache: FrameCache, image: ImageEncoder, tmp_path: Path
+) -> None:
+    many = extract(image, cache, cache.clip_ids, tmp_path / "many", views=3, seed=1)
+    one = extract(image, cache, ["c4"], tmp_path / "one", views=3, seed=1)
+    assert len(many) == 21
+    assert one.keys() == ["c4", "c4@1", "c4@2"]
+    torch.testing.assert_close(many.get(one.keys()), one.get(one.keys()), rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(one.get(["c4"]), one.get(["c4@1"]))
+    views = [view_frames(image, cache, "c4", view, 1) for view in range(1, 40)]
+    mirrored = [bool((view[0, 0, :, ::-1] == cache.get("c4")).all((1, 2, 3)).any()) for view in views]
+    assert 5 < sum(mirrored) < 35
+
+
+def test_extraction_goes_on_with_what_is_missing(
+    cache: FrameCache, sefar: SeFAREncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extract(sefar, cache, cache.clip_ids[:4], tmp_path / "store")
+    encoded: list[int] = []
+    encode = sefar.encode
+
+    def counting(frames: torch.Tensor) -> torch.Tensor:
+        encoded.append(len(frames))
+        return encode(frames)
+
+    monkeypatch.setattr(sefar, "encode", counting)
+    store = extract(sefar, cache, cache.clip_ids, tmp_path / "store")
+    assert encoded == [3]
+    assert sorted(store.keys()) == sorted(cache.clip_ids)
+
+
+def test_features_of_another_encoder_or_seed_are_refused(
+    cache: FrameCache, sefar: SeFAREncoder, image: ImageEncoder, tmp_path: Path
+) -> None:
+    extract(sefar, cache, ["c0"], tmp_path / "store")
+    for encoder, seed in ((image, 0), (sefar, 1)):
+        with pytest.raises(GymQAError, match="another encoder"):
+            extract(encoder, cache, ["c0"], tmp_path / "store", seed=seed)
+
+
+def test_unknown_keys_missing_stores_and_damaged_shards_are_named(
+    cache: FrameCache, sefar: SeFAREncoder, tmp_path: Path
+) -> None:
+    with pytest.raises(GymQAError, match="holds no feature store"):
+        FeatureStore(tmp_path / "none")
+    store = extract(sefar, cache, ["c0"], tmp_path / "store")
+    with pytest.raises(GymQAError, match="no features of c1"):
+        store.get(["c1"])
+    (tmp_path / "store" / "shard-000000.safetensors").write_bytes(b"half")
+    with pytest.raises(GymQAError, match=r"shard-000000\.safetensors is damaged"):
+        FeatureStore(tmp_path / "store")
+
+
+def test_a_store_is_only_added_to(cache: FrameCache, sefar: SeFAREncoder, tmp_path: Path) -> None:
+    store = extract(sefar, cache, ["c0"], tmp_path / "store")
+    with pytest.raises(ValueError, match="only added to"):
+        store.add(["c0"], store.get(["c0"]))
+    with pytest.raises(ValueError, match="only added to"):
+        store.add(["new", "new"], store.get(["c0", "c0"]))
+    with pytest.raises(ValueError, match="for 2 keys"):
+        store.add(["a", "b"], store.get(["c0"]))
