@@ -34,7 +34,7 @@ class Algorithm:
         ramp: let ξ grow as a sine; False holds it at 1 after the warm-up.
     """
 
-    name: str
+    name: str = "supervised"
     unlabelled_weight: float = 0.0
     mix_weight: float = 0.0
     teacher: Literal["ema", "student"] = "ema"

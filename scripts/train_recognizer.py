@@ -1,9 +1,8 @@
-"""Train a recognizer: `accelerate launch scripts/train_recognizer.py --splits … --frames … [--config recipe.yaml]`."""
+"""Train a recognizer: `accelerate launch scripts/train_recognizer.py --config recipe.yaml`, as `gymqa train`."""
 
 import sys
 
-from gymqa.arguments import call
-from gymqa.commands.train import train
+from gymqa.cli import main
 
 if __name__ == "__main__":
-    call(train, sys.argv[1:], "train_recognizer.py")
+    sys.exit(main(["train", *sys.argv[1:]]))

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gymqa.errors import GymQAError
+from recognizers.backbones import timesformer
 from recognizers.backbones.image_vit import ImageViT, ViTConfig, load_image_vit, normalise
 from recognizers.backbones.registry import create_model, list_models, model_config
 from recognizers.backbones.timesformer import DividedBlock, TimeSformer
@@ -96,6 +97,14 @@ def test_training_and_evaluation_attention_agree() -> None:
     with torch.inference_mode():
         without_gradient = model(frames)
     torch.testing.assert_close(model(frames), without_gradient, rtol=1e-4, atol=1e-4)
+
+
+def test_written_out_and_fused_attention_over_time_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = randomised()
+    frames = torch.randn(2, 8, 3, 24, 24)
+    written_out = model(frames)
+    monkeypatch.setattr(timesformer, "WRITTEN_OUT", 0)
+    torch.testing.assert_close(model(frames), written_out, rtol=1e-4, atol=1e-4)
 
 
 def test_fusion_follows_the_papers_formula() -> None:

@@ -6,6 +6,7 @@ matrix product; the result is that of one pass an element.
 """
 
 from collections.abc import Sequence
+from functools import reduce
 from itertools import groupby
 
 import torch
@@ -13,6 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recognizers.backbones.image_vit import Attention, Mlp, PatchEmbed, ViTConfig, initialise
+
+WRITTEN_OUT = 8  # frames of an element up to which attention over time is written out on a CPU
 
 
 class ElementLayout:
@@ -49,26 +52,35 @@ class ElementLayout:
 class TimeAttention(Attention):
     """Self-attention over the frames of one element at one place of the picture."""
 
-    def over(self, x: Tensor, layout: ElementLayout) -> Tensor:
-        """[B, N, P, D] -> [B, N, P, D]."""
+    def over(self, x: Tensor, layout: ElementLayout, after: nn.Linear) -> Tensor:
+        """Attend, then apply the linear layer `after`: [B, N, P, D] -> [B, N, P, D].
+
+        The two linear layers that follow one another are multiplied first, so that each token meets one matrix.
+        """
         q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).unbind(3)  # each [B, N, P, h, d]
         parts = []
         for first, count, size in layout.runs:
             run = slice(first, first + count * size)
             parts.append(_attend_frames(q[:, run], k[:, run], v[:, run], count, size))
-        out: Tensor = self.proj(torch.cat(parts, 1).flatten(3))
-        return out
+        bias = F.linear(self.proj.bias, after.weight, after.bias)
+        return F.linear(torch.cat(parts, 1).flatten(3), after.weight @ self.proj.weight, bias)
 
 
 def _attend_frames(q: Tensor, k: Tensor, v: Tensor, count: int, size: int) -> Tensor:
-    """Attention within `count` elements of `size` frames each: [B, count · size, P, h, d] -> the same shape."""
-    q, k, v = (x.unflatten(1, (count, size)).movedim(2, 4) for x in (q, k, v))  # [B, e, P, h, n, d]
-    if q.device.type == "cpu":  # measured: the fused kernel is several times slower than this for a handful of frames
-        scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)
-        mixed = scores.softmax(-1).to(v.dtype) @ v
-    else:
-        flat = [x.flatten(0, 2) for x in (q, k, v)]  # the fused kernels take four dimensions
-        mixed = F.scaled_dot_product_attention(flat[0], flat[1], flat[2]).view_as(q)
+    """Attention within `count` elements of `size` frames each: [B, count · size, P, h, d] -> the same shape.
+
+    For a handful of frames on a CPU the products are written out: measured, the fused kernel and batched matrix
+    products of so few rows are slower, forward and backward.
+    """
+    q, k, v = (x.unflatten(1, (count, size)) for x in (q, k, v))  # [B, e, n, P, h, d]
+    if q.device.type == "cpu" and size <= WRITTEN_OUT:
+        scores = torch.stack([(q * k[:, :, j : j + 1]).sum(-1) for j in range(size)], -1) * q.shape[-1] ** -0.5
+        weights = scores.softmax(-1).to(v.dtype)  # [B, e, n, P, h, n]
+        parts = [weights[..., j, None] * v[:, :, j : j + 1] for j in range(size)]
+        return reduce(torch.add, parts).flatten(1, 2)
+    q, k, v = (x.movedim(2, 4) for x in (q, k, v))  # [B, e, P, h, n, d]
+    flat = [x.flatten(0, 2) for x in (q, k, v)]  # the fused kernels take four dimensions
+    mixed = F.scaled_dot_product_attention(flat[0], flat[1], flat[2]).view_as(q)
     return mixed.movedim(4, 2).flatten(1, 2)
 
 
@@ -95,23 +107,18 @@ class DividedBlock(nn.Module):
     def forward(self, cls: Tensor, patches: Tensor, layout: ElementLayout) -> tuple[Tensor, Tensor]:
         """CLS [B, k, D] and patches [B, N, P, D] -> the same shapes."""
         batch, frames, places, dim = patches.shape
-        elements = cls.shape[1]
         keep = self._draw(cls)  # [B, k, 1] each
-        time = self.temporal_fc(self.temporal_attn.over(self.temporal_norm1(patches), layout))
+        time = self.temporal_attn.over(self.temporal_norm1(patches), layout, self.temporal_fc)
         patches = patches + _kept(time, keep[0], layout)
         tokens = torch.cat([layout.expand(cls).unsqueeze(2), patches], 2)  # [B, N, 1 + P, D]
         space = self.attn(self.norm1(tokens).flatten(0, 1)).view(batch, frames, 1 + places, dim)
         space = _kept(space, keep[1], layout)
-        tokens = torch.cat([cls + layout.mean(space[:, :, 0]), (patches + space[:, :, 1:]).flatten(1, 2)], 1)
-        branch = self.mlp(self.norm2(tokens))  # [B, k + N P, D]: one matrix product for all tokens
-        tokens = tokens + torch.cat(
-            [
-                _kept(branch[:, :elements], keep[2]),
-                _kept(branch[:, elements:].view_as(patches), keep[2], layout).flatten(1, 2),
-            ],
-            1,
-        )
-        return tokens[:, :elements], tokens[:, elements:].view_as(patches)
+        cls = cls + layout.mean(space[:, :, 0])
+        patches = patches + space[:, :, 1:]
+        # apart, for joining the two and cutting them again costs more than a second, small matrix product
+        cls = cls + _kept(self.mlp(self.norm2(cls)), keep[2])
+        patches = patches + _kept(self.mlp(self.norm2(patches)), keep[2], layout)
+        return cls, patches
 
     def _draw(self, cls: Tensor) -> list[Tensor | None]:
         """For the three branches, the factor [B, k] of each element: 0, or 1 / P(kept); None keeps all."""
