@@ -260,3 +260,36 @@ def test_asking_without_a_model_says_how_to_get_one(
 ) -> None:
     assert cli.main(["ask", _a_video(gymsim_root), "What?", "--choices", "a", "b", "--run", str(tmp_path)]) == 2
     assert "does not exist; run gymqa demo first" in capsys.readouterr().err
+
+
+def test_train_extract_finetune_evaluate_and_ask_take_one_road(
+    gymsim_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two steps of each training: what is learned is tested elsewhere, here that every command reads the last one's."""
+    lists, frames, recognizer = tmp_path / "splits", tmp_path / "frames", tmp_path / "recognizers" / "sefar"
+    features, mllm, asked = tmp_path / "features", tmp_path / "mllm" / "sefar", tmp_path / "q.jsonl"
+    labelled, unlabelled, val = (lists / f"{name}.txt" for name in ("labelled", "unlabelled", "val"))
+    short = "--training.steps 2 --training.warm_up_steps 1 --training.labelled_batch 2 --training.unlabelled_batch 2"
+    tuning = "--tuning.steps 2 --tuning.batch_size 2 --tuning.alignment.steps 2"
+    for words in (
+        f"split {gymsim_root} --out {lists}",
+        f"cache {gymsim_root} --lists {labelled} {unlabelled} {val} --out {frames} --workers 1",
+        f"questions build {val} --finegym {gymsim_root} --out {asked} --benchmark gym-new",
+        f"train {lists} {frames} --out {recognizer} {short}",
+        f"predict {recognizer} {frames} --clips {val} --out {tmp_path}/r.jsonl",
+        f"extract {recognizer} {frames} --clips {labelled} {val} --out {features}",
+        f"extract image {frames} --clips {val} --out {tmp_path}/image",
+        f"finetune {features} --clips {labelled} --finegym {gymsim_root} --out {mllm} {tuning}",
+        f"evaluate {mllm} --features {features} --questions {asked} --out {tmp_path}/p.jsonl --name tiny",
+        f"evaluate {tmp_path}/r.jsonl --questions {asked} --out {tmp_path}/pr.jsonl --name recognizer",
+        f"report --questions {asked} --predictions {tmp_path}/p.jsonl {tmp_path}/pr.jsonl --out {tmp_path}/report",
+    ):
+        assert cli.main(words.split()) == 0, f"{words}: {capsys.readouterr().err}"
+    rows = json.loads((tmp_path / "report" / "leaderboard.json").read_text())["rows"]
+    assert {row["model"] for row in rows} == {"chance", "tiny", "recognizer"}
+    assert cli.main(f"evaluate {mllm} --features {tmp_path}/image --questions {asked} --out {tmp_path}/x".split()) == 2
+    assert "holds another encoder's features than" in capsys.readouterr().err
+    question = ["ask", _a_video(gymsim_root), "What move?", "--run", str(tmp_path), "--json", "--choices"]
+    assert cli.main([*question, "a", "b", "c", "d"]) == 0
+    probabilities = json.loads(capsys.readouterr().out)["probabilities"]
+    assert list(probabilities) == ["a", "b", "c", "d"] and sum(probabilities.values()) == pytest.approx(1)

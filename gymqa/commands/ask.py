@@ -112,7 +112,7 @@ def _answer(asked: Question, frames: Frames, encoder_folder: Path, folder: Path,
     """Encode the video and let the language model answer.
 
     Raises:
-        GymQAError: a folder is missing.
+        GymQAError: a folder is missing, or the model was tuned with another encoder.
     """
     for path in (encoder_folder, folder):
         if not path.is_dir():
@@ -125,6 +125,8 @@ def _answer(asked: Question, frames: Frames, encoder_folder: Path, folder: Path,
     from gymqa.demo import SIZE
 
     encoder, model = SeFAREncoder(encoder_folder), GymMLLM.from_pretrained(folder)
+    if model.config.encoder.get("weights") not in (None, encoder.fingerprint()["weights"]):
+        raise GymQAError(f"{folder} was tuned with another encoder than {encoder_folder}; give --encoder that one")
     chosen = square(frames[encoder.frame_indices(len(frames), None)], SIZE)
     tokens = encoder.encode(torch.from_numpy(chosen).unsqueeze(0))  # [1, N, D]
     return MLLMAnswerer(model, model.load_tokenizer(), _OneVideo(tokens), scoring).answer([asked])[0]

@@ -70,7 +70,7 @@ def mllm_answerer(
     if not folder.is_dir():
         raise GymQAError(f"{folder} is neither a folder of `gymqa finetune` nor a .jsonl of `gymqa predict`")
     model = GymMLLM.from_pretrained(folder)
-    store = FeatureStore.open(features) if features is not None and not model.config.blind else None
+    store = FeatureStore(features) if features is not None and not model.config.blind else None
     if store is not None and model.config.encoder not in ({}, store.fingerprint):
         raise GymQAError(f"{features} holds another encoder's features than {folder} was tuned with; give that one's")
     tokenizer = model.load_tokenizer()

@@ -15,6 +15,7 @@ def extract(
     out: Path = Path("runs/features"),
     views: int = 1,
     seed: int = 0,
+    device: str = "cpu",
     *,
     clips: list[Path],
 ) -> None:
@@ -28,12 +29,13 @@ def extract(
         out: folder of the store.
         views: views of a clip; the first is the clip as it is, the others are jittered in time and mirrored.
         seed: of the further views.
+        device: cpu, cuda, cuda:1, …
         clips: files with a clip id at the start of each line, such as those of `gymqa split`.
     """
-    chosen = ImageEncoder() if encoder == "image" else SeFAREncoder(Path(encoder))
+    chosen = ImageEncoder(device=device) if encoder == "image" else SeFAREncoder(Path(encoder), device)
     clip_ids = [clip.id for path in clips for clip in read_element_list(path)]
-    extract_features(chosen, FrameCache(frames), clip_ids, out, views, seed)
-    print(f"{out}: features of {chosen.name}")
+    store = extract_features(chosen, FrameCache(frames), clip_ids, out, views, seed)
+    print(f"{out}: {len(store)} views of clips, seen by {chosen.name}")
 
 
 COMMAND = extract
