@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from gymqa.errors import GymQAError
 
-PROJECTORS = ("linear", "mlp2")
+PROJECTORS = ("linear", "mlp2", "joint")
 SCORINGS = ("letters", "texts")
 
 
@@ -22,11 +22,14 @@ class LoRASettings:
 class AlignmentSettings:
     """First stage: the projector alone learns to say a clip's name in the language model's own embeddings.
 
+    A joint projector is solved for in closed form, with `ridge` the penalty relative to the features' own size; 0
+    leaves the stage out. The others take `steps` of AdamW, 0 leaving it out; there,
     `noise` is the standard deviation added to normalised features, `mixing` the Beta parameter by which pairs of
     clips (and their names) are blended; both keep few labelled clips from being learned by heart. 0 turns either off.
     """
 
-    steps: int = 300
+    ridge: float = 0.1
+    steps: int = 1000
     batch_size: int = 256
     learning_rate: float = 2e-3
     weight_decay: float = 0.05
@@ -62,7 +65,7 @@ class FinetuneSettings:
     """
 
     llm: str = "tiny-vicuna"
-    projector: str = "mlp2"
+    projector: str = "joint"
     steps: int = 120
     batch_size: int = 24
     projector_learning_rate: float = 5e-4

@@ -107,7 +107,7 @@ class Tuning:
 
     def run(self, until: int | None = None) -> None:
         """Go to the last step (or to step `until`, as a kill would) and write the tuned model."""
-        if self.step == 0 and self.settings.alignment.steps > 0 and not self.settings.blind:
+        if self.step == 0 and not self.settings.blind:
             self._align()
         last = min(until or self.settings.steps, self.settings.steps)
         log = MetricsLog(self.folder / "metrics.jsonl", self.step)
@@ -133,6 +133,9 @@ class Tuning:
         names = [f"({element.event}) {element.name}" for element in self._taxonomy.elements]
         targets = spoken(names, self.model.embeddings, self.tokenizer, self.model.config.n_visual)
         videos = self._features.get(keys).float().to(targets.device)
+        broken = sorted({key for key, video in zip(keys, videos, strict=True) if not video.isfinite().all()})
+        if broken:
+            raise GymQAError(f"the features of {', '.join(broken)} are not all numbers; extract them again")
         settings = self.settings
         align(self.model.projector, videos, labels.to(targets.device), targets, settings.alignment, settings.seed)
 

@@ -36,7 +36,7 @@ class GymMLLMConfig(PretrainedConfig):
         encoder: fingerprint of the video encoder whose tokens it reads; compared with the feature store's.
         visual_dim: D of the encoder's tokens.
         n_visual: N, visual tokens a video.
-        projector: "linear" or "mlp2".
+        projector: "linear", "mlp2" or "joint".
         lora: fields of LoRASettings.
         blind: trained and asked without any video.
     """
@@ -110,7 +110,7 @@ class GymMLLM(PreTrainedModel):
                 f"the videos have {videos.shape[1]} tokens of {videos.shape[2]} numbers and the model takes "
                 f"{self.config.n_visual} of {self.config.visual_dim}; use features of the encoder it was tuned with"
             )
-        visual = self.projector(videos.to(self.projector.token.dtype), noise)  # [V, N, D_in] -> [V, N, D]
+        visual = self.projector(videos.to(next(self.projector.parameters()).dtype), noise)  # [V, N, D_in] -> [V, N, D]
         return embedded.masked_scatter(places[..., None], visual.to(embedded.dtype))
 
     def forward(

@@ -3,17 +3,25 @@
 import torch
 from torch import Tensor, nn
 
+from encoders.config import PROJECTORS
 from gymqa.errors import GymQAError
 
 
 class Projector(nn.Module):
-    """Visual tokens [V, N, D_in] to embeddings [V, N, D_out]: `linear`, or `mlp2` (LLaVA-1.5's two layers and GELU).
+    """Visual tokens [V, N, D_in] to embeddings [V, N, D_out], by one of three maps.
 
-    Every one of the N tokens has an embedding of its own, added to the normalised input: N tokens of one video mean
-    N different things (an element of time, a pair of them, the whole), and one map has to tell them apart.
+    `linear`: one layer, and `mlp2`: LLaVA-1.5's two layers and GELU, both the same for every token. `joint`: one layer
+    from all N tokens together to all N embeddings: every embedding may use all the evidence, and few labelled clips
+    determine it in closed form (see `alignment.py`).
+
+    Under `linear` and `mlp2` every one of the N tokens has an embedding of its own, added to the normalised input: N
+    tokens of one video mean N different things (an element of time, a pair of them, the whole), and one map has to
+    tell them apart.
 
     Args:
-        kind: "linear" or "mlp2".
+        kind: "linear", "mlp2" or "joint".
+        dim_in: D_in.
+        dim_out: D_out.
         n_tokens: N.
 
     Raises:
@@ -22,19 +30,24 @@ class Projector(nn.Module):
 
     def __init__(self, kind: str, dim_in: int, dim_out: int, n_tokens: int) -> None:
         super().__init__()
+        if kind not in PROJECTORS:
+            raise GymQAError(f"there is no projector {kind!r}; choose one of {', '.join(PROJECTORS)}")
+        self.kind, self.n_tokens = kind, n_tokens
         self.norm = nn.LayerNorm(dim_in, elementwise_affine=False)
+        if kind == "joint":
+            self.layers: nn.Module = nn.Linear(n_tokens * dim_in, n_tokens * dim_out)
+            return
         self.token = nn.Parameter(torch.randn(n_tokens, dim_in) * 0.02)
-        if kind == "linear":
-            self.layers: nn.Module = nn.Linear(dim_in, dim_out)
-        elif kind == "mlp2":
-            self.layers = nn.Sequential(nn.Linear(dim_in, dim_out), nn.GELU(), nn.Linear(dim_out, dim_out))
-        else:
-            raise GymQAError(f"there is no projector {kind!r}; choose linear or mlp2")
+        last = [nn.GELU(), nn.Linear(dim_out, dim_out)] if kind == "mlp2" else []
+        self.layers = nn.Sequential(nn.Linear(dim_in, dim_out), *last)
 
     def forward(self, tokens: Tensor, noise: float = 0.0) -> Tensor:
         """Project [V, N, D_in] -> [V, N, D_out]; `noise` is a standard deviation added to the normalised tokens."""
         normalised = self.norm(tokens)
         if noise > 0:
             normalised = normalised + noise * torch.randn_like(normalised)
+        if self.kind == "joint":
+            flat: Tensor = self.layers(normalised.flatten(1))  # [V, N * D_in] -> [V, N * D_out]
+            return flat.unflatten(1, (self.n_tokens, -1))
         out: Tensor = self.layers(normalised + self.token)
         return out

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from sklearn.linear_model import Ridge
 
 from encoders.alignment import align, pooling_weights
 from encoders.answering import MLLMAnswerer
@@ -27,6 +28,7 @@ SHORT = FinetuneSettings(
     checkpoint_every=3,
     warmup=1,
     alignment=AlignmentSettings(steps=5),
+    projector="mlp2",
     lora=LoRASettings(r=4, dropout=0.1),
 )
 
@@ -57,12 +59,12 @@ def test_another_seed_gives_other_weights(tmp_path: Path) -> None:
     first, second = (_tuning(replace(SHORT, seed=seed), tmp_path / str(seed)) for seed in (0, 1))
     first.run()
     second.run()
-    assert not torch.equal(first.model.projector.token, second.model.projector.token)
+    assert any(not torch.equal(one, _weights(second.model)[name]) for name, one in _weights(first.model).items())
 
 
 def test_tuning_teaches_the_projector_what_the_clips_are(tmp_path: Path) -> None:
     clips, unseen = mllm_examples.clips(), mllm_examples.clips(2, first=50)
-    settings = FinetuneSettings(steps=10, batch_size=12, alignment=AlignmentSettings(steps=150), precision="no")
+    settings = FinetuneSettings(steps=10, batch_size=12, precision="no")
     taxonomy = mllm_examples.taxonomy()
     model = finetune(ExampleFeatures(clips), clips, taxonomy, settings, tmp_path)
     questions = build_questions(unseen, taxonomy, "gym-qa", 7)
@@ -81,12 +83,18 @@ def test_the_language_model_itself_stays_as_it_was(tmp_path: Path) -> None:
 
 
 def test_a_loss_that_is_not_a_number_names_step_and_clips(tmp_path: Path) -> None:
+    clips = mllm_examples.clips(1)
+    settings = replace(SHORT, projector_learning_rate=1e38, lora_learning_rate=1e38)
+    with pytest.raises(GymQAError, match=rf"step \d+ .*{clips[0].id}.*learning rates"):
+        finetune(ExampleFeatures(clips), clips, mllm_examples.taxonomy(), settings, tmp_path)
+
+
+def test_features_that_are_not_numbers_name_their_clip(tmp_path: Path) -> None:
     clips = mllm_examples.clips()
     features = ExampleFeatures(clips)
-    features.tokens[clips[0].id][:] = float("nan")
-    settings = replace(SHORT, steps=8, batch_size=len(clips), alignment=AlignmentSettings(steps=0))
-    with pytest.raises(GymQAError, match=rf"step \d+ .*{clips[0].id}"):
-        finetune(features, clips, mllm_examples.taxonomy(), settings, tmp_path)
+    features.tokens[clips[3].id][0, 0] = float("nan")
+    with pytest.raises(GymQAError, match=f"{clips[3].id} are not all numbers"):
+        finetune(features, clips, mllm_examples.taxonomy(), SHORT, tmp_path)
 
 
 def test_a_checkpoint_of_other_settings_is_refused(tmp_path: Path) -> None:
@@ -144,6 +152,20 @@ def test_alignment_of_two_blended_names_lies_between_them() -> None:
     settings = AlignmentSettings(steps=400, learning_rate=1e-2, weight_decay=0.0, noise=0.0, mixing=0.0)
     align(projector, videos, torch.tensor([0, 1] * 20), targets, settings, seed=0)
     torch.testing.assert_close(projector(videos[:1])[0], targets.mean(0), atol=0.05, rtol=0)
+
+
+def test_a_joint_projector_is_aligned_as_ridge_regression_is_done_elsewhere() -> None:
+    torch.manual_seed(0)
+    targets, labels = torch.randn(3, 2, 8), torch.arange(3).repeat(10)
+    for dim in (5, 40):  # fewer and more numbers than clips: the two forms of the solution
+        videos = torch.randn(30, 2, dim)
+        projector = Projector("joint", dim, 8, 2)
+        align(projector, videos, labels, targets, AlignmentSettings(ridge=0.3), seed=0)
+        x = torch.nn.functional.layer_norm(videos, (dim,)).flatten(1)
+        gram = (x - x.mean(0)) @ (x - x.mean(0)).T if 2 * dim > 30 else (x - x.mean(0)).T @ (x - x.mean(0))
+        expected = Ridge(alpha=float(0.3 * gram.diagonal().mean())).fit(x.numpy(), targets[labels].flatten(1).numpy())
+        found = projector(videos).flatten(1).detach().numpy()
+        assert found == pytest.approx(expected.predict(x.numpy()), abs=1e-4)
 
 
 def test_pooling_averages_in_order() -> None:

@@ -188,7 +188,7 @@ def test_a_half_written_checkpoint_is_named(model: GymMLLM, tmp_path: Path) -> N
         GymMLLM.from_pretrained(tmp_path)
 
 
-@pytest.mark.parametrize("kind", ["linear", "mlp2"])
+@pytest.mark.parametrize("kind", ["linear", "mlp2", "joint"])
 def test_a_projector_keeps_the_tokens_and_changes_their_width(kind: str) -> None:
     assert Projector(kind, 16, 24, 5)(torch.randn(2, 5, 16)).shape == (2, 5, 24)
 
