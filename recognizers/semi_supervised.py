@@ -1,5 +1,6 @@
 """One training step's loss: views, pseudo-labels, weights, mixing, and one forward pass of the student over all."""
 
+import math
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -96,16 +97,14 @@ def step_loss(
     return combine(config.algorithm, xi, supervised, unlabelled, mixed)
 
 
-def require_finite(loss: StepLoss, step: int, clip_ids: tuple[str, ...]) -> float:
-    """The loss as a number.
+def require_finite(loss: float, step: int, clip_ids: tuple[str, ...]) -> None:
+    """Stop at a loss that is no number.
 
     Raises:
-        GymQAError: it is not finite; the step and its clips are named.
+        GymQAError: it is not finite; the step and its clips (this process's) are named.
     """
-    value = loss.total.item()
-    if value - value != 0:  # nan and both infinities
+    if not math.isfinite(loss):
         raise GymQAError(
-            f"the loss is {value} at step {step}, with clips {', '.join(clip_ids)}; "
-            "lower learning_rate or set clip_norm, and start the same command again to go on from the last checkpoint"
+            f"the loss is {loss} at step {step}, with clips {', '.join(clip_ids)}; "
+            "lower learning_rate or set clip_norm, and train into another folder"
         )
-    return value

@@ -1,6 +1,7 @@
 """One training loop for every algorithm: resumable at any step, on one process or several (`accelerate launch`)."""
 
 import math
+import os
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, replace
@@ -105,6 +106,7 @@ class Trainer:
     ) -> None:
         self.config, self.out, self.settings = config, out, settings
         self.accelerator = Accelerator()
+        require_one_world(self.accelerator.num_processes)
         student = build_student(config)
         self.teacher = make_teacher(student)
         optimizer = make_optimizer(config, student)
@@ -150,11 +152,19 @@ class Trainer:
         batch = self._on_device(self.labelled.at(step))
         self.student.train()
         loss = step_loss(config, self.student, batch, guidance, self._xi(), rng)
-        value = require_finite(loss, step, batch.clip_ids + ids)
+        values = self._mean({"loss": float(loss.total.detach()), **_details(loss, guidance)})
+        require_finite(values["loss"], step, batch.clip_ids + ids)  # the mean, so that all processes stop together
         rate = self._update(loss)
         decay = decay_at(step, config.ema_decay, config.ema_warm_up)
         update_teacher(self.teacher, self.accelerator.unwrap_model(self.student), decay)
-        return {"loss": value, "rate": rate, "xi": self._xi(), **_details(loss, guidance)}
+        return {**values, "rate": rate, "xi": self._xi()}
+
+    def _mean(self, values: dict[str, float]) -> dict[str, float]:
+        """The values averaged over all processes; their batches are equally large."""
+        if self.accelerator.num_processes == 1:
+            return values
+        together = torch.tensor(list(values.values()), device=self.accelerator.device)
+        return dict(zip(values, self.accelerator.reduce(together, "mean").tolist(), strict=True))
 
     def _guide(self, rng: Generator) -> tuple[Guidance | None, tuple[str, ...]]:
         """The unlabelled clips' guidance and their ids; None and nothing while they are not used."""
@@ -233,6 +243,20 @@ def build_student(config: TrainConfig) -> SeFAR:
         report = start_from_image_vit(model.backbone, read_weights(folder), config.copy_attention)
         console.print(f"backbone from {folder.name}: {report.sentence()}", highlight=False)
     return model
+
+
+def require_one_world(processes: int) -> None:
+    """Refuse to be one of several processes that do not know of each other and would write the same folder.
+
+    Raises:
+        GymQAError: the launcher started more processes than share the training.
+    """
+    started = int(os.environ.get("WORLD_SIZE", "1"))
+    if started != processes:
+        raise GymQAError(
+            f"{started} processes were started, but each trains by itself; "
+            "on CPUs set ACCELERATE_USE_CPU=true before torchrun, or start one process"
+        )
 
 
 def step_seed(seed: int, step: int, process: int) -> int:

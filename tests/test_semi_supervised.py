@@ -227,10 +227,11 @@ def test_every_algorithm_takes_a_step_and_sends_gradient_to_the_student_only(nam
     assert (loss.mixed > 0) == (name == "sefar")
 
 
-def test_a_loss_that_is_not_finite_stops_with_step_and_clips() -> None:
-    nan = combine(SEFAR, 1.0, torch.tensor(math.nan), torch.zeros(()), torch.zeros(()))
+@pytest.mark.parametrize("loss", [math.nan, math.inf])
+def test_a_loss_that_is_not_finite_stops_with_step_and_clips(loss: float) -> None:
+    require_finite(1.5, 7, ("a", "b"))
     with pytest.raises(GymQAError, match=r"step 7, with clips a, b"):
-        require_finite(nan, 7, ("a", "b"))
+        require_finite(loss, 7, ("a", "b"))
 
 
 def test_unknown_names_are_answered_with_the_closest() -> None:

@@ -1,6 +1,7 @@
 """Training: learns, goes on exactly where it was killed, says what is wrong, and predicts with clip ids."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -34,6 +35,13 @@ CONFIG = TrainConfig(
     model=MODEL, augment=MILD, initial="none", steps=12, warm_up_steps=3, labelled_batch=6, unlabelled_batch=6,
     learning_rate=3e-3, checkpoint_every=4, log_every=2,
 )  # fmt: skip
+
+PLAIN = replace(  # nothing is drawn but clips and frames, which all processes draw alike
+    CONFIG,
+    algorithm=algorithm_named("supervised"),
+    model=replace(MODEL, head_dropout=0.0, drop_path=0.0),
+    augment=AugmentConfig(crop_area=(1, 1), crop_ratio=(1, 1), flip=0, operations=0, channel_dropout=0),
+)
 
 
 def make_world(folder: Path) -> tuple[FrameCache, Splits]:
@@ -129,6 +137,47 @@ def test_a_run_killed_and_started_again_gives_bit_equal_weights(
     for name in ("killed", "whole"):
         subprocess.run([*command, str(tmp_path / name)], cwd=root, check=True)
     assert same(tmp_path / "whole", tmp_path / "killed")
+
+
+def launch(processes: int, out: Path, cache: FrameCache, splits: Path, on_cpu: str) -> subprocess.CompletedProcess[str]:
+    """Train without anything random, in so many processes; each prints how many it sees."""
+    root = Path(__file__).resolve().parents[1]
+    script = out.parent / "script.py"
+    script.write_text(
+        "import sys; from pathlib import Path; from dataclasses import replace\n"
+        f"sys.path[:0] = [{str(root)!r}, {str(root / 'tests')!r}]\n"
+        "from accelerate import Accelerator; from gymqa.frames import FrameCache\n"
+        "from gymqa.splits import read_splits; from recognizers.train import train; from test_train import PLAIN\n"
+        "train(PLAIN, FrameCache(Path(sys.argv[1])), read_splits(Path(sys.argv[2])), Path(sys.argv[3]))\n"
+        "print('processes', Accelerator().num_processes)\n"
+    )
+    environment = {**os.environ, "ACCELERATE_USE_CPU": on_cpu, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
+    words = [str(script), str(cache.folder), str(splits), str(out)]
+    return subprocess.run([*command, *words], env=environment, capture_output=True, text=True, check=False)
+
+
+def test_two_processes_give_the_losses_and_weights_of_one(world: tuple[FrameCache, Splits], tmp_path: Path) -> None:
+    cache, splits = world
+    splits.write(tmp_path / "splits")
+    for processes in (1, 2):
+        ran = launch(processes, tmp_path / str(processes), cache, tmp_path / "splits", "true")
+        assert ran.returncode == 0, ran.stderr[-2000:]
+        # a launcher that quietly starts single processes would make this test compare a run with itself
+        assert ran.stdout.count(f"processes {processes}") == processes
+    one, two = (weights(tmp_path / str(processes)) for processes in (1, 2))
+    for name in one:
+        torch.testing.assert_close(one[name], two[name], atol=1e-4, rtol=1e-3)
+    losses = [[line["loss"] for line in read_metrics(tmp_path / n / "metrics.jsonl")] for n in ("1", "2")]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+def test_processes_that_do_not_know_of_each_other_are_refused(
+    world: tuple[FrameCache, Splits], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(GymQAError, match="2 processes were started"):
+        train(CONFIG, *world, tmp_path)
 
 
 def test_a_finished_run_is_not_done_again_and_other_settings_are_refused(
