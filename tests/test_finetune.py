@@ -84,7 +84,7 @@ def test_the_language_model_itself_stays_as_it_was(tmp_path: Path) -> None:
 
 def test_a_loss_that_is_not_a_number_names_step_and_clips(tmp_path: Path) -> None:
     clips = mllm_examples.clips(1)
-    settings = replace(SHORT, projector_learning_rate=1e38, lora_learning_rate=1e38)
+    settings = replace(SHORT, projector_learning_rate=1e30, lora_learning_rate=1e30)
     with pytest.raises(GymQAError, match=rf"step \d+ .*{clips[0].id}.*learning rates"):
         finetune(ExampleFeatures(clips), clips, mllm_examples.taxonomy(), settings, tmp_path)
 
