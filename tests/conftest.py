@@ -4,6 +4,10 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("gymqa", deadline=None)  # a busy machine is no reason to fail
+settings.load_profile("gymqa")
 
 # Before torch is imported: several pytest processes share the cores, and threads that spin starve each other.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
