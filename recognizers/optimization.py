@@ -7,21 +7,25 @@ from torch.optim import SGD, AdamW, Optimizer
 
 from recognizers.config import TrainConfig
 
+_FRESH = ("backbone.time_blocks.", "backbone.time_norm.", "backbone.frame_embed")  # no image ViT has these
+
 
 def make_optimizer(config: TrainConfig, model: nn.Module) -> Optimizer:
-    """SGD or AdamW; weight decay on matrices only, the backbone's rate scaled, one fused kernel."""
+    """SGD or AdamW; weight decay on matrices only, the loaded tensors' rate scaled, one fused kernel."""
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         decays = parameter.ndim > 1 and "embed" not in name and "token" not in name
         decays = decays or name.endswith("patch_embed.weight")
-        groups.setdefault((decays, name.startswith("backbone.")), []).append(parameter)
+        if parameter.requires_grad:
+            loaded = name.startswith("backbone.") and not name.startswith(_FRESH)
+            groups.setdefault((decays, loaded), []).append(parameter)
     described = [
         {
             "params": parameters,
             "weight_decay": config.weight_decay if decays else 0.0,
-            "scale": config.backbone_rate if in_backbone else 1.0,
+            "scale": config.backbone_rate if loaded else 1.0,
         }
-        for (decays, in_backbone), parameters in groups.items()
+        for (decays, loaded), parameters in groups.items()
     ]
     if config.optimizer == "sgd":
         return SGD(described, lr=config.learning_rate, momentum=0.9, fused=True)

@@ -33,6 +33,8 @@ class SeFARConfig:
     head_dropout: float = 0.5
     drop_path: float = 0.1
     time_embed_std: float = 0.02
+    time_blocks: int = 0  # more than the paper's none: see TimeSformer
+    frozen_blocks: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "elements", tuple(self.elements))  # JSON and YAML bring lists
@@ -108,7 +110,14 @@ class SeFAR(nn.Module):
     def __init__(self, config: SeFARConfig = SeFARConfig()) -> None:
         super().__init__()
         self.config = config
-        self.backbone = TimeSformer(config.vit, config.elements, config.drop_path, config.time_embed_std)
+        self.backbone = TimeSformer(
+            config.vit,
+            config.elements,
+            config.drop_path,
+            config.time_embed_std,
+            config.time_blocks,
+            config.frozen_blocks,
+        )
         self.fusion = ElementFusion(len(config.elements), config.dim, config.fusion_dim)
         self.dropout = nn.Dropout(config.head_dropout)
         self.head = nn.Linear(config.fusion_dim, config.n_classes)

@@ -136,7 +136,7 @@ def test_the_order_of_frames_matters_inside_an_element_but_not_which_fine_elemen
 def test_drop_path_leaves_whole_branches_out_and_keeps_the_mean() -> None:
     torch.manual_seed(0)
     block = DividedBlock(16, 2, drop_path=0.25).train()
-    factors = torch.stack([f for f in block._draw(torch.zeros(4000, 3, 16)) if f is not None])
+    factors = torch.stack([f for f in block._draw(torch.zeros(4000, 1, 1, 16), 3) if f is not None])
     assert factors.unique().tolist() == pytest.approx([0, 4 / 3])
     assert factors.mean().item() == pytest.approx(1, abs=0.02)
 

@@ -134,18 +134,12 @@ class ImageViT(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """[B, 3, S, S] in [-1, 1] -> [B, 1 + P, D]."""
-        out: Tensor = self.norm(self.block_outputs(images)[-1])
-        return out
-
-    def block_outputs(self, images: Tensor) -> list[Tensor]:
-        """What each block hands to the next, before the last norm: [B, 3, S, S] -> depth times [B, 1 + P, D]."""
         x = self.patch_embed(images)  # [B, P, D]
         x = torch.cat([self.cls_token.expand(len(x), -1, -1), x], 1) + self.pos_embed  # [B, 1 + P, D]
-        outputs = []
         for block in self.blocks:
             x = block(x)
-            outputs.append(x)
-        return outputs
+        out: Tensor = self.norm(x)
+        return out
 
     def save_pretrained(self, folder: Path) -> None:
         """Write model.safetensors and config.json."""

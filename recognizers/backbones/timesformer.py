@@ -13,9 +13,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recognizers.backbones.image_vit import Attention, Mlp, PatchEmbed, ViTConfig, initialise
+from recognizers.backbones.image_vit import Attention, Block, Mlp, PatchEmbed, ViTConfig, initialise
 
 WRITTEN_OUT = 8  # frames of an element up to which attention over time is written out on a CPU
+
+
+_EMBEDDINGS = ("patch_embed.", "cls_token", "pos_embed", "time_embed")
 
 
 class ElementLayout:
@@ -105,27 +108,30 @@ class DividedBlock(nn.Module):
         self.mlp = Mlp(dim, 4 * dim)
 
     def forward(self, cls: Tensor, patches: Tensor, layout: ElementLayout) -> tuple[Tensor, Tensor]:
-        """CLS [B, k, D] and patches [B, N, P, D] -> the same shapes."""
+        """CLS [B, k, D], one an element, or [B, N, D], one a frame, and patches [B, N, P, D] -> the same shapes."""
         batch, frames, places, dim = patches.shape
-        keep = self._draw(cls)  # [B, k, 1] each
+        per_frame = cls.shape[1] == layout.frames
+        keep = self._draw(patches, len(layout.elements))  # [B, k] each
         time = self.temporal_attn.over(self.temporal_norm1(patches), layout, self.temporal_fc)
         patches = patches + _kept(time, keep[0], layout)
-        tokens = torch.cat([layout.expand(cls).unsqueeze(2), patches], 2)  # [B, N, 1 + P, D]
+        of_frames = cls if per_frame else layout.expand(cls)
+        tokens = torch.cat([of_frames.unsqueeze(2), patches], 2)  # [B, N, 1 + P, D]
         space = self.attn(self.norm1(tokens).flatten(0, 1)).view(batch, frames, 1 + places, dim)
         space = _kept(space, keep[1], layout)
-        cls = cls + layout.mean(space[:, :, 0])
+        cls = cls + (space[:, :, 0] if per_frame else layout.mean(space[:, :, 0]))
         patches = patches + space[:, :, 1:]
         # apart, for joining the two and cutting them again costs more than a second, small matrix product
-        cls = cls + _kept(self.mlp(self.norm2(cls)), keep[2])
+        kept_cls = layout.expand(keep[2]) if per_frame and keep[2] is not None else keep[2]
+        cls = cls + _kept(self.mlp(self.norm2(cls)), kept_cls)
         patches = patches + _kept(self.mlp(self.norm2(patches)), keep[2], layout)
         return cls, patches
 
-    def _draw(self, cls: Tensor) -> list[Tensor | None]:
+    def _draw(self, like: Tensor, elements: int) -> list[Tensor | None]:
         """For the three branches, the factor [B, k] of each element: 0, or 1 / P(kept); None keeps all."""
         if not self.training or self.drop_path == 0:
             return [None, None, None]
         kept = 1 - self.drop_path
-        return list(torch.rand(3, *cls.shape[:2], device=cls.device).lt(kept).to(cls.dtype).div(kept))
+        return list(torch.rand(3, len(like), elements, device=like.device).lt(kept).to(like.dtype).div(kept))
 
 
 def _kept(branch: Tensor, factor: Tensor | None, layout: ElementLayout | None = None) -> Tensor:
@@ -146,10 +152,24 @@ class TimeSformer(nn.Module):
         drop_path: of the last block; it grows linearly from 0 at the first.
         time_embed_std: spread of the fresh time embeddings, one for each frame of each element. The original starts
             from zeros, where all orders of the frames look the same; short runs need a start that tells them apart.
+        time_blocks: 0 is the paper's network. With more, every frame keeps a CLS token of its own to the end, and so
+            many transformer blocks compare those of one element before they are averaged. Where 400 steps have to do,
+            whole frames are much easier to compare than single patches.
+        frozen_blocks: so many of the first blocks, and the embeddings before them, are not trained and look at single
+            frames only. They cost a third of what they would, which short runs on a CPU spend better.
     """
 
-    def __init__(self, config: ViTConfig, elements: Sequence[int], drop_path: float, time_embed_std: float) -> None:
+    def __init__(
+        self,
+        config: ViTConfig,
+        elements: Sequence[int],
+        drop_path: float,
+        time_embed_std: float,
+        time_blocks: int = 0,
+        frozen_blocks: int = 0,
+    ) -> None:
         super().__init__()
+        self.frozen_blocks, self.timed = frozen_blocks, time_blocks > 0
         self.layout = ElementLayout(elements)
         dim = config.dim
         self.patch_embed = PatchEmbed(config.patch_size, dim)
@@ -161,16 +181,47 @@ class TimeSformer(nn.Module):
         self.norm = nn.LayerNorm(dim, eps=1e-6)
         initialise(self)
         nn.init.normal_(self.time_embed, std=time_embed_std)
-        for block in list(self.blocks)[1:]:
+        for block in list(self.blocks)[0 if frozen_blocks else 1 :]:
             nn.init.zeros_(block.get_submodule("temporal_fc").get_parameter("weight"))
+        if time_blocks:
+            self.frame_embed = nn.Parameter(0.3 * torch.randn(1, self.layout.frames, dim))
+            self.time_blocks = nn.ModuleList(Block(dim, config.heads) for _ in range(time_blocks))
+            for parameter in self.time_blocks.parameters():
+                if parameter.ndim > 1:
+                    nn.init.xavier_uniform_(parameter)
+            self.time_norm = nn.LayerNorm(dim, eps=1e-6)
+        if frozen_blocks:
+            nn.init.zeros_(self.time_embed)  # it would be noise to blocks that never learn what it says
+            for name, parameter in self.named_parameters():
+                early = name.startswith(tuple(f"blocks.{i}." for i in range(frozen_blocks)))
+                parameter.requires_grad_(not early and not name.startswith(_EMBEDDINGS))
 
     def forward(self, frames: Tensor) -> Tensor:
         """Frames [B, N, 3, S, S] in [-1, 1], element after element -> one feature an element [B, k, D]."""
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen_blocks):
+            cls, patches = self._embed(frames)
+            for block in self.blocks[: self.frozen_blocks]:
+                cls, patches = block(cls, patches, self.layout)
+        for block in self.blocks[self.frozen_blocks :]:
+            cls, patches = block(cls, patches, self.layout)
+        features: Tensor = self.norm(cls)
+        return self._compare_frames(features) if self.timed else features
+
+    def _embed(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """CLS tokens [B, k, D], one an element ([B, N, D], one a frame, with time blocks), and patches [B, N, P, D]."""
         batch, n_frames = frames.shape[:2]
         patches = self.patch_embed(frames.flatten(0, 1)).unflatten(0, (batch, n_frames))  # [B, N, P, D]
         patches = patches + self.pos_embed[:, 1:].unsqueeze(1) + self.time_embed.unsqueeze(2)
-        cls = (self.cls_token + self.pos_embed[:, :1]).expand(batch, len(self.layout.elements), -1)  # [B, k, D]
-        for block in self.blocks:
-            cls, patches = block(cls, patches, self.layout)
-        features: Tensor = self.norm(cls)
-        return features
+        tokens = self.layout.frames if self.timed else len(self.layout.elements)
+        return (self.cls_token + self.pos_embed[:, :1]).expand(batch, tokens, -1), patches
+
+    def _compare_frames(self, frames: Tensor) -> Tensor:
+        """Each frame's feature [B, N, D] -> one an element [B, k, D], after attention among the element's frames."""
+        frames = frames + self.frame_embed
+        parts = []
+        for first, count, size in self.layout.runs:
+            run = frames[:, first : first + count * size].reshape(-1, size, frames.shape[-1])  # [B e, n, D]
+            for block in self.time_blocks:
+                run = block(run)
+            parts.append(self.time_norm(run).mean(1).view(len(frames), count, -1))
+        return torch.cat(parts, 1)
