@@ -14,6 +14,9 @@ from encoders.config import AlignmentSettings
 from encoders.projector import Projector
 from gymqa.progress import progress_bar
 
+_FOLDS = 5
+_SHARPNESS = tuple(2 ** (step / 2) for step in range(13))  # 1 to 64
+
 
 def pooling_weights(length: int, n: int) -> Tensor:
     """Average `length` items in order into `n`: torch's adaptive average pooling as a matrix [n, length]."""
@@ -32,30 +35,67 @@ def spoken(texts: Sequence[str], table: nn.Module, tokenizer: PreTrainedTokenize
 
 
 def align(
-    projector: Projector, videos: Tensor, labels: Tensor, targets: Tensor, settings: AlignmentSettings, seed: int
+    projector: Projector,
+    videos: Tensor,
+    labels: Tensor,
+    clips: Tensor,
+    targets: Tensor,
+    settings: AlignmentSettings,
+    seed: int,
 ) -> None:
-    """Teach `projector` to map videos [V, N, D_in] to targets[labels], targets [C, N, D]."""
-    if projector.kind != "joint":
+    """Teach `projector` to map videos [V, N, D_in] to targets[labels], targets [C, N, D].
+
+    `clips` [V] numbers the clip that each video is a view of.
+    """
+    if projector.kind not in ("joint", "codebook"):
         _descend(projector, videos, labels, targets, settings, seed)
     elif settings.ridge > 0:
-        _solve(projector, videos, targets[labels], settings.ridge)
+        with torch.no_grad():
+            _solve(projector, projector.norm(videos).flatten(1), labels, clips, targets, settings)
 
 
-@torch.no_grad()
-def _solve(projector: Projector, videos: Tensor, targets: Tensor, ridge: float) -> None:
-    """Ridge regression of all targets [V, N, D] on all tokens, in whichever of its two forms is the smaller."""
-    inputs = projector.norm(videos).flatten(1).double()  # [V, N * D_in]
-    outputs = targets.flatten(1).double()  # [V, N * D]
+def _solve(
+    projector: Projector, inputs: Tensor, labels: Tensor, clips: Tensor, targets: Tensor, settings: AlignmentSettings
+) -> None:
+    """Set a joint projector or a codebook from inputs [V, N * D_in] in closed form."""
+    layer = projector.layers
+    assert isinstance(layer, nn.Linear)
+    if projector.kind == "joint":
+        weight, bias = ridge_regression(inputs, targets[labels].flatten(1), settings.ridge)
+    else:
+        shown = nn.functional.one_hot(labels, len(targets)).to(inputs)
+        sharpness = settings.sharpness or cross_validated_sharpness(inputs, labels, clips, shown, settings.ridge)
+        weight, bias = (sharpness * one for one in ridge_regression(inputs, shown, settings.ridge))
+        projector.codes.copy_(targets)
+    layer.weight.copy_(weight)
+    layer.bias.copy_(bias)
+
+
+def cross_validated_sharpness(inputs: Tensor, labels: Tensor, clips: Tensor, shown: Tensor, ridge: float) -> float:
+    """The factor of the scores under whose softmax clips left out of the regression are likeliest (five folds)."""
+    scores = torch.zeros_like(shown)
+    for fold in range(_FOLDS):
+        left_out = clips % _FOLDS == fold
+        if left_out.all() or not left_out.any():
+            continue
+        weight, bias = ridge_regression(inputs[~left_out], shown[~left_out], ridge)
+        scores[left_out] = inputs[left_out] @ weight.T + bias
+    return min(_SHARPNESS, key=lambda factor: float(nn.functional.cross_entropy(factor * scores, labels)))
+
+
+def ridge_regression(inputs: Tensor, outputs: Tensor, ridge: float) -> tuple[Tensor, Tensor]:
+    """Weight [D_out, D_in] and bias [D_out] of a ridge regression [V, D_in] -> [V, D_out].
+
+    The penalty is `ridge` times the mean diagonal of the smaller Gram matrix, the one that is solved.
+    """
+    kind, inputs, outputs = inputs.dtype, inputs.double(), outputs.double()
     mean_in, mean_out = inputs.mean(0), outputs.mean(0)
     x, y = inputs - mean_in, outputs - mean_out
     dual = len(x) < x.shape[1]
     gram = x @ x.T if dual else x.T @ x
     gram += ridge * gram.diagonal().mean().clamp(min=1e-12) * torch.eye(len(gram)).to(gram)
-    weight = x.T @ torch.linalg.solve(gram, y) if dual else torch.linalg.solve(gram, x.T @ y)  # [N * D_in, N * D]
-    layer = projector.layers
-    assert isinstance(layer, nn.Linear)
-    layer.weight.copy_(weight.T)
-    layer.bias.copy_(mean_out - mean_in @ weight)
+    weight = x.T @ torch.linalg.solve(gram, y) if dual else torch.linalg.solve(gram, x.T @ y)  # [D_in, D_out]
+    return weight.T.to(kind), (mean_out - mean_in @ weight).to(kind)
 
 
 def _descend(

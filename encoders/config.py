@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from gymqa.errors import GymQAError
 
-PROJECTORS = ("linear", "mlp2", "joint")
+PROJECTORS = ("linear", "mlp2", "joint", "codebook")
 SCORINGS = ("letters", "texts")
 
 
@@ -22,13 +22,15 @@ class LoRASettings:
 class AlignmentSettings:
     """First stage: the projector alone learns to say a clip's name in the language model's own embeddings.
 
-    A joint projector is solved for in closed form, with `ridge` the penalty relative to the features' own size; 0
-    leaves the stage out. The others take `steps` of AdamW, 0 leaving it out; there,
+    A joint projector or a codebook is solved for in closed form, with `ridge` the penalty relative to the features'
+    own size; 0 leaves the stage out. `sharpness` multiplies a codebook's scores before their softmax; 0 chooses it by
+    cross-validation over the labelled clips. The others take `steps` of AdamW, 0 leaving it out; there,
     `noise` is the standard deviation added to normalised features, `mixing` the Beta parameter by which pairs of
     clips (and their names) are blended; both keep few labelled clips from being learned by heart. 0 turns either off.
     """
 
     ridge: float = 0.1
+    sharpness: float = 0.0
     steps: int = 1000
     batch_size: int = 256
     learning_rate: float = 2e-3
@@ -65,7 +67,7 @@ class FinetuneSettings:
     """
 
     llm: str = "tiny-vicuna"
-    projector: str = "joint"
+    projector: str = "codebook"
     steps: int = 120
     batch_size: int = 24
     projector_learning_rate: float = 5e-4

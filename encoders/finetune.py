@@ -96,6 +96,7 @@ class Tuning:
             visual_dim=dim,
             n_visual=n_visual,
             projector=settings.projector,
+            n_codes=len(taxonomy) if settings.projector == "codebook" else 0,
             lora=asdict(settings.lora),
             blind=settings.blind,
         )
@@ -137,7 +138,10 @@ class Tuning:
         if broken:
             raise GymQAError(f"the features of {', '.join(broken)} are not all numbers; extract them again")
         settings = self.settings
-        align(self.model.projector, videos, labels.to(targets.device), targets, settings.alignment, settings.seed)
+        groups = torch.arange(len(keys)).to(labels) // settings.views
+        align(
+            self.model.projector, videos, labels.to(videos.device), groups, targets, settings.alignment, settings.seed
+        )
 
     def _train_step(self) -> float:
         samples = self._batch_samples(self.step)

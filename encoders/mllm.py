@@ -36,7 +36,8 @@ class GymMLLMConfig(PretrainedConfig):
         encoder: fingerprint of the video encoder whose tokens it reads; compared with the feature store's.
         visual_dim: D of the encoder's tokens.
         n_visual: N, visual tokens a video.
-        projector: "linear", "mlp2" or "joint".
+        projector: "linear", "mlp2", "joint" or "codebook".
+        n_codes: codes of a codebook projector.
         lora: fields of LoRASettings.
         blind: trained and asked without any video.
     """
@@ -50,12 +51,13 @@ class GymMLLMConfig(PretrainedConfig):
         visual_dim: int = 128,
         n_visual: int = 7,
         projector: str = "mlp2",
+        n_codes: int = 0,
         lora: dict[str, Any] | None = None,
         blind: bool = False,
         **kwargs: Any,
     ) -> None:
         self.llm, self.encoder, self.projector = llm, encoder or {}, projector
-        self.visual_dim, self.n_visual, self.blind = visual_dim, n_visual, blind
+        self.visual_dim, self.n_visual, self.n_codes, self.blind = visual_dim, n_visual, n_codes, blind
         settings = LoRASettings(**{**(lora or {}), "targets": tuple((lora or {}).get("targets", ()))})
         self.lora = {**asdict(settings), "targets": list(settings.targets)}
         super().__init__(**kwargs)
@@ -77,7 +79,7 @@ class GymMLLM(PreTrainedModel):
         language_model = load_llm(config.llm)[0] if llm is None else llm
         self.llm = add_lora(language_model, config.lora_settings)
         width = language_model.get_input_embeddings().embedding_dim
-        self.projector = Projector(config.projector, config.visual_dim, width, config.n_visual)
+        self.projector = Projector(config.projector, config.visual_dim, width, config.n_visual, config.n_codes)
 
     @property
     def embeddings(self) -> nn.Module:

@@ -8,34 +8,40 @@ from gymqa.errors import GymQAError
 
 
 class Projector(nn.Module):
-    """Visual tokens [V, N, D_in] to embeddings [V, N, D_out], by one of three maps.
+    """Visual tokens [V, N, D_in] to embeddings [V, N, D_out], by one of four maps.
 
     `linear`: one layer, and `mlp2`: LLaVA-1.5's two layers and GELU, both the same for every token. `joint`: one layer
     from all N tokens together to all N embeddings: every embedding may use all the evidence, and few labelled clips
-    determine it in closed form (see `alignment.py`).
+    determine it in closed form (see `alignment.py`). `codebook`: as `joint`, but to K scores, whose softmax weighs K
+    learned codes of N embeddings each. What a linear map leaves blurred between many codes, the softmax makes sharp.
 
     Under `linear` and `mlp2` every one of the N tokens has an embedding of its own, added to the normalised input: N
     tokens of one video mean N different things (an element of time, a pair of them, the whole), and one map has to
     tell them apart.
 
     Args:
-        kind: "linear", "mlp2" or "joint".
+        kind: "linear", "mlp2", "joint" or "codebook".
         dim_in: D_in.
         dim_out: D_out.
         n_tokens: N.
+        n_codes: K, for a codebook.
 
     Raises:
-        GymQAError: an unknown kind.
+        GymQAError: an unknown kind, or a codebook without codes.
     """
 
-    def __init__(self, kind: str, dim_in: int, dim_out: int, n_tokens: int) -> None:
+    def __init__(self, kind: str, dim_in: int, dim_out: int, n_tokens: int, n_codes: int = 0) -> None:
         super().__init__()
         if kind not in PROJECTORS:
             raise GymQAError(f"there is no projector {kind!r}; choose one of {', '.join(PROJECTORS)}")
         self.kind, self.n_tokens = kind, n_tokens
         self.norm = nn.LayerNorm(dim_in, elementwise_affine=False)
-        if kind == "joint":
-            self.layers: nn.Module = nn.Linear(n_tokens * dim_in, n_tokens * dim_out)
+        if kind == "codebook" and n_codes < 1:
+            raise GymQAError("a codebook projector needs n_codes, say one for each element")
+        if kind in ("joint", "codebook"):
+            self.layers: nn.Module = nn.Linear(n_tokens * dim_in, n_codes if kind == "codebook" else n_tokens * dim_out)
+            if kind == "codebook":
+                self.codes = nn.Parameter(torch.randn(n_codes, n_tokens, dim_out) * 0.02)
             return
         self.token = nn.Parameter(torch.randn(n_tokens, dim_in) * 0.02)
         last = [nn.GELU(), nn.Linear(dim_out, dim_out)] if kind == "mlp2" else []
@@ -46,6 +52,9 @@ class Projector(nn.Module):
         normalised = self.norm(tokens)
         if noise > 0:
             normalised = normalised + noise * torch.randn_like(normalised)
+        if self.kind == "codebook":
+            shares = self.layers(normalised.flatten(1)).softmax(-1)  # [V, N * D_in] -> [V, K]
+            return torch.einsum("vk,knd->vnd", shares, self.codes.to(shares.dtype))
         if self.kind == "joint":
             flat: Tensor = self.layers(normalised.flatten(1))  # [V, N * D_in] -> [V, N * D_out]
             return flat.unflatten(1, (self.n_tokens, -1))

@@ -188,9 +188,9 @@ def test_a_half_written_checkpoint_is_named(model: GymMLLM, tmp_path: Path) -> N
         GymMLLM.from_pretrained(tmp_path)
 
 
-@pytest.mark.parametrize("kind", ["linear", "mlp2", "joint"])
+@pytest.mark.parametrize("kind", ["linear", "mlp2", "joint", "codebook"])
 def test_a_projector_keeps_the_tokens_and_changes_their_width(kind: str) -> None:
-    assert Projector(kind, 16, 24, 5)(torch.randn(2, 5, 16)).shape == (2, 5, 24)
+    assert Projector(kind, 16, 24, 5, n_codes=6)(torch.randn(2, 5, 16)).shape == (2, 5, 24)
 
 
 def test_equal_tokens_at_different_places_are_projected_differently() -> None:
