@@ -11,6 +11,7 @@ from gymqa.frames import FrameCache
 from gymqa.questions import BENCHMARKS
 from gymqa.runs import Run, environment
 from gymqa.sim.release import SETTING, ReleaseConfig
+from recognizers.augment import AugmentConfig
 from recognizers.config import TrainConfig
 from recognizers.sefar import SeFARConfig
 
@@ -21,7 +22,16 @@ TITLES = {"sefar": "SeFAR", "supervised": "supervised only", "image": "image ViT
 
 
 def _training() -> TrainConfig:
-    return TrainConfig(model=SeFARConfig(image_size=SIZE, patch_size=8), precision="bf16")
+    """The tiny recognizer: the pre-trained frame blocks are kept but for the last, and one block compares frames."""
+    model = SeFARConfig(image_size=SIZE, patch_size=8, time_blocks=1, frozen_blocks=3, drop_path=0.0)
+    return TrainConfig(
+        model=model,
+        augment=AugmentConfig(crop_area=(0.7, 1.0)),
+        steps=400,
+        warm_up_steps=120,
+        backbone_rate=0.2,
+        precision="bf16",
+    )
 
 
 @dataclass(frozen=True)

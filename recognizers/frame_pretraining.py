@@ -1,4 +1,8 @@
-"""Image pre-training of the small frame ViT: joints and facing from one rendered frame; no labels, no second frame."""
+"""Image pre-training of the small frame ViT on single rendered frames; no element labels, no second frame.
+
+Two rounds made the weights that are shipped: 5,000 steps on joints and facing, then 1,500 from there with the apparatus
+as a further target, for a network that knows joints alone looks past the beam. See scripts/pretrain_frame_vit.py.
+"""
 
 import json
 import time
@@ -14,12 +18,15 @@ from torch import Tensor, nn
 from gymqa.atomic import atomic_path, write_text
 from gymqa.progress import progress_bar
 from gymqa.runs import environment
+from gymqa.sim.elements import EVENTS
 from gymqa.sim.skeleton import JOINTS
 from gymqa.sim.stills import TARGETS, Stills, sample_stills
-from recognizers.backbones.image_vit import ImageViT, ViTConfig, normalise
+from recognizers.backbones.image_vit import ImageViT, ViTConfig, load_image_vit, normalise
+
+APPARATUS_WEIGHT = 0.1  # brings its cross-entropy to the size of the pose losses
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FramePretrainingConfig:
     """Settings of the pre-training.
 
@@ -28,6 +35,7 @@ class FramePretrainingConfig:
         held_out_scenes: further athletes for the figures that are reported.
         steps: optimiser steps of `batch_size` frames.
         learning_rate: peak of AdamW's one-cycle schedule.
+        apparatus: name the apparatus, too.
     """
 
     vit: ViTConfig = field(default_factory=lambda: ViTConfig(image_size=48, patch_size=8))
@@ -37,6 +45,7 @@ class FramePretrainingConfig:
     steps: int = 5_000
     batch_size: int = 128
     learning_rate: float = 1e-3
+    apparatus: bool = False
     workers: int = 2
     seed: int = 0
 
@@ -53,12 +62,18 @@ class PoseRegressor(nn.Module):
         self.vit = ImageViT(config)
         self.from_cls, self.from_patches = nn.Linear(config.dim, TARGETS), nn.Linear(config.dim, TARGETS)
         self.joints_near = nn.Linear(config.dim, len(JOINTS))
+        self.apparatus = nn.Linear(config.dim, len(EVENTS))
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Images [B, 3, S, S] -> targets [B, 51] twice (see `gymqa.sim.stills.Stills`), joint logits [B, P, 15]."""
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Images [B, 3, S, S] -> targets [B, 51] twice (see `Stills`), joint logits [B, P, 15], apparatus [B, 4]."""
         tokens = self.vit(images)  # [B, 1 + P, D]
         patches = tokens[:, 1:]
-        return self.from_cls(tokens[:, 0]), self.from_patches(patches.mean(1)), self.joints_near(patches)
+        return (
+            self.from_cls(tokens[:, 0]),
+            self.from_patches(patches.mean(1)),
+            self.joints_near(patches),
+            self.apparatus(tokens[:, 0]),
+        )
 
 
 def joint_heat(targets: Tensor, config: ViTConfig) -> Tensor:
@@ -81,7 +96,8 @@ def film(config: FramePretrainingConfig, scenes: int, stream: int) -> Stills:
         for part in pool.map(_film_piece, jobs):
             parts.append(part)
             bar.advance()
-    return Stills(np.concatenate([p.images for p in parts]), np.concatenate([p.targets for p in parts]))
+    images, targets = np.concatenate([p.images for p in parts]), np.concatenate([p.targets for p in parts])
+    return Stills(images, targets, np.concatenate([p.apparatus for p in parts]))
 
 
 def _film_piece(job: tuple[int, int, int, tuple[int, ...]]) -> Stills:
@@ -89,10 +105,10 @@ def _film_piece(job: tuple[int, int, int, tuple[int, ...]]) -> Stills:
     return sample_stills(scenes, frames, size, np.random.default_rng(seed))
 
 
-def pretrain(config: FramePretrainingConfig, out: Path) -> dict[str, float]:
+def pretrain(config: FramePretrainingConfig, out: Path, start: Path | None = None) -> dict[str, float]:
     """Pre-train on freshly filmed frames and write model.safetensors, config.json and figures.json into `out`.
 
-    A checkpoint beside them lets a killed run go on.
+    A checkpoint beside them lets a killed run go on. `start` is the folder of an earlier round to begin from.
 
     Returns:
         held-out figures: mean joint error (share of the image side), mean angle of the chest direction (degrees).
@@ -100,6 +116,8 @@ def pretrain(config: FramePretrainingConfig, out: Path) -> dict[str, float]:
     torch.manual_seed(config.seed)
     stills = film(config, config.scenes, 0)
     model = PoseRegressor(config.vit)
+    if start is not None:
+        model.vit.load_state_dict(load_image_vit(start).state_dict())
     optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.learning_rate, config.steps, pct_start=0.08)
     checkpoint = out / "pretraining_checkpoint.pt"
@@ -150,19 +168,26 @@ def _step(model: PoseRegressor, stills: Stills, config: FramePretrainingConfig, 
     images = images * gain + torch.from_numpy(rng.uniform(-0.2, 0.2, (len(images), 1, 1, 1)).astype(np.float32))
     targets = torch.from_numpy(stills.targets[picked])
     with torch.autocast("cpu", torch.bfloat16):
-        *poses, near = model(images)
+        *poses, near, apparatus = model(images)
     pose_loss = sum((F.smooth_l1_loss(pose.float(), targets, beta=0.1) for pose in poses), torch.zeros(()))
-    return pose_loss + F.binary_cross_entropy_with_logits(near.float(), joint_heat(targets, config.vit))
+    loss = pose_loss + F.binary_cross_entropy_with_logits(near.float(), joint_heat(targets, config.vit))
+    if config.apparatus:
+        loss = loss + APPARATUS_WEIGHT * F.cross_entropy(apparatus.float(), torch.from_numpy(stills.apparatus[picked]))
+    return loss
 
 
 @torch.inference_mode()
 def evaluate(model: PoseRegressor, stills: Stills) -> dict[str, float]:
     """Errors of the CLS head on frames of athletes and halls never seen."""
-    outputs = []
+    poses, apparatus = [], []
     for start in range(0, len(stills.images), 250):
         images = normalise(torch.from_numpy(stills.images[start : start + 250])).permute(0, 3, 1, 2)
-        outputs.append(model(images)[0])
-    predicted, true = torch.cat(outputs), torch.from_numpy(stills.targets)
+        pose, _, _, on = model(images)
+        poses.append(pose)
+        apparatus.append(on.argmax(1))
+    predicted, true = torch.cat(poses), torch.from_numpy(stills.targets)
     joints = (predicted[:, :30] - true[:, :30]).view(-1, 15, 2).norm(dim=-1).mean()
     cosine = F.cosine_similarity(predicted[:, 45:48], true[:, 45:48]).clamp(-1, 1)
-    return {"joint_error": joints.item(), "chest_angle_degrees": torch.rad2deg(torch.arccos(cosine)).mean().item()}
+    named = (torch.cat(apparatus) == torch.from_numpy(stills.apparatus)).float().mean()
+    figures = {"joint_error": joints.item(), "chest_angle_degrees": torch.rad2deg(torch.arccos(cosine)).mean().item()}
+    return {**figures, "apparatus_accuracy": named.item()}

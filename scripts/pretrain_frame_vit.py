@@ -1,22 +1,28 @@
-"""Make the frame encoder that recognizers start from: `python scripts/pretrain_frame_vit.py --out FOLDER`."""
+"""Make the frame encoder that recognizers start from, in two rounds.
 
+python scripts/pretrain_frame_vit.py --out runs/round1
+python scripts/pretrain_frame_vit.py --start runs/round1 --pretraining.apparatus true --pretraining.steps 1500 \\
+    --pretraining.learning_rate 6e-4 --pretraining.seed 1
+"""
+
+import sys
 from pathlib import Path
 
-from jsonargparse import auto_cli
-
+from gymqa.arguments import call
 from recognizers.backbones.image_vit import SHIPPED
 from recognizers.frame_pretraining import FramePretrainingConfig, pretrain
 
 
-def main(config: FramePretrainingConfig = FramePretrainingConfig(), out: Path = SHIPPED) -> None:  # noqa: B008
-    """Pre-train the small image ViT on single rendered frames (about half an hour on two cores).
+def main(out: Path = SHIPPED, start: Path | None = None, *, pretraining: FramePretrainingConfig) -> None:
+    """Pre-train the small image ViT on single rendered frames (about ten minutes a round on two cores).
 
     Args:
-        config: sizes and schedule.
         out: folder for model.safetensors, config.json and figures.json.
+        start: folder of an earlier round to begin from.
+        pretraining: sizes and schedule.
     """
-    print(pretrain(config, out))
+    print(pretrain(pretraining, out, start))
 
 
 if __name__ == "__main__":
-    auto_cli(main, as_positional=False)
+    call(main, sys.argv[1:], "pretrain_frame_vit.py")

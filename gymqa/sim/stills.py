@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from gymqa.sim.arena import Arena, Image
 from gymqa.sim.camera import Camera
-from gymqa.sim.elements import ELEMENTS
+from gymqa.sim.elements import ELEMENTS, EVENTS
 from gymqa.sim.motion import Motion, perform
 from gymqa.sim.render import Look, render
 from gymqa.sim.skeleton import Build
@@ -23,15 +23,17 @@ class Stills:
         images: uint8 [N, S, S, 3] RGB.
         targets: float32 [N, 51]: per joint x and y in image sides from the middle and depth in metres behind the
             body's centre; then the chest direction and the pelvis-to-neck direction in camera axes (unit vectors).
+        apparatus: int64 [N], place in EVENTS of what the athlete is on.
     """
 
     images: Image
     targets: NDArray[np.float32]
+    apparatus: NDArray[np.int64]
 
 
 def sample_stills(scenes: int, frames: int, size: int, rng: np.random.Generator) -> Stills:
     """Film `scenes` random athletes in random halls and keep `frames` frames of each, at random moments."""
-    images, targets = [], []
+    images, targets, apparatus = [], [], []
     for _ in range(scenes):
         element = ELEMENTS[rng.integers(len(ELEMENTS))]
         motion = perform(element, Build.sample(rng), rng)
@@ -41,7 +43,8 @@ def sample_stills(scenes: int, frames: int, size: int, rng: np.random.Generator)
         camera = camera.at(picked)
         images.append(render(motion, element.event, Arena.sample(size, rng), Look.sample(rng), camera))
         targets.append(_targets(motion, camera))
-    return Stills(np.concatenate(images), np.concatenate(targets).astype(np.float32))
+        apparatus += [EVENTS.index(element.event)] * frames
+    return Stills(np.concatenate(images), np.concatenate(targets).astype(np.float32), np.array(apparatus, np.int64))
 
 
 def _targets(motion: Motion, camera: Camera) -> NDArray[np.float64]:

@@ -4,7 +4,7 @@ Parameter names follow timm's (`blocks.0.attn.qkv.weight`, …), so that one loa
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import torch
@@ -18,7 +18,7 @@ from gymqa.errors import GymQAError
 SHIPPED = Path(__file__).resolve().parents[1] / "weights" / "frame_vit"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ViTConfig:
     """Sizes of a vision transformer; `image_size` and `patch_size` in pixels."""
 
@@ -170,7 +170,14 @@ def load_image_vit(folder: Path | None = None) -> ImageViT:
     """
     folder = SHIPPED if folder is None else folder
     try:
-        model = ImageViT(ViTConfig(**{name: read_json(folder / "config.json")[name] for name in ViTConfig.__slots__}))
+        model = ImageViT(
+            ViTConfig(
+                **{
+                    name: read_json(folder / "config.json")[name]
+                    for name in (field.name for field in fields(ViTConfig))
+                }
+            )
+        )
         model.load_state_dict({name: tensor.float() for name, tensor in read_weights(folder).items()})
     except (RuntimeError, KeyError) as error:
         raise GymQAError(f"{folder} does not hold an ImageViT ({error}); save it again with save_pretrained") from error
