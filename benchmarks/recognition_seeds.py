@@ -4,15 +4,16 @@ Each seed draws another labelled tenth of the demo's training clips and trains b
 both are tested on the demo's val clips (unseen athletes and halls).
 """
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from jsonargparse import auto_cli
 
 from eval.metrics import read_class_predictions
 from eval.statistics import mean_interval
 from gymqa.annotations import open_release, read_element_list
+from gymqa.arguments import call
 from gymqa.atomic import read_json, write_json
 from gymqa.commands.predict import predict
 from gymqa.demo import ALGORITHMS, DemoConfig
@@ -82,4 +83,4 @@ def main(
 
 
 if __name__ == "__main__":
-    auto_cli(main, as_positional=False)
+    call(main, sys.argv[1:], "recognition_seeds.py")

@@ -121,10 +121,10 @@ def pretrain(config: FramePretrainingConfig, out: Path, start: Path | None = Non
     optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.learning_rate, config.steps, pct_start=0.08)
     checkpoint = out / "pretraining_checkpoint.pt"
-    start = _restore(checkpoint, model, optimizer, schedule)
+    first = _restore(checkpoint, model, optimizer, schedule)
     began = time.monotonic()
-    with progress_bar("pre-training the frame encoder", config.steps, done=start) as bar:
-        for step in range(start, config.steps):
+    with progress_bar("pre-training the frame encoder", config.steps, done=first) as bar:
+        for step in range(first, config.steps):
             loss = _step(model, stills, config, step)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()

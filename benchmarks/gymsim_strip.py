@@ -1,0 +1,45 @@
+"""Draw the README's picture, four elements of GymSim as film strips: `python benchmarks/gymsim_strip.py`."""
+
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from gymqa.arguments import call
+from gymqa.atomic import atomic_path
+from gymqa.sim.arena import Arena
+from gymqa.sim.camera import Camera
+from gymqa.sim.elements import ELEMENTS
+from gymqa.sim.motion import perform
+from gymqa.sim.render import Look, render
+from gymqa.sim.skeleton import Build
+
+SHOWN = (9, 6, 11, 20)  # labels: a pair that differs in direction, a twist, a giant circle with a turn
+
+
+def main(out: Path = Path("docs/gymsim.png"), size: int = 128, frames: int = 8) -> None:
+    """Render one clip of each element and write a strip of evenly spaced frames for each.
+
+    Args:
+        out: picture to write.
+        size: pixels of a frame.
+        frames: frames of a strip.
+    """
+    rows = []
+    for label in SHOWN:
+        rng, element = np.random.default_rng((4, label)), ELEMENTS[label]
+        motion = perform(element, Build.sample(rng), rng)
+        camera = Camera.follow(motion.centre, size, rng)
+        film = render(motion, element.event, Arena.sample(size, rng), Look.sample(rng), camera)
+        title = np.full((22, size * frames, 3), 255, np.uint8)
+        text = f"({element.event}) {element.name}"
+        cv2.putText(title, text, (4, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (30, 30, 30), 1, cv2.LINE_AA)
+        spots = np.linspace(0, len(film) - 1, frames).round().astype(int)
+        rows += [title, np.concatenate(list(film[spots]), axis=1)]
+    with atomic_path(out) as temporary:
+        cv2.imwrite(str(temporary), cv2.cvtColor(np.concatenate(rows), cv2.COLOR_RGB2BGR))
+
+
+if __name__ == "__main__":
+    call(main, sys.argv[1:], "gymsim_strip.py")
