@@ -22,13 +22,18 @@ TITLES = {"sefar": "SeFAR", "supervised": "supervised only", "image": "image ViT
 
 
 def _training() -> TrainConfig:
-    """The tiny recognizer: the pre-trained frame blocks are kept but for the last, and one block compares frames."""
-    model = SeFARConfig(image_size=SIZE, patch_size=8, time_blocks=1, frozen_blocks=3, drop_path=0.0)
+    """The tiny recognizer: the pre-trained frame blocks are kept but for the last, and one block compares frames.
+
+    At 48 pixels the paper's strong views and its dropout leave too little to see; both are halved. These settings were
+    chosen on a release of seed 0, which the demo (seed 1) does not use.
+    """
+    model = SeFARConfig(image_size=SIZE, patch_size=8, time_blocks=1, frozen_blocks=3, drop_path=0.0, head_dropout=0.2)
     return TrainConfig(
         model=model,
-        augment=AugmentConfig(crop_area=(0.7, 1.0)),
+        augment=AugmentConfig(crop_area=(0.7, 1.0), operations=2, magnitude=4.0, channel_dropout=0.1),
         steps=400,
-        warm_up_steps=120,
+        warm_up_steps=160,
+        learning_rate=2e-3,
         backbone_rate=0.2,
         precision="bf16",
     )
@@ -54,7 +59,7 @@ class DemoConfig:
     tuning_steps: int = 120
     llm: str = "tiny-vicuna"
     labelled_fraction: float = 0.1
-    seed: int = 0
+    seed: int = 1
 
 
 def quick(config: DemoConfig) -> DemoConfig:

@@ -11,7 +11,7 @@ def demo(
     out: Path = Path("runs/demo"),
     quick: bool = False,
     llm: str = "tiny-vicuna",
-    seed: int = 0,
+    seed: int = 1,
     *,
     settings: DemoConfig,
 ) -> None:

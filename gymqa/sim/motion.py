@@ -169,7 +169,7 @@ def _salto_pose(element: SimElement, t: Array, start: float, stop: float) -> Pos
 def _leap_pose(element: SimElement, t: Array, start: float, stop: float) -> Pose:
     middle, air = (start + stop) / 2, _IN_AIR[element.shape]
     keys: Keys = [(0.0, {**_RESET, "arm": 30.0}), (start * 0.6, _TAKE_OFF), (start, {**_RESET, "arm": 90.0})]
-    keys += [(middle - 0.1, air), (middle + 0.1, air), (stop, {**_RESET, "arm": 70.0})]
+    keys += [(middle - 0.17, air), (middle + 0.17, air), (stop, {**_RESET, "arm": 70.0})]
     return Pose.from_keys(t, [*keys, ((1 + stop) / 2, _LANDING), (1.0, {**_RESET, "arm": 60.0})])
 
 

@@ -1,0 +1,65 @@
+"""Time `gymqa demo` and its second run, and watch its memory: `python benchmarks/measure_demo.py --out runs/demo`."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+
+from gymqa.arguments import call
+from gymqa.atomic import read_json, write_json
+from gymqa.errors import GymQAError
+from gymqa.runs import environment
+
+
+def run_and_watch(command: list[str]) -> tuple[float, float]:
+    """Run a command; its seconds, and the largest memory of all its processes together in GiB (shared pages once).
+
+    Raises:
+        GymQAError: it failed.
+    """
+    began, peak = time.monotonic(), 0.0
+    process = subprocess.Popen(command)
+    watched = psutil.Process(process.pid)
+    while process.poll() is None:
+        try:
+            tree = [watched, *watched.children(recursive=True)]
+            peak = max(peak, sum(one.memory_full_info().pss for one in tree) / 2**30)
+        except psutil.NoSuchProcess:
+            continue  # a worker ended between the two calls
+        time.sleep(0.5)
+    if process.returncode:
+        raise GymQAError(f"{' '.join(command)} left with status {process.returncode}; run it by itself to see why")
+    return time.monotonic() - began, peak
+
+
+def main(out: Path = Path("runs/demo"), json: Path = Path("benchmarks/results/demo.json")) -> None:
+    """Run the demo twice in a new folder and write what it took and what it found.
+
+    Args:
+        out: run folder; must not exist.
+        json: file of the figures.
+    """
+    if out.exists():
+        raise GymQAError(f"{out} is there already; name a new folder, for the first run is timed from nothing")
+    command = [sys.executable, "-m", "gymqa.cli", "demo", "--out", str(out)]
+    seconds, memory = run_and_watch(command)
+    again, _ = run_and_watch(command)
+    steps = {path.stem: read_json(path)["seconds"] for path in sorted((out / "steps").glob("*.json"))}
+    clips = len(list((out / "release" / "subactions").glob("*.mp4")))
+    figures = {
+        "seconds": round(seconds, 1),
+        "seconds_second_run": round(again, 1),
+        "peak_memory_gib": round(memory, 2),
+        "rendering_clips_per_second": round(clips / steps["render"], 1),
+        "seconds_by_step": steps,
+        "rows": read_json(out / "leaderboard.json")["rows"],
+        "environment": environment(read_json(out / "environment.json")["seed"]),
+    }
+    write_json(json, figures)
+    print({name: figures[name] for name in list(figures)[:4]})
+
+
+if __name__ == "__main__":
+    call(main, sys.argv[1:], "measure_demo.py")
