@@ -17,10 +17,11 @@ from torch import Tensor
 from encoders.alignment import align, spoken
 from encoders.collation import ChatBatch, collate, length_buckets
 from encoders.config import FinetuneSettings
+from encoders.features import view_key
 from encoders.llm import load_llm
 from encoders.mllm import GymMLLM, GymMLLMConfig
 from encoders.prompts import encode_chat
-from encoders.question_data import QuestionData, Sample, view_key
+from encoders.question_data import QuestionData, Sample
 from gymqa.annotations import Clip
 from gymqa.atomic import atomic_path
 from gymqa.errors import GymQAError

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from encoders.config import QuestionMix
+from encoders.features import view_key
 from encoders.prompts import Turn, with_video
 from gymqa.annotations import Clip
 from gymqa.errors import GymQAError
@@ -20,11 +21,6 @@ class Sample:
     clip_id: str
     key: str
     turn: Turn
-
-
-def view_key(clip_id: str, view: int) -> str:
-    """Key of a clip's view in the feature store; view 0 is the clip as it is."""
-    return clip_id if view == 0 else f"{clip_id}@{view}"
 
 
 class QuestionData:

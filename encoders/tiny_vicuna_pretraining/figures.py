@@ -26,12 +26,12 @@ def figures(
     result: dict[str, Any] = {"questions_per_tier": questions, "chance": 0.25}
     for kind, soft in (("text", 0.0), ("soft", 1.0)):
         for scoring in ("letters", "texts"):
-            tiers = {tier: _accuracy(model, tokenizer, moves, questions, seed, tier, soft, scoring) for tier in TIERS}
+            tiers = {tier: accuracy(model, tokenizer, moves, questions, seed, tier, soft, scoring) for tier in TIERS}
             result[f"{kind} description, {scoring}"] = tiers
     return result
 
 
-def _accuracy(
+def accuracy(
     model: LlamaForCausalLM,
     tokenizer: PreTrainedTokenizerBase,
     moves: Sequence[Move],
@@ -41,7 +41,7 @@ def _accuracy(
     soft: float,
     scoring: str,
 ) -> float:
-    """Share of right answers."""
+    """Share of right answers to four-choice questions of one tier; `soft` 1 pools the descriptions, 0 leaves text."""
     model.eval()
     rng = random.Random(f"{seed}-{tier}-{soft}")
     score = letter_scores if scoring == "letters" else text_scores
@@ -106,16 +106,3 @@ def _names(question: str) -> list[str]:
         name, rest = rest.split(f" {letter}.", 1)
         names.append(name)
     return [names[0].split(" A.", 1)[1], *names[1:], rest]
-
-
-def letter_accuracy(
-    model: LlamaForCausalLM,
-    tokenizer: PreTrainedTokenizerBase,
-    moves: Sequence[Move],
-    questions: int,
-    seed: int,
-    tier: str,
-    soft: float,
-) -> float:
-    """Accuracy of the letters alone on one tier; `soft` 1 pools the descriptions, 0 leaves them as text."""
-    return _accuracy(model, tokenizer, moves, questions, seed, tier, soft, "letters")

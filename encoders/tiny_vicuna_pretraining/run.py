@@ -11,7 +11,7 @@ import torch
 import transformers
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from encoders.tiny_vicuna_pretraining.figures import figures, letter_accuracy
+from encoders.tiny_vicuna_pretraining.figures import accuracy, figures
 from encoders.tiny_vicuna_pretraining.grammar import all_moves
 from encoders.tiny_vicuna_pretraining.tokenizer import train_tokenizer
 from encoders.tiny_vicuna_pretraining.training import (
@@ -23,7 +23,7 @@ from encoders.tiny_vicuna_pretraining.training import (
 from gymqa.atomic import write_json
 from gymqa.progress import console
 
-_QUESTIONS = 500  # a tier, in the figures
+_QUESTIONS = 250  # a tier, in the figures
 
 
 def pretrain(out: Path, work: Path, config: PretrainingConfig) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def _tokenizer(folder: Path, seed: int) -> PreTrainedTokenizerBase:
 def _report(run: Pretraining, tokenizer: PreTrainedTokenizerBase, path: Path) -> None:
     """Append the letter accuracy on held-out moves, so that a run that does not learn is seen early."""
     accuracy = {
-        kind: letter_accuracy(run.model, tokenizer, held_out_moves(), 96, run.step, "set", soft)
+        kind: accuracy(run.model, tokenizer, held_out_moves(), 96, run.step, "set", soft, "letters")
         for kind, soft in (("text", 0.0), ("soft", 1.0))
     }
     line = {"step": run.step, "seconds": round(run.seconds), "losses": run.recent(), **accuracy}

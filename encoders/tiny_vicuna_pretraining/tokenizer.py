@@ -47,7 +47,7 @@ def train_tokenizer(folder: Path, seed: int) -> PreTrainedTokenizerBase:
     )
     (folder / "tokenizer.vocab").unlink()
     tokenizer: PreTrainedTokenizerBase = LlamaTokenizer.from_pretrained(
-        folder, bos_token="<s>", eos_token="</s>", unk_token="<unk>", pad_token="<unk>", legacy=True
+        folder, bos_token="<s>", eos_token="</s>", unk_token="<unk>", pad_token="<unk>", legacy=True, add_bos_token=True
     )
     tokenizer.padding_side = "right"
     tokenizer.save_pretrained(folder)
