@@ -224,3 +224,33 @@ def test_a_new_head_keeps_the_rest() -> None:
     model = randomised()
     model.reset_classifier(11)
     assert model(torch.randn(1, 8, 3, 24, 24)).shape == (1, 11)
+
+
+def test_frozen_blocks_stay_and_the_others_learn() -> None:
+    model = TimeSformer(TINY.vit, TINY.elements, 0.0, 0.02, time_blocks=1, frozen_blocks=2)
+    frames = torch.randn(2, sum(TINY.elements), 3, TINY.image_size, TINY.image_size)
+    model(frames).square().sum().backward()
+    learns = {name for name, parameter in model.named_parameters() if parameter.grad is not None}
+    assert not any(name.startswith(("blocks.0.", "blocks.1.", "patch_embed.", "pos_embed")) for name in learns)
+    assert {"blocks.2.attn.qkv.weight", "time_blocks.0.attn.qkv.weight", "frame_embed"} <= learns
+
+
+def test_time_blocks_see_the_order_of_frames_inside_an_element_and_no_further() -> None:
+    torch.manual_seed(0)
+    model = TimeSformer(TINY.vit, (2, 2, 4), 0.0, 0.02, time_blocks=1, frozen_blocks=TINY.depth).eval()
+    frames = torch.randn(1, 8, 3, TINY.image_size, TINY.image_size)
+    swapped = frames[:, [1, 0, 2, 3, 4, 5, 6, 7]]
+    with torch.inference_mode():
+        one, other = model(frames), model(swapped)
+    assert not torch.allclose(one[:, 0], other[:, 0], atol=1e-3)
+    torch.testing.assert_close(one[:, 1:], other[:, 1:])
+
+
+def test_a_frozen_frame_is_what_the_image_vit_makes_of_it() -> None:
+    image = ImageViT(TINY.vit).eval()
+    model = TimeSformer(TINY.vit, (1, 1), 0.0, 0.02, frozen_blocks=TINY.depth).eval()
+    start_from_image_vit(model, image.state_dict())
+    frames = torch.randn(2, 2, 3, TINY.image_size, TINY.image_size)
+    with torch.inference_mode():
+        expected = image(frames.flatten(0, 1))[:, 0].view(2, 2, -1)
+        torch.testing.assert_close(model(frames), expected, atol=1e-5, rtol=1e-4)
