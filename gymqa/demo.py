@@ -31,8 +31,8 @@ def _training() -> TrainConfig:
     return TrainConfig(
         model=model,
         augment=AugmentConfig(crop_area=(0.7, 1.0), operations=2, magnitude=4.0, channel_dropout=0.1),
-        steps=400,
-        warm_up_steps=160,
+        steps=600,
+        warm_up_steps=260,
         learning_rate=2e-3,
         backbone_rate=0.2,
         precision="bf16",
