@@ -6,8 +6,8 @@ from pathlib import Path
 from gymqa.annotations import open_release, read_element_list
 from gymqa.errors import GymQAError
 from gymqa.question_building import build_questions
-from gymqa.question_stats import file_stats
-from gymqa.questions import save_questions, validate_file
+from gymqa.question_stats import file_problems, file_stats
+from gymqa.questions import save_questions
 
 
 def stats(file: Path, *, finegym: Path, setting: str | None = None, json: bool = False) -> None:
@@ -62,7 +62,7 @@ def validate(file: Path) -> None:
     Args:
         file: .jsonl written by `gymqa questions build`.
     """
-    problems = validate_file(file)
+    problems = file_problems(file)
     for problem in problems:
         print(problem)
     if problems:
