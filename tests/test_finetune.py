@@ -116,7 +116,8 @@ def test_unlabelled_clips_are_never_trained_on() -> None:
 
 
 def test_every_epoch_draws_other_questions_and_the_same_epoch_the_same() -> None:
-    data = QuestionData(mllm_examples.clips(), mllm_examples.taxonomy(), QuestionMix(), 1, False, 0)
+    mix = QuestionMix(1.0, 0.0, 0.0, {"gym-qa": 1.0})
+    data = QuestionData(mllm_examples.clips(), mllm_examples.taxonomy(), mix, 1, False, 0)
     assert data.epoch(0) == data.epoch(0)
     turns = [{sample.clip_id: sample.turn for sample in data.epoch(number)} for number in (0, 1)]
     changed = sum(turns[0][clip] != turns[1][clip] for clip in turns[0])

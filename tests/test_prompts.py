@@ -8,6 +8,7 @@ import pytest
 import sentencepiece
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
+from encoders import llm
 from encoders.llm import load_tokenizer
 from encoders.prompts import IGNORED, VIDEO_ID, Turn, encode_chat, letter_ids, render, with_video
 from gymqa.errors import GymQAError
@@ -19,22 +20,28 @@ SYSTEM = (
 )
 
 
-@pytest.fixture(scope="module")
-def llama(tmp_path_factory: pytest.TempPathFactory) -> PreTrainedTokenizerBase:
+@pytest.fixture(scope="module", params=["tiny-vicuna", "Llama"])
+def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the tokenizer.model of tiny-vicuna, or the real one of Llama and Vicuna."""
+    if request.param == "tiny-vicuna":
+        return Path(llm.__file__).parent / "tiny_vicuna"
     if not LLAMA.exists():
         pytest.skip("the Llama tokenizer is not in ../shared/real")
     folder = tmp_path_factory.mktemp("llama")
     shutil.copyfile(LLAMA, folder / "tokenizer.model")
     (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "LlamaTokenizer", "legacy": True}))
-    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder)
-    return tokenizer
+    return folder
 
 
 @pytest.fixture(scope="module")
-def pieces() -> sentencepiece.SentencePieceProcessor:
-    if not LLAMA.exists():
-        pytest.skip("the Llama tokenizer is not in ../shared/real")
-    return sentencepiece.SentencePieceProcessor(model_file=str(LLAMA))
+def tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    loaded: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder)
+    return loaded
+
+
+@pytest.fixture(scope="module")
+def pieces(folder: Path) -> sentencepiece.SentencePieceProcessor:
+    return sentencepiece.SentencePieceProcessor(model_file=str(folder / "tokenizer.model"))
 
 
 @pytest.fixture(scope="module")
@@ -48,35 +55,35 @@ def test_the_text_is_vicunas_to_the_character() -> None:
 
 
 def test_a_conversation_has_the_tokens_that_sentencepiece_gives_it(
-    llama: PreTrainedTokenizerBase, pieces: sentencepiece.SentencePieceProcessor
+    tokenizer: PreTrainedTokenizerBase, pieces: sentencepiece.SentencePieceProcessor
 ) -> None:
-    encoded = encode_chat(llama, [Turn("Which? A.salto B.jump", "B"), Turn("Sure?", "Yes")])
+    encoded = encode_chat(tokenizer, [Turn("Which? A.salto B.jump", "B"), Turn("Sure?", "Yes")])
     first = pieces.encode(f"{SYSTEM} USER: Which? A.salto B.jump ASSISTANT: B")
     second = pieces.encode("USER: Sure? ASSISTANT: Yes")
     assert encoded.ids == [1, *first, 2, *second, 2]
 
 
 def test_only_the_answers_and_their_ends_are_learned(
-    llama: PreTrainedTokenizerBase, pieces: sentencepiece.SentencePieceProcessor
+    tokenizer: PreTrainedTokenizerBase, pieces: sentencepiece.SentencePieceProcessor
 ) -> None:
-    encoded = encode_chat(llama, [Turn("Which? A.salto B.jump", "B"), Turn("Sure?", "Yes")])
+    encoded = encode_chat(tokenizer, [Turn("Which? A.salto B.jump", "B"), Turn("Sure?", "Yes")])
     learned = [label for label in encoded.labels if label != IGNORED]
     assert learned == [pieces.piece_to_id("▁B"), 2, pieces.piece_to_id("▁Yes"), 2]
     assert all(label in (IGNORED, one) for one, label in zip(encoded.ids, encoded.labels, strict=True))
 
 
 def test_the_prompt_to_be_answered_ends_with_assistant_and_a_colon(
-    llama: PreTrainedTokenizerBase, pieces: sentencepiece.SentencePieceProcessor
+    tokenizer: PreTrainedTokenizerBase, pieces: sentencepiece.SentencePieceProcessor
 ) -> None:
-    encoded = encode_chat(llama, [Turn("Which?")])
-    assert pieces.id_to_piece(encoded.ids[-4:]) == ["▁A", "SS", "IST", "ANT", ":"][-4:]
+    encoded = encode_chat(tokenizer, [Turn("Which?")])
+    assert pieces.decode(encoded.ids[-5:]).endswith("ASSISTANT:") and pieces.id_to_piece(encoded.ids[-1]) == ":"
     assert set(encoded.labels) == {IGNORED}
 
 
 def test_a_video_stands_between_the_tokens_around_it(
-    llama: PreTrainedTokenizerBase, pieces: sentencepiece.SentencePieceProcessor
+    tokenizer: PreTrainedTokenizerBase, pieces: sentencepiece.SentencePieceProcessor
 ) -> None:
-    encoded = encode_chat(llama, [Turn(with_video("What is it?"))])
+    encoded = encode_chat(tokenizer, [Turn(with_video("What is it?"))])
     at = encoded.ids.index(VIDEO_ID)
     assert encoded.ids[:at] == [1, *pieces.encode(f"{SYSTEM} USER: ")]
     newline = pieces.piece_to_id("<0x0A>")
@@ -93,9 +100,8 @@ def test_videos_may_stand_anywhere_and_more_than_once(tiny: PreTrainedTokenizerB
     assert encoded.ids.count(VIDEO_ID) == 3
 
 
-def test_the_letters_ids_come_from_the_tokenizer(llama: PreTrainedTokenizerBase, tiny: PreTrainedTokenizerBase) -> None:
-    for tokenizer in (llama, tiny):
-        assert tokenizer.convert_ids_to_tokens(letter_ids(tokenizer, "ABCD")) == ["▁A", "▁B", "▁C", "▁D"]
+def test_the_letters_ids_come_from_the_tokenizer(tokenizer: PreTrainedTokenizerBase) -> None:
+    assert tokenizer.convert_ids_to_tokens(letter_ids(tokenizer, "ABCD")) == ["▁A", "▁B", "▁C", "▁D"]
 
 
 class _Merging:
