@@ -141,6 +141,7 @@ class Trainer:
             final.save_pretrained(self.out)
             write_json(self.out / "training.json", self.settings)
         self.accelerator.wait_for_everyone()
+        self.accelerator.end_training()  # gloo now and then aborts a process that leaves with its connections open
 
     def _train_step(self) -> dict[str, float]:
         """One optimiser step and one of the teacher; returns what is logged."""
