@@ -17,6 +17,8 @@ from eval.rows import RECOGNITION, Row, Unanswered, by_model, label_of
 from gymqa.atomic import write_json, write_text
 from gymqa.errors import GymQAError
 
+FILE_WIDTH = 110  # columns of a table that is not printed in a terminal
+
 
 def write_leaderboard(
     folder: Path,
@@ -45,6 +47,10 @@ def write_leaderboard(
 def print_table(rows: Sequence[Row], console: Console | None = None) -> None:
     """Print the questions' table and the recognizers' table, readable at 100 columns, as per cent with intervals."""
     screen = console or Console()
+    if console is None and not screen.is_terminal:
+        screen = Console(
+            width=FILE_WIDTH
+        )  # in a file nothing is gained by 80 columns, and names would be cut to pieces
     groups = [("Questions, accuracy %", [row for row in rows if row.metric == "accuracy"], "benchmark"),
               ("Recognition, %", [row for row in rows if row.benchmark == RECOGNITION], "metric")]  # fmt: skip
     for title, chosen, column in groups:

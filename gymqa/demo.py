@@ -24,8 +24,8 @@ TITLES = {"sefar": "SeFAR", "supervised": "supervised only", "image": "image ViT
 def _training() -> TrainConfig:
     """The tiny recognizer: the pre-trained frame blocks are kept but for the last, and one block compares frames.
 
-    At 48 pixels the paper's strong views and its dropout leave too little to see; both are halved. These settings were
-    chosen on a release of seed 0, which the demo (seed 1) does not use.
+    At 48 pixels the paper's strong views and its dropout leave too little to see; both are weaker here. The settings
+    were chosen on a release of seed 0, which the demo (seed 1) does not use.
     """
     model = SeFARConfig(image_size=SIZE, patch_size=8, time_blocks=1, frozen_blocks=3, drop_path=0.0, head_dropout=0.2)
     return TrainConfig(
@@ -63,7 +63,7 @@ class DemoConfig:
 
 
 def quick(config: DemoConfig) -> DemoConfig:
-    """The same road in about two minutes: fewer clips and steps, and figures that mean little."""
+    """The same road in about a minute: fewer clips and steps, and figures that mean little."""
     release = replace(config.release, train_videos=20, val_videos=5, raw_videos=1)
     training = replace(config.training, steps=30, warm_up_steps=10)
     return replace(config, release=release, training=training, views=2, tuning_steps=20, labelled_fraction=0.2)

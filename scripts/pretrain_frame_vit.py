@@ -14,7 +14,7 @@ from recognizers.frame_pretraining import FramePretrainingConfig, pretrain
 
 
 def main(out: Path = SHIPPED, start: Path | None = None, *, pretraining: FramePretrainingConfig) -> None:
-    """Pre-train the small image ViT on single rendered frames (about ten minutes a round on two cores).
+    """Pre-train the small image ViT on single rendered frames (half an hour for the first round beside other work).
 
     Args:
         out: folder for model.safetensors, config.json and figures.json.

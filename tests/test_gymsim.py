@@ -175,3 +175,9 @@ def test_a_stopped_release_goes_on_with_what_is_missing(release: Path) -> None:
 def test_a_release_of_other_settings_is_refused(release: Path) -> None:
     with pytest.raises(GymQAError, match="other settings"):
         render_release(release, replace(TINY, seed=9))
+
+
+@pytest.mark.parametrize("size", [48, 65])
+def test_a_size_that_could_not_be_read_back_is_refused(size: int) -> None:
+    with pytest.raises(GymQAError, match=str(size)):
+        ReleaseConfig(size=size)

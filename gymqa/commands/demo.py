@@ -17,12 +17,12 @@ def demo(
 ) -> None:
     """Render gymnasts, train SeFAR and a baseline with few labels, tune a language model on each, ask, and score.
 
-    About eight minutes on two CPU cores, nothing to download. Stopped, the same command goes on where it was; run
+    About ten minutes on two CPU cores, nothing to download. Stopped, the same command goes on where it was; run
     again, it prints the leaderboard of the finished run.
 
     Args:
         out: run folder; it ends with leaderboard.html and leaderboard.json.
-        quick: fewer clips and steps, in two minutes; the figures then mean little.
+        quick: fewer clips and steps, in about a minute; the figures then mean little.
         llm: tiny-vicuna (in the package), a name on the Hub such as lmsys/vicuna-7b-v1.5, or a local folder.
         seed: of everything.
         settings: everything else.

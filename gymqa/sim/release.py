@@ -43,8 +43,8 @@ class ReleaseConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.size % 2 or self.size < 16:
-            raise GymQAError(f"size {self.size} must be an even number of at least 16 pixels")
+        if self.size % 2 or self.size < 64:  # decord fails on some narrower videos
+            raise GymQAError(f"a release's size cannot be {self.size}; choose an even number of at least 64 pixels")
         if self.train_videos < 1 or self.val_videos < 1 or self.raw_videos < 0:
             raise GymQAError("a release needs at least one training and one val video, and raw_videos of at least 0")
 
