@@ -1,7 +1,6 @@
 """Image pre-training of the small frame ViT on single rendered frames; no element labels, no second frame.
 
-Two rounds made the weights that are shipped: 5,000 steps on joints and facing, then 1,500 from there with the apparatus
-as a further target, for a network that knows joints alone looks past the beam. See scripts/pretrain_frame_vit.py.
+Its targets are joints, facing and the apparatus, for a network that knows joints alone looks past the beam.
 """
 
 import json
@@ -21,7 +20,7 @@ from gymqa.runs import environment
 from gymqa.sim.elements import EVENTS
 from gymqa.sim.skeleton import JOINTS
 from gymqa.sim.stills import TARGETS, Stills, sample_stills
-from recognizers.backbones.image_vit import ImageViT, ViTConfig, load_image_vit, normalise
+from recognizers.backbones.image_vit import ImageViT, ViTConfig, normalise
 
 APPARATUS_WEIGHT = 0.1  # brings its cross-entropy to the size of the pose losses
 
@@ -32,20 +31,20 @@ class FramePretrainingConfig:
 
     Attributes:
         scenes: random athletes filmed; `frames_each` single frames are kept of each.
+        free_poses: share of the scenes whose bodies are posed at random instead of performing.
         held_out_scenes: further athletes for the figures that are reported.
         steps: optimiser steps of `batch_size` frames.
         learning_rate: peak of AdamW's one-cycle schedule.
-        apparatus: name the apparatus, too.
     """
 
     vit: ViTConfig = field(default_factory=lambda: ViTConfig(image_size=48, patch_size=8))
-    scenes: int = 20_000
+    scenes: int = 40_000
     frames_each: int = 4
+    free_poses: float = 0.4
     held_out_scenes: int = 500
-    steps: int = 5_000
+    steps: int = 8_000
     batch_size: int = 128
     learning_rate: float = 1e-3
-    apparatus: bool = False
     workers: int = 2
     seed: int = 0
 
@@ -85,11 +84,12 @@ def joint_heat(targets: Tensor, config: ViTConfig) -> Tensor:
     return torch.exp(-2 * distance**2)
 
 
-def film(config: FramePretrainingConfig, scenes: int, stream: int) -> Stills:
+def film(config: FramePretrainingConfig, scenes: int, stream: int, free_poses: float) -> Stills:
     """Render `scenes` athletes over the worker processes; `stream` keeps training and held-out scenes apart."""
     pieces = max(scenes // 250, 1)
     jobs = [
-        (scenes // pieces, config.frames_each, config.vit.image_size, (config.seed, stream, i)) for i in range(pieces)
+        (scenes // pieces, config.frames_each, config.vit.image_size, free_poses, (config.seed, stream, i))
+        for i in range(pieces)
     ]
     with ProcessPoolExecutor(config.workers) as pool, progress_bar("filming single frames", pieces) as bar:
         parts = []
@@ -100,24 +100,23 @@ def film(config: FramePretrainingConfig, scenes: int, stream: int) -> Stills:
     return Stills(images, targets, np.concatenate([p.apparatus for p in parts]))
 
 
-def _film_piece(job: tuple[int, int, int, tuple[int, ...]]) -> Stills:
-    scenes, frames, size, seed = job
-    return sample_stills(scenes, frames, size, np.random.default_rng(seed))
+def _film_piece(job: tuple[int, int, int, float, tuple[int, ...]]) -> Stills:
+    scenes, frames, size, free_poses, seed = job
+    return sample_stills(scenes, frames, size, np.random.default_rng(seed), free_poses)
 
 
-def pretrain(config: FramePretrainingConfig, out: Path, start: Path | None = None) -> dict[str, float]:
+def pretrain(config: FramePretrainingConfig, out: Path) -> dict[str, float]:
     """Pre-train on freshly filmed frames and write model.safetensors, config.json and figures.json into `out`.
 
-    A checkpoint beside them lets a killed run go on. `start` is the folder of an earlier round to begin from.
+    A checkpoint beside them lets a killed run go on.
 
     Returns:
-        held-out figures: mean joint error (share of the image side), mean angle of the chest direction (degrees).
+        figures on performing athletes held out: mean joint error (share of the image side), mean angle of the chest
+        direction (degrees), share of apparatus named right.
     """
     torch.manual_seed(config.seed)
-    stills = film(config, config.scenes, 0)
+    stills = film(config, config.scenes, 0, config.free_poses)
     model = PoseRegressor(config.vit)
-    if start is not None:
-        model.vit.load_state_dict(load_image_vit(start).state_dict())
     optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.learning_rate, config.steps, pct_start=0.08)
     checkpoint = out / "pretraining_checkpoint.pt"
@@ -137,7 +136,7 @@ def pretrain(config: FramePretrainingConfig, out: Path, start: Path | None = Non
                 with atomic_path(checkpoint) as temporary:
                     torch.save({**states, "schedule": schedule.state_dict()}, temporary)
     model.eval()
-    figures = evaluate(model, film(config, config.held_out_scenes, 1))
+    figures = evaluate(model, film(config, config.held_out_scenes, 1, 0.0))
     figures["seconds"] = round(time.monotonic() - began, 1)
     model.vit.save_pretrained(out)
     record = {"settings": asdict(config), "held_out": figures, "environment": environment(config.seed)}
@@ -171,9 +170,8 @@ def _step(model: PoseRegressor, stills: Stills, config: FramePretrainingConfig, 
         *poses, near, apparatus = model(images)
     pose_loss = sum((F.smooth_l1_loss(pose.float(), targets, beta=0.1) for pose in poses), torch.zeros(()))
     loss = pose_loss + F.binary_cross_entropy_with_logits(near.float(), joint_heat(targets, config.vit))
-    if config.apparatus:
-        loss = loss + APPARATUS_WEIGHT * F.cross_entropy(apparatus.float(), torch.from_numpy(stills.apparatus[picked]))
-    return loss
+    named = torch.from_numpy(stills.apparatus[picked])
+    return loss + APPARATUS_WEIGHT * F.cross_entropy(apparatus.float(), named)
 
 
 @torch.inference_mode()

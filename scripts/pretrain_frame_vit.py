@@ -1,9 +1,4 @@
-"""Make the frame encoder that recognizers start from, in two rounds.
-
-python scripts/pretrain_frame_vit.py --out runs/round1
-python scripts/pretrain_frame_vit.py --start runs/round1 --pretraining.apparatus true --pretraining.steps 1500 \\
-    --pretraining.learning_rate 6e-4 --pretraining.seed 1
-"""
+"""Make the frame encoder that recognizers start from: `python scripts/pretrain_frame_vit.py --out FOLDER`."""
 
 import sys
 from pathlib import Path
@@ -13,15 +8,14 @@ from recognizers.backbones.image_vit import SHIPPED
 from recognizers.frame_pretraining import FramePretrainingConfig, pretrain
 
 
-def main(out: Path = SHIPPED, start: Path | None = None, *, pretraining: FramePretrainingConfig) -> None:
-    """Pre-train the small image ViT on single rendered frames (half an hour for the first round beside other work).
+def main(out: Path = SHIPPED, *, pretraining: FramePretrainingConfig) -> None:
+    """Pre-train the small image ViT on single rendered frames (about a quarter of an hour on 2 cores).
 
     Args:
         out: folder for model.safetensors, config.json and figures.json.
-        start: folder of an earlier round to begin from.
         pretraining: sizes and schedule.
     """
-    print(pretrain(pretraining, out, start))
+    print(pretrain(pretraining, out))
 
 
 if __name__ == "__main__":

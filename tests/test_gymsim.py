@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from gymqa.annotations import open_release, read_element_list
 from gymqa.atomic import read_json
@@ -14,7 +15,7 @@ from gymqa.sim.elements import ELEMENTS, SETS, SimElement, decisions
 from gymqa.sim.motion import FPS, HIGH_BAR, Motion, perform
 from gymqa.sim.release import ReleaseConfig, render_release
 from gymqa.sim.skeleton import Build
-from gymqa.sim.stills import sample_stills
+from gymqa.sim.stills import Stills, sample_stills
 from gymqa.video import decode
 
 TINY = ReleaseConfig(train_videos=2, val_videos=1, raw_videos=1, size=64, seed=3)
@@ -124,6 +125,18 @@ def test_stills_carry_the_joints_that_the_picture_shows() -> None:
     stills = sample_stills(3, 2, 48, np.random.default_rng(0))
     assert stills.images.shape == (6, 48, 48, 3) and stills.targets.shape == (6, 51)
     assert np.allclose(np.linalg.norm(stills.targets[:, 45:48], axis=1), 1, atol=1e-5)
+
+
+def test_free_poses_show_leg_shapes_that_no_element_has() -> None:
+    def bend(stills: Stills) -> NDArray[np.float32]:  # how much nearer the ankles are to the hips than straight legs
+        joints = stills.targets[:, :30].reshape(-1, 15, 2)
+        return np.linalg.norm(joints[:, [9, 12]] - joints[:, [11, 14]], axis=-1)
+
+    performed, free = (sample_stills(60, 1, 48, np.random.default_rng(0), share) for share in (0.0, 1.0))
+    assert free.images.shape == performed.images.shape
+    assert bend(free).std() > 1.2 * bend(performed).std()
+    joints = free.targets[:, :30].reshape(-1, 15, 2)
+    assert (np.abs(joints) < 0.5).all(-1).mean() > 0.9  # still in the picture
 
 
 def test_a_release_opens_as_a_finegym_release(release: Path) -> None:

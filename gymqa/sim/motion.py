@@ -85,7 +85,7 @@ def stand(event: str, build: Build, frames: int, position: Array, rng: np.random
         t, [(0, {**_RESET, "arm": 20}), (0.5, {"arm": 20 + swing, "knee": 12, "hip": 12}), (1, {"arm": 20})]
     )
     heading = np.full(frames, rng.choice([0.0, 180.0]))
-    relative, front = _body(build, Track(pose, heading, np.zeros(frames), np.zeros(frames)))
+    relative, front = place_body(build, Track(pose, heading, np.zeros(frames), np.zeros(frames)))
     centre = np.tile(position, (frames, 1))
     centre[:, 2] = SURFACE[event] - relative[:, :, 2].min(axis=1)
     return Motion(relative + centre[:, None], front, centre)
@@ -95,7 +95,7 @@ def _times(seconds: float) -> Array:
     return np.linspace(0.0, 1.0, max(round(seconds * FPS), 20))
 
 
-def _body(build: Build, track: Track) -> tuple[Array, Array]:
+def place_body(build: Build, track: Track) -> tuple[Array, Array]:
     """Joints relative to the centre of mass [T, 15, 3] and chest direction [T, 3], both turned into the world."""
     rotation = orientation(track.heading, track.somersault, track.twist)
     local = joint_positions(build, track.pose)
@@ -124,7 +124,7 @@ def _from_the_ground(element: SimElement, build: Build, rng: np.random.Generator
     somersault = element.direction * (360.0 * element.saltos * _air_speed(share, element.shape) + lean)
     twist = rng.choice([-1.0, 1.0]) * 360.0 * element.turns * _flight(t, start + 0.08, float(stop) - 0.06)
     heading = _heading(element, rng) * np.ones_like(t)
-    relative, front = _body(build, Track(pose, heading, somersault, twist))
+    relative, front = place_body(build, Track(pose, heading, somersault, twist))
     travel = (
         rng.uniform(1.0, 2.4) * (element.direction or rng.choice([-1, 1])) * (1.0 if element.event == "FX" else 0.55)
     )
@@ -189,7 +189,7 @@ def _vault(element: SimElement, build: Build, rng: np.random.Generator) -> Motio
     )
     twist = rng.choice([-1.0, 1.0]) * 360.0 * element.turns * _flight(t, push + 0.1, land - 0.06)
     heading = np.full_like(t, 0.0 if element.direction > 0 else 180.0)
-    relative, front = _body(build, Track(pose, heading, element.direction * angle, twist))
+    relative, front = place_body(build, Track(pose, heading, element.direction * angle, twist))
     stood = -relative[:, :, 2].min(axis=1)
     x = smooth_linear(t, [0, board, (touch + push) / 2, land, 1], [-1.4, -1.1, 0.0, rng.uniform(2.3, 3.2), 3.2])
     handstand = TABLE_HEIGHT + 0.75
@@ -223,7 +223,7 @@ def _giant(element: SimElement, build: Build, rng: np.random.Generator) -> Motio
     somersault = 180.0 + element.direction * 360.0 * circle
     twist = rng.choice([-1.0, 1.0]) * 360.0 * element.turns * _flight(t, 0.52, 0.98)
     heading = np.full_like(t, rng.choice([0.0, 180.0]))
-    relative, front = _body(build, Track(pose, heading, somersault, twist))
+    relative, front = place_body(build, Track(pose, heading, somersault, twist))
     centre = _hang(relative, np.array([0.0, 0.0, HIGH_BAR]))
     return Motion(relative + centre[:, None], front, centre)
 
@@ -240,7 +240,7 @@ def _transition(element: SimElement, build: Build, rng: np.random.Generator) -> 
     pose = Pose.from_keys(t, [*keys, (1.0, {"arm": 178.0, "arch": 0.0, "hip": 10.0})])
     pose.jitter(rng, 4.0)
     somersault = smooth_linear(t, [0, release, catch, 1], [rng.uniform(60, 90), -75.0, -160.0, -230.0])
-    relative, front = _body(build, Track(pose, np.full_like(t, 180.0), somersault, np.zeros_like(t)))
+    relative, front = place_body(build, Track(pose, np.full_like(t, 180.0), somersault, np.zeros_like(t)))
     high = _hang(relative, np.array([0.0, 0.0, HIGH_BAR]))
     low = _hang(relative, np.array([BAR_GAP, 0.0, LOW_BAR]))
     share = _flight(t, float(release), float(catch))[:, None]

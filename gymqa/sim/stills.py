@@ -8,11 +8,16 @@ from numpy.typing import NDArray
 from gymqa.sim.arena import Arena, Image
 from gymqa.sim.camera import Camera
 from gymqa.sim.elements import ELEMENTS, EVENTS
-from gymqa.sim.motion import Motion, perform
+from gymqa.sim.motion import Motion, Track, perform, place_body
 from gymqa.sim.render import Look, render
-from gymqa.sim.skeleton import Build
+from gymqa.sim.skeleton import Build, Pose
 
 TARGETS = 15 * 3 + 6  # joints (x, y, depth), chest direction, long axis
+LIMITS = {  # degrees between which a free pose draws each angle
+    "hip": (-20.0, 130.0), "knee": (0.0, 130.0), "split": (-85.0, 85.0), "straddle": (0.0, 70.0), "wolf": (0.0, 130.0),
+    "arm": (0.0, 180.0), "spread": (0.0, 85.0), "elbow": (0.0, 60.0), "arch": (-25.0, 25.0),
+}  # fmt: skip
+OFTEN_STRAIGHT = ("knee", "split", "straddle", "wolf")  # 0 in half of the free poses, independently
 
 
 @dataclass(frozen=True)
@@ -31,20 +36,42 @@ class Stills:
     apparatus: NDArray[np.int64]
 
 
-def sample_stills(scenes: int, frames: int, size: int, rng: np.random.Generator) -> Stills:
-    """Film `scenes` random athletes in random halls and keep `frames` frames of each, at random moments."""
+def sample_stills(
+    scenes: int, frames: int, size: int, rng: np.random.Generator, free_poses: float = 0.0
+) -> Stills:
+    """Film `scenes` random athletes in random halls and keep `frames` frames of each, at random moments.
+
+    In a share `free_poses` of the scenes the body is put into random poses, turned any way, where it would have been:
+    the elements' own moments show few of the shapes that legs can take.
+    """
     images, targets, apparatus = [], [], []
     for _ in range(scenes):
         element = ELEMENTS[rng.integers(len(ELEMENTS))]
-        motion = perform(element, Build.sample(rng), rng)
+        build = Build.sample(rng)
+        motion = perform(element, build, rng)
         camera = Camera.follow(motion.centre, size, rng)
         picked = rng.choice(motion.frames, frames, replace=False)
         motion = Motion(motion.joints[picked], motion.front[picked], motion.centre[picked])
         camera = camera.at(picked)
+        if rng.random() < free_poses:
+            motion = _freely_posed(motion, build, rng)
         images.append(render(motion, element.event, Arena.sample(size, rng), Look.sample(rng), camera))
         targets.append(_targets(motion, camera))
         apparatus += [EVENTS.index(element.event)] * frames
     return Stills(np.concatenate(images), np.concatenate(targets).astype(np.float32), np.array(apparatus, np.int64))
+
+
+def _freely_posed(motion: Motion, build: Build, rng: np.random.Generator) -> Motion:
+    """Random poses, each in a random orientation, with the centre of mass where it was."""
+    frames = motion.frames
+    angles = {name: rng.uniform(low, high, frames) for name, (low, high) in LIMITS.items()}
+    for name in OFTEN_STRAIGHT:
+        angles[name] *= rng.random(frames) < 0.5
+    heading, somersault, twist = rng.uniform(0.0, 360.0, (3, frames))
+    upright = rng.random(frames) < 0.5
+    track = Track(Pose(**angles), heading, np.where(upright, rng.normal(0.0, 12.0, frames), somersault), twist)
+    relative, front = place_body(build, track)
+    return Motion(relative + motion.centre[:, None], front, motion.centre)
 
 
 def _targets(motion: Motion, camera: Camera) -> NDArray[np.float64]:
