@@ -9,7 +9,7 @@ from recognizers.frame_pretraining import FramePretrainingConfig, pretrain
 
 
 def main(out: Path = SHIPPED, *, pretraining: FramePretrainingConfig) -> None:
-    """Pre-train the small image ViT on single rendered frames (about a quarter of an hour on 2 cores).
+    """Pre-train the small image ViT on single rendered frames (19 minutes on 2 cores that did other work besides).
 
     Args:
         out: folder for model.safetensors, config.json and figures.json.
