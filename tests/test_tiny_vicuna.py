@@ -14,9 +14,10 @@ from encoders.llm import load_llm, load_tokenizer
 from encoders.prompts import IGNORED, Turn, render
 from encoders.tiny_vicuna_pretraining.batches import Collator, input_embeddings
 from encoders.tiny_vicuna_pretraining.corpus import TIERS, make_conversation, multiple_choice
-from encoders.tiny_vicuna_pretraining.descriptions import describe, yes_no_question
+from encoders.tiny_vicuna_pretraining.descriptions import PHRASES, QUESTIONS, describe, yes_no_question
 from encoders.tiny_vicuna_pretraining.figures import accuracy
 from encoders.tiny_vicuna_pretraining.grammar import all_moves, is_held_out
+from encoders.tiny_vicuna_pretraining.run import report
 from encoders.tiny_vicuna_pretraining.training import (
     Pretraining,
     PretrainingConfig,
@@ -24,6 +25,7 @@ from encoders.tiny_vicuna_pretraining.training import (
     training_moves,
 )
 from gymqa.atomic import read_json
+from gymqa.runs import read_metrics
 from gymqa.sim.elements import ELEMENTS
 
 FOLDER = Path(llm_module.__file__).parent / "tiny_vicuna"
@@ -95,11 +97,11 @@ def test_the_right_choice_is_the_described_move_at_every_tier() -> None:
 
 def test_yes_and_no_are_true_of_the_move() -> None:
     rng = random.Random(2)
+    facts = {QUESTIONS[kind].format(value): (kind, value) for kind in QUESTIONS for value in PHRASES[kind]}
     for _ in range(200):
         move = rng.choice(all_moves())
         question, holds = yes_no_question(move, rng)
-        said = [value for attribute, value in move.facts if f" {value}" in question]
-        assert bool(said) or not holds
+        assert holds == (facts[question] in move.facts)
 
 
 def test_a_description_says_every_fact_of_the_move() -> None:
@@ -135,6 +137,15 @@ def test_pre_training_killed_at_any_step_goes_on_to_the_same_weights(tmp_path: P
     resumed.run()
     for name, one in resumed.model.state_dict().items():
         torch.testing.assert_close(one, whole.model.state_dict()[name], rtol=0, atol=0)
+
+
+def test_every_checkpoint_reports_how_many_letters_are_right(tmp_path: Path) -> None:
+    tokenizer = load_tokenizer("tiny-vicuna")
+    run = Pretraining(replace(TINY, steps=2, checkpoint_every=2), tokenizer, tmp_path)
+    run.run(on_checkpoint=lambda now: report(now, tokenizer, tmp_path / "metrics.jsonl"))
+    (line,) = read_metrics(tmp_path / "metrics.jsonl")
+    assert line["step"] == 2 and {"text", "soft"} <= line.keys()
+    assert all(0 <= line[kind] <= 1 for kind in ("text", "soft"))
 
 
 @pytest.mark.parametrize("scoring", ["letters", "texts"])

@@ -31,7 +31,7 @@ def pretrain(out: Path, work: Path, config: PretrainingConfig) -> dict[str, Any]
     torch.set_num_threads(os.cpu_count() or 1)
     tokenizer = _tokenizer(work / "tokenizer", config.seed)
     run = Pretraining(config, tokenizer, work)
-    run.run(on_checkpoint=lambda now: _report(now, tokenizer, work / "metrics.jsonl"))
+    run.run(on_checkpoint=lambda now: report(now, tokenizer, work / "metrics.jsonl"))
     return export(run, tokenizer, out)
 
 
@@ -69,13 +69,13 @@ def _tokenizer(folder: Path, seed: int) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def _report(run: Pretraining, tokenizer: PreTrainedTokenizerBase, path: Path) -> None:
+def report(run: Pretraining, tokenizer: PreTrainedTokenizerBase, path: Path) -> None:
     """Append the letter accuracy on held-out moves, so that a run that does not learn is seen early."""
-    accuracy = {
+    shares = {
         kind: accuracy(run.model, tokenizer, held_out_moves(), 96, run.step, "set", soft, "letters")
         for kind, soft in (("text", 0.0), ("soft", 1.0))
     }
-    line = {"step": run.step, "seconds": round(run.seconds), "losses": run.recent(), **accuracy}
+    line = {"step": run.step, "seconds": round(run.seconds), "losses": run.recent(), **shares}
     with path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")
     console.print(line)
