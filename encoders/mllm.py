@@ -201,7 +201,7 @@ class GymMLLM(PreTrainedModel):
         folder = Path(pretrained_model_name_or_path)
         config = read_json(folder / "config.json")
         if config.get("model_type") != cls.config_class.model_type:
-            raise GymQAError(f"{folder} holds no tuned model of ours; give a folder that `gymqa tune` wrote")
+            raise GymQAError(f"{folder} holds no tuned model of ours; give a folder that `gymqa finetune` wrote")
         model = cls(cls.config_class(**config), llm)
         try:
             model.projector.load_state_dict(load_file(folder / PROJECTOR_FILE))

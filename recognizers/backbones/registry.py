@@ -47,7 +47,7 @@ def create_model(name: str, **changes: object) -> SeFAR:
 
 @register
 def sefar_tiny() -> SeFARConfig:
-    """The demo's: 16 patches a frame, a second of CPU for a few hundred clips."""
+    """The demo's: 36 patches a frame, a second of CPU for a few hundred clips."""
     return SeFARConfig()
 
 
