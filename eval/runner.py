@@ -6,7 +6,6 @@ written to its end is dropped, and only questions without a line are asked. When
 changed, the old answers are worthless and the run starts over. Two processes cannot write to one file.
 """
 
-import fcntl
 import hashlib
 import json
 import math
@@ -18,6 +17,7 @@ from typing import IO, Any
 from eval.protocol import AnswerModel, Fingerprinted
 from gymqa.atomic import read_json, write_json
 from gymqa.errors import GymQAError
+from gymqa.locks import take_lock
 from gymqa.progress import console, progress_bar
 from gymqa.questions import Answer, Prediction, Question, from_line, to_line
 
@@ -39,7 +39,8 @@ def run(
         settings: further JSON values that the answers depend on (a checkpoint's hash, a scoring rule).
 
     Raises:
-        GymQAError: a question id twice, an answer that fits no question, a damaged or locked file, a full disk.
+        GymQAError: a question id twice, an answer that fits no question, a damaged or locked file, a file that no
+            run made, a full disk.
     """
     if len({question.id for question in questions}) != len(questions):
         raise GymQAError("the questions name an id twice; give each question its own id")
@@ -87,10 +88,7 @@ def _opened(out: Path) -> Iterator[IO[bytes]]:
     except OSError as error:
         raise GymQAError(f"cannot write {out}: {error.strerror or error}; choose a folder you may write to") from error
     with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise GymQAError(f"another process is writing {out}; wait for it, or choose another --out") from error
+        take_lock(file, str(out))
         yield file
 
 
@@ -99,15 +97,23 @@ def _start_over_if_changed(file: IO[bytes], out: Path, fingerprint: dict[str, An
 
     The answers go first and the fingerprint comes second, so that a kill in between never leaves old answers under a
     new fingerprint.
+
+    Raises:
+        GymQAError: `out` holds something that no run wrote.
     """
     sidecar = settings_path(out)
+    filled = file.seek(0, 2) > 0
+    if filled and not sidecar.exists():
+        raise GymQAError(
+            f"{out} is there without {sidecar.name} beside it, so no run made it; move it away or choose another --out"
+        )
     try:
         known = read_json(sidecar) if sidecar.exists() else None
     except GymQAError:
         known = None  # a sidecar that cannot be read vouches for nothing
     if known == fingerprint:
         return
-    if file.seek(0, 2):
+    if filled:
         console.print(f"{out.name}: model, settings or questions have changed; asking again from the start")
         file.truncate(0)
     write_json(sidecar, fingerprint)

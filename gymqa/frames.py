@@ -6,7 +6,6 @@ clips.jsonl  the settings, then a line for each clip: its slot, number of frames
 A line is added only after its frames are written, so a build that was stopped goes on where it was.
 """
 
-import fcntl
 import json
 import multiprocessing
 import os
@@ -15,7 +14,6 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,6 +24,7 @@ from numpy.typing import NDArray
 
 from gymqa.atomic import write_text
 from gymqa.errors import GymQAError
+from gymqa.locks import only_writer
 from gymqa.progress import progress_bar
 from gymqa.runs import require_writable
 from gymqa.sampling import Indices
@@ -136,7 +135,7 @@ class FrameCache:
                 written to.
         """
         settings = {"size": size, "max_frames": max_frames}
-        with _only_builder(require_writable(folder)):
+        with only_writer(require_writable(folder), "the frame cache"):
             done = _prepare(folder, settings)
             wanted = [clip_id for clip_id in dict.fromkeys(clip_ids) if clip_id not in done]
             if wanted:
@@ -263,18 +262,3 @@ def _file_size(folder: Path) -> int:
     """Bytes of frames.bin, 0 when it is absent."""
     path = folder / "frames.bin"
     return path.stat().st_size if path.exists() else 0
-
-
-@contextmanager
-def _only_builder(folder: Path) -> Iterator[None]:
-    """Hold the cache's lock; the system frees it when the process ends, however it ends.
-
-    Raises:
-        GymQAError: another process holds it.
-    """
-    with (folder / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise GymQAError(f"another process is building the frame cache {folder}; wait for it to finish") from error
-        yield

@@ -1,4 +1,4 @@
-"""Make `encoders/tiny_vicuna`: `python scripts/pretrain_tiny_vicuna.py` (35 minutes on 2 shared CPU cores, resumable)."""
+"""Make `encoders/tiny_vicuna`: `python scripts/pretrain_tiny_vicuna.py` (35 minutes on a shared 2-core CPU)."""
 
 import argparse
 from pathlib import Path

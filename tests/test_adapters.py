@@ -8,8 +8,8 @@ import pytest
 from eval.adapters.baselines import Guesser, chance, oracle_event, oracle_set
 from eval.adapters.recognizer import RecognizerAnswerer
 from eval.protocol import Fingerprinted
-from eval.scoring import answer_from, best_choice, softmax
 from gymqa.questions import Question
+from gymqa.scoring import answer_from, best_choice, softmax
 from gymqa.taxonomy import Element, Set, Taxonomy
 
 

@@ -92,12 +92,19 @@ def test_a_changed_model_questions_or_settings_start_over(tmp_path: Path) -> Non
 
 def test_answers_without_readable_settings_are_not_trusted(tmp_path: Path) -> None:
     out = tmp_path / "p.jsonl"
-    for wreck in (settings_path(out).unlink, lambda: settings_path(out).write_text("{half")):
-        run(Scripted(), questions(2), out)
-        wreck()
-        again = Scripted()
-        run(again, questions(2), out)
-        assert again.asked == ["q0", "q1"]
+    run(Scripted(), questions(2), out)
+    settings_path(out).write_text("{half")
+    again = Scripted()
+    run(again, questions(2), out)
+    assert again.asked == ["q0", "q1"]
+
+
+def test_a_file_that_no_run_made_is_left_as_it_is(tmp_path: Path) -> None:
+    notes = tmp_path / "notes.txt"
+    notes.write_text("do not lose me")
+    with pytest.raises(GymQAError, match="no run made it; move it away"):
+        run(Scripted(), questions(2), notes)
+    assert notes.read_text() == "do not lose me" and not settings_path(notes).exists()
 
 
 def test_unanswered_is_kept_as_unanswered(tmp_path: Path) -> None:
