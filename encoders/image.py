@@ -7,10 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from encoders.sefar import weights_hash
 from gymqa.sampling import Indices, dual_level
 from recognizers.augment import to_model
-from recognizers.backbones.image_vit import SHIPPED, load_image_vit
+from recognizers.backbones.image_vit import SHIPPED, load_image_vit, weights_hash
 
 FRAMES = 8  # as many as SeFAR looks at
 

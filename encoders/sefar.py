@@ -1,6 +1,5 @@
 """A trained SeFAR recognizer as a frozen encoder: its element, pair and fused features are the tokens."""
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from torch import Tensor
 
 from gymqa.sampling import Indices, dual_level
 from recognizers.augment import to_model
+from recognizers.backbones.image_vit import weights_hash
 from recognizers.sefar import SeFAR
 
 
@@ -44,9 +44,3 @@ class SeFAREncoder:
         """Encode clips: uint8 [B, N, H, W, 3] -> [B, n_tokens, dim]."""
         pixels = to_model(frames.to(self._device), self.model.config.image_size)
         return self.model.forward_features(pixels).tokens.cpu()
-
-
-def weights_hash(folder: Path) -> str:
-    """A hash of folder/model.safetensors."""
-    with (folder / "model.safetensors").open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

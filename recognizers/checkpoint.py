@@ -1,4 +1,7 @@
-"""Checkpoints: all a training run needs to go on exactly where it was; tensors and plain values, never a pickle."""
+"""Checkpoints: all a training run needs to go on exactly where it was; tensors and plain values, never a pickle.
+
+`training.json` in a run's folder says that the run is finished, and with which settings.
+"""
 
 import json
 from collections.abc import Mapping
@@ -7,8 +10,10 @@ from typing import Any
 
 import torch
 
-from gymqa.atomic import atomic_path
+from gymqa.atomic import atomic_path, read_json, write_json
 from gymqa.errors import GymQAError
+
+_FINISHED = "training.json"
 
 
 def save_checkpoint(path: Path, settings: Mapping[str, Any], state: Mapping[str, Any]) -> None:
@@ -34,6 +39,26 @@ def load_checkpoint(path: Path, settings: Mapping[str, Any]) -> dict[str, Any] |
         changed = _changed(json.loads(text), json.loads(_text(settings)))
         raise GymQAError(f"{path} belongs to a run with another {changed}; choose another folder or remove it")
     return dict(state)
+
+
+def is_finished(out: Path, settings: Mapping[str, Any]) -> bool:
+    """Whether the folder holds the finished training of these settings.
+
+    Raises:
+        GymQAError: it holds that of others.
+    """
+    if not (out / _FINISHED).exists():
+        return False
+    old, new = read_json(out / _FINISHED), json.loads(_text(settings))
+    if old != new:
+        changed = _changed(old, new) if isinstance(old, dict) else "setting"
+        raise GymQAError(f"{out} holds a model trained with another {changed}; choose another folder or remove it")
+    return True
+
+
+def mark_finished(out: Path, settings: Mapping[str, Any]) -> None:
+    """Write that the training of these settings is finished in this folder; the last thing a run does."""
+    write_json(out / _FINISHED, dict(settings))
 
 
 def _text(settings: Mapping[str, Any]) -> str:

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from gymqa.annotations import Clip
 from gymqa.atomic import write_text
-from gymqa.errors import GymQAError
 from gymqa.frames import FrameCache
 from gymqa.progress import progress_bar
 from recognizers.augment import to_model
@@ -50,28 +49,27 @@ def predict(
     return found
 
 
-def save_predictions(path: Path, clips: Sequence[Clip], probabilities: Mapping[str, NDArray[np.float32]]) -> None:
-    """One JSON line a clip: clip_id, label, probabilities (null where the clip did not decode)."""
+def save_predictions(
+    path: Path,
+    clips: Sequence[Clip],
+    probabilities: Mapping[str, NDArray[np.float32]],
+    failures: Mapping[str, str] | None = None,
+) -> None:
+    """One JSON line a clip: clip_id, label, probabilities.
+
+    Args:
+        path: target.
+        clips: one line each, in this order.
+        probabilities: float32 [C] by clip id; null is written for a clip without any, and the reason as `error`.
+        failures: why a clip did not decode, by clip id, as `FrameCache.failures`.
+    """
     lines = []
     for clip in clips:
         values = probabilities.get(clip.id)
-        row = None if values is None else [round(float(value), 6) for value in values]
-        lines.append(json.dumps({"clip_id": clip.id, "label": clip.label, "probabilities": row}))
+        record: dict[str, object] = {"clip_id": clip.id, "label": clip.label, "probabilities": None}
+        if values is None:
+            record["error"] = (failures or {}).get(clip.id, f"clip {clip.id} is not in the frame cache")
+        else:
+            record["probabilities"] = [round(float(value), 6) for value in values]
+        lines.append(json.dumps(record))
     write_text(path, "\n".join(lines) + "\n")
-
-
-def load_predictions(path: Path) -> Probabilities:
-    """Probabilities by clip id, without the clips that have none.
-
-    Raises:
-        GymQAError: the file is missing or is not such a file.
-    """
-    try:
-        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        return {
-            row["clip_id"]: np.array(row["probabilities"], np.float32)
-            for row in rows
-            if row["probabilities"] is not None
-        }
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise GymQAError(f"{path} is missing or holds no predictions ({error}); run the recognizer again") from error

@@ -14,7 +14,6 @@ from torch import Generator
 from torch.optim import Optimizer
 
 from gymqa.annotations import Clip
-from gymqa.atomic import read_json, write_json
 from gymqa.draws import hash_key
 from gymqa.errors import GymQAError
 from gymqa.frames import FrameCache
@@ -22,10 +21,10 @@ from gymqa.progress import console, progress_bar
 from gymqa.runs import MetricsLog, require_writable
 from gymqa.splits import Splits
 from recognizers.algorithms import StepLoss, make_weighting, ramp
-from recognizers.backbones.image_vit import SHIPPED, read_weights
+from recognizers.backbones.image_vit import SHIPPED, read_weights, weights_hash
 from recognizers.backbones.vit_weights import start_from_image_vit
 from recognizers.batches import ClipBatch, ClipBatches
-from recognizers.checkpoint import load_checkpoint, save_checkpoint
+from recognizers.checkpoint import is_finished, load_checkpoint, mark_finished, save_checkpoint
 from recognizers.config import TrainConfig
 from recognizers.ema import decay_at, make_teacher, update_teacher
 from recognizers.optimization import make_optimizer, rate_factor
@@ -54,8 +53,12 @@ def train(config: TrainConfig, cache: FrameCache, splits: Splits, out: Path) -> 
     """
     require_writable(out)
     labelled, unlabelled = usable_clips(config, cache, splits)
-    settings = asdict(config) | {"cache_size": cache.size, "clips": _clips_hash(labelled, unlabelled)}
-    if _finished(out, settings):
+    settings = asdict(config) | {
+        "initial_weights": initial_weights(config),
+        "cache_size": cache.size,
+        "clips": _clips_hash(labelled, unlabelled),
+    }
+    if is_finished(out, settings):
         return out
     trainer = Trainer(config, cache, labelled, unlabelled, out, settings)
     trainer.run()
@@ -139,7 +142,7 @@ class Trainer:
         if main:
             final = self.teacher if config.final == "teacher" else self.accelerator.unwrap_model(self.student)
             final.save_pretrained(self.out)
-            write_json(self.out / "training.json", self.settings)
+            mark_finished(self.out, self.settings)
         self.accelerator.wait_for_everyone()
         self.accelerator.end_training()  # gloo now and then aborts a process that leaves with its connections open
 
@@ -240,10 +243,23 @@ def build_student(config: TrainConfig) -> SeFAR:
     torch.manual_seed(config.seed)
     model = SeFAR(config.model)
     if config.initial != "none":
-        folder = SHIPPED if config.initial == "shipped" else Path(config.initial)
+        folder = _initial_folder(config)
         report = start_from_image_vit(model.backbone, read_weights(folder), config.copy_attention)
         console.print(f"backbone from {folder.name}: {report.sentence()}", highlight=False)
     return model
+
+
+def initial_weights(config: TrainConfig) -> str | None:
+    """A hash of the image ViT's weights that the training starts from; None where it starts from scratch.
+
+    Raises:
+        GymQAError: the folder that the settings name holds no weights.
+    """
+    return None if config.initial == "none" else weights_hash(_initial_folder(config))
+
+
+def _initial_folder(config: TrainConfig) -> Path:
+    return SHIPPED if config.initial == "shipped" else Path(config.initial)
 
 
 def require_one_world(processes: int) -> None:
@@ -282,25 +298,3 @@ def _details(loss: StepLoss, guidance: Guidance | None) -> dict[str, float]:
 def _clips_hash(labelled: Sequence[Clip], unlabelled: Sequence[Clip]) -> str:
     """What the clips and labels of a run hash to."""
     return hash_key(*(f"{clip.id} {clip.label}" for clip in (*labelled, *unlabelled))).hex()
-
-
-def _finished(out: Path, settings: dict[str, Any]) -> bool:
-    """Whether the folder holds the finished training of these settings.
-
-    Raises:
-        GymQAError: it holds that of others.
-    """
-    if not (out / "training.json").exists():
-        return False
-    if read_json(out / "training.json") != _as_json(settings):
-        raise GymQAError(
-            f"{out} holds a model trained with other settings or clips; choose another folder or remove it"
-        )
-    return True
-
-
-def _as_json(value: Any) -> Any:
-    """Settings as they come back from a JSON file: tuples become lists."""
-    if isinstance(value, dict):
-        return {key: _as_json(item) for key, item in value.items()}
-    return [_as_json(item) for item in value] if isinstance(value, (list, tuple)) else value

@@ -14,6 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from eval.metrics import read_class_predictions
 from gymqa.annotations import Clip
 from gymqa.errors import GymQAError
 from gymqa.frames import FrameCache
@@ -22,10 +23,11 @@ from gymqa.splits import Splits
 from gymqa.video import write_video
 from recognizers.algorithms import algorithm_named
 from recognizers.augment import AugmentConfig
+from recognizers.backbones.image_vit import ImageViT, ViTConfig
 from recognizers.batches import ClipBatches
 from recognizers.config import TrainConfig
 from recognizers.optimization import make_optimizer, rate_factor
-from recognizers.predict import load_predictions, predict, save_predictions
+from recognizers.predict import predict, save_predictions
 from recognizers.sefar import SeFAR, SeFARConfig
 from recognizers.train import train
 
@@ -188,11 +190,23 @@ def test_a_finished_run_is_not_done_again_and_other_settings_are_refused(
     stamp = (tmp_path / "model.safetensors").stat().st_mtime_ns
     train(CONFIG, cache, splits, tmp_path)
     assert (tmp_path / "model.safetensors").stat().st_mtime_ns == stamp
-    with pytest.raises(GymQAError, match="other settings"):
+    with pytest.raises(GymQAError, match="trained with another seed"):
         train(replace(CONFIG, seed=1), cache, splits, tmp_path)
     (tmp_path / "training.json").unlink()
     with pytest.raises(GymQAError, match=r"another seed"):
         train(replace(CONFIG, seed=1), cache, splits, tmp_path)
+
+
+def test_a_model_that_started_from_other_weights_is_not_taken_for_this_one(
+    world: tuple[FrameCache, Splits], tmp_path: Path
+) -> None:
+    vit = ViTConfig(MODEL.image_size, MODEL.patch_size, MODEL.dim, MODEL.depth, MODEL.heads)
+    config = replace(CONFIG, steps=4, initial=str(tmp_path / "vit"))
+    ImageViT(vit).save_pretrained(tmp_path / "vit")
+    train(config, *world, tmp_path / "a")
+    ImageViT(vit).save_pretrained(tmp_path / "vit")
+    with pytest.raises(GymQAError, match="trained with another initial_weights"):
+        train(config, *world, tmp_path / "a")
 
 
 def test_a_damaged_checkpoint_is_named(world: tuple[FrameCache, Splits], tmp_path: Path) -> None:
@@ -237,14 +251,11 @@ def test_predictions_come_back_from_their_file(world: tuple[FrameCache, Splits],
     found = predict(model, cache, splits.val, batch_size=5)
     assert all(row.shape == (2,) and row.sum() == pytest.approx(1, abs=1e-5) for row in found.values())
     lost = replace(splits.val[0], id="LOST_E_000000_000009_A_0000_0001")
-    save_predictions(tmp_path / "p.jsonl", [*splits.val, lost], found)
-    back = load_predictions(tmp_path / "p.jsonl")
-    assert list(back) == list(found)
-    assert all(np.allclose(back[clip], found[clip], atol=1e-5) for clip in back)
-    last = json.loads((tmp_path / "p.jsonl").read_text().splitlines()[-1])
-    assert last == {"clip_id": lost.id, "label": lost.label, "probabilities": None}
-    with pytest.raises(GymQAError, match="holds no predictions"):
-        load_predictions(tmp_path / "none.jsonl")
+    save_predictions(tmp_path / "p.jsonl", [*splits.val, lost], found, {lost.id: "it is empty"})
+    back = read_class_predictions(tmp_path / "p.jsonl")
+    assert list(back.by_clip()) == list(found)
+    assert all(np.allclose(back.by_clip()[clip], found[clip], atol=1e-5) for clip in found)
+    assert back.errors == {lost.id: "it is empty"}
 
 
 def test_bf16_and_float32_predictions_are_close(world: tuple[FrameCache, Splits]) -> None:

@@ -14,7 +14,7 @@ def predict(
 ) -> None:
     """Write a recognizer's class probabilities for the clips of a list.
 
-    A clip that did not decode is kept in the file without probabilities, and counts as wrong.
+    A clip that did not decode is kept in the file without probabilities but with the reason, and counts as wrong.
 
     Args:
         recognizer: folder of `gymqa train`.
@@ -25,8 +25,9 @@ def predict(
     """
     model = SeFAR.from_pretrained(recognizer)
     wanted = read_element_list(clips, model.config.n_classes)
-    found = predict_clips(model.to(device), FrameCache(frames), wanted)
-    save_predictions(out, wanted, found)
+    cache = FrameCache(frames)
+    found = predict_clips(model.to(device), cache, wanted)
+    save_predictions(out, wanted, found, cache.failures)
     print(f"{out}: {len(found)} of {len(wanted)} clips")
 
 

@@ -3,6 +3,7 @@
 Parameter names follow timm's (`blocks.0.attn.qkv.weight`, …), so that one loader serves ours and ImageNet's weights.
 """
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -195,3 +196,17 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
         return load_file(path)
     except Exception as error:  # safetensors raises its own class, OSError or FileNotFoundError
         raise GymQAError(f"{path} is missing or damaged ({error}); train or copy the model again") from error
+
+
+def weights_hash(folder: Path) -> str:
+    """A hash of folder/model.safetensors.
+
+    Raises:
+        GymQAError: the file cannot be read.
+    """
+    path = folder / "model.safetensors"
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise GymQAError(f"{path} cannot be read ({error.strerror}); train or copy the model again") from error
