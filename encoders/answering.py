@@ -1,18 +1,21 @@
 """A tuned GymMLLM answering multiple-choice questions by likelihood, in batches: nothing is parsed or guessed."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
+from encoders.base import Features
 from encoders.collation import collate, length_buckets
 from encoders.config import SCORINGS
-from encoders.finetune import Features
 from encoders.mllm import GymMLLM, answer_nll
 from encoders.prompts import EncodedChat, Turn, encode_chat, letter_ids, with_video
+from gymqa.draws import hash_key
 from gymqa.errors import GymQAError
 from gymqa.questions import LETTERS, Answer, Question, format_question
+from gymqa.scoring import answer_from
 
 
 class MLLMAnswerer:
@@ -49,19 +52,30 @@ class MLLMAnswerer:
             letter_ids(tokenizer, LETTERS[:4])  # refuse here, not after an hour
 
     def answer(self, questions: Sequence[Question]) -> list[Answer]:
-        """One answer a question, in order; a clip without features is unanswered, with the reason."""
+        """One answer a question, in order; a clip without features and a tie are unanswered, with the reason."""
         answers: dict[str, Answer] = {}
         askable = [question for question in questions if self._can_see(question)]
         for batch in self._batches(askable):
             scores = self._letter_scores(batch) if self._scoring == "letters" else self._text_scores(batch)
             for question, row in zip(batch, scores, strict=True):
-                shares = row[: len(question.choices)].double().softmax(0)
-                answers[question.id] = Answer(question.id, int(shares.argmax()), tuple(shares.tolist()))
-        missing = "no features of clip {}; it was not extracted or does not decode"
+                answers[question.id] = answer_from(question.id, row[: len(question.choices)].tolist())
         return [
-            answers.get(question.id) or Answer(question.id, None, None, missing.format(question.clip_id))
+            answers.get(question.id) or Answer(question.id, None, None, self._why_unseen(question.clip_id))
             for question in questions
         ]
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Everything the answers depend on besides the questions: model, features, scoring."""
+        made = {"scoring": self._scoring, "length_normalised": self._normalised, **self._model.fingerprint()}
+        if self._features is None or self._model.config.blind:
+            return made
+        known = hash_key(*sorted(self._features.keys()), *map(str, sorted(self._features.failures.items()))).hex()
+        return {**made, "features": dict(self._features.fingerprint), "clips": known}
+
+    def _why_unseen(self, clip_id: str) -> str:
+        """Why a clip cannot be looked at."""
+        failures = {} if self._features is None else self._features.failures
+        return failures.get(clip_id, f"no features of clip {clip_id}; extract them")
 
     def _can_see(self, question: Question) -> bool:
         return self._model.config.blind or (self._features is not None and question.clip_id in self._features)

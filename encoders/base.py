@@ -1,5 +1,6 @@
-"""What a video encoder must offer for its frozen features to be extracted."""
+"""What a video encoder must offer for its features to be extracted, and what its features offer to be read."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -32,3 +33,24 @@ class VideoEncoder(Protocol):
     def encode(self, frames: Tensor) -> Tensor:
         """Tokens of clips whose frames were so chosen: uint8 [B, T, H, W, 3] -> float32 [B, n_tokens, dim]."""
         ...
+
+
+class Features(Protocol):
+    """Frozen tokens by clip id, as tuning and answering read them; views as `<clip id>@<view>`."""
+
+    @property
+    def fingerprint(self) -> Mapping[str, Any]:
+        """What the tokens depend on: encoder, weights, size and number of frames, seed; JSON values."""
+
+    @property
+    def failures(self) -> Mapping[str, str]:
+        """Why clips that were wanted have no tokens, by clip id."""
+
+    def __contains__(self, key: str) -> bool:
+        """Whether there are tokens of this clip or view."""
+
+    def keys(self) -> Sequence[str]:
+        """Clips and views that there are tokens of."""
+
+    def get(self, keys: Sequence[str]) -> Tensor:
+        """Encoder tokens of the keys, [len(keys), N, D]."""

@@ -2,10 +2,11 @@
 
 index.json            the fingerprint of encoder and frames, tokens a clip, width
 shard-000000.safetensors, …   tensor "tokens" [n, N, D]; the keys of its rows stand in its header
+failures.json         why clips that were wanted are not in it
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from gymqa.atomic import atomic_path, read_json, write_json
 from gymqa.draws import hash_key
 from gymqa.errors import GymQAError
 from gymqa.frames import FrameCache
+from gymqa.locks import only_writer
 from gymqa.progress import progress_bar
 from gymqa.runs import require_writable
 
@@ -33,7 +35,7 @@ class FeatureStore:
         folder: of a store made with `create_or_open`.
 
     Raises:
-        GymQAError: there is no store, or a shard is damaged.
+        GymQAError: there is no store, or its index or a shard is damaged.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -41,8 +43,14 @@ class FeatureStore:
         if not (folder / "index.json").exists():
             raise GymQAError(f"{folder} holds no feature store; extract features first")
         index = read_json(folder / "index.json")
-        self.fingerprint: dict[str, Any] = index["fingerprint"]
-        self.n_tokens, self.dim = int(index["n_tokens"]), int(index["dim"])
+        try:
+            self.fingerprint: dict[str, Any] = dict(index["fingerprint"])
+            self.n_tokens, self.dim = int(index["n_tokens"]), int(index["dim"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise GymQAError(
+                f"{folder / 'index.json'} is damaged; remove the folder and extract the features again"
+            ) from error
+        self.failures: dict[str, str] = _read_failures(folder / "failures.json")
         self._places: dict[str, tuple[Path, int]] = {}
         self._loaded: dict[Path, Tensor] = {}
         for shard in sorted(folder.glob("shard-*.safetensors")):
@@ -89,6 +97,13 @@ class FeatureStore:
             save_file({"tokens": tokens.contiguous()}, temporary, {"keys": json.dumps(list(keys))})
         self._places.update({key: (shard, row) for row, key in enumerate(keys)})
 
+    def note_failures(self, reasons: Mapping[str, str]) -> None:
+        """Keep why clips are not in the store, and forget what was said of those that are by now."""
+        failures = {clip: why for clip, why in {**self.failures, **reasons}.items() if clip not in self}
+        if failures != self.failures:
+            write_json(self.folder / "failures.json", failures)
+        self.failures = failures
+
     def get(self, keys: Sequence[str]) -> Tensor:
         """Tokens of keys: [len(keys), N, D].
 
@@ -109,6 +124,14 @@ class FeatureStore:
             with safe_open(path, framework="pt") as file:
                 self._loaded[path] = file.get_tensor("tokens")
         return self._loaded[path]
+
+
+def _read_failures(path: Path) -> dict[str, str]:
+    """Reasons by clip id; none where there is no such file."""
+    reasons = read_json(path) if path.exists() else {}
+    if not isinstance(reasons, dict):
+        raise GymQAError(f"{path} is damaged; remove it and extract the features again")
+    return {str(clip): str(reason) for clip, reason in reasons.items()}
 
 
 def _keys(shard: Path) -> list[str]:
@@ -140,17 +163,31 @@ def extract(
 
     Args:
         encoder: frozen.
-        cache: frames; clips that are not in it are left out of the store.
+        cache: frames; clips that are not in it are left out of the store, which keeps the reason.
         clip_ids: clips wanted.
         folder: of the store.
         views: views of a clip.
         seed: of the further views.
 
     Raises:
-        GymQAError: the folder holds features of another encoder, frames or seed.
+        GymQAError: the folder holds features of another encoder, frames or seed, or is being written by another
+            process, or there are fewer than one view.
     """
+    if views < 1:
+        raise GymQAError(f"{views} views of a clip cannot be extracted; give 1 or more")
     fingerprint = {**encoder.fingerprint(), "size": cache.size, "max_frames": cache.max_frames, "seed": seed}
-    store = FeatureStore.create_or_open(folder, fingerprint, encoder.n_tokens, encoder.dim)
+    with only_writer(require_writable(folder), "the feature store"):
+        store = FeatureStore.create_or_open(folder, fingerprint, encoder.n_tokens, encoder.dim)
+        _add_missing(store, encoder, cache, clip_ids, views, seed)
+    return store
+
+
+def _add_missing(
+    store: FeatureStore, encoder: VideoEncoder, cache: FrameCache, clip_ids: Sequence[str], views: int, seed: int
+) -> None:
+    """Encode what is not yet in the store, and note which clips cannot be."""
+    absent = "it is not in the frame cache"
+    store.note_failures({clip: cache.failures.get(clip, absent) for clip in clip_ids if clip not in cache})
     wanted = [(clip, view) for view in range(views) for clip in dict.fromkeys(clip_ids) if clip in cache]
     missing = [(clip, view) for clip, view in wanted if view_key(clip, view) not in store]
     with progress_bar(f"features of {encoder.name}", len(wanted), len(wanted) - len(missing)) as bar:
@@ -158,7 +195,6 @@ def extract(
             frames = np.concatenate([view_frames(encoder, cache, clip, view, seed) for clip, view in part])
             store.add([view_key(clip, view) for clip, view in part], encoder.encode(torch.from_numpy(frames)))
             bar.advance(len(part))
-    return store
 
 
 def view_frames(

@@ -8,38 +8,30 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from accelerate import Accelerator
 from torch import Tensor
 
 from encoders.alignment import align, spoken
+from encoders.base import Features
 from encoders.collation import ChatBatch, collate, length_buckets
 from encoders.config import FinetuneSettings
 from encoders.features import view_key
-from encoders.llm import load_llm
+from encoders.llm import llm_fingerprint, load_llm
 from encoders.mllm import GymMLLM, GymMLLMConfig
 from encoders.prompts import encode_chat
 from encoders.question_data import QuestionData, Sample
 from gymqa.annotations import Clip
-from gymqa.atomic import atomic_path
+from gymqa.draws import hash_key
 from gymqa.errors import GymQAError
-from gymqa.progress import progress_bar
-from gymqa.runs import MetricsLog
+from gymqa.progress import console, progress_bar
+from gymqa.runs import MetricsLog, require_writable
 from gymqa.taxonomy import Taxonomy
+from recognizers.checkpoint import is_finished, load_checkpoint, mark_finished, save_checkpoint
 
 _WINDOW = 4  # batches drawn together and cut by length
-
-
-class Features(Protocol):
-    """What tuning and answering need of a feature store."""
-
-    def __contains__(self, key: str) -> bool:
-        """Whether the store holds this clip or view."""
-
-    def get(self, keys: Sequence[str]) -> Tensor:
-        """Encoder tokens of the keys, [len(keys), N, D]."""
 
 
 def finetune(
@@ -48,28 +40,45 @@ def finetune(
     taxonomy: Taxonomy,
     settings: FinetuneSettings,
     folder: Path,
-    encoder: dict[str, Any] | None = None,
-) -> GymMLLM:
-    """Tune a language model on the labelled `clips` and write it to `folder`; with a checkpoint there, go on from it.
+) -> Path:
+    """Tune a language model on the labelled `clips`, or go on with a tuning that was stopped; returns the folder.
 
-    Clips without features are left out.
+    A folder whose tuning is finished with the same settings, clips, features and language model is returned at once.
+    Clips without features are left out, and their number is said.
 
     Args:
-        features: tokens by clip id, views as `<clip id>@<view>`.
+        features: tokens of the clips and their views.
         clips: labelled clips.
         taxonomy: their elements, for distractors and names.
         settings: everything that can be set.
-        folder: of the checkpoint, metrics.jsonl and the tuned model.
-        encoder: the encoder's fingerprint, written to the model's config.
+        folder: of the checkpoint, metrics.jsonl, training.json (the settings) and the tuned model.
 
     Raises:
-        GymQAError: no labelled clip with features, a checkpoint of other settings, a loss that is not a number.
+        GymQAError: no labelled clip with features, a folder of other settings, a damaged checkpoint, a loss that is
+            not a number.
     """
+    require_writable(folder)
     usable = [clip for clip in clips if all(view_key(clip.id, view) in features for view in range(settings.views))]
     data = QuestionData(usable, taxonomy, settings.mix, settings.views, settings.blind, settings.seed)
-    run = Tuning(features, usable, data, taxonomy, settings, folder, encoder)
-    run.run()
-    return run.model
+    if len(usable) < len(clips):
+        console.print(
+            f"{len(clips) - len(usable)} of {len(clips)} clips lack features of some view; tuning goes on without them"
+        )
+    if not is_finished(folder, run_settings(features, usable, taxonomy, settings)):
+        Tuning(features, usable, data, taxonomy, settings, folder).run()
+    return folder
+
+
+def run_settings(
+    features: Features, clips: Sequence[Clip], taxonomy: Taxonomy, settings: FinetuneSettings
+) -> dict[str, Any]:
+    """Everything the tuned model depends on, as JSON values; a checkpoint and a finished folder are known by it."""
+    return asdict(settings) | {
+        "clips": hash_key(*(f"{clip.id} {clip.label}" for clip in clips)).hex(),
+        "elements": hash_key(taxonomy.setting, *(element.display_name for element in taxonomy.elements)).hex(),
+        "encoder": dict(features.fingerprint),
+        "llm_files": llm_fingerprint(settings.llm),
+    }
 
 
 class Tuning:
@@ -83,7 +92,6 @@ class Tuning:
         taxonomy: Taxonomy,
         settings: FinetuneSettings,
         folder: Path,
-        encoder: dict[str, Any] | None = None,
     ) -> None:
         self.settings, self.folder, self.step = settings, folder, 0
         self._features, self._clips, self._data, self._taxonomy = features, clips, data, taxonomy
@@ -93,14 +101,17 @@ class Tuning:
         n_visual, dim = features.get([clips[0].id]).shape[1:]
         config = GymMLLMConfig(
             llm=settings.llm,
-            encoder=encoder,
+            encoder=dict(features.fingerprint),
             visual_dim=dim,
             n_visual=n_visual,
             projector=settings.projector,
             n_codes=len(taxonomy) if settings.projector == "codebook" else 0,
             lora=asdict(settings.lora),
             blind=settings.blind,
+            setting=taxonomy.setting,
+            elements=[(element.event, element.name, element.display_name) for element in taxonomy.elements],
         )
+        self._made_of = run_settings(features, clips, taxonomy, settings)
         self.model = GymMLLM(config, llm).to(self._accelerator.device)
         self._trainable = {name: one for name, one in self.model.named_parameters() if one.requires_grad}
         self._optimizer = self._make_optimizer()
@@ -125,6 +136,7 @@ class Tuning:
         self.model.eval()
         if self.step == self.settings.steps and self._accelerator.is_main_process:
             self.model.save_pretrained(self.folder)
+            mark_finished(self.folder, self._made_of)
             self._checkpoint_path().unlink(missing_ok=True)
 
     def _align(self) -> None:
@@ -210,23 +222,16 @@ class Tuning:
 
     def _save_checkpoint(self) -> None:
         state = {
-            "settings": _plain_settings(self.settings),
-            "clips": [clip.id for clip in self._clips],
             "step": self.step,
             "model": {name: one.detach().cpu() for name, one in self._trainable.items()},
             "optimizer": self._optimizer.state_dict(),
         }
-        with atomic_path(self._checkpoint_path()) as temporary:
-            torch.save(state, temporary)
+        save_checkpoint(self._checkpoint_path(), self._made_of, state)
 
     def _resume(self) -> None:
-        path = self._checkpoint_path()
-        if not path.exists():
+        state = load_checkpoint(self._checkpoint_path(), self._made_of)
+        if state is None:
             return
-        state = torch.load(path, map_location=self._accelerator.device, weights_only=True)
-        wanted = (_plain_settings(self.settings), [clip.id for clip in self._clips])
-        if (state["settings"], state["clips"]) != wanted:
-            raise GymQAError(f"{path} was made with other settings or clips; remove it, or choose another folder")
         with torch.no_grad():
             for name, one in self._trainable.items():
                 one.copy_(state["model"][name])
@@ -238,9 +243,3 @@ def _schedule(step: int, settings: FinetuneSettings) -> float:
     """Share of the learning rate: linear warm-up, then a cosine down to 2 %."""
     warm = min(1.0, (step + 1) / max(settings.warmup, 1))
     return warm * (0.02 + 0.49 * (1 + math.cos(math.pi * step / settings.steps)))
-
-
-def _plain_settings(settings: FinetuneSettings) -> dict[str, Any]:
-    plain = asdict(settings)
-    plain["lora"]["targets"] = list(plain["lora"]["targets"])
-    return plain

@@ -4,6 +4,8 @@ Layout after LLaVA-1.5 (Liu et al. 2023): the encoder is outside and frozen, its
 model's embedding space and stand where the prompt says `<video>`.
 """
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from transformers import DynamicCache, PretrainedConfig, PreTrainedModel, PreTra
 from transformers.modeling_outputs import CausalLMOutput
 
 from encoders.config import LoRASettings
-from encoders.llm import load_llm, load_tokenizer
+from encoders.llm import llm_fingerprint, load_llm, load_tokenizer
 from encoders.lora import add_lora
 from encoders.projector import Projector
 from encoders.prompts import IGNORED, VIDEO_ID
@@ -40,6 +42,8 @@ class GymMLLMConfig(PretrainedConfig):
         n_codes: codes of a codebook projector.
         lora: fields of LoRASettings.
         blind: trained and asked without any video.
+        setting: name of the elements it was tuned on.
+        elements: event, name and display name of each of them, by label.
     """
 
     model_type = "gym_mllm"
@@ -54,10 +58,13 @@ class GymMLLMConfig(PretrainedConfig):
         n_codes: int = 0,
         lora: dict[str, Any] | None = None,
         blind: bool = False,
+        setting: str = "",
+        elements: Sequence[Sequence[str]] = (),
         **kwargs: Any,
     ) -> None:
         self.llm, self.encoder, self.projector = llm, encoder or {}, projector
         self.visual_dim, self.n_visual, self.n_codes, self.blind = visual_dim, n_visual, n_codes, blind
+        self.setting, self.elements = setting, [list(element) for element in elements]
         settings = LoRASettings(**{**(lora or {}), "targets": tuple((lora or {}).get("targets", ()))})
         self.lora = {**asdict(settings), "targets": list(settings.targets)}
         super().__init__(**kwargs)
@@ -167,6 +174,15 @@ class GymMLLM(PreTrainedModel):
         self.llm(input_ids=prefix[None], past_key_values=cache, use_cache=True, logits_to_keep=1)
         cache.batch_repeat_interleave(times)
         return cache
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What it is made of: the language model, and a hash of projector and adapters; JSON values."""
+        digest = hashlib.sha256()
+        for part in (self.projector.state_dict(), get_peft_model_state_dict(self.llm)):
+            for name, tensor in sorted(part.items()):
+                digest.update(f"{name} {tuple(tensor.shape)} ".encode())
+                digest.update(tensor.detach().float().cpu().contiguous().numpy().tobytes())
+        return {"llm": llm_fingerprint(self.config.llm), "tuned": digest.hexdigest()}
 
     @torch.inference_mode()
     def generate(

@@ -49,7 +49,10 @@ def clips(per_element: int = 4, first: int = 0) -> list[Clip]:
 class ExampleFeatures:
     """Tokens of each clip: one random code for each element, and a little noise."""
 
-    def __init__(self, known: Sequence[Clip], noise: float = 0.1) -> None:
+    def __init__(
+        self, known: Sequence[Clip], noise: float = 0.1, name: str = "example", failures: dict[str, str] | None = None
+    ) -> None:
+        self.fingerprint, self.failures = {"encoder": name}, failures or {}
         codes = torch.randn(len(NAMES), N, DIM, generator=torch.Generator().manual_seed(0))
         generator = torch.Generator().manual_seed(len(known))
         self.tokens = {
@@ -58,6 +61,9 @@ class ExampleFeatures:
 
     def __contains__(self, key: str) -> bool:
         return key in self.tokens
+
+    def keys(self) -> list[str]:
+        return list(self.tokens)
 
     def get(self, keys: Sequence[str]) -> Tensor:
         return torch.stack([self.tokens[key] for key in keys])

@@ -1,12 +1,17 @@
 """Answering: likelihoods by hand, batches that change nothing, and clips that cannot be seen."""
 
+import json
+from pathlib import Path
+
 import pytest
 import torch
 
 from encoders.answering import MLLMAnswerer
 from encoders.collation import collate
+from encoders.llm import llm_fingerprint, load_llm
 from encoders.mllm import GymMLLM
 from encoders.prompts import Turn, encode_chat, letter_ids, with_video
+from eval.protocol import Fingerprinted
 from gymqa.errors import GymQAError
 from gymqa.question_building import build_questions
 from gymqa.questions import Question, format_question
@@ -117,3 +122,61 @@ def test_an_unknown_scoring_is_refused(model: GymMLLM, features: ExampleFeatures
 
 def test_no_questions_give_no_answers(model: GymMLLM, features: ExampleFeatures) -> None:
     assert MLLMAnswerer(model, model.load_tokenizer(), features).answer([]) == []
+
+
+def test_the_reason_why_a_clip_cannot_be_seen_is_carried_through(model: GymMLLM, questions: list[Question]) -> None:
+    lost = mllm_examples.clips()[0].id
+    known = ExampleFeatures(mllm_examples.clips()[1:], failures={lost: "lost.mp4 is empty; copy it again"})
+    answers = MLLMAnswerer(model, model.load_tokenizer(), known).answer(questions)
+    assert [answer.error for answer in answers if answer.choice is None] == ["lost.mp4 is empty; copy it again"]
+
+
+def test_a_tie_is_unanswered_and_favours_no_letter(questions: list[Question]) -> None:
+    model = mllm_examples.model(blind=True)
+    tokenizer = model.load_tokenizer()
+    with torch.no_grad():  # A and B, B and C, … cannot be told apart
+        model.embeddings.get_parameter("weight")[letter_ids(tokenizer, "ABCD")] = 1.0
+    answers = MLLMAnswerer(model, tokenizer).answer(questions)
+    assert {(answer.choice, answer.error) for answer in answers} == {(None, "the best choices tie")}
+    assert answers[0].probabilities == pytest.approx([0.25] * 4)
+
+
+def test_the_fingerprint_tells_models_features_and_scorings_apart(model: GymMLLM) -> None:
+    tokenizer, clips = model.load_tokenizer(), mllm_examples.clips()
+    retuned = mllm_examples.model()
+    with torch.no_grad():
+        next(retuned.projector.parameters()).add_(0.01)
+    adapted = mllm_examples.model()
+    with torch.no_grad():
+        next(one for name, one in adapted.named_parameters() if "lora_A" in name).add_(0.01)
+    answerers = [
+        MLLMAnswerer(model, tokenizer, ExampleFeatures(clips)),
+        MLLMAnswerer(retuned, tokenizer, ExampleFeatures(clips)),
+        MLLMAnswerer(adapted, tokenizer, ExampleFeatures(clips)),
+        MLLMAnswerer(model, tokenizer, ExampleFeatures(clips, name="re-trained")),
+        MLLMAnswerer(model, tokenizer, ExampleFeatures(clips[1:])),
+        MLLMAnswerer(model, tokenizer, ExampleFeatures(clips[1:], failures={clips[0].id: "it is empty"})),
+        MLLMAnswerer(model, tokenizer, ExampleFeatures(clips), "texts"),
+        MLLMAnswerer(model, tokenizer, ExampleFeatures(clips), "texts", length_normalised=True),
+    ]
+    assert len({json.dumps(answerer.fingerprint()) for answerer in answerers}) == len(answerers)
+    again = MLLMAnswerer(mllm_examples.model(), tokenizer, ExampleFeatures(clips), batch_size=3)
+    assert again.fingerprint() == answerers[0].fingerprint()
+    assert isinstance(again, Fingerprinted)
+
+
+def test_a_language_model_that_is_made_anew_has_another_fingerprint(tmp_path: Path) -> None:
+    model, tokenizer = load_llm("tiny-vicuna")
+    model.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    first = llm_fingerprint(str(tmp_path))
+    with torch.no_grad():
+        next(model.parameters()).add_(0.01)
+    model.save_pretrained(tmp_path)
+    assert llm_fingerprint(str(tmp_path)) != first != llm_fingerprint("tiny-vicuna")
+
+
+def test_a_language_model_that_is_not_there_is_refused_without_loading_it(tmp_path: Path) -> None:
+    for name in (str(tmp_path), str(tmp_path / "none")):
+        with pytest.raises(GymQAError, match="cannot be loaded"):
+            llm_fingerprint(name)

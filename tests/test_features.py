@@ -13,6 +13,7 @@ from encoders.image import ImageEncoder
 from encoders.sefar import SeFAREncoder
 from gymqa.errors import GymQAError
 from gymqa.frames import FrameCache
+from gymqa.locks import only_writer
 from gymqa.sampling import uniform
 from recognizers.augment import to_model
 from recognizers.backbones.image_vit import ImageViT, ViTConfig
@@ -149,3 +150,36 @@ def test_a_store_is_only_added_to(cache: FrameCache, sefar: SeFAREncoder, tmp_pa
         store.add(["new", "new"], store.get(["c0", "c0"]))
     with pytest.raises(ValueError, match="for 2 keys"):
         store.add(["a", "b"], store.get(["c0"]))
+
+
+def test_two_writers_cannot_take_one_shards_number(cache: FrameCache, sefar: SeFAREncoder, tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    with (
+        only_writer(tmp_path / "store", "the feature store"),
+        pytest.raises(GymQAError, match=r"another process is writing the feature store"),
+    ):
+        extract(sefar, cache, ["c0"], tmp_path / "store")
+    assert len(extract(sefar, cache, ["c0"], tmp_path / "store")) == 1
+
+
+def test_a_damaged_index_is_named(tmp_path: Path) -> None:
+    for text in ("{}", "[]", '{"fingerprint": {}, "n_tokens": "many", "dim": 8}'):
+        (tmp_path / "index.json").write_text(text)
+        with pytest.raises(GymQAError, match=r"index\.json is damaged; remove the folder"):
+            FeatureStore(tmp_path)
+
+
+def test_the_reason_why_a_clip_is_not_in_the_store_is_kept_until_it_is(
+    cache: FrameCache, sefar: SeFAREncoder, tmp_path: Path
+) -> None:
+    cache.failures["c7"] = "c7.mp4 is empty"
+    extract(sefar, cache, ["c0", "c7", "c8"], tmp_path / "store")
+    store = FeatureStore(tmp_path / "store")
+    assert store.failures == {"c7": "c7.mp4 is empty", "c8": "it is not in the frame cache"}
+    store.add(["c7"], store.get(["c0"]))
+    assert set(extract(sefar, cache, ["c0"], tmp_path / "store").failures) == {"c8"}
+
+
+def test_no_view_at_all_is_refused(cache: FrameCache, sefar: SeFAREncoder, tmp_path: Path) -> None:
+    with pytest.raises(GymQAError, match="0 views"):
+        extract(sefar, cache, ["c0"], tmp_path / "store", views=0)

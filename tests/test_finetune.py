@@ -1,5 +1,6 @@
 """Tuning: what it draws, that it learns, that a killed run goes on to the same weights, and what stops it."""
 
+import io
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -66,7 +67,7 @@ def test_tuning_teaches_the_projector_what_the_clips_are(tmp_path: Path) -> None
     clips, unseen = mllm_examples.clips(), mllm_examples.clips(2, first=50)
     settings = FinetuneSettings(steps=10, batch_size=12, precision="no")
     taxonomy = mllm_examples.taxonomy()
-    model = finetune(ExampleFeatures(clips), clips, taxonomy, settings, tmp_path)
+    model = GymMLLM.from_pretrained(finetune(ExampleFeatures(clips), clips, taxonomy, settings, tmp_path))
     questions = build_questions(unseen, taxonomy, "gym-qa", 7)
     answers = MLLMAnswerer(model, model.load_tokenizer(), ExampleFeatures(unseen), "texts").answer(questions)
     right = sum(answer.choice == question.answer for answer, question in zip(answers, questions, strict=True))
@@ -99,8 +100,49 @@ def test_features_that_are_not_numbers_name_their_clip(tmp_path: Path) -> None:
 
 def test_a_checkpoint_of_other_settings_is_refused(tmp_path: Path) -> None:
     _tuning(SHORT, tmp_path).run(until=4)
-    with pytest.raises(GymQAError, match="other settings"):
+    with pytest.raises(GymQAError, match="another weight_decay; choose another folder"):
         _tuning(replace(SHORT, weight_decay=0.5), tmp_path)
+
+
+def test_a_checkpoint_of_another_encoders_features_is_refused(tmp_path: Path) -> None:
+    clips, taxonomy = mllm_examples.clips(), mllm_examples.taxonomy()
+    _tuning(SHORT, tmp_path).run(until=4)
+    with pytest.raises(GymQAError, match="another encoder; choose another folder"):
+        finetune(ExampleFeatures(clips, name="re-trained"), clips, taxonomy, SHORT, tmp_path)
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
+    for content in (b"half", _pickled({"step": 3})):
+        (tmp_path / "checkpoint.pt").write_bytes(content)
+        with pytest.raises(GymQAError, match=r"checkpoint\.pt is damaged; remove it"):
+            _tuning(SHORT, tmp_path)
+
+
+def _pickled(state: dict[str, int]) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    return buffer.getvalue()
+
+
+def test_a_finished_folder_is_not_tuned_again_and_other_settings_leave_it_alone(tmp_path: Path) -> None:
+    clips, taxonomy = mllm_examples.clips(), mllm_examples.taxonomy()
+    finetune(ExampleFeatures(clips), clips, taxonomy, SHORT, tmp_path)
+    stamps = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    assert finetune(ExampleFeatures(clips), clips, taxonomy, SHORT, tmp_path) == tmp_path
+    for features, settings in (
+        (ExampleFeatures(clips), replace(SHORT, seed=1)),
+        (ExampleFeatures(clips, name="re-trained"), SHORT),
+    ):
+        with pytest.raises(GymQAError, match=r"trained with another (seed|encoder); choose another folder"):
+            finetune(features, clips, taxonomy, settings, tmp_path)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == stamps
+
+
+def test_how_many_clips_lack_a_view_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    clips = mllm_examples.clips()
+    finetune(ExampleFeatures(clips[3:]), clips, mllm_examples.taxonomy(), SHORT, tmp_path)
+    printed = capsys.readouterr()
+    assert "3 of 24 clips lack features of some view" in printed.out + printed.err
 
 
 def test_no_clip_with_features_is_an_error_and_not_a_crash(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def finetune(
     tuning = replace(tuning, llm=llm or tuning.llm, blind=blind or tuning.blind)
     taxonomy = open_release(finegym, setting).taxonomy
     store = FeatureStore(features)
-    tune(store, read_element_list(clips, len(taxonomy)), taxonomy, tuning, out, store.fingerprint)
+    tune(store, read_element_list(clips, len(taxonomy)), taxonomy, tuning, out)
     run = Run(out, tuning, tuning.seed)  # after tuning, which refuses a folder of other settings
     run.log(f"{out}: {tuning.llm}, {tuning.steps} steps")
 
