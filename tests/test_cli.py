@@ -270,10 +270,11 @@ def test_train_extract_finetune_evaluate_and_ask_take_one_road(
     features, mllm, asked = tmp_path / "features", tmp_path / "mllm" / "sefar", tmp_path / "q.jsonl"
     labelled, unlabelled, val = (lists / f"{name}.txt" for name in ("labelled", "unlabelled", "val"))
     short = "--training.steps 2 --training.warm_up_steps 1 --training.labelled_batch 2 --training.unlabelled_batch 2"
+    sizes = "--size 64 --max_frames 12"
     tuning = "--tuning.steps 2 --tuning.batch_size 2 --tuning.alignment.steps 2"
     for words in (
         f"split {gymsim_root} --out {lists}",
-        f"cache {gymsim_root} --lists {labelled} {unlabelled} {val} --out {frames} --workers 1",
+        f"cache {gymsim_root} --lists {labelled} {unlabelled} {val} --out {frames} --workers 1 {sizes}",
         f"questions build {val} --finegym {gymsim_root} --out {asked} --benchmark gym-new",
         f"train {lists} {frames} --out {recognizer} {short}",
         f"predict {recognizer} {frames} --clips {val} --out {tmp_path}/r.jsonl",
@@ -289,7 +290,23 @@ def test_train_extract_finetune_evaluate_and_ask_take_one_road(
     assert {row["model"] for row in rows} == {"chance", "tiny", "recognizer"}
     assert cli.main(f"evaluate {mllm} --features {tmp_path}/image --questions {asked} --out {tmp_path}/x".split()) == 2
     assert "holds another encoder's features than" in capsys.readouterr().err
-    question = ["ask", _a_video(gymsim_root), "What move?", "--run", str(tmp_path), "--json", "--choices"]
-    assert cli.main([*question, "a", "b", "c", "d"]) == 0
+    ask_sees_what_evaluate_saw(gymsim_root, tmp_path, capsys)
+    ask = ["ask", _a_video(gymsim_root), "What move?", "--run", str(tmp_path), "--choices"]
+    assert cli.main([*ask, "salto backwards tuckd", "split jump"]) == 2
+    printed = capsys.readouterr().err
+    assert "gymsim24 has no element 'salto backwards tuckd'; did you mean " in printed and printed.count("\n") == 1
+    assert cli.main([*ask, "Yes", "No"]) == 0
+
+
+def ask_sees_what_evaluate_saw(gymsim_root: Path, run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Frames of another size and number than the demo's."""
+    asked = json.loads((run / "q.jsonl").read_text().splitlines()[0])
+    saved = json.loads((run / "p.jsonl").read_text().splitlines()[0])
+    assert saved["question_id"] == asked["id"]
+    video = gymsim_root / "subactions" / f"{asked['clip_id']}.mp4"
+    words = ["ask", str(video), asked["text"], "--run", str(run), "--json", "--choices", *asked["choices"]]
+    capsys.readouterr()
+    assert cli.main(words) == 0
     probabilities = json.loads(capsys.readouterr().out)["probabilities"]
-    assert list(probabilities) == ["a", "b", "c", "d"] and sum(probabilities.values()) == pytest.approx(1)
+    assert list(probabilities) == asked["choices"]
+    assert list(probabilities.values()) == pytest.approx(saved["probabilities"], abs=1e-4)

@@ -1,22 +1,22 @@
 """`gymqa ask`: one question about one video."""
 
 import json as json_module
-import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gymqa.annotations import open_release
+from gymqa.atomic import read_json
 from gymqa.errors import GymQAError
 from gymqa.questions import LETTERS, Answer, Question
-from gymqa.taxonomy import Taxonomy
+from gymqa.taxonomy import Element, Taxonomy
 from gymqa.video import Frames, decode, square
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-ENCODER, MODEL, RELEASE = "recognizers/sefar", "mllm/sefar", "release"  # where `gymqa demo` leaves them
+ENCODER, MODEL = "recognizers/sefar", "mllm/sefar"  # where `gymqa demo` leaves them
 
 
 def ask(
@@ -34,31 +34,40 @@ def ask(
 ) -> None:
     """Print how probable each choice is as the answer to a question about a video.
 
+    Every choice must be the name of an element that the model was tuned on (or of `finegym`), or all of them yes and
+    no, which answer a decision. A model that does not say what it was tuned on takes any text: there is no list that
+    a name could be wrong by, and the elements of another release would be the wrong one.
+
     Args:
         video: any video file; its frames are taken to show one move.
         question: as "What gymnastics move is this athlete performing?".
         run: folder of `gymqa demo`, whose SeFAR encoder and language model answer.
         encoder: folder of `gymqa train`, instead of the run's.
         model: folder of `gymqa finetune` with that encoder, instead of the run's.
-        finegym: folder of annotation files; with it, every choice must be the name of an element in them.
+        finegym: folder of annotation files, whose elements the choices must be instead of the model's.
         setting: gym99, gym288, …; may be left out where the release has only one.
         scoring: letters (likelihood of A, B, …) or texts (likelihood of each choice's text).
         json: print JSON.
         choices: two or more texts, all different.
     """
-    from gymqa.demo import MAX_FRAMES  # imports torch, which --help does not need
-
-    asked = make_question(video, question, choices)
-    frames = decode(video, max_frames=MAX_FRAMES)
-    check_names(choices, finegym, setting, run)
-    answer = _answer(asked, frames, encoder or run / ENCODER, model or run / MODEL, scoring)
-    probabilities = answer.probabilities or ()
+    asked, folder = make_question(video, question, choices), model or run / MODEL
+    tuned = _Tuned.read(folder) if (folder / "config.json").is_file() else None
+    frames = decode(video, max_frames=tuned.max_frames if tuned else 1)  # before a model that is not there is missed
+    known = open_release(finegym, setting).taxonomy if finegym is not None else tuned and tuned.taxonomy
+    if known:
+        check_names(choices, known)
+    if tuned is None:
+        raise GymQAError(f"{folder / 'config.json'} does not exist; run gymqa demo first, or name --model")
+    answer = _answer(asked, frames, tuned, encoder or run / ENCODER, scoring)
     if json:
-        named = dict(zip(choices, probabilities, strict=True))
-        print(json_module.dumps({"answer": choices[answer.choice or 0], "probabilities": named}, indent=2))
+        named = dict(zip(choices, answer.probabilities or [None] * len(choices), strict=True))
+        chosen = None if answer.choice is None else choices[answer.choice]
+        print(json_module.dumps({"answer": chosen, "probabilities": named}, indent=2))
         return
-    for place, (choice, probability) in enumerate(zip(choices, probabilities, strict=True)):
+    for place, (choice, probability) in enumerate(zip(choices, answer.probabilities or (), strict=False)):
         print(f"{LETTERS[place]}  {probability:.3f}  {choice}{'  <' if place == answer.choice else ''}")
+    if answer.choice is None:
+        print(f"unanswered: {answer.error}")
 
 
 def make_question(video: Path, text: str, choices: Sequence[str]) -> Question:
@@ -71,64 +80,98 @@ def make_question(video: Path, text: str, choices: Sequence[str]) -> Question:
     return Question(name, video.stem, video.stem, text, tuple(choices), 0, "random", "random", labels, "", 0, 0)
 
 
-def check_names(choices: Sequence[str], finegym: Path | None, setting: str | None, run: Path) -> None:
-    """Check that the choices are elements: of `finegym` where it is given, else with a mere warning those of the run.
+def check_names(choices: Sequence[str], taxonomy: Taxonomy) -> None:
+    """Check that the choices are elements, or the yes and no of a decision.
 
     Raises:
-        GymQAError: a choice that is no element of `finegym`; the closest names are given.
+        GymQAError: a choice that is no element; the closest names are given.
     """
-    if finegym is not None:
-        taxonomy = open_release(finegym, setting).taxonomy
-        for choice in choices:
-            if not taxonomy.named(choice):
-                taxonomy.find(choice)
-    elif (run / RELEASE).is_dir():
-        _warn(choices, open_release(run / RELEASE).taxonomy)
+    if {choice.casefold() for choice in choices} <= {"yes", "no"}:
+        return
+    for choice in choices:
+        if not taxonomy.named(choice):
+            taxonomy.find(choice)
 
 
-def _warn(choices: Sequence[str], taxonomy: Taxonomy) -> None:
-    """Say which choices the run's model has never learned about."""
-    strange = [choice for choice in choices if not taxonomy.named(choice)]
-    if strange:
-        names = ", ".join(map(repr, strange))
-        print(f"gymqa: the model never saw {names}; expect little (gymqa list elements)", file=sys.stderr)
+@dataclass(frozen=True)
+class _Tuned:
+    """What a tuned model's folder says of itself: its elements, and the frames that its features were made of."""
+
+    folder: Path
+    encoder: Mapping[str, Any]  # fingerprint of the features
+    size: int
+    max_frames: int
+    taxonomy: Taxonomy | None
+
+    @classmethod
+    def read(cls, folder: Path) -> "_Tuned":
+        """Read the folder's config.json.
+
+        Raises:
+            GymQAError: it is not that of a tuned model, or does not say which features the model was tuned on.
+        """
+        config = read_json(folder / "config.json")
+        try:
+            encoder, named = dict(config["encoder"]), config.get("elements") or []
+            elements = [
+                Element(label, label, 0, event, name, shown, ()) for label, (event, name, shown) in enumerate(named)
+            ]
+            taxonomy = Taxonomy(config.get("setting") or "the model", tuple(elements), ()) if elements else None
+            return cls(folder, encoder, int(encoder["size"]), int(encoder["max_frames"]), taxonomy)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise GymQAError(
+                f"{folder} does not say which features its model was tuned on; give a folder of `gymqa finetune`"
+            ) from error
 
 
 @dataclass(frozen=True)
 class _OneVideo:
-    """A feature store of one video."""
+    """The features of one video, whatever clip is asked for."""
 
     tokens: "Tensor"  # [1, N, D]
+    fingerprint: Mapping[str, Any] = field(default_factory=dict)
+    failures: Mapping[str, str] = field(default_factory=dict)
 
     def __contains__(self, key: str) -> bool:
         return True
+
+    def keys(self) -> Sequence[str]:
+        """Return no clip of its own."""
+        return ()
 
     def get(self, keys: Sequence[str]) -> "Tensor":
         """Return the video's tokens for every key: [len(keys), N, D]."""
         return self.tokens.expand(len(keys), -1, -1)
 
 
-def _answer(asked: Question, frames: Frames, encoder_folder: Path, folder: Path, scoring: str) -> Answer:
-    """Encode the video and let the language model answer.
+def _answer(asked: Question, frames: Frames, tuned: _Tuned, encoder_folder: Path, scoring: str) -> Answer:
+    """Encode the video as the features were that the model was tuned on, and let the language model answer.
 
     Raises:
-        GymQAError: a folder is missing, or the model was tuned with another encoder.
+        GymQAError: the encoder's folder is missing, or the model was tuned with another encoder.
     """
-    for path in (encoder_folder, folder):
-        if not path.is_dir():
-            raise GymQAError(f"{path} does not exist; run gymqa demo first, or name --encoder and --model")
     import torch
 
     from encoders.answering import MLLMAnswerer
+    from encoders.base import VideoEncoder
+    from encoders.image import ImageEncoder
     from encoders.mllm import GymMLLM
     from encoders.sefar import SeFAREncoder
-    from gymqa.demo import SIZE
 
-    encoder, model = SeFAREncoder(encoder_folder), GymMLLM.from_pretrained(folder)
-    if model.config.encoder.get("weights") not in (None, encoder.fingerprint()["weights"]):
-        raise GymQAError(f"{folder} was tuned with another encoder than {encoder_folder}; give --encoder that one")
-    chosen = square(frames[encoder.frame_indices(len(frames), None)], SIZE)
+    if tuned.encoder.get("encoder") == "image":
+        encoder: VideoEncoder = ImageEncoder()
+    elif encoder_folder.is_dir():
+        encoder = SeFAREncoder(encoder_folder)
+    else:
+        raise GymQAError(f"{encoder_folder} does not exist; run gymqa demo first, or name --encoder")
+    made = encoder.fingerprint()
+    if {name: tuned.encoder.get(name) for name in made} != made:
+        raise GymQAError(
+            f"{tuned.folder} was tuned with another encoder than {encoder_folder}; give --encoder that one"
+        )
+    chosen = square(frames[encoder.frame_indices(len(frames), None)], tuned.size)
     tokens = encoder.encode(torch.from_numpy(chosen).unsqueeze(0))  # [1, N, D]
+    model = GymMLLM.from_pretrained(tuned.folder)
     return MLLMAnswerer(model, model.load_tokenizer(), _OneVideo(tokens), scoring).answer([asked])[0]
 
 
