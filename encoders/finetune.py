@@ -19,7 +19,8 @@ from encoders.base import Features
 from encoders.collation import ChatBatch, collate, length_buckets
 from encoders.config import FinetuneSettings
 from encoders.features import view_key
-from encoders.llm import llm_fingerprint, load_llm
+from encoders.llm import load_llm
+from encoders.llm_identity import llm_fingerprint
 from encoders.mllm import GymMLLM, GymMLLMConfig
 from encoders.prompts import encode_chat
 from encoders.question_data import QuestionData, Sample

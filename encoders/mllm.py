@@ -19,7 +19,8 @@ from transformers import DynamicCache, PretrainedConfig, PreTrainedModel, PreTra
 from transformers.modeling_outputs import CausalLMOutput
 
 from encoders.config import LoRASettings
-from encoders.llm import llm_fingerprint, load_llm, load_tokenizer
+from encoders.llm import load_llm, load_tokenizer
+from encoders.llm_identity import llm_fingerprint
 from encoders.lora import add_lora
 from encoders.projector import Projector
 from encoders.prompts import IGNORED, VIDEO_ID

@@ -4,14 +4,18 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+from encoders.llm_identity import llm_fingerprint
 from eval.rows import Row
-from gymqa.annotations import open_release
+from gymqa.annotations import open_release, read_element_list
 from gymqa.atomic import read_json
+from gymqa.devices import accelerate_on, choose_device
+from gymqa.errors import GymQAError
 from gymqa.frames import FrameCache
 from gymqa.questions import BENCHMARKS
 from gymqa.runs import Run, environment
-from gymqa.sim.release import SETTING, ReleaseConfig
+from gymqa.sim.release import FORMAT, SETTING, ReleaseConfig
 from recognizers.augment import AugmentConfig
+from recognizers.backbones.image_vit import SHIPPED, weights_hash
 from recognizers.config import TrainConfig
 from recognizers.sefar import SeFARConfig
 
@@ -69,29 +73,57 @@ def quick(config: DemoConfig) -> DemoConfig:
     return replace(config, release=release, training=training, views=2, tuning_steps=20, labelled_fraction=0.2)
 
 
+def resolve(config: DemoConfig) -> DemoConfig:
+    """The settings as the steps take them: one seed for everything.
+
+    Raises:
+        GymQAError: a seed of release or training that contradicts it, or an algorithm, for both are trained.
+    """
+    given = {
+        "release.seed": (config.release.seed, ReleaseConfig().seed),
+        "training.seed": (config.training.seed, TrainConfig().seed),
+    }
+    for name, (seed, default) in given.items():
+        if seed not in (default, config.seed):
+            raise GymQAError(f"settings.{name} {seed} contradicts seed {config.seed}, which is of everything; drop it")
+    if config.training.algorithm != TrainConfig().algorithm:
+        raise GymQAError(f"the demo trains {' and '.join(ALGORITHMS)}; drop settings.training.algorithm")
+    release = replace(config.release, seed=config.seed)
+    return replace(config, release=release, training=replace(config.training, seed=config.seed))
+
+
 class Demo:
     """The steps in one run folder; each writes what the next reads.
 
     Args:
         folder: run folder; steps that are done there with the same settings are skipped.
         config: how much to do.
+        device: cpu or cuda; without one the GPU, where there is one.
+
+    Raises:
+        GymQAError: settings that contradict each other, no such language model or device, or a folder that cannot be
+            written to; nothing is done then.
     """
 
-    def __init__(self, folder: Path, config: DemoConfig) -> None:
-        self.folder, self.config = folder, config
-        self.run = Run(folder, config, config.seed)
+    def __init__(self, folder: Path, config: DemoConfig, device: str | None = None) -> None:
+        if device not in (None, "cpu", "cuda"):
+            raise GymQAError(f"the demo runs on cpu or cuda, not on {device!r}; choose one of them")
+        self.folder, self.config, self.device = folder, resolve(config), choose_device(device)
+        self._llm_files = llm_fingerprint(config.llm)
+        self.run = Run(folder, self.config, config.seed, self.device)
 
     def walk(self) -> None:
         """Do every step that is not done yet."""
-        self._data()
-        for algorithm in ALGORITHMS:
-            self._recognizer(algorithm)
-            self._recognizer_answers(algorithm)
-        for encoder in ENCODERS:
-            self._features(encoder)
-        for name in (*ENCODERS, "blind"):
-            self._language_model(name)
-        self._report()
+        with accelerate_on(self.device):
+            self._data()
+            for algorithm in ALGORITHMS:
+                self._recognizer(algorithm)
+                self._recognizer_answers(algorithm)
+            for encoder in ENCODERS:
+                self._features(encoder)
+            for name in (*ENCODERS, "blind"):
+                self._language_model(name)
+            self._report()
 
     def path(self, name: str) -> Path:
         """A file or folder of the run."""
@@ -105,14 +137,16 @@ class Demo:
         from gymqa.commands.split import split
 
         config, release, lists = self.config, self.path("release"), self.path("splits")
-        sizes = replace(config.release, seed=config.seed)
-        self.run.step("render", asdict(sizes), ["release"], lambda: render(release, release=sizes))
+        rendered = {**asdict(config.release), "format": FORMAT}
+        self.run.step("render", rendered, ["release"], lambda: render(release, release=config.release))
         share = config.labelled_fraction
         make_splits: Callable[[], None] = lambda: split(release, lists, share, config.seed)  # noqa: E731
         self.run.step("split", {"labelled": share, "seed": config.seed}, ["splits"], make_splits, ["render"])
         files = [lists / f"{name}.txt" for name in ("labelled", "unlabelled", "val")]
         decode: Callable[[], None] = lambda: cache(release, self.path("frames"), SIZE, MAX_FRAMES, lists=files)  # noqa: E731
-        self.run.step("frames", {"size": SIZE, "max_frames": MAX_FRAMES}, ["frames"], decode, ["split"])
+        if not self.run.step("frames", {"size": SIZE, "max_frames": MAX_FRAMES}, ["frames"], decode, ["split"]):
+            clips = [clip.id for path in files for clip in read_element_list(path)]  # what is whole stays as it is
+            FrameCache.build(self.path("frames"), clips, open_release(release).clip_path, SIZE, MAX_FRAMES)
 
         def ask() -> None:
             for benchmark in BENCHMARKS:
@@ -130,8 +164,8 @@ class Demo:
         from recognizers.algorithms import algorithm_named
 
         out, step = self.path(f"recognizers/{algorithm}"), f"train-{algorithm}"
-        training = replace(self.config.training, algorithm=algorithm_named(algorithm), seed=self.config.seed)
-        settings = asdict(training)
+        training = replace(self.config.training, algorithm=algorithm_named(algorithm))
+        settings = {**asdict(training), "initial_weights": training.initial_weights}
         frames, lists = self.path("frames"), self.path("splits")
         self.run.step(
             step,
@@ -145,7 +179,7 @@ class Demo:
             f"predict-{algorithm}",
             {},
             [found],
-            lambda: predict(out, frames, self.path(found), clips=lists / "val.txt"),
+            lambda: predict(out, frames, self.path(found), self.device, clips=lists / "val.txt"),
             [step],
         )
 
@@ -158,11 +192,13 @@ class Demo:
 
         def work() -> None:
             out, frames = self.path(f"features/{encoder}"), self.path("frames")
-            extract(source, frames, out, config.views, config.seed, clips=[lists / "labelled.txt"])
-            extract(source, frames, out, 1, config.seed, clips=[lists / "val.txt"])
+            extract(source, frames, out, config.views, config.seed, self.device, clips=[lists / "labelled.txt"])
+            extract(source, frames, out, 1, config.seed, self.device, clips=[lists / "val.txt"])
 
-        after = ["frames"] if encoder == "image" else [f"train-{encoder}"]
-        self.run.step(f"features-{encoder}", {"views": config.views}, [f"features/{encoder}"], work, after)
+        image = encoder == "image"
+        settings = {"views": config.views, "weights": weights_hash(SHIPPED) if image else None}
+        after = ["frames"] if image else [f"train-{encoder}"]
+        self.run.step(f"features-{encoder}", settings, [f"features/{encoder}"], work, after)
 
     def _language_model(self, name: str) -> None:
         """Tune projector and LoRA on the labelled clips' questions, then answer every benchmark."""
@@ -180,14 +216,16 @@ class Demo:
             features, out, clips=labelled, finegym=self.path("release"), tuning=settings
         )
         reads = [f"features-{'sefar' if blind else name}"]
-        self.run.step(f"tune-{name}", asdict(settings), [f"mllm/{name}"], tune, reads)
+        made_of = {**asdict(settings), "llm_files": self._llm_files}
+        self.run.step(f"tune-{name}", made_of, [f"mllm/{name}"], tune, reads)
         model = f"{Path(config.llm).name}{', blind' if blind else ''}"
 
         def answer() -> None:
             for benchmark in BENCHMARKS:
                 evaluate(
                     out, self.path(f"predictions/{name}/{benchmark}.jsonl"), None if blind else features, model,
-                    "" if blind else TITLES[name], questions=self.path(f"questions/{benchmark}.jsonl"),
+                    "" if blind else TITLES[name], device=self.device,
+                    questions=self.path(f"questions/{benchmark}.jsonl"),
                 )  # fmt: skip
 
         self.run.step(
@@ -241,7 +279,7 @@ class Demo:
         names = tuple(element.display_name for element in taxonomy.elements)
         events = tuple(element.event for element in taxonomy.elements)
         write_leaderboard(
-            self.folder, rows, environment(self.config.seed),
+            self.folder, rows, environment(self.config.seed, self.device),
             pick_samples(benchmarks, runs, 24, lambda clip: film_strip(cache.get(clip)) if clip in cache else ()),
             unanswered_items(benchmarks, runs, recognizers),
             ConfusionView(TITLES["sefar"], names, confusion(found["sefar"]), events),

@@ -1,11 +1,13 @@
 """Settings of one training run of a recognizer."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from gymqa.errors import GymQAError
 from recognizers.algorithms import SEFAR, Algorithm
 from recognizers.augment import PERTURBATIONS, AugmentConfig
+from recognizers.backbones.image_vit import SHIPPED, weights_hash
 from recognizers.sefar import SeFARConfig
 
 
@@ -67,6 +69,8 @@ class TrainConfig:
     log_every: int = 10
 
     def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise GymQAError(f"a training's seed cannot be {self.seed}; choose 0 or more")
         if not 0 <= self.warm_up_steps < self.steps:
             raise GymQAError(f"warm_up_steps {self.warm_up_steps} must be fewer than steps {self.steps}")
         if min(self.labelled_batch, self.unlabelled_batch, self.steps_per_epoch, self.checkpoint_every) < 1:
@@ -78,3 +82,18 @@ class TrainConfig:
             raise GymQAError(
                 f"there is no temporal perturbation {self.algorithm.perturbation!r}; choose one of {known}"
             )
+
+    @property
+    def initial_folder(self) -> Path | None:
+        """Folder of the image ViT to start from; None starts from scratch."""
+        named = {"shipped": SHIPPED, "none": None}
+        return named[self.initial] if self.initial in named else Path(self.initial)
+
+    @property
+    def initial_weights(self) -> str | None:
+        """A hash of the weights to start from, for the same folder may hold others later; None from scratch.
+
+        Raises:
+            GymQAError: the folder holds no weights.
+        """
+        return None if self.initial_folder is None else weights_hash(self.initial_folder)

@@ -21,7 +21,7 @@ from gymqa.progress import console, progress_bar
 from gymqa.runs import MetricsLog, require_writable
 from gymqa.splits import Splits
 from recognizers.algorithms import StepLoss, make_weighting, ramp
-from recognizers.backbones.image_vit import SHIPPED, read_weights, weights_hash
+from recognizers.backbones.image_vit import read_weights
 from recognizers.backbones.vit_weights import start_from_image_vit
 from recognizers.batches import ClipBatch, ClipBatches
 from recognizers.checkpoint import is_finished, load_checkpoint, mark_finished, save_checkpoint
@@ -54,7 +54,7 @@ def train(config: TrainConfig, cache: FrameCache, splits: Splits, out: Path) -> 
     require_writable(out)
     labelled, unlabelled = usable_clips(config, cache, splits)
     settings = asdict(config) | {
-        "initial_weights": initial_weights(config),
+        "initial_weights": config.initial_weights,
         "cache_size": cache.size,
         "clips": _clips_hash(labelled, unlabelled),
     }
@@ -242,24 +242,11 @@ def build_student(config: TrainConfig) -> SeFAR:
     """The untrained recognizer, its backbone started from the image ViT that the settings name."""
     torch.manual_seed(config.seed)
     model = SeFAR(config.model)
-    if config.initial != "none":
-        folder = _initial_folder(config)
+    folder = config.initial_folder
+    if folder is not None:
         report = start_from_image_vit(model.backbone, read_weights(folder), config.copy_attention)
         console.print(f"backbone from {folder.name}: {report.sentence()}", highlight=False)
     return model
-
-
-def initial_weights(config: TrainConfig) -> str | None:
-    """A hash of the image ViT's weights that the training starts from; None where it starts from scratch.
-
-    Raises:
-        GymQAError: the folder that the settings name holds no weights.
-    """
-    return None if config.initial == "none" else weights_hash(_initial_folder(config))
-
-
-def _initial_folder(config: TrainConfig) -> Path:
-    return SHIPPED if config.initial == "shipped" else Path(config.initial)
 
 
 def require_one_world(processes: int) -> None:

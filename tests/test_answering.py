@@ -8,7 +8,8 @@ import torch
 
 from encoders.answering import MLLMAnswerer
 from encoders.collation import collate
-from encoders.llm import llm_fingerprint, load_llm
+from encoders.llm import load_llm
+from encoders.llm_identity import llm_fingerprint
 from encoders.mllm import GymMLLM
 from encoders.prompts import Turn, encode_chat, letter_ids, with_video
 from eval.protocol import Fingerprinted

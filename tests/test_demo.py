@@ -1,14 +1,26 @@
 """The whole road at its smallest: every row of the leaderboard, once, and nothing done twice."""
 
+import json
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+import yaml
 
+from encoders import llm_identity
 from gymqa.atomic import read_json
 from gymqa.cli import main
-from gymqa.demo import Demo, DemoConfig
+from gymqa.demo import Demo, DemoConfig, resolve
+from gymqa.errors import GymQAError
+from gymqa.frames import FrameCache
+from gymqa.runs import Run
 from gymqa.sim.release import ReleaseConfig
+from recognizers.algorithms import algorithm_named
+from recognizers.backbones import image_vit
 
 BENCHMARKS = {"gym-qa", "gym-qa-hard", "gym-new"}
 
@@ -58,6 +70,102 @@ def test_a_second_run_does_nothing_again(folder: Path, capsys: pytest.CaptureFix
     assert {path: path.stat().st_mtime_ns for path in sorted((folder / "steps").iterdir())} == stamps
     assert (folder / "leaderboard.json").read_bytes() == board
     assert "gym-qa" in capsys.readouterr().out
+
+
+def _steps_with_other_settings(
+    folder: Path, change: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
+) -> set[str]:
+    """Which steps a change makes stale, by what each is asked to do; nothing is run."""
+    seen: list[dict[str, Any]] = []
+
+    def note(run: Run, name: str, settings: dict[str, Any], *others: Any) -> bool:
+        seen[-1][name] = json.loads(json.dumps(settings))
+        return False
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "step", note)
+        for step in (lambda patch: None, change):
+            step(patch)
+            seen.append({})
+            Demo(folder, smallest()).walk()
+    return {name for name, settings in seen[0].items() if seen[1][name] != settings}
+
+
+def test_other_weights_and_formats_make_the_steps_that_read_them_stale(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for source, name in ((image_vit.SHIPPED, "vit"), (Path(llm_identity.source("tiny-vicuna")), "llm")):
+        shutil.copytree(source, tmp_path / name)
+        weights = tmp_path / name / "model.safetensors"
+        weights.write_bytes(weights.read_bytes()[:-1] + b"\x00")
+
+    def new_vit(patch: pytest.MonkeyPatch) -> None:
+        for module in ("gymqa.demo", "recognizers.config"):
+            patch.setattr(f"{module}.SHIPPED", tmp_path / "vit")
+
+    stale = _steps_with_other_settings(folder, new_vit, monkeypatch)
+    assert stale == {"train-sefar", "train-supervised", "features-image"}
+    stale = _steps_with_other_settings(
+        folder, lambda patch: patch.setattr(llm_identity, "_EMBEDDED", tmp_path / "llm"), monkeypatch
+    )
+    assert stale == {f"tune-{name}" for name in ("sefar", "supervised", "image", "blind")}
+    stale = _steps_with_other_settings(folder, lambda patch: patch.setattr("gymqa.demo.FORMAT", 99), monkeypatch)
+    assert stale == {"render"}
+
+
+def test_half_a_frame_cache_is_mended_by_the_same_command(folder: Path) -> None:
+    frames = folder / "frames" / "frames.bin"
+    with frames.open("r+b") as file:
+        file.truncate(frames.stat().st_size // 2)
+    Demo(folder, smallest()).walk()
+    cache = FrameCache(folder / "frames")
+    assert len(cache) == 5 * 24 and cache.damaged() == []
+
+
+def test_config_and_environment_say_what_was_done(folder: Path) -> None:
+    config, where = yaml.safe_load((folder / "config.yaml").read_text()), read_json(folder / "environment.json")
+    assert config["seed"] == config["release"]["seed"] == config["training"]["seed"] == where["seed"] == 1
+    assert where["device"] == ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("--seed 3 --settings.seed 2", "--seed 3 contradicts --settings.seed 2; give one of them"),
+        ("--llm a --settings.llm b", "--llm a contradicts --settings.llm b; give one of them"),
+        ("--seed 3 --settings.release.seed 2", "settings.release.seed 2 contradicts seed 3"),
+        ("--settings.training.seed 2", "settings.training.seed 2 contradicts seed 1"),
+        ("--seed -1", "a release's seed cannot be -1"),
+        ("--llm no/such/model", "the language model 'no/such/model' cannot be loaded"),
+        ("--device tpu", "the demo runs on cpu or cuda, not on 'tpu'"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused_before_any_work(
+    words: str, sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert main(["demo", "--out", str(tmp_path / "run"), *words.split()]) == 2
+    printed = capsys.readouterr().err
+    assert printed.startswith(f"gymqa: {sentence}") and printed.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_one_algorithm_for_both_recognizers_is_refused() -> None:
+    config = smallest()
+    with pytest.raises(GymQAError, match="trains sefar and supervised"):
+        resolve(replace(config, training=replace(config.training, algorithm=algorithm_named("fixmatch"))))
+
+
+def test_a_quick_run_does_not_take_the_full_runs_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder in ("runs/demo", "runs/demo-quick"):  # files where the folders would be: each command names its own
+        (tmp_path / folder).parent.mkdir(exist_ok=True)
+        (tmp_path / folder).touch()
+    monkeypatch.chdir(tmp_path)
+    for words, folder in ((["demo"], "runs/demo"), (["demo", "--quick"], "runs/demo-quick")):
+        assert main(words) == 2
+        assert capsys.readouterr().err.startswith(f"gymqa: cannot write in {folder}: ")
 
 
 def test_the_unlabelled_list_has_ids_only(folder: Path) -> None:

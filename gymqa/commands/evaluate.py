@@ -9,6 +9,7 @@ from eval.adapters.recognizer import RecognizerAnswerer
 from eval.metrics import read_class_predictions
 from eval.protocol import AnswerModel
 from eval.runner import run
+from gymqa.devices import choose_device
 from gymqa.errors import GymQAError
 from gymqa.questions import load_questions
 
@@ -74,7 +75,7 @@ def mllm_answerer(
     if store is not None and model.config.encoder not in ({}, store.fingerprint):
         raise GymQAError(f"{features} holds another encoder's features than {folder} was tuned with; give that one's")
     tokenizer = model.load_tokenizer()
-    return MLLMAnswerer(model.to(device), tokenizer, store, scoring, batch_size, name=name)
+    return MLLMAnswerer(model.to(choose_device(device)), tokenizer, store, scoring, batch_size, name=name)
 
 
 COMMAND = evaluate

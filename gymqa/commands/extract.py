@@ -6,6 +6,7 @@ from encoders.features import extract as extract_features
 from encoders.image import ImageEncoder
 from encoders.sefar import SeFAREncoder
 from gymqa.annotations import read_element_list
+from gymqa.devices import choose_device
 from gymqa.frames import FrameCache
 
 
@@ -32,6 +33,7 @@ def extract(
         device: cpu, cuda, cuda:1, …
         clips: files with a clip id at the start of each line, such as those of `gymqa split`.
     """
+    choose_device(device)
     chosen = ImageEncoder(device=device) if encoder == "image" else SeFAREncoder(Path(encoder), device)
     clip_ids = [clip.id for path in clips for clip in read_element_list(path)]
     store = extract_features(chosen, FrameCache(frames), clip_ids, out, views, seed)

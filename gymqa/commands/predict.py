@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from gymqa.annotations import read_element_list
+from gymqa.devices import choose_device
 from gymqa.frames import FrameCache
 from recognizers.predict import predict as predict_clips
 from recognizers.predict import save_predictions
@@ -26,7 +27,7 @@ def predict(
     model = SeFAR.from_pretrained(recognizer)
     wanted = read_element_list(clips, model.config.n_classes)
     cache = FrameCache(frames)
-    found = predict_clips(model.to(device), cache, wanted)
+    found = predict_clips(model.to(choose_device(device)), cache, wanted)
     save_predictions(out, wanted, found, cache.failures)
     print(f"{out}: {len(found)} of {len(wanted)} clips")
 

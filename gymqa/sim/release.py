@@ -45,6 +45,8 @@ class ReleaseConfig:
     def __post_init__(self) -> None:
         if self.size % 2 or self.size < 64:  # decord fails on some narrower videos
             raise GymQAError(f"a release's size cannot be {self.size}; choose an even number of at least 64 pixels")
+        if self.seed < 0:
+            raise GymQAError(f"a release's seed cannot be {self.seed}; choose 0 or more")
         if self.train_videos < 1 or self.val_videos < 1 or self.raw_videos < 0:
             raise GymQAError("a release needs at least one training and one val video, and raw_videos of at least 0")
 
