@@ -1,8 +1,9 @@
 """Diving48: Diving48_V2_train.json, Diving48_V2_test.json, Diving48_vocab.json.
 
-Source: RESOUND's page (SVCL, UC San Diego): lists of {"vid_name", "label", "start_frame", "end_frame"}, and a vocabulary
-of 48 lists [take-off, somersaults, twists, position], `vocab[label]`; videos are rgb/<vid_name>.mp4, and vid_name is the
-competition's video and a number, "<video>_00012". V1's files, Diving48_train.json and Diving48_test.json, are fold V1.
+Source: RESOUND's page (SVCL, UC San Diego): lists of {"vid_name", "label", "start_frame", "end_frame"}, and a
+vocabulary of 48 lists [take-off, somersaults, twists, position], `vocab[label]`; videos are rgb/<vid_name>.mp4, and
+vid_name is the competition's video and a number, "<video>_00012". V1's files, Diving48_train.json
+and Diving48_test.json, are fold V1.
 """
 
 import re

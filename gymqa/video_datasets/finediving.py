@@ -1,8 +1,9 @@
 """FineDiving: FineDiving_fine-grained_annotation.pkl, train_split.pkl, test_split.pkl.
 
 Source: github.com/xujinglin/FineDiving, folder Annotations, and its README: the annotation is a dictionary from
-(competition, number of the dive) to a dictionary with `action_type`, the dive's code; the splits are lists of such pairs. The trimmed
-frames lie in <competition>/<number>/*.jpg. Pickles can run anything: they are read by `restricted_pickle` only.
+(competition, number of the dive) to a dictionary with `action_type`, the dive's code; the splits are lists of
+such pairs. The trimmed frames lie in <competition>/<number>/*.jpg. Pickles can run anything: they
+are read by `restricted_pickle` only.
 """
 
 from pathlib import Path

@@ -1,7 +1,7 @@
 """Pickles of others, without running them: plain containers, numbers, strings, NumPy arrays and scalars.
 
 A pickle is a program for a small stack machine that may import and call anything. Here it may name four things of NumPy
-and three of plain Python, and gets stand-ins for them that check what they are given; an array is made from its bytes
+and four of plain Python, and gets stand-ins for them that check what they are given; an array is made from its bytes
 by `numpy.frombuffer` (NumPy's own unpickling trusts the data types it is told, down to pointers). Source of the
 machine: Python's `pickletools`; of the idea: "Restricting Globals" in the documentation of `pickle`.
 """
@@ -12,7 +12,7 @@ import pickle
 import pickletools
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +21,12 @@ from gymqa.errors import GymQAError
 
 LARGEST = 256 * 2**20  # bytes of a file
 DEEPEST = 64  # containers in containers
+HASHED = 100_000  # values in a tuple, counted as often as they are named: so often they are hashed
 CONTAINERS = "EMPTY_LIST LIST APPEND APPENDS EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 EMPTY_DICT DICT SETITEM SETITEMS "
 CONTAINERS += "EMPTY_SET ADDITEMS FROZENSET MARK POP POP_MARK DUP"
 PLAIN = "NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG LONG1 LONG4 FLOAT BINFLOAT STRING BINSTRING "
 PLAIN += "SHORT_BINSTRING BINBYTES SHORT_BINBYTES BINBYTES8 UNICODE SHORT_BINUNICODE BINUNICODE BINUNICODE8"
+HASHABLE = ("TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "FROZENSET")
 PUTS, GETS = ("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"), ("GET", "BINGET", "LONG_BINGET")
 OPCODES = {*CONTAINERS.split(), *PLAIN.split(), *PUTS, *GETS,
            "PROTO", "FRAME", "STOP", "GLOBAL", "STACK_GLOBAL", "REDUCE", "BUILD"}  # fmt: skip
@@ -34,6 +36,16 @@ DTYPE = re.compile(r"[biufcSU][0-9]{1,7}", re.ASCII)
 
 class _RefusedError(Exception):
     """The pickle asks for something else; the text says what."""
+
+
+class _Extent(NamedTuple):
+    """How deep a value on the stack is, and how many values it names, up to HASHED + 1."""
+
+    depth: int
+    values: int
+
+
+MARK = _Extent(-1, 0)
 
 
 def load_plain(path: Path) -> Any:
@@ -64,8 +76,8 @@ def load_plain(path: Path) -> Any:
 
 def _check_program(data: bytes) -> None:
     """Refuse instructions beyond OPCODES, memory asked for in vain, and towers of containers, before anything runs."""
-    stack: list[int] = []  # depth of each value; -1 is a mark
-    memo: dict[int, int] = {}
+    stack: list[_Extent] = []
+    memo: dict[int, _Extent] = {}
     for count, (opcode, argument, _) in enumerate(pickletools.genops(data)):
         name = opcode.name
         if name not in OPCODES:
@@ -81,21 +93,24 @@ def _check_program(data: bytes) -> None:
             stack.append(stack[-1])
         else:
             _step(opcode, stack)
-        if stack and stack[-1] > DEEPEST:
+        if stack and stack[-1].depth > DEEPEST:
             raise _RefusedError(f"puts more than {DEEPEST} containers into one another")
+        if stack and name in HASHABLE and stack[-1].values > HASHED:
+            raise _RefusedError(f"names more than {HASHED} values in a tuple")
 
 
-def _step(opcode: pickletools.OpcodeInfo, stack: list[int]) -> None:
+def _step(opcode: pickletools.OpcodeInfo, stack: list[_Extent]) -> None:
     """Take the instruction's values from the stack and put its results there, one level deeper."""
-    before, deepest = opcode.stack_before, -1
+    before, taken = opcode.stack_before, []
     plain = len(before)
     if pickletools.markobject in before:
         plain = before.index(pickletools.markobject)
-        while (depth := stack.pop()) != -1:
-            deepest = max(deepest, depth)
-    for _ in range(plain):
-        deepest = max(deepest, stack.pop())
-    stack.extend(-1 if result is pickletools.markobject else deepest + 1 for result in opcode.stack_after)
+        while (extent := stack.pop()) is not MARK:
+            taken.append(extent)
+    taken += [stack.pop() for _ in range(plain)]
+    depth = 1 + max((extent.depth for extent in taken), default=-1)
+    made = _Extent(depth, min(HASHED + 1, 1 + sum(extent.values for extent in taken)))
+    stack.extend(MARK if result is pickletools.markobject else made for result in opcode.stack_after)
 
 
 class _Plain(pickle.Unpickler):
@@ -194,6 +209,7 @@ _MEANINGS: dict[str, Any] = {
     "numpy.multiarray._reconstruct": _Array,
     "numpy.multiarray.scalar": _scalar,
     "_codecs.encode": _encoded,
+    "builtins.bytes": lambda: b"",  # as protocol 2 writes no bytes
     "builtins.set": lambda *items: _set(set, *items),
     "builtins.frozenset": lambda *items: _set(frozenset, *items),
 }
