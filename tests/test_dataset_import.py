@@ -113,7 +113,7 @@ def test_every_data_set_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_folder_of_frames_is_a_video(tmp_path: Path) -> None:
-    frames = bar(False, 220)
+    frames = bar(False, 220) * np.array([0, 1, 1], np.uint8)  # no red
     for t, frame in enumerate(frames):
         cv2.imwrite(str(tmp_path / f"{t:05d}.png"), frame[..., ::-1])
     np.testing.assert_array_equal(decode(tmp_path), frames)

@@ -98,6 +98,11 @@ def dtype_then(state: bytes) -> bytes:
 
 POINTERS = np.array(["a", "b"], dtype=object)
 ATTACKS = {
+    "instance by class": (b"(ios\nsystem\n.", "uses the instruction INST"),
+    "instance by object": (b"(cos\nsystem\nX\x01\x00\x00\x00ao.", "uses the instruction OBJ"),
+    "new object": (b"\x80\x02]cos\nsystem\n)\x81.", "uses the instruction NEWOBJ"),
+    "extension": (b"\x80\x02\x82\x01.", "uses the instruction EXT1"),
+    "persistent id": (b"P1\n.", "uses the instruction PERSID"),
     "dotted name": (b"\x80\x04\x8c\x05numpy\x8c\x0ectypeslib.load\x93.", r"names numpy\.ctypeslib\.load"),
     "other numpy": (b"cnumpy\nload\n(X\x01\x00\x00\x00atR.", r"names numpy\.load"),
     "huge memo": (b"\x80\x02Nr\xff\xff\xff\x7f.", "asks for 2147483647 places of memory"),
@@ -151,8 +156,9 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 
 ops = st.sampled_from(
     [b"(", b")", b"]", b"}", b"t", b"\x85", b"\x86", b"a", b"e", b"s", b"u", b"l", b"d", b"0", b"1", b"2", b"N",
-     b"K\x01",
-     b"cnumpy.core.multiarray\nscalar\n", b"X\x02\x00\x00\x00i8", b"C\x01a", b"\x8f", b"\x90", b"\x91", b"I3\n"]
+     b"K\x01", b"q\x00", b"h\x00", b"\x94", b"R", b"b", b"cnumpy\ndtype\n", b"cnumpy\nndarray\n",
+     b"cnumpy.core.multiarray\n_reconstruct\n", b"cnumpy.core.multiarray\nscalar\n", b"X\x02\x00\x00\x00i8", b"C\x01a",
+     b"\x8f", b"\x90", b"\x91", b"I3\n"]
 )  # fmt: skip
 
 
