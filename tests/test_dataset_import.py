@@ -126,3 +126,11 @@ def test_a_folder_without_frames_or_with_a_broken_one_is_named(tmp_path: Path) -
     (tmp_path / "00001.jpg").write_bytes(b"nothing")
     with pytest.raises(VideoError, match=r"00001.jpg does not decode"):
         decode(tmp_path)
+
+
+def test_an_imported_data_set_has_no_settings(
+    folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["dataset", "import", "folders", str(folders), "--fold", "ann", "--out", str(tmp_path)]) == 0
+    assert cli.main(["split", str(tmp_path), "--setting", "gym99", "--out", str(tmp_path / "s")]) == 2
+    assert "is an imported data set, which has one setting; leave --setting out" in capsys.readouterr().err

@@ -54,26 +54,33 @@ def split(
         released: folder with train.csv, unlabel.csv and val.csv to take as they are, checked against the release;
             labelled_fraction and by_video then do nothing.
     """
-    if is_imported(root):
-        if setting is not None or released is not None:
-            raise GymQAError(f"{root} is an imported data set, which has neither settings nor released lists")
-        imported = read_import(root)
-        names, train, val = imported.classes, imported.splits.labelled, imported.splits.val
+    names, train, val = _read_root(root, setting)
+    if released is None:
         splits = make_splits(train, val, labelled_fraction, seed, by_video, val_from_train)
     else:
-        release = open_release(root, setting)
-        names = tuple(element.display_name for element in release.taxonomy.elements)
-        train, val = release.read_clips(train_list(release)), release.read_clips(val_list(release))
-        if released is None:
-            splits = make_splits(train, val, labelled_fraction, seed, by_video, val_from_train)
-        else:
-            splits = _read_released(released, [*train, *val], names, seed, val_from_train)
+        splits = _read_released(released, [*train, *val], names, seed, val_from_train)
     splits.write(require_writable(out))
     write_text(out / CLASSES, "".join(f"{name}\n" for name in names))
     if json:
         print(json_module.dumps(splits.report(), indent=2))
         return
     _print_report(splits, out)
+
+
+def _read_root(root: Path, setting: str | None) -> tuple[tuple[str, ...], list[Clip], list[Clip]]:
+    """Class names, training clips and val clips of a release or an imported data set.
+
+    Raises:
+        GymQAError: a list is missing or wrong, or a setting is named where there are none.
+    """
+    if is_imported(root):
+        if setting is not None:
+            raise GymQAError(f"{root} is an imported data set, which has one setting; leave --setting out")
+        imported = read_import(root)
+        return imported.classes, imported.splits.labelled, imported.splits.val
+    release = open_release(root, setting)
+    names = tuple(element.display_name for element in release.taxonomy.elements)
+    return names, release.read_clips(train_list(release)), release.read_clips(val_list(release))
 
 
 def train_list(release: Release) -> Path:
