@@ -22,6 +22,20 @@ def elements() -> None:
     _print({f"({element.event}) {element.name}": SETS[element.set_id] for element in ELEMENTS})
 
 
+def datasets() -> None:
+    """Data sets that `gymqa dataset import` reads, with their official files and folds."""
+    from gymqa.video_datasets.registry import FORMATS
+
+    _print({name: one.files + (f"; fold: {one.folds}" if one.folds else "") for name, one in FORMATS.items()})
+
+
+def settings() -> None:
+    """Settings inside a release's own, for --setting."""
+    from gymqa.settings import SUB_SETTINGS
+
+    _print({name: f"{one.what} (of {one.base}, or of the only setting)" for name, one in SUB_SETTINGS.items()})
+
+
 def algorithms() -> None:
     """Ways to learn from unlabelled clips (--algorithm)."""
     from recognizers.algorithms import ALGORITHMS
@@ -60,7 +74,9 @@ def _print(names: Mapping[str, str]) -> None:
 
 COMMAND = {
     "benchmarks": benchmarks,
+    "datasets": datasets,
     "elements": elements,
+    "settings": settings,
     "algorithms": algorithms,
     "recognizers": recognizers,
 }
