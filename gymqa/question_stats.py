@@ -158,7 +158,7 @@ def stats(
 def _case(question: PublishedQuestion | Question, taxonomy: Taxonomy, labels: dict[str, int]) -> _Case:
     parts = question.video_id, question.text, question.choices, question.answer
     if isinstance(question, Question):
-        if max(question.element, *question.choice_labels) >= len(taxonomy):
+        if max((question.element, *question.choice_labels)) >= len(taxonomy):
             raise GymQAError(f"question {question.id} has labels beyond {taxonomy.setting}'s; name its own setting")
         truth = taxonomy.elements[question.element]
         if question.released is None:
