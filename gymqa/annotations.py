@@ -241,7 +241,7 @@ def _read_element(line: str, n_classes: int | None) -> Clip:
     if len(fields) == 1:
         return Clip(clip_id, video_id, None)
     label = fields[1]
-    if len(fields) > 2 or not (label.isascii() and label.isdigit()):
+    if len(fields) > 2 or not (label.isascii() and label.isdigit() and len(label) < 10):
         raise GymQAError(f"{line.strip()!r} is not `<clip id> <label>`; write the label as one whole number")
     if n_classes is not None and int(label) >= n_classes:
         raise GymQAError(f"label {label} is out of range; this setting has labels 0 to {n_classes - 1}")

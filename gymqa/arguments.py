@@ -53,7 +53,8 @@ def build_parser(command: Command, prog: str) -> ArgumentParser:
     for parameter in parameters:
         name = parameter.name
         if name in flags:
-            parser.add_argument(f"--{name}", action="store_true", help=help_of.get(name))
+            words_of = dict.fromkeys([f"--{name}", f"--{name.replace('_', '-')}"])  # a flag of two words takes both
+            parser.add_argument(*words_of, action="store_true", help=help_of.get(name))
         elif name in lists:
             given = {"required": True} if parameter.default is parameter.empty else {"default": _default(parameter)}
             parser.add_argument(f"--{name}", nargs="+", type=lists[name], help=help_of.get(name), **given)

@@ -24,7 +24,7 @@ COMMANDS = {
     "finetune": "tune the projector and LoRA adapters of a multimodal model",
     "evaluate": "ask a model every question of a benchmark",
     "report": "make the leaderboard from predictions: table, JSON, page",
-    "questions": "count, build or check multiple-choice questions",
+    "questions": "build, check or count multiple-choice questions; take over released ones",
     "list": "show the names that options take: recognizers, algorithms, benchmarks, …",
 }
 

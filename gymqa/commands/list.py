@@ -10,9 +10,11 @@ if TYPE_CHECKING:
 
 def benchmarks() -> None:
     """Sets of questions, by where their wrong choices come from (--benchmark)."""
-    from gymqa.questions import BENCHMARKS
+    from gymqa.questions import ELEMENT_BENCHMARKS, KINDS, MINIMAL_PAIRS
 
-    _print({name: f"wrong choices: {tier}" for name, tier in BENCHMARKS.items()})
+    asked = {kind: f"asks for: {kind}" for kind in KINDS[1:]}
+    pairs = {MINIMAL_PAIRS: "two clips, one question, two answers"}
+    _print({name: f"wrong choices: {tier}" for name, tier in ELEMENT_BENCHMARKS.items()} | asked | pairs)
 
 
 def elements() -> None:
