@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.metrics import average_precision_score, confusion_matrix
 
 from eval.statistics import RESAMPLES, FloatArray, IntArray, Interval, bootstrap, cluster_index, mean_interval
-from gymqa.annotations import parse_clip_id
+from gymqa.annotations import video_of
 from gymqa.errors import GymQAError
 
 
@@ -95,7 +95,7 @@ def _record(raw: dict[str, Any]) -> dict[str, Any]:
         scores = [float(score) for score in scores]
         if not scores or not all(0.0 <= score <= 1.0 + 1e-6 for score in scores):  # False for NaN, too
             raise ValueError("a probability is outside [0, 1]")
-    video = raw.get("video_id") or parse_clip_id(clip).video_id
+    video = raw.get("video_id") or video_of(clip)
     error = str(raw.get("error") or "no probabilities saved")
     return {"clip_id": clip, "video_id": str(video), "label": raw["label"], "probabilities": scores, "error": error}
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from eval.adapters.baselines import Guesser
+from eval.groups import group_scores
 from eval.metrics import ClassPredictions, recognition_intervals
 from eval.statistics import RESAMPLES, FloatArray, Interval, mean_interval
 from gymqa.errors import GymQAError
@@ -84,7 +85,8 @@ def build_rows(
     """Score everything.
 
     Args:
-        benchmarks: name -> its questions. A question without a prediction is unanswered, and wrong.
+        benchmarks: name -> its questions. A question without a prediction is unanswered, and wrong; a minimal pair
+            counts once, and is right where both its questions are.
         runs: models that answered questions, each on any of the benchmarks.
         guessers: baselines, scored by their exact expectation.
         recognizers: class predictions, scored as benchmark "recognition" (top1, mean_class, mAP).
@@ -98,13 +100,13 @@ def build_rows(
     for name, questions in benchmarks.items():
         if not questions:
             raise GymQAError(f"benchmark {name} has no question; draw its questions again")
-        videos = [question.video_id for question in questions]
         scored = [(run.model, run.encoder, *score(questions, run.predictions[name], name))
                   for run in runs if name in run.predictions]  # fmt: skip
         scored += [(guesser.name, "", guesser.expected(questions), 1.0) for guesser in guessers]
         for model, encoder, points, answered in scored:
-            interval = mean_interval(points, videos, resamples, seed)
-            rows.append(_row(model, encoder, name, "accuracy", interval, len(questions), answered))
+            worth, videos = group_scores(questions, points)
+            interval = mean_interval(worth, videos, resamples, seed)
+            rows.append(_row(model, encoder, name, "accuracy", interval, len(worth), answered))
     unknown = {name for run in runs for name in run.predictions} - set(benchmarks)
     if unknown:
         raise GymQAError(f"there are predictions of {', '.join(sorted(unknown))} but no questions; give both")

@@ -11,9 +11,13 @@ from typing import Any, NamedTuple
 
 from gymqa.atomic import read_json, write_text
 from gymqa.errors import GymQAError
+from gymqa.settings import SUB_SETTINGS, restrict
 from gymqa.taxonomy import Taxonomy, read_taxonomy
 
 CLIP_ID = re.compile(r"([A-Za-z0-9_-]+)_E_(\d{6})_(\d{6})_A_(\d{4})_(\d{4})", re.ASCII)
+# Clips of other data sets: what names the clip, and what names the video (or person) it shares with others; both
+# percent-encoded, so that nothing in them can be a path. gymqa.video_datasets makes them.
+OTHER_CLIP_ID = re.compile(r"[A-Za-z0-9_~%-]+@([A-Za-z0-9_~%-]+)", re.ASCII)
 ACTION_ID = re.compile(r"E_(\d{6})_(\d{6})", re.ASCII)
 SUB_ACTION_ID = re.compile(r"A_(\d{4})_(\d{4})", re.ASCII)
 
@@ -59,15 +63,40 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """A FineGym-shaped folder and the taxonomy of one of its settings."""
+    """A FineGym-shaped folder and the taxonomy of one of its settings.
+
+    `base` is the setting whose element lists hold the clips: the setting itself, or the one that `vt`, `fx-s1`,
+    `gym-new` and the like are taken from.
+    """
 
     root: Path
     taxonomy: Taxonomy
+    base: Taxonomy
 
     @property
     def annotations(self) -> Path:
         """The folder of the annotation files."""
         return annotations_folder(self.root)
+
+    def read_clips(self, path: Path) -> list[Clip]:
+        """Read an element list of `base`: the clips whose element is in the setting, with the setting's labels.
+
+        Raises:
+            GymQAError: as `read_element_list`, or no clip of the list is in the setting.
+        """
+        clips = read_element_list(path, len(self.base))
+        if self.base is self.taxonomy:
+            return clips
+        label_of = {element.glabel: element.label for element in self.taxonomy.elements}
+        labels = [None if clip.label is None else self.base.elements[clip.label].glabel for clip in clips]
+        kept = [
+            Clip(clip.id, clip.video_id, label_of[glabel])
+            for clip, glabel in zip(clips, labels, strict=True)
+            if glabel in label_of
+        ]
+        if not kept:
+            raise GymQAError(f"{path} has no clip of the setting {self.taxonomy.setting}; choose another setting")
+        return kept
 
     def clip_path(self, clip_id: str) -> Path:
         """Path of the clip's video, which need not exist.
@@ -92,6 +121,16 @@ def parse_clip_id(clip_id: str) -> ClipId:
         )
     video_id, *seconds = match.groups()
     return ClipId(video_id, *(int(second) for second in seconds))
+
+
+def video_of(clip_id: str) -> str:
+    """The video that a clip id names, FineGym's or one of another data set (`CLIP@VIDEO`).
+
+    Raises:
+        GymQAError: neither; nothing that could lead out of a folder gets through.
+    """
+    other = OTHER_CLIP_ID.fullmatch(clip_id)
+    return other[1] if other else parse_clip_id(clip_id).video_id
 
 
 def read_element_list(path: Path, n_classes: int | None = None) -> list[Clip]:
@@ -156,21 +195,34 @@ def annotations_folder(root: Path) -> Path:
 def open_release(root: Path, setting: str | None = None) -> Release:
     """Open a FineGym-shaped folder; `setting` (say gym99) may be left out where the folder has only one.
 
-    The full list of elements, gym530, is not a setting of its own and counts only when named.
+    The full list of elements, gym530, is not a setting of its own and counts only when named. Besides the settings
+    that the folder has a category list for, the names of SUB_SETTINGS (fx, ub-s1, gym-new, …) choose some elements of
+    one of them.
 
     Raises:
         GymQAError: no annotations there, or several settings to choose from and none chosen.
     """
     folder = annotations_folder(root)
     found = sorted(path.name.removesuffix("_categories.txt") for path in folder.glob("*_categories.txt"))
-    if setting is None:
-        choices = [name for name in found if name not in ("set", "gym530")]
-        if not choices:
-            raise GymQAError(f"{root} is no FineGym release: {folder} holds no *_categories.txt; check the path")
-        if len(choices) > 1:
-            raise GymQAError(f"{root} holds the settings {', '.join(choices)}; name the one to use")
-        setting = choices[0]
-    return Release(root, read_taxonomy(folder, setting))
+    inner = setting.lower() if setting is not None and setting not in found else None
+    if inner in SUB_SETTINGS:
+        base = SUB_SETTINGS[inner].base
+        whole = read_taxonomy(folder, base if base in found else _only_setting(root, found))
+        return Release(root, restrict(whole, inner), whole)
+    taxonomy = read_taxonomy(folder, setting or _only_setting(root, found))
+    return Release(root, taxonomy, taxonomy)
+
+
+def _only_setting(root: Path, found: list[str]) -> str:
+    """The one setting among the folder's category lists."""
+    choices = [name for name in found if name not in ("set", "gym530")]
+    if not choices:
+        raise GymQAError(
+            f"{root} is no FineGym release: {annotations_folder(root)} holds no *_categories.txt; check the path"
+        )
+    if len(choices) > 1:
+        raise GymQAError(f"{root} holds the settings {', '.join(choices)}; name the one to use")
+    return choices[0]
 
 
 def _lines(path: Path) -> list[str]:
@@ -185,11 +237,11 @@ def _lines(path: Path) -> list[str]:
 def _read_element(line: str, n_classes: int | None) -> Clip:
     fields = line.split()
     clip_id = fields[0].removesuffix(".mp4")
-    video_id = parse_clip_id(clip_id).video_id
+    video_id = video_of(clip_id)
     if len(fields) == 1:
         return Clip(clip_id, video_id, None)
     label = fields[1]
-    if len(fields) > 2 or not (label.isascii() and label.isdigit()):
+    if len(fields) > 2 or not (label.isascii() and label.isdigit() and len(label) < 10):
         raise GymQAError(f"{line.strip()!r} is not `<clip id> <label>`; write the label as one whole number")
     if n_classes is not None and int(label) >= n_classes:
         raise GymQAError(f"label {label} is out of range; this setting has labels 0 to {n_classes - 1}")

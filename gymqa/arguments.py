@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import docstring_parser
-from jsonargparse import ArgumentError, ArgumentParser
+from jsonargparse import ArgumentError, ArgumentParser, DefaultHelpFormatter
 
 from gymqa.errors import GymQAError
 
@@ -38,7 +38,7 @@ def call(command: Command, arguments: Sequence[str], prog: str) -> None:
 def build_parser(command: Command, prog: str) -> ArgumentParser:
     """Return the parser of one command; it raises ArgumentError rather than leaving the program."""
     text = docstring_parser.parse(inspect.getdoc(command) or "")
-    parser = ArgumentParser(prog=prog, description=text.description, exit_on_error=False)
+    parser = ArgumentParser(prog=prog, description=text.description, exit_on_error=False, formatter_class=_Paragraphs)
     parser.add_argument("--config", action="config", help="YAML file with any of these options.")
     hints = typing.get_type_hints(command)
     parameters = inspect.signature(command).parameters.values()
@@ -53,11 +53,22 @@ def build_parser(command: Command, prog: str) -> ArgumentParser:
     for parameter in parameters:
         name = parameter.name
         if name in flags:
-            parser.add_argument(f"--{name}", action="store_true", help=help_of.get(name))
+            words_of = dict.fromkeys([f"--{name}", f"--{name.replace('_', '-')}"])  # a flag of two words takes both
+            parser.add_argument(*words_of, action="store_true", help=help_of.get(name))
         elif name in lists:
             given = {"required": True} if parameter.default is parameter.empty else {"default": _default(parameter)}
             parser.add_argument(f"--{name}", nargs="+", type=lists[name], help=help_of.get(name), **given)
     return parser
+
+
+class _Paragraphs(DefaultHelpFormatter):
+    """Help that keeps a description's paragraphs, and its examples, which are indented, line by line."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        """Fill each paragraph by itself."""
+        paragraphs = text.split("\n\n")
+        fill = super()._fill_text
+        return "\n\n".join(one if one.startswith(" ") else fill(one, width, indent) for one in paragraphs)
 
 
 def _list_item(hint: Any) -> type | None:

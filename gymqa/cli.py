@@ -15,6 +15,7 @@ COMMANDS = {
     "demo": "the whole road on rendered gymnasts, from video to leaderboard",
     "ask": "ask a question with choices about one video",
     "render": "render a GymSim release in FineGym's format",
+    "dataset": "import another data set: UCF101, HMDB51, Diving48, FineDiving, …",
     "split": "make labelled, unlabelled and validation lists of a release",
     "cache": "decode clips once into a frame cache",
     "train": "train a recognizer with few labels",
@@ -23,7 +24,7 @@ COMMANDS = {
     "finetune": "tune the projector and LoRA adapters of a multimodal model",
     "evaluate": "ask a model every question of a benchmark",
     "report": "make the leaderboard from predictions: table, JSON, page",
-    "questions": "count, build or check multiple-choice questions",
+    "questions": "build, check or count multiple-choice questions; take over released ones",
     "list": "show the names that options take: recognizers, algorithms, benchmarks, …",
 }
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gymqa.errors import GymQAError
-from gymqa.questions import BENCHMARKS, Question, load_questions, save_questions
+from gymqa.questions import ELEMENT_BENCHMARKS, KINDS, MINIMAL_PAIRS, Question, load_questions, save_questions
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -18,8 +18,9 @@ def questions_path(folder: Path, benchmark: str, split: str) -> Path:
     Raises:
         GymQAError: no such benchmark, or a split's name that would lead elsewhere.
     """
-    if benchmark not in BENCHMARKS:
-        raise GymQAError(f"there is no benchmark {benchmark!r}; choose one of {', '.join(BENCHMARKS)}")
+    known = [*ELEMENT_BENCHMARKS, *KINDS[1:], MINIMAL_PAIRS]
+    if benchmark not in known:
+        raise GymQAError(f"there is no benchmark {benchmark!r}; choose one of {', '.join(known)}")
     if not split.replace("_", "").isalnum():
         raise GymQAError(f"{split!r} cannot name a split; use letters, digits and _")
     return folder / benchmark / f"{split}.jsonl"
@@ -59,5 +60,9 @@ def load_gym_qa(folder: Path | str, split: str = "val", benchmark: str = "gym-qa
         event=text,
         set_id=number,
         element=number,
+        kind=text,
+        attributes=List({"question": text, "value": Value("bool")}),
+        group=text,
+        released={"answer_type": text, "dataset": text, "frame_length": number},
     )
     return Dataset.from_list([asdict(question) for question in questions], features=features, split=split)

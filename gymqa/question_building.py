@@ -1,7 +1,8 @@
 """Questions from clips: which elements stand beside the right one, by benchmark.
 
 Gym-QA draws its distractors from all elements, as released; Gym-QA-Hard from the element's set; Gym-New puts the
-direction twin among the choices. Every draw is seeded by clip id, benchmark and seed, so that adding clips changes
+direction twin among the choices; `event` draws from the apparatus, `attribute` from the elements that differ in one
+decision. Every draw is seeded by clip id, benchmark and seed, so that adding clips changes
 no other question; the right letter is uniform, so letters balance in aggregate.
 """
 
@@ -10,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from gymqa.annotations import Clip
 from gymqa.draws import Draws
 from gymqa.errors import GymQAError
-from gymqa.questions import BENCHMARKS, LETTERS, QUESTION_TEXT, TIERS, Question
+from gymqa.questions import ELEMENT_BENCHMARKS, LETTERS, QUESTION_TEXT, TIERS, Question
 from gymqa.taxonomy import Element, Taxonomy
 
 Distractor = tuple[str, Element]
@@ -23,19 +24,20 @@ def build_questions(
     """One question a clip, in the clips' order; for gym-new only of clips whose element has a direction twin.
 
     Choices are display names, and no two of them share a plain name. Where a tier has too few elements the rest
-    comes from the next (set, event, random), and `drawn_tier` says so.
+    comes from the next (set, event, random), and `drawn_tier` says so; so does a question of elements without
+    decision trees.
 
     Raises:
         GymQAError: an unknown benchmark, a clip without a label of the taxonomy, or too few elements for n_choices.
     """
-    if benchmark not in BENCHMARKS:
-        raise GymQAError(f"there is no benchmark {benchmark!r}; choose one of {', '.join(BENCHMARKS)}")
+    if benchmark not in ELEMENT_BENCHMARKS:
+        raise GymQAError(f"there is no benchmark {benchmark!r}; choose one of {', '.join(ELEMENT_BENCHMARKS)}")
     names = len({element.name for element in taxonomy.elements})
     if not 2 <= n_choices <= min(names, len(LETTERS)):
         most = min(names, len(LETTERS))
         raise GymQAError(f"questions of {taxonomy.setting} can have 2 to {most} choices, not {n_choices}")
     builder = _Builder(taxonomy, benchmark, seed, n_choices)
-    labelled = ((clip, _label(clip, taxonomy)) for clip in clips)
+    labelled = ((clip, label_of(clip, taxonomy)) for clip in clips)
     return [builder.build(clip, label) for clip, label in labelled if builder.has_question(label)]
 
 
@@ -44,7 +46,7 @@ class _Builder:
 
     def __init__(self, taxonomy: Taxonomy, benchmark: str, seed: int, n_choices: int) -> None:
         self.taxonomy, self.benchmark, self.seed, self.n_choices = taxonomy, benchmark, seed, n_choices
-        self.tier = BENCHMARKS[benchmark]
+        self.tier = ELEMENT_BENCHMARKS[benchmark]
         self._pools: dict[int, list[tuple[str, list[Element]]]] = {}
         self._pairs: dict[int, list[list[tuple[Element, Element]]]] = {}
 
@@ -69,6 +71,7 @@ class _Builder:
             event=element.event,
             set_id=element.set_id,
             element=label,
+            attributes=element.attributes,
         )
 
     def _choose(self, element: Element, draws: Draws) -> list[Distractor]:
@@ -86,6 +89,8 @@ class _Builder:
     def _candidates(self, element: Element, draws: Draws) -> Iterator[Distractor]:
         if self.tier == "twin":
             yield from self._twins(element, draws)
+        if self.tier == "attribute":
+            yield from self._neighbours(element, draws)
         for tier, pool in self._tiers(element):
             for other in draws.shuffled(pool):
                 yield tier, other
@@ -106,6 +111,21 @@ class _Builder:
                 open_places -= 2
                 yield from (("twin", other) for other in pair)
 
+    def _neighbours(self, element: Element, draws: Draws) -> Iterator[Distractor]:
+        """The elements that differ in one decision; those that differ in one from each other as well come first.
+
+        Where the right element alone is close to all others, the middle gives it away with no video seen.
+        """
+        apart = self.taxonomy.one_decision_apart
+        left = list(draws.shuffled([self.taxonomy.elements[label] for label in apart(element.label)]))
+        ties = dict.fromkeys((other.label for other in left), 0)
+        while left:
+            other = max(left, key=lambda one: ties[one.label])
+            left.remove(other)
+            yield "attribute", other
+            for label in apart(other.label).keys() & ties.keys():
+                ties[label] += 1
+
     def _pairs_near(self, element: Element) -> list[list[tuple[Element, Element]]]:
         """The other pairs of the element's event: those with a member in its set, those without."""
         if element.label not in self._pairs:
@@ -120,10 +140,12 @@ class _Builder:
         """The pools to draw singles from, in order; an element stands in the first it belongs to."""
         if element.label not in self._pools:
             others = [other for other in self.taxonomy.elements if other.label != element.label]
+            elsewhere = [other for other in others if other.event != element.event]
+            in_event = [other for other in others if other.event == element.event]
             pools = [("random", others)]
-            if self.tier != "random":
-                elsewhere = [other for other in others if other.event != element.event]
-                in_event = [other for other in others if other.event == element.event]
+            if self.tier == "event":
+                pools = [("event", in_event), ("random", elsewhere)]
+            elif self.tier != "random":
                 in_set = [other for other in in_event if other.set_id == element.set_id]
                 beyond = [other for other in in_event if other.set_id != element.set_id]
                 pools = [("set", in_set), ("event", beyond), ("random", elsewhere)]
@@ -131,7 +153,12 @@ class _Builder:
         return self._pools[element.label]
 
 
-def _label(clip: Clip, taxonomy: Taxonomy) -> int:
+def label_of(clip: Clip, taxonomy: Taxonomy) -> int:
+    """The clip's label.
+
+    Raises:
+        GymQAError: it has none, or none of the taxonomy's.
+    """
     if clip.label is None:
         raise GymQAError(f"clip {clip.id} is unlabelled; questions need its element")
     if not 0 <= clip.label < len(taxonomy):

@@ -1,87 +1,38 @@
-"""What a question set gives away: repeats, letters, and what guessing from the apparatus or the set alone scores.
+"""What a question set gives away: repeats, letters, and what guessing from the apparatus, the set or a decision scores.
 
 It reads Gym-QA's released JSON, and our own question files as well.
 """
 
-import re
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from gymqa.annotations import annotations_folder, open_release, parse_clip_id, read_element_list
-from gymqa.atomic import read_json
+from gymqa.annotations import annotations_folder, open_release, read_element_list
 from gymqa.errors import GymQAError
-from gymqa.questions import LETTERS, Question, load_questions, validate_file
+from gymqa.published import PublishedQuestion, read_published
+from gymqa.questions import LETTERS, Question, load_questions
 from gymqa.taxonomy import Element, Taxonomy, read_taxonomy
 
-_LETTER = re.compile(r"(?:^|(?<=\s))([A-Z])\.")
+_EVENT, _SET = attrgetter("event"), attrgetter("set_id")
 _LISTS = ("val_element", "train_element_v1.1", "train_element_v1.0", "train_element")
 
 
 @dataclass(frozen=True, slots=True)
-class PublishedQuestion:
-    """One entry of the released JSON. Unlike in a Question, choices may repeat: 92 of 8,521 do."""
+class _Case:
+    """A question as the statistics see it.
 
-    id: str
-    clip_id: str
+    `meanings` are the elements that each choice may name; None where the choices are no elements (Yes, 2 turns).
+    """
+
     video_id: str
     text: str
     choices: tuple[str, ...]
     answer: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Case:
-    """A question as the statistics see it; `meanings` are the elements that each choice may name."""
-
-    video_id: str
-    choices: tuple[str, ...]
-    answer: int
     truth: Element
-    meanings: tuple[list[Element], ...]
-
-
-def split_choices(text: str, known: Callable[[str], bool] | None = None) -> tuple[str, tuple[str, ...]]:
-    """Take "What … performing? A.x B.y C.z D.w" apart: the question and its choices, blanks collapsed.
-
-    Names may hold dots and capitals themselves ("0.5 turn", "over HB to hang", even "plan B. take-off"): the reading
-    whose choices are all `known` is taken; where there is none, each letter's earliest mark.
-
-    Raises:
-        GymQAError: there are no two lettered choices, or one of them is empty.
-    """
-    marks = list(_LETTER.finditer(text))
-    cut = (_known_reading(text, marks, known, []) if known else None) or _first_reading(marks)
-    ends = [mark.start() for mark in cut[1:]] + [len(text)]
-    choices = tuple(_between(text, mark, end) for mark, end in zip(cut, ends, strict=False))
-    if len(choices) < 2 or not all(choices):
-        raise GymQAError(f"{text!r} does not hold lettered choices; write them as `… A.first B.second`")
-    return text[: cut[0].start()].strip(), choices
-
-
-def read_published(path: Path, taxonomy: Taxonomy | None = None) -> list[PublishedQuestion]:
-    """Read Gym-QA's released JSON; with a taxonomy, its names help to take the choices apart.
-
-    Raises:
-        GymQAError: the file is missing or not JSON, or an entry is wrong (named by its id).
-    """
-    entries = read_json(path)
-    if not isinstance(entries, dict) or not entries:
-        raise GymQAError(f"{path} is no Gym-QA file: an object of questions by id is expected")
-    known = None if taxonomy is None else lambda name: bool(taxonomy.named(name))
-    questions = []
-    for question_id, entry in entries.items():
-        try:
-            text, choices = split_choices(entry["question"], known)
-            answer, clip_id = _letter_index(entry["answer"], len(choices)), entry["video"]
-            video_id = parse_clip_id(clip_id).video_id
-        except (KeyError, TypeError, ValueError, GymQAError) as error:
-            reason = str(error) if isinstance(error, GymQAError) else repr(error)
-            raise GymQAError(f"{path}: question {question_id}: {reason}") from error
-        questions.append(PublishedQuestion(question_id, clip_id, video_id, text, choices, answer))
-    return questions
+    meanings: tuple[list[Element], ...] | None
 
 
 def released_stats(file: Path, finegym: Path, setting: str = "gym99") -> dict[str, Any]:
@@ -95,17 +46,48 @@ def released_stats(file: Path, finegym: Path, setting: str = "gym99") -> dict[st
     return stats(read_published(file, taxonomy), taxonomy, read_labels(folder, setting))
 
 
-def file_stats(file: Path, finegym: Path, setting: str | None = None) -> dict[str, Any]:
+def file_stats(file: Path, finegym: Path, setting: str | None = None, others: Sequence[Path] = ()) -> dict[str, Any]:
     """The statistics of either kind of file: our own question files end in .jsonl, the released ones in .json.
 
-    `setting` may be left out for a release that has only one; a released file is taken to be of gym99.
+    `setting` may be left out for a release that has only one; a released file is taken to be of gym99. `others` are
+    question files or element lists of other splits; with them, `video_overlap` is added (see there).
 
     Raises:
-        GymQAError: as `released_stats`.
+        GymQAError: as `released_stats`, or one of the others is missing or wrong.
     """
     if file.suffix == ".jsonl":
-        return stats(load_questions(file), open_release(finegym, setting).taxonomy)
-    return released_stats(file, finegym, setting or "gym99")
+        asked = load_questions(file)
+        found = stats(asked, open_release(finegym, setting).taxonomy)
+        videos = [question.video_id for question in asked]
+    else:
+        found = released_stats(file, finegym, setting or "gym99")
+        videos = [question.video_id for question in read_published(file)]
+    overlaps = {str(other): video_overlap(videos, videos_of(other)) for other in others}
+    return {**found, "video_overlap": overlaps} if overlaps else found
+
+
+def video_overlap(videos: Sequence[str], others: Iterable[str]) -> dict[str, Any]:
+    """How many of the videos another split has as well, and the share of the questions asked about them.
+
+    Args:
+        videos: the video of each question.
+        others: the other split's videos.
+    """
+    shared = set(videos) & set(others)
+    return {"videos": len(shared), "of_questions": _mean(video in shared for video in videos)}
+
+
+def videos_of(file: Path) -> list[str]:
+    """The videos of a question file (.jsonl ours, .json released) or of an element list, one a question or clip.
+
+    Raises:
+        GymQAError: the file is missing or wrong.
+    """
+    if file.suffix == ".jsonl":
+        return [question.video_id for question in load_questions(file)]
+    if file.suffix == ".json":
+        return [question.video_id for question in read_published(file)]
+    return [clip.video_id for clip in read_element_list(file)]
 
 
 def read_labels(annotations: Path, setting: str) -> dict[str, int]:
@@ -117,23 +99,6 @@ def read_labels(annotations: Path, setting: str) -> dict[str, int]:
     return {clip.id: clip.label for path in found for clip in read_element_list(path) if clip.label is not None}
 
 
-def file_problems(file: Path) -> list[str]:
-    """What is wrong with a question file of either kind (.jsonl ours, .json released), a sentence a question.
-
-    Raises:
-        GymQAError: the file is missing, or is no file of questions at all.
-    """
-    if file.suffix == ".jsonl":
-        return validate_file(file)
-    repeats = ((question, Counter(question.choices)) for question in read_published(file))
-    return [
-        f"{file}: question {question.id} offers the choice {choice!r} {count} times; replace the others"
-        for question, choices in repeats
-        for choice, count in choices.items()
-        if count > 1
-    ]
-
-
 def stats(
     questions: Sequence[PublishedQuestion] | Sequence[Question],
     taxonomy: Taxonomy,
@@ -141,15 +106,20 @@ def stats(
 ) -> dict[str, Any]:
     """Counts and shortcuts of a question set, fit for JSON; rates in [0, 1], to three decimals.
 
-    The oracles know the apparatus (event) or the set of the clip and nothing else, and guess evenly among the
-    letters left: expected accuracy, no draw. A name that two elements share may mean either, so a letter stays when
-    any element of its name is of the right event (or set); a right answer that stands twice counts for one of its
-    letters only, as scored by letter. `labels` (clip id -> label) are needed for published questions.
+    The oracles know the apparatus (event), the set, or the set and one decision of the clip's tree (attribute: each
+    decision in turn) and nothing else, and guess evenly among the letters left: expected accuracy, no draw. A name
+    that two elements share may mean either, so a letter stays when any element of its name fits; an element that a
+    decision was never asked of fits as well. Choices that are no elements all stay. A right answer that stands twice
+    counts for one of its letters only, as scored by letter. `labels` (clip id -> label) are needed for published
+    questions.
 
-    Returns: n, videos, n_choices (the sizes that occur), letters (how often each is right), repeated_choices,
-        repeated_answers (questions whose right choice stands twice), wrong_answers (the right choice is not the
-        clip's element), chance, oracle_event, oracle_set, no_distractor_of_event, no_distractor_of_set (shares of
-        the questions), longest_choice (accuracy of always taking the longest).
+    Returns: n, videos, n_choices (the sizes that occur), letters (how often each is right), drawn_tiers (of our own
+        questions: the lowest tier of their distractors), groups (minimal pairs), repeated_choices, repeated_answers
+        (questions whose right choice stands twice), wrong_answers (the right choice is not the clip's element),
+        chance, oracle_event, oracle_set, oracle_attribute, no_distractor_of_event, no_distractor_of_set (shares of
+        the questions), and what it scores to take always: longest_choice, letter_prior (the letter most often right),
+        most_frequent_answer (the choice most often right here, for the same text), middle_choice (the one that
+        differs in one decision from most of the others).
 
     Raises:
         GymQAError: no question, a clip without a label, or a choice that no element is named.
@@ -157,85 +127,98 @@ def stats(
     if not questions:
         raise GymQAError("there is no question to count; check that the file holds some")
     cases = [_case(question, taxonomy, labels or {}) for question in questions]
+    own = [question for question in questions if isinstance(question, Question)]
     letters = Counter(LETTERS[case.answer] for case in cases)
-    events = [_left(case, lambda element: element.event) for case in cases]
-    sets = [_left(case, lambda element: element.set_id) for case in cases]
+    events = [_left(case, _EVENT) for case in cases]
+    sets = [_left(case, _SET) for case in cases]
+    decisions = {one.label: {a.question: a.value for a in one.attributes} for one in taxonomy.elements}
     return {
         "n": len(cases),
         "videos": len({case.video_id for case in cases}),
         "n_choices": sorted({len(case.choices) for case in cases}),
         "letters": dict(sorted(letters.items())),
+        "drawn_tiers": dict(sorted(Counter(question.drawn_tier for question in own).items())),
+        "groups": len({question.group for question in own} - {""}),
         "repeated_choices": sum(len(set(case.choices)) < len(case.choices) for case in cases),
         "repeated_answers": sum(case.choices.count(case.choices[case.answer]) > 1 for case in cases),
-        "wrong_answers": sum(case.truth not in case.meanings[case.answer] for case in cases),
+        "wrong_answers": sum(map(_is_wrong, cases)),
         "chance": _mean(1 / len(case.choices) for case in cases),
         "oracle_event": _mean(1 / left for left in events),
         "oracle_set": _mean(1 / left for left in sets),
+        "oracle_attribute": _mean(_one_decision(case, decisions) for case in cases),
         "no_distractor_of_event": _mean(left == 1 for left in events),
         "no_distractor_of_set": _mean(left == 1 for left in sets),
-        "longest_choice": _mean(_longest(case) for case in cases),
+        "longest_choice": _mean(_best(case, [len(choice) for choice in case.choices]) for case in cases),
+        "letter_prior": round(max(letters.values()) / len(cases), 3),
+        "most_frequent_answer": _most_frequent(cases),
+        "middle_choice": _mean(_middle(case, taxonomy) for case in cases),
     }
 
 
 def _case(question: PublishedQuestion | Question, taxonomy: Taxonomy, labels: dict[str, int]) -> _Case:
+    parts = question.video_id, question.text, question.choices, question.answer
     if isinstance(question, Question):
-        if max(question.choice_labels) >= len(taxonomy):
+        if max((question.element, *question.choice_labels)) >= len(taxonomy):
             raise GymQAError(f"question {question.id} has labels beyond {taxonomy.setting}'s; name its own setting")
-        meanings = tuple([taxonomy.elements[label]] for label in question.choice_labels)
         truth = taxonomy.elements[question.element]
-        return _Case(question.video_id, question.choices, question.answer, truth, meanings)
-    if question.clip_id not in labels:
+        if question.released is None:
+            meanings = tuple([taxonomy.elements[label]] for label in question.choice_labels)
+            return _Case(*parts, truth, meanings or None)
+    elif question.clip_id in labels:
+        truth = taxonomy.elements[labels[question.clip_id]]
+    else:
         raise GymQAError(f"question {question.id}: clip {question.clip_id} is in no element list of {taxonomy.setting}")
-    meanings = tuple(taxonomy.named(choice) or [taxonomy.find(choice)] for choice in question.choices)
-    truth = taxonomy.elements[labels[question.clip_id]]
-    return _Case(question.video_id, question.choices, question.answer, truth, meanings)
+    return _Case(*parts, truth, tuple(taxonomy.named(choice) or [taxonomy.find(choice)] for choice in question.choices))
 
 
-def _left(case: _Case, group: Callable[[Element], str | int]) -> int:
-    """How many letters an oracle that knows the clip's group cannot rule out."""
-    return sum(any(group(element) == group(case.truth) for element in meaning) for meaning in case.meanings)
+def _is_wrong(case: _Case) -> bool:
+    return case.meanings is not None and case.truth not in case.meanings[case.answer]
 
 
-def _longest(case: _Case) -> float:
-    """Expected accuracy of taking the longest choice, evenly among those of the same length."""
-    most = max(map(len, case.choices))
-    longest = [index for index, choice in enumerate(case.choices) if len(choice) == most]
-    return (case.answer in longest) / len(longest)
+def _left(case: _Case, group: Callable[[Element], Any]) -> int:
+    """How many letters an oracle that knows the clip's group cannot rule out; 1 where even the answer is wrong."""
+    if case.meanings is None:
+        return len(case.choices)
+    true = group(case.truth)
+    return max(1, sum(any(group(element) == true for element in meaning) for meaning in case.meanings))
 
 
-def _mean(values: Iterator[float]) -> float:
+def _one_decision(case: _Case, decisions: dict[int, dict[str, bool]]) -> float:
+    """Expected accuracy of knowing the set and one decision of the clip's element, averaged over the decisions."""
+    if case.meanings is None:
+        return 1 / len(case.choices)
+    known, place = case.truth.attributes, case.truth.set_id
+    if not known:
+        return 1 / _left(case, _SET)
+    in_set = [[decisions[one.label] for one in meaning if one.set_id == place] for meaning in case.meanings]
+    left = (
+        sum(any(tree.get(one.question, one.value) is one.value for tree in trees) for trees in in_set) for one in known
+    )
+    return sum(1 / max(1, letters) for letters in left) / len(known)
+
+
+def _best(case: _Case, points: Sequence[float]) -> float:
+    """Expected accuracy of taking the choice with the most points, evenly among equals."""
+    most = max(points)
+    best = [index for index, value in enumerate(points) if value == most]
+    return (case.answer in best) / len(best)
+
+
+def _most_frequent(cases: Sequence[_Case]) -> float:
+    right: dict[str, Counter[str]] = defaultdict(Counter)
+    for case in cases:
+        right[case.text][case.choices[case.answer]] += 1
+    return _mean(_best(case, [right[case.text][choice] for choice in case.choices]) for case in cases)
+
+
+def _middle(case: _Case, taxonomy: Taxonomy) -> float:
+    if case.meanings is None:
+        return 1 / len(case.choices)
+    meant = [meaning[0].label for meaning in case.meanings]
+    near = [taxonomy.one_decision_apart(label) for label in meant]
+    return _best(case, [sum(other in ours for other in meant) for ours in near])
+
+
+def _mean(values: Iterable[float]) -> float:
     numbers = list(values)
     return round(sum(numbers) / len(numbers), 3)
-
-
-def _letter_index(letter: str, n_choices: int) -> int:
-    if not isinstance(letter, str) or len(letter) != 1 or letter not in LETTERS[:n_choices]:
-        raise ValueError(f"the answer {letter!r} is no letter of {n_choices} choices")
-    return LETTERS.index(letter)
-
-
-def _first_reading(marks: list[re.Match[str]]) -> list[re.Match[str]]:
-    """The earliest A, the earliest B after it, and so on: the longest run there is."""
-    cut: list[re.Match[str]] = []
-    for mark in marks:
-        if len(cut) < len(LETTERS) and mark[1] == LETTERS[len(cut)]:
-            cut.append(mark)
-    return cut
-
-
-def _known_reading(
-    text: str, marks: list[re.Match[str]], known: Callable[[str], bool], cut: list[re.Match[str]]
-) -> list[re.Match[str]] | None:
-    """Extend `cut` so that every choice is a known name; None where that cannot be."""
-    for place, mark in enumerate(marks):
-        fits = len(cut) < len(LETTERS) and mark[1] == LETTERS[len(cut)]
-        if fits and (not cut or known(_between(text, cut[-1], mark.start()))):
-            found = _known_reading(text, marks[place + 1 :], known, [*cut, mark])
-            if found is not None:
-                return found
-    whole = len(cut) >= 2 and known(_between(text, cut[-1], len(text)))
-    return cut if whole else None
-
-
-def _between(text: str, mark: re.Match[str], end: int) -> str:
-    return " ".join(text[mark.end() : end].split())

@@ -1,35 +1,50 @@
 """The nouns of the benchmark: Question, Answer, Prediction; their files, one JSON object a line."""
 
-import json
-import types
-import typing
 from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from gymqa.atomic import write_text
+from gymqa.decision_trees import Attribute
 from gymqa.errors import GymQAError
+from gymqa.records import decode, encode
 
 QUESTION_TEXT = "What gymnastics move is this athlete performing?"
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-TIERS = ("twin", "set", "event", "random")
-"""Where distractors come from, the hardest first; a question falls back along this order."""
+TIERS = ("attribute", "twin", "set", "event", "random")
+"""Where distractors come from, the hardest first; a question falls back along this order, leaving out the twin."""
 BENCHMARKS = {"gym-qa": "random", "gym-qa-hard": "set", "gym-new": "twin"}
 """Benchmark -> tier of its distractors."""
+ELEMENT_BENCHMARKS = {**BENCHMARKS, "event": "event", "attribute": "attribute"}
+"""All sets of questions that ask for the element; a tier that no published benchmark has goes by its own name."""
+KINDS = ("element", "decision", "counting", "direction", "shape")
+"""What is asked: the element's name, one yes/no decision of its tree, or what its name says of the movement."""
+MINIMAL_PAIRS = "minimal-pairs"
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """What an entry of Gym-QA's released JSON holds besides the question; `frame_length` counts the clip's frames."""
+
+    answer_type: str
+    dataset: str
+    frame_length: int
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
     """One multiple-choice question about one clip.
 
-    `answer` is the index of the right choice, `choice_labels` the class labels behind the choices, `element` the
-    clip's own label, with its `event` and `set_id`. `tier` is what was asked for, `drawn_tier` the lowest tier that
-    a distractor came from.
+    `answer` is the index of the right choice, `choice_labels` the class labels behind the choices (empty where the
+    choices are no elements), `element` the clip's own label, with its `event`, `set_id` and the `attributes` of its
+    decision tree. `tier` is what was asked for, `drawn_tier` the lowest tier that a distractor came from. `group`
+    is the id of the minimal pair it belongs to, if any. `released` marks a question taken over as it was published.
 
     Raises:
-        GymQAError: choices that are equal (as text or as element), or an answer that is not the clip's element.
+        GymQAError: choices that are equal (as text or as element), or an answer that the clip's element denies; both
+            are let through in a released question, for `validate` to find.
     """
 
     id: str
@@ -44,15 +59,23 @@ class Question:
     event: str
     set_id: int
     element: int
+    kind: str = "element"
+    attributes: tuple[Attribute, ...] = ()
+    group: str = ""
+    released: Released | None = None
 
     def __post_init__(self) -> None:
-        problem = _problem(self)
+        problem = _impossible(self) or (None if self.released else flaw(self))
         if problem:
             raise GymQAError(f"question {self.id} {problem}")
 
     @property
     def benchmark(self) -> str:
-        """The benchmark of the question's tier; the tier itself where no benchmark has it."""
+        """The set of questions it belongs to: minimal pairs, its kind, or the benchmark of its tier."""
+        if self.group:
+            return MINIMAL_PAIRS
+        if self.kind != "element":
+            return self.kind
         return next((name for name, tier in BENCHMARKS.items() if tier == self.tier), self.tier)
 
     @property
@@ -108,7 +131,6 @@ class Prediction:
 
 
 Noun = TypeVar("Noun", Question, Answer, Prediction)
-_HINTS: dict[type, dict[str, Any]] = {kind: typing.get_type_hints(kind) for kind in (Question, Answer, Prediction)}
 
 
 def format_question(question: Question) -> str:
@@ -119,7 +141,7 @@ def format_question(question: Question) -> str:
 
 def to_line(noun: Question | Answer | Prediction) -> str:
     """One line of JSON, without its line break."""
-    return json.dumps(asdict(noun), ensure_ascii=False)
+    return encode(noun)
 
 
 def from_line(kind: type[Noun], line: str) -> Noun:
@@ -128,22 +150,7 @@ def from_line(kind: type[Noun], line: str) -> Noun:
     Raises:
         GymQAError: no JSON object, a field missing, unknown or of another type, or an impossible Question.
     """
-    try:
-        record = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise GymQAError(f"not a line of JSON ({error})") from error
-    if not isinstance(record, dict):
-        raise GymQAError(f"a {kind.__name__} is a JSON object, not {type(record).__name__}")
-    hints = _HINTS[kind]
-    if record.keys() != hints.keys():
-        names = ", ".join(sorted(record.keys() ^ hints.keys()))
-        raise GymQAError(f"these fields are missing or unknown in a {kind.__name__}: {names}")
-    values = {name: tuple(value) if isinstance(value, list) else value for name, value in record.items()}
-    for name, value in values.items():
-        if not _fits(value, hints[name]):
-            raise GymQAError(f"{name} of a {kind.__name__} cannot be {record[name]!r}")
-    make: Callable[..., Noun] = kind  # the types of its fields are checked above
-    return make(**values)
+    return decode(kind, line)
 
 
 def save_questions(path: Path, questions: Iterable[Question]) -> None:
@@ -169,14 +176,21 @@ def load_predictions(path: Path) -> list[Prediction]:
     return _load(Prediction, path)
 
 
-def validate(questions: Iterable[Question]) -> list[str]:
-    """Problems of a whole set, a sentence each; what is wrong inside one question its constructor refuses."""
-    counts = Counter(question.id for question in questions)
+def validate(questions: Iterable[Question], as_released: bool = False) -> list[str]:
+    """Problems of a whole set, a sentence each; what is wrong inside one question its constructor refuses.
+
+    A released question's repeated choices and wrong answers are problems, unless `as_released`.
+    """
+    asked = list(questions)
+    counts = Counter(question.id for question in asked)
     repeated = {id: count for id, count in counts.items() if count > 1}
-    return [f"question {id} stands there {count} times; give each its own id" for id, count in repeated.items()]
+    problems = [f"question {id} stands there {count} times; give each its own id" for id, count in repeated.items()]
+    if not as_released:
+        problems += [f"question {one.id} {found}" for one in asked if one.released and (found := flaw(one))]
+    return problems
 
 
-def validate_file(path: Path) -> list[str]:
+def validate_file(path: Path, as_released: bool = False) -> list[str]:
     """Every problem of a questions file, a sentence each, instead of stopping at the first.
 
     Raises:
@@ -190,21 +204,38 @@ def validate_file(path: Path) -> list[str]:
             problems.append(f"{place}: {error}")
     if not questions and not problems:
         problems.append(f"{path} holds no question")
-    return problems + validate(questions)
+    return problems + validate(questions, as_released)
 
 
-def _problem(question: Question) -> str | None:
+def flaw(question: Question) -> str | None:
+    """What makes a question unfair though it can be asked: equal choices, or an answer that is not true."""
     choices, labels = question.choices, question.choice_labels
-    if not 2 <= len(choices) <= len(LETTERS):
-        return f"has {len(choices)} choices; give it 2 to {len(LETTERS)}"
     plain = Counter(" ".join(choice.split()).casefold() for choice in choices)
     repeated = next((choice for choice, count in plain.items() if count > 1), None)
     if repeated is not None:
         return f"offers the choice {repeated!r} twice; replace one of the two"
-    if len(labels) != len(choices) or len(set(labels)) != len(labels):
+    if len(set(labels)) != len(labels):
         return f"has the choice labels {list(labels)}; give each of its {len(choices)} choices a label of its own"
-    if not 0 <= question.answer < len(choices) or labels[question.answer] != question.element:
+    if labels and labels[question.answer] != question.element:
         return f"has the answer {question.answer}, which is not its clip's element; correct the answer"
+    truth = Attribute(question.text, choices[question.answer] == "Yes")
+    if question.kind == "decision" and truth not in question.attributes:
+        return f"has the answer {choices[question.answer]}, which its clip's decision tree denies; correct the answer"
+    return None
+
+
+def _impossible(question: Question) -> str | None:
+    choices, labels = question.choices, question.choice_labels
+    if not 2 <= len(choices) <= len(LETTERS):
+        return f"has {len(choices)} choices; give it 2 to {len(LETTERS)}"
+    if question.kind not in KINDS:
+        return f"is of the kind {question.kind!r}; use {', '.join(KINDS)}"
+    if len(labels) != (len(choices) if question.kind == "element" else 0):
+        return f"has the choice labels {list(labels)}; give one for each choice that is an element, and no other"
+    if question.kind == "decision" and {*choices} != {"Yes", "No"}:
+        return f"offers {', '.join(choices)}; a decision is answered by Yes or No"
+    if not 0 <= question.answer < len(choices):
+        return f"has the answer {question.answer}, which is not one of its choices; give an index from 0"
     if {question.tier, question.drawn_tier} - set(TIERS):
         return f"has the tiers {question.tier!r} and {question.drawn_tier!r}; use {', '.join(TIERS)}"
     return None
@@ -231,14 +262,3 @@ def _lines(path: Path) -> list[tuple[str, str]]:
             f"{path} cannot be read as text ({error}); check that it holds one JSON object a line"
         ) from error
     return [(f"{path}:{number}", line) for number, line in enumerate(lines, start=1) if line.strip()]
-
-
-def _fits(value: Any, hint: Any) -> bool:
-    """Whether a JSON value (lists as tuples) has the annotated type; True and False are no numbers."""
-    if isinstance(hint, types.UnionType):
-        return any(_fits(value, option) for option in typing.get_args(hint))
-    if typing.get_origin(hint) is tuple:
-        return isinstance(value, tuple) and all(_fits(item, typing.get_args(hint)[0]) for item in value)
-    if hint is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    return isinstance(value, hint) and not (hint is int and isinstance(value, bool))

@@ -11,14 +11,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from gymqa.atomic import read_json
+from gymqa.decision_trees import TREE_FILES, Attribute, deciding, read_decision_trees
 from gymqa.errors import GymQAError
 
 EVENTS = ("VT", "FX", "BB", "UB")
-SET_LINE = re.compile(r"set:\s*(\d+);\s*(\S+)")
-ELEMENT_LINE = re.compile(r"Clabel:\s*(\d+);\s*set:\s*(\d+);\s*Glabel:\s*(\d+);\s*\((\w+)\)\s*(.+)")
-GLOBAL_LINE = re.compile(r"Glabel:\s*(\d+);\s*set:\s*(\d+);\s*\((\w+)\)\s*(.+)")
-TREE_FILES = ("glabel_to_Qtree.json", "finegym_glabel_to_Qtree.json")
+SET_LINE = re.compile(r"set:\s*(\d{1,9});\s*(\S+)", re.ASCII)
+ELEMENT_LINE = re.compile(
+    r"Clabel:\s*(\d{1,9});\s*set:\s*(\d{1,9});\s*Glabel:\s*(\d{1,9});\s*\((\w+)\)\s*(\S.*)", re.ASCII
+)
+GLOBAL_LINE = re.compile(r"Glabel:\s*(\d{1,9});\s*set:\s*(\d{1,9});\s*\((\w+)\)\s*(\S.*)", re.ASCII)
 
 # What turns over when a move is done in the other direction. On vault the direction is the entry's as well: a vault
 # off backwards is entered by a round-off, one off forwards by a handspring.
@@ -43,20 +44,12 @@ class Set:
 
 
 @dataclass(frozen=True, slots=True)
-class Attribute:
-    """One yes/no decision of an element's decision tree."""
-
-    question: str
-    value: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Element:
     """One class: `label` in its setting, `glabel` in the list of 530.
 
     `name` is FineGym's without the apparatus, blanks collapsed; 99 classes have 89 of them. `display_name` is unique
     in the setting: a name of two events gets its apparatus, "(BB) …", one of two sets of an event its set,
-    "(BB dismounts) …".
+    "(BB dismounts) …". `attributes` are the decisions of its tree, root first; `code` is FIG's number of the element.
     """
 
     label: int
@@ -66,6 +59,7 @@ class Element:
     name: str
     display_name: str
     attributes: tuple[Attribute, ...]
+    code: str = ""
 
 
 @dataclass(frozen=True)
@@ -116,6 +110,17 @@ class Taxonomy:
         """The other elements of the element's event, by label."""
         return [element for element in self._by_event[self.elements[label].event] if element.label != label]
 
+    def one_decision_apart(self, label: int) -> dict[int, str]:
+        """Labels of the elements of its set that differ from it in exactly one decision, each with that question.
+
+        See `gymqa.decision_trees.deciding`; where there are no decision trees, no element is.
+        """
+        if label not in self._apart:
+            own = self.elements[label].attributes
+            found = {other.label: deciding(own, other.attributes) for other in self.same_set(label)}
+            self._apart[label] = {other: question for other, question in found.items() if question is not None}
+        return self._apart[label]
+
     def twin(self, label: int) -> Element | None:
         """The element that differs in direction only, if any; the twin's twin is the element itself.
 
@@ -123,6 +128,10 @@ class Taxonomy:
         FX_back_salto): a salto on the beam is no twin of one off it.
         """
         return self._twins.get(label)
+
+    @cached_property
+    def _apart(self) -> dict[int, dict[int, str]]:
+        return {}
 
     @cached_property
     def _by_set(self) -> dict[int, list[Element]]:
@@ -163,47 +172,28 @@ def read_taxonomy(annotations: Path, setting: str) -> Taxonomy:
     """
     sets = _read_sets(annotations / "set_categories.txt")
     trees = next((annotations / name for name in TREE_FILES if (annotations / name).is_file()), None)
-    attributes = read_decision_trees(trees) if trees else None
+    decided = read_decision_trees(trees) if trees else None
     path = annotations / f"{setting}_categories.txt"
     elements: list[Element] = []
+    seen: set[int | tuple[int, str]] = set()
     for place, line in _lines(path):
         label, set_id, glabel, event, name = _read_element(line, place)
         if label != len(elements):
             raise GymQAError(f"{place}: label {label} where {len(elements)} is next; labels count up from 0")
         if set_id not in sets or sets[set_id].event != event:
             raise GymQAError(f"{place}: set {set_id} is not a set of {event}; see {annotations / 'set_categories.txt'}")
-        if attributes is not None and glabel not in attributes:
+        if decided is not None and glabel not in decided:
             raise GymQAError(f"{place}: {trees} has no decision tree for Glabel {glabel}; take both from one release")
-        element_attributes = attributes[glabel] if attributes is not None else ()
-        elements.append(Element(label, glabel, set_id, event, name, name, element_attributes))
+        if (set_id, name) in seen:
+            raise GymQAError(f"{place}: set {set_id} has two elements {name!r}; give them names that differ")
+        if glabel in seen:
+            raise GymQAError(f"{place}: Glabel {glabel} stands there a second time; remove one of its lines")
+        seen |= {(set_id, name), glabel}
+        decisions, code = (decided[glabel].decisions, decided[glabel].code) if decided is not None else ((), "")
+        elements.append(Element(label, glabel, set_id, event, name, name, decisions, code))
+    if not elements:
+        raise GymQAError(f"{path} lists no element; take the category list from the release again")
     return Taxonomy(setting, _with_display_names(elements, sets), tuple(sets.values()))
-
-
-def read_decision_trees(path: Path) -> dict[int, tuple[Attribute, ...]]:
-    """Read the decisions that lead to each global label.
-
-    Raises:
-        GymQAError: the file is missing or an entry lacks `questions`, or `BTcode` is not one 0 or 1 a question.
-    """
-    trees: dict[int, tuple[Attribute, ...]] = {}
-    entries = read_json(path)
-    if not isinstance(entries, dict):
-        raise GymQAError(f"{path} is no decision-tree file: an object of global labels is expected")
-    for glabel, entry in entries.items():
-        try:
-            trees[int(glabel)] = _read_tree(entry)
-        except (KeyError, TypeError, ValueError) as error:
-            raise GymQAError(
-                f"{path}: the decision tree of label {glabel!r} is wrong ({error!r}); correct it"
-            ) from error
-    return trees
-
-
-def _read_tree(entry: dict[str, Any]) -> tuple[Attribute, ...]:
-    questions, code = entry["questions"], entry["BTcode"]
-    if len(questions) != len(code) or set(code) - {"0", "1"}:
-        raise ValueError(f"{len(questions)} questions, BTcode {code!r}")
-    return tuple(Attribute(_collapse(text), bit == "1") for text, bit in zip(questions, code, strict=True))
 
 
 def _read_sets(path: Path) -> dict[int, Set]:
@@ -215,6 +205,8 @@ def _read_sets(path: Path) -> dict[int, Set]:
         event = "VT" if match[2] == "vault" else match[2].split("_")[0]
         if event not in EVENTS:
             raise GymQAError(f"{place}: {match[2]} names no event; start the set's name with {', '.join(EVENTS)}")
+        if int(match[1]) in sets:
+            raise GymQAError(f"{place}: set {int(match[1])} stands there a second time; remove one of its lines")
         sets[int(match[1])] = Set(int(match[1]), match[2], event)
     return sets
 

@@ -16,6 +16,7 @@ from gymqa.sampling import uniform
 
 Frames = NDArray[np.uint8]  # [T, H, W, 3] RGB
 
+IMAGES = (".jpg", ".jpeg", ".png")
 CHUNK = 64  # frames converted at a time, so that a long raw video is never in memory at full size
 
 
@@ -27,7 +28,7 @@ def decode(path: Path, size: int | None = None, max_frames: int | None = None) -
     """Decode a video in one sequential pass.
 
     Args:
-        path: a video file.
+        path: a video file, or a folder of frames as images whose names sort in the order of time.
         size: pixels; the short side is resized to it and the middle square kept. None keeps the picture as it is.
         max_frames: keep at most this many frames, evenly spaced; None keeps all.
 
@@ -37,6 +38,8 @@ def decode(path: Path, size: int | None = None, max_frames: int | None = None) -
     Raises:
         VideoError: the file is missing, empty or does not decode.
     """
+    if path.is_dir():
+        return _decode_images(path, size, max_frames)
     import decord  # here, not at the top: a reader's library must not be loaded before the workers fork
 
     if not path.is_file():
@@ -48,7 +51,7 @@ def decode(path: Path, size: int | None = None, max_frames: int | None = None) -
         n_frames = len(reader)
         if n_frames == 0:
             raise VideoError(f"{path} holds no frames; copy or render the video again")
-        wanted = np.arange(n_frames) if max_frames is None or n_frames <= max_frames else uniform(n_frames, max_frames)
+        wanted = _wanted(n_frames, max_frames)
         parts = []
         for start in range(0, len(wanted), CHUNK):
             chunk = reader.get_batch(wanted[start : start + CHUNK]).asnumpy()
@@ -56,6 +59,30 @@ def decode(path: Path, size: int | None = None, max_frames: int | None = None) -
     except (decord.DECORDError, RuntimeError) as error:
         raise VideoError(f"{path} does not decode; copy or render the video again") from error
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _wanted(n_frames: int, max_frames: int | None) -> NDArray[np.int64]:
+    """Which frames to keep."""
+    if max_frames is None or n_frames <= max_frames:
+        return np.arange(n_frames)
+    return uniform(n_frames, max_frames)
+
+
+def _decode_images(folder: Path, size: int | None, max_frames: int | None) -> Frames:
+    """Read a folder of frames, as some data sets give them: [T, H, W, 3]."""
+    images = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGES)
+    if not images:
+        raise VideoError(f"{folder} holds no frames ({', '.join(IMAGES)}); copy them again")
+    frames = []
+    for index in _wanted(len(images), max_frames):
+        image = cv2.imread(str(images[index]), cv2.IMREAD_COLOR)
+        if image is None:
+            raise VideoError(f"{images[index]} does not decode; copy the frames again")
+        frame = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+        frames.append(frame if size is None else square(frame[None], size)[0])
+    if len({frame.shape for frame in frames}) > 1:
+        raise VideoError(f"the frames of {folder} differ in size; copy them again")
+    return np.stack(frames)
 
 
 def square(frames: Frames, size: int) -> Frames:

@@ -19,7 +19,7 @@ def test_a_saved_split_loads_as_one_row_a_question(tmp_path: Path) -> None:
     rows = load_gym_qa(tmp_path, "val", "gym-qa-hard")
     assert rows.column_names == list(Question.__dataclass_fields__)
     read_back = [
-        Question(**{**row, "choices": tuple(row["choices"]), "choice_labels": tuple(row["choice_labels"])})
+        Question(**{**row, **{name: tuple(row[name]) for name in ("choices", "choice_labels", "attributes")}})
         for row in rows
     ]
     assert read_back == QUESTIONS

@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gymqa.errors import GymQAError
-from gymqa.question_stats import file_problems, file_stats, read_published, released_stats, split_choices
+from gymqa.published import read_published, split_choices
+from gymqa.question_checks import file_problems
+from gymqa.question_stats import file_stats, released_stats
 from gymqa.questions import QUESTION_TEXT, Question, save_questions
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"

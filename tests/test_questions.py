@@ -15,7 +15,7 @@ from gymqa.draws import Draws
 from gymqa.errors import GymQAError
 from gymqa.question_building import build_questions
 from gymqa.questions import (
-    BENCHMARKS,
+    ELEMENT_BENCHMARKS,
     QUESTION_TEXT,
     Answer,
     Prediction,
@@ -57,7 +57,7 @@ def make_taxonomy() -> Taxonomy:
 
 
 TAXONOMY = make_taxonomy()
-benchmarks = st.sampled_from(sorted(BENCHMARKS))
+benchmarks = st.sampled_from(sorted(ELEMENT_BENCHMARKS))
 labels = st.integers(0, len(TAXONOMY) - 1)
 clip_lists = st.lists(labels, min_size=1, max_size=12).map(
     lambda chosen: [Clip(f"v_E_{i:06}_000001_A_0001_0002", "v", label) for i, label in enumerate(chosen)]
@@ -105,7 +105,7 @@ def test_adding_clips_changes_no_other_question(clips: list[Clip], more: list[Cl
     assert [built for built in build_questions([*added, *clips], TAXONOMY, benchmark, seed) if built in alone] == alone
 
 
-@pytest.mark.parametrize("benchmark", sorted(BENCHMARKS))
+@pytest.mark.parametrize("benchmark", sorted(ELEMENT_BENCHMARKS))
 def test_letters_are_balanced(benchmark: str) -> None:
     clips = [clip_of("giant circle forward", number) for number in range(2000)]
     counts = Counter(built.letter for built in build_questions(clips, TAXONOMY, benchmark))

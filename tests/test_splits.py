@@ -104,3 +104,10 @@ def test_a_clip_without_label_is_refused() -> None:
 def test_an_impossible_fraction_is_refused(fraction: float) -> None:
     with pytest.raises(GymQAError, match="fraction cannot be"):
         make_splits(clips("a", [3]), clips("b", [1]), fraction)
+
+
+def test_the_lists_of_a_seed_stay_those_of_earlier_versions() -> None:
+    train = [Clip(f"a_E_{i:06}_000001_A_0001_0002", "a", i % 3) for i in range(12)]
+    splits = make_splits(train, clips("b", [1]), 0.25, seed=1)
+    assert [int(clip.id[4:10]) for clip in splits.labelled] == [6, 5, 1]
+    assert [int(clip.id[4:10]) for clip in splits.unlabelled] == [3, 0, 4, 9, 7, 11, 8, 10, 2]

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gymqa.annotations import read_element_list
+from gymqa.decision_trees import Attribute
 from gymqa.errors import GymQAError
-from gymqa.taxonomy import OPPOSITES, Attribute, Taxonomy, opposite_direction, read_decision_trees, read_taxonomy
+from gymqa.taxonomy import OPPOSITES, Taxonomy, opposite_direction, read_taxonomy
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 FINEGYM = SHARED / "finegym"
@@ -141,13 +142,6 @@ def test_a_wrong_set_or_a_missing_file_is_named(tmp_path: Path) -> None:
         read_taxonomy(write_annotations(tmp_path, sets="sets 1"), "tiny")
 
 
-@pytest.mark.parametrize("entry", [{"questions": ["a?"], "BTcode": "10"}, {"questions": ["a?"], "BTcode": "2"}, {}, []])
-def test_a_decision_tree_without_one_answer_a_question_is_refused(tmp_path: Path, entry: object) -> None:
-    (tmp_path / "trees.json").write_text(json.dumps({"7": entry}))
-    with pytest.raises(GymQAError, match="the decision tree of label '7' is wrong"):
-        read_decision_trees(tmp_path / "trees.json")
-
-
 @needs_finegym
 @pytest.mark.parametrize(
     ("setting", "classes", "names"), [("gym99", 99, 89), ("gym288", 288, 253), ("gym530", 530, 480)]
@@ -158,11 +152,6 @@ def test_finegym_has_the_published_counts(setting: str, classes: int, names: int
     assert len({element.name for element in taxonomy.elements}) == names
     assert len({element.display_name for element in taxonomy.elements}) == classes
     assert all(element.attributes for element in taxonomy.elements)
-
-
-@needs_finegym
-def test_finegym_has_530_decision_trees() -> None:
-    assert len(read_decision_trees(FINEGYM / "finegym_glabel_to_Qtree.json")) == 530
 
 
 @needs_finegym

@@ -27,7 +27,12 @@ class Guesser:
     group_of: Callable[[int], Hashable]
 
     def left(self, question: Question) -> tuple[int, ...]:
-        """Indices of the choices that its knowledge does not rule out; the right one is always among them."""
+        """Indices of the choices that its knowledge does not rule out; the right one is always among them.
+
+        Choices that are no elements (Yes, 2 turns) all stay.
+        """
+        if not question.choice_labels:
+            return tuple(range(len(question.choices)))
         group = self.group_of(question.element)
         return tuple(i for i, label in enumerate(question.choice_labels) if self.group_of(label) == group)
 

@@ -48,6 +48,8 @@ class RecognizerAnswerer:
         if classes is None:
             reason = self._errors.get(question.clip_id, f"no class probabilities for clip {question.clip_id}")
             return Answer(question.id, None, None, reason)
+        if not question.choice_labels:
+            return Answer(question.id, None, None, "its choices are no classes, and a recognizer knows classes only")
         beyond = [label for label in question.choice_labels if not 0 <= label < len(classes)]
         if beyond:
             return Answer(question.id, None, None, f"the recognizer has {len(classes)} classes, no class {beyond[0]}")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from gymqa.annotations import open_release, read_element_list
 from gymqa.frames import FrameCache
+from gymqa.video_datasets.imported import is_imported, read_import
 
 
 def cache(
@@ -21,7 +22,7 @@ def cache(
     Stopped, the same command goes on with the clips still missing; clips that failed are tried again.
 
     Args:
-        root: folder of the release, FineGym's or GymSim's.
+        root: folder of the release, FineGym's or GymSim's, or of `gymqa dataset import`.
         out: folder of the cache.
         size: side of the square frames in pixels; short side resized, middle kept.
         max_frames: frames kept of a longer clip, evenly spaced.
@@ -29,9 +30,9 @@ def cache(
         setting: gym99, gym288, …; may be left out where the release has only one.
         lists: files with a clip id at the start of each line, such as those of `gymqa split`.
     """
-    release = open_release(root, setting)
+    path_of = read_import(root).clip_path if is_imported(root) else open_release(root, setting).clip_path
     clip_ids = [clip.id for path in lists for clip in read_element_list(path)]
-    frames = FrameCache.build(out, clip_ids, release.clip_path, size, max_frames, workers)
+    frames = FrameCache.build(out, clip_ids, path_of, size, max_frames, workers)
     print(f"{out}: {len(frames)} clips")
     for clip_id, reason in frames.failures.items():
         print(f"not decoded: {clip_id}: {reason}")

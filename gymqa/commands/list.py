@@ -10,9 +10,11 @@ if TYPE_CHECKING:
 
 def benchmarks() -> None:
     """Sets of questions, by where their wrong choices come from (--benchmark)."""
-    from gymqa.questions import BENCHMARKS
+    from gymqa.questions import ELEMENT_BENCHMARKS, KINDS, MINIMAL_PAIRS
 
-    _print({name: f"wrong choices: {tier}" for name, tier in BENCHMARKS.items()})
+    asked = {kind: f"asks for: {kind}" for kind in KINDS[1:]}
+    pairs = {MINIMAL_PAIRS: "two clips, one question, two answers"}
+    _print({name: f"wrong choices: {tier}" for name, tier in ELEMENT_BENCHMARKS.items()} | asked | pairs)
 
 
 def elements() -> None:
@@ -20,6 +22,20 @@ def elements() -> None:
     from gymqa.sim.elements import ELEMENTS, SETS
 
     _print({f"({element.event}) {element.name}": SETS[element.set_id] for element in ELEMENTS})
+
+
+def datasets() -> None:
+    """Data sets that `gymqa dataset import` reads, with their official files and folds."""
+    from gymqa.video_datasets.registry import FORMATS
+
+    _print({name: one.files + (f"; fold: {one.folds}" if one.folds else "") for name, one in FORMATS.items()})
+
+
+def settings() -> None:
+    """Settings inside a release's own, for --setting."""
+    from gymqa.settings import SUB_SETTINGS
+
+    _print({name: f"{one.what} (of {one.base}, or of the only setting)" for name, one in SUB_SETTINGS.items()})
 
 
 def algorithms() -> None:
@@ -60,7 +76,9 @@ def _print(names: Mapping[str, str]) -> None:
 
 COMMAND = {
     "benchmarks": benchmarks,
+    "datasets": datasets,
     "elements": elements,
+    "settings": settings,
     "algorithms": algorithms,
     "recognizers": recognizers,
 }

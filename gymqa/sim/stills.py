@@ -36,9 +36,7 @@ class Stills:
     apparatus: NDArray[np.int64]
 
 
-def sample_stills(
-    scenes: int, frames: int, size: int, rng: np.random.Generator, free_poses: float = 0.0
-) -> Stills:
+def sample_stills(scenes: int, frames: int, size: int, rng: np.random.Generator, free_poses: float = 0.0) -> Stills:
     """Film `scenes` random athletes in random halls and keep `frames` frames of each, at random moments.
 
     In a share `free_poses` of the scenes the body is put into random poses, turned any way, where it would have been:

@@ -1,0 +1,91 @@
+"""Whether a question file can be trusted: repeats and wrong answers, on its own or against FineGym's own lists."""
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+from gymqa.annotations import annotations_folder, open_release
+from gymqa.attribute_questions import facts
+from gymqa.published import PublishedQuestion, read_published
+from gymqa.question_stats import read_labels
+from gymqa.questions import Question, load_questions, validate_file
+from gymqa.taxonomy import Taxonomy, read_taxonomy
+
+
+def file_problems(
+    file: Path, as_released: bool = False, finegym: Path | None = None, setting: str | None = None
+) -> list[str]:
+    """What is wrong with a question file of either kind (.jsonl ours, .json released), a sentence a question.
+
+    With `finegym`, answers are held against the element lists, names and decision trees there; a released file is
+    taken to be of gym99 where no setting is named. Repeated choices and wrong answers of released questions are no
+    problems where `as_released`.
+
+    Raises:
+        GymQAError: a file is missing, or is no file of questions at all.
+    """
+    if file.suffix != ".jsonl":
+        return _published_problems(file, as_released, finegym, setting or "gym99")
+    problems = validate_file(file, as_released)
+    if problems or finegym is None:
+        return problems
+    taxonomy = open_release(finegym, setting).taxonomy
+    labels = read_labels(annotations_folder(finegym), taxonomy.setting)
+    asked = [one for one in load_questions(file) if not (as_released and one.released)]
+    found = ((one.id, mismatch(one, taxonomy, labels)) for one in asked)
+    return [f"{file}: question {id} {problem}" for id, problem in found if problem]
+
+
+def mismatch(question: Question, taxonomy: Taxonomy, labels: Mapping[str, int]) -> str | None:
+    """What a question says otherwise than FineGym's files: its clip's element, a choice's name, a decision, a fact.
+
+    Args:
+        question: one that its constructor let through.
+        taxonomy: of its setting.
+        labels: clip id -> class label.
+    """
+    label = labels.get(question.clip_id)
+    if label is None or label >= len(taxonomy) or max(question.choice_labels, default=0) >= len(taxonomy):
+        return f"is about clip {question.clip_id}, or has labels, unknown to {taxonomy.setting}; name its own setting"
+    element = taxonomy.elements[label]
+    if question.element != label:
+        return f"takes clip {question.clip_id} for element {question.element}; it is {label}, {element.display_name}"
+    for choice, meant in zip(question.choices, question.choice_labels, strict=False):
+        if taxonomy.elements[meant] not in taxonomy.named(choice):
+            return f"calls element {meant} {choice!r}; it is {taxonomy.elements[meant].display_name!r}"
+    if question.attributes != element.attributes:
+        return f"has other decisions than the tree of {element.display_name!r}; build it again"
+    if question.kind not in ("element", "decision"):
+        true = dict(facts(element, question.kind)).get(question.text)
+        if question.choices[question.answer] != true:
+            return f"has the answer {question.choices[question.answer]!r}, which is not true of its clip's element"
+    return None
+
+
+def _published_problems(file: Path, as_released: bool, finegym: Path | None, setting: str) -> list[str]:
+    if finegym is None:
+        questions = read_published(file)
+        return [] if as_released else [text for one in questions for text in _repeats(file, one)]
+    folder = annotations_folder(finegym)
+    taxonomy, labels = read_taxonomy(folder, setting), read_labels(folder, setting)
+    questions = read_published(file, taxonomy)
+    if as_released:
+        return []
+    wrong = (one for one in questions if not _is_true(one, taxonomy, labels))
+    return [
+        *(text for one in questions for text in _repeats(file, one)),
+        *(f"{file}: question {one.id} has an answer which is not its clip's element; correct it" for one in wrong),
+    ]
+
+
+def _repeats(file: Path, question: PublishedQuestion) -> list[str]:
+    return [
+        f"{file}: question {question.id} offers the choice {choice!r} {count} times; replace the others"
+        for choice, count in Counter(question.choices).items()
+        if count > 1
+    ]
+
+
+def _is_true(question: PublishedQuestion, taxonomy: Taxonomy, labels: Mapping[str, int]) -> bool:
+    named = taxonomy.named(question.choices[question.answer])
+    return labels.get(question.clip_id) in [element.label for element in named]

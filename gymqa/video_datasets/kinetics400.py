@@ -1,0 +1,79 @@
+"""Kinetics-400: train.csv and val.csv.
+
+Source: DeepMind's kinetics400.tar.gz: CSV files with the header "label,youtube_id,time_start,time_end,split" (and
+"is_cc" in some), times in whole seconds. Downloaders name a clip <youtube_id>_<start>_<end>.mp4, six digits each, and
+put it in a folder for each split (CVDF), each class (ActivityNet's crawler), both or none.
+"""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from gymqa.errors import GymQAError
+from gymqa.video_datasets.base import Side, Source, VideoDataset, official_file, read_lines, whole_number
+
+COLUMNS = ("label", "youtube_id", "time_start", "time_end", "split")
+FOLDERS = ("annotations", "k400_annotations")
+LAYOUTS = ("{split}/{file}", "{split}/{label}/{file}", "{label}/{file}", "{file}")
+LOOKED_AT = 200  # rows whose videos are looked for to find the layout
+
+
+class Row(NamedTuple):
+    """One line of a CSV file."""
+
+    place: str
+    label: str
+    video: str
+    file: str
+
+
+def read_kinetics400(source: Source) -> VideoDataset:
+    """Read train.csv and val.csv (or validate.csv); classes are the labels of train.csv in alphabetical order.
+
+    Raises:
+        GymQAError: a file is missing, or a line is wrong (named as file:line).
+    """
+    folders = ("", *FOLDERS)
+    val = "val" if any((source.root / folder / "val.csv").is_file() for folder in folders) else "validate"
+    train_rows = list(_read_rows(official_file(source.root, "train.csv", *FOLDERS)))
+    val_rows = list(_read_rows(official_file(source.root, f"{val}.csv", *FOLDERS)))
+    labels = {name: label for label, name in enumerate(sorted({row.label for row in train_rows}))}
+    dataset = VideoDataset(tuple(labels))
+    sides: tuple[tuple[Side, list[Row]], ...] = (("train", train_rows), ("val", val_rows))
+    for side, rows in sides:
+        layout = _layout(source.videos, side, rows)
+        for row in rows:
+            if row.label not in labels:
+                raise GymQAError(f"{row.place}: train.csv has no clip of {row.label!r}; take both from one package")
+            path = layout.format(split=side, label=row.label, file=row.file)
+            dataset.add(side, path, labels[row.label], row.video, row.place, row.file.removesuffix(".mp4"))
+    return dataset
+
+
+def _read_rows(path: Path) -> Iterator[Row]:
+    """Yield the lines after the header."""
+    lines = read_lines(path)
+    _, first = next(lines, ("", ""))
+    header = first.split(",")
+    if not set(COLUMNS) <= set(header):
+        raise GymQAError(f"{path}:1: {first!r} is not the header {','.join(COLUMNS)}; take the official file")
+    for place, line in lines:
+        try:
+            (values,) = csv.reader([line], strict=True)
+            row = dict(zip(header, values, strict=True))
+        except (csv.Error, ValueError) as error:
+            raise GymQAError(f"{place}: {line!r} does not have {len(header)} values; correct the line") from error
+        start, end = (whole_number(row[name], place, name) for name in ("time_start", "time_end"))
+        if "/" in row["youtube_id"] or not row["youtube_id"] or not row["label"]:
+            raise GymQAError(f"{place}: {line!r} names no clip; write label and youtube_id")
+        yield Row(place, row["label"], row["youtube_id"], f"{row['youtube_id']}_{start:06d}_{end:06d}.mp4")
+
+
+def _layout(videos: Path, side: Side, rows: list[Row]) -> str:
+    """How the downloader laid out the videos; the first layout where none of those looked for is there."""
+    for layout in LAYOUTS:
+        paths = (videos / layout.format(split=side, label=row.label, file=row.file) for row in rows[:LOOKED_AT])
+        if any(path.is_file() for path in paths):
+            return layout
+    return LAYOUTS[0]

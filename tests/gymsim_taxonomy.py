@@ -1,0 +1,30 @@
+"""GymSim's elements as a taxonomy, and made-up clips of them, for tests that need no video."""
+
+from collections import Counter
+
+from gymqa.annotations import Clip
+from gymqa.decision_trees import Attribute
+from gymqa.sim.elements import ELEMENTS, SETS, decisions
+from gymqa.taxonomy import Element, Set, Taxonomy
+
+
+def gymsim() -> Taxonomy:
+    """GymSim's taxonomy as a release of it would give, without one."""
+    shared = Counter(one.name for one in ELEMENTS)
+    elements = [
+        Element(
+            i, i, one.set_id, one.event, one.name, f"({one.event}) {one.name}" if shared[one.name] > 1 else one.name,
+            tuple(Attribute(question, value) for question, value in decisions(one)),
+        )
+        for i, one in enumerate(ELEMENTS)
+    ]  # fmt: skip
+    sets = tuple(Set(id, name, "VT" if name == "vault" else name[:2]) for id, name in SETS.items())
+    return Taxonomy("gymsim24", tuple(elements), sets)
+
+
+GYMSIM = gymsim()
+
+
+def clip(label: int, number: int = 0, video: str = "v") -> Clip:
+    """A clip of the element `label`; `number` and `video` tell it from others."""
+    return Clip(f"{video}_E_{number:06}_000001_A_{label:04}_0002", video, label)
