@@ -8,19 +8,22 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gymqa.atomic import atomic_path, write_text
+from gymqa.atomic import write_text
+from gymqa.processes import deaths_reported, worker_count
 from gymqa.progress import progress_bar
 from gymqa.runs import environment
 from gymqa.sim.elements import EVENTS
 from gymqa.sim.skeleton import JOINTS
 from gymqa.sim.stills import TARGETS, Stills, sample_stills
 from recognizers.backbones.image_vit import ImageViT, ViTConfig, normalise
+from recognizers.checkpoint import load_checkpoint, save_checkpoint
 
 APPARATUS_WEIGHT = 0.1  # brings its cross-entropy to the size of the pose losses
 
@@ -91,7 +94,11 @@ def film(config: FramePretrainingConfig, scenes: int, stream: int, free_poses: f
         (scenes // pieces, config.frames_each, config.vit.image_size, free_poses, (config.seed, stream, i))
         for i in range(pieces)
     ]
-    with ProcessPoolExecutor(config.workers) as pool, progress_bar("filming single frames", pieces) as bar:
+    with (
+        deaths_reported("filming", "run again, with fewer workers"),
+        ProcessPoolExecutor(worker_count(config.workers)) as pool,
+        progress_bar("filming single frames", pieces) as bar,
+    ):
         parts = []
         for part in pool.map(_film_piece, jobs):
             parts.append(part)
@@ -120,7 +127,7 @@ def pretrain(config: FramePretrainingConfig, out: Path) -> dict[str, float]:
     optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.learning_rate, config.steps, pct_start=0.08)
     checkpoint = out / "pretraining_checkpoint.pt"
-    first = _restore(checkpoint, model, optimizer, schedule)
+    first = _restore(load_checkpoint(checkpoint, asdict(config)), model, optimizer, schedule)
     began = time.monotonic()
     with progress_bar("pre-training the frame encoder", config.steps, done=first) as bar:
         for step in range(first, config.steps):
@@ -133,8 +140,7 @@ def pretrain(config: FramePretrainingConfig, out: Path) -> dict[str, float]:
             bar.advance(note=f"loss {loss.item():.4f}")
             if (step + 1) % 500 == 0 or step + 1 == config.steps:
                 states = {"step": step + 1, "model": model.state_dict(), "optimizer": optimizer.state_dict()}
-                with atomic_path(checkpoint) as temporary:
-                    torch.save({**states, "schedule": schedule.state_dict()}, temporary)
+                save_checkpoint(checkpoint, asdict(config), {**states, "schedule": schedule.state_dict()})
     model.eval()
     figures = evaluate(model, film(config, config.held_out_scenes, 1, 0.0))
     figures["seconds"] = round(time.monotonic() - began, 1)
@@ -146,12 +152,14 @@ def pretrain(config: FramePretrainingConfig, out: Path) -> dict[str, float]:
 
 
 def _restore(
-    checkpoint: Path, model: nn.Module, optimizer: torch.optim.Optimizer, schedule: torch.optim.lr_scheduler.LRScheduler
+    states: dict[str, Any] | None,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.LRScheduler,
 ) -> int:
-    """Load an earlier run's state; the step to go on from."""
-    if not checkpoint.exists():
+    """Load an earlier run's state, if there is one; the step to go on from."""
+    if states is None:
         return 0
-    states = torch.load(checkpoint, weights_only=True)
     model.load_state_dict(states["model"])
     optimizer.load_state_dict(states["optimizer"])
     schedule.load_state_dict(states["schedule"])

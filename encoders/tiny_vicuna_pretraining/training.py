@@ -21,8 +21,8 @@ from encoders.prompts import IGNORED
 from encoders.tiny_vicuna_pretraining.batches import Batch, Collator, input_embeddings, rounded
 from encoders.tiny_vicuna_pretraining.corpus import make_conversation
 from encoders.tiny_vicuna_pretraining.grammar import Move, all_moves, is_held_out
-from gymqa.atomic import atomic_path
 from gymqa.progress import progress_bar
+from recognizers.checkpoint import load_checkpoint, save_checkpoint
 
 _POOL = 8  # batches drawn together and sorted by length, so that little is padding
 
@@ -214,22 +214,18 @@ class Pretraining:
 
     def _save(self) -> None:
         state = {
-            "config": asdict(self.config),
             "model": self.model.state_dict(),
             "probe": self.probe.state_dict(),
             "optimizer": self._optimizer.state_dict(),
             "step": self.step,
             "seconds": self.seconds,
         }
-        with atomic_path(self._checkpoint()) as temporary:
-            torch.save(state, temporary)
+        save_checkpoint(self._checkpoint(), asdict(self.config), state)
 
     def _resume(self) -> None:
-        if not self._checkpoint().exists():
+        state = load_checkpoint(self._checkpoint(), asdict(self.config))
+        if state is None:
             return
-        state = torch.load(self._checkpoint(), weights_only=True)
-        if state["config"] != asdict(self.config):
-            raise ValueError(f"{self._checkpoint()} was made with another configuration; remove it or use its own")
         self.model.load_state_dict(state["model"])
         self.probe.load_state_dict(state["probe"])
         self._optimizer.load_state_dict(state["optimizer"])
