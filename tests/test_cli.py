@@ -296,6 +296,8 @@ def test_train_extract_finetune_evaluate_and_ask_take_one_road(
     printed = capsys.readouterr().err
     assert "gymsim24 has no element 'salto backwards tuckd'; did you mean " in printed and printed.count("\n") == 1
     assert cli.main([*ask, "Yes", "No"]) == 0
+    ask[2] = "In which direction does this athlete move?"
+    assert cli.main([*ask, "forward", "backward"]) == 0
 
 
 def ask_sees_what_evaluate_saw(gymsim_root: Path, run: Path, capsys: pytest.CaptureFixture[str]) -> None:

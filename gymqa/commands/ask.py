@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gymqa.annotations import open_release
 from gymqa.atomic import read_json
+from gymqa.attribute_questions import SALTOS_TEXT, TEXTS, TURNS_TEXT
 from gymqa.errors import GymQAError
 from gymqa.questions import LETTERS, Answer, Question
 from gymqa.taxonomy import Element, Taxonomy
@@ -34,9 +35,10 @@ def ask(
 ) -> None:
     """Print how probable each choice is as the answer to a question about a video.
 
-    Every choice must be the name of an element that the model was tuned on (or of `finegym`), or all of them yes and
-    no, which answer a decision. A model that does not say what it was tuned on takes any text: there is no list that
-    a name could be wrong by, and the elements of another release would be the wrong one.
+    Every choice must be the name of an element that the model was tuned on (or of `finegym`), unless they are yes and
+    no or the question is one of `gymqa questions build` that asks for something else. A model that does not say what
+    it was tuned on takes any text: there is no list that a name could be wrong by, and the elements of another
+    release would be the wrong one.
 
     Args:
         video: any video file; its frames are taken to show one move.
@@ -55,7 +57,7 @@ def ask(
     frames = decode(video, max_frames=tuned.max_frames if tuned else 1)  # before a model that is not there is missed
     known = open_release(finegym, setting).taxonomy if finegym is not None else tuned and tuned.taxonomy
     if known:
-        check_names(choices, known)
+        check_names(asked, known)
     if tuned is None:
         raise GymQAError(f"{folder / 'config.json'} does not exist; run gymqa demo first, or name --model")
     answer = _answer(asked, frames, tuned, encoder or run / ENCODER, scoring)
@@ -80,15 +82,16 @@ def make_question(video: Path, text: str, choices: Sequence[str]) -> Question:
     return Question(name, video.stem, video.stem, text, tuple(choices), 0, "random", "random", labels, "", 0, 0)
 
 
-def check_names(choices: Sequence[str], taxonomy: Taxonomy) -> None:
-    """Check that the choices are elements, or the yes and no of a decision.
+def check_names(asked: Question, taxonomy: Taxonomy) -> None:
+    """Check that the choices are elements, unless the question asks for a decision, a count, a direction or a shape.
 
     Raises:
         GymQAError: a choice that is no element; the closest names are given.
     """
-    if {choice.casefold() for choice in choices} <= {"yes", "no"}:
+    asks_attribute = asked.text in (TURNS_TEXT, SALTOS_TEXT, *TEXTS.values())
+    if asks_attribute or {choice.casefold() for choice in asked.choices} <= {"yes", "no"}:
         return
-    for choice in choices:
+    for choice in asked.choices:
         if not taxonomy.named(choice):
             taxonomy.find(choice)
 
