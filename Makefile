@@ -13,7 +13,7 @@ help:  ## show this list
 
 install: $(VENV)/.installed-dev  ## make $(VENV) with gymqa and everything for development
 
-demo: $(VENV)/.installed  ## the whole road, from video to leaderboard, in runs/demo (make demo ARGS=--quick for a small one)
+demo: $(VENV)/.installed  ## the whole road, from video to leaderboard, in runs/demo (make demo ARGS=--quick: a small one, in runs/demo-quick)
 	@$(BIN)/gymqa demo $(ARGS)
 
 test: $(VENV)/.installed-dev  ## style, types, import contract, tests

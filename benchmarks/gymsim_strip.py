@@ -6,8 +6,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from gymqa.arguments import call
 from gymqa.atomic import atomic_path
+from gymqa.cli import run_script
 from gymqa.sim.arena import Arena
 from gymqa.sim.camera import Camera
 from gymqa.sim.elements import ELEMENTS
@@ -42,4 +42,4 @@ def main(out: Path = Path("docs/gymsim.png"), size: int = 128, frames: int = 8) 
 
 
 if __name__ == "__main__":
-    call(main, sys.argv[1:], "gymsim_strip.py")
+    sys.exit(run_script(main, "gymsim_strip.py"))

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import psutil
 
-from gymqa.arguments import call
 from gymqa.atomic import read_json, write_json
+from gymqa.cli import run_script
 from gymqa.errors import GymQAError
 from gymqa.runs import environment
 
@@ -62,4 +62,4 @@ def main(out: Path = Path("runs/demo"), json: Path = Path("benchmarks/results/de
 
 
 if __name__ == "__main__":
-    call(main, sys.argv[1:], "measure_demo.py")
+    sys.exit(run_script(main, "measure_demo.py"))

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from gymqa.annotations import Clip, annotations_folder, read_element_list
-from gymqa.arguments import call
 from gymqa.atomic import write_json
 from gymqa.attribute_questions import build_attribute_questions
+from gymqa.cli import run_script
 from gymqa.errors import GymQAError
 from gymqa.minimal_pairs import build_minimal_pairs
 from gymqa.question_building import build_questions
@@ -108,4 +108,4 @@ def main(
 
 
 if __name__ == "__main__":
-    call(main, sys.argv[1:], "question_speed.py")
+    sys.exit(run_script(main, "question_speed.py"))

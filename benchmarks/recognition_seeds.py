@@ -13,8 +13,8 @@ import numpy as np
 from eval.metrics import read_class_predictions
 from eval.statistics import mean_interval
 from gymqa.annotations import open_release, read_element_list
-from gymqa.arguments import call
 from gymqa.atomic import read_json, write_json
+from gymqa.cli import run_script
 from gymqa.commands.predict import predict
 from gymqa.demo import ALGORITHMS, DemoConfig
 from gymqa.errors import GymQAError
@@ -83,4 +83,4 @@ def main(
 
 
 if __name__ == "__main__":
-    call(main, sys.argv[1:], "recognition_seeds.py")
+    sys.exit(run_script(main, "recognition_seeds.py"))

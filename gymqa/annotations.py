@@ -18,6 +18,8 @@ CLIP_ID = re.compile(r"([A-Za-z0-9_-]+)_E_(\d{6})_(\d{6})_A_(\d{4})_(\d{4})", re
 # Clips of other data sets: what names the clip, and what names the video (or person) it shares with others; both
 # percent-encoded, so that nothing in them can be a path. gymqa.video_datasets makes them.
 OTHER_CLIP_ID = re.compile(r"[A-Za-z0-9_~%-]+@([A-Za-z0-9_~%-]+)", re.ASCII)
+TRAIN_LISTS = ("train_element", "train_element_v1.1", "train_element_v1.0")  # of a setting; the first there counts
+VIDEO_ID = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)  # as in CLIP_ID
 ACTION_ID = re.compile(r"E_(\d{6})_(\d{6})", re.ASCII)
 SUB_ACTION_ID = re.compile(r"A_(\d{4})_(\d{4})", re.ASCII)
 
@@ -172,6 +174,8 @@ def read_annotations(path: Path) -> list[Action]:
         raise GymQAError(f"{path} is not a FineGym annotation file: an object of videos is expected")
     actions: list[Action] = []
     for video_id, entries in videos.items():
+        if VIDEO_ID.fullmatch(video_id) is None:
+            raise GymQAError(f"{path}: {video_id!r} is no video id (letters, digits, - and _); correct the entry")
         if not isinstance(entries, dict):
             raise GymQAError(
                 f"{path}: video {video_id} holds no object of actions (E_xxxxxx_yyyyyy); correct the entry"

@@ -19,8 +19,10 @@ def atomic_path(target: Path) -> Iterator[Path]:
     stays as it was.
 
     Raises:
-        GymQAError: the folder cannot be made or written to.
+        GymQAError: `target` is a folder, or its folder cannot be made or written to.
     """
+    if target.is_dir():
+        raise GymQAError(f"cannot write {target}: it is a folder; name a file")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.stem}-", suffix=target.suffix)

@@ -5,7 +5,7 @@ import importlib
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from gymqa import __version__
 from gymqa.errors import GymQAError
@@ -90,10 +90,21 @@ def _group_help(prog: str, group: dict[str, object]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `gymqa` and return its exit status: 0 done, 2 wrong input, 130 stopped by Ctrl-C, 1 a defect of ours."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    return _attempt(dispatch, sys.argv[1:] if arguments is None else arguments)
+
+
+def run_script(function: Callable[..., None], prog: str) -> int:
+    """Run a script's function as a command of its own, with the words of the command line; returns as `main`."""
+    from gymqa.arguments import call
+
+    return _attempt(lambda words: call(function, words, prog), sys.argv[1:])
+
+
+def _attempt(work: Callable[[Sequence[str]], None], words: Sequence[str]) -> int:
+    """Do some work on the words but `--debug`; return the exit status, with one sentence for what went wrong."""
     debug = "--debug" in words
     try:
-        dispatch([word for word in words if word != "--debug"])
+        work([word for word in words if word != "--debug"])
         sys.stdout.flush()
         return 0
     except BrokenPipeError:  # the reader of our output (head, less) has seen enough

@@ -8,12 +8,10 @@ A line is added only after its frames are written, so a build that was stopped g
 
 import json
 import multiprocessing
-import os
 import signal
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,6 +23,7 @@ from numpy.typing import NDArray
 from gymqa.atomic import write_text
 from gymqa.errors import GymQAError
 from gymqa.locks import only_writer
+from gymqa.processes import deaths_reported, worker_count
 from gymqa.progress import progress_bar
 from gymqa.runs import require_writable
 from gymqa.sampling import Indices
@@ -131,17 +130,19 @@ class FrameCache:
             workers: processes; None takes one a core, 1 works in this process.
 
         Raises:
-            GymQAError: the folder holds a cache of other settings, is being built by another process, or cannot be
-                written to.
+            GymQAError: sizes or workers below 1, or the folder holds a cache of other settings, is being built by
+                another process, or cannot be written to.
         """
-        settings = {"size": size, "max_frames": max_frames}
+        if min(size, max_frames) < 1:
+            raise GymQAError(f"no frame cache can hold {max_frames} frames of {size} pixels; give 1 or more of both")
+        settings, processes = {"size": size, "max_frames": max_frames}, worker_count(workers)
         with only_writer(require_writable(folder), "the frame cache"):
             done = _prepare(folder, settings)
             wanted = [clip_id for clip_id in dict.fromkeys(clip_ids) if clip_id not in done]
             if wanted:
                 first = 1 + max((entry.slot for entry in done.values()), default=-1)
                 tasks = [(clip_id, slot, path_of(clip_id)) for slot, clip_id in enumerate(wanted, first)]
-                _decode_all(folder, tasks, settings, workers or os.cpu_count() or 1)
+                _decode_all(folder, tasks, settings, processes)
         return FrameCache(folder)
 
 
@@ -173,13 +174,9 @@ def _run(work: Callable[[list[Task]], list[Cached]], chunks: list[list[Task]], w
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _start_worker)
     try:
         futures = {pool.submit(work, chunk): chunk for chunk in chunks}
-        for future in as_completed(futures):
-            yield future.result()
-    except BrokenProcessPool as error:
-        raise GymQAError(
-            "a decoding process was killed (too little memory, or a video that crashes the decoder); "
-            "run again with one worker to see which clip it is"
-        ) from error
+        with deaths_reported("decoding", "run again, and with one worker to see whether a video crashes the decoder"):
+            for future in as_completed(futures):
+                yield future.result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 

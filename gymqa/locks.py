@@ -18,9 +18,7 @@ def take_lock(file: IO[Any], what: str) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        raise GymQAError(
-            f"another process is writing {what}; wait for it, or choose another --out"
-        ) from error
+        raise GymQAError(f"another process is writing {what}; wait for it, or choose another --out") from error
 
 
 @contextmanager

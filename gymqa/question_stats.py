@@ -10,14 +10,14 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from gymqa.annotations import annotations_folder, open_release, read_element_list
+from gymqa.annotations import TRAIN_LISTS, annotations_folder, open_release, read_element_list
 from gymqa.errors import GymQAError
 from gymqa.published import PublishedQuestion, read_published
 from gymqa.questions import LETTERS, Question, load_questions
 from gymqa.taxonomy import Element, Taxonomy, read_taxonomy
 
 _EVENT, _SET = attrgetter("event"), attrgetter("set_id")
-_LISTS = ("val_element", "train_element_v1.1", "train_element_v1.0", "train_element")
+_LISTS = (*reversed(TRAIN_LISTS), "val_element")  # where two of them name a clip, the later one's label counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def read_labels(annotations: Path, setting: str) -> dict[str, int]:
     paths = [annotations / f"{setting}_{name}.txt" for name in _LISTS]
     found = [path for path in paths if path.is_file()]
     if not found:
-        raise GymQAError(f"{annotations} holds no element list of {setting}; {paths[0].name} is expected")
+        raise GymQAError(f"{annotations} holds no element list of {setting}; {paths[-1].name} is expected")
     return {clip.id: clip.label for path in found for clip in read_element_list(path) if clip.label is not None}
 
 

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from gymqa.arguments import call
+from gymqa.cli import run_script
 from recognizers.backbones.image_vit import SHIPPED
 from recognizers.frame_pretraining import FramePretrainingConfig, pretrain
 
@@ -19,4 +19,4 @@ def main(out: Path = SHIPPED, *, pretraining: FramePretrainingConfig) -> None:
 
 
 if __name__ == "__main__":
-    call(main, sys.argv[1:], "pretrain_frame_vit.py")
+    sys.exit(run_script(main, "pretrain_frame_vit.py"))

@@ -3,14 +3,12 @@
 import json as json_module
 from pathlib import Path
 
-from gymqa.annotations import Clip, Release, open_release, read_element_list
+from gymqa.annotations import TRAIN_LISTS, Clip, Release, open_release, read_element_list
 from gymqa.atomic import write_text
 from gymqa.errors import GymQAError
 from gymqa.runs import require_writable
 from gymqa.splits import Splits, make_splits, released_splits
 from gymqa.video_datasets.imported import CLASSES, is_imported, read_import
-
-TRAIN_LISTS = ("train_element.txt", "train_element_v1.1.txt", "train_element_v1.0.txt")
 
 
 def split(
@@ -89,7 +87,7 @@ def train_list(release: Release) -> Path:
     Raises:
         GymQAError: there is none.
     """
-    paths = [release.annotations / f"{release.base.setting}_{name}" for name in TRAIN_LISTS]
+    paths = [release.annotations / f"{release.base.setting}_{name}.txt" for name in TRAIN_LISTS]
     found = next((path for path in paths if path.is_file()), None)
     if found is None:
         raise GymQAError(f"{release.annotations} has no training list; put {paths[0].name} there")

@@ -1,6 +1,5 @@
 """Write a GymSim release in FineGym's format: annotations, decision trees, element lists, sub-action and raw videos."""
 
-import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
@@ -11,6 +10,7 @@ import numpy as np
 
 from gymqa.atomic import read_json, write_json, write_text
 from gymqa.errors import GymQAError
+from gymqa.processes import deaths_reported, worker_count
 from gymqa.progress import progress_bar
 from gymqa.sim.arena import Arena, Image
 from gymqa.sim.camera import Camera
@@ -69,8 +69,10 @@ def render_release(root: Path, config: ReleaseConfig = ReleaseConfig(), workers:
         `root`.
 
     Raises:
-        GymQAError: `root` holds a release of other settings, or cannot be written to.
+        GymQAError: `root` holds a release of other settings or cannot be written to, fewer than one worker, or one
+            that was killed.
     """
+    processes = worker_count(workers)
     wanted = {"format": FORMAT, **asdict(config)}
     record = root / "release.json"
     if record.exists() and read_json(record) != wanted:
@@ -80,7 +82,10 @@ def render_release(root: Path, config: ReleaseConfig = ReleaseConfig(), workers:
     done = len(config.video_ids) - len(missing)
     with progress_bar("rendering competitions", len(config.video_ids), done) as bar:
         if missing:
-            with ProcessPoolExecutor(workers or os.cpu_count()) as pool:
+            with (
+                deaths_reported("rendering", "run again, with fewer workers"),
+                ProcessPoolExecutor(processes) as pool,
+            ):
                 jobs = [pool.submit(render_video, root, config, video_id) for video_id in missing]
                 _wait(jobs, bar.advance)
     if missing or not (root / "annotations" / f"{SETTING}_val_element.txt").exists():
