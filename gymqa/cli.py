@@ -23,6 +23,7 @@ COMMANDS = {
     "finetune": "tune the projector and LoRA adapters of a multimodal model",
     "evaluate": "ask a model every question of a benchmark",
     "report": "make the leaderboard from predictions: table, JSON, page",
+    "finegym": "get FineGym's annotations and raw videos, and cut the clips out of them",
     "questions": "count, build or check multiple-choice questions",
     "list": "show the names that options take: recognizers, algorithms, benchmarks, …",
 }
