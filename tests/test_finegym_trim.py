@@ -83,6 +83,12 @@ def test_an_index_that_leads_too_far_costs_time_but_no_frame(
     assert {name: numbers(tmp_path / f"{name}.mp4") for name in WANTED} == {k: list(v) for k, v in WANTED.items()}
 
 
+def test_a_key_frame_of_the_raw_video_makes_none_in_the_clip(long_video: Path, tmp_path: Path) -> None:
+    cut_all(long_video, [Span("clip", 9.6, 10.4)], tmp_path)
+    with av.open(str(tmp_path / "clip.mp4")) as container:
+        assert [frame.key_frame for frame in container.decode(video=0)] == [True] + [False] * 19
+
+
 def test_frames_of_30000_over_1001_a_second_keep_their_count_and_rate(tmp_path: Path) -> None:
     write_video(tmp_path / "raw.mp4", numbered(120), fps=30000 / 1001)
     (made,) = cut(tmp_path / "raw.mp4", [Span("clip", 1.0, 3.0)], lambda clip: tmp_path / f"{clip}.mp4", None)
@@ -217,6 +223,8 @@ def test_a_list_says_which_clips_and_the_same_command_makes_only_what_is_missing
     kept = (out / f"{wanted[0]}.mp4").stat().st_mtime_ns
     content = (out / f"{wanted[1]}.mp4").read_bytes()
     (out / f"{wanted[1]}.mp4").write_bytes(content[:100])
+    with (out / ".trimming" / "abcdefghij0.jsonl").open("a") as journal:
+        journal.write('{"clip_id": "abc')  # as a kill would leave it
     (folder / "videos" / "abcdefghij2.mp4").symlink_to((folder / "videos" / "abcdefghij0.mp4").resolve())
     report = trim(folder, [folder / "list.txt"], workers=1)
     assert [made.clip_id for made in report.made] == wanted[:3]
