@@ -9,6 +9,8 @@ from gymqa.errors import GymQAError
 from gymqa.finegym.files import BASE_URL, annotation_file
 from gymqa.finegym.videos import FORMAT, URL
 
+REASONS = 10  # printed; the file has all of them
+
 
 def download(*, out: Path, base_url: str = BASE_URL) -> None:
     """Get FineGym's annotation files; files that are there are checked and kept.
@@ -25,8 +27,12 @@ def download(*, out: Path, base_url: str = BASE_URL) -> None:
     print(f"{out}: {len(report.present)} files were there, {len(report.downloaded)} downloaded")
     for name, reason in report.wrong.items():
         print(f"not FineGym's: {name}: {reason}")
+    for name, reason in report.refused.items():
+        print(f"not downloaded: {name}: {reason}")
     if report.wrong:
         raise GymQAError(f"{out} holds files that are not FineGym's, listed above; move them away and run this again")
+    if report.refused:
+        raise GymQAError(f"{base_url} lacks files, listed above; try again later or give another --base_url")
 
 
 def videos(
@@ -103,8 +109,11 @@ def trim(
     report = trim_clips(root, lists or [], out, parse_box(size) if size else None, workers)
     folder = out or root / "subactions"
     print(f"{folder}: {len(report.made)} clips, {len(report.failed)} not made")
-    for reason, count in Counter(entry.reason for entry in report.failed).most_common():
+    reasons = Counter(entry.reason for entry in report.failed).most_common()
+    for reason, count in reasons[:REASONS]:
         print(f"not made: {count} clips: {reason}")
+    if len(reasons) > REASONS:
+        print(f"not made for {len(reasons) - REASONS} other reasons: see {folder / 'failures.jsonl'}")
 
 
 COMMAND = {"download": download, "videos": videos, "trim": trim}

@@ -42,11 +42,23 @@ class Patience:
 
 @dataclass(slots=True)
 class DownloadReport:
-    """What a call did, by file name; `wrong` are files the user has that are not FineGym's, with the reason."""
+    """What a call did, by file name.
+
+    Attributes:
+        present: files that were there and are FineGym's.
+        downloaded: files that were brought.
+        wrong: files that were there and are not FineGym's, with the reason; they are left alone.
+        refused: files that the server does not have, or has another of, with the reason.
+    """
 
     present: list[str] = field(default_factory=list)
     downloaded: list[str] = field(default_factory=list)
     wrong: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+
+
+class RefusedError(GymQAError):
+    """The server does not have the file that gymqa knows; another attempt would change nothing."""
 
 
 class BrokenOffError(Exception):
@@ -72,7 +84,7 @@ def download_annotations(
         patience: attempts and waiting.
 
     Raises:
-        GymQAError: the server has no such file, gives another one, or cannot be reached; files brought before stay.
+        GymQAError: the server cannot be reached, or the folder not written to; files brought before stay.
     """
     if not base_url.startswith(("https://", "http://")):
         raise GymQAError(f"{base_url!r} is no address of a server; start it with https://")
@@ -82,8 +94,11 @@ def download_annotations(
         for file in files:
             target = folder / file.name
             if not target.exists():
-                _download(target, file, file.url(base_url), patience)
-                report.downloaded.append(file.name)
+                try:
+                    _download(target, file, file.url(base_url), patience)
+                    report.downloaded.append(file.name)
+                except RefusedError as error:
+                    report.refused[file.name] = str(error)
             elif reason := problem(target, file):
                 report.wrong[file.name] = reason
             else:
@@ -108,9 +123,13 @@ def _download(target: Path, file: AnnotationFile, url: str, patience: Patience) 
                 reason = problem(part, file)
             tag.unlink(missing_ok=True)
             if reason:
-                part.unlink()
-                raise GymQAError(f"{url} is not the file that gymqa knows: {reason}; try again, or another --base_url")
+                _start_anew(part)
+                raise RefusedError(f"{url} is not the file that gymqa knows: {reason}")
             part.replace(target)
+    except RefusedError:
+        if part.stat().st_size == 0:
+            part.unlink()
+        raise
     except OSError as error:
         raise GymQAError(
             f"cannot write {target}: {error.strerror or error}; choose a folder you may write to"
@@ -153,7 +172,7 @@ def _request(part: Path, tag: Path, file: AnnotationFile, url: str, timeout: flo
 
     Raises:
         BrokenOffError: it is not whole yet, and another attempt may bring the rest.
-        GymQAError: another attempt would change nothing.
+        RefusedError: another attempt would change nothing.
     """
     have = part.stat().st_size
     if have and have == file.size:
@@ -188,9 +207,7 @@ def _open(part: Path, request: urllib.request.Request, timeout: float) -> http.c
         if error.code == 416:  # what we have is longer than the file
             _start_anew(part)
         elif error.code not in PASSING:
-            raise GymQAError(
-                f"{request.full_url} answers {error.code} {error.reason}; check the address or give --base_url"
-            ) from error
+            raise RefusedError(f"{request.full_url} answers {error.code} {error.reason}") from error
         asked = error.headers.get("Retry-After", "")
         raise BrokenOffError(f"{error.code} {error.reason}", float(asked) if asked.isdecimal() else 0.0) from error
     except (OSError, http.client.HTTPException) as error:
@@ -210,7 +227,8 @@ def _begin(response: http.client.HTTPResponse, part: Path, file: AnnotationFile,
     else:
         _start_anew(part)
     if file.size is not None and total is not None and total != file.size:
-        raise GymQAError(f"{url} has {total} bytes, not {file.size}; it is not the file that gymqa knows")
+        _start_anew(part)
+        raise RefusedError(f"{url} is not the file that gymqa knows: it has {total} bytes, not {file.size}")
     return total
 
 
