@@ -154,7 +154,7 @@ def _routine(
     parts: list[Image] = []
     elapsed = 0
     for label in rng.permutation(labels):
-        motion = _loosely_cut(perform(ELEMENTS[label], build, rng), rng)
+        motion = loosely_cut(perform(ELEMENTS[label], build, rng), rng)
         camera = Camera.follow(motion.centre, size, rng)
         pause = stand(event, build, int(rng.uniform(0.6, 1.4) * FPS), motion.centre[0], rng)
         waiting = camera.at(np.zeros(pause.frames, dtype=np.int64))
@@ -169,7 +169,7 @@ def _routine(
     return clips, parts
 
 
-def _loosely_cut(motion: Motion, rng: np.random.Generator) -> Motion:
+def loosely_cut(motion: Motion, rng: np.random.Generator) -> Motion:
     """A clip as annotators cut it: it begins somewhat before the movement and ends somewhat after it.
 
     What happens when in a clip differs, so that a model has to look for the movement instead of at fixed frames.
