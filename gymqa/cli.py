@@ -25,6 +25,7 @@ COMMANDS = {
     "evaluate": "ask a model every question of a benchmark",
     "report": "make the leaderboard from predictions: table, JSON, page",
     "questions": "build, check or count multiple-choice questions; take over released ones",
+    "finegym": "get FineGym's annotations and raw videos, and cut the clips out of them",
     "list": "show the names that options take: recognizers, algorithms, benchmarks, …",
 }
 

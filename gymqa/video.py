@@ -5,6 +5,7 @@ decord readers do not survive a fork: `decode` opens its reader in the process t
 
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -13,6 +14,10 @@ from numpy.typing import NDArray
 from gymqa.atomic import atomic_path
 from gymqa.errors import GymQAError
 from gymqa.sampling import uniform
+
+if TYPE_CHECKING:
+    from av.container import OutputContainer
+    from av.video.stream import VideoStream
 
 Frames = NDArray[np.uint8]  # [T, H, W, 3] RGB
 
@@ -122,11 +127,28 @@ def write_video(path: Path, frames: Frames, fps: float = 25.0, crf: int = 20, pr
     if height % 2 or width % 2:
         raise VideoError(f"{path}: H.264 needs even sides, not {width} x {height}; crop or pad by one pixel")
     with atomic_path(path) as temporary, av.open(str(temporary), "w", format="mp4") as container:
-        stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001))
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        stream.thread_count = 1  # x264's output depends on the number of threads; videos are written in parallel anyway
-        # x264's AVX-512 code for macroblock trees gives other bytes now and then; without them each run is the same
-        stream.options = {"crf": str(crf), "preset": preset, "x264-params": "mbtree=0"}
+        stream = add_h264_stream(container, Fraction(fps), width, height, crf, preset)
         for frame in frames:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         container.mux(stream.encode(None))
+
+
+def add_h264_stream(
+    container: "OutputContainer", fps: Fraction, width: int, height: int, crf: int = 20, preset: str = "veryfast"
+) -> "VideoStream":
+    """Add the video stream that every video of ours has: the same frames give the same bytes.
+
+    Args:
+        container: an mp4 open for writing.
+        fps: frames a second.
+        width: pixels, even.
+        height: pixels, even.
+        crf: x264 quality, 0 (lossless) to 51.
+        preset: x264's trade of speed against size.
+    """
+    stream = container.add_stream("libx264", rate=fps.limit_denominator(1001))
+    stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+    stream.thread_count = 1  # x264's output depends on the number of threads; videos are written in parallel anyway
+    # x264's AVX-512 code for macroblock trees gives other bytes now and then; without them each run is the same
+    stream.options = {"crf": str(crf), "preset": preset, "x264-params": "mbtree=0"}
+    return stream

@@ -1,0 +1,188 @@
+"""FineGym's annotation files arrive whole, checked and resumed, from a server that breaks off, errs or lies."""
+
+import hashlib
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gymqa.cli import main
+from gymqa.errors import GymQAError
+from gymqa.finegym.download import Patience, download_annotations
+from gymqa.finegym.files import FILES, AnnotationFile, problem
+from tests.loopback_server import Site, serve
+
+QUICK = Patience(attempts=3, wait=0.01, timeout=5)
+TEXT = b"".join(b"clip%05d 1\n" % number for number in range(100_000))  # 1.1 MB, several chunks
+ANNOTATION = json.dumps({"abcdefghijk": {"E_000001_000009": {"event": 1, "timestamps": [[1, 9]], "segments": None}}})
+
+
+def known(name: str, body: bytes) -> AnnotationFile:
+    return AnnotationFile(name, len(body), hashlib.sha256(body).hexdigest())
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    with serve(Site(files={"/list.txt": TEXT, "/info.json": ANNOTATION.encode()})) as running:
+        yield running
+
+
+LIST, INFO = known("list.txt", TEXT), AnnotationFile("info.json")
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_missing_files_are_brought_and_those_there_are_kept(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "annotations" / "list.txt").write_bytes(TEXT)
+    report = download_annotations(tmp_path, site.url, [LIST, INFO], QUICK)
+    assert (report.present, report.downloaded, report.wrong) == (["list.txt"], ["info.json"], {})
+    assert names(tmp_path / "annotations") == ["info.json", "list.txt"]
+    assert [path for path, _ in site.requests] == ["/info.json"]
+    assert download_annotations(tmp_path, site.url, [LIST, INFO], QUICK).downloaded == []
+
+
+def test_files_that_lie_in_the_root_itself_are_found_there(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "set_categories.txt").write_text("set: 1; vault\n")
+    (tmp_path / "list.txt").write_bytes(TEXT)
+    assert download_annotations(tmp_path, site.url, [LIST], QUICK).present == ["list.txt"]
+
+
+def test_a_connection_cut_half_way_is_taken_up_at_the_byte_where_it_broke(site: Site, tmp_path: Path) -> None:
+    site.drop_after, site.drops = 300_000, 5  # more often than a transfer that brings nothing may fail
+    download_annotations(tmp_path, site.url, [LIST], QUICK)
+    assert (tmp_path / "annotations" / "list.txt").read_bytes() == TEXT
+    assert [asked for _, asked in site.requests] == ["", *(f"bytes={part * 300_000}-" for part in (1, 2, 3))]
+    assert names(tmp_path / "annotations") == ["list.txt"]
+
+
+def test_a_later_run_goes_on_with_the_half_that_a_failed_one_left(site: Site, tmp_path: Path) -> None:
+    site.drop_after, site.statuses = 500_000, []
+    with pytest.raises(GymQAError, match="goes on from there"):
+        download_annotations(tmp_path, site.url, [LIST], Patience(attempts=1, wait=0.01))
+    assert not (tmp_path / "annotations" / "list.txt").exists()
+    download_annotations(tmp_path, site.url, [LIST], QUICK)
+    assert site.requests[-1] == ("/list.txt", "bytes=500000-")
+    assert (tmp_path / "annotations" / "list.txt").read_bytes() == TEXT
+
+
+@pytest.mark.parametrize("file", [LIST, AnnotationFile("info.json")], ids=["known hash", "unknown hash"])
+def test_halves_of_two_versions_are_never_put_together(site: Site, tmp_path: Path, file: AnnotationFile) -> None:
+    path = f"/{file.name}"
+    right, site.files[path] = site.files[path], b"x" * len(site.files[path])
+    site.drop_after = len(right) // 2
+    with pytest.raises(GymQAError, match="broke off"):
+        download_annotations(tmp_path, site.url, [file], Patience(attempts=1))
+    site.files[path], site.etag = right, '"v2"'
+    download_annotations(tmp_path, site.url, [file], QUICK)
+    assert (tmp_path / "annotations" / file.name).read_bytes() == right
+    assert len(site.requests) == 2  # the server was told which version the first half is of
+
+
+def test_a_rest_that_does_not_fit_is_fetched_once_more_from_the_start(site: Site, tmp_path: Path) -> None:
+    folder = tmp_path / "annotations"
+    folder.mkdir()
+    (folder / ".list.txt.part").write_bytes(b"?" * 1000)
+    download_annotations(tmp_path, site.url, [LIST], QUICK)
+    assert (folder / "list.txt").read_bytes() == TEXT
+    assert [asked for _, asked in site.requests] == ["bytes=1000-", ""]
+
+
+def test_a_server_without_ranges_gives_the_whole_file_again(site: Site, tmp_path: Path) -> None:
+    site.ranges, site.drop_after = False, 400_000
+    download_annotations(tmp_path, site.url, [LIST], QUICK)
+    assert (tmp_path / "annotations" / "list.txt").read_bytes() == TEXT
+
+
+def test_a_file_of_another_size_or_hash_is_refused_and_leaves_nothing(site: Site, tmp_path: Path) -> None:
+    site.files["/list.txt"] = TEXT + b"more"
+    refused = download_annotations(tmp_path / "size", site.url, [LIST], QUICK).refused["list.txt"]
+    assert f"has {len(TEXT) + 4} bytes, not {len(TEXT)}" in refused
+    site.files["/list.txt"] = TEXT[::-1]
+    assert "SHA-256" in download_annotations(tmp_path / "hash", site.url, [LIST], QUICK).refused["list.txt"]
+    assert names(tmp_path / "size" / "annotations") == names(tmp_path / "hash" / "annotations") == []
+    assert len(site.requests) == 2
+
+
+def test_an_annotation_file_of_unknown_hash_must_read_as_one(site: Site, tmp_path: Path) -> None:
+    site.files["/info.json"] = b"<html>moved</html>"
+    refused = download_annotations(tmp_path, site.url, [INFO], QUICK).refused["info.json"]
+    assert "does not read as FineGym's temporal annotation" in refused
+    assert names(tmp_path / "annotations") == []
+
+
+def test_404_is_asked_for_once_and_503_again_with_growing_waits(site: Site, tmp_path: Path) -> None:
+    report = download_annotations(tmp_path, site.url, [AnnotationFile("none.txt"), INFO], QUICK)
+    assert "none.txt answers 404" in report.refused["none.txt"]
+    assert report.downloaded == ["info.json"]  # one file that is gone keeps none of the others back
+    assert len(site.requests) == 2 and names(tmp_path / "annotations") == ["info.json"]
+    site.statuses = [503, 503]
+    download_annotations(tmp_path, site.url, [LIST], QUICK)
+    site.statuses = [503] * 3
+    with pytest.raises(GymQAError, match="broke off 3 times"):
+        download_annotations(tmp_path / "other", site.url, [LIST], QUICK)
+    assert [Patience(wait=1).before(attempt) for attempt in (1, 2, 3, 9)] == [1, 2, 4, 60]
+    assert Patience(wait=1).before(1, asked=20) == 20
+
+
+def test_a_server_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with serve(Site()) as gone:
+        address = gone.url
+    with pytest.raises(GymQAError, match=address):
+        download_annotations(tmp_path, address, [LIST], QUICK)
+
+
+def test_a_killed_download_goes_on_with_the_same_command(site: Site, tmp_path: Path) -> None:
+    site.drop_after = 200_000
+    code = (
+        "import sys; from pathlib import Path; from gymqa.finegym.download import *; from gymqa.finegym.files import *;"
+        f"download_annotations(Path(sys.argv[1]), sys.argv[2], [AnnotationFile({LIST.name!r}, {LIST.size},"
+        f" {LIST.sha256!r})], Patience(wait=60))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path), site.url])
+    part = tmp_path / "annotations" / ".list.txt.part"
+    deadline = time.monotonic() + 60
+    while not (part.exists() and part.stat().st_size == 200_000):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+    with pytest.raises(GymQAError, match="another process"):
+        download_annotations(tmp_path, site.url, [LIST], QUICK)
+    process.kill()
+    process.wait()
+    download_annotations(tmp_path, site.url, [LIST], QUICK)
+    assert site.requests[-1] == ("/list.txt", "bytes=200000-")
+    assert (tmp_path / "annotations" / "list.txt").read_bytes() == TEXT
+
+
+def test_the_command_refuses_a_folder_of_other_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "annotations"
+    folder.mkdir()
+    for file in FILES:
+        (folder / file.name).write_text("mine")
+    assert main(["finegym", "download", "--out", str(tmp_path), "--base_url", "http://127.0.0.1:9"]) == 2
+    printed = capsys.readouterr()
+    assert printed.out.count("not FineGym's: ") == len(FILES) and "it has 4 bytes, not 348" in printed.out
+    assert "files that are not FineGym's" in printed.err
+    assert (folder / "set_categories.txt").read_text() == "mine"
+
+
+def test_the_command_names_what_the_server_lacks(
+    site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["finegym", "download", "--out", str(tmp_path), "--base_url", site.url]) == 2
+    printed = capsys.readouterr()
+    assert printed.out.count("answers 404") == len(FILES) and "--base_url" in printed.err
+
+
+def test_the_table_knows_the_official_files(shared: Path) -> None:
+    local = {path.name for path in (shared / "finegym").iterdir()}
+    assert local == {file.name for file in FILES if file.sha256}
+    for file in FILES:
+        if file.sha256:
+            assert problem(shared / "finegym" / file.name, file) is None
