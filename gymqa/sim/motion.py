@@ -55,11 +55,6 @@ class Motion:
         """Number of frames T."""
         return len(self.centre)
 
-    def held(self, before: int, after: int) -> "Motion":
-        """The same movement with its first pose held for `before` frames and its last for `after`."""
-        at = np.clip(np.arange(-before, self.frames + after), 0, self.frames - 1)
-        return Motion(self.joints[at], self.front[at], self.centre[at])
-
 
 @dataclass
 class Track:

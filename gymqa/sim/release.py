@@ -15,15 +15,13 @@ from gymqa.progress import progress_bar
 from gymqa.sim.arena import Arena, Image
 from gymqa.sim.camera import Camera
 from gymqa.sim.elements import ELEMENTS, EVENTS, SETS, SimElement, decisions
-from gymqa.sim.motion import FPS, Motion, perform, stand
+from gymqa.sim.motion import FPS, perform, stand
 from gymqa.sim.render import Look, render
 from gymqa.sim.skeleton import Build
 from gymqa.video import write_video
 
 SETTING = "gymsim24"
-LONGEST = 2 * FPS  # frames of a clip
-LOOSE = 0.35  # of the movement's frames, at most, are shown before it, and as many after it
-FORMAT = 2  # raised when the same settings would give other files
+FORMAT = 1  # raised when the same settings would give other files
 
 
 @dataclass(frozen=True)
@@ -161,7 +159,7 @@ def _routine(
     parts: list[Image] = []
     elapsed = 0
     for label in rng.permutation(labels):
-        motion = loosely_cut(perform(ELEMENTS[label], build, rng), rng)
+        motion = perform(ELEMENTS[label], build, rng)
         camera = Camera.follow(motion.centre, size, rng)
         pause = stand(event, build, int(rng.uniform(0.6, 1.4) * FPS), motion.centre[0], rng)
         waiting = camera.at(np.zeros(pause.frames, dtype=np.int64))
@@ -174,17 +172,6 @@ def _routine(
         parts.append(frames)
         elapsed += motion.frames
     return clips, parts
-
-
-def loosely_cut(motion: Motion, rng: np.random.Generator) -> Motion:
-    """A clip as annotators cut it: it begins somewhat before the movement and ends somewhat after it.
-
-    What happens when in a clip differs, so that a model has to look for the movement instead of at fixed frames.
-    """
-    before, after = (int(rng.uniform(0.0, LOOSE) * motion.frames) for _ in range(2))
-    spare = max(LONGEST - motion.frames, 0)
-    before = min(before, spare)
-    return motion.held(before, min(after, spare - before))
 
 
 def _write_annotations(root: Path, manifests: list[dict[str, Any]]) -> None:
