@@ -24,7 +24,8 @@ class MLLMAnswerer:
     Args:
         features: encoder tokens by clip id; not looked at when the model is blind.
         scoring: "letters": one pass, the logits of the letters behind `ASSISTANT:`; "texts": the log-likelihood of
-            each choice's text as the answer to the question without choices.
+            each choice's text as the answer to the question without choices, which was right more often in
+            benchmarks/answer_scoring.py.
         length_normalised: divide a text's log-likelihood by its number of tokens.
         batch_size: conversations in one pass ("texts" makes one a choice).
 
@@ -37,7 +38,7 @@ class MLLMAnswerer:
         model: GymMLLM,
         tokenizer: PreTrainedTokenizerBase,
         features: Features | None = None,
-        scoring: str = "letters",
+        scoring: str = "texts",
         batch_size: int = 64,
         length_normalised: bool = False,
         name: str = "mllm",

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from gymqa.errors import GymQAError
 
 PROJECTORS = ("linear", "mlp2", "joint", "codebook")
-SCORINGS = ("letters", "texts")
+SCORINGS = ("texts", "letters")
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ def ask(
     model: Path | None = None,
     finegym: Path | None = None,
     setting: str | None = None,
-    scoring: str = "letters",
+    scoring: str = "texts",
     json: bool = False,
     *,
     choices: list[str],
@@ -48,7 +48,7 @@ def ask(
         model: folder of `gymqa finetune` with that encoder, instead of the run's.
         finegym: folder of annotation files, whose elements the choices must be instead of the model's.
         setting: gym99, gym288, …; may be left out where the release has only one.
-        scoring: letters (likelihood of A, B, …) or texts (likelihood of each choice's text).
+        scoring: texts (likelihood of each choice) or letters (likelihood of A, B, …; faster, less often right here).
         json: print JSON.
         choices: two or more texts, all different.
     """

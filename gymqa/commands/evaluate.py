@@ -20,7 +20,7 @@ def evaluate(
     features: Path | None = None,
     name: str | None = None,
     encoder: str = "",
-    scoring: str = "letters",
+    scoring: str = "texts",
     batch_size: int = 64,
     device: str = "cpu",
     *,
@@ -37,7 +37,7 @@ def evaluate(
         features: folder of `gymqa extract`, of the encoder that the model was tuned with; not for a blind model.
         name: of the model in the leaderboard; by default its file or folder.
         encoder: name of the encoder in the leaderboard.
-        scoring: letters (likelihood of A, B, …) or texts (likelihood of each choice's text).
+        scoring: texts (likelihood of each choice) or letters (likelihood of A, B, …; faster, less often right here).
         batch_size: questions at a time.
         device: cpu, cuda, cuda:1, …
         questions: .jsonl of `gymqa questions build`.
