@@ -36,7 +36,8 @@ def top1_points(run: Path, out: Path, seed: int) -> dict[str, tuple[list[float],
     splits.write(folder / "splits")
     for algorithm in ALGORITHMS:
         config = replace(DemoConfig().training, algorithm=algorithm_named(algorithm), seed=seed)
-        model = train(config, cache, splits, folder / algorithm)
+        own = run / "recognizers" if seed == DemoConfig().seed else folder  # the demo has trained with its seed
+        model = train(config, cache, splits, own / algorithm)
         found = folder / f"{algorithm}.jsonl"
         predict(model, run / "frames", found, clips=folder / "splits" / "val.txt")
         read = read_class_predictions(found)
