@@ -103,8 +103,11 @@ def upload(folder: Path, repo: str, private: bool = False) -> str:
 
     check_repo(repo)
     api = HfApi(library_name="gymqa")
-    if _ask(repo, get_token) is None:
+    token = _ask(repo, get_token)
+    if token is None:
         raise GymQAError(f"there is no token to upload {repo} with; set HF_TOKEN or run `hf auth login`")
+    if not (token.isascii() and token.isprintable()):
+        raise GymQAError("the token holds characters that no token has; set HF_TOKEN again or run `hf auth login`")
 
     def commit() -> str:
         api.create_repo(repo, repo_type="dataset", private=private or None, exist_ok=True)
@@ -122,19 +125,25 @@ def upload(folder: Path, repo: str, private: bool = False) -> str:
 
 def _ask(what: Path | str, ask: Callable[[], Value]) -> Value:
     """Ask the Hub; its errors become sentences that quote nothing of the request."""
-    from huggingface_hub.errors import HfHubHTTPError, HTTPError, OfflineModeIsEnabled
+    from huggingface_hub import is_offline_mode
+    from huggingface_hub.errors import HfHubHTTPError, HTTPError
+    from huggingface_hub.utils import logging
 
     reason: str
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()  # its retries are no news: what counts is the sentence after the last
     try:
         return ask()
     except HfHubHTTPError as error:
         reason = _refusal(error)
-    except OfflineModeIsEnabled:
-        reason = "HF_HUB_OFFLINE is set; unset it to use the Hub"
     except (HTTPError, OSError) as error:
-        reason = f"it cannot be reached ({type(error).__name__}); check the connection and HF_ENDPOINT, then try again"
+        reason = f"the Hub cannot be reached ({type(error).__name__}); check the connection and HF_ENDPOINT"
+        if is_offline_mode():
+            reason = "it is no folder here, and HF_HUB_OFFLINE is set; unset it to ask the Hub"
     except (ValueError, RuntimeError) as error:
         reason = f"what was found there cannot be read ({type(error).__name__}); check its card and files"
+    finally:
+        logging.set_verbosity(verbosity)
     raise GymQAError(f"{what}: {reason}") from None  # a chained error could show the token with --debug
 
 

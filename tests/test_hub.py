@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from gymqa import cli
 from gymqa.data_card import data_card, licence_of
+from gymqa.decision_trees import Attribute
 from gymqa.errors import GymQAError
 from gymqa.hub import check_repo, dataset_configs, load_gym_qa
 from gymqa.question_dataset import (
@@ -25,13 +26,13 @@ from gymqa.question_dataset import (
 )
 from gymqa.questions import Question, Released, load_questions, save_questions
 from tests.gymsim_taxonomy import GYMSIM, clip
-from tests.loopback_server import Site, serve
+from tests.loopback_hub import HubSite, serve_hub
 
 TEXT = "What gymnastics move is this athlete performing?"
 
 
 def question(number: int, **changes: Any) -> Question:
-    one, label = clip(number % 4, number), number % 4
+    one, label = clip(number % 4, number, "gymsimV0000"), number % 4
     element = GYMSIM.elements[label]
     labels = (label, (label + 1) % 4)
     names = tuple(GYMSIM.elements[other].display_name for other in labels)
@@ -59,19 +60,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def as_question(row: dict[str, Any]) -> Question:
-    values = {**row, "video": None}
-    del values["video"]
+    """The question that a row came from; an absent `released` comes back as None or as a struct of None."""
+    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
     released = values.pop("released")
-    whole = released and released["answer_type"] is not None
-    return Question(
-        **{
-            name: tuple(value) if isinstance(value, list) and name != "attributes" else value
-            for name, value in values.items()
-            if name != "attributes"
-        },
-        attributes=GYMSIM.elements[values["element"]].attributes,
-        released=Released(**released) if whole else None,
-    )
+    del values["video"]
+    values["attributes"] = tuple(Attribute(**tree) for tree in row["attributes"])
+    known = released is not None and released["answer_type"] is not None
+    return Question(**values, released=Released(**released) if known else None)
 
 
 @pytest.mark.parametrize("streaming", [False, True])
@@ -84,8 +79,6 @@ def test_every_field_comes_back_and_the_video_is_a_path(folder: Path, streaming:
     read = list(rows)
     assert [as_question(row) for row in read] == list(SET.questions)
     assert read[0]["video"] == {"bytes": None, "path": f"subactions/{SET.questions[0].clip_id}.mp4"}
-    trees = [[(tree["question"], tree["value"]) for tree in row["attributes"]] for row in read]
-    assert trees == [[(tree.question, tree.value) for tree in one.attributes] for one in SET.questions]
 
 
 def test_released_questions_are_a_tier_of_their_own_and_benchmarks_name_theirs(folder: Path) -> None:
@@ -119,7 +112,7 @@ def test_what_is_not_there_is_named(folder: Path, arguments: tuple[str, str, str
 def test_a_folder_that_is_none_and_a_card_that_lists_nothing_are_named(tmp_path: Path) -> None:
     with pytest.raises(GymQAError, match="neither a folder nor"):
         dataset_configs(tmp_path / "none")
-    with pytest.raises(GymQAError, match="holds no README.md"):
+    with pytest.raises(GymQAError, match=r"holds no README\.md"):
         dataset_configs(tmp_path)
     (tmp_path / "README.md").write_text("---\nconfigs: 7\n---\n")
     with pytest.raises(GymQAError, match="does not list configurations"):
@@ -139,7 +132,7 @@ def test_the_card_is_what_the_hub_and_datasets_expect(folder: Path) -> None:
     assert list(configs) == ["gymsim24-set", "gymsim24-released"]
     assert all((folder / file["path"]).is_file() for one in configs.values() for file in one["data_files"])
     assert "| gymsim24-set | val | 3 |" in card.text and "oracle_set" in card.text
-    assert "1 videos of train are in val too (1.000" in card.text or "gymsim24-set: " in card.text
+    assert "gymsim24-set: 1 videos of val are in train too (1.000 of its questions)" in card.text
 
 
 def test_only_gymsims_questions_are_free(folder: Path) -> None:
@@ -197,27 +190,21 @@ def test_names_that_no_data_set_can_have_are_refused(repo: str) -> None:
         check_repo(repo)
 
 
-def push(gymsim_root: Path, tmp_path: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run `gymqa hub push` in a process of its own, with no token but the one given."""
+def run(tmp_path: Path, words: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run gymqa in a process of its own, with no token but the one given."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING"))}
     return subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "gymqa.cli",
-            "hub",
-            "push",
-            *words,
-            "--repo",
-            "me/gym-qa",
-            "--out",
-            str(tmp_path / "ds"),
-        ],
+        [sys.executable, "-m", "gymqa.cli", *words],
         capture_output=True,
         text=True,
         env={**clean, "HF_HOME": str(tmp_path / "home"), "HF_HUB_DISABLE_XET": "1", **environment},
         check=False,
     )
+
+
+def push(tmp_path: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `gymqa hub push`."""
+    return run(tmp_path, ["hub", "push", *words, "--repo", "me/gym-qa", "--out", str(tmp_path / "ds")], **environment)
 
 
 @pytest.fixture(scope="module")
@@ -234,7 +221,7 @@ def asked(gymsim_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_dry_run_writes_a_folder_that_loads_and_needs_no_network(
     gymsim_root: Path, asked: Path, tmp_path: Path
 ) -> None:
-    done = push(gymsim_root, tmp_path, str(asked), "--finegym", str(gymsim_root), "--dry_run", HF_HUB_OFFLINE="1")
+    done = push(tmp_path, str(asked), "--finegym", str(gymsim_root), "--dry_run", HF_HUB_OFFLINE="1")
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"{tmp_path}/ds: gymsim24-set (train, val)\nme/gym-qa: nothing uploaded\n"
     rows: Any = load_gym_qa(tmp_path / "ds", "gymsim24", "val", "set", streaming=True)
@@ -256,28 +243,54 @@ def test_questions_that_the_annotations_deny_are_not_written(
 
 def test_without_a_token_or_a_hub_it_is_one_sentence(gymsim_root: Path, asked: Path, tmp_path: Path) -> None:
     words = (str(asked), "--finegym", str(gymsim_root))
-    missing = push(gymsim_root, tmp_path, *words)
+    missing = push(tmp_path, *words)
     assert missing.returncode == 2
     assert missing.stderr == (
         "gymqa: there is no token to upload me/gym-qa with; set HF_TOKEN or run `hf auth login`\n"
     )
-    gone = push(gymsim_root, tmp_path, str(tmp_path / "ds"), HF_TOKEN="hf_secret", HF_ENDPOINT="http://127.0.0.1:1")
-    assert gone.returncode == 2 and "it cannot be reached" in gone.stderr and gone.stderr.count("\n") == 1
-    odd = push(
-        gymsim_root,
-        tmp_path,
-        str(tmp_path / "ds"),
-        "--debug",
-        HF_TOKEN="hf_secrét\x07",
-        HF_ENDPOINT="http://127.0.0.1:1",
-    )
-    assert odd.returncode == 2 and "secr" not in odd.stderr + odd.stdout
+    gone = push(tmp_path, str(tmp_path / "ds"), HF_TOKEN="hf_secret", HF_ENDPOINT="http://127.0.0.1:1")
+    assert gone.returncode == 2 and "the Hub cannot be reached" in gone.stderr and gone.stderr.count("\n") == 1
 
 
-def test_a_hub_that_refuses_is_one_sentence(gymsim_root: Path, asked: Path, tmp_path: Path) -> None:
-    words = (str(asked), "--finegym", str(gymsim_root))
-    with serve(Site(statuses=[403])) as hub:
-        refused = push(gymsim_root, tmp_path, *words, HF_TOKEN="hf_secret", HF_ENDPOINT=hub.url)
-    assert refused.returncode == 2, refused.stderr
-    assert refused.stderr.endswith("gymqa: me/gym-qa: your token does not allow it; use one that may write there\n")
-    assert "secret" not in refused.stderr + refused.stdout
+@pytest.mark.parametrize("token", ["hf_secr\xe9t", "hf_secr\x07t"])
+def test_a_token_that_no_header_takes_is_not_shown(gymsim_root: Path, asked: Path, tmp_path: Path, token: str) -> None:
+    words = ["export", "lmms-eval", "x", "--dataset", "me/gym-qa", "--debug"]
+    with serve_hub(HubSite()) as hub:
+        told = {"HF_TOKEN": token, "HF_ENDPOINT": hub.url}
+        pushed = push(tmp_path, str(asked), "--finegym", str(gymsim_root), "--debug", **told)
+        asking = run(tmp_path, words, **told)
+    assert "gymqa: the token holds characters that no token has" in pushed.stderr
+    assert "gymqa: me/gym-qa: " in asking.stderr
+    assert {pushed.returncode, asking.returncode} == {2}
+    assert not any("secr" in text for done in (pushed, asking) for text in (done.stdout, done.stderr))
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        (401, "your token does not allow it; check the name, HF_TOKEN or `hf auth login`"),
+        (403, "your token does not allow it; use one that may write there"),
+        (418, "the Hub answered 418; try again later"),
+    ],
+)
+def test_a_hub_that_refuses_is_one_sentence(
+    gymsim_root: Path, asked: Path, tmp_path: Path, status: int, reason: str
+) -> None:
+    with serve_hub(HubSite(status)) as hub:
+        words = (str(asked), "--finegym", str(gymsim_root))
+        refused = push(tmp_path, *words, HF_TOKEN="hf_secret", HF_ENDPOINT=hub.url)
+    assert refused.returncode == 2 and refused.stderr.endswith(f"{reason}\n"), refused.stderr
+    assert refused.stderr.startswith("gymqa: me/gym-qa: ") and refused.stderr.count("\n") == 1
+    assert hub.requests and "secret" not in refused.stderr + refused.stdout
+
+
+def test_what_is_pushed_is_the_folder_that_a_dry_run_wrote(gymsim_root: Path, asked: Path, tmp_path: Path) -> None:
+    assert push(tmp_path, str(asked), "--finegym", str(gymsim_root), "--dry_run").returncode == 0
+    with serve_hub(HubSite()) as hub:
+        done = push(tmp_path, str(tmp_path / "ds"), HF_TOKEN="hf_secret", HF_ENDPOINT=hub.url)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith(f"me/gym-qa: {hub.url}/datasets/me/gym-qa/commit/1\n")
+    written = [path for path in (tmp_path / "ds").rglob("*") if path.is_file()]
+    assert hub.files == {str(path.relative_to(tmp_path / "ds")): path.read_bytes() for path in written}
+    assert len(hub.files) == 3 and "Bearer hf_secret" in hub.tokens
+    assert "secret" not in done.stderr + done.stdout
