@@ -1,68 +1,157 @@
-"""Question sets as Hugging Face datasets. The rows carry clip ids, never footage."""
+"""Question sets on the Hugging Face Hub: load one, from there or from a folder, and upload one.
 
-from collections.abc import Iterable
-from dataclasses import asdict
+All of gymqa's traffic with the Hub is in this file. The token is huggingface_hub's own (HF_TOKEN or `hf auth login`);
+gymqa hands it to nobody, and no message holds the text of an error that may quote a header.
+"""
+
+import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gymqa.errors import GymQAError
-from gymqa.questions import ELEMENT_BENCHMARKS, KINDS, MINIMAL_PAIRS, Question, load_questions, save_questions
+from gymqa.question_dataset import CARD, config_name
 
 if TYPE_CHECKING:
-    from datasets import Dataset
+    from datasets import Dataset, IterableDataset
+
+_REPO = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
+Value = TypeVar("Value")
 
 
-def questions_path(folder: Path, benchmark: str, split: str) -> Path:
-    """Where a split of a benchmark lies: `folder/gym-qa-hard/val.jsonl`.
+def load_gym_qa(
+    path_or_repo: Path | str, setting: str, split: str = "val", tier: str = "random", streaming: bool = False
+) -> "Dataset | IterableDataset":
+    """The questions of a setting, split and tier: a row a question, a column for each field of Question, and `video`.
 
-    Raises:
-        GymQAError: no such benchmark, or a split's name that would lead elsewhere.
-    """
-    known = [*ELEMENT_BENCHMARKS, *KINDS[1:], MINIMAL_PAIRS]
-    if benchmark not in known:
-        raise GymQAError(f"there is no benchmark {benchmark!r}; choose one of {', '.join(known)}")
-    if not split.replace("_", "").isalnum():
-        raise GymQAError(f"{split!r} cannot name a split; use letters, digits and _")
-    return folder / benchmark / f"{split}.jsonl"
+    `video` is of the feature `Video(decode=False)`: {"path": the clip's path inside a release, "bytes": None}. Join the
+    path to your release's folder and cast the column to `Video()` to decode; nothing here needs the footage.
 
-
-def save_gym_qa(folder: Path, split: str, benchmark: str, questions: Iterable[Question]) -> Path:
-    """Write a split where `load_gym_qa` finds it; returns the file's path."""
-    path = questions_path(folder, benchmark, split)
-    save_questions(path, questions)
-    return path
-
-
-def load_gym_qa(folder: Path | str, split: str = "val", benchmark: str = "gym-qa") -> "Dataset":
-    """A split as a Dataset, one row a question, a column for each field of Question.
+    Args:
+        path_or_repo: a folder that `gymqa hub push` wrote, or a data set on the Hub, owner/name.
+        setting: gym99, gym288, gymsim24, ….
+        split: train, val or test.
+        tier: random, event, set, attribute, twin; decision, counting, direction, shape, minimal-pairs, released; or a
+            benchmark's name, gym-qa-hard.
+        streaming: read rows as they are asked for, and keep no copy.
 
     Raises:
-        GymQAError: the file is missing, a line of it is wrong, or it holds no question.
+        GymQAError: no such data set, configuration or split, or the Hub cannot be reached.
     """
     # Imported here: `datasets` takes seconds to import, and most users of questions never need it.
-    from datasets import Dataset, Features, List, Value
+    from datasets import Video, load_dataset
 
-    path = questions_path(Path(folder), benchmark, split)
-    questions = load_questions(path)
-    if not questions:
-        raise GymQAError(f"{path} holds no question; build the questions of {benchmark} again")
-    text, number = Value("string"), Value("int32")
-    features = Features(
-        id=text,
-        clip_id=text,
-        video_id=text,
-        text=text,
-        choices=List(text),
-        answer=number,
-        tier=text,
-        drawn_tier=text,
-        choice_labels=List(number),
-        event=text,
-        set_id=number,
-        element=number,
-        kind=text,
-        attributes=List({"question": text, "value": Value("bool")}),
-        group=text,
-        released={"answer_type": text, "dataset": text, "frame_length": number},
-    )
-    return Dataset.from_list([asdict(question) for question in questions], features=features, split=split)
+    config = config_name(setting, tier)
+    configs = dataset_configs(path_or_repo)
+    if config not in configs:
+        raise GymQAError(f"{path_or_repo} has no questions {config}; it has {', '.join(configs)}")
+    if split not in configs[config]:
+        raise GymQAError(f"{config} of {path_or_repo} has no split {split!r}; it has {', '.join(configs[config])}")
+    rows = _ask(path_or_repo, lambda: load_dataset(str(path_or_repo), config, split=split, streaming=streaming))
+    return rows.cast_column("video", Video(decode=False))
+
+
+def dataset_configs(path_or_repo: Path | str) -> dict[str, list[str]]:
+    """The configurations of a data set, and the splits of each, as its card says.
+
+    Raises:
+        GymQAError: no such data set, its card is none of gymqa's, or the Hub cannot be reached.
+    """
+    from huggingface_hub import DatasetCard
+
+    folder = Path(path_or_repo)
+    if folder.is_dir() and not (folder / CARD).is_file():
+        raise GymQAError(f"{folder} holds no {CARD}; `gymqa hub push … --dry_run` writes question files as a data set")
+    if not folder.is_dir() and (isinstance(path_or_repo, Path) or not _REPO.fullmatch(path_or_repo)):
+        raise GymQAError(f"{path_or_repo} is neither a folder nor a data set's name; name one, as owner/name")
+    card = _ask(path_or_repo, lambda: DatasetCard.load(folder / CARD if folder.is_dir() else str(path_or_repo)))
+    try:
+        configs = {
+            str(one["config_name"]): [str(file["split"]) for file in one["data_files"]] for one in card.data.configs
+        }
+    except (AttributeError, KeyError, TypeError) as error:
+        raise GymQAError(f"the card of {path_or_repo} does not list configurations as gymqa's do") from error
+    return configs
+
+
+def check_repo(repo: str) -> None:
+    """Refuse a name that no data set on the Hub can have.
+
+    Raises:
+        GymQAError: it is not owner/name, or has other letters.
+    """
+    from huggingface_hub.utils import HFValidationError, validate_repo_id
+
+    try:
+        validate_repo_id(repo)
+    except HFValidationError as error:
+        raise GymQAError(f"{repo!r} cannot name a data set; use owner/name of letters, digits, -, _ and .") from error
+    if not _REPO.fullmatch(repo):
+        raise GymQAError(f"{repo!r} names no owner; use owner/name")
+
+
+def upload(folder: Path, repo: str, private: bool = False) -> str:
+    """Upload a data set's card and parquet files in one commit; the repository is made if absent.
+
+    Returns:
+        the commit's address.
+
+    Raises:
+        GymQAError: no token, the Hub refuses, or it cannot be reached.
+    """
+    from huggingface_hub import HfApi, get_token
+
+    check_repo(repo)
+    api = HfApi(library_name="gymqa")
+    token = _ask(repo, get_token)
+    if token is None:
+        raise GymQAError(f"there is no token to upload {repo} with; set HF_TOKEN or run `hf auth login`")
+    if not (token.isascii() and token.isprintable()):
+        raise GymQAError("the token holds characters that no token has; set HF_TOKEN again or run `hf auth login`")
+
+    def commit() -> str:
+        api.create_repo(repo, repo_type="dataset", private=private or None, exist_ok=True)
+        done = api.upload_folder(
+            repo_id=repo,
+            repo_type="dataset",
+            folder_path=folder,
+            allow_patterns=[CARD, "*/*.parquet"],
+            commit_message="Questions written by gymqa",
+        )
+        return str(done.commit_url)
+
+    return _ask(repo, commit)
+
+
+def _ask(what: Path | str, ask: Callable[[], Value]) -> Value:
+    """Ask the Hub; its errors become sentences that quote nothing of the request."""
+    from huggingface_hub import is_offline_mode
+    from huggingface_hub.errors import HfHubHTTPError, HTTPError
+    from huggingface_hub.utils import logging
+
+    reason: str
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()  # its retries are no news: what counts is the sentence after the last
+    try:
+        return ask()
+    except HfHubHTTPError as error:
+        reason = _refusal(error)
+    except (HTTPError, OSError) as error:
+        reason = f"the Hub cannot be reached ({type(error).__name__}); check the connection and HF_ENDPOINT"
+        if is_offline_mode():
+            reason = "it is no folder here, and HF_HUB_OFFLINE is set; unset it to ask the Hub"
+    except (ValueError, RuntimeError) as error:
+        reason = f"what was found there cannot be read ({type(error).__name__}); check its card and files"
+    finally:
+        logging.set_verbosity(verbosity)
+    raise GymQAError(f"{what}: {reason}") from None  # a chained error could show the token with --debug
+
+
+def _refusal(error: Any) -> str:
+    status = error.response.status_code
+    mends = {
+        401: "it is not there, or your token does not allow it; check the name, HF_TOKEN or `hf auth login`",
+        403: "your token does not allow it; use one that may write there",
+        404: "there is no such data set, neither as a folder here nor on the Hub; check the name",
+    }
+    return mends.get(status, f"the Hub answered {status}; try again later")

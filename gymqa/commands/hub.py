@@ -1,0 +1,66 @@
+"""`gymqa hub`: question sets on the Hugging Face Hub."""
+
+from pathlib import Path
+
+from gymqa.annotations import open_release
+from gymqa.data_card import data_card
+from gymqa.errors import GymQAError
+from gymqa.hub import check_repo, dataset_configs, upload
+from gymqa.question_checks import file_problems
+from gymqa.question_dataset import CARD, is_dataset, question_files, read_splits, write_dataset
+
+
+def push(
+    source: Path,
+    *,
+    repo: str,
+    finegym: Path | None = None,
+    setting: str | None = None,
+    split: str | None = None,
+    more: list[Path] | None = None,
+    out: Path = Path("runs/hub"),
+    private: bool = False,
+    dry_run: bool = False,
+) -> None:
+    """Write question files as a data set with its card, and upload it; the annotations travel without the footage.
+
+    The token is huggingface_hub's own: HF_TOKEN, or `hf auth login`.
+
+    Args:
+        source: a question file (.jsonl), a folder of them, or a folder that --dry_run wrote, uploaded as it is.
+        repo: where to upload, owner/name.
+        finegym: folder of FineGym's (or GymSim's) annotation files; answers are held against it, shortcuts counted.
+        setting: gym99, gym288, …; may be left out where there is only one.
+        split: train, val or test; by default what each file's name ends in.
+        more: more question files or folders.
+        out: folder to write; one that an earlier push wrote is replaced.
+        private: make the repository private, where it is new.
+        dry_run: write the folder and upload nothing.
+    """
+    check_repo(repo)
+    folder = source
+    if not (source / CARD).is_file():
+        if finegym is None:
+            raise GymQAError("name the annotation files by --finegym; the questions are held against them")
+        folder = out
+        _write(out, [source, *(more or [])], repo, finegym, setting, split)
+    elif more or not is_dataset(source):
+        raise GymQAError(f"{source} is to be uploaded as it is, but holds other files or --more adds some")
+    for config, splits in dataset_configs(folder).items():
+        print(f"{folder}: {config} ({', '.join(splits)})")
+    print(f"{repo}: nothing uploaded" if dry_run else f"{repo}: {upload(folder, repo, private)}")
+
+
+def _write(out: Path, sources: list[Path], repo: str, finegym: Path, setting: str | None, split: str | None) -> None:
+    """Check the question files against the annotations and write them as a data set."""
+    files = [file for source in sources for file in question_files(source)]
+    taxonomy = open_release(finegym, setting).taxonomy
+    for file in files:
+        if problems := file_problems(file, as_released=True, finegym=finegym, setting=setting):
+            more = f"; {file} has {len(problems)} problems, `gymqa questions validate` lists them"
+            raise GymQAError(problems[0] + more * (len(problems) > 1))
+    splits = read_splits(files, taxonomy.setting, split)
+    write_dataset(out, splits, data_card(repo, splits, taxonomy))
+
+
+COMMAND = {"push": push}
