@@ -4,7 +4,6 @@ The only module that speaks HTTP for FineGym's files. A transfer lies under `.<n
 `.<name>.part.etag` says which version of the file on the server it began with.
 """
 
-import fcntl
 import http.client
 import re
 import time
@@ -19,6 +18,7 @@ from gymqa.annotations import annotations_folder
 from gymqa.atomic import write_text
 from gymqa.errors import GymQAError
 from gymqa.finegym.files import BASE_URL, FILES, AnnotationFile, problem
+from gymqa.locks import take_lock
 from gymqa.progress import progress_bar
 
 CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
@@ -113,7 +113,7 @@ def _download(target: Path, file: AnnotationFile, url: str, patience: Patience) 
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with part.open("ab") as lock:
-            _lock(lock.fileno(), target)
+            take_lock(lock, str(target))  # the half-loaded file is held
             resumed = part.stat().st_size > 0
             _transfer(part, tag, file, url, patience)
             reason = problem(part, file)
@@ -140,14 +140,6 @@ def _start_anew(part: Path) -> None:
     """Drop the bytes of a half-loaded file, which stays locked."""
     with part.open("r+b") as file:
         file.truncate()
-
-
-def _lock(handle: int, target: Path) -> None:
-    """Hold the half-loaded file; the system lets it go when the process ends, however it ends."""
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise GymQAError(f"another process is downloading {target}; wait for it to finish") from error
 
 
 def _transfer(part: Path, tag: Path, file: AnnotationFile, url: str, patience: Patience) -> None:

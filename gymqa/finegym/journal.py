@@ -5,7 +5,6 @@
 A clip's line is written as soon as the clip has its name, by the one process that cuts its raw video.
 """
 
-import fcntl
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from typing import BinaryIO
 from gymqa.atomic import read_json, write_json, write_text
 from gymqa.errors import GymQAError
 from gymqa.finegym.cutting import Box, Made
+from gymqa.locks import take_lock
 
 FORMAT = 1  # raised when the same settings would give other clips
 
@@ -97,10 +97,7 @@ def only_trimmer(out: Path) -> Iterator[None]:
     except OSError as error:
         raise GymQAError(f"cannot write in {out}: {error.strerror or error}; choose another --out") from error
     with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise GymQAError(f"another process is cutting clips into {out}; wait for it to finish") from error
+        take_lock(lock, f"clips in {out}")
         for left in out.glob(".*_E_*.mp4"):
             left.unlink(missing_ok=True)
         yield

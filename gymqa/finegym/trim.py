@@ -13,14 +13,12 @@ import signal
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from operator import attrgetter
 from pathlib import Path
 
 from gymqa.annotations import Action, parse_clip_id, read_annotations, read_element_list
 from gymqa.atomic import write_text
-from gymqa.errors import GymQAError
 from gymqa.finegym.cutting import Box, Failed, Made, Span, cut, probe
 from gymqa.finegym.files import annotation_file
 from gymqa.finegym.journal import (
@@ -33,6 +31,7 @@ from gymqa.finegym.journal import (
     whole_clips,
 )
 from gymqa.finegym.videos import find_raw_video
+from gymqa.processes import deaths_reported
 from gymqa.progress import progress_bar
 from gymqa.video import VideoError
 
@@ -170,14 +169,10 @@ def _run(jobs: list[Job], workers: int) -> Iterator[list[Failed]]:
         pool = ProcessPoolExecutor(min(workers, len(jobs)), multiprocessing.get_context("spawn"), _start_worker)
         try:
             futures = {pool.submit(_interruptible, job): job for job in jobs}
-            for future in as_completed(futures):
-                yield future.result()
-                bar.advance(len(futures[future].spans), futures[future].video_id)
-        except BrokenProcessPool as error:
-            raise GymQAError(
-                "a process was killed while it cut clips (too little memory, or a video that crashes the decoder); "
-                "the same command goes on, with --workers 1 it shows which video it is"
-            ) from error
+            with deaths_reported("cutting", "the same command goes on, with --workers 1 it shows which video it is"):
+                for future in as_completed(futures):
+                    yield future.result()
+                    bar.advance(len(futures[future].spans), futures[future].video_id)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
