@@ -137,7 +137,7 @@ def test_a_tie_is_unanswered_and_favours_no_letter(questions: list[Question]) ->
     tokenizer = model.load_tokenizer()
     with torch.no_grad():  # A and B, B and C, … cannot be told apart
         model.embeddings.get_parameter("weight")[letter_ids(tokenizer, "ABCD")] = 1.0
-    answers = MLLMAnswerer(model, tokenizer).answer(questions)
+    answers = MLLMAnswerer(model, tokenizer, scoring="letters").answer(questions)
     assert {(answer.choice, answer.error) for answer in answers} == {(None, "the best choices tie")}
     assert answers[0].probabilities == pytest.approx([0.25] * 4)
 
@@ -157,7 +157,7 @@ def test_the_fingerprint_tells_models_features_and_scorings_apart(model: GymMLLM
         MLLMAnswerer(model, tokenizer, ExampleFeatures(clips, name="re-trained")),
         MLLMAnswerer(model, tokenizer, ExampleFeatures(clips[1:])),
         MLLMAnswerer(model, tokenizer, ExampleFeatures(clips[1:], failures={clips[0].id: "it is empty"})),
-        MLLMAnswerer(model, tokenizer, ExampleFeatures(clips), "texts"),
+        MLLMAnswerer(model, tokenizer, ExampleFeatures(clips), "letters"),
         MLLMAnswerer(model, tokenizer, ExampleFeatures(clips), "texts", length_normalised=True),
     ]
     assert len({json.dumps(answerer.fingerprint()) for answerer in answerers}) == len(answerers)
