@@ -1,4 +1,4 @@
-"""Time the cutting of clips at 456x256 out of raw videos of 720 lines: `python benchmarks/trimming_speed.py`."""
+"""Time the cutting of clips at 456x256 out of raw videos: `python benchmarks/trimming_speed.py`."""
 
 import os
 import shutil
@@ -10,30 +10,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import psutil
 
-from gymqa.arguments import call
 from gymqa.atomic import write_json
+from gymqa.cli import run_script
 from gymqa.errors import GymQAError
-from gymqa.finegym.cutting import parse_box
+from gymqa.finegym.cutting import Box, parse_box
 from gymqa.finegym.trim import trim
 from gymqa.runs import environment
 from gymqa.sim.motion import FPS
 from gymqa.sim.release import SETTING, ReleaseConfig, render_release
 from gymqa.video import add_h264_stream
 
-RAW = (1280, 720)  # as sharp as `gymqa finegym videos` asks for
 
-
-def widescreen(source: Path, target: Path) -> float:
-    """Write a square raw video of GymSim as 1280x720, its hall mirrored to both sides; returns its seconds.
+def widescreen(source: Path, target: Path, raw: Box) -> float:
+    """Write a square raw video of GymSim as wide as `raw`, its hall mirrored to both sides; returns its seconds.
 
     Frame by frame, for the whole video would not fit into memory at this size.
     """
-    width, height = RAW
+    width, height = raw
     side = (width - height) // 2
     with av.open(str(source)) as reader, av.open(str(target), "w", format="mp4") as writer:
         stream = add_h264_stream(writer, Fraction(FPS), width, height, preset="ultrafast")
@@ -65,35 +64,26 @@ def largest_worker() -> Iterator[list[float]]:
         watcher.join()
 
 
-def main(
-    videos: int = 4,
-    box: str = "456x256",
-    workers: int | None = None,
-    json: Path = Path("benchmarks/results/trimming_speed.json"),
-) -> None:
-    """Render raw videos, make them widescreen, cut every clip annotated in them, and write how fast that went.
+def speed(release: Path, raw: Box, box: Box, workers: int | None) -> dict[str, Any]:
+    """Make the release's raw videos as large as `raw`, cut every annotated clip, and say how fast that went.
 
-    Args:
-        videos: raw videos.
-        box: the clips' size.
-        workers: processes; one for each core when not given.
-        json: file of the figures.
+    Raises:
+        GymQAError: a clip was not made.
     """
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        release = render_release(root / "gymsim", ReleaseConfig(videos, 1, videos, size=160))
         shutil.copytree(release / "annotations", root / "annotations")
         (root / "videos").mkdir()
-        raw = sorted((release / "videos").glob("*.mp4"))
-        seconds = sum(widescreen(path, root / "videos" / path.name) for path in raw)
+        videos = sorted((release / "videos").glob("*.mp4"))
+        seconds = sum(widescreen(path, root / "videos" / path.name, raw) for path in videos)
         began = time.monotonic()
         with largest_worker() as memory:
             wanted = root / "annotations" / f"{SETTING}_train_element.txt"
-            report = trim(root, [wanted], box=parse_box(box), workers=workers)
+            report = trim(root, [wanted], box=box, workers=workers)
         took = time.monotonic() - began
     if report.failed:
         raise GymQAError(f"{len(report.failed)} clips were not made: {report.failed[0].reason}")
-    figures = {
+    return {
         "clips_per_second": round(len(report.made) / took, 2),
         "frames_per_second": round(sum(made.frames for made in report.made) / took, 1),
         "raw_seconds_per_second": round(seconds / took, 2),
@@ -102,15 +92,34 @@ def main(
         "clips": len(report.made),
         "clip_size": " ".join(sorted({f"{made.width}x{made.height}" for made in report.made})),
         "clip_seconds": round(sum(made.duration for made in report.made), 1),
-        "raw_videos": len(raw),
-        "raw_size": f"{RAW[0]}x{RAW[1]}",
+        "raw_videos": len(videos),
         "raw_seconds": round(seconds, 1),
-        "workers": workers or os.cpu_count(),
-        "environment": environment(),
     }
+
+
+def main(
+    videos: int = 4,
+    raw: tuple[str, ...] = ("456x256", "1280x720"),
+    box: str = "456x256",
+    workers: int | None = None,
+    json: Path = Path("benchmarks/results/trimming_speed.json"),
+) -> None:
+    """Render raw videos, make them widescreen, cut every clip annotated in them, and write how fast that went.
+
+    Args:
+        videos: raw videos.
+        raw: their sizes, measured one after the other; `gymqa finegym videos` asks for 1280x720.
+        box: the clips' size.
+        workers: processes; one for each core when not given.
+        json: file of the figures.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        release = render_release(Path(folder) / "gymsim", ReleaseConfig(videos, 1, videos, size=160))
+        found = {size: speed(release, parse_box(size), parse_box(box), workers) for size in raw}
+    figures = {"by_raw_size": found, "workers": workers or os.cpu_count(), "environment": environment()}
     write_json(json, figures)
-    print({name: figures[name] for name in list(figures)[:5]})
+    print({size: one["clips_per_second"] for size, one in found.items()})
 
 
 if __name__ == "__main__":
-    call(main, sys.argv[1:], "trimming_speed.py")
+    sys.exit(run_script(main, "trimming_speed.py"))

@@ -161,7 +161,9 @@ class _ClipWriter:
                 self._temporary = self._stack.enter_context(atomic_path(self._target))
                 self._container = self._stack.enter_context(av.open(str(self._temporary), "w", format="mp4"))
                 self._width, self._height = frame.width, frame.height
-                self._stream = add_h264_stream(self._container, self._fps, frame.width, frame.height)
+                self._stream = add_h264_stream(
+                    self._container, self._fps, frame.width, frame.height, preset="superfast"
+                )
             frame.pts, frame.time_base = self._frames, 1 / self._fps
             frame.pict_type = PictureType.NONE  # or x264 would make a key frame wherever the raw video has one
             self._container.mux(self._stream.encode(frame))
