@@ -1,5 +1,6 @@
 """A SentencePiece tokenizer by Llama's conventions, small because it only has to spell gymnastics."""
 
+import io
 import random
 from pathlib import Path
 
@@ -26,9 +27,10 @@ def train_tokenizer(folder: Path, seed: int) -> PreTrainedTokenizerBase:
     chats = (make_conversation(moves, rng, 4, plainness=0.3) for _ in range(_SENTENCES))
     texts = [render([Turn(chat.user(), chat.answer)]).replace("</s>", "") for chat in chats]
     texts += [move.display_name for move in moves]
+    model = io.BytesIO()  # written to a file, it would hold that file's path
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(text.replace("\n", ".") for text in texts),  # so that no piece spans a line's end
-        model_prefix=str(folder / "tokenizer"),
+        model_writer=model,
         model_type="bpe",
         vocab_size=VOCABULARY,
         hard_vocab_limit=False,
@@ -45,7 +47,7 @@ def train_tokenizer(folder: Path, seed: int) -> PreTrainedTokenizerBase:
         num_threads=1,
         minloglevel=2,
     )
-    (folder / "tokenizer.vocab").unlink()
+    (folder / "tokenizer.model").write_bytes(model.getvalue())
     tokenizer: PreTrainedTokenizerBase = LlamaTokenizer.from_pretrained(
         folder, bos_token="<s>", eos_token="</s>", unk_token="<unk>", pad_token="<unk>", legacy=True, add_bos_token=True
     )
