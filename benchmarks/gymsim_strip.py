@@ -10,8 +10,8 @@ from gymqa.atomic import atomic_path
 from gymqa.cli import run_script
 from gymqa.sim.arena import Arena
 from gymqa.sim.camera import Camera
-from gymqa.sim.elements import ELEMENTS
-from gymqa.sim.motion import perform
+from gymqa.sim.elements import GYMSIM24
+from gymqa.sim.perform import perform
 from gymqa.sim.render import Look, render
 from gymqa.sim.skeleton import Build
 
@@ -28,7 +28,7 @@ def main(out: Path = Path("docs/gymsim.png"), size: int = 128, frames: int = 8) 
     """
     rows = []
     for label in SHOWN:
-        rng, element = np.random.default_rng((4, label)), ELEMENTS[label]
+        rng, element = np.random.default_rng((4, label)), GYMSIM24[label]
         motion = perform(element, Build.sample(rng), rng)
         camera = Camera.follow(motion.centre, size, rng)
         film = render(motion, element.event, Arena.sample(size, rng), Look.sample(rng), camera)

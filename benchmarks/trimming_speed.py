@@ -23,7 +23,8 @@ from gymqa.finegym.cutting import Box, parse_box
 from gymqa.finegym.trim import trim
 from gymqa.runs import environment
 from gymqa.sim.motion import FPS
-from gymqa.sim.release import SETTING, ReleaseConfig, render_release
+from gymqa.sim.release import ReleaseConfig, render_release
+from gymqa.sim.repertoire import DEMO
 from gymqa.video import add_h264_stream
 
 
@@ -78,7 +79,7 @@ def speed(release: Path, raw: Box, box: Box, workers: int | None) -> dict[str, A
         seconds = sum(widescreen(path, root / "videos" / path.name, raw) for path in videos)
         began = time.monotonic()
         with largest_worker() as memory:
-            wanted = root / "annotations" / f"{SETTING}_train_element.txt"
+            wanted = root / "annotations" / f"{DEMO}_train_element.txt"
             report = trim(root, [wanted], box=box, workers=workers)
         took = time.monotonic() - began
     if report.failed:

@@ -13,7 +13,7 @@ from gymqa.errors import GymQAError
 from gymqa.frames import FrameCache
 from gymqa.questions import BENCHMARKS
 from gymqa.runs import Run, environment
-from gymqa.sim.release import FORMAT, SETTING, ReleaseConfig
+from gymqa.sim.release import FORMAT, ReleaseConfig
 from recognizers.augment import AugmentConfig
 from recognizers.backbones.image_vit import SHIPPED, weights_hash
 from recognizers.config import TrainConfig
@@ -152,8 +152,9 @@ class Demo:
         def ask() -> None:
             for benchmark in BENCHMARKS:
                 out = self.path(f"questions/{benchmark}.jsonl")
+                setting = config.release.setting
                 build(
-                    lists / "val.txt", finegym=release, out=out, benchmark=benchmark, seed=config.seed, setting=SETTING
+                    lists / "val.txt", finegym=release, out=out, benchmark=benchmark, seed=config.seed, setting=setting
                 )
 
         self.run.step("questions", {"seed": config.seed}, ["questions"], ask, ["split"])

@@ -3,6 +3,8 @@
 decord readers do not survive a fork: `decode` opens its reader in the process that calls it and keeps none.
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -119,17 +121,35 @@ def write_video(path: Path, frames: Frames, fps: float = 25.0, crf: int = 20, pr
         VideoError: no frames, odd sides, or a wrong array.
         GymQAError: the folder cannot be written to.
     """
-    import av
-
     if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8 or len(frames) == 0:
         raise VideoError(f"{path}: frames must be uint8 [T, H, W, 3] with T >= 1, not {frames.dtype} {frames.shape}")
     height, width = frames.shape[1:3]
+    with video_writer(path, width, height, fps, crf, preset) as write:
+        write(frames)
+
+
+@contextmanager
+def video_writer(
+    path: Path, width: int, height: int, fps: float = 25.0, crf: int = 20, preset: str = "veryfast"
+) -> Iterator[Callable[[Frames], None]]:
+    """Open a video to write piece by piece, as `write_video` does at once; gives what writes frames [T, H, W, 3].
+
+    Raises:
+        VideoError: odd sides.
+        GymQAError: the folder cannot be written to.
+    """
+    import av
+
     if height % 2 or width % 2:
         raise VideoError(f"{path}: H.264 needs even sides, not {width} x {height}; crop or pad by one pixel")
     with atomic_path(path) as temporary, av.open(str(temporary), "w", format="mp4") as container:
         stream = add_h264_stream(container, Fraction(fps), width, height, crf, preset)
-        for frame in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+
+        def write(frames: Frames) -> None:
+            for frame in frames:
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+
+        yield write
         container.mux(stream.encode(None))
 
 

@@ -1,25 +1,26 @@
-"""GymSim's elements as a taxonomy, and made-up clips of them, for tests that need no video."""
+"""GymSim's 24 elements as a taxonomy, and made-up clips of them, for tests that need no video."""
 
 from collections import Counter
 
 from gymqa.annotations import Clip
 from gymqa.decision_trees import Attribute
-from gymqa.sim.elements import ELEMENTS, SETS, decisions
+from gymqa.sim.repertoire import DEMO, REPERTOIRES
 from gymqa.taxonomy import Element, Set, Taxonomy
 
 
 def gymsim() -> Taxonomy:
     """GymSim's taxonomy as a release of it would give, without one."""
-    shared = Counter(one.name for one in ELEMENTS)
+    performed = REPERTOIRES[DEMO]
+    shared = Counter(one.name for one in performed.elements)
     elements = [
         Element(
             i, i, one.set_id, one.event, one.name, f"({one.event}) {one.name}" if shared[one.name] > 1 else one.name,
-            tuple(Attribute(question, value) for question, value in decisions(one)),
+            tuple(Attribute(question, value) for question, value in performed.decisions(i)),
         )
-        for i, one in enumerate(ELEMENTS)
+        for i, one in enumerate(performed.elements)
     ]  # fmt: skip
-    sets = tuple(Set(id, name, "VT" if name == "vault" else name[:2]) for id, name in SETS.items())
-    return Taxonomy("gymsim24", tuple(elements), sets)
+    sets = tuple(Set(id, name, "VT" if name == "vault" else name[:2]) for id, name in performed.sets.items())
+    return Taxonomy(DEMO, tuple(elements), sets)
 
 
 GYMSIM = gymsim()

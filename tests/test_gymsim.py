@@ -1,5 +1,6 @@
 """GymSim: the movement shows what the label says, and a release is complete, seeded and in FineGym's format."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,13 +8,18 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gymqa.annotations import open_release, read_element_list
+from gymqa.annotations import open_release, read_annotations, read_element_list
 from gymqa.atomic import read_json
 from gymqa.errors import GymQAError
+from gymqa.finegym.trim import trim
 from gymqa.sim.camera import Camera
-from gymqa.sim.elements import ELEMENTS, SETS, SimElement, decisions
-from gymqa.sim.motion import BAR_GAP, FPS, HIGH_BAR, LOW_BAR, Motion, perform
+from gymqa.sim.elements import GYMSIM24, SimElement
+from gymqa.sim.elements_99 import GYMSIM99
+from gymqa.sim.motion import BAR_GAP, FPS, HIGH_BAR, LOW_BAR, Motion
+from gymqa.sim.perform import perform
 from gymqa.sim.release import ReleaseConfig, render_release
+from gymqa.sim.repertoire import REPERTOIRES
+from gymqa.sim.routine import LONGEST, SHORTEST, programme
 from gymqa.sim.skeleton import Build
 from gymqa.sim.stills import Stills, sample_stills
 from gymqa.video import decode
@@ -26,8 +32,14 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return render_release(tmp_path_factory.mktemp("release"), TINY)
 
 
+@pytest.fixture(scope="module")
+def routines(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    config = ReleaseConfig(train_videos=1, val_videos=1, raw_videos=1, size=64, seed=5, setting="gymsim99")
+    return render_release(tmp_path_factory.mktemp("routines") / "release", config)
+
+
 def _perform(name: str, event: str, seed: int = 0) -> Motion:
-    element = next(e for e in ELEMENTS if e.name == name and e.event == event)
+    element = next(e for e in GYMSIM99 if e.name == name and e.event == event)
     return perform(element, Build(), np.random.default_rng(seed))
 
 
@@ -43,14 +55,39 @@ def _somersault_degrees(motion: Motion) -> float:
     return float(np.degrees(angle[-1] - angle[0]))
 
 
-def test_the_elements_cover_four_events_eight_sets_and_differ_in_their_decisions() -> None:
-    assert {e.event for e in ELEMENTS} == {"VT", "FX", "BB", "UB"}
-    assert len(ELEMENTS) == 24
-    assert {e.set_id for e in ELEMENTS} == set(SETS) and len(SETS) >= 8
-    for set_id in SETS:
-        trees = [tuple(decisions(e)) for e in ELEMENTS if e.set_id == set_id]
-        assert len(set(trees)) == len(trees)
-        assert len({tuple(question for question, _ in tree) for tree in trees}) == 1
+def test_the_repertoires_cover_four_events_and_their_sets() -> None:
+    small, full = REPERTOIRES["gymsim24"], REPERTOIRES["gymsim99"]
+    for repertoire, elements, sets in ((small, 24, 8), (full, 99, 14)):
+        assert len(repertoire.elements) == elements and len(repertoire.sets) == sets
+        assert {one.event for one in repertoire.elements} == {"VT", "FX", "BB", "UB"}
+        assert len({(one.set_id, one.name) for one in repertoire.elements}) == elements
+    assert {(one.set_id, one.name) for one in GYMSIM24} <= {(one.set_id, one.name) for one in GYMSIM99}
+
+
+@pytest.mark.parametrize("name", REPERTOIRES)
+def test_a_decision_tree_leads_to_one_element_and_the_way_so_far_says_what_is_asked_next(name: str) -> None:
+    repertoire = REPERTOIRES[name]
+    for set_id in repertoire.sets:
+        ways = [repertoire.decisions(i) for i, one in enumerate(repertoire.elements) if one.set_id == set_id]
+        assert len({tuple(way) for way in ways}) == len(ways)
+        for way in ways:
+            for depth in range(len(way)):
+                alike = [other for other in ways if other[:depth] == way[:depth]]
+                assert {other[depth][0] for other in alike} == {way[depth][0]}
+        answers = {question: {value for way in ways for text, value in way if text == question}
+                   for way in ways for question, _ in way}  # fmt: skip
+        assert all(values == {True, False} for values in answers.values())  # no question that all answer alike
+
+
+def test_every_name_says_the_turns_saltos_and_direction_that_the_body_makes() -> None:
+    for element in GYMSIM99:
+        off = element.name.rsplit(",", 1)[-1] if element.event == "VT" else element.name
+        found = re.search(r"([\d.]+) (?:turn|twist)", off)
+        if element.shape != "cartwheel":  # a round-off's half turn is in its name's meaning
+            assert element.turns == (float(found[1]) if found else 0), element.name
+        assert ("double" in element.name) == (element.saltos == 2), element.name
+        if element.family in ("salto", "dismount") and element.shape not in ("split", "cartwheel"):
+            assert {1: "forward", -1: "backward"}[element.direction] in element.name
 
 
 @pytest.mark.parametrize(
@@ -62,6 +99,9 @@ def test_the_elements_cover_four_events_eight_sets_and_differ_in_their_decisions
         ("salto forward tucked", "BB", 360),
         ("giant circle forward", "UB", 360),
         ("giant circle backward", "UB", -360),
+        ("stalder backward to handstand", "UB", -360),
+        ("double salto backward piked", "FX", -720),
+        ("flic-flac to land on both feet", "BB", -360),
     ],
 )
 def test_the_body_turns_as_often_and_in_the_direction_that_the_name_says(name: str, event: str, degrees: float) -> None:
@@ -103,11 +143,11 @@ def test_a_transition_goes_to_the_other_bar() -> None:
         assert np.allclose(hands[0], start, atol=0.05) and np.allclose(hands[-1], end, atol=0.05)
 
 
-@pytest.mark.parametrize("element", ELEMENTS, ids=lambda e: f"{e.event} {e.name}")
-def test_clips_last_between_0_8_and_2_seconds_and_stay_finite(element: SimElement) -> None:
+@pytest.mark.parametrize("element", GYMSIM99, ids=lambda e: f"{e.event} {e.name}")
+def test_clips_last_between_0_8_and_2_4_seconds_and_stay_finite(element: SimElement) -> None:
     for seed in range(3):
         motion = perform(element, Build.sample(np.random.default_rng(seed)), np.random.default_rng(seed))
-        assert 0.8 * FPS <= motion.frames <= 2.0 * FPS
+        assert 0.8 * FPS <= motion.frames <= 2.4 * FPS
         assert np.isfinite(motion.joints).all()
         bones = np.linalg.norm(motion.joints[:, 10] - motion.joints[:, 9], axis=1)
         assert np.allclose(bones, bones[0])  # limbs are rigid
@@ -115,9 +155,9 @@ def test_clips_last_between_0_8_and_2_seconds_and_stay_finite(element: SimElemen
 
 def test_the_camera_keeps_the_athlete_in_the_frame() -> None:
     inside = []
-    for seed in range(40):
+    for seed in range(99):
         rng = np.random.default_rng(seed)
-        motion = perform(ELEMENTS[seed % 24], Build.sample(rng), rng)
+        motion = perform(GYMSIM99[seed], Build.sample(rng), rng)
         pixels, _ = Camera.follow(motion.centre, 64, rng).project(motion.joints)
         inside.append(((pixels >= 0) & (pixels < 64)).all(-1).mean())
     assert np.mean(inside) > 0.95
@@ -159,7 +199,7 @@ def test_the_raw_video_shows_each_clip_at_the_annotated_second(release: Path) ->
     for event in manifest["events"]:
         for clip in event["clips"]:
             frames = decode(release / "subactions" / f"{clip['id']}.mp4").astype(float)
-            start = event["start"] * FPS + round(clip["timestamps"][0] * FPS)
+            start = event["start"] * FPS + round(clip["timestamps"][0][0] * FPS)
             assert np.abs(raw[start : start + len(frames)] - frames).mean() < 6
 
 
@@ -191,7 +231,93 @@ def test_a_release_of_other_settings_is_refused(release: Path) -> None:
         render_release(release, replace(TINY, seed=9))
 
 
-@pytest.mark.parametrize("size", [48, 65])
-def test_a_size_that_could_not_be_read_back_is_refused(size: int) -> None:
+@pytest.mark.parametrize("size", [22, 65, 722])
+def test_a_size_out_of_bounds_or_odd_is_refused(size: int) -> None:
     with pytest.raises(GymQAError, match=str(size)):
         ReleaseConfig(size=size)
+
+
+def test_a_body_turns_about_its_long_axis_as_often_as_the_name_says() -> None:
+    def turned(element: SimElement) -> float:
+        """Turns of the chest about the body's long axis, summed over small steps."""
+        motion = perform(element, Build(), np.random.default_rng(1))
+        axis, front = _body_axis(motion), motion.front
+        front = front - (front * axis).sum(1, keepdims=True) * axis
+        front /= np.linalg.norm(front, axis=1, keepdims=True)
+        sines = np.einsum("ti,ti->t", np.cross(front[:-1], front[1:]), axis[1:])
+        cosines = np.einsum("ti,ti->t", front[:-1], front[1:])
+        return float(np.abs(np.arctan2(sines, cosines).sum() / (2 * np.pi)))
+
+    asked = [
+        e for e in GYMSIM99 if e.family in ("salto", "dismount", "bar dismount", "turn") and e.shape != "cartwheel"
+    ]
+    for element in asked:
+        assert turned(element) == pytest.approx(element.turns, abs=0.2), element.name
+
+
+def test_a_release_move_lets_the_bar_go_and_catches_it() -> None:
+    for element in (one for one in GYMSIM99 if one.family == "release"):
+        motion = perform(element, Build(), np.random.default_rng(2))
+        hands = (motion.joints[:, 5] + motion.joints[:, 8]) / 2
+        away = np.linalg.norm(hands - [0.0, 0.0, HIGH_BAR], axis=1)
+        assert away[0] < 1e-6 and away[-1] < 1e-6 and away.max() > 0.5, element.name
+        if element.saltos == 0:  # a counter flies over the bar, a salto stays on its side
+            flown = motion.centre[away > 0.1]
+            assert flown[np.abs(flown[:, 0]).argmin(), 2] > HIGH_BAR + 0.3
+
+
+def test_dismounts_end_on_the_floor() -> None:
+    for element in (one for one in GYMSIM99 if "dismount" in one.family):
+        motion = perform(element, Build(), np.random.default_rng(3))
+        assert motion.joints[-1, :, 2].min() == pytest.approx(0.0, abs=1e-6)
+        assert motion.joints[0, :, 2].min() > 0.5
+
+
+def test_the_foot_of_a_turn_stays_in_its_place() -> None:
+    for element in (one for one in GYMSIM99 if one.family == "turn"):
+        foot = perform(element, Build(), np.random.default_rng(4)).joints[:, 11, :2]
+        assert np.allclose(foot, foot[0], atol=1e-9)
+
+
+def test_a_programme_gives_routines_of_5_to_12_and_every_element_about_as_often() -> None:
+    repertoire = REPERTOIRES["gymsim99"]
+    dealt = programme(repertoire, 60, (0, 0))
+    counts = np.zeros(99, int)
+    for routines in dealt:
+        for event, labels in routines.items():
+            assert SHORTEST <= len(labels) <= LONGEST and set(labels) <= set(repertoire.labels(event))
+            np.add.at(counts, labels, 1)
+    for event in ("VT", "FX", "BB", "UB"):
+        own = counts[repertoire.labels(event)]
+        assert own.min() > 0 and own.max() - own.min() <= 2
+
+
+def test_routines_have_5_to_12_sub_actions_and_each_vault_three_stages(routines: Path) -> None:
+    opened = open_release(routines)
+    assert opened.taxonomy.setting == "gymsim99" and len(opened.taxonomy.elements) == 99
+    actions = read_annotations(routines / "annotations" / "finegym_annotation_info.json")
+    for action in actions:
+        stages = {len(sub_action.stages) for sub_action in action.sub_actions}
+        if action.event == 1:
+            assert len(action.sub_actions) == 1 and stages == {3}
+        else:
+            assert SHORTEST <= len(action.sub_actions) <= LONGEST and stages == {1}
+    vaults = [action for action in actions if action.event == 1 and action.video_id == "gymsimT0000"]
+    assert SHORTEST <= len(vaults) <= LONGEST
+
+
+def test_a_raw_video_of_routines_trims_to_the_clips_and_holds_replays_between_them(
+    routines: Path, tmp_path: Path
+) -> None:
+    opened, out = open_release(routines), tmp_path / "trimmed"
+    trim(routines, out=out, workers=1)
+    raw = decode(routines / "videos" / "gymsimT0000.mp4")
+    clips = read_element_list(routines / "annotations" / "gymsim99_train_element.txt", 99)
+    for clip in clips:
+        ours, trimmed = decode(opened.clip_path(clip.id)), decode(out / f"{clip.id}.mp4")
+        assert abs(len(ours) - len(trimmed)) <= 1
+        shared = min(len(ours), len(trimmed))
+        assert np.abs(ours[:shared].astype(float) - trimmed[:shared]).mean() < 8
+    assert len(raw) > 1.5 * sum(len(decode(opened.clip_path(clip.id))) for clip in clips)
+    marked = (raw[:, :2] > 230).all(axis=(1, 2, 3)) & (raw[:, :, :2] > 230).all(axis=(1, 2, 3))
+    assert 10 < marked.sum() < len(raw) / 2  # the replays' white border

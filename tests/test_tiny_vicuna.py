@@ -26,7 +26,7 @@ from encoders.tiny_vicuna_pretraining.training import (
 )
 from gymqa.atomic import read_json
 from gymqa.runs import read_metrics
-from gymqa.sim.elements import ELEMENTS
+from gymqa.sim.elements import GYMSIM24
 
 FOLDER = Path(llm_module.__file__).parent / "tiny_vicuna"
 TINY = PretrainingConfig(
@@ -80,7 +80,7 @@ def test_no_held_out_move_is_named_or_described_in_training() -> None:
 
 def test_gymsims_elements_are_on_the_training_side() -> None:
     moves = {move.display_name: move for move in all_moves()}
-    for element in ELEMENTS:
+    for element in GYMSIM24:
         assert not is_held_out(moves[f"({element.event}) {element.name}"])
 
 

@@ -1,7 +1,7 @@
 """`gymqa list`: the names that options take."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from recognizers.algorithms import Algorithm
@@ -17,11 +17,17 @@ def benchmarks() -> None:
     _print({name: f"wrong choices: {tier}" for name, tier in ELEMENT_BENCHMARKS.items()} | asked | pairs)
 
 
-def elements() -> None:
-    """Elements that GymSim performs, with their sets."""
-    from gymqa.sim.elements import ELEMENTS, SETS
+def elements(setting: Literal["gymsim24", "gymsim99"] = "gymsim24") -> None:
+    """Elements that GymSim performs, with their sets.
 
-    _print({f"({element.event}) {element.name}": SETS[element.set_id] for element in ELEMENTS})
+    Args:
+        setting: the demo's 24 elements or all 99.
+    """
+    from gymqa.sim.repertoire import REPERTOIRES
+
+    repertoire = REPERTOIRES[setting]
+    named = [(f"({one.event}) {one.name}", repertoire.sets[one.set_id]) for one in repertoire.elements]
+    _print_rows(named)
 
 
 def datasets() -> None:
@@ -69,8 +75,13 @@ def _sizes(config: "SeFARConfig") -> str:
 
 def _print(names: Mapping[str, str]) -> None:
     """Print a name a line, and a word on what it is."""
-    width = max(map(len, names))
-    for name, what in names.items():
+    _print_rows(list(names.items()))
+
+
+def _print_rows(rows: Sequence[tuple[str, str]]) -> None:
+    """Print rows of two columns; a name may stand there twice."""
+    width = max(len(name) for name, _ in rows)
+    for name, what in rows:
         print(f"{name:<{width}}  {what}".rstrip())
 
 

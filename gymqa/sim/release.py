@@ -1,27 +1,31 @@
 """Write a GymSim release in FineGym's format: annotations, decision trees, element lists, sub-action and raw videos."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from gymqa.atomic import read_json, write_json, write_text
+from gymqa.atomic import read_json, write_json
 from gymqa.errors import GymQAError
 from gymqa.processes import deaths_reported, worker_count
 from gymqa.progress import progress_bar
 from gymqa.sim.arena import Arena, Image
-from gymqa.sim.camera import Camera
-from gymqa.sim.elements import ELEMENTS, EVENTS, SETS, SimElement, decisions
-from gymqa.sim.motion import FPS, perform, stand
-from gymqa.sim.render import Look, render
+from gymqa.sim.motion import FPS, Motion
+from gymqa.sim.release_files import write_annotations
+from gymqa.sim.render import Look, mark_replay, render
+from gymqa.sim.repertoire import REPERTOIRES, Repertoire
+from gymqa.sim.routine import Performance, Shot, competition, programme
 from gymqa.sim.skeleton import Build
-from gymqa.video import write_video
+from gymqa.video import Frames, video_writer, write_video
 
-SETTING = "gymsim24"
-FORMAT = 1  # raised when the same settings would give other files
+FORMAT = 2  # raised when the same settings would give other files
+SMALLEST, LARGEST = 24, 720  # pixels
+BREAK = 3.0  # seconds between two actions
 
 
 @dataclass(frozen=True)
@@ -29,11 +33,13 @@ class ReleaseConfig:
     """What to render.
 
     Attributes:
-        train_videos: competitions in the training part; each holds every element once.
+        train_videos: competitions in the training part.
         val_videos: competitions of other athletes in other halls.
         raw_videos: how many of the training competitions are also written as one long video.
         size: side of the square frames in pixels (even).
         seed: same seed, same frames.
+        setting: the demo's 24 elements, each once a competition; or all 99, in routines of 5 to 12 sub-actions with
+            transitions and replays between them.
     """
 
     train_videos: int = 100
@@ -41,10 +47,13 @@ class ReleaseConfig:
     raw_videos: int = 2
     size: int = 96
     seed: int = 0
+    setting: Literal["gymsim24", "gymsim99"] = "gymsim24"
 
     def __post_init__(self) -> None:
-        if self.size % 2 or self.size < 64:  # decord fails on some narrower videos
-            raise GymQAError(f"a release's size cannot be {self.size}; choose an even number of at least 64 pixels")
+        if self.size % 2 or not SMALLEST <= self.size <= LARGEST:
+            raise GymQAError(
+                f"a release's size cannot be {self.size}; choose an even number of pixels, {SMALLEST} to {LARGEST}"
+            )
         if self.seed < 0:
             raise GymQAError(f"a release's seed cannot be {self.seed}; choose 0 or more")
         if self.train_videos < 1 or self.val_videos < 1 or self.raw_videos < 0:
@@ -55,6 +64,11 @@ class ReleaseConfig:
         """Ids of eleven characters, training videos first."""
         parts = (("T", self.train_videos), ("V", self.val_videos))
         return [f"gymsim{part}{number:04d}" for part, count in parts for number in range(count)]
+
+    @property
+    def repertoire(self) -> Repertoire:
+        """The elements that are performed."""
+        return REPERTOIRES[self.setting]
 
 
 def render_release(root: Path, config: ReleaseConfig = ReleaseConfig(), workers: int | None = None) -> Path:
@@ -86,10 +100,12 @@ def render_release(root: Path, config: ReleaseConfig = ReleaseConfig(), workers:
                 deaths_reported("rendering", "run again, with fewer workers"),
                 ProcessPoolExecutor(processes) as pool,
             ):
-                jobs = [pool.submit(render_video, root, config, video_id) for video_id in missing]
+                running_orders = _running_orders(config)
+                jobs = [pool.submit(render_video, root, config, v, running_orders[v]) for v in missing]
                 _wait(jobs, bar.advance)
-    if missing or not (root / "annotations" / f"{SETTING}_val_element.txt").exists():
-        _write_annotations(root, [read_json(_manifest(root, video_id)) for video_id in config.video_ids])
+    if missing or not (root / "annotations" / f"{config.setting}_val_element.txt").exists():
+        manifests = (read_json(_manifest(root, video_id)) for video_id in config.video_ids)
+        write_annotations(root / "annotations", config.repertoire, manifests)
     return root
 
 
@@ -120,100 +136,90 @@ def _complete(root: Path, video_id: str) -> bool:
     return all(file.is_file() for file in files)
 
 
-def render_video(root: Path, config: ReleaseConfig, video_id: str) -> None:
-    """Render one competition: an athlete in a hall performs a routine on each apparatus; then write its manifest."""
+def _running_orders(config: ReleaseConfig) -> dict[str, dict[str, list[int]]]:
+    """What is performed in each video; training and val are dealt apart, so that both show every element."""
+    orders = programme(config.repertoire, config.train_videos, (config.seed, 0))
+    orders += programme(config.repertoire, config.val_videos, (config.seed, 1))
+    return dict(zip(config.video_ids, orders, strict=True))
+
+
+def render_video(root: Path, config: ReleaseConfig, video_id: str, labels: dict[str, list[int]]) -> None:
+    """Render one competition: an athlete in a hall performs on each apparatus; then write its manifest."""
     number = config.video_ids.index(video_id)
     rng = np.random.default_rng((config.seed, number))
-    place, look, build = Arena.sample(config.size, rng), Look.sample(rng), Build.sample(rng)
+    arena, look, build = Arena.sample(config.size, rng), Look.sample(rng), Build.sample(rng)
     raw = number < config.raw_videos
-    raw_frames: list[Image] = []
-    events, clock = [], 2.0
-    for event in EVENTS:
-        clips, parts = _routine(event, place, look, build, config.size, rng)
-        seconds = sum(len(part) for part in parts) / FPS
-        start, stop = int(clock), int(np.ceil(int(clock) + seconds))
-        for clip in clips:
-            clip["id"] = f"{video_id}_E_{start:06d}_{stop:06d}_A_{clip['key']}"
-            write_video(root / "subactions" / f"{clip['id']}.mp4", clip.pop("frames"), FPS, preset="ultrafast")
-        events.append({"event": event, "start": start, "stop": stop, "clips": clips})
+    events: list[dict[str, Any]] = []
+    clock = 2.0
+    with ExitStack() as open_files:
+        film = _Film(root, arena, look)
         if raw:
-            raw_frames += _up_to(raw_frames, start, parts[0]) + parts
-        clock = stop + 3.0
-    if raw:
-        write_video(root / "videos" / f"{video_id}.mp4", np.concatenate(raw_frames), FPS, preset="ultrafast")
+            path = root / "videos" / f"{video_id}.mp4"
+            film.write = open_files.enter_context(video_writer(path, config.size, config.size, FPS, preset="ultrafast"))
+        for performance in competition(config.repertoire, labels, build, config.size, rng):
+            action = _action(video_id, int(clock), performance)
+            film.show(performance, action)
+            events.append(action)
+            seconds = sum(shot.motion.frames for shot in performance.shots + performance.after) / FPS
+            clock = max(action["stop"], int(np.ceil(int(clock) + seconds))) + BREAK
     write_json(_manifest(root, video_id), {"video_id": video_id, "raw": raw, "events": events})
 
 
-def _up_to(frames: list[Image], start: int, next_part: Image) -> list[Image]:
-    """A still of the coming routine that fills the raw video up to second `start`."""
-    gap = start * FPS - sum(len(part) for part in frames)
-    return [np.repeat(next_part[:1], gap, axis=0)]
+def _action(video_id: str, start: int, performance: Performance) -> dict[str, Any]:
+    """The manifest's entry of a performance that begins at second `start`: its clips' ids, labels and stages."""
+    seconds = sum(shot.motion.frames for shot in performance.shots) / FPS
+    stop, elapsed, clips = int(np.ceil(start + seconds)), 0, []
+    for shot in performance.shots:
+        if shot.label is not None:
+            spans = _stages(shot.motion, elapsed)
+            key = f"{int(spans[0][0]):04d}_{int(np.ceil(spans[-1][1])):04d}"
+            clip_id = f"{video_id}_E_{start:06d}_{stop:06d}_A_{key}"
+            clips.append({"id": clip_id, "key": key, "label": shot.label, "timestamps": spans})
+        elapsed += shot.motion.frames
+    return {"event": performance.event, "start": start, "stop": stop, "clips": clips}
 
 
-def _routine(
-    event: str, place: Arena, look: Look, build: Build, size: int, rng: np.random.Generator
-) -> tuple[list[dict[str, Any]], list[Image]]:
-    """Every element of the apparatus once, in random order, with pauses: the clips, and all frames in order."""
-    labels = [label for label, element in enumerate(ELEMENTS) if element.event == event]
-    clips: list[dict[str, Any]] = []
-    parts: list[Image] = []
-    elapsed = 0
-    for label in rng.permutation(labels):
-        motion = perform(ELEMENTS[label], build, rng)
-        camera = Camera.follow(motion.centre, size, rng)
-        pause = stand(event, build, int(rng.uniform(0.6, 1.4) * FPS), motion.centre[0], rng)
-        waiting = camera.at(np.zeros(pause.frames, dtype=np.int64))
-        parts.append(render(pause, event, place, look, waiting))
-        frames = render(motion, event, place, look, camera)
-        elapsed += pause.frames
-        start, stop = elapsed / FPS, (elapsed + motion.frames) / FPS
-        key = f"{int(start):04d}_{int(np.ceil(stop)):04d}"
-        clips.append({"key": key, "label": int(label), "timestamps": [start, stop], "frames": frames})
-        parts.append(frames)
-        elapsed += motion.frames
-    return clips, parts
+def _stages(motion: Motion, before: int) -> list[list[float]]:
+    """Spans of the motion's stages in seconds, `before` frames after the action began; each begins on a frame."""
+    bounds = [(before + round(share * motion.frames)) / FPS for share in motion.stages]
+    return [[start, stop] for start, stop in pairwise(bounds)]
 
 
-def _write_annotations(root: Path, manifests: list[dict[str, Any]]) -> None:
-    """Write FineGym's files: annotation JSON, categories, decision trees, element lists."""
-    folder = root / "annotations"
-    info: dict[str, Any] = {}
-    lists: dict[str, list[str]] = {"T": [], "V": []}
-    for manifest in manifests:
-        video_id = manifest["video_id"]
-        for event in manifest["events"]:
-            segments = {f"A_{c['key']}": {"stages": 1, "timestamps": [c["timestamps"]]} for c in event["clips"]}
-            key = f"E_{event['start']:06d}_{event['stop']:06d}"
-            times = [[float(event["start"]), float(event["stop"])]]
-            record = {"event": EVENTS.index(event["event"]) + 1, "timestamps": times, "segments": segments}
-            info.setdefault(video_id, {})[key] = record
-            lists[video_id[6]] += [f"{clip['id']} {clip['label']}" for clip in event["clips"]]
-    write_text(folder / "set_categories.txt", _lines(f"set: {set_id}; {name}" for set_id, name in SETS.items()))
-    write_text(folder / "gym530_categories.txt", _lines(_category(i, e) for i, e in enumerate(ELEMENTS)))
-    write_text(
-        folder / f"{SETTING}_categories.txt",
-        _lines(f"Clabel: {i:3d}; " + _category(i, e, set_first=True) for i, e in enumerate(ELEMENTS)),
-    )
-    trees = {str(i): {**_tree(element), "code": f"GymSim.{i}"} for i, element in enumerate(ELEMENTS)}
-    write_json(folder / "finegym_glabel_to_Qtree.json", trees)
-    write_text(folder / f"{SETTING}_train_element.txt", _lines(lists["T"]))
-    write_json(folder / "finegym_annotation_info.json", info)
-    write_text(folder / f"{SETTING}_val_element.txt", _lines(lists["V"]))  # last: its presence says that all are there
+class _Film:
+    """Renders shots, writes each element's clip, and the raw video where `write` is set.
 
+    Args:
+        root: the release.
+        arena: the hall.
+        look: the athlete's.
+    """
 
-def _category(label: int, element: SimElement, set_first: bool = False) -> str:
-    name = f"({element.event}) {element.name}"
-    parts = [f"Glabel: {label:3d}", f"set: {element.set_id:2d}"]
-    return "; ".join([*(parts[::-1] if set_first else parts), name])
+    def __init__(self, root: Path, arena: Arena, look: Look) -> None:
+        self.root, self.arena, self.look = root, arena, look
+        self.write: Callable[[Frames], None] | None = None
+        self.written = 0
 
+    def show(self, performance: Performance, action: dict[str, Any]) -> None:
+        """Render a performance; what lies between the elements only for the raw video."""
+        ids = iter([clip["id"] for clip in action["clips"]])
+        for number, shot in enumerate([*performance.shots, *performance.after]):
+            if shot.label is None and self.write is None:
+                continue
+            frames = self._render(performance.event, shot)
+            if shot.label is not None:
+                write_video(self.root / "subactions" / f"{next(ids)}.mp4", frames, FPS, preset="ultrafast")
+            if self.write is not None:
+                if number == 0:  # a still of the coming performance fills the time since the last
+                    self._add(np.repeat(frames[:1], action["start"] * FPS - self.written, axis=0))
+                self._add(frames)
 
-def _tree(element: SimElement) -> dict[str, Any]:
-    asked = decisions(element)
-    return {
-        "BTcode": "".join(str(int(answer)) for _, answer in asked),
-        "questions": [question for question, _ in asked],
-    }
+    def _add(self, frames: Image) -> None:
+        if self.write is not None:
+            self.write(frames)
+        self.written += len(frames)
 
-
-def _lines(lines: Iterable[str]) -> str:
-    return "\n".join(lines) + "\n"
+    def _render(self, event: str, shot: Shot) -> Image:
+        frames = render(shot.motion, event, self.arena, self.look, shot.camera)
+        if shot.kind == "replay":
+            mark_replay(frames)
+        return frames

@@ -58,6 +58,13 @@ def render(motion: Motion, event: str, arena: Arena, look: Look, camera: Camera)
     return frames
 
 
+def mark_replay(frames: Image) -> None:
+    """Draw a white frame into each of the frames [T, S, S, 3], as broadcasts mark a replay, in place."""
+    width = max(frames.shape[1] // 32, 1)
+    for edge in (np.s_[:, :width], np.s_[:, -width:], np.s_[:, :, :width], np.s_[:, :, -width:]):
+        frames[edge] = 255
+
+
 def _backdrop(arena: Arena, camera: Camera) -> Image:
     """Wall and floor behind the athlete, panned with the camera's target: [T, S, S, 3]."""
     size, side = camera.size, len(arena.backdrop)
@@ -76,9 +83,10 @@ def _backdrop(arena: Arena, camera: Camera) -> Image:
 
 
 def _draw_apparatus(frames: Image, pieces: list[Piece], camera: Camera) -> None:
+    reach = max(2000, 20 * camera.size)  # cv2 wants bounded positions
     for piece in pieces:
         pixels, depth = camera.project(piece.points)
-        fixed = np.round(np.clip(pixels, -2000, 2000) * (1 << _SHIFT)).astype(np.int32)
+        fixed = np.round(np.clip(pixels, -reach, reach) * (1 << _SHIFT)).astype(np.int32)
         width = np.maximum(piece.width * camera.focal / depth.mean(axis=1), 1.0).round().astype(int)
         for index, frame in enumerate(frames):
             if piece.width:

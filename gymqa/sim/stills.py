@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from gymqa.sim.arena import Arena, Image
 from gymqa.sim.camera import Camera
-from gymqa.sim.elements import ELEMENTS, EVENTS
-from gymqa.sim.motion import Motion, Track, perform, place_body
+from gymqa.sim.elements import EVENTS, GYMSIM24
+from gymqa.sim.motion import Motion, Track, place_body
+from gymqa.sim.perform import perform
 from gymqa.sim.render import Look, render
 from gymqa.sim.skeleton import Build, Pose
 
@@ -44,7 +45,7 @@ def sample_stills(scenes: int, frames: int, size: int, rng: np.random.Generator,
     """
     images, targets, apparatus = [], [], []
     for _ in range(scenes):
-        element = ELEMENTS[rng.integers(len(ELEMENTS))]
+        element = GYMSIM24[rng.integers(len(GYMSIM24))]
         build = Build.sample(rng)
         motion = perform(element, build, rng)
         camera = Camera.follow(motion.centre, size, rng)

@@ -1,0 +1,27 @@
+"""Let an athlete perform an element: which kinematics move the body."""
+
+import numpy as np
+
+from gymqa.sim.elements import SimElement
+from gymqa.sim.motion import Motion
+from gymqa.sim.on_bars import circle, dismount, release, transition
+from gymqa.sim.on_ground import over_the_hands, through_the_air, turn_on_one_leg
+from gymqa.sim.on_vault import vault
+from gymqa.sim.skeleton import Build
+
+
+def perform(element: SimElement, build: Build, rng: np.random.Generator) -> Motion:
+    """Let an athlete of `build` perform `element`, with the personal timing, height and style that `rng` draws."""
+    moves = {
+        "vault": vault,
+        "salto": through_the_air,
+        "leap": through_the_air,
+        "dismount": through_the_air,
+        "turn": turn_on_one_leg,
+        "handspring": over_the_hands,
+        "circle": circle,
+        "release": release,
+        "transition": transition,
+        "bar dismount": dismount,
+    }
+    return moves[element.family](element, build, rng)

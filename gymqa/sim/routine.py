@@ -1,0 +1,164 @@
+"""A competition's running order: which elements an athlete performs on each apparatus, and what happens in between."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from gymqa.sim.between import RUN, WALK, go, hang, joined, slowed, stand
+from gymqa.sim.camera import Camera
+from gymqa.sim.elements import EVENTS, SimElement
+from gymqa.sim.motion import FPS, SURFACE, Motion
+from gymqa.sim.perform import perform
+from gymqa.sim.repertoire import Repertoire
+from gymqa.sim.skeleton import Array, Build
+
+SHORTEST, LONGEST = 5, 12  # sub-actions of a routine
+REPLAYED = 0.15  # share of the elements that are shown again, slowly
+RUN_UP = 9.0  # metres to the vault
+_LAST = ("dismount", "bar dismount")
+
+
+@dataclass(frozen=True)
+class Shot:
+    """Frames from one camera: an element (with its label), or what is between elements (label None)."""
+
+    kind: Literal["element", "between", "replay"]
+    motion: Motion
+    camera: Camera
+    label: int | None = None
+
+
+@dataclass(frozen=True)
+class Performance:
+    """One action: what is done on an apparatus, and what the broadcast shows after it.
+
+    Attributes:
+        event: the apparatus.
+        shots: of the action, in order.
+        after: replays, outside the action.
+    """
+
+    event: str
+    shots: list[Shot]
+    after: list[Shot]
+
+
+def competition(
+    repertoire: Repertoire, labels: dict[str, list[int]], build: Build, size: int, rng: np.random.Generator
+) -> Iterator[Performance]:
+    """An athlete's performances on the four apparatus.
+
+    Args:
+        repertoire: the elements.
+        labels: for each event, what is performed, in order; see `programme`.
+        build: the athlete.
+        size: pixels of a frame.
+        rng: of all that is drawn; nothing else may draw from it meanwhile.
+    """
+    for event in EVENTS:
+        if not repertoire.routines:
+            order = rng.permutation(repertoire.labels(event))
+            shots = [shot for label in order for shot in _with_pause(repertoire, int(label), build, size, rng)]
+            yield Performance(event, shots, [])
+        elif event == "VT":  # each vault is an action of its own
+            yield from (_vault(repertoire, label, build, size, rng) for label in labels[event])
+        else:
+            yield _routine(repertoire, event, labels[event], build, size, rng)
+
+
+def programme(repertoire: Repertoire, competitions: int, seed: tuple[int, ...]) -> list[dict[str, list[int]]]:
+    """What is performed at each of some competitions: 5 to 12 elements an event, all elements about equally often.
+
+    The elements of an event are dealt from shuffled decks; dismounts come last.
+    """
+    dealt: list[dict[str, list[int]]] = [{} for _ in range(competitions)]
+    for number, event in enumerate(EVENTS):
+        rng = np.random.default_rng((*seed, number))
+        labels = repertoire.labels(event)
+        deck: list[int] = []
+        for routine in dealt:
+            wanted = int(rng.integers(SHORTEST, LONGEST + 1))
+            while len(deck) < wanted:
+                deck += rng.permutation(labels).tolist()
+            hand, deck = deck[:wanted], deck[wanted:]
+            routine[event] = sorted(hand, key=lambda label: repertoire.elements[label].family in _LAST)
+    return dealt
+
+
+def _with_pause(
+    repertoire: Repertoire, label: int, build: Build, size: int, rng: np.random.Generator
+) -> tuple[Shot, Shot]:
+    """A pause where the element begins, and the element."""
+    element = repertoire.elements[label]
+    motion = perform(element, build, rng)
+    camera = Camera.follow(motion.centre, size, rng)
+    pause = stand(element.event, build, int(rng.uniform(0.6, 1.4) * FPS), motion.centre[0], rng)
+    waiting = camera.at(np.zeros(pause.frames, dtype=np.int64))
+    return Shot("between", pause, waiting), Shot("element", motion, camera, label)
+
+
+def _vault(repertoire: Repertoire, label: int, build: Build, size: int, rng: np.random.Generator) -> Performance:
+    """Run, vault, stand still; often a replay."""
+    motion = perform(repertoire.elements[label], build, rng)
+    run = go(SURFACE["VT"], build, motion.centre[0] - [RUN_UP, 0.0, 0.0], motion.centre[0], RUN)
+    still = stand("VT", build, int(rng.uniform(0.8, 1.6) * FPS), motion.centre[-1], rng)
+    shots = _filmed([run, motion, still], 1, label, size, rng)
+    again = [_replay(motion, size, rng)] if rng.random() < 0.5 else []
+    return Performance("VT", shots, again)
+
+
+def _routine(
+    repertoire: Repertoire, event: str, labels: list[int], build: Build, size: int, rng: np.random.Generator
+) -> Performance:
+    """The elements in order, each after a transition and a pause; some are replayed before the next one."""
+    shots: list[Shot] = []
+    last: Motion | None = None
+    for label in labels:
+        element = repertoire.elements[label]
+        motion = perform(element, build, rng)
+        before = _approach(element, build, last, motion, rng)
+        shots += _filmed([*before, motion], len(before), label, size, rng)
+        if rng.random() < REPLAYED:
+            shots.append(_replay(motion, size, rng))
+        last = motion
+    after = [_replay(last, size, rng)] if last is not None and rng.random() < 0.5 else []
+    return Performance(event, shots, after)
+
+
+def _approach(
+    element: SimElement, build: Build, last: Motion | None, motion: Motion, rng: np.random.Generator
+) -> list[Motion]:
+    """From where the last element ended to where the next begins, and a pause there."""
+    event, frames = element.event, int(rng.uniform(0.4, 1.2) * FPS)
+    walk = [] if last is None else _walk(event, build, last.centre[-1], motion.centre[0])
+    wait = hang(build, frames, rng) if event == "UB" else stand(event, build, frames, motion.centre[0], rng)
+    return [*walk, wait]
+
+
+def _walk(event: str, build: Build, start: Array, end: Array) -> list[Motion]:
+    """The way between two elements; none on the bars, unless the last one ended on the mat."""
+    if event == "UB" and start[2] > 1.2:
+        return []
+    if event == "BB" and start[2] < 1.6:  # after a dismount the next one starts on the beam again
+        return []
+    return [go(SURFACE[event], build, start, end, WALK)]
+
+
+def _filmed(motions: list[Motion], which: int, label: int, size: int, rng: np.random.Generator) -> list[Shot]:
+    """Motions in a row followed by one camera; the one at `which` is the element."""
+    camera = Camera.follow(joined(motions).centre, size, rng)
+    shots, begin = [], 0
+    for place, motion in enumerate(motions):
+        seen = camera.at(np.arange(begin, begin + motion.frames))
+        own = place == which
+        shots.append(Shot("element" if own else "between", motion, seen, label if own else None))
+        begin += motion.frames
+    return shots
+
+
+def _replay(motion: Motion, size: int, rng: np.random.Generator) -> Shot:
+    """The element again at half speed, from another side."""
+    slow = slowed(motion)
+    return Shot("replay", slow, Camera.follow(slow.centre, size, rng))
