@@ -1,37 +1,14 @@
 """Time `gymqa demo` and its second run, and watch its memory: `python benchmarks/measure_demo.py --out runs/demo`."""
 
-import subprocess
 import sys
-import time
 from pathlib import Path
 
-import psutil
+from watched_run import run_and_watch
 
 from gymqa.atomic import read_json, write_json
 from gymqa.cli import run_script
 from gymqa.errors import GymQAError
 from gymqa.runs import environment
-
-
-def run_and_watch(command: list[str]) -> tuple[float, float]:
-    """Run a command; its seconds, and the largest memory of all its processes together in GiB (shared pages once).
-
-    Raises:
-        GymQAError: it failed.
-    """
-    began, peak = time.monotonic(), 0.0
-    process = subprocess.Popen(command)
-    watched = psutil.Process(process.pid)
-    while process.poll() is None:
-        try:
-            tree = [watched, *watched.children(recursive=True)]
-            peak = max(peak, sum(one.memory_full_info().pss for one in tree) / 2**30)
-        except psutil.NoSuchProcess:
-            continue  # a worker ended between the two calls
-        time.sleep(0.5)
-    if process.returncode:
-        raise GymQAError(f"{' '.join(command)} left with status {process.returncode}; run it by itself to see why")
-    return time.monotonic() - began, peak
 
 
 def main(out: Path = Path("runs/demo"), json: Path = Path("benchmarks/results/demo.json")) -> None:
