@@ -16,6 +16,7 @@ import av
 import numpy as np
 import psutil
 
+from gymqa.annotations import read_element_list, write_element_list
 from gymqa.atomic import write_json
 from gymqa.cli import run_script
 from gymqa.errors import GymQAError
@@ -65,8 +66,16 @@ def largest_worker() -> Iterator[list[float]]:
         watcher.join()
 
 
-def speed(release: Path, raw: Box, box: Box, workers: int | None) -> dict[str, Any]:
-    """Make the release's raw videos as large as `raw`, cut every annotated clip, and say how fast that went.
+def _clips_of(videos: list[Path], annotations: Path) -> Path:
+    """A list of the clips of these raw videos."""
+    listed, names = annotations / f"{DEMO}_train_element.txt", {path.stem for path in videos}
+    wanted = annotations / "wanted.txt"
+    write_element_list(wanted, [clip for clip in read_element_list(listed) if clip.video_id in names])
+    return wanted
+
+
+def speed(release: Path, raw: Box, box: Box, workers: int | None, only: int | None = None) -> dict[str, Any]:
+    """Make the release's raw videos (the first `only`) as large as `raw`, cut their clips, and say how fast that went.
 
     Raises:
         GymQAError: a clip was not made.
@@ -75,12 +84,11 @@ def speed(release: Path, raw: Box, box: Box, workers: int | None) -> dict[str, A
         root = Path(folder)
         shutil.copytree(release / "annotations", root / "annotations")
         (root / "videos").mkdir()
-        videos = sorted((release / "videos").glob("*.mp4"))
+        videos = sorted((release / "videos").glob("*.mp4"))[:only]
         seconds = sum(widescreen(path, root / "videos" / path.name, raw) for path in videos)
         began = time.monotonic()
         with largest_worker() as memory:
-            wanted = root / "annotations" / f"{DEMO}_train_element.txt"
-            report = trim(root, [wanted], box=box, workers=workers)
+            report = trim(root, [_clips_of(videos, root / "annotations")], box=box, workers=workers)
         took = time.monotonic() - began
     if report.failed:
         raise GymQAError(f"{len(report.failed)} clips were not made: {report.failed[0].reason}")
@@ -99,7 +107,7 @@ def speed(release: Path, raw: Box, box: Box, workers: int | None) -> dict[str, A
 
 
 def main(
-    videos: int = 4,
+    videos: int = 6,
     raw: tuple[str, ...] = ("456x256", "1280x720"),
     box: str = "456x256",
     workers: int | None = None,
@@ -117,7 +125,14 @@ def main(
     with tempfile.TemporaryDirectory() as folder:
         release = render_release(Path(folder) / "gymsim", ReleaseConfig(videos, 1, videos, size=160))
         found = {size: speed(release, parse_box(size), parse_box(box), workers) for size in raw}
-    figures = {"by_raw_size": found, "workers": workers or os.cpu_count(), "environment": environment()}
+        alone = speed(release, parse_box(raw[0]), parse_box(box), workers, only=1)["largest_worker_mib"]
+    memory = {"one_raw_video": alone, f"{videos}_raw_videos": found[raw[0]]["largest_worker_mib"]}
+    figures = {
+        "by_raw_size": found,
+        "largest_worker_mib": memory,
+        "workers": workers or os.cpu_count(),
+        "environment": environment(),
+    }
     write_json(json, figures)
     print({size: one["clips_per_second"] for size, one in found.items()})
 

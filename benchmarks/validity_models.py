@@ -48,13 +48,15 @@ def train_head(
     optimizer = torch.optim.AdamW(model.parameters(), 1e-3, weight_decay=0.05)
     steps = epochs * (len(labels) // 64)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps)
-    for batch in _batches(len(labels), 64, epochs, rng):
-        at = segment_frames(lengths[batch], segments, rng)
-        loss = F.cross_entropy(model(_gather(features, batch, at)), labels[batch], label_smoothing=0.1)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
+    with progress_bar(f"{kind} on {segments} frames, seed {seed}", steps) as bar:
+        for batch in _batches(len(labels), 64, epochs, rng):
+            at = segment_frames(lengths[batch], segments, rng)
+            loss = F.cross_entropy(model(_gather(features, batch, at)), labels[batch], label_smoothing=0.1)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            bar.advance()
     return model.eval()
 
 
