@@ -31,7 +31,7 @@ def cache(
         max_frames: frames kept of a longer clip, evenly spaced.
         workers: processes; one for each core when not given.
         setting: gym99, gym288, …; may be left out where the release has only one.
-        format: raw frames are fastest, jpeg ones take about a twelfth of the room; raw up to 8 GiB when not given.
+        format: raw frames are fastest, jpeg ones take about an eighth of the room; when not given, raw up to 8 GiB.
         verify: read the whole cache first, and decode damaged clips again.
         lists: files with a clip id at the start of each line, such as those of `gymqa split`.
     """
