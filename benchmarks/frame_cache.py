@@ -26,7 +26,7 @@ from gymqa.runs import environment
 from gymqa.sampling import Indices, dual_level
 from gymqa.video import Frames, decode, square, write_video
 
-CLIPS, SIZE, MAX_FRAMES, FRAMES = 8, 256, 32, 100
+CLIPS, SIZE, MAX_FRAMES, FRAMES = 4, 256, 32, 100
 BASE = "opencv_seeks_two_views"
 
 

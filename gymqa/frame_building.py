@@ -31,7 +31,7 @@ from gymqa.frame_index import (
     write_index,
 )
 from gymqa.processes import deaths_reported, end_with_parent
-from gymqa.progress import progress_bar
+from gymqa.progress import console, progress_bar
 from gymqa.video import VideoError, decode
 
 CHUNK = 2  # clips handed to a process at a time
@@ -93,8 +93,10 @@ def _prepare(folder: Path, settings: CacheSettings, verify: bool) -> dict[str, C
     kept = {
         entry.clip_id: entry for entry in entries if entry.failure is None and end_of([entry], settings) <= len(data)
     }
-    for clip_id in damaged(data, kept.values()) if verify else ():
-        del kept[clip_id]
+    if verify:
+        lost = set(damaged(data, kept.values()))
+        console.print(f"{len(lost)} clips were damaged", highlight=False)
+        kept = {clip_id: entry for clip_id, entry in kept.items() if clip_id not in lost}
     write_index(folder, settings, kept.values())
     return kept
 
