@@ -184,10 +184,12 @@ def _has_twin(run: Run) -> NDArray[np.bool_]:
 
 
 def _top1(points: Sequence[NDArray[np.bool_]], videos: Sequence[str]) -> dict[str, float]:
-    """Mean over the seeds with its interval (clustered by video), and the seeds' standard deviation."""
+    """Mean over the seeds with its interval (clustered by video), and the seeds' standard deviation if several."""
     interval = mean_interval(np.mean(points, axis=0), videos)
-    spread = float(np.std([values.mean() for values in points], ddof=1)) if len(points) > 1 else 0.0
-    return {"top1": interval.value, "ci_low": interval.low, "ci_high": interval.high, "seeds_sd": spread}
+    found = {"top1": interval.value, "ci_low": interval.low, "ci_high": interval.high}
+    if len(points) > 1:
+        found["seeds_sd"] = float(np.std([values.mean() for values in points], ddof=1))
+    return found
 
 
 def _stream_study(run: Run, study: StudyConfig, name: str) -> None:
