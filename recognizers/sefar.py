@@ -92,17 +92,12 @@ class SeFAR(nn.Module):
         self.fusion = ElementFusion(len(config.elements), config.dim, config.fusion_dim)
         self.dropout = nn.Dropout(config.head_dropout)
         self.head = nn.Linear(config.fusion_dim, config.n_classes)
-        if config.compile:
-            self.compile()
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """A copy, as the teacher is of the student, computes as its original does."""
-        super().__setstate__(state)  # type: ignore[no-untyped-call]
-        if self.config.compile:
-            self.compile()
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
-        """Compute the backbone with torch.compile from now on (its arguments); weights, names and files stay."""
+        """Compute the backbone with torch.compile from now on (its arguments); weights, names and files stay.
+
+        A copy is not compiled: compile the teacher too.
+        """
         self.backbone.compile(*args, **kwargs)
 
     def forward_features(self, frames: Tensor) -> SeFARFeatures:

@@ -50,7 +50,6 @@ class SeFARConfig:
     time_embed_std: float = 0.02
     time_blocks: int = 0  # more than the paper's none: see TimeSformer
     frozen_blocks: int = 0
-    compile: bool = False  # compute the backbone with torch.compile; how, not what: `save_pretrained` leaves it out
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "elements", tuple(self.elements))  # JSON and YAML bring lists
@@ -83,4 +82,4 @@ class SeFARConfig:
 
     def saved(self) -> dict[str, Any]:
         """What config.json says of the model."""
-        return {"model": "sefar", **{name: value for name, value in asdict(self).items() if name != "compile"}}
+        return {"model": "sefar", **asdict(self)}

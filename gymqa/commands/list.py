@@ -54,12 +54,13 @@ def algorithms(json: bool = False) -> None:
 
 
 def _parts(algorithm: "Algorithm") -> list[str]:
-    """Say what an algorithm is composed of."""
+    """Say what an algorithm is composed of: its settings that name a part, the teacher's passes, and mixing."""
     if not algorithm.semi_supervised:
         return ["labelled clips only"]
-    parts = [f"teacher: {algorithm.teacher}, {algorithm.passes} passes", f"weighting: {algorithm.weighting}"]
-    parts += [f"perturbation: {algorithm.perturbation}"] * (algorithm.perturbation != "none")
-    return [*parts, *["TokenMix"] * (algorithm.mix_weight > 0)]
+    named = {name: value for name, value in asdict(algorithm).items() if isinstance(value, str) and name != "name"}
+    parts = [f"{name}: {value}" for name, value in named.items() if (name, value) != ("perturbation", "none")]
+    passes = [f"passes: {algorithm.passes}"] * (algorithm.passes > 1)
+    return [*parts, *passes, *["TokenMix"] * (algorithm.mix_weight > 0)]
 
 
 def recognizers(json: bool = False) -> None:
