@@ -26,7 +26,7 @@ def model_folder(source: Path | str) -> Path:
 
 
 def load_exactly(model: nn.Module, weights: Mapping[str, Tensor], where: Path) -> None:
-    """Put weights into a model made on the meta device: every tensor of both, in shape; in memory it is float32.
+    """Put weights into a model: every tensor of both, in shape; they take the model's precision.
 
     Raises:
         GymQAError: they are of another architecture; the tensors that differ are named.
@@ -44,7 +44,6 @@ def load_exactly(model: nn.Module, weights: Mapping[str, Tensor], where: Path) -
     ]
     if found:
         raise GymQAError(f"{where} holds weights of another architecture than its config.json says: {'; '.join(found)}")
-    model.to_empty(device="cpu")
     model.load_state_dict(weights)
 
 

@@ -145,7 +145,7 @@ class SeFAR(nn.Module):
         """
         folder = model_folder(source)
         config = read_config(folder)
-        with torch.device("meta"):
+        with torch.random.fork_rng(devices=[]):  # what is overwritten at once must not move anybody's draws
             model = cls(config)
         load_exactly(model, read_weights(folder), folder)
         return model.eval()
