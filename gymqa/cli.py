@@ -25,7 +25,7 @@ COMMANDS = {
     "evaluate": "ask a model every question of a benchmark",
     "report": "make the leaderboard from predictions: table, JSON, page",
     "questions": "build, check or count multiple-choice questions; take over released ones",
-    "hub": "write question files as a data set with its card; upload it to the Hugging Face Hub",
+    "hub": "upload question sets and recognizers, with their cards, to the Hugging Face Hub",
     "export": "write questions for other harnesses: lmms-eval, VLMEvalKit",
     "finegym": "get FineGym's annotations and raw videos, and cut the clips out of them",
     "list": "show the names that options take: recognizers, algorithms, benchmarks, …",

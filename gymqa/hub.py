@@ -1,4 +1,4 @@
-"""Question sets on the Hugging Face Hub: load one, from there or from a folder, and upload one.
+"""Question sets and models on the Hugging Face Hub: load one, from there or from a folder, and upload one.
 
 All of gymqa's traffic with the Hub is in this file. The token is huggingface_hub's own (HF_TOKEN or `hf auth login`);
 gymqa hands it to nobody, and no message holds the text of an error that may quote a header.
@@ -7,7 +7,7 @@ gymqa hands it to nobody, and no message holds the text of an error that may quo
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from gymqa.errors import GymQAError
 from gymqa.question_dataset import CARD, config_name
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 _REPO = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 Value = TypeVar("Value")
+Kind = Literal["data set", "model"]
+_UPLOADED = {"data set": [CARD, "*/*.parquet"], "model": [CARD, "config.json", "model.safetensors"]}
+_MODEL_FILES = ["config.json", "preprocessor_config.json", "model.safetensors"]  # never a pickle
 
 
 def load_gym_qa(
@@ -74,8 +77,13 @@ def dataset_configs(path_or_repo: Path | str) -> dict[str, list[str]]:
     return configs
 
 
-def check_repo(repo: str) -> None:
-    """Refuse a name that no data set on the Hub can have.
+def names_a_repo(text: str) -> bool:
+    """Whether a text has the form owner/name."""
+    return _REPO.fullmatch(text) is not None
+
+
+def check_repo(repo: str, kind: Kind = "data set") -> None:
+    """Refuse a name that nothing on the Hub can have.
 
     Raises:
         GymQAError: it is not owner/name, or has other letters.
@@ -85,13 +93,29 @@ def check_repo(repo: str) -> None:
     try:
         validate_repo_id(repo)
     except HFValidationError as error:
-        raise GymQAError(f"{repo!r} cannot name a data set; use owner/name of letters, digits, -, _ and .") from error
-    if not _REPO.fullmatch(repo):
+        raise GymQAError(f"{repo!r} cannot name a {kind}; use owner/name of letters, digits, -, _ and .") from error
+    if not names_a_repo(repo):
         raise GymQAError(f"{repo!r} names no owner; use owner/name")
 
 
-def upload(folder: Path, repo: str, private: bool = False) -> str:
-    """Upload a data set's card and parquet files in one commit; the repository is made if absent.
+def download_model(repo: str) -> Path:
+    """Download a model's configuration and safetensors weights, or take what an earlier call downloaded.
+
+    Returns:
+        a folder of huggingface_hub's cache; nothing in it but those files is looked at.
+
+    Raises:
+        GymQAError: no such model, or the Hub cannot be reached and the model is not in the cache.
+    """
+    from huggingface_hub import snapshot_download
+
+    check_repo(repo, "model")
+    folder = _ask(repo, lambda: snapshot_download(repo, allow_patterns=_MODEL_FILES, library_name="gymqa"), "model")
+    return Path(folder)
+
+
+def upload(folder: Path, repo: str, private: bool = False, kind: Kind = "data set") -> str:
+    """Upload a card and its parquet files, or its model, in one commit; the repository is made if absent.
 
     Returns:
         the commit's address.
@@ -101,29 +125,30 @@ def upload(folder: Path, repo: str, private: bool = False) -> str:
     """
     from huggingface_hub import HfApi, get_token
 
-    check_repo(repo)
+    check_repo(repo, kind)
     api = HfApi(library_name="gymqa")
-    token = _ask(repo, get_token)
+    token = _ask(repo, get_token, kind)
     if token is None:
         raise GymQAError(f"there is no token to upload {repo} with; set HF_TOKEN or run `hf auth login`")
     if not (token.isascii() and token.isprintable()):
         raise GymQAError("the token holds characters that no token has; set HF_TOKEN again or run `hf auth login`")
+    repo_type = "dataset" if kind == "data set" else "model"
 
     def commit() -> str:
-        api.create_repo(repo, repo_type="dataset", private=private or None, exist_ok=True)
+        api.create_repo(repo, repo_type=repo_type, private=private or None, exist_ok=True)
         done = api.upload_folder(
             repo_id=repo,
-            repo_type="dataset",
+            repo_type=repo_type,
             folder_path=folder,
-            allow_patterns=[CARD, "*/*.parquet"],
-            commit_message="Questions written by gymqa",
+            allow_patterns=_UPLOADED[kind],
+            commit_message="Questions written by gymqa" if kind == "data set" else "Model trained with gymqa",
         )
         return str(done.commit_url)
 
-    return _ask(repo, commit)
+    return _ask(repo, commit, kind)
 
 
-def _ask(what: Path | str, ask: Callable[[], Value]) -> Value:
+def _ask(what: Path | str, ask: Callable[[], Value], kind: Kind = "data set") -> Value:
     """Ask the Hub; its errors become sentences that quote nothing of the request."""
     from huggingface_hub import is_offline_mode
     from huggingface_hub.errors import HfHubHTTPError, HTTPError
@@ -135,7 +160,7 @@ def _ask(what: Path | str, ask: Callable[[], Value]) -> Value:
     try:
         return ask()
     except HfHubHTTPError as error:
-        reason = _refusal(error)
+        reason = _refusal(error, kind)
     except (HTTPError, OSError) as error:
         reason = f"the Hub cannot be reached ({type(error).__name__}); check the connection and HF_ENDPOINT"
         if is_offline_mode():
@@ -147,11 +172,11 @@ def _ask(what: Path | str, ask: Callable[[], Value]) -> Value:
     raise GymQAError(f"{what}: {reason}") from None  # a chained error could show the token with --debug
 
 
-def _refusal(error: Any) -> str:
+def _refusal(error: Any, kind: Kind) -> str:
     status = error.response.status_code
     mends = {
         401: "it is not there, or your token does not allow it; check the name, HF_TOKEN or `hf auth login`",
         403: "your token does not allow it; use one that may write there",
-        404: "there is no such data set, neither as a folder here nor on the Hub; check the name",
+        404: f"there is no such {kind}, neither as a folder here nor on the Hub; check the name",
     }
     return mends.get(status, f"the Hub answered {status}; try again later")

@@ -38,7 +38,7 @@ def test_has_the_papers_number_of_parameters_at_99_classes(name: str, millions: 
     assert (model.config.n_classes, model.config.elements, model.config.image_size) == (99, (2, 2, 4), 224)
 
 
-@pytest.mark.parametrize("elements", [(2, 2, 4), (4, 4), (1, 1, 6), (2, 2, 2, 2)])
+@pytest.mark.parametrize("elements", [(2, 2, 4), (4, 4), (1, 1, 6), (2, 2, 2, 2), (8,)])
 def test_any_combination_gives_elements_pairs_and_one_fused_token(elements: tuple[int, ...]) -> None:
     config = SeFARConfig(image_size=24, dim=16, depth=2, heads=2, fusion_dim=8, n_classes=5, elements=elements)
     model = SeFAR(config).eval()
@@ -46,6 +46,21 @@ def test_any_combination_gives_elements_pairs_and_one_fused_token(elements: tupl
     features = model.forward_features(frames)
     assert features.tokens.shape == (3, config.tokens, 8)
     assert model(frames).shape == (3, 5)
+
+
+@pytest.mark.parametrize(("image_size", "patch_size"), [(8, 8), (24, 8), (112, 16)])
+def test_any_image_size_of_whole_patches(image_size: int, patch_size: int) -> None:
+    sizes = {"image_size": image_size, "patch_size": patch_size, "dim": 16, "depth": 1, "heads": 2, "n_classes": 5}
+    model = SeFAR(SeFARConfig(**sizes)).eval()  # type: ignore[arg-type]
+    assert model(torch.randn(1, 8, 3, image_size, image_size)).shape == (1, 5)
+    with pytest.raises(GymQAError, match="is no multiple of patch_size"):
+        SeFAR(SeFARConfig(**{**sizes, "image_size": image_size + 1}))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("elements", [(), (0, 2), (2, -1)])
+def test_elements_without_frames_are_refused(elements: tuple[int, ...]) -> None:
+    with pytest.raises(GymQAError, match="name one or more, of at least one frame each"):
+        SeFARConfig(elements=elements)
 
 
 def divided_attention_by_the_book(block: Any, x: Tensor, n: int, places: int) -> Tensor:
@@ -105,6 +120,15 @@ def test_written_out_and_fused_attention_over_time_agree(monkeypatch: pytest.Mon
     written_out = model(frames)
     monkeypatch.setattr(timesformer, "WRITTEN_OUT", 0)
     torch.testing.assert_close(model(frames), written_out, rtol=1e-4, atol=1e-4)
+
+
+def test_more_sequences_than_a_gpus_grid_takes_are_attended_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = randomised()
+    frames = torch.randn(2, 8, 3, 24, 24)
+    monkeypatch.setattr(timesformer, "WRITTEN_OUT", 0)
+    at_once = model(frames)
+    monkeypatch.setattr(timesformer, "ROWS", 3)
+    torch.testing.assert_close(model(frames), at_once, rtol=1e-4, atol=1e-4)
 
 
 def test_fusion_follows_the_papers_formula() -> None:
@@ -181,7 +205,7 @@ def test_positions_of_another_grid_are_resized_and_the_cls_row_kept() -> None:
 
 def test_weights_of_another_width_are_refused() -> None:
     other = ImageViT(ViTConfig(image_size=24, patch_size=12, dim=32, depth=3, heads=2))
-    with pytest.raises(GymQAError, match="no tensor"):
+    with pytest.raises(GymQAError, match="is 32 wide, the model 16"):
         start_from_image_vit(TimeSformer(TINY.vit, TINY.elements, 0.1, 0.02), other.state_dict())
 
 

@@ -1,11 +1,12 @@
-"""`gymqa hub`: question sets on the Hugging Face Hub."""
+"""`gymqa hub`: question sets and recognizers on the Hugging Face Hub."""
 
 from pathlib import Path
 
 from gymqa.annotations import open_release
+from gymqa.atomic import read_json
 from gymqa.data_card import data_card
 from gymqa.errors import GymQAError
-from gymqa.hub import check_repo, dataset_configs, upload
+from gymqa.hub import check_repo, dataset_configs, names_a_repo, upload
 from gymqa.question_checks import file_problems
 from gymqa.question_dataset import CARD, is_dataset, question_files, read_splits, write_dataset
 
@@ -63,4 +64,64 @@ def _write(out: Path, sources: list[Path], repo: str, finegym: Path, setting: st
     write_dataset(out, splits, data_card(repo, splits, taxonomy))
 
 
-COMMAND = {"push": push}
+def push_recognizer(
+    recognizer: Path,
+    *,
+    repo: str,
+    license: str,
+    dataset: str,
+    dataset_repo: str | None = None,
+    base_model: str | None = None,
+    predictions: Path | None = None,
+    out: Path | None = None,
+    private: bool = False,
+) -> None:
+    """Upload a trained recognizer with its model card; SeFAR.from_pretrained("owner/name") loads it.
+
+    The token is huggingface_hub's own: HF_TOKEN, or `hf auth login`.
+
+    Args:
+        recognizer: folder of `gymqa train`.
+        repo: where to upload, owner/name.
+        license: of the weights, by its Hub name; FineGym's annotations are cc-by-nc-4.0, GymSim's apache-2.0.
+        dataset: what it was trained and measured on, in words, such as "Gym99, 5 % labelled".
+        dataset_repo: that data set on the Hub, if it is there.
+        base_model: the model on the Hub that it started from; by default the one its training names.
+        predictions: file of `gymqa predict` on the validation clips; its figures go into the card.
+        out: write weights, configuration and card into this folder, and upload nothing.
+        private: make the repository private, where it is new.
+    """
+    from recognizers.model_card import ModelFacts, write_model
+    from recognizers.sefar import SeFAR
+
+    check_repo(repo, "model")
+    model = SeFAR.from_pretrained(recognizer)
+    metrics, clips = _figures(predictions) if predictions else ({}, 0)
+    algorithm, initial = _training_of(recognizer)
+    facts = ModelFacts(license, dataset, dataset_repo, base_model or initial, algorithm, metrics, clips)
+    if out is None:
+        print(f"{repo}: {model.push_to_hub(repo, facts, private)}")
+    else:
+        write_model(out, repo, model, facts)
+        print(f"{out}: nothing uploaded")
+
+
+def _figures(predictions: Path) -> tuple[dict[str, float], int]:
+    """The card's figures, and of how many clips."""
+    from eval.metrics import mean_average_precision, mean_class, read_class_predictions, top1
+
+    read = read_class_predictions(predictions)
+    figures = {"top1": top1(read), "mean_class": mean_class(read), "map": mean_average_precision(read)}
+    return figures, len(read.clip_ids)
+
+
+def _training_of(recognizer: Path) -> tuple[str, str | None]:
+    """The algorithm that trained a recognizer and the Hub's model that it started from, where its folder says so."""
+    path = recognizer / "training.json"
+    settings = read_json(path) if path.is_file() else {}
+    algorithm, initial = settings.get("algorithm", {}).get("name", ""), settings.get("initial", "")
+    on_hub = names_a_repo(initial) and not Path(initial).exists()
+    return algorithm, initial if on_hub else None
+
+
+COMMAND = {"push": push, "push-recognizer": push_recognizer}

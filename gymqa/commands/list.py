@@ -1,11 +1,12 @@
 """`gymqa list`: the names that options take."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal
+from dataclasses import asdict
+from json import dumps
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from recognizers.algorithms import Algorithm
-    from recognizers.sefar import SeFARConfig
 
 
 def benchmarks() -> None:
@@ -44,33 +45,56 @@ def settings() -> None:
     _print({name: f"{one.what} (of {one.base}, or of the only setting)" for name, one in SUB_SETTINGS.items()})
 
 
-def algorithms() -> None:
-    """Ways to learn from unlabelled clips (--algorithm)."""
+def algorithms(json: bool = False) -> None:
+    """Ways to learn from unlabelled clips (--algorithm).
+
+    Args:
+        json: print every algorithm's parts and hyper-parameters as JSON.
+    """
     from recognizers.algorithms import ALGORITHMS
 
-    _print({name: _what(algorithm) for name, algorithm in ALGORITHMS.items()})
+    if json:
+        _print_json([{**asdict(one), "composes": _parts(one)} for one in ALGORITHMS.values()])
+    else:
+        _print({name: "; ".join(_parts(algorithm)) for name, algorithm in ALGORITHMS.items()})
 
 
-def _what(algorithm: "Algorithm") -> str:
-    """Say what an algorithm is composed of."""
+def _parts(algorithm: "Algorithm") -> list[str]:
+    """Say what an algorithm is composed of: its settings that name a part, the teacher's passes, and mixing."""
     if not algorithm.semi_supervised:
-        return "labelled clips only"
-    parts = [f"teacher: {algorithm.teacher}, {algorithm.passes} passes", f"weighting: {algorithm.weighting}"]
-    parts += [f"perturbation: {algorithm.perturbation}"] * (algorithm.perturbation != "none")
-    return "; ".join([*parts, *["TokenMix"] * (algorithm.mix_weight > 0)])
+        return ["labelled clips only"]
+    named = {name: value for name, value in asdict(algorithm).items() if isinstance(value, str) and name != "name"}
+    parts = [f"{name}: {value}" for name, value in named.items() if (name, value) != ("perturbation", "none")]
+    passes = [f"passes: {algorithm.passes}"] * (algorithm.passes > 1)
+    return [*parts, *passes, *["TokenMix"] * (algorithm.mix_weight > 0)]
 
 
-def recognizers() -> None:
-    """Recognizers by name (--recognizer)."""
-    from recognizers.backbones.registry import list_models, model_config
+def recognizers(json: bool = False) -> None:
+    """Recognizers by name (--recognizer), with their parameters at 99 classes.
 
-    _print({name: _sizes(model_config(name)) for name in list_models()})
+    Args:
+        json: print parameters, input size (pixels), frames and the published number as JSON.
+    """
+    from recognizers.backbones.registry import describe, list_models
+
+    found = [describe(name) for name in list_models()]
+    if json:
+        _print_json(found)
+    else:
+        _print({one["name"]: _sizes(one) for one in found})
 
 
-def _sizes(config: "SeFARConfig") -> str:
+def _sizes(one: Mapping[str, Any]) -> str:
     """Say how large a recognizer is."""
-    frame = f"{config.image_size} px in patches of {config.patch_size}"
-    return f"{frame}, {config.depth} layers of {config.dim}, {config.heads} heads"
+    elements = "-".join(map(str, one["elements"]))
+    frames = f"{one['frames']} frames {{{elements}}} of {one['input_size']} px in patches of {one['patch_size']}"
+    published = f"; published: {one['published']}" if one["published"] else ""
+    return f"{one['millions']:.2f} M parameters at {one['classes']} classes; {frames}{published}"
+
+
+def _print_json(value: object) -> None:
+    """Print JSON for a program to read."""
+    print(dumps(value, indent=2, ensure_ascii=False))
 
 
 def _print(names: Mapping[str, str]) -> None:

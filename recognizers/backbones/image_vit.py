@@ -5,7 +5,7 @@ Parameter names follow timm's (`blocks.0.attn.qkv.weight`, …), so that one loa
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import torch
@@ -15,30 +15,9 @@ from torch import Tensor, nn
 
 from gymqa.atomic import atomic_path, read_json, write_text
 from gymqa.errors import GymQAError
+from recognizers.sizes import ViTConfig
 
 SHIPPED = Path(__file__).resolve().parents[1] / "weights" / "frame_vit"
-
-
-@dataclass(frozen=True)
-class ViTConfig:
-    """Sizes of a vision transformer; `image_size` and `patch_size` in pixels."""
-
-    image_size: int = 48
-    patch_size: int = 8
-    dim: int = 128
-    depth: int = 4
-    heads: int = 4
-
-    @property
-    def patches(self) -> int:
-        """Patches of one image."""
-        return (self.image_size // self.patch_size) ** 2
-
-    def __post_init__(self) -> None:
-        if self.image_size % self.patch_size:
-            raise GymQAError(f"image_size {self.image_size} is no multiple of patch_size {self.patch_size}")
-        if self.dim % self.heads:
-            raise GymQAError(f"dim {self.dim} is no multiple of heads {self.heads}")
 
 
 def normalise(frames: Tensor) -> Tensor:
@@ -123,7 +102,7 @@ class ImageViT(nn.Module):
     Its tokens are the CLS token, then the patches row by row, after the last norm.
     """
 
-    def __init__(self, config: ViTConfig = ViTConfig()) -> None:
+    def __init__(self, config: ViTConfig) -> None:
         super().__init__()
         self.config = config
         self.patch_embed = PatchEmbed(config.patch_size, config.dim)
@@ -204,7 +183,15 @@ def weights_hash(folder: Path) -> str:
     Raises:
         GymQAError: the file cannot be read.
     """
-    path = folder / "model.safetensors"
+    return file_hash(folder / "model.safetensors")
+
+
+def file_hash(path: Path) -> str:
+    """The SHA-256 of a file of weights.
+
+    Raises:
+        GymQAError: the file cannot be read.
+    """
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

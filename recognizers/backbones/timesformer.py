@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from recognizers.backbones.image_vit import Attention, Block, Mlp, PatchEmbed, ViTConfig, initialise
 
 WRITTEN_OUT = 8  # frames of an element up to which attention over time is written out on a CPU
-
+ROWS = 65_535  # sequences that CUDA's fused attention takes at once: a limit of its grid (pytorch issue 142228)
 
 _EMBEDDINGS = ("patch_embed.", "cls_token", "pos_embed", "time_embed")
 
@@ -82,8 +82,9 @@ def _attend_frames(q: Tensor, k: Tensor, v: Tensor, count: int, size: int) -> Te
         parts = [weights[..., j, None] * v[:, :, j : j + 1] for j in range(size)]
         return reduce(torch.add, parts).flatten(1, 2)
     q, k, v = (x.movedim(2, 4) for x in (q, k, v))  # [B, e, P, h, n, d]
-    flat = [x.flatten(0, 2) for x in (q, k, v)]  # the fused kernels take four dimensions
-    mixed = F.scaled_dot_product_attention(flat[0], flat[1], flat[2]).view_as(q)
+    flat = [x.flatten(0, 2).split(ROWS) for x in (q, k, v)]  # the fused kernels take four dimensions
+    parts = [F.scaled_dot_product_attention(*part) for part in zip(*flat, strict=True)]
+    mixed = (torch.cat(parts) if len(parts) > 1 else parts[0]).view_as(q)
     return mixed.movedim(4, 2).flatten(1, 2)
 
 
@@ -169,7 +170,7 @@ class TimeSformer(nn.Module):
         frozen_blocks: int = 0,
     ) -> None:
         super().__init__()
-        self.frozen_blocks, self.timed = frozen_blocks, time_blocks > 0
+        self.frozen_blocks, self.timed, self.heads = frozen_blocks, time_blocks > 0, config.heads
         self.layout = ElementLayout(elements)
         dim = config.dim
         self.patch_embed = PatchEmbed(config.patch_size, dim)

@@ -1,6 +1,7 @@
 """Start a space-time transformer from the weights of an image one, and say what became of each tensor."""
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -10,6 +11,9 @@ from torch import Tensor
 
 from gymqa.errors import GymQAError
 from recognizers.backbones.timesformer import TimeSformer
+
+NAMED = 6  # names of tensors that the log gives before it counts them
+_BLOCK = re.compile(r"blocks\.(\d+)\.")
 
 
 @dataclass(slots=True)
@@ -23,8 +27,14 @@ class LoadReport:
 
     def sentence(self) -> str:
         """One line for the log."""
-        counts = f"{len(self.loaded)} tensors loaded, {len(self.resized)} of them resized"
-        return f"{counts}, {len(self.missing)} fresh, {len(self.left_out)} of the checkpoint left out"
+        counts = f"{len(self.loaded)} tensors loaded, {len(self.resized)} of them resized{_named(self.resized)}"
+        left_out = f"{len(self.left_out)} of the checkpoint left out{_named(self.left_out)}"
+        return f"{counts}, {len(self.missing)} fresh, {left_out}"
+
+
+def _named(names: list[str]) -> str:
+    """The names in brackets, where there are some and not too many."""
+    return f" ({', '.join(sorted(names))})" if 0 < len(names) <= NAMED else ""
 
 
 def start_from_image_vit(model: TimeSformer, weights: Mapping[str, Tensor], copy_attention: bool = True) -> LoadReport:
@@ -40,10 +50,13 @@ def start_from_image_vit(model: TimeSformer, weights: Mapping[str, Tensor], copy
         What was loaded, resized (position embeddings of another grid), left out, and stays fresh.
 
     Raises:
-        GymQAError: no tensor fits, as from a model of another width.
+        GymQAError: the checkpoint is of another width, its blocks compute something else, or no tensor fits.
     """
     own = model.state_dict()
     report = LoadReport()
+    theirs, ours = (tensors["cls_token"].shape[-1] if "cls_token" in tensors else 0 for tensors in (weights, own))
+    if theirs not in (0, ours):
+        raise GymQAError(f"the checkpoint is {theirs} wide, the model {ours}; give one of the same width")
     for name, tensor in weights.items():
         target = name.replace("patch_embed.proj.", "patch_embed.")
         if target == "pos_embed" and target in own and tensor.shape != own[target].shape:
@@ -57,6 +70,7 @@ def start_from_image_vit(model: TimeSformer, weights: Mapping[str, Tensor], copy
         for copy in (target, *_time_copies(target, copy_attention)):
             own[copy] = tensor
             report.loaded.append(copy)
+    _require_same_blocks(report.left_out, len(model.blocks))
     if not report.loaded:
         raise GymQAError(
             "no tensor of the checkpoint fits the model; check that both have the same width and patch size"
@@ -67,6 +81,16 @@ def start_from_image_vit(model: TimeSformer, weights: Mapping[str, Tensor], copy
     return report
 
 
+def _require_same_blocks(left_out: list[str], depth: int) -> None:
+    """Refuse a checkpoint whose blocks hold what the model's have no place for; further blocks may be there."""
+    odd = [name for name in left_out if (block := _BLOCK.match(name)) and int(block[1]) < depth]
+    if odd:
+        more = f" and {len(odd) - 3} more" if len(odd) > 3 else ""
+        raise GymQAError(
+            f"the checkpoint's blocks are not the model's: {', '.join(odd[:3])}{more} fit nowhere; give a plain ViT"
+        )
+
+
 def _time_copies(name: str, wanted: bool) -> list[str]:
     """The temporal twin of a spatial attention tensor's name, if it has one."""
     if not wanted or not name.startswith("blocks.") or not (".attn." in name or ".norm1." in name):
@@ -75,7 +99,16 @@ def _time_copies(name: str, wanted: bool) -> list[str]:
 
 
 def resize_positions(positions: Tensor, tokens: int) -> Tensor:
-    """Bicubic resize of square position embeddings: [1, 1 + p², D] -> [1, tokens, D], the CLS row kept."""
+    """Bicubic resize of square position embeddings: [1, 1 + p², D] -> [1, tokens, D], the CLS row kept.
+
+    Raises:
+        GymQAError: they are not those of a CLS token and a square of patches.
+    """
+    patches = positions.shape[1] - 1 if positions.ndim == 3 else 0
+    if patches < 1 or math.isqrt(patches) ** 2 != patches:
+        raise GymQAError(
+            f"the checkpoint's positions are {list(positions.shape)}, not of a CLS token and a square of patches"
+        )
     old, new = math.isqrt(positions.shape[1] - 1), math.isqrt(tokens - 1)
     grid = positions[:, 1:].reshape(1, old, old, -1).permute(0, 3, 1, 2).float()
     grid = F.interpolate(grid, size=(new, new), mode="bicubic", align_corners=False)

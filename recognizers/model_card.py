@@ -1,0 +1,131 @@
+"""The card of a trained recognizer: what the Hub shows of it, and how to load it."""
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gymqa.atomic import write_text
+from gymqa.errors import GymQAError
+from gymqa.hub import check_repo, upload
+from gymqa.question_dataset import CARD
+from gymqa.text_templates import fill
+
+if TYPE_CHECKING:
+    from recognizers.sefar import SeFAR
+
+METRICS = {
+    "top1": ("Top-1 accuracy", "accuracy"),
+    "mean_class": ("mean-class accuracy", "accuracy"),
+    "map": ("mAP", "mAP"),
+}
+"""What a card's figures are called, and their type on the Hub."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """What a card says that the weights do not.
+
+    Attributes:
+        license: by its Hub name, such as apache-2.0 or cc-by-nc-4.0 (FineGym's annotations forbid commercial use).
+        dataset: what it was trained and measured on, in words: "Gym99, 5 % labelled".
+        dataset_repo: that data set on the Hub, owner/name, if it is there.
+        base_model: the model on the Hub that it started from, owner/name, if there is one.
+        algorithm: how it was trained.
+        metrics: shares by the names of METRICS, on the validation clips.
+        clips: how many those are.
+
+    Raises:
+        GymQAError: a metric of another name, or no share.
+    """
+
+    license: str
+    dataset: str
+    dataset_repo: str | None = None
+    base_model: str | None = None
+    algorithm: str = ""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    clips: int = 0
+
+    def __post_init__(self) -> None:
+        for name, value in self.metrics.items():
+            if name not in METRICS or not 0 <= value <= 1:
+                raise GymQAError(f"metric {name} = {value} is no share by one of the names {', '.join(METRICS)}")
+        for repo in (self.dataset_repo, self.base_model):
+            if repo is not None:
+                check_repo(repo, "model")
+
+
+def model_card(repo: str, model: "SeFAR", facts: ModelFacts) -> str:
+    """The card: YAML for the Hub, then sizes, figures and how to load the model.
+
+    Args:
+        repo: owner/name.
+        model: the recognizer.
+        facts: the rest.
+    """
+    from huggingface_hub import ModelCardData  # a second that who only trains need not wait
+
+    head = ModelCardData(
+        license=facts.license,
+        library_name="gymqa",
+        pipeline_tag="video-classification",
+        tags=["gymqa", "sefar", "video", "gymnastics", "fine-grained-action-recognition", "semi-supervised-learning"],
+        base_model=facts.base_model,
+        datasets=[facts.dataset_repo] if facts.dataset_repo else None,
+        metrics=sorted({METRICS[name][1] for name in facts.metrics}) or None,
+        model_name=repo.split("/")[-1] if facts.metrics else None,
+        eval_results=_results(facts) or None,
+    )
+    config = model.config
+    return fill(
+        "model_card.md",
+        head=head.to_yaml().strip(),
+        repo=repo,
+        facts=facts,
+        config=config,
+        elements="-".join(map(str, config.elements)),
+        millions=sum(parameter.numel() for parameter in model.parameters()) / 1e6,
+        figures={METRICS[name][0]: value for name, value in facts.metrics.items()},
+    )
+
+
+def _results(facts: ModelFacts) -> list[Any]:
+    """The figures as the Hub's model index takes them."""
+    from huggingface_hub import EvalResult
+
+    return [
+        EvalResult(
+            task_type="video-classification",
+            dataset_type=facts.dataset_repo or "video",
+            dataset_name=facts.dataset,
+            dataset_split="validation",
+            metric_type=METRICS[name][1],
+            metric_name=METRICS[name][0],
+            metric_value=round(value, 4),
+        )
+        for name, value in facts.metrics.items()
+    ]
+
+
+def write_model(folder: Path, repo: str, model: "SeFAR", facts: ModelFacts) -> None:
+    """Write what is uploaded: weights, configuration and card.
+
+    Raises:
+        GymQAError: the folder cannot be written to.
+    """
+    model.save_pretrained(folder)
+    write_text(folder / CARD, model_card(repo, model, facts))
+
+
+def push_model(model: "SeFAR", repo: str, facts: ModelFacts, private: bool = False) -> str:
+    """Upload a recognizer with its card in one commit; returns the commit's address.
+
+    Raises:
+        GymQAError: no token, the Hub refuses, or it cannot be reached.
+    """
+    check_repo(repo, "model")
+    with tempfile.TemporaryDirectory(prefix="gymqa-model-") as folder:
+        write_model(Path(folder), repo, model, facts)
+        return upload(Path(folder), repo, private, "model")

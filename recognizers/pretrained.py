@@ -1,0 +1,53 @@
+"""Saved models: where one is, and loading weights that must fit to the last tensor."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from gymqa.errors import GymQAError
+from gymqa.hub import download_model, names_a_repo
+
+SHOWN = 3  # names that a complaint lists of each kind
+
+
+def model_folder(source: Path | str) -> Path:
+    """The folder of a saved model; one on the Hub is downloaded first.
+
+    Args:
+        source: a folder, or owner/name on the Hub (a str: a Path is always a folder).
+
+    Raises:
+        GymQAError: there is no such model, or the Hub cannot be reached.
+    """
+    if isinstance(source, str) and not Path(source).exists() and names_a_repo(source):
+        return download_model(source)
+    return Path(source)
+
+
+def load_exactly(model: nn.Module, weights: Mapping[str, Tensor], where: Path) -> None:
+    """Put weights into a model: every tensor of both, in shape; they take the model's precision.
+
+    Raises:
+        GymQAError: they are of another architecture; the tensors that differ are named.
+    """
+    own = model.state_dict()
+    differ = [
+        f"{name} is {list(weights[name].shape)} in the file and {list(own[name].shape)} by config.json"
+        for name in own.keys() & weights.keys()
+        if own[name].shape != weights[name].shape
+    ]
+    found = [
+        *_listed("", sorted(differ)),
+        *_listed("not in the file: ", sorted(own.keys() - weights.keys())),
+        *_listed("in the file only: ", sorted(weights.keys() - own.keys())),
+    ]
+    if found:
+        raise GymQAError(f"{where} holds weights of another architecture than its config.json says: {'; '.join(found)}")
+    model.load_state_dict(weights)
+
+
+def _listed(what: str, names: list[str]) -> list[str]:
+    """The first of the names and how many more there are; nothing for none."""
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return [what + ", ".join(names[:SHOWN]) + more] if names else []

@@ -1,0 +1,93 @@
+"""Recognizers and algorithms by name: what is listed is true, and listing builds nothing."""
+
+import json
+import resource
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import torch
+
+from gymqa import cli
+from recognizers.algorithms import ALGORITHMS
+from recognizers.backbones.contract import Recognizer
+from recognizers.backbones.registry import create_model, describe, list_models, model_config
+
+
+def listed(capsys: pytest.CaptureFixture[str], what: str) -> dict[str, Any]:
+    """The entries that `gymqa list … --json` prints, by name."""
+    assert cli.main(["list", what, "--json"]) == 0
+    return {one["name"]: one for one in json.loads(capsys.readouterr().out)}
+
+
+def test_the_listed_parameters_are_those_of_the_built_models(capsys: pytest.CaptureFixture[str]) -> None:
+    found = listed(capsys, "recognizers")
+    assert list(found) == list_models()
+    for name, one in found.items():
+        with torch.device("meta"):
+            model = create_model(name, n_classes=99)
+        assert one["parameters"] == sum(parameter.numel() for parameter in model.parameters()), name
+        assert (one["input_size"], one["frames"]) == (model.config.image_size, sum(model.config.elements))
+
+
+def test_the_papers_sizes_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    found = listed(capsys, "recognizers")
+    for name, millions in (("sefar_s", 31.26), ("sefar_b", 122.27)):
+        one = found[name]
+        assert (one["millions"], one["classes"], one["input_size"], one["frames"]) == (millions, 99, 224, 8)
+        assert one["elements"] == [2, 2, 4]
+    assert cli.main(["list", "recognizers"]) == 0
+    assert "sefar_s     31.26 M parameters at 99 classes; 8 frames {2-2-4} of 224 px" in capsys.readouterr().out
+
+
+def test_every_algorithm_is_listed_with_what_it_composes(capsys: pytest.CaptureFixture[str]) -> None:
+    found = listed(capsys, "algorithms")
+    assert list(found) == list(ALGORITHMS)
+    assert all(one["composes"] for one in found.values())
+    assert "TokenMix" in " ".join(found["sefar"]["composes"])
+
+
+@pytest.mark.parametrize("what", ["recognizers", "algorithms"])
+def test_a_list_takes_less_than_three_seconds(what: str) -> None:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-m", "gymqa.cli", "list", what, "--json"], capture_output=True, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    assert seconds < 3  # of the processor: what a busy machine takes says nothing of us
+
+
+def test_listing_recognizers_builds_none_and_does_not_even_import_torch() -> None:
+    code = "import sys; from gymqa import cli; cli.main(['list', 'recognizers']); assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+
+
+@pytest.mark.parametrize("name", list_models())
+def test_every_recognizer_keeps_the_contract(name: str) -> None:
+    small = {"image_size": 16, "patch_size": 8, "dim": 16, "depth": 1, "heads": 2, "fusion_dim": 8, "n_classes": 5}
+    config = model_config(name, **small)
+    torch.manual_seed(0)
+    built = config.build().eval()
+    model: Recognizer = built
+    frames = torch.randn(2, config.frames, 3, 16, 16)
+    features = model.forward_features(frames)
+    assert features.tokens.shape == (2, config.tokens, features.fused.shape[-1])
+    assert torch.equal(model.forward_head(features.fused), built(frames))
+    many = features.fused.expand(4, -1, -1)
+    assert model.forward_head(many).shape == (4, 2, 5)
+    model.reset_classifier(7)
+    assert built(frames).shape == (2, 7) and built.config.n_classes == 7
+    assert torch.equal(model.forward_features(frames).tokens, features.tokens)
+
+
+def test_a_name_twice_is_refused() -> None:
+    from gymqa.errors import GymQAError
+    from recognizers.backbones.registry import register
+    from recognizers.sizes import SeFARConfig
+
+    def sefar_s() -> SeFARConfig:
+        return SeFARConfig()
+
+    with pytest.raises(GymQAError, match="sefar_s is registered twice"):
+        register(parameters=1)(sefar_s)
+    assert describe("sefar_s")["millions"] == 31.26
