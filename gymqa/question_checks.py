@@ -4,12 +4,11 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-from gymqa.annotations import annotations_folder, open_release
+from gymqa.annotations import Release, open_release
 from gymqa.attribute_questions import facts
 from gymqa.published import PublishedQuestion, read_published
-from gymqa.question_stats import read_labels
 from gymqa.questions import Question, load_questions, validate_file
-from gymqa.taxonomy import Taxonomy, read_taxonomy
+from gymqa.taxonomy import Taxonomy
 
 
 def file_problems(
@@ -25,14 +24,15 @@ def file_problems(
         GymQAError: a file is missing, or is no file of questions at all.
     """
     if file.suffix != ".jsonl":
-        return _published_problems(file, as_released, finegym, setting or "gym99")
+        release = None if finegym is None else open_release(finegym, setting or "gym99")
+        return _published_problems(file, as_released, release)
     problems = validate_file(file, as_released)
     if problems or finegym is None:
         return problems
-    taxonomy = open_release(finegym, setting).taxonomy
-    labels = read_labels(annotations_folder(finegym), taxonomy.setting)
+    release = open_release(finegym, setting)
+    labels = release.read_labels()
     asked = [one for one in load_questions(file) if not (as_released and one.released)]
-    found = ((one.id, mismatch(one, taxonomy, labels)) for one in asked)
+    found = ((one.id, mismatch(one, release.taxonomy, labels)) for one in asked)
     return [f"{file}: question {id} {problem}" for id, problem in found if problem]
 
 
@@ -62,12 +62,11 @@ def mismatch(question: Question, taxonomy: Taxonomy, labels: Mapping[str, int]) 
     return None
 
 
-def _published_problems(file: Path, as_released: bool, finegym: Path | None, setting: str) -> list[str]:
-    if finegym is None:
+def _published_problems(file: Path, as_released: bool, release: Release | None) -> list[str]:
+    if release is None:
         questions = read_published(file)
         return [] if as_released else [text for one in questions for text in _repeats(file, one)]
-    folder = annotations_folder(finegym)
-    taxonomy, labels = read_taxonomy(folder, setting), read_labels(folder, setting)
+    taxonomy, labels = release.taxonomy, release.read_labels()
     questions = read_published(file, taxonomy)
     if as_released:
         return []

@@ -10,14 +10,13 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from gymqa.annotations import TRAIN_LISTS, annotations_folder, open_release, read_element_list
+from gymqa.annotations import open_release, read_element_list
 from gymqa.errors import GymQAError
 from gymqa.published import PublishedQuestion, read_published
 from gymqa.questions import LETTERS, Question, load_questions
-from gymqa.taxonomy import Element, Taxonomy, read_taxonomy
+from gymqa.taxonomy import Element, Taxonomy
 
 _EVENT, _SET = attrgetter("event"), attrgetter("set_id")
-_LISTS = (*reversed(TRAIN_LISTS), "val_element")  # where two of them name a clip, the later one's label counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +40,8 @@ def released_stats(file: Path, finegym: Path, setting: str = "gym99") -> dict[st
     Raises:
         GymQAError: a file is missing or wrong, or a clip is in none of the lists of the setting.
     """
-    folder = annotations_folder(finegym)
-    taxonomy = read_taxonomy(folder, setting)
-    return stats(read_published(file, taxonomy), taxonomy, read_labels(folder, setting))
+    release = open_release(finegym, setting)
+    return stats(read_published(file, release.taxonomy), release.taxonomy, release.read_labels())
 
 
 def file_stats(file: Path, finegym: Path, setting: str | None = None, others: Sequence[Path] = ()) -> dict[str, Any]:
@@ -88,15 +86,6 @@ def videos_of(file: Path) -> list[str]:
     if file.suffix == ".json":
         return [question.video_id for question in read_published(file)]
     return [clip.video_id for clip in read_element_list(file)]
-
-
-def read_labels(annotations: Path, setting: str) -> dict[str, int]:
-    """Clip id -> class label, from every element list of the setting that is there."""
-    paths = [annotations / f"{setting}_{name}.txt" for name in _LISTS]
-    found = [path for path in paths if path.is_file()]
-    if not found:
-        raise GymQAError(f"{annotations} holds no element list of {setting}; {paths[-1].name} is expected")
-    return {clip.id: clip.label for path in found for clip in read_element_list(path) if clip.label is not None}
 
 
 def stats(

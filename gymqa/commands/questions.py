@@ -4,7 +4,7 @@ import json as json_module
 from pathlib import Path
 from typing import Any
 
-from gymqa.annotations import annotations_folder, open_release, read_element_list
+from gymqa.annotations import open_release, read_element_list
 from gymqa.atomic import write_text
 from gymqa.attribute_questions import build_attribute_questions
 from gymqa.errors import GymQAError
@@ -12,9 +12,8 @@ from gymqa.minimal_pairs import build_minimal_pairs
 from gymqa.published import format_published, import_published
 from gymqa.question_building import build_questions
 from gymqa.question_checks import file_problems
-from gymqa.question_stats import file_stats, read_labels
+from gymqa.question_stats import file_stats
 from gymqa.questions import ELEMENT_BENCHMARKS, KINDS, MINIMAL_PAIRS, load_questions, save_questions
-from gymqa.taxonomy import read_taxonomy
 
 
 def stats(
@@ -103,8 +102,8 @@ def import_questions(file: Path, *, finegym: Path, out: Path, setting: str = "gy
         out: .jsonl file to write.
         setting: gym99, gym288, ….
     """
-    folder = annotations_folder(finegym)
-    questions = import_published(file, read_taxonomy(folder, setting), read_labels(folder, setting))
+    release = open_release(finegym, setting)
+    questions = import_published(file, release.taxonomy, release.read_labels())
     save_questions(out, questions)
     print(f"{out}: {len(questions)} questions, as released")
 
