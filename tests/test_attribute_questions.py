@@ -55,8 +55,7 @@ def test_adding_clips_changes_no_other_question(clips: list[Clip], more: list[Cl
 
 
 def test_yes_and_no_letters_and_orders_are_balanced() -> None:
-    label = next(one.label for one in GYMSIM.elements if one.name == "salto backward stretched with 1 twist")
-    built = build_attribute_questions([clip(label, i) for i in range(2000)], GYMSIM, "decision")
+    built = build_attribute_questions([clip(i % len(GYMSIM), i) for i in range(2000)], GYMSIM, "decision")
     for counts in (Counter(one.choices[one.answer] for one in built), Counter(one.letter for one in built)):
         assert all(abs(count - 1000) < 120 for count in counts.values())  # five standard deviations
 

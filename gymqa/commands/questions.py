@@ -1,12 +1,13 @@
 """`gymqa questions`: build, check, count multiple-choice questions; take over and write Gym-QA's released files."""
 
 import json as json_module
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from gymqa.annotations import open_release, read_element_list
+from gymqa.annotations import Release, open_release, read_element_list
 from gymqa.atomic import write_text
-from gymqa.attribute_questions import build_attribute_questions
+from gymqa.attribute_questions import DECISION, build_attribute_questions
 from gymqa.errors import GymQAError
 from gymqa.minimal_pairs import build_minimal_pairs
 from gymqa.published import format_published, import_published
@@ -60,12 +61,14 @@ def build(
         n_choices: choices of a question; yes/no questions and minimal pairs have two.
         setting: gym99, gym288, …; may be left out where there is only one.
     """
-    taxonomy = open_release(finegym, setting).taxonomy
+    release = open_release(finegym, setting)
+    taxonomy = release.taxonomy
     listed = read_element_list(clips, len(taxonomy))
     if benchmark in ELEMENT_BENCHMARKS:
         questions = build_questions(listed, taxonomy, benchmark, seed, n_choices)
     elif benchmark in KINDS[1:]:
-        questions = build_attribute_questions(listed, taxonomy, benchmark, seed, n_choices)
+        counts = _frequency(release) if benchmark == DECISION else None
+        questions = build_attribute_questions(listed, taxonomy, benchmark, seed, n_choices, counts)
     elif benchmark == MINIMAL_PAIRS:
         questions = build_minimal_pairs(listed, taxonomy, seed)
     else:
@@ -118,6 +121,11 @@ def export_questions(file: Path, *, out: Path) -> None:
     questions = load_questions(file)
     write_text(out, format_published(questions))
     print(f"{out}: {len(questions)} questions in Gym-QA's format")
+
+
+def _frequency(release: Release) -> Counter[int]:
+    """How often each element stands in the training list, by label."""
+    return Counter(clip.label for clip in release.read_clips(release.train_list) if clip.label is not None)
 
 
 def _shown(value: Any) -> Any:
