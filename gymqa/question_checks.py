@@ -1,13 +1,13 @@
 """Whether a question file can be trusted: repeats and wrong answers, on its own or against FineGym's own lists."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from gymqa.annotations import Release, open_release
 from gymqa.attribute_questions import facts
 from gymqa.published import PublishedQuestion, read_published
-from gymqa.questions import Question, load_questions, validate_file
+from gymqa.questions import Question, read_questions, validate
 from gymqa.taxonomy import Taxonomy
 
 
@@ -26,24 +26,28 @@ def file_problems(
     if file.suffix != ".jsonl":
         release = None if finegym is None else open_release(finegym, setting or "gym99")
         return _published_problems(file, as_released, release)
-    problems = validate_file(file, as_released)
+    questions, problems = read_questions(file)
+    problems += validate(questions, as_released)
     if problems or finegym is None:
         return problems
     release = open_release(finegym, setting)
-    labels = release.read_labels()
-    asked = [one for one in load_questions(file) if not (as_released and one.released)]
-    found = ((one.id, mismatch(one, release.taxonomy, labels)) for one in asked)
-    return [f"{file}: question {id} {problem}" for id, problem in found if problem]
+    asked = (one for one in questions if not (as_released and one.released))
+    return [f"{file}: {problem}" for problem in mismatches(asked, release.taxonomy, release.read_labels())]
 
 
-def mismatch(question: Question, taxonomy: Taxonomy, labels: Mapping[str, int]) -> str | None:
-    """What a question says otherwise than FineGym's files: its clip's element, a choice's name, a decision, a fact.
+def mismatches(questions: Iterable[Question], taxonomy: Taxonomy, labels: Mapping[str, int]) -> Iterator[str]:
+    """What questions say otherwise than FineGym's files: a clip's element, a choice's name, a decision, a fact.
 
     Args:
-        question: one that its constructor let through.
-        taxonomy: of its setting.
+        questions: that their constructor let through.
+        taxonomy: of their setting.
         labels: clip id -> class label.
     """
+    found = ((one.id, _mismatch(one, taxonomy, labels)) for one in questions)
+    return (f"question {id} {problem}" for id, problem in found if problem)
+
+
+def _mismatch(question: Question, taxonomy: Taxonomy, labels: Mapping[str, int]) -> str | None:
     label = labels.get(question.clip_id)
     if label is None or label >= len(taxonomy) or max(question.choice_labels, default=0) >= len(taxonomy):
         return f"is about clip {question.clip_id}, or has labels, unknown to {taxonomy.setting}; name its own setting"

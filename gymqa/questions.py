@@ -190,13 +190,13 @@ def validate(questions: Iterable[Question], as_released: bool = False) -> list[s
     return problems
 
 
-def validate_file(path: Path, as_released: bool = False) -> list[str]:
-    """Every problem of a questions file, a sentence each, instead of stopping at the first.
+def read_questions(path: Path) -> tuple[list[Question], list[str]]:
+    """The questions of a file, and what is wrong in its lines, a sentence each, instead of stopping at the first.
 
     Raises:
         GymQAError: the file is missing or no text.
     """
-    problems, questions = [], []
+    questions, problems = [], []
     for place, line in _lines(path):
         try:
             questions.append(from_line(Question, line))
@@ -204,7 +204,7 @@ def validate_file(path: Path, as_released: bool = False) -> list[str]:
             problems.append(f"{place}: {error}")
     if not questions and not problems:
         problems.append(f"{path} holds no question")
-    return problems + validate(questions, as_released)
+    return questions, problems
 
 
 def flaw(question: Question) -> str | None:

@@ -23,10 +23,10 @@ from gymqa.questions import (
     format_question,
     from_line,
     load_questions,
+    read_questions,
     save_questions,
     to_line,
     validate,
-    validate_file,
 )
 from gymqa.taxonomy import Element, Set, Taxonomy
 
@@ -263,7 +263,8 @@ def test_validation_lists_every_problem(tmp_path: Path) -> None:
     path = tmp_path / "questions.jsonl"
     repeated = json.loads(to_line(question(id="q2"))) | {"choices": ["kip", "kip", "cast"]}
     path.write_text("\n".join([to_line(question()), json.dumps(repeated), "nonsense", to_line(question())]))
-    first, second, third = validate_file(path)
+    questions, (first, second) = read_questions(path)
+    (third,) = validate(questions)
     assert "questions.jsonl:2: question q2 offers the choice 'kip' twice" in first
     assert "questions.jsonl:3: not a line of JSON" in second
     assert third == "question q1 stands there 2 times; give each its own id"
