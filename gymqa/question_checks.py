@@ -6,8 +6,8 @@ from pathlib import Path
 
 from gymqa.annotations import Release, open_release
 from gymqa.attribute_questions import facts
-from gymqa.published import PublishedQuestion, read_published
-from gymqa.questions import Question, read_questions, validate
+from gymqa.published import read_published
+from gymqa.questions import BareQuestion, Question, read_questions, validate
 from gymqa.taxonomy import Taxonomy
 
 
@@ -81,7 +81,7 @@ def _published_problems(file: Path, as_released: bool, release: Release | None) 
     ]
 
 
-def _repeats(file: Path, question: PublishedQuestion) -> list[str]:
+def _repeats(file: Path, question: BareQuestion) -> list[str]:
     return [
         f"{file}: question {question.id} offers the choice {choice!r} {count} times; replace the others"
         for choice, count in Counter(question.choices).items()
@@ -89,6 +89,6 @@ def _repeats(file: Path, question: PublishedQuestion) -> list[str]:
     ]
 
 
-def _is_true(question: PublishedQuestion, taxonomy: Taxonomy, labels: Mapping[str, int]) -> bool:
+def _is_true(question: BareQuestion, taxonomy: Taxonomy, labels: Mapping[str, int]) -> bool:
     named = taxonomy.named(question.choices[question.answer])
     return labels.get(question.clip_id) in [element.label for element in named]

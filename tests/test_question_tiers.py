@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,16 @@ def test_shortcuts_are_worked_out() -> None:
     assert (found["oracle_set"], found["oracle_attribute"]) == (0.5, 0.667)
     assert (found["letter_prior"], found["most_frequent_answer"], found["longest_choice"]) == (0.75, 0.75, 0.75)
     assert (found["middle_choice"], found["groups"], found["drawn_tiers"]) == (0.5, 0, {"set": 4})
+
+
+@pytest.mark.parametrize("label", [2, 99])
+def test_questions_of_another_setting_are_not_counted(label: int) -> None:
+    (built,) = build_questions([clip(9)], GYMSIM, "gym-qa")
+    labels = tuple(label if one == 9 else one for one in built.choice_labels if one != label)
+    choices = tuple(f"choice {one}" for one in labels)
+    other = replace(built, element=label, choice_labels=labels, choices=choices, answer=labels.index(label))
+    with pytest.raises(GymQAError, match="is of another setting than gymsim24; name its own"):
+        stats([other], GYMSIM)
 
 
 @pytest.mark.parametrize("benchmark", [*ELEMENT_BENCHMARKS, *KINDS[1:], MINIMAL_PAIRS])
