@@ -15,15 +15,8 @@ from gymqa.decision_trees import Attribute
 from gymqa.draws import Draws
 from gymqa.question_stats import file_stats, stats
 from gymqa.questions import load_questions
-from gymqa.taxonomy import Element, Set, Taxonomy
-from tests.gymsim_taxonomy import GYMSIM, clip
-
-
-def tree(*leaves: str) -> Taxonomy:
-    """One set of elements, each named by its decisions: "a+ b-" answers a? by yes and b? by no."""
-    rows = [tuple(Attribute(f"{word[0]}?", word[1] == "+") for word in leaf.split()) for leaf in leaves]
-    elements = tuple(Element(i, i, 25, "FX", leaves[i], leaves[i], row) for i, row in enumerate(rows))
-    return Taxonomy("tree", elements, (Set(25, "FX", "FX"),))
+from gymqa.taxonomy import Taxonomy
+from tests.gymsim_taxonomy import GYMSIM, clip, tree_of
 
 
 def yes_by_text(taxonomy: Taxonomy, counts: dict[int, int]) -> dict[tuple[int, str], float]:
@@ -45,19 +38,19 @@ def test_every_text_has_as_many_yes_as_no_where_elements_are_alike(clips: int) -
 
 
 def test_frequent_elements_are_asked_elsewhere() -> None:
-    taxonomy, counts = tree("a+ b+", "a+ b-", "a-"), {0: 39, 1: 39, 2: 19}
+    taxonomy, counts = tree_of("a+ b+", "a+ b-", "a-"), {0: 39, 1: 39, 2: 19}
     assert yes_by_text(taxonomy, counts) == pytest.approx({(25, "a?"): 0.5, (25, "b?"): 0.5}, abs=0.01)
     shares = decision_shares(taxonomy.elements, counts)
     assert shares[0][Attribute("a?", True)] / fsum(shares[0].values()) == pytest.approx(1 / 4, abs=0.01)
 
 
 def test_where_a_tree_has_nothing_else_to_ask_it_asks_that() -> None:
-    shares = decision_shares(tree("a+", "a-", "a-").elements, {0: 900})
+    shares = decision_shares(tree_of("a+", "a-", "a-").elements, {0: 900})
     assert [list(own) for own in shares.values()] == [[Attribute("a?", True)], *[[Attribute("a?", False)]] * 2]
 
 
 def test_what_all_elements_answer_alike_is_not_asked() -> None:
-    assert decision_shares(tree("a+ b+", "a+ b-", "a+").elements, {}).keys() == {0, 1}
+    assert decision_shares(tree_of("a+ b+", "a+ b-", "a+").elements, {}).keys() == {0, 1}
 
 
 @given(st.lists(st.integers(0, 10**6), min_size=len(GYMSIM), max_size=len(GYMSIM)))

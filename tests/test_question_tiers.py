@@ -16,7 +16,7 @@ from gymqa.question_building import build_questions
 from gymqa.question_stats import stats
 from gymqa.questions import ELEMENT_BENCHMARKS, KINDS, MINIMAL_PAIRS, Question, from_line, load_questions, to_line
 from gymqa.taxonomy import read_taxonomy
-from tests.gymsim_taxonomy import GYMSIM, clip
+from tests.gymsim_taxonomy import GYMSIM, clip, tree_of
 
 OLD_FIELDS = ("id", "clip_id", "video_id", "text", "choices", "answer", "tier", "drawn_tier", "choice_labels", "event",
               "set_id", "element")  # fmt: skip
@@ -37,6 +37,16 @@ def test_attribute_distractors_differ_in_one_decision_as_far_as_there_are_such()
         assert sum(label in apart for label in others) == min(2, len(apart))
         assert (one.drawn_tier == "attribute") == (len(apart) >= 2)
     assert {one.drawn_tier for one in built} >= {"attribute", "set"}
+
+
+def test_distractors_that_are_close_to_each_other_stand_together() -> None:
+    ends = ("p- r- u- 1+", "p- r- u- 1- 2+", "p- r- u- 1- 2- 3+", "p- r- u- 1- 2- 3-")  # all close to each other
+    far = ("p+ r- u- 1- 2- 3-", "p- r+ u- 1- 2- 3-", "p- r- u+ 1- 2- 3-")  # close to the last of `ends` only
+    taxonomy = tree_of(*ends, *far)
+    assert len(taxonomy.one_decision_apart(3)) == 6
+    built = build_questions([clip(3, number) for number in range(300)], taxonomy, "attribute")
+    together = sum({*one.choice_labels} == {0, 1, 2, 3} for one in built)
+    assert together > 100  # evenly drawn, 15 of 300
 
 
 def test_a_question_holds_the_decisions_of_its_element() -> None:

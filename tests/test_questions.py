@@ -163,6 +163,12 @@ def test_gym_new_offers_two_pairs_of_one_event_so_that_the_pair_gives_nothing_aw
         assert one.drawn_tier == "twin"
 
 
+@pytest.mark.parametrize("n_choices", [3, 5])
+def test_half_of_another_pair_is_no_twin(n_choices: int) -> None:
+    (built,) = build_questions([clip_of("giant circle forward")], TAXONOMY, "gym-new", n_choices=n_choices)
+    assert built.drawn_tier == "set"
+
+
 def test_an_only_pair_is_filled_up_with_its_set() -> None:
     (built,) = build_questions([clip_of("(BB) salto forward tucked")], TAXONOMY, "gym-new")
     assert TAXONOMY.find("(BB) salto backward tucked").display_name in built.choices
