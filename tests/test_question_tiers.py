@@ -93,6 +93,13 @@ def test_shortcuts_are_worked_out() -> None:
     assert (found["middle_choice"], found["groups"], found["drawn_tiers"]) == (0.5, 0, {"set": 4})
 
 
+def test_a_decision_rules_out_no_element_that_it_was_never_asked_of() -> None:
+    taxonomy = tree_of("a+ b+", "a+ b-", "a-")
+    (built,) = build_questions([clip(0)], taxonomy, "gym-qa", n_choices=3)
+    # a? leaves the first two elements, b? the first and the last, which was never asked.
+    assert stats([built], taxonomy)["oracle_attribute"] == 0.5
+
+
 @pytest.mark.parametrize("label", [2, 99])
 def test_questions_of_another_setting_are_not_counted(label: int) -> None:
     (built,) = build_questions([clip(9)], GYMSIM, "gym-qa")

@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from gymqa.annotations import Release, open_release, read_element_list
+from gymqa.annotations import Clip, Release, open_release, read_element_list
 from gymqa.atomic import write_text
 from gymqa.attribute_questions import DECISION, build_attribute_questions
 from gymqa.errors import GymQAError
@@ -14,7 +14,7 @@ from gymqa.published import format_published, import_published
 from gymqa.question_building import build_questions
 from gymqa.question_checks import file_problems
 from gymqa.question_stats import file_stats
-from gymqa.questions import ELEMENT_BENCHMARKS, KINDS, MINIMAL_PAIRS, load_questions, save_questions
+from gymqa.questions import ELEMENT_BENCHMARKS, KINDS, MINIMAL_PAIRS, Question, load_questions, save_questions
 
 
 def stats(
@@ -62,20 +62,29 @@ def build(
         setting: gym99, gym288, …; may be left out where there is only one.
     """
     release = open_release(finegym, setting)
-    taxonomy = release.taxonomy
-    listed = read_element_list(clips, len(taxonomy))
-    if benchmark in ELEMENT_BENCHMARKS:
-        questions = build_questions(listed, taxonomy, benchmark, seed, n_choices)
-    elif benchmark in KINDS[1:]:
-        counts = _frequency(release) if benchmark == DECISION else None
-        questions = build_attribute_questions(listed, taxonomy, benchmark, seed, n_choices, counts)
-    elif benchmark == MINIMAL_PAIRS:
-        questions = build_minimal_pairs(listed, taxonomy, seed)
-    else:
-        names = ", ".join([*ELEMENT_BENCHMARKS, *KINDS[1:], MINIMAL_PAIRS])
-        raise GymQAError(f"there is no benchmark {benchmark!r}; choose one of {names}")
+    listed = read_element_list(clips, len(release.taxonomy))
+    questions = build_benchmark(listed, release, benchmark, seed, n_choices)
     save_questions(out, questions)
     print(f"{out}: {len(questions)} questions of {benchmark}")
+
+
+def build_benchmark(
+    clips: list[Clip], release: Release, benchmark: str, seed: int = 0, n_choices: int = 4
+) -> list[Question]:
+    """Return the questions of any benchmark; the arguments are those of `build`.
+
+    Raises:
+        GymQAError: there is no such benchmark, or it cannot be built of these clips.
+    """
+    if benchmark in ELEMENT_BENCHMARKS:
+        return build_questions(clips, release.taxonomy, benchmark, seed, n_choices)
+    if benchmark in KINDS[1:]:
+        counts = _frequency(release) if benchmark == DECISION else None
+        return build_attribute_questions(clips, release.taxonomy, benchmark, seed, n_choices, counts)
+    if benchmark == MINIMAL_PAIRS:
+        return build_minimal_pairs(clips, release.taxonomy, seed)
+    names = ", ".join([*ELEMENT_BENCHMARKS, *KINDS[1:], MINIMAL_PAIRS])
+    raise GymQAError(f"there is no benchmark {benchmark!r}; choose one of {names}")
 
 
 def validate(file: Path, *, as_released: bool = False, finegym: Path | None = None, setting: str | None = None) -> None:
