@@ -135,7 +135,7 @@ def _read_entry(path: Path, id: str, entry: Any, taxonomy: Taxonomy | None) -> B
         answer, clip_id = _letter_index(entry["answer"], len(choices)), entry["video"]
         video_id = parse_clip_id(clip_id).video_id
     except (KeyError, TypeError, ValueError, GymQAError) as error:
-        reason = str(error) if isinstance(error, GymQAError) else repr(error)
+        reason = str(error) if isinstance(error, GymQAError) else f"its fields are not Gym-QA's ({error!r})"
         raise GymQAError(f"{path}: question {id}: {reason}") from error
     return BareQuestion(id, clip_id, video_id, text, choices, answer)
 
