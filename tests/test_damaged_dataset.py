@@ -1,4 +1,4 @@
-"""A data set with a file missing, cut short, damaged inside or somebody else's is named, not loaded and not pushed."""
+"""A data set with a file missing, cut short, damaged inside or somebody else's is named; the next one replaces it."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -66,3 +66,12 @@ def test_a_source_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.Capt
     words = ["--repo", "me/x", "--finegym", str(tmp_path), "--dry_run"]
     assert cli.main(["hub", "push", str(tmp_path / "none"), *words]) == 2
     assert f"{tmp_path / 'none'} does not exist" in capsys.readouterr().err
+
+
+def test_the_next_data_set_takes_the_place_of_the_whole_one_before(folder: Path) -> None:
+    asked = build_questions([clip(1)], GYMSIM, "gym-qa")
+    splits = sort_questions({Path("test.jsonl"): asked}, "gymsim24")
+    write_dataset(folder, splits, data_card("me/gym-qa", splits, GYMSIM))
+    files = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
+    assert {str(path) for path in files} == {"README.md", "gymsim24-random/test.parquet"}
+    assert [path.name for path in folder.parent.iterdir()] == ["ds"]
