@@ -286,6 +286,13 @@ def test_a_hub_that_refuses_is_one_sentence(
     assert hub.requests and "secret" not in refused.stderr + refused.stdout
 
 
+def test_private_makes_the_repository_private(gymsim_root: Path, asked: Path, tmp_path: Path) -> None:
+    with serve_hub(HubSite()) as hub:
+        told = {"HF_TOKEN": "hf_secret", "HF_ENDPOINT": hub.url}
+        assert push(tmp_path, str(asked), "--finegym", str(gymsim_root), "--private", **told).returncode == 0
+    assert [one.get("visibility") for one in hub.created] == ["private"]
+
+
 def test_what_is_pushed_is_the_folder_that_a_dry_run_wrote(gymsim_root: Path, asked: Path, tmp_path: Path) -> None:
     assert push(tmp_path, str(asked), "--finegym", str(gymsim_root), "--dry_run").returncode == 0
     with serve_hub(HubSite()) as hub:
