@@ -8,17 +8,16 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from gymqa.annotations import Clip, annotations_folder, read_element_list
+from gymqa.annotations import Clip, annotations_folder, open_release, read_element_list
 from gymqa.atomic import write_json
-from gymqa.attribute_questions import build_attribute_questions
 from gymqa.cli import run_script
+from gymqa.commands.questions import build_benchmark
 from gymqa.errors import GymQAError
-from gymqa.minimal_pairs import build_minimal_pairs
 from gymqa.question_building import build_questions
 from gymqa.question_stats import stats
 from gymqa.questions import ELEMENT_BENCHMARKS, KINDS, MINIMAL_PAIRS, Question, load_questions, save_questions
 from gymqa.runs import environment
-from gymqa.taxonomy import Taxonomy, read_taxonomy
+from gymqa.taxonomy import read_taxonomy
 
 Made = TypeVar("Made")
 SETTINGS = ("gym99", "gym288", "gym530")
@@ -55,16 +54,7 @@ def build_all(clips: list[Clip], folder: Path, repeats: int) -> dict[str, dict[s
 
 
 def _build_anew(clips: list[Clip], folder: Path, benchmark: str) -> list[Question]:
-    return build(clips, read_taxonomy(folder, "gym99"), benchmark)
-
-
-def build(clips: list[Clip], taxonomy: Taxonomy, benchmark: str) -> list[Question]:
-    """The questions of any benchmark."""
-    if benchmark in ELEMENT_BENCHMARKS:
-        return build_questions(clips, taxonomy, benchmark)
-    if benchmark == MINIMAL_PAIRS:
-        return build_minimal_pairs(clips, taxonomy)
-    return build_attribute_questions(clips, taxonomy, benchmark)
+    return build_benchmark(clips, open_release(folder, "gym99"), benchmark)
 
 
 def main(

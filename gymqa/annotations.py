@@ -19,6 +19,7 @@ CLIP_ID = re.compile(r"([A-Za-z0-9_-]+)_E_(\d{6})_(\d{6})_A_(\d{4})_(\d{4})", re
 # percent-encoded, so that nothing in them can be a path. gymqa.video_datasets makes them.
 OTHER_CLIP_ID = re.compile(r"[A-Za-z0-9_~%-]+@([A-Za-z0-9_~%-]+)", re.ASCII)
 TRAIN_LISTS = ("train_element", "train_element_v1.1", "train_element_v1.0")  # of a setting; the first there counts
+VAL_LIST = "val_element"
 VIDEO_ID = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)  # as in CLIP_ID
 ACTION_ID = re.compile(r"E_(\d{6})_(\d{6})", re.ASCII)
 SUB_ACTION_ID = re.compile(r"A_(\d{4})_(\d{4})", re.ASCII)
@@ -80,25 +81,59 @@ class Release:
         """The folder of the annotation files."""
         return annotations_folder(self.root)
 
+    @property
+    def train_list(self) -> Path:
+        """The list of training clips of `base`, the newest version where there are several.
+
+        Raises:
+            GymQAError: there is none.
+        """
+        paths = [self.annotations / f"{self.base.setting}_{name}.txt" for name in TRAIN_LISTS]
+        found = next((path for path in paths if path.is_file()), None)
+        if found is None:
+            raise GymQAError(f"{self.annotations} has no training list; put {paths[0].name} there")
+        return found
+
+    @property
+    def val_list(self) -> Path:
+        """The list of val clips of `base`, which need not exist."""
+        return self.annotations / f"{self.base.setting}_{VAL_LIST}.txt"
+
     def read_clips(self, path: Path) -> list[Clip]:
         """Read an element list of `base`: the clips whose element is in the setting, with the setting's labels.
 
         Raises:
             GymQAError: as `read_element_list`, or no clip of the list is in the setting.
         """
-        clips = read_element_list(path, len(self.base))
+        kept = self._own(read_element_list(path, len(self.base)))
+        if not kept:
+            raise GymQAError(f"{path} has no clip of the setting {self.taxonomy.setting}; choose another setting")
+        return kept
+
+    def read_labels(self) -> dict[str, int]:
+        """Clip id -> label of the setting, from every list of `base` that is there; val counts before train.
+
+        Raises:
+            GymQAError: there is none, or one is wrong.
+        """
+        paths = [self.annotations / f"{self.base.setting}_{name}.txt" for name in (*reversed(TRAIN_LISTS), VAL_LIST)]
+        found = [path for path in paths if path.is_file()]
+        if not found:
+            raise GymQAError(f"{self.annotations} has no list of clips; put {paths[-1].name} there")
+        clips = (clip for path in found for clip in self._own(read_element_list(path, len(self.base))))
+        return {clip.id: clip.label for clip in clips if clip.label is not None}
+
+    def _own(self, clips: list[Clip]) -> list[Clip]:
+        """Clips of `base` that are in the setting, with its labels."""
         if self.base is self.taxonomy:
             return clips
         label_of = {element.glabel: element.label for element in self.taxonomy.elements}
         labels = [None if clip.label is None else self.base.elements[clip.label].glabel for clip in clips]
-        kept = [
+        return [
             Clip(clip.id, clip.video_id, label_of[glabel])
             for clip, glabel in zip(clips, labels, strict=True)
             if glabel in label_of
         ]
-        if not kept:
-            raise GymQAError(f"{path} has no clip of the setting {self.taxonomy.setting}; choose another setting")
-        return kept
 
     def clip_path(self, clip_id: str) -> Path:
         """Path of the clip's video, which need not exist.

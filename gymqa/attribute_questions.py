@@ -5,11 +5,12 @@ element leaves the answer open.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 
 from gymqa import movement
 from gymqa.annotations import Clip
+from gymqa.decision_shares import decision_shares
 from gymqa.decision_trees import Attribute
 from gymqa.draws import Draws
 from gymqa.errors import GymQAError
@@ -28,14 +29,19 @@ Fact = tuple[str, str]
 
 
 def build_attribute_questions(
-    clips: Iterable[Clip], taxonomy: Taxonomy, kind: str, seed: int = 0, n_choices: int = 4
+    clips: Iterable[Clip],
+    taxonomy: Taxonomy,
+    kind: str,
+    seed: int = 0,
+    n_choices: int = 4,
+    counts: Mapping[int, int] | None = None,
 ) -> list[Question]:
     """At most one question a clip, in the clips' order.
 
-    Decisions are answered by Yes or No, each for half of the clips as far as trees have both, and only decisions are
-    asked that the setting's elements of the set answer both ways. The other kinds offer the values that occur in the
-    element's set; where these are too few, in its event, then anywhere (`drawn_tier` says so), and fewer choices
-    where the setting has no more values.
+    Decisions are answered by Yes or No, each text by both as often as the trees allow where elements are as frequent
+    as `counts` says (label -> clips; by default all alike), see `gymqa.decision_shares`. The other kinds offer the
+    values that occur in the element's set; where these are too few, in its event, then anywhere (`drawn_tier` says
+    so), and fewer choices where the setting has no more values.
 
     Raises:
         GymQAError: an unknown kind, too few choices, a clip without a label of the taxonomy, or a taxonomy without
@@ -47,7 +53,7 @@ def build_attribute_questions(
         raise GymQAError(f"questions can have 2 to 26 choices, not {n_choices}")
     if kind == DECISION and not any(element.attributes for element in taxonomy.elements):
         raise GymQAError(f"{taxonomy.setting} has no decision trees; add glabel_to_Qtree.json to its annotations")
-    builder = _Builder(taxonomy, kind, seed, n_choices)
+    builder = _Builder(taxonomy, kind, seed, n_choices, counts or {})
     built = (builder.build(clip, label_of(clip, taxonomy)) for clip in clips)
     return [question for question in built if question is not None]
 
@@ -75,9 +81,9 @@ def yes_no(clip: Clip, element: Element, decision: Attribute, draws: Draws, id: 
 class _Builder:
     """Builds one question at a time; holds what elements answer, which depends on the label only."""
 
-    def __init__(self, taxonomy: Taxonomy, kind: str, seed: int, n_choices: int) -> None:
+    def __init__(self, taxonomy: Taxonomy, kind: str, seed: int, n_choices: int, counts: Mapping[int, int]) -> None:
         self.taxonomy, self.kind, self.seed, self.n_choices = taxonomy, kind, seed, n_choices
-        self._contested = _contested(taxonomy.elements) if kind == DECISION else {}
+        self._shares = decision_shares(taxonomy.elements, counts) if kind == DECISION else {}
         self.facts = cache(lambda label: facts(taxonomy.elements[label], kind))
         self.values = cache(self._values)
 
@@ -85,17 +91,10 @@ class _Builder:
         element, draws = self.taxonomy.elements[label], Draws(clip.id, self.kind, self.seed)
         id = f"{self.kind}:{self.seed}:{clip.id}"
         if self.kind == DECISION:
-            decision = self._decision(element, draws)
-            return None if decision is None else yes_no(clip, element, decision, draws, id)
+            shares = self._shares.get(label)
+            return yes_no(clip, element, draws.weighted(shares), draws, id) if shares else None
         fact = next(draws.shuffled(self.facts(label)), None)
         return None if fact is None else self._multiple_choice(clip, element, fact, draws, id)
-
-    def _decision(self, element: Element, draws: Draws) -> Attribute | None:
-        """A coin first, then a decision that falls as the coin does: yes and no come equally often."""
-        wanted = draws.below(2) == 1
-        open_ones = [one for one in element.attributes if (element.set_id, one.question) in self._contested]
-        fitting = [one for one in open_ones if one.value is wanted] or open_ones
-        return next(draws.shuffled(fitting), None)
 
     def _multiple_choice(self, clip: Clip, element: Element, fact: Fact, draws: Draws, id: str) -> Question | None:
         text, answer = fact
@@ -126,15 +125,6 @@ class _Builder:
         for value, tier in sorted(tiers.items()):
             found[tier].append(value)
         return [(tier, found[tier]) for tier in ("set", "event", "random")]
-
-
-def _contested(elements: Iterable[Element]) -> set[tuple[int, str]]:
-    """The decisions (set, question) that the elements answer both ways: asking others would give the answer away."""
-    answers: dict[tuple[int, str], set[bool]] = defaultdict(set)
-    for element in elements:
-        for one in element.attributes:
-            answers[element.set_id, one.question].add(one.value)
-    return {key for key, values in answers.items() if len(values) == 2}
 
 
 def _counted(number: float, what: str) -> str:

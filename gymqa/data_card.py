@@ -35,7 +35,7 @@ def data_card(repo: str, splits: Sequence[QuestionSplit], taxonomy: Taxonomy) ->
 
     Args:
         repo: owner/name.
-        splits: by configuration, as `read_splits` gives them.
+        splits: by configuration, as `sort_questions` gives them.
         taxonomy: of the questions' setting.
 
     Raises:

@@ -1,7 +1,9 @@
 """Random choices that depend on named things only: not on what else is drawn, nor on the platform."""
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
+from itertools import accumulate
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -29,6 +31,11 @@ class Draws:
             place = self.below(left)
             pool[place], pool[left - 1] = pool[left - 1], pool[place]
             yield pool[left - 1]
+
+    def weighted(self, weights: Mapping[Item, float]) -> Item:
+        """One of the keys, as often as its weight is of their sum."""
+        reached = list(accumulate(weights.values()))
+        return list(weights)[bisect_right(reached, self.below(1 << 32) / (1 << 32) * reached[-1])]
 
     @staticmethod
     def _stream(key: bytes) -> Iterator[int]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from gymqa.errors import GymQAError
-from gymqa.question_dataset import CARD, config_name
+from gymqa.question_dataset import CARD, config_name, require_whole
 
 if TYPE_CHECKING:
     from datasets import Dataset, IterableDataset
@@ -39,7 +39,7 @@ def load_gym_qa(
         streaming: read rows as they are asked for, and keep no copy.
 
     Raises:
-        GymQAError: no such data set, configuration or split, or the Hub cannot be reached.
+        GymQAError: no such data set, configuration or split, a damaged file, or the Hub cannot be reached.
     """
     # Imported here: `datasets` takes seconds to import, and most users of questions never need it.
     from datasets import Video, load_dataset
@@ -50,6 +50,8 @@ def load_gym_qa(
         raise GymQAError(f"{path_or_repo} has no questions {config}; it has {', '.join(configs)}")
     if split not in configs[config]:
         raise GymQAError(f"{config} of {path_or_repo} has no split {split!r}; it has {', '.join(configs[config])}")
+    if Path(path_or_repo).is_dir():
+        require_whole(Path(path_or_repo), config, split)
     rows = _ask(path_or_repo, lambda: load_dataset(str(path_or_repo), config, split=split, streaming=streaming))
     return rows.cast_column("video", Video(decode=False))
 

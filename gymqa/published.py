@@ -3,33 +3,22 @@
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gymqa.annotations import parse_clip_id
 from gymqa.errors import GymQAError
-from gymqa.questions import LETTERS, Question, Released, format_question
+from gymqa.questions import LETTERS, BareQuestion, Question, Released, format_question
 from gymqa.taxonomy import Element, Taxonomy
 
 _LETTER = re.compile(r"(?:^|(?<=\s))([A-Z])\.")
 _FIELDS = ("answer", "question", "answer_type", "question_id", "dataset", "video", "frame_length")
 
 
-@dataclass(frozen=True, slots=True)
-class PublishedQuestion:
-    """One entry of the released JSON. Unlike in a Question, choices may repeat: 92 of 8,521 do."""
-
-    id: str
-    clip_id: str
-    video_id: str
-    text: str
-    choices: tuple[str, ...]
-    answer: int
-
-
-def read_published(path: Path, taxonomy: Taxonomy | None = None) -> list[PublishedQuestion]:
+def read_published(path: Path, taxonomy: Taxonomy | None = None) -> list[BareQuestion]:
     """Read Gym-QA's released JSON; with a taxonomy, its names help to take the choices apart.
+
+    Unlike in a Question, choices may repeat: 92 of the 8,521 released ones do.
 
     Raises:
         GymQAError: the file is missing or not JSON, or an entry is wrong (named by its id).
@@ -75,10 +64,15 @@ def format_published(questions: Iterable[Question]) -> str:
     Others are numbered by seven digits, and have no `frame_length`, which only their videos know.
 
     Raises:
-        GymQAError: two questions of one id.
+        GymQAError: two questions of one id, or one that does not ask for the element by itself: nothing in the JSON
+            tells a decision or a minimal pair from it.
     """
     entries: dict[str, dict[str, Any]] = {}
     for number, question in enumerate(questions):
+        if question.kind != "element" or question.group:
+            raise GymQAError(
+                f"question {question.id} is of {question.benchmark}; Gym-QA's JSON holds questions for the element only"
+            )
         id = question.id if question.released else f"{number:07}"
         if id in entries:
             raise GymQAError(f"question {id} stands there a second time; Gym-QA's JSON holds each id once")
@@ -125,28 +119,28 @@ def _entries(path: Path) -> dict[str, Any]:
         entries = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=unique)
     except FileNotFoundError as error:
         raise GymQAError(f"{path} does not exist; check the path") from error
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
+        raise GymQAError(f"{path} cannot be read: {error.strerror or error}; name a .json or .jsonl file") from error
+    except (ValueError, RecursionError) as error:
         raise GymQAError(f"{path} is not valid JSON ({error}); take the released file again") from error
     if not isinstance(entries, dict) or not entries:
         raise GymQAError(f"{path} is no Gym-QA file: an object of questions by id is expected")
     return entries
 
 
-def _read_entry(path: Path, id: str, entry: Any, taxonomy: Taxonomy | None) -> PublishedQuestion:
+def _read_entry(path: Path, id: str, entry: Any, taxonomy: Taxonomy | None) -> BareQuestion:
     known = None if taxonomy is None else lambda name: bool(taxonomy.named(name))
     try:
         text, choices = split_choices(entry["question"], known)
         answer, clip_id = _letter_index(entry["answer"], len(choices)), entry["video"]
         video_id = parse_clip_id(clip_id).video_id
     except (KeyError, TypeError, ValueError, GymQAError) as error:
-        reason = str(error) if isinstance(error, GymQAError) else repr(error)
+        reason = str(error) if isinstance(error, GymQAError) else f"its fields are not Gym-QA's ({error!r})"
         raise GymQAError(f"{path}: question {id}: {reason}") from error
-    return PublishedQuestion(id, clip_id, video_id, text, choices, answer)
+    return BareQuestion(id, clip_id, video_id, text, choices, answer)
 
 
-def _import(
-    published: PublishedQuestion, entry: dict[str, Any], taxonomy: Taxonomy, labels: Mapping[str, int]
-) -> Question:
+def _import(published: BareQuestion, entry: dict[str, Any], taxonomy: Taxonomy, labels: Mapping[str, int]) -> Question:
     if published.clip_id not in labels:
         raise GymQAError(f"clip {published.clip_id} is in no element list of {taxonomy.setting}")
     frames = entry.get("frame_length")

@@ -1,15 +1,14 @@
 """Whether a question file can be trusted: repeats and wrong answers, on its own or against FineGym's own lists."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from gymqa.annotations import annotations_folder, open_release
+from gymqa.annotations import Release, open_release
 from gymqa.attribute_questions import facts
-from gymqa.published import PublishedQuestion, read_published
-from gymqa.question_stats import read_labels
-from gymqa.questions import Question, load_questions, validate_file
-from gymqa.taxonomy import Taxonomy, read_taxonomy
+from gymqa.published import read_published
+from gymqa.questions import BareQuestion, Question, read_questions, validate
+from gymqa.taxonomy import Taxonomy
 
 
 def file_problems(
@@ -25,25 +24,30 @@ def file_problems(
         GymQAError: a file is missing, or is no file of questions at all.
     """
     if file.suffix != ".jsonl":
-        return _published_problems(file, as_released, finegym, setting or "gym99")
-    problems = validate_file(file, as_released)
+        release = None if finegym is None else open_release(finegym, setting or "gym99")
+        return _published_problems(file, as_released, release)
+    questions, problems = read_questions(file)
+    problems += validate(questions, as_released)
     if problems or finegym is None:
         return problems
-    taxonomy = open_release(finegym, setting).taxonomy
-    labels = read_labels(annotations_folder(finegym), taxonomy.setting)
-    asked = [one for one in load_questions(file) if not (as_released and one.released)]
-    found = ((one.id, mismatch(one, taxonomy, labels)) for one in asked)
-    return [f"{file}: question {id} {problem}" for id, problem in found if problem]
+    release = open_release(finegym, setting)
+    asked = (one for one in questions if not (as_released and one.released))
+    return [f"{file}: {problem}" for problem in mismatches(asked, release.taxonomy, release.read_labels())]
 
 
-def mismatch(question: Question, taxonomy: Taxonomy, labels: Mapping[str, int]) -> str | None:
-    """What a question says otherwise than FineGym's files: its clip's element, a choice's name, a decision, a fact.
+def mismatches(questions: Iterable[Question], taxonomy: Taxonomy, labels: Mapping[str, int]) -> Iterator[str]:
+    """What questions say otherwise than FineGym's files: a clip's element, a choice's name, a decision, a fact.
 
     Args:
-        question: one that its constructor let through.
-        taxonomy: of its setting.
+        questions: that their constructor let through.
+        taxonomy: of their setting.
         labels: clip id -> class label.
     """
+    found = ((one.id, _mismatch(one, taxonomy, labels)) for one in questions)
+    return (f"question {id} {problem}" for id, problem in found if problem)
+
+
+def _mismatch(question: Question, taxonomy: Taxonomy, labels: Mapping[str, int]) -> str | None:
     label = labels.get(question.clip_id)
     if label is None or label >= len(taxonomy) or max(question.choice_labels, default=0) >= len(taxonomy):
         return f"is about clip {question.clip_id}, or has labels, unknown to {taxonomy.setting}; name its own setting"
@@ -62,12 +66,11 @@ def mismatch(question: Question, taxonomy: Taxonomy, labels: Mapping[str, int]) 
     return None
 
 
-def _published_problems(file: Path, as_released: bool, finegym: Path | None, setting: str) -> list[str]:
-    if finegym is None:
+def _published_problems(file: Path, as_released: bool, release: Release | None) -> list[str]:
+    if release is None:
         questions = read_published(file)
         return [] if as_released else [text for one in questions for text in _repeats(file, one)]
-    folder = annotations_folder(finegym)
-    taxonomy, labels = read_taxonomy(folder, setting), read_labels(folder, setting)
+    taxonomy, labels = release.taxonomy, release.read_labels()
     questions = read_published(file, taxonomy)
     if as_released:
         return []
@@ -78,7 +81,7 @@ def _published_problems(file: Path, as_released: bool, finegym: Path | None, set
     ]
 
 
-def _repeats(file: Path, question: PublishedQuestion) -> list[str]:
+def _repeats(file: Path, question: BareQuestion) -> list[str]:
     return [
         f"{file}: question {question.id} offers the choice {choice!r} {count} times; replace the others"
         for choice, count in Counter(question.choices).items()
@@ -86,6 +89,6 @@ def _repeats(file: Path, question: PublishedQuestion) -> list[str]:
     ]
 
 
-def _is_true(question: PublishedQuestion, taxonomy: Taxonomy, labels: Mapping[str, int]) -> bool:
+def _is_true(question: BareQuestion, taxonomy: Taxonomy, labels: Mapping[str, int]) -> bool:
     named = taxonomy.named(question.choices[question.answer])
     return labels.get(question.clip_id) in [element.label for element in named]

@@ -7,16 +7,19 @@ clip's path inside a release; they carry no footage.
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gymqa.annotations import video_of
 from gymqa.atomic import atomic_path, write_text
 from gymqa.errors import GymQAError
-from gymqa.questions import BENCHMARKS, KINDS, MINIMAL_PAIRS, TIERS, Question, load_questions, validate
+from gymqa.questions import BENCHMARKS, KINDS, MINIMAL_PAIRS, TIERS, Question, validate
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 SPLITS = ("train", "val", "test")
 RELEASED = "released"
@@ -90,6 +93,8 @@ def question_files(source: Path) -> list[Path]:
         if not found:
             raise GymQAError(f"{source} holds no .jsonl file; name a folder of question files, or build some first")
         return found
+    if not source.exists():
+        raise GymQAError(f"{source} does not exist; name a question file or a folder of them")
     if source.suffix != ".jsonl":
         raise GymQAError(f"{source} is no .jsonl file; `gymqa questions import` takes released files over")
     return [source]
@@ -107,13 +112,15 @@ def split_of(file: Path, split: str | None) -> str:
     return found
 
 
-def read_splits(files: Iterable[Path], setting: str, split: str | None = None) -> list[QuestionSplit]:
-    """Read question files and sort their questions by tier and split; within one they stay in the files' order.
+def sort_questions(
+    files: Mapping[Path, Sequence[Question]], setting: str, split: str | None = None
+) -> list[QuestionSplit]:
+    """Sort the questions of files by tier and split; within one they stay in the files' order.
 
     Raises:
-        GymQAError: a file is missing or wrong, its split cannot be told, or an id stands twice in a tier and split.
+        GymQAError: a file's split cannot be told, or an id stands twice in a tier and split.
     """
-    found = [(question_tier(one), split_of(file, split), one) for file in files for one in load_questions(file)]
+    found = [(question_tier(one), split_of(file, split), one) for file, asked in files.items() for one in asked]
     order = sorted(found, key=lambda row: (QUESTION_TIERS.index(row[0]), SPLITS.index(row[1])))
     splits = [
         QuestionSplit(setting, tier, name, tuple(question for *_, question in rows))
@@ -171,14 +178,52 @@ def is_dataset(folder: Path) -> bool:
     return parquet and (not names or Path(CARD) in names)
 
 
+def require_whole(folder: Path, config: str, split: str) -> None:
+    """Read a configuration's parquet file to its end.
+
+    Raises:
+        GymQAError: no such configuration or split, or the file is missing, damaged or has other columns than gymqa's.
+    """
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    parse_config(config)
+    if split not in SPLITS:
+        raise GymQAError(f"the card of {folder} names the split {split!r}; gymqa's are {', '.join(SPLITS)}")
+    path = folder / config / f"{split}.parquet"
+    try:
+        with parquet.ParquetFile(path) as file:
+            columns = file.schema_arrow.names
+            for _ in file.iter_batches():
+                pass
+    except (OSError, pa.ArrowException) as error:
+        raise GymQAError(f"{path} is missing or damaged; write the data set again with `gymqa hub push`") from error
+    if columns != _schema().names:
+        raise GymQAError(f"{path} has other columns than gymqa's; write the data set again with `gymqa hub push`")
+
+
 def _write_parquet(path: Path, questions: Sequence[Question]) -> None:
     # Imported here: pyarrow takes its time, and most commands never need it.
     import pyarrow as pa
     from pyarrow import parquet
 
+    with atomic_path(path) as temporary:
+        parquet.write_table(pa.Table.from_pylist(list(map(_row, questions)), schema=_schema()), temporary)
+
+
+def _row(question: Question) -> dict[str, Any]:
+    row = {field.name: getattr(question, field.name) for field in fields(question)}  # asdict copies all, slowly
+    row["attributes"] = [asdict(one) for one in question.attributes]
+    row["released"] = asdict(question.released) if question.released else None
+    return {**row, "video": video_path(question.clip_id)}
+
+
+def _schema() -> "pa.Schema":
+    """Plain Arrow types and no Hugging Face metadata: every version of `datasets` reads them, a video is a path."""
+    import pyarrow as pa
+
     text, number = pa.string(), pa.int32()
-    # Plain Arrow types and no Hugging Face metadata: every version of `datasets` reads them, a video is a path.
-    schema = pa.schema(
+    return pa.schema(
         {
             "id": text,
             "clip_id": text,
@@ -199,6 +244,3 @@ def _write_parquet(path: Path, questions: Sequence[Question]) -> None:
             "video": text,
         }
     )
-    rows: list[Mapping[str, Any]] = [{**asdict(one), "video": video_path(one.clip_id)} for one in questions]
-    with atomic_path(path) as temporary:
-        parquet.write_table(pa.Table.from_pylist(rows, schema=schema), temporary)

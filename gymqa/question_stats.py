@@ -10,14 +10,13 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from gymqa.annotations import TRAIN_LISTS, annotations_folder, open_release, read_element_list
+from gymqa.annotations import open_release, read_element_list
 from gymqa.errors import GymQAError
-from gymqa.published import PublishedQuestion, read_published
-from gymqa.questions import LETTERS, Question, load_questions
-from gymqa.taxonomy import Element, Taxonomy, read_taxonomy
+from gymqa.published import read_published
+from gymqa.questions import LETTERS, BareQuestion, Question, load_questions
+from gymqa.taxonomy import Element, Taxonomy
 
 _EVENT, _SET = attrgetter("event"), attrgetter("set_id")
-_LISTS = (*reversed(TRAIN_LISTS), "val_element")  # where two of them name a clip, the later one's label counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +26,7 @@ class _Case:
     `meanings` are the elements that each choice may name; None where the choices are no elements (Yes, 2 turns).
     """
 
-    video_id: str
-    text: str
-    choices: tuple[str, ...]
-    answer: int
+    asked: BareQuestion
     truth: Element
     meanings: tuple[list[Element], ...] | None
 
@@ -41,9 +37,8 @@ def released_stats(file: Path, finegym: Path, setting: str = "gym99") -> dict[st
     Raises:
         GymQAError: a file is missing or wrong, or a clip is in none of the lists of the setting.
     """
-    folder = annotations_folder(finegym)
-    taxonomy = read_taxonomy(folder, setting)
-    return stats(read_published(file, taxonomy), taxonomy, read_labels(folder, setting))
+    release = open_release(finegym, setting)
+    return stats(read_published(file, release.taxonomy), release.taxonomy, release.read_labels())
 
 
 def file_stats(file: Path, finegym: Path, setting: str | None = None, others: Sequence[Path] = ()) -> dict[str, Any]:
@@ -90,17 +85,8 @@ def videos_of(file: Path) -> list[str]:
     return [clip.video_id for clip in read_element_list(file)]
 
 
-def read_labels(annotations: Path, setting: str) -> dict[str, int]:
-    """Clip id -> class label, from every element list of the setting that is there."""
-    paths = [annotations / f"{setting}_{name}.txt" for name in _LISTS]
-    found = [path for path in paths if path.is_file()]
-    if not found:
-        raise GymQAError(f"{annotations} holds no element list of {setting}; {paths[-1].name} is expected")
-    return {clip.id: clip.label for path in found for clip in read_element_list(path) if clip.label is not None}
-
-
 def stats(
-    questions: Sequence[PublishedQuestion] | Sequence[Question],
+    questions: Sequence[BareQuestion],
     taxonomy: Taxonomy,
     labels: dict[str, int] | None = None,
 ) -> dict[str, Any]:
@@ -128,57 +114,59 @@ def stats(
         raise GymQAError("there is no question to count; check that the file holds some")
     cases = [_case(question, taxonomy, labels or {}) for question in questions]
     own = [question for question in questions if isinstance(question, Question)]
-    letters = Counter(LETTERS[case.answer] for case in cases)
+    letters = Counter(LETTERS[case.asked.answer] for case in cases)
     events = [_left(case, _EVENT) for case in cases]
     sets = [_left(case, _SET) for case in cases]
     decisions = {one.label: {a.question: a.value for a in one.attributes} for one in taxonomy.elements}
     return {
         "n": len(cases),
-        "videos": len({case.video_id for case in cases}),
-        "n_choices": sorted({len(case.choices) for case in cases}),
+        "videos": len({case.asked.video_id for case in cases}),
+        "n_choices": sorted({len(case.asked.choices) for case in cases}),
         "letters": dict(sorted(letters.items())),
         "drawn_tiers": dict(sorted(Counter(question.drawn_tier for question in own).items())),
         "groups": len({question.group for question in own} - {""}),
-        "repeated_choices": sum(len(set(case.choices)) < len(case.choices) for case in cases),
-        "repeated_answers": sum(case.choices.count(case.choices[case.answer]) > 1 for case in cases),
+        "repeated_choices": sum(len(set(case.asked.choices)) < len(case.asked.choices) for case in cases),
+        "repeated_answers": sum(case.asked.choices.count(case.asked.choices[case.asked.answer]) > 1 for case in cases),
         "wrong_answers": sum(map(_is_wrong, cases)),
-        "chance": _mean(1 / len(case.choices) for case in cases),
+        "chance": _mean(1 / len(case.asked.choices) for case in cases),
         "oracle_event": _mean(1 / left for left in events),
         "oracle_set": _mean(1 / left for left in sets),
         "oracle_attribute": _mean(_one_decision(case, decisions) for case in cases),
         "no_distractor_of_event": _mean(left == 1 for left in events),
         "no_distractor_of_set": _mean(left == 1 for left in sets),
-        "longest_choice": _mean(_best(case, [len(choice) for choice in case.choices]) for case in cases),
+        "longest_choice": _mean(_best(case, [len(choice) for choice in case.asked.choices]) for case in cases),
         "letter_prior": round(max(letters.values()) / len(cases), 3),
         "most_frequent_answer": _most_frequent(cases),
         "middle_choice": _mean(_middle(case, taxonomy) for case in cases),
     }
 
 
-def _case(question: PublishedQuestion | Question, taxonomy: Taxonomy, labels: dict[str, int]) -> _Case:
-    parts = question.video_id, question.text, question.choices, question.answer
+def _case(question: BareQuestion, taxonomy: Taxonomy, labels: dict[str, int]) -> _Case:
     if isinstance(question, Question):
-        if max((question.element, *question.choice_labels)) >= len(taxonomy):
-            raise GymQAError(f"question {question.id} has labels beyond {taxonomy.setting}'s; name its own setting")
+        beyond = max((question.element, *question.choice_labels)) >= len(taxonomy)
+        if beyond or taxonomy.elements[question.element].set_id != question.set_id:
+            raise GymQAError(f"question {question.id} is of another setting than {taxonomy.setting}; name its own")
         truth = taxonomy.elements[question.element]
         if question.released is None:
             meanings = tuple([taxonomy.elements[label]] for label in question.choice_labels)
-            return _Case(*parts, truth, meanings or None)
+            return _Case(question, truth, meanings or None)
     elif question.clip_id in labels:
         truth = taxonomy.elements[labels[question.clip_id]]
     else:
         raise GymQAError(f"question {question.id}: clip {question.clip_id} is in no element list of {taxonomy.setting}")
-    return _Case(*parts, truth, tuple(taxonomy.named(choice) or [taxonomy.find(choice)] for choice in question.choices))
+    return _Case(
+        question, truth, tuple(taxonomy.named(choice) or [taxonomy.find(choice)] for choice in question.choices)
+    )
 
 
 def _is_wrong(case: _Case) -> bool:
-    return case.meanings is not None and case.truth not in case.meanings[case.answer]
+    return case.meanings is not None and case.truth not in case.meanings[case.asked.answer]
 
 
 def _left(case: _Case, group: Callable[[Element], Any]) -> int:
     """How many letters an oracle that knows the clip's group cannot rule out; 1 where even the answer is wrong."""
     if case.meanings is None:
-        return len(case.choices)
+        return len(case.asked.choices)
     true = group(case.truth)
     return max(1, sum(any(group(element) == true for element in meaning) for meaning in case.meanings))
 
@@ -186,7 +174,7 @@ def _left(case: _Case, group: Callable[[Element], Any]) -> int:
 def _one_decision(case: _Case, decisions: dict[int, dict[str, bool]]) -> float:
     """Expected accuracy of knowing the set and one decision of the clip's element, averaged over the decisions."""
     if case.meanings is None:
-        return 1 / len(case.choices)
+        return 1 / len(case.asked.choices)
     known, place = case.truth.attributes, case.truth.set_id
     if not known:
         return 1 / _left(case, _SET)
@@ -201,19 +189,19 @@ def _best(case: _Case, points: Sequence[float]) -> float:
     """Expected accuracy of taking the choice with the most points, evenly among equals."""
     most = max(points)
     best = [index for index, value in enumerate(points) if value == most]
-    return (case.answer in best) / len(best)
+    return (case.asked.answer in best) / len(best)
 
 
 def _most_frequent(cases: Sequence[_Case]) -> float:
     right: dict[str, Counter[str]] = defaultdict(Counter)
     for case in cases:
-        right[case.text][case.choices[case.answer]] += 1
-    return _mean(_best(case, [right[case.text][choice] for choice in case.choices]) for case in cases)
+        right[case.asked.text][case.asked.choices[case.asked.answer]] += 1
+    return _mean(_best(case, [right[case.asked.text][choice] for choice in case.asked.choices]) for case in cases)
 
 
 def _middle(case: _Case, taxonomy: Taxonomy) -> float:
     if case.meanings is None:
-        return 1 / len(case.choices)
+        return 1 / len(case.asked.choices)
     meant = [meaning[0].label for meaning in case.meanings]
     near = [taxonomy.one_decision_apart(label) for label in meant]
     return _best(case, [sum(other in ours for other in meant) for ours in near])

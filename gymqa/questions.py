@@ -34,18 +34,8 @@ class Released:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """One multiple-choice question about one clip.
-
-    `answer` is the index of the right choice, `choice_labels` the class labels behind the choices (empty where the
-    choices are no elements), `element` the clip's own label, with its `event`, `set_id` and the `attributes` of its
-    decision tree. `tier` is what was asked for, `drawn_tier` the lowest tier that a distractor came from. `group`
-    is the id of the minimal pair it belongs to, if any. `released` marks a question taken over as it was published.
-
-    Raises:
-        GymQAError: choices that are equal (as text or as element), or an answer that the clip's element denies; both
-            are let through in a released question, for `validate` to find.
-    """
+class BareQuestion:
+    """What Gym-QA's released JSON tells of a question; `answer` is the index of the right choice."""
 
     id: str
     clip_id: str
@@ -53,6 +43,27 @@ class Question:
     text: str
     choices: tuple[str, ...]
     answer: int
+
+    @property
+    def letter(self) -> str:
+        """The right letter."""
+        return LETTERS[self.answer]
+
+
+@dataclass(frozen=True, slots=True)
+class Question(BareQuestion):
+    """One multiple-choice question about one clip.
+
+    `choice_labels` are the class labels behind the choices (empty where the choices are no elements), `element` the
+    clip's own label, with its `event`, `set_id` and the `attributes` of its decision tree. `tier` is what was asked
+    for, `drawn_tier` the lowest tier that a distractor came from. `group` is the id of the minimal pair it belongs
+    to, if any. `released` marks a question taken over as it was published.
+
+    Raises:
+        GymQAError: choices that are equal (as text or as element), or an answer that the clip's element denies; both
+            are let through in a released question, for `validate` to find.
+    """
+
     tier: str
     drawn_tier: str
     choice_labels: tuple[int, ...]
@@ -77,11 +88,6 @@ class Question:
         if self.kind != "element":
             return self.kind
         return next((name for name, tier in BENCHMARKS.items() if tier == self.tier), self.tier)
-
-    @property
-    def letter(self) -> str:
-        """The right letter."""
-        return LETTERS[self.answer]
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,13 +196,13 @@ def validate(questions: Iterable[Question], as_released: bool = False) -> list[s
     return problems
 
 
-def validate_file(path: Path, as_released: bool = False) -> list[str]:
-    """Every problem of a questions file, a sentence each, instead of stopping at the first.
+def read_questions(path: Path) -> tuple[list[Question], list[str]]:
+    """The questions of a file, and what is wrong in its lines, a sentence each, instead of stopping at the first.
 
     Raises:
         GymQAError: the file is missing or no text.
     """
-    problems, questions = [], []
+    questions, problems = [], []
     for place, line in _lines(path):
         try:
             questions.append(from_line(Question, line))
@@ -204,7 +210,7 @@ def validate_file(path: Path, as_released: bool = False) -> list[str]:
             problems.append(f"{place}: {error}")
     if not questions and not problems:
         problems.append(f"{path} holds no question")
-    return problems + validate(questions, as_released)
+    return questions, problems
 
 
 def flaw(question: Question) -> str | None:

@@ -29,3 +29,10 @@ GYMSIM = gymsim()
 def clip(label: int, number: int = 0, video: str = "v") -> Clip:
     """A clip of the element `label`; `number` and `video` tell it from others."""
     return Clip(f"{video}_E_{number:06}_000001_A_{label:04}_0002", video, label)
+
+
+def tree_of(*leaves: str) -> Taxonomy:
+    """One set of elements, each named by its decisions: "a+ b-" answers a? by yes and b? by no."""
+    rows = [tuple(Attribute(f"{word[0]}?", word[1] == "+") for word in leaf.split()) for leaf in leaves]
+    elements = tuple(Element(i, i, 25, "FX", leaves[i], leaves[i], row) for i, row in enumerate(rows))
+    return Taxonomy("tree", elements, (Set(25, "FX", "FX"),))

@@ -20,12 +20,14 @@ class HubSite:
         status: answer every request with this status instead.
         files: bytes by path, after a commit; any model that is asked for has them.
         requests: paths asked for.
+        created: what was said of each repository that was to be made.
         tokens: Authorization headers that came.
     """
 
     status: int | None = None
     files: dict[str, bytes] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
+    created: list[dict[str, Any]] = field(default_factory=list)
     tokens: set[str] = field(default_factory=set)
     url: str = ""
 
@@ -82,6 +84,8 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         if self.held.status:
             return self._answer(self.held.status, {"error": "as told"})
+        if self.path.endswith("/repos/create"):
+            self.held.created.append(json.loads(body))
         if "/preupload/" in self.path:
             names = [file["path"] for file in json.loads(body)["files"]]
             files = [{"path": name, "uploadMode": "regular", "shouldIgnore": False} for name in names]

@@ -55,8 +55,7 @@ def test_adding_clips_changes_no_other_question(clips: list[Clip], more: list[Cl
 
 
 def test_yes_and_no_letters_and_orders_are_balanced() -> None:
-    label = next(one.label for one in GYMSIM.elements if one.name == "salto backward stretched with 1 twist")
-    built = build_attribute_questions([clip(label, i) for i in range(2000)], GYMSIM, "decision")
+    built = build_attribute_questions([clip(i % len(GYMSIM), i) for i in range(2000)], GYMSIM, "decision")
     for counts in (Counter(one.choices[one.answer] for one in built), Counter(one.letter for one in built)):
         assert all(abs(count - 1000) < 120 for count in counts.values())  # five standard deviations
 
@@ -73,6 +72,16 @@ def test_wrong_values_come_from_the_set_first_and_say_where_from() -> None:
     (built,) = build_attribute_questions([clip(label)], GYMSIM, "direction")
     assert set(built.choices) == {"forward", "backward"}
     assert (built.tier, built.drawn_tier) == ("set", "event")
+
+
+@pytest.mark.parametrize(("n_choices", "offered"), [(2, 2), (3, 3), (5, 5), (9, 5)])
+def test_there_are_as_many_choices_as_asked_for_and_as_there_are_values(n_choices: int, offered: int) -> None:
+    names = [f"salto backward stretched with {number} twist" for number in ("0.5", "1", "1.5", "2", "2.5")]
+    elements = tuple(Element(i, i, 25, "FX", name, name, ()) for i, name in enumerate(names))
+    taxonomy = Taxonomy("twists", elements, (Set(25, "FX", "FX"),))
+    built = build_attribute_questions([clip(2, i) for i in range(9)], taxonomy, "counting", 0, n_choices)
+    assert {len(one.choices) for one in built} == {offered}
+    assert {one.drawn_tier for one in built} == {"set"}
 
 
 def test_a_flight_between_bars_is_asked_only_for_the_way_between_bars() -> None:

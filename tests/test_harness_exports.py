@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -220,6 +221,13 @@ print(json.dumps([GymQA.supported_datasets(), message, GymQA.evaluate("answers.t
     assert scores["set"] == {"accuracy": 0.5, "n": 2, "answered": 0.5}
     assert scores["minimal-pairs"] == {"accuracy": 0, "n": 1, "answered": 1}
     assert [row["video_id"] for row in json.loads((out / "answers_gymqa.json").read_text())] == [VIDEO] * 4
+
+
+def test_the_words_for_lmms_eval_can_be_pasted_into_a_shell(
+    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = export("lmms-eval", dataset, tmp_path / "my tasks")
+    assert shlex.split(capsys.readouterr().out)[-4:] == ["--include_path", str(out), "--tasks", "gymqa_gymsim24"]
 
 
 def test_a_split_that_no_configuration_has_is_named(dataset: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,7 +20,7 @@ from gymqa.question_dataset import (
     QuestionSplit,
     config_name,
     parse_config,
-    read_splits,
+    sort_questions,
     split_of,
     write_dataset,
 )
@@ -177,11 +177,9 @@ def test_a_files_name_says_its_split(name: str, split: str) -> None:
         split_of(Path("q.jsonl"), None)
 
 
-def test_an_id_that_stands_twice_in_a_split_is_refused(tmp_path: Path) -> None:
-    for name in ("a", "b"):
-        save_questions(tmp_path / f"{name}-val.jsonl", [question(1)])
+def test_an_id_that_stands_twice_in_a_split_is_refused() -> None:
     with pytest.raises(GymQAError, match="question q1 stands there 2 times"):
-        read_splits([tmp_path / "a-val.jsonl", tmp_path / "b-val.jsonl"], "gymsim24")
+        sort_questions({Path("a-val.jsonl"): [question(1)], Path("b-val.jsonl"): [question(1)]}, "gymsim24")
 
 
 @pytest.mark.parametrize("repo", ["alone", "a/b/c", "../x", "me/", "me/a b", "me/a--b"])
@@ -205,6 +203,12 @@ def run(tmp_path: Path, words: list[str], **environment: str) -> subprocess.Comp
 def push(tmp_path: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run `gymqa hub push`."""
     return run(tmp_path, ["hub", "push", *words, "--repo", "me/gym-qa", "--out", str(tmp_path / "ds")], **environment)
+
+
+def sentence(done: subprocess.CompletedProcess[str]) -> str:
+    """The one line that it said beside its progress."""
+    (said,) = [line for line in done.stderr.splitlines() if not line.lstrip().startswith("checking questions")]
+    return said
 
 
 @pytest.fixture(scope="module")
@@ -245,9 +249,7 @@ def test_without_a_token_or_a_hub_it_is_one_sentence(gymsim_root: Path, asked: P
     words = (str(asked), "--finegym", str(gymsim_root))
     missing = push(tmp_path, *words)
     assert missing.returncode == 2
-    assert missing.stderr == (
-        "gymqa: there is no token to upload me/gym-qa with; set HF_TOKEN or run `hf auth login`\n"
-    )
+    assert sentence(missing) == "gymqa: there is no token to upload me/gym-qa with; set HF_TOKEN or run `hf auth login`"
     gone = push(tmp_path, str(tmp_path / "ds"), HF_TOKEN="hf_secret", HF_ENDPOINT="http://127.0.0.1:1")
     assert gone.returncode == 2 and "the Hub cannot be reached" in gone.stderr and gone.stderr.count("\n") == 1
 
@@ -279,9 +281,16 @@ def test_a_hub_that_refuses_is_one_sentence(
     with serve_hub(HubSite(status)) as hub:
         words = (str(asked), "--finegym", str(gymsim_root))
         refused = push(tmp_path, *words, HF_TOKEN="hf_secret", HF_ENDPOINT=hub.url)
-    assert refused.returncode == 2 and refused.stderr.endswith(f"{reason}\n"), refused.stderr
-    assert refused.stderr.startswith("gymqa: me/gym-qa: ") and refused.stderr.count("\n") == 1
+    assert refused.returncode == 2 and sentence(refused).endswith(reason), refused.stderr
+    assert sentence(refused).startswith("gymqa: me/gym-qa: ")
     assert hub.requests and "secret" not in refused.stderr + refused.stdout
+
+
+def test_private_makes_the_repository_private(gymsim_root: Path, asked: Path, tmp_path: Path) -> None:
+    with serve_hub(HubSite()) as hub:
+        told = {"HF_TOKEN": "hf_secret", "HF_ENDPOINT": hub.url}
+        assert push(tmp_path, str(asked), "--finegym", str(gymsim_root), "--private", **told).returncode == 0
+    assert [one.get("visibility") for one in hub.created] == ["private"]
 
 
 def test_what_is_pushed_is_the_folder_that_a_dry_run_wrote(gymsim_root: Path, asked: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Gym-QA's released files: taken over whole, given back to the byte, and held against FineGym's own labels."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gymqa import cli
+from gymqa.attribute_questions import build_attribute_questions
 from gymqa.errors import GymQAError
+from gymqa.minimal_pairs import build_minimal_pairs
 from gymqa.published import format_published, import_published, read_published
 from gymqa.question_checks import file_problems
 from gymqa.question_stats import file_stats
@@ -96,6 +99,18 @@ def test_our_own_questions_are_written_as_released_ones(tmp_path: Path) -> None:
     (tmp_path / "own.json").write_text(format_published([own]))
     (back,) = read_published(tmp_path / "own.json")
     assert (back.id, back.clip_id, back.choices, back.answer) == ("0000000", CLIPS[4].id, own.choices, 0)
+
+
+@pytest.mark.parametrize("benchmark", ["decision", "minimal-pairs"])
+def test_questions_that_its_format_cannot_tell_apart_are_not_written(benchmark: str) -> None:
+    build = build_minimal_pairs if benchmark == "minimal-pairs" else partial(build_attribute_questions, kind=benchmark)
+    with pytest.raises(GymQAError, match=f"is of {benchmark}; Gym-QA's JSON holds questions for the element only"):
+        format_published(build(CLIPS, GYMSIM))
+
+
+def test_a_folder_is_no_file_of_questions(tmp_path: Path) -> None:
+    with pytest.raises(GymQAError, match="cannot be read: Is a directory"):
+        read_published(tmp_path)
 
 
 def test_repeats_and_wrong_answers_are_refused_unless_as_released(

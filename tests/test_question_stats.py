@@ -53,6 +53,7 @@ def test_oracles_guess_evenly_among_the_letters_a_name_may_mean(finegym: Path) -
     found = released_stats(file, finegym)
     assert found["oracle_event"] == round((1 / 2 + 1 + 1 / 2) / 3, 3)
     assert found["oracle_set"] == round((1 + 1 + 1 / 2) / 3, 3)
+    assert (found["no_distractor_of_event"], found["no_distractor_of_set"]) == (0.333, 0.667)
     assert (found["n"], found["videos"], found["letters"]) == (3, 2, {"A": 1, "B": 1, "C": 1})
     assert (found["repeated_choices"], found["wrong_answers"], found["n_choices"]) == (0, 0, [4])
     assert found["longest_choice"] == round(1 / 3, 3)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from gymqa.question_building import build_questions
 from gymqa.question_stats import stats
 from gymqa.questions import ELEMENT_BENCHMARKS, KINDS, MINIMAL_PAIRS, Question, from_line, load_questions, to_line
 from gymqa.taxonomy import read_taxonomy
-from tests.gymsim_taxonomy import GYMSIM, clip
+from tests.gymsim_taxonomy import GYMSIM, clip, tree_of
 
 OLD_FIELDS = ("id", "clip_id", "video_id", "text", "choices", "answer", "tier", "drawn_tier", "choice_labels", "event",
               "set_id", "element")  # fmt: skip
@@ -36,6 +37,16 @@ def test_attribute_distractors_differ_in_one_decision_as_far_as_there_are_such()
         assert sum(label in apart for label in others) == min(2, len(apart))
         assert (one.drawn_tier == "attribute") == (len(apart) >= 2)
     assert {one.drawn_tier for one in built} >= {"attribute", "set"}
+
+
+def test_distractors_that_are_close_to_each_other_stand_together() -> None:
+    ends = ("p- r- u- 1+", "p- r- u- 1- 2+", "p- r- u- 1- 2- 3+", "p- r- u- 1- 2- 3-")  # all close to each other
+    far = ("p+ r- u- 1- 2- 3-", "p- r+ u- 1- 2- 3-", "p- r- u+ 1- 2- 3-")  # close to the last of `ends` only
+    taxonomy = tree_of(*ends, *far)
+    assert len(taxonomy.one_decision_apart(3)) == 6
+    built = build_questions([clip(3, number) for number in range(300)], taxonomy, "attribute")
+    together = sum({*one.choice_labels} == {0, 1, 2, 3} for one in built)
+    assert together > 100  # evenly drawn, 15 of 300
 
 
 def test_a_question_holds_the_decisions_of_its_element() -> None:
@@ -80,6 +91,23 @@ def test_shortcuts_are_worked_out() -> None:
     assert (found["oracle_set"], found["oracle_attribute"]) == (0.5, 0.75)
     assert (found["letter_prior"], found["most_frequent_answer"], found["longest_choice"]) == (0.75, 0.75, 0.75)
     assert (found["middle_choice"], found["groups"], found["drawn_tiers"]) == (0.5, 0, {"set": 4})
+
+
+def test_a_decision_rules_out_no_element_that_it_was_never_asked_of() -> None:
+    taxonomy = tree_of("a+ b+", "a+ b-", "a-")
+    (built,) = build_questions([clip(0)], taxonomy, "gym-qa", n_choices=3)
+    # a? leaves the first two elements, b? the first and the last, which was never asked.
+    assert stats([built], taxonomy)["oracle_attribute"] == 0.5
+
+
+@pytest.mark.parametrize("label", [2, 99])
+def test_questions_of_another_setting_are_not_counted(label: int) -> None:
+    (built,) = build_questions([clip(9)], GYMSIM, "gym-qa")
+    labels = tuple(label if one == 9 else one for one in built.choice_labels if one != label)
+    choices = tuple(f"choice {one}" for one in labels)
+    other = replace(built, element=label, choice_labels=labels, choices=choices, answer=labels.index(label))
+    with pytest.raises(GymQAError, match="is of another setting than gymsim24; name its own"):
+        stats([other], GYMSIM)
 
 
 @pytest.mark.parametrize("benchmark", [*ELEMENT_BENCHMARKS, *KINDS[1:], MINIMAL_PAIRS])

@@ -23,10 +23,10 @@ from gymqa.questions import (
     format_question,
     from_line,
     load_questions,
+    read_questions,
     save_questions,
     to_line,
     validate,
-    validate_file,
 )
 from gymqa.taxonomy import Element, Set, Taxonomy
 
@@ -163,6 +163,12 @@ def test_gym_new_offers_two_pairs_of_one_event_so_that_the_pair_gives_nothing_aw
         assert one.drawn_tier == "twin"
 
 
+@pytest.mark.parametrize("n_choices", [3, 5])
+def test_half_of_another_pair_is_no_twin(n_choices: int) -> None:
+    (built,) = build_questions([clip_of("giant circle forward")], TAXONOMY, "gym-new", n_choices=n_choices)
+    assert built.drawn_tier == "set"
+
+
 def test_an_only_pair_is_filled_up_with_its_set() -> None:
     (built,) = build_questions([clip_of("(BB) salto forward tucked")], TAXONOMY, "gym-new")
     assert TAXONOMY.find("(BB) salto backward tucked").display_name in built.choices
@@ -263,7 +269,8 @@ def test_validation_lists_every_problem(tmp_path: Path) -> None:
     path = tmp_path / "questions.jsonl"
     repeated = json.loads(to_line(question(id="q2"))) | {"choices": ["kip", "kip", "cast"]}
     path.write_text("\n".join([to_line(question()), json.dumps(repeated), "nonsense", to_line(question())]))
-    first, second, third = validate_file(path)
+    questions, (first, second) = read_questions(path)
+    (third,) = validate(questions)
     assert "questions.jsonl:2: question q2 offers the choice 'kip' twice" in first
     assert "questions.jsonl:3: not a line of JSON" in second
     assert third == "question q1 stands there 2 times; give each its own id"

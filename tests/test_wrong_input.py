@@ -11,10 +11,8 @@ import pytest
 
 from gymqa import cli
 from gymqa.annotations import open_release, read_annotations
-from gymqa.commands.split import train_list
 from gymqa.errors import GymQAError
 from gymqa.processes import deaths_reported
-from gymqa.question_stats import read_labels
 from gymqa.sim.release import ReleaseConfig, render_release
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -79,8 +77,8 @@ def test_split_and_statistics_take_the_label_of_the_same_list(gymsim_root: Path,
     for label, version in enumerate(("_v1.0", "_v1.1", "")):
         (annotations / f"gymsim24_train_element{version}.txt").write_text(f"{CLIP} {label}\n")
         release = open_release(tmp_path)
-        (clip,) = release.read_clips(train_list(release))
-        assert clip.label == label == read_labels(annotations, "gymsim24")[CLIP]
+        (clip,) = release.read_clips(release.train_list)
+        assert clip.label == label == release.read_labels()[CLIP]
 
 
 def _die(*arguments: object) -> None:

@@ -1,6 +1,7 @@
 """`gymqa export`: a question set for the harnesses that others evaluate with."""
 
 from pathlib import Path
+from shlex import quote
 
 from gymqa.harness_exports import export_lmms_eval, export_vlmevalkit
 
@@ -15,7 +16,7 @@ def lmms_eval(folder: Path, *, dataset: str, split: str = "val", videos: Path | 
         videos: release whose clips are shown; by default the folder that GYMQA_VIDEOS names when lmms-eval runs.
     """
     for group in export_lmms_eval(folder, dataset, split, videos):
-        print(f"{folder}: --include_path {folder} --tasks {group}")
+        print(f"{folder}: --include_path {quote(str(folder))} --tasks {group}")
 
 
 def vlmevalkit(folder: Path, *, dataset: str, split: str = "val", videos: Path | None = None) -> None:

@@ -7,8 +7,10 @@ from gymqa.atomic import read_json
 from gymqa.data_card import data_card
 from gymqa.errors import GymQAError
 from gymqa.hub import check_repo, dataset_configs, names_a_repo, upload
-from gymqa.question_checks import file_problems
-from gymqa.question_dataset import CARD, is_dataset, question_files, read_splits, write_dataset
+from gymqa.progress import track
+from gymqa.question_checks import mismatches
+from gymqa.question_dataset import CARD, is_dataset, question_files, require_whole, sort_questions, write_dataset
+from gymqa.questions import Question, load_questions
 
 
 def push(
@@ -48,6 +50,8 @@ def push(
     elif more or not is_dataset(source):
         raise GymQAError(f"{source} is to be uploaded as it is, but holds other files or --more adds some")
     for config, splits in dataset_configs(folder).items():
+        for one in splits:
+            require_whole(folder, config, one)
         print(f"{folder}: {config} ({', '.join(splits)})")
     print(f"{repo}: nothing uploaded" if dry_run else f"{repo}: {upload(folder, repo, private)}")
 
@@ -55,12 +59,15 @@ def push(
 def _write(out: Path, sources: list[Path], repo: str, finegym: Path, setting: str | None, split: str | None) -> None:
     """Check the question files against the annotations and write them as a data set."""
     files = [file for source in sources for file in question_files(source)]
-    taxonomy = open_release(finegym, setting).taxonomy
-    for file in files:
-        if problems := file_problems(file, as_released=True, finegym=finegym, setting=setting):
-            more = f"; {file} has {len(problems)} problems, `gymqa questions validate` lists them"
-            raise GymQAError(problems[0] + more * (len(problems) > 1))
-    splits = read_splits(files, taxonomy.setting, split)
+    release = open_release(finegym, setting)
+    taxonomy, labels = release.taxonomy, release.read_labels()
+    asked: dict[Path, list[Question]] = {}
+    for file in track(files, "checking questions", len(files)):
+        asked[file] = load_questions(file)
+        own = (one for one in asked[file] if not one.released)
+        if problem := next(mismatches(own, taxonomy, labels), None):
+            raise GymQAError(f"{file}: {problem}; `gymqa questions validate` lists all that is wrong")
+    splits = sort_questions(asked, taxonomy.setting, split)
     write_dataset(out, splits, data_card(repo, splits, taxonomy))
 
 

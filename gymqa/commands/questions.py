@@ -1,20 +1,20 @@
 """`gymqa questions`: build, check, count multiple-choice questions; take over and write Gym-QA's released files."""
 
 import json as json_module
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from gymqa.annotations import annotations_folder, open_release, read_element_list
+from gymqa.annotations import Clip, Release, open_release, read_element_list
 from gymqa.atomic import write_text
-from gymqa.attribute_questions import build_attribute_questions
+from gymqa.attribute_questions import DECISION, build_attribute_questions
 from gymqa.errors import GymQAError
 from gymqa.minimal_pairs import build_minimal_pairs
 from gymqa.published import format_published, import_published
 from gymqa.question_building import build_questions
 from gymqa.question_checks import file_problems
-from gymqa.question_stats import file_stats, read_labels
-from gymqa.questions import ELEMENT_BENCHMARKS, KINDS, MINIMAL_PAIRS, load_questions, save_questions
-from gymqa.taxonomy import read_taxonomy
+from gymqa.question_stats import file_stats
+from gymqa.questions import ELEMENT_BENCHMARKS, KINDS, MINIMAL_PAIRS, Question, load_questions, save_questions
 
 
 def stats(
@@ -61,19 +61,30 @@ def build(
         n_choices: choices of a question; yes/no questions and minimal pairs have two.
         setting: gym99, gym288, …; may be left out where there is only one.
     """
-    taxonomy = open_release(finegym, setting).taxonomy
-    listed = read_element_list(clips, len(taxonomy))
-    if benchmark in ELEMENT_BENCHMARKS:
-        questions = build_questions(listed, taxonomy, benchmark, seed, n_choices)
-    elif benchmark in KINDS[1:]:
-        questions = build_attribute_questions(listed, taxonomy, benchmark, seed, n_choices)
-    elif benchmark == MINIMAL_PAIRS:
-        questions = build_minimal_pairs(listed, taxonomy, seed)
-    else:
-        names = ", ".join([*ELEMENT_BENCHMARKS, *KINDS[1:], MINIMAL_PAIRS])
-        raise GymQAError(f"there is no benchmark {benchmark!r}; choose one of {names}")
+    release = open_release(finegym, setting)
+    listed = read_element_list(clips, len(release.taxonomy))
+    questions = build_benchmark(listed, release, benchmark, seed, n_choices)
     save_questions(out, questions)
     print(f"{out}: {len(questions)} questions of {benchmark}")
+
+
+def build_benchmark(
+    clips: list[Clip], release: Release, benchmark: str, seed: int = 0, n_choices: int = 4
+) -> list[Question]:
+    """Return the questions of any benchmark; the arguments are those of `build`.
+
+    Raises:
+        GymQAError: there is no such benchmark, or it cannot be built of these clips.
+    """
+    if benchmark in ELEMENT_BENCHMARKS:
+        return build_questions(clips, release.taxonomy, benchmark, seed, n_choices)
+    if benchmark in KINDS[1:]:
+        counts = _frequency(release) if benchmark == DECISION else None
+        return build_attribute_questions(clips, release.taxonomy, benchmark, seed, n_choices, counts)
+    if benchmark == MINIMAL_PAIRS:
+        return build_minimal_pairs(clips, release.taxonomy, seed)
+    names = ", ".join([*ELEMENT_BENCHMARKS, *KINDS[1:], MINIMAL_PAIRS])
+    raise GymQAError(f"there is no benchmark {benchmark!r}; choose one of {names}")
 
 
 def validate(file: Path, *, as_released: bool = False, finegym: Path | None = None, setting: str | None = None) -> None:
@@ -103,8 +114,8 @@ def import_questions(file: Path, *, finegym: Path, out: Path, setting: str = "gy
         out: .jsonl file to write.
         setting: gym99, gym288, ….
     """
-    folder = annotations_folder(finegym)
-    questions = import_published(file, read_taxonomy(folder, setting), read_labels(folder, setting))
+    release = open_release(finegym, setting)
+    questions = import_published(file, release.taxonomy, release.read_labels())
     save_questions(out, questions)
     print(f"{out}: {len(questions)} questions, as released")
 
@@ -119,6 +130,11 @@ def export_questions(file: Path, *, out: Path) -> None:
     questions = load_questions(file)
     write_text(out, format_published(questions))
     print(f"{out}: {len(questions)} questions in Gym-QA's format")
+
+
+def _frequency(release: Release) -> Counter[int]:
+    """How often each element stands in the training list, by label."""
+    return Counter(clip.label for clip in release.read_clips(release.train_list) if clip.label is not None)
 
 
 def _shown(value: Any) -> Any:

@@ -3,7 +3,7 @@
 import json as json_module
 from pathlib import Path
 
-from gymqa.annotations import TRAIN_LISTS, Clip, Release, open_release, read_element_list
+from gymqa.annotations import Clip, open_release, read_element_list
 from gymqa.atomic import write_text
 from gymqa.errors import GymQAError
 from gymqa.runs import require_writable
@@ -78,25 +78,7 @@ def _read_root(root: Path, setting: str | None) -> tuple[tuple[str, ...], list[C
         return imported.classes, imported.splits.labelled, imported.splits.val
     release = open_release(root, setting)
     names = tuple(element.display_name for element in release.taxonomy.elements)
-    return names, release.read_clips(train_list(release)), release.read_clips(val_list(release))
-
-
-def train_list(release: Release) -> Path:
-    """Return the release's list of training clips, the newest version where there are several.
-
-    Raises:
-        GymQAError: there is none.
-    """
-    paths = [release.annotations / f"{release.base.setting}_{name}.txt" for name in TRAIN_LISTS]
-    found = next((path for path in paths if path.is_file()), None)
-    if found is None:
-        raise GymQAError(f"{release.annotations} has no training list; put {paths[0].name} there")
-    return found
-
-
-def val_list(release: Release) -> Path:
-    """Return the release's list of val clips, which need not exist."""
-    return release.annotations / f"{release.base.setting}_val_element.txt"
+    return names, release.read_clips(release.train_list), release.read_clips(release.val_list)
 
 
 def _read_released(folder: Path, clips: list[Clip], names: tuple[str, ...], seed: int, val_from_train: float) -> Splits:
