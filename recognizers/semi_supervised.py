@@ -39,9 +39,8 @@ class Guidance:
 
 def autocast(device: torch.device, config: TrainConfig) -> AbstractContextManager[None]:
     """The precision of forward passes. One context a pass: casts made without gradient must not serve with it."""
-    context: AbstractContextManager[None] = torch.autocast(
-        device.type, torch.bfloat16, enabled=config.precision == "bf16"
-    )
+    dtype = torch.float16 if config.precision == "fp16" else torch.bfloat16
+    context: AbstractContextManager[None] = torch.autocast(device.type, dtype, enabled=config.precision != "no")
     return context
 
 

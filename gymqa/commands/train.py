@@ -1,10 +1,10 @@
 """`gymqa train`: a recognizer from few labelled clips."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
 from gymqa.frames import FrameCache
-from gymqa.runs import Run
 from gymqa.splits import read_splits
 from recognizers.algorithms import algorithm_named
 from recognizers.backbones.registry import model_config
@@ -23,7 +23,8 @@ def train(
 ) -> None:
     """Train a recognizer on labelled and unlabelled clips.
 
-    Stopped, the same command goes on from the last checkpoint. Several processes: `accelerate launch` before it.
+    Stopped, the same command goes on from the last checkpoint. The run's folder gets the model, metrics.jsonl,
+    speed.jsonl and checkpoints/. Several processes: accelerate launch scripts/train_recognizer.py with these options.
 
     Args:
         splits: folder of `gymqa split`.
@@ -39,8 +40,8 @@ def train(
         training = replace(training, model=model_config(recognizer))
     clips, cache = read_splits(splits, training.model.n_classes), FrameCache(frames)
     train_recognizer(training, cache, clips, out)
-    run = Run(out, training, training.seed)  # after training, which refuses a folder of other settings
-    run.log(f"{out}: {training.algorithm.name}, {training.steps} steps")
+    if int(os.environ.get("RANK", "0")) == 0:
+        print(f"{out}: {training.algorithm.name}, {training.steps} steps")
 
 
 COMMAND = train
