@@ -29,7 +29,7 @@ def save_checkpoint(path: Path, settings: Mapping[str, Any], state: Mapping[str,
         try:
             torch.save({"settings": _text(settings), "state": dict(state)}, file)
         except RuntimeError as error:  # torch's archive puts one of its own before the system's
-            raise error.__context__ if isinstance(error.__context__, OSError) else error
+            raise (error.__context__ if isinstance(error.__context__, OSError) else error) from None
 
 
 @contextmanager

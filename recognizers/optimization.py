@@ -15,7 +15,8 @@ _FUSED = ("cpu", "cuda", "mps", "xpu")  # devices for which torch has fused SGD 
 def make_optimizer(config: TrainConfig, model: nn.Module) -> Optimizer:
     """SGD or AdamW; weight decay on matrices only, the loaded tensors' rate scaled.
 
-    One fused kernel for all tensors where the model's device has it; elsewhere torch chooses (foreach, if it can).
+    One fused kernel for all tensors where the model's device has it; elsewhere torch chooses (foreach, if it can). Not
+    with float16: when the first step overflows, torch's fused SGD leaves its momentum uninitialised (as of torch 2.13).
     """
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
@@ -32,7 +33,7 @@ def make_optimizer(config: TrainConfig, model: nn.Module) -> Optimizer:
         }
         for (decays, loaded), parameters in groups.items()
     ]
-    fused = True if next(model.parameters()).device.type in _FUSED else None
+    fused = (next(model.parameters()).device.type in _FUSED and config.precision != "fp16") or None
     if config.optimizer == "sgd":
         return SGD(described, lr=config.learning_rate, momentum=0.9, fused=fused)
     return AdamW(described, lr=config.learning_rate, fused=fused)

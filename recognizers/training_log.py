@@ -7,7 +7,7 @@ holds what depends on the machine.
 import importlib.util
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from accelerate import Accelerator
@@ -39,10 +39,10 @@ def tracker_for(config: TrainConfig) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """When speed was told last, and what was loaded till then."""
+    """When speed was told last, and the seconds waited for batches till then."""
 
     time: float
-    loading: Loading
+    waited: float
 
 
 class TrainingLog:
@@ -61,7 +61,7 @@ class TrainingLog:
         self._run = Run(out, config, config.seed, str(accelerator.device))
         self._metrics = MetricsLog(out / "metrics.jsonl", step)
         self._speed = MetricsLog(out / "speed.jsonl", step)
-        self._told, self._clips = _Told(time.perf_counter(), Loading()), 0  # since when `_clips` counts
+        self._told, self._clips = _Told(time.perf_counter(), 0.0), 0  # since when `_clips` counts
         self._began, self._first = time.perf_counter(), step
         self._start_tracker(out, step)
 
@@ -104,20 +104,20 @@ class TrainingLog:
 
     def _tell_speed(self, step: int, loading: Loading) -> None:
         """Clips a second of the training since the last line, and of the loader, which is to be the faster."""
-        now, before = time.perf_counter(), self._told
+        now = time.perf_counter()
         lanes = max(1, self._config.workers) * self._accelerator.num_processes
-        busy = loading.busy - before.loading.busy
-        values = {
-            "training_clips_per_s": self._clips / (now - before.time),
-            "loader_clips_per_s": lanes * (loading.clips - before.loading.clips) / busy if busy else None,
-            "waited_s": loading.waited - before.loading.waited,
+        told = {
+            "training_clips_per_s": round(self._clips / (now - self._told.time), 3),
+            "loader_clips_per_s": round(lanes * loading.clips / loading.busy, 3),
+            "waited_s": round(loading.waited - self._told.waited, 3),
         }
-        told = {name: round(value, 3) for name, value in values.items() if value is not None}
         self._speed.add(step, **told)
         self._accelerator.log(told, step)
-        self._told, self._clips = _Told(now, replace(loading)), 0
+        self._told, self._clips = _Told(now, loading.waited), 0
 
     def finish(self) -> None:
         """Tell that the training is finished."""
         steps, seconds = self._config.steps - self._first, time.perf_counter() - self._began
-        self._run.log(f"trained {self._config.algorithm.name}: {steps} steps in {seconds:.1f} s")
+        processes = self._accelerator.num_processes
+        shared = f" in {processes} processes" if processes > 1 else ""
+        self._run.log(f"trained {self._config.algorithm.name}: {steps} steps{shared} in {seconds:.1f} s")
