@@ -41,6 +41,6 @@ def shared() -> Path:
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> "tuple[FrameCache, Splits]":
     """The frames and splits of `training_world`, to train on."""
-    from training_world import make_world
+    from tests.training_world import make_world
 
     return make_world(tmp_path_factory.mktemp("world"))

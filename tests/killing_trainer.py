@@ -10,14 +10,15 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
-from training_world import CONFIG
 
 from gymqa.frames import FrameCache
 from gymqa.splits import read_splits
 from recognizers.algorithms import SEFAR
 from recognizers.train import train
+from tests.training_world import CONFIG
 
 
 def child(cache: Path, splits: Path, out: Path, killed_in_save: int) -> int:
@@ -27,15 +28,15 @@ def child(cache: Path, splits: Path, out: Path, killed_in_save: int) -> int:
         return process
     save, saves = torch.save, 0
 
-    def half(state: object, file: object) -> None:
+    def half(state: object, file: Any) -> None:
         nonlocal saves
         saves += 1
         save(state, file)
         if saves == killed_in_save:
-            file.truncate(1000)  # type: ignore[attr-defined]
+            file.truncate(1000)
             os.kill(os.getpid(), signal.SIGKILL)
 
-    torch.save = half
+    torch.save = half  # type: ignore[assignment]
     config = replace(CONFIG, algorithm=SEFAR, steps=16, checkpoint_every=1, workers=2)
     train(config, FrameCache(cache), read_splits(splits), out)
     os._exit(0)

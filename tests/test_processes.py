@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from training_world import CONFIG, PLAIN, weights
 
 from gymqa.errors import GymQAError
 from gymqa.frames import FrameCache
@@ -19,6 +18,7 @@ from gymqa.splits import Splits
 from recognizers.algorithms import SEFAR
 from recognizers.config import TrainConfig
 from recognizers.train import train
+from tests.training_world import CONFIG, PLAIN, weights
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPT = str(ROOT / "scripts" / "train_recognizer.py")

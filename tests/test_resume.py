@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from training_world import CONFIG, same
 
 from gymqa.errors import GymQAError
 from gymqa.frames import FrameCache
@@ -20,6 +19,7 @@ from recognizers.algorithms import algorithm_named
 from recognizers.batches import ClipBatches
 from recognizers.checkpoint import load_checkpoint, save_checkpoint
 from recognizers.train import train
+from tests.training_world import CONFIG, same
 
 ROOT = Path(__file__).resolve().parents[1]
 World = tuple[FrameCache, Splits]
@@ -64,9 +64,10 @@ def test_a_run_killed_again_and_again_gives_bit_equal_weights(world: World, tmp_
     cache, splits = world
     splits.write(tmp_path / "splits")
     names = ("splits", "killed", "whole")
-    words = [str(ROOT / "tests" / "killing_trainer.py"), str(cache.folder), *(str(tmp_path / name) for name in names)]
+    words = ["-m", "tests.killing_trainer", str(cache.folder), *(str(tmp_path / name) for name in names)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    ran = subprocess.run([sys.executable, *words], env=environment, capture_output=True, text=True, check=False)
+    command = [sys.executable, *words]
+    ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr[-2000:]
     steps = [int(word) for word in ran.stdout.split()[2:]]
     assert len(set(steps)) > 3, f"the kills came at different steps: {steps}"

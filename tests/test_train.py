@@ -1,25 +1,29 @@
 """Training: learns, goes on exactly where it was killed, says what is wrong, and predicts with clip ids."""
 
+import importlib.util
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from training_world import CONFIG, MODEL, same, weights
 
+import recognizers.train as training
 from gymqa.errors import GymQAError
 from gymqa.frames import FrameCache
 from gymqa.runs import read_metrics
 from gymqa.splits import Splits
-from recognizers.algorithms import algorithm_named
+from recognizers.algorithms import StepLoss, algorithm_named
 from recognizers.backbones.image_vit import ImageViT, ViTConfig
 from recognizers.batches import ClipBatches
+from recognizers.checkpoint import LAST, STOPPED
 from recognizers.optimization import make_optimizer, rate_factor
 from recognizers.predict import predict
 from recognizers.sefar import SeFAR
 from recognizers.train import train
+from tests.training_world import CONFIG, MODEL, PLAIN, same, weights
 
 
 def test_learns_the_order_of_time_from_labelled_clips(world: tuple[FrameCache, Splits], tmp_path: Path) -> None:
@@ -73,11 +77,125 @@ def test_labels_outside_the_classes_and_classes_without_clips_are_refused(
         train(replace(CONFIG, model=replace(MODEL, n_classes=3)), cache, splits, tmp_path)
 
 
-def test_a_loss_that_explodes_stops_and_names_clips(world: tuple[FrameCache, Splits], tmp_path: Path) -> None:
+def test_a_loss_that_explodes_stops_names_clips_and_keeps_the_state_before_the_step(
+    world: tuple[FrameCache, Splits], tmp_path: Path
+) -> None:
     cache, splits = world
     wild = replace(CONFIG, learning_rate=1e30, clip_norm=0.0, optimizer="sgd", rate_warm_up_steps=0)
-    with pytest.raises(GymQAError, match=r"the loss is (nan|inf) at step \d+, with clips V"):
-        train(wild, cache, splits, tmp_path)
+    with pytest.raises(GymQAError, match=r"the loss is (nan|inf) at step \d+, with clips V") as raised:
+        train(wild, cache, splits, tmp_path / "wild")
+    step = int(str(raised.value).split("at step ")[1].split(",")[0])
+    kept = torch.load(tmp_path / "wild" / STOPPED, weights_only=True)["state"]
+    assert kept["step"] == step
+    batch = ClipBatches(cache, splits.labelled, MODEL.elements, CONFIG.labelled_batch, (CONFIG.seed, 0)).at(step)
+    assert all(clip in str(raised.value) for clip in batch.clip_ids)
+    assert not (tmp_path / "wild" / "model.safetensors").exists()
+
+
+def test_the_state_kept_is_that_before_the_step(
+    world: tuple[FrameCache, Splits], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flexmatch = replace(algorithm_named("flexmatch"), threshold=0.5)
+    config = replace(CONFIG, algorithm=flexmatch, checkpoint_every=1)
+    original = training.step_loss
+
+    def broken(*arguments: Any) -> StepLoss:
+        loss = original(*arguments)
+        return replace(loss, total=loss.total * torch.nan) if len(read_metrics(log)) == 3 else loss
+
+    log = tmp_path / "metrics.jsonl"
+    monkeypatch.setattr(training, "step_loss", broken)
+    with pytest.raises(GymQAError, match="at step 6"):
+        train(config, *world, tmp_path)
+    kept, last = (torch.load(tmp_path / name, weights_only=True)["state"] for name in (STOPPED, LAST))
+    assert kept["step"] == last["step"] == 6
+    for part in ("student", "teacher", "weighting"):
+        assert all(torch.equal(tensor, last[part][name]) for name, tensor in kept[part].items())
+
+
+def test_frames_smaller_than_the_model_looks_at_are_refused(world: tuple[FrameCache, Splits], tmp_path: Path) -> None:
+    large = replace(CONFIG, model=replace(MODEL, image_size=32))
+    with pytest.raises(GymQAError, match="are 16 px, and the model looks at 32 px; build the cache with --size 32"):
+        train(large, *world, tmp_path)
+
+
+def test_a_cache_of_other_frames_is_not_taken_for_the_one_before(
+    world: tuple[FrameCache, Splits], tmp_path: Path
+) -> None:
+    cache, splits = world
+    train(replace(CONFIG, steps=4), cache, splits, tmp_path / "out")
+    videos = cache.folder.parent / "videos"
+    ids = [clip.id for clip in (*splits.labelled, *splits.unlabelled)]
+    fewer = FrameCache.build(tmp_path / "cache", ids, lambda clip: videos / f"{clip}.mp4", 16, 8, workers=1)
+    with pytest.raises(GymQAError, match="trained with another clips"):
+        train(replace(CONFIG, steps=4), fewer, splits, tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", ["supervised", "fixmatch"])
+def test_a_batch_in_parts_gives_the_gradient_of_the_whole(
+    name: str, world: tuple[FrameCache, Splits], tmp_path: Path
+) -> None:
+    config = replace(PLAIN, algorithm=replace(algorithm_named(name), threshold=0.0))
+    for parts in (1, 3):
+        train(replace(config, accumulation=parts), *world, tmp_path / str(parts))
+    one, three = (weights(tmp_path / str(parts)) for parts in (1, 3))
+    for part in one:
+        torch.testing.assert_close(one[part], three[part], atol=1e-5, rtol=1e-3)
+    losses = [[line["loss"] for line in read_metrics(tmp_path / n / "metrics.jsonl")] for n in ("1", "3")]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+def test_float16_overflows_leave_the_weights_and_lower_the_scale(
+    world: tuple[FrameCache, Splits], tmp_path: Path
+) -> None:
+    for name in ("sgd", "adamw"):
+        config = replace(PLAIN, precision="fp16", steps=30, optimizer=name, learning_rate=1e-2)
+        train(config, *world, tmp_path / name)
+        state = torch.load(tmp_path / name / LAST, weights_only=True)["state"]
+        assert 0 < state["scaler"]["scale"] <= 65536.0
+        losses = [line["loss"] for line in read_metrics(tmp_path / name / "metrics.jsonl")]
+        assert losses[-1] < losses[0]
+
+
+def test_compiling_changes_no_name_and_hardly_a_weight(
+    world: tuple[FrameCache, Splits], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled, called = torch.compile, []
+
+    def eager(*words: Any, **options: Any) -> Any:
+        called.append(words)
+        return compiled(*words, **options, backend="eager")  # inductor takes a minute
+
+    monkeypatch.setattr(torch, "compile", eager)
+    sefar = replace(PLAIN, algorithm=algorithm_named("sefar"), steps=5)
+    for switch in (False, True):
+        train(replace(sefar, compile=switch), *world, tmp_path / str(switch))
+    plain, built = (weights(tmp_path / name) for name in ("False", "True"))
+    assert len(called) == 2 and plain.keys() == built.keys()
+    for name in plain:
+        torch.testing.assert_close(plain[name], built[name], atol=1e-4, rtol=1e-3)
+
+
+def test_a_missing_tensorboard_is_a_hint_and_a_missing_wandb_an_error(
+    world: tuple[FrameCache, Splits],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    train(replace(CONFIG, steps=4, tracker="tensorboard"), *world, tmp_path / "a")
+    assert "TensorBoard is not installed" in capsys.readouterr().err
+    with pytest.raises(GymQAError, match="Weights & Biases is not installed"):
+        train(replace(CONFIG, tracker="wandb"), *world, tmp_path / "b")
+
+
+def test_tensorboard_gets_every_line(world: tuple[FrameCache, Splits], tmp_path: Path) -> None:
+    events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    train(replace(CONFIG, tracker="tensorboard"), *world, tmp_path)
+    found = events.EventAccumulator(str(tmp_path / "tensorboard"))
+    found.Reload()
+    logged = [(event.step, pytest.approx(event.value, rel=1e-5)) for event in found.Scalars("loss")]
+    assert [(line["step"], line["loss"]) for line in read_metrics(tmp_path / "metrics.jsonl")] == logged
 
 
 def test_clips_that_did_not_decode_are_left_out(world: tuple[FrameCache, Splits], tmp_path: Path) -> None:

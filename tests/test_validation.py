@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from training_world import CONFIG, same
 
 from eval.metrics import mean_class, read_class_predictions, top1
 from gymqa.errors import GymQAError
@@ -18,6 +17,7 @@ from recognizers.predict import predict, save_predictions
 from recognizers.sefar import SeFAR
 from recognizers.train import train
 from recognizers.validation import accuracies, validate
+from tests.training_world import CONFIG, same
 
 LOOKING = replace(CONFIG, validate_every=3, learning_rate=3e-2)
 
@@ -50,7 +50,7 @@ def test_the_best_weights_become_the_model_and_the_last_are_kept(
 
 
 def test_the_test_clips_are_never_chosen_on(world: tuple[FrameCache, Splits], tmp_path: Path) -> None:
-    with pytest.raises(GymQAError, match="make splits with --val_from_train 0.1"):
+    with pytest.raises(GymQAError, match=r"make splits with --val_from_train 0\.1"):
         train(LOOKING, *world, tmp_path)
 
 
