@@ -20,16 +20,17 @@ from gymqa.frames import FrameCache
 from gymqa.progress import console, progress_bar
 from gymqa.runs import MetricsLog, require_writable
 from gymqa.splits import Splits
-from recognizers.algorithms import StepLoss, make_weighting, ramp
 from recognizers.backbones.image_vit import read_weights
 from recognizers.backbones.vit_weights import start_from_image_vit
 from recognizers.batches import ClipBatch, ClipBatches
 from recognizers.checkpoint import is_finished, load_checkpoint, mark_finished, save_checkpoint
 from recognizers.config import TrainConfig
 from recognizers.ema import decay_at, make_teacher, update_teacher
+from recognizers.losses import StepLoss, ramp
 from recognizers.optimization import make_optimizer, rate_factor
 from recognizers.sefar import SeFAR
 from recognizers.semi_supervised import Guidance, guide, require_finite, step_loss
+from recognizers.weighting import make_weighting
 
 LABELLED, UNLABELLED = 0, 1  # names of the pools in the seeds of their draws
 
