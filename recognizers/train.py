@@ -122,8 +122,6 @@ class Trainer:
         self.unlabelled: ClipBatches | None = None
         if config.algorithm.semi_supervised:
             self.unlabelled = self._batches(cache, unlabelled, config.unlabelled_batch, UNLABELLED)
-            if config.algorithm.weighting == "flexmatch" and self.accelerator.num_processes > 1:
-                raise GymQAError("flexmatch counts pseudo-labels in one process; start it with --num_processes 1")
 
     def run(self) -> None:
         """Train to the last step and write the model."""
