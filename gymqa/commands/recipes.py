@@ -99,7 +99,8 @@ def run(
 
     failed = []
     for number, recipe in enumerate(chosen := read_recipes(recipes, only), start=1):
-        console.print(f"{number}/{len(chosen)} {recipe.name}: {recipe.what}", highlight=False, markup=False)
+        heading = f"{number}/{len(chosen)} {recipe.name}: {recipe.what}"
+        console.print(heading, highlight=False, markup=False, soft_wrap=True)
         layers = [recipe.path, *([overrides] if overrides else [])]
         words = [*(word for path in layers for word in ("--config", str(path))), "--out", str(out / recipe.name)]
         try:
