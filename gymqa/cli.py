@@ -19,6 +19,7 @@ COMMANDS = {
     "split": "make labelled, unlabelled and validation lists of a release",
     "cache": "decode clips once into a frame cache",
     "train": "train a recognizer with few labels",
+    "recipes": "list, run and tabulate the trainings behind the papers' tables",
     "predict": "write a recognizer's class probabilities",
     "extract": "write a video encoder's frozen features into a feature store",
     "finetune": "tune the projector and LoRA adapters of a multimodal model",

@@ -6,8 +6,9 @@ from typing import Any, Literal
 
 from gymqa.errors import GymQAError
 from recognizers.algorithms import SEFAR, Algorithm
-from recognizers.augment import PERTURBATIONS, AugmentConfig
+from recognizers.augment import AugmentConfig
 from recognizers.backbones.image_vit import SHIPPED, weights_hash
+from recognizers.perturbation import PERTURBATIONS
 from recognizers.sefar import SeFARConfig
 
 _AT_LEAST_ONE = (

@@ -38,10 +38,8 @@ class SeFARConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "elements", tuple(self.elements))  # JSON and YAML bring lists
-        if len(self.elements) < 2 or min(self.elements) < 1:
-            raise GymQAError(
-                f"elements {self.elements}: name at least two elements of at least one frame, as (2, 2, 4)"
-            )
+        if not self.elements or min(self.elements) < 1:
+            raise GymQAError(f"elements {self.elements}: name one or more, of at least one frame each, as (2, 2, 4)")
 
     @property
     def vit(self) -> ViTConfig:
@@ -86,6 +84,7 @@ class ElementFusion(nn.Module):
     """Fuse the elements' features f_i.
 
     s_i = LN(GELU(W0 f_i)), p_ij = LN(GELU(W1 [f_i; f_j])) for i < j, g = LN(GELU(W2 [p_12; p_13; …; s_1; s_2; …])).
+    A single element, the paper's model without dual-level elements, has no pairs.
     """
 
     def __init__(self, n_elements: int, dim: int, fusion_dim: int) -> None:
@@ -93,13 +92,15 @@ class ElementFusion(nn.Module):
         pairs = list(combinations(range(n_elements), 2))
         self.first, self.second = [i for i, _ in pairs], [j for _, j in pairs]
         self.single = Projection(dim, fusion_dim)
-        self.pair = Projection(2 * dim, fusion_dim)
+        self.pair = Projection(2 * dim, fusion_dim) if pairs else None
         self.joint = Projection((len(pairs) + n_elements) * fusion_dim, fusion_dim)
 
     def forward(self, features: Tensor) -> SeFARFeatures:
         """Element features [B, k, D] -> SeFARFeatures."""
         singles = self.single(features)  # [B, k, F]
-        pairs = self.pair(torch.cat([features[:, self.first], features[:, self.second]], -1))  # [B, k(k-1)/2, F]
+        pairs = singles[:, :0]
+        if self.pair is not None:
+            pairs = self.pair(torch.cat([features[:, self.first], features[:, self.second]], -1))  # [B, k(k-1)/2, F]
         fused = self.joint(torch.cat([pairs, singles], 1).flatten(1))  # [B, F]
         return SeFARFeatures(singles, pairs, fused)
 

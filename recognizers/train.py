@@ -19,7 +19,6 @@ from gymqa.locks import only_writer
 from gymqa.progress import console, progress_bar
 from gymqa.runs import require_writable
 from gymqa.splits import Splits
-from recognizers.algorithms import StepLoss, make_weighting, ramp
 from recognizers.batches import ClipBatch, ClipBatches, StepClips
 from recognizers.checkpoint import (
     LAST,
@@ -34,6 +33,7 @@ from recognizers.checkpoint import (
 )
 from recognizers.config import TrainConfig
 from recognizers.ema import decay_at, make_teacher, update_teacher
+from recognizers.losses import StepLoss, ramp
 from recognizers.optimization import make_optimizer, rate_factor
 from recognizers.prefetch import Prefetcher
 from recognizers.sefar import SeFAR
@@ -42,6 +42,7 @@ from recognizers.training_clips import TrainingClips, training_clips
 from recognizers.training_log import TrainingLog
 from recognizers.training_setup import build_student, start_accelerator
 from recognizers.validation import BEST, validate
+from recognizers.weighting import make_weighting
 
 LABELLED, UNLABELLED = 0, 1  # names of the pools in the seeds of their draws
 
@@ -103,8 +104,6 @@ class Trainer:
         self.unlabelled: ClipBatches | None = None
         if config.algorithm.semi_supervised:
             self.unlabelled = self._batches(clips.unlabelled, config.unlabelled_batch, UNLABELLED)
-            if config.algorithm.weighting == "flexmatch" and self.process[1] > 1:
-                raise GymQAError("flexmatch counts pseudo-labels in one process; start it with --num_processes 1")
 
     def run(self) -> None:
         """Train to the last step and write the model."""

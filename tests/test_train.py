@@ -15,10 +15,11 @@ from gymqa.errors import GymQAError
 from gymqa.frames import FrameCache
 from gymqa.runs import read_metrics
 from gymqa.splits import Splits
-from recognizers.algorithms import StepLoss, algorithm_named
+from recognizers.algorithms import algorithm_named
 from recognizers.backbones.image_vit import ImageViT, ViTConfig
 from recognizers.batches import ClipBatches
 from recognizers.checkpoint import LAST, STOPPED
+from recognizers.losses import StepLoss
 from recognizers.optimization import make_optimizer, rate_factor
 from recognizers.predict import predict
 from recognizers.sefar import SeFAR
