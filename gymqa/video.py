@@ -1,8 +1,14 @@
 """Videos to frames (decord, one sequential pass) and frames to videos (PyAV, H.264).
 
 decord readers do not survive a fork: `decode` opens its reader in the process that calls it and keeps none.
+
+decord 0.6 does not read some narrow videos. It takes the bytes of a picture's row, divided by its width, for the number
+of channels, but FFmpeg pads a row to 32 pixels: 16, 24, 48 and 72 pixels give 6, 4, 4 and 4 channels (checked for every
+even width from 16 to 1280). It then refuses to copy the first picture, always and before any frame is given out, so the
+error tells these videos apart and PyAV decodes them. Where both decode, their frames are equal.
 """
 
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,11 +24,13 @@ from gymqa.sampling import uniform
 if TYPE_CHECKING:
     from av.container import OutputContainer
     from av.video.stream import VideoStream
+    from decord import VideoReader
 
 Frames = NDArray[np.uint8]  # [T, H, W, 3] RGB
 
 IMAGES = (".jpg", ".jpeg", ".png")
 CHUNK = 64  # frames converted at a time, so that a long raw video is never in memory at full size
+PADDED_ROWS = "size must exactly match"  # what decord says of a video whose rows FFmpeg pads
 
 
 class VideoError(GymQAError):
@@ -45,7 +53,8 @@ def decode(path: Path, size: int | None = None, max_frames: int | None = None) -
     """
     if path.is_dir():
         return _decode_images(path, size, max_frames)
-    import decord  # here, not at the top: a reader's library must not be loaded before the workers fork
+    import av  # here, not at the top: a reader's library must not be loaded before the workers fork
+    import decord
 
     if not path.is_file():
         raise VideoError(f"{path} does not exist; check the path of the video")
@@ -57,13 +66,52 @@ def decode(path: Path, size: int | None = None, max_frames: int | None = None) -
         if n_frames == 0:
             raise VideoError(f"{path} holds no frames; copy or render the video again")
         wanted = _wanted(n_frames, max_frames)
-        parts = []
-        for start in range(0, len(wanted), CHUNK):
-            chunk = reader.get_batch(wanted[start : start + CHUNK]).asnumpy()
-            parts.append(chunk if size is None else square(chunk, size))
-    except (decord.DECORDError, RuntimeError) as error:
+        try:
+            return _joined(_decord_chunks(reader, wanted), size)
+        except decord.DECORDError as error:
+            if PADDED_ROWS not in str(error):
+                raise
+            return _joined(_pyav_chunks(path, n_frames, wanted), size)
+    except (decord.DECORDError, RuntimeError, av.FFmpegError) as error:
         raise VideoError(f"{path} does not decode; copy or render the video again") from error
+
+
+def _joined(chunks: Iterator[Frames], size: int | None) -> Frames:
+    """Make each chunk square as it comes, then join them."""
+    parts = [chunk if size is None else square(chunk, size) for chunk in chunks]
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _decord_chunks(reader: "VideoReader", wanted: NDArray[np.int64]) -> Iterator[Frames]:
+    """Yield the wanted frames, some at a time."""
+    for start in range(0, len(wanted), CHUNK):
+        yield reader.get_batch(wanted[start : start + CHUNK]).asnumpy()
+
+
+def _pyav_chunks(path: Path, n_frames: int, wanted: NDArray[np.int64]) -> Iterator[Frames]:
+    """Yield the wanted frames of a video that decord cannot copy, some at a time.
+
+    Raises:
+        VideoError: the video does not have the `n_frames` frames that decord counted, or one is damaged.
+    """
+    import av
+
+    chosen, chunk, seen = set(wanted.tolist()), [], 0
+    with av.open(str(path)) as container:
+        for frame in container.decode(video=0):
+            if frame.is_corrupt:
+                break
+            if seen in chosen:
+                upright = np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90))
+                chunk.append(upright.astype(np.uint8, copy=False))
+            if len(chunk) == CHUNK:
+                yield np.stack(chunk)
+                chunk = []
+            seen += 1
+    if seen != n_frames:
+        raise VideoError(f"{path} does not decode after frame {seen}; copy or render the video again")
+    if chunk:
+        yield np.stack(chunk)
 
 
 def _wanted(n_frames: int, max_frames: int | None) -> NDArray[np.int64]:

@@ -1,16 +1,18 @@
-"""The frame cache: decoded once, resumable, honest about what does not decode, never half-written."""
+"""The frame cache: decoded once, honest about what does not decode, the same for every reader."""
 
+import multiprocessing
 import os
-import signal
-import subprocess
-import sys
-import time
+import pickle
+import shutil
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
+from gymqa import frames as frames_module
 from gymqa.errors import GymQAError
+from gymqa.frame_index import FrameFormat
 from gymqa.frames import FrameCache
 from gymqa.video import decode, write_video
 
@@ -25,17 +27,33 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def build(folder: Path, videos: Path, ids: list[str], workers: int = 1, size: int = 16) -> FrameCache:
-    return FrameCache.build(folder, ids, lambda clip: videos / f"{clip}.mp4", size, max_frames=12, workers=workers)
+def build(
+    folder: Path,
+    videos: Path,
+    ids: list[str],
+    workers: int = 1,
+    size: int = 16,
+    format: FrameFormat | None = None,
+    verify: bool = False,
+) -> FrameCache:
+    return FrameCache.build(folder, ids, lambda clip: videos / f"{clip}.mp4", size, 12, workers, format, verify)
+
+
+def as_jpeg(frame: np.ndarray) -> np.ndarray:
+    """A picture as it comes back from JPEG of quality 95."""
+    code = cv2.imencode(".jpg", frame[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])[1]
+    return np.asarray(cv2.imdecode(code, cv2.IMREAD_COLOR))[..., ::-1]
 
 
 IDS = [f"c{i:02d}" for i in range(20)]
+FORMATS: tuple[FrameFormat, ...] = ("raw", "jpeg")
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_holds_what_decoding_gives(tmp_path: Path, videos: Path, workers: int) -> None:
     cache = build(tmp_path, videos, IDS, workers)
     assert len(cache) == 20
+    assert cache.format == "raw"
     for clip in IDS:
         np.testing.assert_array_equal(cache.get(clip), decode(videos / f"{clip}.mp4", 16, 12))
     assert cache.lengths(["c00", "c19"]).tolist() == [6, 12]
@@ -43,6 +61,65 @@ def test_holds_what_decoding_gives(tmp_path: Path, videos: Path, workers: int) -
     picked = cache.gather(["c00", "c19"], indices)
     np.testing.assert_array_equal(picked, np.stack([cache.get("c00")[indices[0]], cache.get("c19")[indices[1]]]))
     assert cache.damaged() == []
+
+
+def test_a_jpeg_cache_holds_what_jpeg_makes_of_it(tmp_path: Path, videos: Path) -> None:
+    cache = build(tmp_path, videos, IDS, workers=2, format="jpeg")
+    for clip in IDS:
+        wanted = [as_jpeg(frame) for frame in decode(videos / f"{clip}.mp4", 16, 12)]
+        np.testing.assert_array_equal(cache.get(clip), wanted)
+    assert cache.lengths(["c00", "c19"]).tolist() == [6, 12]
+    assert cache.damaged() == []
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_frames_come_in_the_order_asked_for_and_as_often(tmp_path: Path, videos: Path, format: FrameFormat) -> None:
+    cache = build(tmp_path, videos, IDS, format=format)
+    indices = np.array([[5, 0, 5, 2], [1, 1, 11, 3]])
+    picked = cache.gather(["c00", "c19"], indices)
+    np.testing.assert_array_equal(picked, np.stack([cache.get("c00")[indices[0]], cache.get("c19")[indices[1]]]))
+    for beyond in (6, -1):  # a raw clip's slot has room for 12
+        with pytest.raises(IndexError, match=r"clips of \[6\] frames"):
+            cache.gather(["c00"], np.array([[0, beyond]]))
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_the_same_clips_give_the_same_bytes(tmp_path: Path, videos: Path, format: FrameFormat) -> None:
+    for name, workers in (("a", 1), ("b", 2)):
+        build(tmp_path / name, videos, IDS, workers, format=format)
+    for name in ("frames.bin", "clips.jsonl"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_a_large_set_becomes_jpeg_and_a_cache_keeps_its_format(
+    tmp_path: Path, videos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build(tmp_path / "small", videos, IDS[:5])
+    monkeypatch.setattr(frames_module, "RAW_LIMIT", 5 * 12 * 16 * 16 * 3)
+    assert build(tmp_path / "limit", videos, IDS[:5]).format == "raw"
+    assert build(tmp_path / "large", videos, IDS[:6]).format == "jpeg"
+    assert build(tmp_path / "small", videos, IDS).format == "raw"
+    with pytest.raises(GymQAError, match=r"built with size 16, max_frames 12, format raw, not .*jpeg; choose"):
+        build(tmp_path / "small", videos, IDS, format="jpeg")
+
+
+def frames_sum(cache: FrameCache) -> int:
+    """What a reading process makes of all clips."""
+    return sum(int(cache.get(clip).sum()) for clip in cache.clip_ids)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("start", ["fork", "spawn"])
+def test_processes_read_the_same_file_and_no_video(
+    tmp_path: Path, videos: Path, format: FrameFormat, start: str
+) -> None:
+    shutil.copytree(videos, tmp_path / "videos")
+    cache = build(tmp_path / "cache", tmp_path / "videos", IDS, format=format)
+    shutil.rmtree(tmp_path / "videos")
+    assert len(pickle.dumps(cache)) < 1000
+    with multiprocessing.get_context(start).Pool(2) as pool:
+        assert set(pool.map_async(frames_sum, [cache] * 4, 1).get(timeout=60)) == {frames_sum(cache)}
+    assert len(build(tmp_path / "cache", tmp_path / "videos", IDS)) == 20
 
 
 def test_decodes_only_what_is_missing(tmp_path: Path, videos: Path) -> None:
@@ -90,12 +167,30 @@ def test_a_half_written_cache_is_refused_when_read_and_mended_when_built(tmp_pat
         np.testing.assert_array_equal(cache.get(clip), decode(videos / f"{clip}.mp4", 16, 12))
 
 
-def test_changed_bytes_are_found(tmp_path: Path, videos: Path) -> None:
-    cache = build(tmp_path, videos, IDS[:3])
-    with (tmp_path / "frames.bin").open("r+b") as file:
-        file.seek(12 * 16 * 16 * 3 + 5)  # in the second slot
+@pytest.mark.parametrize("format", FORMATS)
+def test_changed_bytes_are_found_and_mended(tmp_path: Path, videos: Path, format: FrameFormat) -> None:
+    cache = build(tmp_path, videos, IDS[:4], format=format)
+    whole = [cache.get(clip) for clip in IDS[:4]]
+    data = tmp_path / "frames.bin"
+    place = cache._entries["c01"]
+    with data.open("r+b") as file:
+        file.seek(place.offset + place.bytes // 2)
         file.write(b"\x00\x01\x02\x03")
-    assert FrameCache(tmp_path).damaged() == [cache.clip_ids[1]]
+    assert FrameCache(tmp_path).damaged() == ["c01"]
+    assert build(tmp_path, videos, IDS[:4]).damaged() == ["c01"]
+    mended = build(tmp_path, videos, IDS[:4], verify=True)
+    assert mended.damaged() == []
+    for clip, frames in zip(IDS, whole, strict=False):
+        np.testing.assert_array_equal(mended.get(clip), frames)
+
+
+def test_a_jpeg_picture_that_does_not_decode_is_named(tmp_path: Path, videos: Path) -> None:
+    cache = build(tmp_path, videos, IDS[:2], format="jpeg")
+    with (tmp_path / "frames.bin").open("r+b") as file:
+        file.seek(cache._entries["c01"].offset + 4 * 7)
+        file.write(bytes(200))
+    with pytest.raises(GymQAError, match=r"frame 0 of clip c01 is damaged .*--verify"):
+        FrameCache(tmp_path).get("c01")
 
 
 def test_other_settings_no_cache_and_a_second_builder_are_refused(tmp_path: Path, videos: Path) -> None:
@@ -110,26 +205,3 @@ def test_other_settings_no_cache_and_a_second_builder_are_refused(tmp_path: Path
         fcntl.flock(lock, fcntl.LOCK_EX)
         with pytest.raises(GymQAError, match="another process"):
             build(tmp_path, videos, IDS[:1])
-
-
-def test_goes_on_after_being_killed(tmp_path: Path, videos: Path) -> None:
-    script = (
-        "import sys, time; from pathlib import Path; from gymqa import frames\n"
-        "frames.CHUNK = 2; videos = Path(sys.argv[2])\n"
-        "slow = lambda *a: (time.sleep(0.1), original(*a))[1]\n"
-        "original, frames.decode = frames.decode, slow\n"
-        "ids = [f'c{i:02d}' for i in range(20)]\n"
-        "frames.FrameCache.build(Path(sys.argv[1]), ids, lambda c: videos / f'{c}.mp4', 16, 12, workers=1)\n"
-    )
-    process = subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "cache"), str(videos)])
-    index = tmp_path / "cache" / "clips.jsonl"
-    while not index.exists() or index.read_text().count("\n") < 5:
-        time.sleep(0.02)
-        assert process.poll() is None
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    done = FrameCache(tmp_path / "cache").clip_ids
-    assert 4 <= len(done) < 20
-    cache = build(tmp_path / "cache", videos, IDS)
-    for clip in IDS:
-        np.testing.assert_array_equal(cache.get(clip), decode(videos / f"{clip}.mp4", 16, 12))
