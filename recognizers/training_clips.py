@@ -25,7 +25,9 @@ class TrainingClips:
     def fingerprint(self) -> str:
         """A hash of the clips, their labels, and what the cache keeps of each."""
         learnt = [*self.labelled, *self.unlabelled]
-        kept = [self.cache.size, self.cache.max_frames, *self.cache.lengths([clip.id for clip in learnt]).tolist()]
+        cache = self.cache
+        lengths = cache.lengths([clip.id for clip in learnt]).tolist()
+        kept = [cache.size, cache.max_frames, cache.format, *lengths]
         return hash_key(*(f"{clip.id} {clip.label}" for clip in (*learnt, *self.val)), *kept).hex()
 
 

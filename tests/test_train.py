@@ -4,7 +4,7 @@ import importlib.util
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -12,6 +12,7 @@ import torch
 
 import recognizers.train as training
 from gymqa.errors import GymQAError
+from gymqa.frame_index import FrameFormat
 from gymqa.frames import FrameCache
 from gymqa.runs import read_metrics
 from gymqa.splits import Splits
@@ -127,9 +128,13 @@ def test_a_cache_of_other_frames_is_not_taken_for_the_one_before(
     train(replace(CONFIG, steps=4), cache, splits, tmp_path / "out")
     videos = cache.folder.parent / "videos"
     ids = [clip.id for clip in (*splits.labelled, *splits.unlabelled)]
-    fewer = FrameCache.build(tmp_path / "cache", ids, lambda clip: videos / f"{clip}.mp4", 16, 8, workers=1)
-    with pytest.raises(GymQAError, match="trained with another clips"):
-        train(replace(CONFIG, steps=4), fewer, splits, tmp_path / "out")
+    for name, frames, stored in (("fewer", 8, "raw"), ("pictures", 16, "jpeg")):
+        folder = tmp_path / name
+        other = FrameCache.build(
+            folder, ids, lambda clip: videos / f"{clip}.mp4", 16, frames, 1, cast(FrameFormat, stored)
+        )
+        with pytest.raises(GymQAError, match="trained with another clips"):
+            train(replace(CONFIG, steps=4), other, splits, tmp_path / "out")
 
 
 @pytest.mark.parametrize("name", ["supervised", "fixmatch"])
