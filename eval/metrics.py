@@ -105,6 +105,13 @@ def top1(predictions: ClassPredictions) -> float:
     return float((predictions.predicted == predictions.labels).mean())
 
 
+def top_k(predictions: ClassPredictions, k: int = 5) -> float:
+    """Share of clips whose right class is among the k most probable ones; of equals, the first count."""
+    order = np.argsort(-predictions.probabilities, axis=1, kind="stable")[:, :k]  # [n, k]
+    right = (order == predictions.labels[:, None]).any(axis=1) & (predictions.answered == 1)
+    return float(right.mean())
+
+
 def mean_class(predictions: ClassPredictions) -> float:
     """Accuracy within each class that has clips, averaged over these classes (FineGym's "Mean")."""
     right = (predictions.predicted == predictions.labels).astype(np.float64)
@@ -123,6 +130,16 @@ def mean_average_precision(predictions: ClassPredictions) -> float:
             ]
         )
     )
+
+
+def summary(predictions: ClassPredictions) -> dict[str, float]:
+    """All metrics by name, in [0, 1]: top1, top5, mean_class, mAP."""
+    return {
+        "top1": top1(predictions),
+        "top5": top_k(predictions, 5),
+        "mean_class": mean_class(predictions),
+        "mAP": mean_average_precision(predictions),
+    }
 
 
 def confusion(predictions: ClassPredictions) -> IntArray:

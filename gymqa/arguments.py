@@ -5,10 +5,12 @@ import re
 import types
 import typing
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import docstring_parser
-from jsonargparse import ArgumentError, ArgumentParser, DefaultHelpFormatter
+import yaml
+from jsonargparse import ActionConfigFile, ArgumentError, ArgumentParser, DefaultHelpFormatter
 
 from gymqa.errors import GymQAError
 
@@ -22,7 +24,7 @@ def call(command: Command, arguments: Sequence[str], prog: str) -> None:
     that is False by default is a flag without a value; a list takes several words (`--choices a b c d`); a
     keyword-only dataclass opens up (`--model.dim 128`), also the dataclasses among its defaults, unless those have
     slots, which jsonargparse cannot read. `--config file.yaml` holds any of them, and words on the
-    command line win over it.
+    command line win over it. A file may name others that it builds on, `config: [base.yaml]`; what it says itself wins.
 
     Raises:
         GymQAError: the words do not fit the signature.
@@ -39,7 +41,7 @@ def build_parser(command: Command, prog: str) -> ArgumentParser:
     """Return the parser of one command; it raises ArgumentError rather than leaving the program."""
     text = docstring_parser.parse(inspect.getdoc(command) or "")
     parser = ArgumentParser(prog=prog, description=text.description, exit_on_error=False, formatter_class=_Paragraphs)
-    parser.add_argument("--config", action="config", help="YAML file with any of these options.")
+    parser.add_argument("--config", action=_LayeredConfig, help="YAML file with any of these options.")
     hints = typing.get_type_hints(command)
     parameters = inspect.signature(command).parameters.values()
     flags = {p.name for p in parameters if p.default is False}
@@ -59,6 +61,45 @@ def build_parser(command: Command, prog: str) -> ArgumentParser:
             given = {"required": True} if parameter.default is parameter.empty else {"default": _default(parameter)}
             parser.add_argument(f"--{name}", nargs="+", type=lists[name], help=help_of.get(name), **given)
     return parser
+
+
+class _LayeredConfig(ActionConfigFile):
+    """A YAML file of options; the files it names under `config` are read before it."""
+
+    def __call__(self, parser: Any, cfg: Any, values: Any, option_string: Any = None) -> None:
+        """Read all of them into the parser's values."""
+        for path in config_layers(Path(values)):
+            self.apply_config(parser, cfg, self.dest, str(path))
+
+
+def config_layers(path: Path, above: tuple[Path, ...] = ()) -> list[Path]:
+    """The files that a file of options builds on, and the file itself, which wins, last.
+
+    `config` in a file names one or several others, relative to the file; those may do the same.
+
+    Args:
+        path: the file; that it exists is for the parser to check.
+        above: the files that build on it.
+
+    Raises:
+        GymQAError: a file builds on itself, on something that is no file, or `config` holds no names.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return [path]  # the parser says what is wrong with it
+    named = content.get("config", []) if isinstance(content, dict) else []
+    names = [named] if isinstance(named, str) else named
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise GymQAError(f"{path}: config names the files it builds on, as [base.yaml], not {named!r}")
+    layers: list[Path] = []
+    for base in (path.parent / name for name in names):
+        if base.resolve() in {one.resolve() for one in (*above, path)}:
+            raise GymQAError(f"{path} builds on {base}, which builds on it; leave one of the two out")
+        if not base.is_file():
+            raise GymQAError(f"{path} builds on {base}, which does not exist; check the name under config")
+        layers += config_layers(base, (*above, path))
+    return [*layers, path]
 
 
 class _Paragraphs(DefaultHelpFormatter):

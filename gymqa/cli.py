@@ -19,6 +19,7 @@ COMMANDS = {
     "split": "make labelled, unlabelled and validation lists of a release",
     "cache": "decode clips once into a frame cache",
     "train": "train a recognizer with few labels",
+    "recipes": "list, run and tabulate the trainings behind the papers' tables",
     "predict": "write a recognizer's class probabilities",
     "extract": "write a video encoder's frozen features into a feature store",
     "finetune": "tune the projector and LoRA adapters of a multimodal model",
@@ -93,17 +94,17 @@ def _group_help(prog: str, group: dict[str, object]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `gymqa` and return its exit status: 0 done, 2 wrong input, 130 stopped by Ctrl-C, 1 a defect of ours."""
-    return _attempt(dispatch, sys.argv[1:] if arguments is None else arguments)
+    return attempt(dispatch, sys.argv[1:] if arguments is None else arguments)
 
 
 def run_script(function: Callable[..., None], prog: str) -> int:
     """Run a script's function as a command of its own, with the words of the command line; returns as `main`."""
     from gymqa.arguments import call
 
-    return _attempt(lambda words: call(function, words, prog), sys.argv[1:])
+    return attempt(lambda words: call(function, words, prog), sys.argv[1:])
 
 
-def _attempt(work: Callable[[Sequence[str]], None], words: Sequence[str]) -> int:
+def attempt(work: Callable[[Sequence[str]], None], words: Sequence[str]) -> int:
     """Do some work on the words but `--debug`; return the exit status, with one sentence for what went wrong."""
     debug = "--debug" in words
     try:

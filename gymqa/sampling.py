@@ -46,22 +46,25 @@ def spans_of_elements(combination: Sequence[int]) -> list[Indices]:
 
 
 def dual_level(
-    n_frames: int, combination: Sequence[int] = (2, 2, 4), rng: np.random.Generator | None = None
+    n_frames: int,
+    combination: Sequence[int] = (2, 2, 4),
+    rng: np.random.Generator | None = None,
+    within: float = 0.5,
 ) -> list[Indices]:
     """Frame indices of the dual-level temporal elements of one clip (SeFAR, section "Dual-level elements").
 
     Args:
         n_frames: frames in the clip, at least 1.
         combination: frames of each element, fine-grained ones first, the context last.
-        rng: draws one frame inside each span (training); None takes the middle one (testing).
+        rng: draws one frame inside each span (training); None takes the same in all (testing).
+        within: where in each span that is, in [0, 1); its middle by default.
 
     Returns:
         One index array an element, in the order of `combination`, each in temporal order.
     """
     n = sum(combination)
     _check(n_frames, n)
-    within = np.full(n, 0.5) if rng is None else rng.random(n)
-    frames = _in_spans(n_frames, n, within)
+    frames = _in_spans(n_frames, n, np.full(n, within) if rng is None else rng.random(n))
     return [frames[spans] for spans in spans_of_elements(combination)]
 
 

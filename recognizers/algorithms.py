@@ -1,34 +1,35 @@
-"""Semi-supervised algorithms: each a pseudo-label rule × weighting × mixing × perturbation, with its hyper-parameters.
+"""Semi-supervised algorithms: each a composition of the same parts, with the hyper-parameters of its paper.
 
-L = L_sup + ξ (unlabelled_weight · L_un + mix_weight · L_mix).
+    teacher × passes (pseudo_label.py) → weighting (weighting.py) → view, perturbation (augment.py, perturbation.py),
+    mixing (mixing.py) → consistency (losses.py)
+
+Every part is a switch (`--training.algorithm.perturbation warp`); SeFAR's ablations are SEFAR with a switch changed.
+This file imports no torch, for listings.
 """
 
 import difflib
-import math
 from dataclasses import dataclass
 from typing import Literal
 
-import torch.nn.functional as F
-from torch import Tensor
-
 from gymqa.errors import GymQAError
-from recognizers.pseudo_label import PseudoLabels
-from recognizers.weighting import AdaptiveRegulation, FixedThreshold, FlexMatch, Weighting
 
 
 @dataclass(frozen=True)
 class Algorithm:
-    """What is done with the unlabelled clips.
+    """What is done with the unlabelled clips: L = L_sup + ξ (unlabelled_weight · L_un + mix_weight · L_mix).
 
     Attributes:
         name: what it is called in tables.
         unlabelled_weight: factor of L_un; with 0 here and in `mix_weight` the unlabelled clips are not looked at.
-        mix_weight: factor of L_mix.
+        mix_weight: factor of L_mix; 0 mixes nothing.
         teacher: whose pseudo-labels: the moving average's or the student's own.
         passes: K, stochastic passes of the teacher; 1 is a single one without dropout.
-        weighting: how much each pseudo-label counts.
+        weighting: how much each pseudo-label counts: η of confidence and spread ("adaptive"), η of confidence alone,
+            all above a fixed threshold, all above FlexMatch's threshold of their class, or all.
         threshold: of the rules that have one.
+        view: what the student sees: a strong view, a second weak one, or the very view that was labelled.
         perturbation: of time, in the strong view.
+        consistency: L_un, the cross-entropy with the teacher's class or the squared distance to its probabilities.
         mix_alpha: λ ~ Beta(mix_alpha, mix_alpha).
         mix_logits: compare raw logits with the mixed probabilities, as the release does, instead of the softmax.
         ramp: let ξ grow as a sine; False holds it at 1 after the warm-up.
@@ -39,12 +40,26 @@ class Algorithm:
     mix_weight: float = 0.0
     teacher: Literal["ema", "student"] = "ema"
     passes: int = 1
-    weighting: Literal["adaptive", "confidence", "fixed", "flexmatch"] = "fixed"
+    weighting: Literal["adaptive", "confidence", "fixed", "flexmatch", "none"] = "fixed"
     threshold: float = 0.95
+    view: Literal["strong", "weak", "same"] = "strong"
     perturbation: str = "none"
+    consistency: Literal["cross_entropy", "squared"] = "cross_entropy"
     mix_alpha: float = 10.0
     mix_logits: bool = False
     ramp: bool = False
+
+    def __post_init__(self) -> None:
+        if self.unlabelled_weight < 0 or self.mix_weight < 0:
+            raise GymQAError(f"{self.name}: unlabelled_weight and mix_weight cannot be negative; give 0 or more")
+        if self.passes < 1:
+            raise GymQAError(f"{self.name}: {self.passes} passes of the teacher give no pseudo-label; give 1 or more")
+        if not 0 <= self.threshold <= 1:
+            raise GymQAError(f"{self.name}: no confidence can be held against threshold {self.threshold}; give 0 to 1")
+        if self.mix_alpha <= 0:
+            raise GymQAError(f"{self.name}: there is no Beta distribution of mix_alpha {self.mix_alpha}; give more")
+        if self.view != "strong" and (self.mix_weight > 0 or self.perturbation != "none"):
+            raise GymQAError(f"{self.name}: only a strong view is mixed and perturbed; set view to strong")
 
     @property
     def semi_supervised(self) -> bool:
@@ -53,9 +68,47 @@ class Algorithm:
 
 
 SUPERVISED = Algorithm("supervised")
-FIXMATCH = Algorithm("fixmatch", unlabelled_weight=1.0, teacher="student")
-FLEXMATCH = Algorithm("flexmatch", unlabelled_weight=1.0, teacher="student", weighting="flexmatch")
-SEFAR = Algorithm(
+
+PSEUDO_LABEL = Algorithm(  # Lee, ICML'13 workshop; the threshold is TorchSSL's (arXiv 2110.08263)
+    "pseudo_label",
+    unlabelled_weight=1.0,
+    teacher="student",
+    threshold=0.95,
+    view="same",
+)
+
+MEAN_TEACHER = Algorithm(  # Tarvainen and Valpola, NeurIPS'17 (arXiv 1703.01780)
+    "mean_teacher",
+    unlabelled_weight=10.0,  # CIFAR-10: 100 times the mean over 10 classes; ours is the sum over classes
+    weighting="none",
+    view="weak",
+    consistency="squared",
+)
+
+FIXMATCH = Algorithm(  # arXiv 2001.07685, table 4: λ_u 1, τ 0.95
+    "fixmatch",
+    unlabelled_weight=1.0,
+    teacher="student",
+    threshold=0.95,
+)
+
+FLEXMATCH = Algorithm(  # arXiv 2110.08263: as FixMatch, τ the upper end of each class's threshold
+    "flexmatch",
+    unlabelled_weight=1.0,
+    teacher="student",
+    weighting="flexmatch",
+    threshold=0.95,
+)
+
+SVFORMER = Algorithm(  # arXiv 2211.13222; threshold of its released settings, the weights that SeFAR took over
+    "svformer",
+    unlabelled_weight=2.0,
+    mix_weight=2.0,
+    threshold=0.3,
+    perturbation="warp",
+)
+
+SEFAR = Algorithm(  # arXiv 2501.01245
     "sefar",
     unlabelled_weight=2.0,
     mix_weight=2.0,
@@ -64,7 +117,11 @@ SEFAR = Algorithm(
     perturbation="moderate",
     ramp=True,
 )
-ALGORITHMS = {algorithm.name: algorithm for algorithm in (SUPERVISED, FIXMATCH, FLEXMATCH, SEFAR)}
+
+ALGORITHMS = {
+    algorithm.name: algorithm
+    for algorithm in (SUPERVISED, PSEUDO_LABEL, MEAN_TEACHER, FIXMATCH, FLEXMATCH, SVFORMER, SEFAR)
+}
 
 
 def algorithm_named(name: str) -> Algorithm:
@@ -74,49 +131,6 @@ def algorithm_named(name: str) -> Algorithm:
         GymQAError: there is no such algorithm (the closest ones are named).
     """
     if name not in ALGORITHMS:
-        near = difflib.get_close_matches(name, ALGORITHMS, cutoff=0)
-        raise GymQAError(f"there is no algorithm {name!r}; did you mean {', '.join(near)}?")
+        near = difflib.get_close_matches(name, ALGORITHMS, n=len(ALGORITHMS), cutoff=0)
+        raise GymQAError(f"there is no algorithm {name!r}; did you mean {', '.join(near[:3])}?")
     return ALGORITHMS[name]
-
-
-def make_weighting(algorithm: Algorithm, clips: int, classes: int) -> Weighting:
-    """The algorithm's weighting, fresh, for so many unlabelled clips and classes."""
-    if algorithm.weighting == "flexmatch":
-        return FlexMatch(clips, classes, algorithm.threshold)
-    if algorithm.weighting == "fixed":
-        return FixedThreshold(algorithm.threshold)
-    return AdaptiveRegulation(with_spread=algorithm.weighting == "adaptive")
-
-
-def ramp(epoch: int, warm_up: int, epochs: int) -> float:
-    """ξ = sin(π/2 · (epoch + 1 − warm_up) / (epochs − warm_up)), 0 during the warm-up; epochs count from 0."""
-    if epoch < warm_up:
-        return 0.0
-    return math.sin(math.pi / 2 * (epoch + 1 - warm_up) / (epochs - warm_up))
-
-
-def unlabelled_loss(logits: Tensor, labels: PseudoLabels, weights: Tensor) -> Tensor:
-    """L_un = mean_i η_i · CE(student(strong_i), c_i); logits [B, C], weights [B]."""
-    return (weights * F.cross_entropy(logits, labels.classes, reduction="none")).mean()
-
-
-def mix_loss(logits: Tensor, targets: Tensor, weights: Tensor, compare_logits: bool = False) -> Tensor:
-    """L_mix = mean_i w_i · ‖softmax(student(mix_i)) − target_i‖²; logits and targets [B, C], weights [B]."""
-    predicted = logits if compare_logits else logits.softmax(-1)
-    return (weights * (predicted - targets).square().sum(-1)).mean()
-
-
-@dataclass(frozen=True, slots=True)
-class StepLoss:
-    """The loss of one step and its parts, all scalars; those without unlabelled clips are 0."""
-
-    total: Tensor
-    supervised: Tensor
-    unlabelled: Tensor
-    mixed: Tensor
-
-
-def combine(algorithm: Algorithm, xi: float, supervised: Tensor, unlabelled: Tensor, mixed: Tensor) -> StepLoss:
-    """L = L_sup + ξ (unlabelled_weight · L_un + mix_weight · L_mix)."""
-    total = supervised + xi * (algorithm.unlabelled_weight * unlabelled + algorithm.mix_weight * mixed)
-    return StepLoss(total, supervised.detach(), unlabelled.detach(), mixed.detach())

@@ -13,9 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from gymqa.errors import GymQAError
-from gymqa.sampling import spans_of_elements
 from recognizers.backbones.image_vit import normalise
+from recognizers.perturbation import perturbed_order
 
 GEOMETRIC = ("rotate", "shear_x", "shear_y", "translate_x", "translate_y")
 PHOTOMETRIC = (
@@ -78,7 +77,7 @@ def strong_view(
     frames = frames.gather(1, order[:, :, None, None, None].expand_as(frames))
     drawn = draw_operations(batch, config, rng)
     x = _sample(frames, _crop(batch, config, rng) @ _geometry(drawn), size)
-    x = change_colours(x, {name: values.to(x.device) for name, values in drawn.items()})
+    x = change_colours(x, drawn)
     return drop_channels(x, config.channel_dropout, rng)
 
 
@@ -136,12 +135,13 @@ def _geometry(drawn: dict[str, Tensor]) -> Tensor:
 def change_colours(x: Tensor, drawn: dict[str, Tensor]) -> Tensor:
     """Apply the photometric operations, each to the clips that drew it: float [B, N, 3, S, S] in [-1, 1] -> the same.
 
-    One fixed order, so that a batch needs one pass an operation whatever its clips have drawn.
+    `drawn` lies on the CPU. One fixed order, so that a batch needs one pass an operation whatever its clips have drawn.
     """
     for name in PHOTOMETRIC:
-        rows = drawn[name].nonzero().squeeze(1)
+        rows = drawn[name].nonzero().squeeze(1)  # drawn on the CPU: a GPU need not be waited for
         if len(rows):
-            strength = drawn[name][rows].view(-1, 1, 1, 1, 1)
+            strength = drawn[name][rows].view(-1, 1, 1, 1, 1).to(x.device)
+            rows = rows.to(x.device)
             x = x.index_copy(0, rows, _COLOUR_CHANGES[name](x[rows], strength).clamp(-1, 1))
     return x
 
@@ -198,58 +198,6 @@ def drop_channels(x: Tensor, probability: float, rng: Generator) -> Tensor:
         return x
     kept = torch.rand(len(x), 1, 3, 1, 1, generator=rng) >= probability
     return x * (kept / (1 - probability)).to(x.device)
-
-
-def perturbed_order(name: str, batch: int, elements: Sequence[int], rng: Generator) -> Tensor:
-    """Where each frame of a perturbed clip comes from: indices [B, N] into the frames, element after element.
-
-    Raises:
-        GymQAError: there is no perturbation of that name.
-    """
-    if name not in PERTURBATIONS:
-        raise GymQAError(f"there is no temporal perturbation {name!r}; choose one of {', '.join(PERTURBATIONS)}")
-    return PERTURBATIONS[name](batch, elements, rng)
-
-
-def _unchanged(batch: int, elements: Sequence[int], rng: Generator) -> Tensor:
-    """All frames stay."""
-    return torch.arange(sum(elements)).expand(batch, -1)
-
-
-def _moderate(batch: int, elements: Sequence[int], rng: Generator) -> Tensor:
-    """Reverse the order inside every fine-grained element; the context (the last) stays (SeFAR)."""
-    parts = list(torch.arange(sum(elements)).split(list(elements)))
-    return torch.cat([part.flip(0) for part in parts[:-1]] + parts[-1:]).expand(batch, -1)
-
-
-def _reverse(batch: int, elements: Sequence[int], rng: Generator) -> Tensor:
-    """Play the whole clip backwards: the frame of span s takes the place of span N - 1 - s."""
-    span_of_place = torch.cat([torch.from_numpy(spans) for spans in spans_of_elements(elements)])
-    place_of_span = span_of_place.argsort()
-    return place_of_span[len(span_of_place) - 1 - span_of_place].expand(batch, -1)
-
-
-def _shuffle_all(batch: int, elements: Sequence[int], rng: Generator) -> Tensor:
-    """Shuffle all frames of a clip."""
-    return torch.rand(batch, sum(elements), generator=rng).argsort(1)
-
-
-def _shuffle_local(batch: int, elements: Sequence[int], rng: Generator) -> Tensor:
-    """Shuffle the frames inside every element."""
-    start, parts = 0, []
-    for size in elements:
-        parts.append(start + torch.rand(batch, size, generator=rng).argsort(1))
-        start += size
-    return torch.cat(parts, 1)
-
-
-PERTURBATIONS: dict[str, Callable[[int, Sequence[int], Generator], Tensor]] = {
-    "none": _unchanged,
-    "moderate": _moderate,
-    "reverse": _reverse,
-    "shuffle_all": _shuffle_all,
-    "shuffle_local": _shuffle_local,
-}
 
 
 def _uniform(batch: int, low: float, high: float, rng: Generator) -> Tensor:

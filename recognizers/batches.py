@@ -3,7 +3,7 @@
 So there is no loader state to save: a resumed run asks for the step it stopped at.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +25,47 @@ class ClipBatch:
     labels: Tensor
     positions: Tensor
     clip_ids: tuple[str, ...]
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> "ClipBatch":
+        """The same clips with changed tensors."""
+        return ClipBatch(change(self.frames), change(self.labels), change(self.positions), self.clip_ids)
+
+    def parts(self, n: int) -> list["ClipBatch"]:
+        """The clips in `n` parts of equal size."""
+        size = len(self.clip_ids) // n
+        cuts = [slice(start, start + size) for start in range(0, n * size, size)]
+        return [ClipBatch(self.frames[cut], self.labels[cut], self.positions[cut], self.clip_ids[cut]) for cut in cuts]
+
+
+@dataclass(frozen=True, slots=True)
+class StepClips:
+    """What one process learns from in one step; `unlabelled` is None while unlabelled clips are not used."""
+
+    labelled: ClipBatch
+    unlabelled: ClipBatch | None
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The clips' ids."""
+        return self.labelled.clip_ids + (self.unlabelled.clip_ids if self.unlabelled else ())
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> "StepClips":
+        """The same clips with changed tensors."""
+        return StepClips(self.labelled.map(change), self.unlabelled.map(change) if self.unlabelled else None)
+
+    def to(self, device: torch.device) -> "StepClips":
+        """The same clips on a device."""
+        return self.map(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def parts(self, n: int) -> list["StepClips"]:
+        """The clips in `n` parts of equal size."""
+        if self.unlabelled is None:
+            return [StepClips(part, None) for part in self.labelled.parts(n)]
+        both = zip(self.labelled.parts(n), self.unlabelled.parts(n), strict=True)
+        return [StepClips(labelled, unlabelled) for labelled, unlabelled in both]
 
 
 class ClipBatches:
@@ -82,6 +123,6 @@ class ClipBatches:
         return np.array([shuffled[n][place] for n, place in zip(rounds, places, strict=True)], np.int64)
 
 
-def centre_indices(cache: FrameCache, ids: Sequence[str], elements: Sequence[int]) -> Indices:
-    """For testing, the middle frame of each span: [B, N] indices, element after element."""
-    return np.stack([np.concatenate(dual_level(int(n), elements)) for n in cache.lengths(ids)])
+def centre_indices(cache: FrameCache, ids: Sequence[str], elements: Sequence[int], within: float = 0.5) -> Indices:
+    """For testing, one frame of each span, the middle one by default: [B, N] indices, element after element."""
+    return np.stack([np.concatenate(dual_level(int(n), elements, within=within)) for n in cache.lengths(ids)])

@@ -4,22 +4,68 @@
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
 from gymqa.atomic import atomic_path, read_json, write_json
 from gymqa.errors import GymQAError
 
+LAST, STOPPED = Path("checkpoints") / "last.pt", Path("checkpoints") / "stopped.pt"  # in a run's folder
 _FINISHED = "training.json"
 
 
 def save_checkpoint(path: Path, settings: Mapping[str, Any], state: Mapping[str, Any]) -> None:
-    """Write a state (nested dicts of tensors and numbers) and the settings it belongs to, whole or not at all."""
-    with atomic_path(path) as temporary:
-        torch.save({"settings": _text(settings), "state": dict(state)}, temporary)
+    """Write a state (nested dicts of tensors and numbers) and the settings it belongs to, whole or not at all.
+
+    Raises:
+        GymQAError: it cannot be written, as on a full disk; the file that was there stays as it was.
+    """
+    with writing_reported(path), atomic_path(path) as temporary, temporary.open("wb") as file:
+        try:
+            torch.save({"settings": _text(settings), "state": dict(state)}, file)
+        except RuntimeError as error:  # torch's archive puts one of its own before the system's
+            raise (error.__context__ if isinstance(error.__context__, OSError) else error) from None
+
+
+@contextmanager
+def writing_reported(target: Path) -> Iterator[None]:
+    """Raise GymQAError where the block cannot write `target`, a file or folder."""
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error).splitlines()[0]
+        raise GymQAError(
+            f"cannot write {target}: {reason}; make room and give the same command again, which goes on from the last "
+            "whole checkpoint"
+        ) from error
+
+
+def remove_half_written(folder: Path) -> None:
+    """Remove what a killed run had begun to write; only for the one writer of the folder."""
+    for place in (folder, *(path for path in (folder / LAST.parent).rglob("*") if path.is_dir()), folder / LAST.parent):
+        for pattern in (".*-*.pt", ".*-*.safetensors", ".*-*.json", ".*-*.jsonl"):
+            for left in place.glob(pattern):
+                left.unlink(missing_ok=True)
+
+
+def take_up(holders: Mapping[str, Any], state: Mapping[str, Any], path: Path) -> None:
+    """Give each part of a run (model, optimizer, …) its part of a state from `path`.
+
+    Raises:
+        GymQAError: the state is of another architecture.
+    """
+    try:
+        for name, holder in holders.items():
+            holder.load_state_dict(state[name])
+    except (RuntimeError, ValueError, KeyError, AttributeError) as error:
+        raise GymQAError(
+            f"{path} is of another architecture ({str(error).splitlines()[0]}); choose another folder or remove it"
+        ) from error
 
 
 def load_checkpoint(path: Path, settings: Mapping[str, Any]) -> dict[str, Any] | None:

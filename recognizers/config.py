@@ -1,14 +1,20 @@
 """Settings of one training run of a recognizer."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from gymqa.errors import GymQAError
 from recognizers.algorithms import SEFAR, Algorithm
-from recognizers.augment import PERTURBATIONS, AugmentConfig
+from recognizers.augment import AugmentConfig
 from recognizers.backbones.image_vit import SHIPPED, weights_hash
+from recognizers.perturbation import PERTURBATIONS
 from recognizers.sefar import SeFARConfig
+
+_AT_LEAST_ONE = (
+    "labelled_batch", "unlabelled_batch", "steps_per_epoch", "checkpoint_every", "log_every", "accumulation",
+)  # fmt: skip
+_WITHOUT_EFFECT = ("checkpoint_every", "log_every", "workers", "tracker")  # on the weights
 
 
 @dataclass(frozen=True)
@@ -37,10 +43,17 @@ class TrainConfig:
         ema_decay: of the teacher.
         ema_warm_up: let the decay start low and rise to `ema_decay` (for short runs).
         final: whose weights are the trained model: the teacher's or the student's.
-        precision: "bf16" computes in bfloat16 under autocast.
+        precision: "bf16" computes in bfloat16 under autocast, "fp16" in float16 with a scaled loss.
+        accumulation: parts of a step's batch that are computed one after another, to save memory.
+        compile: let torch.compile build kernels for the backbone.
         seed: of everything that is drawn.
+        validate_every: steps between looks at the val clips, which must be taken from the training clips; the best
+            weights become the trained model. 0 never looks and keeps the last.
+        validate_metric: what is best: most clips right, or the highest accuracy averaged over classes.
         checkpoint_every: steps between checkpoints.
         log_every: steps between lines of metrics.jsonl.
+        workers: threads that make batches ahead of their step; 0 makes each in its step.
+        tracker: who gets the metrics besides metrics.jsonl.
     """
 
     model: SeFARConfig = field(default_factory=SeFARConfig)
@@ -63,19 +76,31 @@ class TrainConfig:
     ema_decay: float = 0.99
     ema_warm_up: bool = True
     final: Literal["teacher", "student"] = "teacher"
-    precision: Literal["no", "bf16"] = "no"
+    precision: Literal["no", "bf16", "fp16"] = "no"
+    accumulation: int = 1
+    compile: bool = False
     seed: int = 0
+    validate_every: int = 0
+    validate_metric: Literal["top1", "mean_class"] = "top1"
     checkpoint_every: int = 100
     log_every: int = 10
+    workers: int = 1
+    tracker: Literal["tensorboard", "wandb", "none"] = "tensorboard"
 
     def __post_init__(self) -> None:
         if self.seed < 0:
             raise GymQAError(f"a training's seed cannot be {self.seed}; choose 0 or more")
         if not 0 <= self.warm_up_steps < self.steps:
             raise GymQAError(f"warm_up_steps {self.warm_up_steps} must be fewer than steps {self.steps}")
-        if min(self.labelled_batch, self.unlabelled_batch, self.steps_per_epoch, self.checkpoint_every) < 1:
+        for name in _AT_LEAST_ONE:
+            if getattr(self, name) < 1:
+                raise GymQAError(f"a training's {name} cannot be {getattr(self, name)}; choose 1 or more")
+        if min(self.validate_every, self.workers) < 0:
+            raise GymQAError("a training's validate_every and workers cannot be below 0; 0 does without")
+        if self.labelled_batch % self.accumulation or self.unlabelled_batch % self.accumulation:
             raise GymQAError(
-                "labelled_batch, unlabelled_batch, steps_per_epoch and checkpoint_every must be at least 1"
+                f"batches of {self.labelled_batch} and {self.unlabelled_batch} clips cannot be cut into "
+                f"{self.accumulation} equal parts; change accumulation or the batches"
             )
         if self.algorithm.perturbation not in PERTURBATIONS:
             known = ", ".join(PERTURBATIONS)
@@ -97,3 +122,9 @@ class TrainConfig:
             GymQAError: the folder holds no weights.
         """
         return None if self.initial_folder is None else weights_hash(self.initial_folder)
+
+    @property
+    def determines(self) -> dict[str, Any]:
+        """The settings that the trained weights depend on; a run may go on with others of the rest."""
+        kept = {name: value for name, value in asdict(self).items() if name not in _WITHOUT_EFFECT}
+        return kept | {"initial_weights": self.initial_weights}

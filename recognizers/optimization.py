@@ -9,9 +9,15 @@ from recognizers.config import TrainConfig
 
 _FRESH = ("backbone.time_blocks.", "backbone.time_norm.", "backbone.frame_embed")  # no image ViT has these
 
+_FUSED = ("cpu", "cuda", "mps", "xpu")  # devices for which torch has fused SGD and AdamW
+
 
 def make_optimizer(config: TrainConfig, model: nn.Module) -> Optimizer:
-    """SGD or AdamW; weight decay on matrices only, the loaded tensors' rate scaled, one fused kernel."""
+    """SGD or AdamW; weight decay on matrices only, the loaded tensors' rate scaled.
+
+    One fused kernel for all tensors where the model's device has it; elsewhere torch chooses (foreach, if it can). Not
+    with float16: when the first step overflows, torch's fused SGD leaves its momentum uninitialised (as of torch 2.13).
+    """
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         decays = parameter.ndim > 1 and "embed" not in name and "token" not in name
@@ -27,9 +33,10 @@ def make_optimizer(config: TrainConfig, model: nn.Module) -> Optimizer:
         }
         for (decays, loaded), parameters in groups.items()
     ]
+    fused = (next(model.parameters()).device.type in _FUSED and config.precision != "fp16") or None
     if config.optimizer == "sgd":
-        return SGD(described, lr=config.learning_rate, momentum=0.9, fused=True)
-    return AdamW(described, lr=config.learning_rate, fused=True)
+        return SGD(described, lr=config.learning_rate, momentum=0.9, fused=fused)
+    return AdamW(described, lr=config.learning_rate, fused=fused)
 
 
 def rate_factor(config: TrainConfig, step: int) -> float:

@@ -1,26 +1,57 @@
-"""Class probabilities of clips from a trained recognizer: the whole picture, the middle frame of each span."""
+"""Class probabilities of clips from a trained recognizer: deterministic views, averaged.
+
+One view is the whole picture and the middle frame of each span. T × S views look at T frames of each span in turn, and
+at S places of the picture.
+"""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from gymqa.annotations import Clip
 from gymqa.atomic import write_text
+from gymqa.errors import GymQAError
 from gymqa.frames import FrameCache
 from gymqa.progress import progress_bar
 from recognizers.augment import to_model
 from recognizers.batches import centre_indices
+from recognizers.prefetch import Prefetcher
 from recognizers.sefar import SeFAR
 
 Probabilities = dict[str, NDArray[np.float32]]
+_CROP = 7 / 8  # of the short side, where several places are looked at; 224 of 256 pixels
+
+
+@dataclass(frozen=True)
+class Views:
+    """How many views of a clip are averaged.
+
+    Attributes:
+        temporal: T, frames of each span, evenly spaced.
+        spatial: 1, the whole picture, or 3, squares at the start, middle and end of its longer side.
+    """
+
+    temporal: int = 1
+    spatial: int = 1
+
+    def __post_init__(self) -> None:
+        if self.temporal < 1 or self.spatial not in (1, 3):
+            raise GymQAError(f"{self.temporal} × {self.spatial} views cannot be taken; choose T × 1 or T × 3, T from 1")
 
 
 def predict(
-    model: SeFAR, cache: FrameCache, clips: Sequence[Clip], batch_size: int = 64, bf16: bool = False
+    model: SeFAR,
+    cache: FrameCache,
+    clips: Sequence[Clip],
+    batch_size: int = 64,
+    bf16: bool = False,
+    views: Views = Views(),
 ) -> Probabilities:
     """Probabilities of each clip that is in the cache.
 
@@ -30,23 +61,68 @@ def predict(
         clips: which ones.
         batch_size: clips at a time.
         bf16: compute in bfloat16.
+        views: whose probabilities are averaged.
 
     Returns:
         float32 [C] by clip id.
     """
-    model.eval()
-    device = next(model.parameters()).device
     ids = [clip.id for clip in clips if clip.id in cache]
     found: Probabilities = {}
-    with progress_bar("recognizing", len(ids)) as bar, torch.inference_mode():
-        for start in range(0, len(ids), batch_size):
-            part = ids[start : start + batch_size]
-            frames = torch.from_numpy(cache.gather(part, centre_indices(cache, part, model.config.elements)))
-            with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-                logits = model(to_model(frames.to(device), model.config.image_size))
-            found.update(zip(part, logits.float().softmax(-1).cpu().numpy(), strict=True))
+    with progress_bar("recognizing", len(ids)) as bar:
+        for part, rows in predictions_of(model, cache, ids, batch_size, bf16, views):
+            found.update(zip(part, rows, strict=True))
             bar.advance(len(part))
     return found
+
+
+def predictions_of(
+    model: SeFAR,
+    cache: FrameCache,
+    ids: Sequence[str],
+    batch_size: int = 64,
+    bf16: bool = False,
+    views: Views = Views(),
+) -> Iterator[tuple[Sequence[str], NDArray[np.float32]]]:
+    """Yield the clips' ids and probabilities [B, C], batch after batch; arguments as of `predict`."""
+    model.eval()
+    device = next(model.parameters()).device
+    parts = [ids[start : start + batch_size] for start in range(0, len(ids), batch_size)]
+
+    def load(number: int) -> list[Tensor]:
+        return _frames(cache, parts[number], model.config.elements, views.temporal)
+
+    with Prefetcher(load, 0, len(parts), workers=1) as batches:
+        for part in parts:
+            seen = [look for frames in batches.next() for look in squares(frames.to(device), views.spatial)]
+            yield part, _mean_softmax(model, seen, bf16).cpu().numpy()
+
+
+@torch.inference_mode()
+def _mean_softmax(model: SeFAR, seen: Sequence[Tensor], bf16: bool) -> Tensor:
+    """Probabilities [B, C], averaged over views uint8 [B, N, s, s, 3]."""
+    found = []
+    for frames in seen:
+        with torch.autocast(frames.device.type, torch.bfloat16, enabled=bf16):
+            logits = model(to_model(frames, model.config.image_size))
+        found.append(logits.float().softmax(-1))
+    return torch.stack(found).mean(0)
+
+
+def _frames(cache: FrameCache, ids: Sequence[str], elements: Sequence[int], temporal: int) -> list[Tensor]:
+    """uint8 [B, N, S, S, 3] of each temporal view: the frames at (t + ½) / T of each span."""
+    within = [(t + 0.5) / temporal for t in range(temporal)]
+    return [torch.from_numpy(cache.gather(ids, centre_indices(cache, ids, elements, place))) for place in within]
+
+
+def squares(frames: Tensor, spatial: int) -> list[Tensor]:
+    """Views of the pictures: all of them, or 3 squares along the longer side: [B, N, H, W, 3] -> [B, N, s, s, 3]."""
+    if spatial == 1:
+        return [frames]
+    height, width = frames.shape[2:4]
+    side = round(_CROP * min(height, width))
+    down, right = height - side, width - side
+    starts = [(down // 2, right * i // 2) if width >= height else (down * i // 2, right // 2) for i in range(3)]
+    return [frames[:, :, top : top + side, left : left + side] for top, left in starts]
 
 
 def save_predictions(

@@ -9,10 +9,10 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from gymqa.errors import GymQAError
-from recognizers.algorithms import StepLoss, combine, mix_loss, unlabelled_loss
 from recognizers.augment import strong_view, weak_view
 from recognizers.batches import ClipBatch
 from recognizers.config import TrainConfig
+from recognizers.losses import StepLoss, combine, distance_loss, unlabelled_loss
 from recognizers.mixing import draw_mix, mix_frames, mix_targets
 from recognizers.pseudo_label import PseudoLabels, pseudo_label
 from recognizers.sefar import SeFAR
@@ -24,7 +24,7 @@ class Guidance:
     """What the unlabelled clips of a step ask of the student.
 
     Attributes:
-        views: [B, N, 3, S, S] each: the strong one, then the mixed one if the algorithm mixes.
+        views: [B, N, 3, S, S] each: the student's own, then the mixed one if the algorithm mixes.
         labels: the teacher's pseudo-labels.
         weights: [B].
         mix_targets: [B, C] and mix_weights [B]; None without mixing.
@@ -39,9 +39,8 @@ class Guidance:
 
 def autocast(device: torch.device, config: TrainConfig) -> AbstractContextManager[None]:
     """The precision of forward passes. One context a pass: casts made without gradient must not serve with it."""
-    context: AbstractContextManager[None] = torch.autocast(
-        device.type, torch.bfloat16, enabled=config.precision == "bf16"
-    )
+    dtype = torch.float16 if config.precision == "fp16" else torch.bfloat16
+    context: AbstractContextManager[None] = torch.autocast(device.type, dtype, enabled=config.precision != "no")
     return context
 
 
@@ -60,6 +59,9 @@ def guide(config: TrainConfig, labeller: SeFAR, batch: ClipBatch, weighting: Wei
     with autocast(weak.device, config):
         labels = pseudo_label(labeller, weak, algorithm.passes)
     weights = weighting(labels, batch.positions)
+    if algorithm.view != "strong":
+        own = weak if algorithm.view == "same" else weak_view(batch.frames, size, config.augment, rng)
+        return Guidance([own], labels, weights)
     strong = strong_view(batch.frames, size, config.augment, elements, algorithm.perturbation, rng)
     if algorithm.mix_weight == 0:
         return Guidance([strong], labels, weights)
@@ -90,10 +92,10 @@ def step_loss(
     zero = torch.zeros_like(supervised).detach()
     if guidance is None:
         return combine(config.algorithm, 0.0, supervised, zero, zero)
-    unlabelled = unlabelled_loss(parts[1], guidance.labels, guidance.weights)
+    unlabelled = unlabelled_loss(config.algorithm, parts[1], guidance.labels, guidance.weights)
     mixed = zero
     if guidance.mix_targets is not None and guidance.mix_weights is not None:
-        mixed = mix_loss(parts[2], guidance.mix_targets, guidance.mix_weights, config.algorithm.mix_logits)
+        mixed = distance_loss(parts[2], guidance.mix_targets, guidance.mix_weights, config.algorithm.mix_logits)
     return combine(config.algorithm, xi, supervised, unlabelled, mixed)
 
 

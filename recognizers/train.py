@@ -1,35 +1,48 @@
 """One training loop for every algorithm: resumable at any step, on one process or several (`accelerate launch`)."""
 
 import math
-import os
-from collections.abc import Sequence
-from contextlib import nullcontext
-from dataclasses import asdict, replace
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator
-from torch import Generator
-from torch.optim import Optimizer
+from accelerate.utils import gather_object
+from torch import Generator, Tensor
+from torch.amp.grad_scaler import GradScaler
 
 from gymqa.annotations import Clip
 from gymqa.draws import hash_key
 from gymqa.errors import GymQAError
 from gymqa.frames import FrameCache
+from gymqa.locks import only_writer
 from gymqa.progress import console, progress_bar
-from gymqa.runs import MetricsLog, require_writable
+from gymqa.runs import require_writable
 from gymqa.splits import Splits
-from recognizers.algorithms import StepLoss, make_weighting, ramp
-from recognizers.backbones.image_vit import read_weights
-from recognizers.backbones.vit_weights import start_from_image_vit
-from recognizers.batches import ClipBatch, ClipBatches
-from recognizers.checkpoint import is_finished, load_checkpoint, mark_finished, save_checkpoint
+from recognizers.batches import ClipBatch, ClipBatches, StepClips
+from recognizers.checkpoint import (
+    LAST,
+    STOPPED,
+    is_finished,
+    load_checkpoint,
+    mark_finished,
+    remove_half_written,
+    save_checkpoint,
+    take_up,
+    writing_reported,
+)
 from recognizers.config import TrainConfig
 from recognizers.ema import decay_at, make_teacher, update_teacher
+from recognizers.losses import StepLoss, ramp
 from recognizers.optimization import make_optimizer, rate_factor
+from recognizers.prefetch import Prefetcher
 from recognizers.sefar import SeFAR
 from recognizers.semi_supervised import Guidance, guide, require_finite, step_loss
+from recognizers.training_clips import TrainingClips, training_clips
+from recognizers.training_log import TrainingLog
+from recognizers.training_setup import build_student, start_accelerator
+from recognizers.validation import BEST, validate
+from recognizers.weighting import make_weighting
 
 LABELLED, UNLABELLED = 0, 1  # names of the pools in the seeds of their draws
 
@@ -44,151 +57,152 @@ def train(config: TrainConfig, cache: FrameCache, splits: Splits, out: Path) -> 
     Args:
         config: settings.
         cache: frames of the clips; clips that did not decode are left out, and their number is said.
-        splits: labelled and unlabelled clips; `val` is not looked at.
+        splits: labelled and unlabelled clips; `val` is looked at with `validate_every` only, `test` never.
         out: the run's folder.
 
     Raises:
-        GymQAError: labels outside the classes, a class without labelled clips, a folder of another run, a loss that
-            is not finite.
+        GymQAError: clips, labels or frames that do not fit the model, a folder of another run or in use, a loss that
+            is not finite, validation on clips that results are reported on, or a full disk.
     """
     require_writable(out)
-    labelled, unlabelled = usable_clips(config, cache, splits)
-    settings = asdict(config) | {
-        "initial_weights": config.initial_weights,
-        "cache_size": cache.size,
-        "clips": _clips_hash(labelled, unlabelled),
-    }
-    if is_finished(out, settings):
-        return out
-    trainer = Trainer(config, cache, labelled, unlabelled, out, settings)
-    trainer.run()
+    clips = training_clips(config, cache, splits)
+    settings = config.determines | {"cache_size": cache.size, "clips": clips.fingerprint}
+    if not is_finished(out, settings):
+        Trainer(config, clips, out, settings).run()
     return out
 
 
-def usable_clips(config: TrainConfig, cache: FrameCache, splits: Splits) -> tuple[list[Clip], list[Clip]]:
-    """Labelled and unlabelled clips that are in the cache.
-
-    Raises:
-        GymQAError: labels outside the classes, or a class without labelled clips.
-    """
-    labelled = [clip for clip in splits.labelled if clip.id in cache]
-    unlabelled = [replace(clip, label=None) for clip in splits.unlabelled if clip.id in cache]
-    lost = len(splits.labelled) + len(splits.unlabelled) - len(labelled) - len(unlabelled)
-    if lost:
-        console.print(f"{lost} clips are not in the frame cache (they did not decode); training goes on without them")
-    classes = config.model.n_classes
-    for clip in labelled:
-        if clip.label is None or not 0 <= clip.label < classes:
-            raise GymQAError(f"clip {clip.id} has label {clip.label}, but the model has classes 0 to {classes - 1}")
-    absent = sorted(set(range(classes)) - {clip.label for clip in labelled if clip.label is not None})
-    if absent:
-        raise GymQAError(f"classes {absent} have no labelled clip; label at least one of each, or set model.n_classes")
-    return labelled, unlabelled
-
-
 class Trainer:
-    """The state of a run: model, teacher, optimizer, weighting, step. Everything else follows from seed and step.
+    """The state of a run: model, teacher, optimizer, loss scale, weighting, the best so far, step.
+
+    Everything else follows from seed and step: clips, frames, views, dropout, the learning rate.
 
     Args:
         config: settings.
-        cache: frames.
-        labelled: clips with labels.
-        unlabelled: clips without.
+        clips: what is learned from.
         out: the run's folder.
         settings: what a checkpoint must have been made with to be taken up.
     """
 
-    def __init__(
-        self,
-        config: TrainConfig,
-        cache: FrameCache,
-        labelled: Sequence[Clip],
-        unlabelled: Sequence[Clip],
-        out: Path,
-        settings: dict[str, Any],
-    ) -> None:
-        self.config, self.out, self.settings = config, out, settings
-        self.accelerator = Accelerator()
-        require_one_world(self.accelerator.num_processes)
-        student = build_student(config)
+    def __init__(self, config: TrainConfig, clips: TrainingClips, out: Path, settings: dict[str, Any]) -> None:
+        self.config, self.clips, self.out, self.settings = config, clips, out, settings
+        self.accelerator = start_accelerator(config, out)
+        self.process = (self.accelerator.process_index, self.accelerator.num_processes)
+        device = self.accelerator.device
+        student = build_student(config, say=self.accelerator.is_main_process).to(device)
         self.teacher = make_teacher(student)
-        optimizer = make_optimizer(config, student)
-        self.weighting = make_weighting(config.algorithm, len(unlabelled), config.model.n_classes)
-        self.step = self._take_up(student, optimizer)
-        self.student, self.optimizer = self.accelerator.prepare(student, optimizer)
-        self.teacher.to(self.accelerator.device)
-        self.labelled = self._batches(cache, labelled, config.labelled_batch, LABELLED)
+        self.optimizer = make_optimizer(config, student)
+        self.scaler = GradScaler(device.type, enabled=config.precision == "fp16")
+        self.weighting = make_weighting(config.algorithm, len(clips.unlabelled), config.model.n_classes)
+        self.best: dict[str, float] = {}
+        self.step = self._take_up(student)
+        if config.compile:
+            student.backbone.compile(dynamic=False)
+            self.teacher.backbone.compile(dynamic=False)
+        self.student = self.accelerator.prepare(student)
+        self.labelled = self._batches(clips.labelled, config.labelled_batch, LABELLED)
         self.unlabelled: ClipBatches | None = None
         if config.algorithm.semi_supervised:
-            self.unlabelled = self._batches(cache, unlabelled, config.unlabelled_batch, UNLABELLED)
-            if config.algorithm.weighting == "flexmatch" and self.accelerator.num_processes > 1:
-                raise GymQAError("flexmatch counts pseudo-labels in one process; start it with --num_processes 1")
+            self.unlabelled = self._batches(clips.unlabelled, config.unlabelled_batch, UNLABELLED)
 
     def run(self) -> None:
         """Train to the last step and write the model."""
-        config, main = self.config, self.accelerator.is_main_process
-        log = MetricsLog(self.out / "metrics.jsonl", self.step) if main else None
-        what = f"training {config.algorithm.name}"
-        with progress_bar(what, config.steps, self.step) if main else nullcontext() as bar:
-            while self.step < config.steps:
-                values = self._train_step()
+        steps, main = self.config.steps, self.accelerator.is_main_process
+        with ExitStack() as stack:
+            log = self._open_log(stack) if main else None
+            ahead = stack.enter_context(Prefetcher(self._load, self.step, steps, self.config.workers))
+            while self.step < steps:
+                clips = ahead.next()
+                values = self._train_step(clips)
                 self.step += 1
-                if bar:
-                    bar.advance(note=f"loss {values['loss']:.3f}")
-                if log and (self.step % config.log_every == 0 or self.step == config.steps):
-                    log.add(self.step, **values)
-                if main and (self.step % config.checkpoint_every == 0 or self.step == config.steps):
-                    self._save()
-        if main:
-            final = self.teacher if config.final == "teacher" else self.accelerator.unwrap_model(self.student)
-            final.save_pretrained(self.out)
-            mark_finished(self.out, self.settings)
+                found = self._validate()
+                if log:
+                    with writing_reported(self.out):
+                        log.step(self.step, values, found, len(clips) * self.process[1], ahead.loading)
+                if main and (self.step % self.config.checkpoint_every == 0 or self.step == steps):
+                    self._save(LAST)
+            if log:
+                with writing_reported(self.out):
+                    self._finish()
+                    log.finish()
         self.accelerator.wait_for_everyone()
         self.accelerator.end_training()  # gloo now and then aborts a process that leaves with its connections open
 
-    def _train_step(self) -> dict[str, float]:
+    def _open_log(self, stack: ExitStack) -> TrainingLog:
+        """Take the folder for this run, and start its log and bar; both end with `stack`."""
+        checkpoints = require_writable(self.out / LAST.parent)
+        stack.enter_context(only_writer(checkpoints, "the checkpoints in"))
+        remove_half_written(self.out)
+        bar = progress_bar(f"training {self.config.algorithm.name}", self.config.steps, self.step)
+        return TrainingLog(self.config, self.out, self.accelerator, self.step, stack.enter_context(bar))
+
+    def _load(self, step: int) -> StepClips:
+        """One process's clips of a step; unlabelled ones from the end of the warm-up on."""
+        used = self.unlabelled is not None and step >= self.config.warm_up_steps
+        clips = StepClips(self.labelled.at(step), self.unlabelled.at(step) if self.unlabelled and used else None)
+        return clips.map(Tensor.pin_memory) if self.accelerator.device.type == "cuda" else clips
+
+    def _train_step(self, clips: StepClips) -> dict[str, float]:
         """One optimiser step and one of the teacher; returns what is logged."""
         config, step = self.config, self.step
-        seed = step_seed(config.seed, step, self.accelerator.process_index)
+        seed = step_seed(config.seed, step, self.process[0])
         torch.manual_seed(seed)  # dropout and drop-path
         rng = Generator().manual_seed(seed)
-        guidance, ids = self._guide(rng)
-        batch = self._on_device(self.labelled.at(step))
-        self.student.train()
-        loss = step_loss(config, self.student, batch, guidance, self._xi(), rng)
-        values = self._mean({"loss": float(loss.total.detach()), **_details(loss, guidance)})
-        require_finite(values["loss"], step, batch.clip_ids + ids)  # the mean, so that all processes stop together
-        rate = self._update(loss)
+        memory = {name: tensor.clone() for name, tensor in self.weighting.state_dict().items()}
+        parts = [self._learn(part, rng, memory) for part in clips.parts(config.accumulation)]
+        rate = self._update()
         decay = decay_at(step, config.ema_decay, config.ema_warm_up)
         update_teacher(self.teacher, self.accelerator.unwrap_model(self.student), decay)
+        values = {name: sum(part[name] for part in parts) / len(parts) for name in parts[0]}
         return {**values, "rate": rate, "xi": self._xi()}
 
-    def _mean(self, values: dict[str, float]) -> dict[str, float]:
-        """The values averaged over all processes; their batches are equally large."""
-        if self.accelerator.num_processes == 1:
-            return values
-        together = torch.tensor(list(values.values()), device=self.accelerator.device)
-        return dict(zip(values, self.accelerator.reduce(together, "mean").tolist(), strict=True))
+    def _learn(self, clips: StepClips, rng: Generator, memory: Mapping[str, Tensor]) -> dict[str, float]:
+        """Add the gradient of some clips' loss; `memory` is the weighting's state before the step."""
+        clips = clips.to(self.accelerator.device)
+        guidance = self._guide(clips.unlabelled, rng)
+        self.student.train()
+        with self.accelerator.accumulate(self.student):
+            loss = step_loss(self.config, self.student, clips.labelled, guidance, self._xi(), rng)
+            values = self._mean({"loss": loss.total.detach(), **_details(loss, guidance)})
+            ids = clips.ids if math.isfinite(values["loss"]) else self._keep_state(clips.ids, memory)
+            require_finite(values["loss"], self.step, ids)  # the mean, so that all processes stop together
+            self.accelerator.backward(self.scaler.scale(loss.total))
+        return values
 
-    def _guide(self, rng: Generator) -> tuple[Guidance | None, tuple[str, ...]]:
-        """The unlabelled clips' guidance and their ids; None and nothing while they are not used."""
-        if self.unlabelled is None or self.step < self.config.warm_up_steps:
-            return None, ()
-        batch = self._on_device(self.unlabelled.at(self.step))
+    def _mean(self, values: dict[str, Tensor]) -> dict[str, float]:
+        """The values averaged over all processes, whose batches are equally large; the device is waited for once."""
+        together = torch.stack([value.float() for value in values.values()])
+        if self.process[1] > 1:
+            together = self.accelerator.reduce(together, "mean")
+        return dict(zip(values, together.tolist(), strict=True))
+
+    def _keep_state(self, clip_ids: Sequence[str], memory: Mapping[str, Tensor]) -> tuple[str, ...]:
+        """Save the state before a step that cannot be taken; returns the ids of all processes' clips."""
+        self.weighting.load_state_dict(memory)
+        if self.accelerator.is_main_process:
+            self._save(STOPPED)
+            console.print(f"the state before the step is kept in {self.out / STOPPED}", highlight=False)
+        return tuple(gather_object(list(clip_ids)))  # the others wait here till it is saved
+
+    def _guide(self, batch: ClipBatch | None, rng: Generator) -> Guidance | None:
+        """The unlabelled clips' guidance; None while they are not used."""
+        if batch is None:
+            return None
         own = self.config.algorithm.teacher == "student"
         labeller = self.accelerator.unwrap_model(self.student) if own else self.teacher
-        return guide(self.config, labeller, batch, self.weighting, rng), batch.clip_ids
+        return guide(self.config, labeller, batch, self.weighting, rng)
 
-    def _update(self, loss: StepLoss) -> float:
-        """Backward pass and optimiser step; returns the learning rate."""
+    def _update(self) -> float:
+        """Optimiser step on the gradient of all parts; returns the learning rate."""
         config = self.config
         factor = rate_factor(config, self.step)
         for group in self.optimizer.param_groups:
             group["lr"] = config.learning_rate * group["scale"] * factor
-        self.accelerator.backward(loss.total)
         if config.clip_norm:
+            self.scaler.unscale_(self.optimizer)
             self.accelerator.clip_grad_norm_(self.student.parameters(), config.clip_norm)
-        self.optimizer.step()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
         self.optimizer.zero_grad()
         return config.learning_rate * factor
 
@@ -200,67 +214,64 @@ class Trainer:
         unit = config.steps_per_epoch
         return ramp(self.step // unit, math.ceil(config.warm_up_steps / unit), math.ceil(config.steps / unit))
 
-    def _batches(self, cache: FrameCache, clips: Sequence[Clip], size: int, pool: int) -> ClipBatches:
-        """The stream of batches of one pool."""
-        process = (self.accelerator.process_index, self.accelerator.num_processes)
-        return ClipBatches(cache, clips, self.config.model.elements, size, (self.config.seed, pool), process)
-
-    def _on_device(self, batch: ClipBatch) -> ClipBatch:
-        """The batch's tensors on the model's device."""
-        device = self.accelerator.device
-        frames, labels, positions = (x.to(device) for x in (batch.frames, batch.labels, batch.positions))
-        return ClipBatch(frames, labels, positions, batch.clip_ids)
-
     @property
-    def _checkpoint(self) -> Path:
-        return self.out / "checkpoints" / "last.pt"
+    def _final(self) -> SeFAR:
+        """The network whose weights become the trained model."""
+        student: SeFAR = self.accelerator.unwrap_model(self.student)
+        return self.teacher if self.config.final == "teacher" else student
 
-    def _take_up(self, student: SeFAR, optimizer: Optimizer) -> int:
-        """Load the checkpoint, if there is one, and return the step to go on from."""
-        state = load_checkpoint(self._checkpoint, self.settings)
+    def _validate(self) -> dict[str, float]:
+        """Accuracies on the val clips, where it is time for them; the best weights so far are saved."""
+        config, every = self.config, self.config.validate_every
+        if not every or (self.step % every and self.step != config.steps):
+            return {}
+        found = validate(self._final, self.clips.cache, self.clips.val, config.precision == "bf16", self.process)
+        value = found[config.validate_metric]
+        if value > self.best.get("value", -1.0):
+            self.best = {"value": value, "step": self.step}
+            if self.accelerator.is_main_process:
+                with writing_reported(self.out):
+                    self._final.save_pretrained(self.out / BEST)
+        return {f"val_{name}": accuracy for name, accuracy in found.items()}
+
+    def _finish(self) -> None:
+        """Write the trained model: the best, if there is a best, or the last."""
+        final = SeFAR.from_pretrained(self.out / BEST) if self.best else self._final
+        final.save_pretrained(self.out)
+        mark_finished(self.out, self.settings)
+
+    def _batches(self, clips: Sequence[Clip], size: int, pool: int) -> ClipBatches:
+        """The stream of batches of one pool."""
+        parts = self.process[1] * self.config.accumulation
+        if size % parts:
+            raise GymQAError(f"a batch of {size} clips cannot be cut into {parts} equal parts; change the batch size")
+        elements, seed = self.config.model.elements, (self.config.seed, pool)
+        return ClipBatches(self.clips.cache, clips, elements, size, seed, self.process)
+
+    def _take_up(self, student: SeFAR) -> int:
+        """Load the last checkpoint, if there is one, and return the step to go on from."""
+        state = load_checkpoint(self.out / LAST, self.settings)
         if state is None:
             return 0
-        student.load_state_dict(state["student"])
-        self.teacher.load_state_dict(state["teacher"])
-        optimizer.load_state_dict(state["optimizer"])
-        self.weighting.load_state_dict(state["weighting"])
+        take_up(self._holders(student), state, self.out / LAST)
+        self.best = state["best"]
         return int(state["step"])
 
-    def _save(self) -> None:
-        """Write the checkpoint of the current step."""
-        state = {
-            "step": self.step,
-            "student": self.accelerator.unwrap_model(self.student).state_dict(),
-            "teacher": self.teacher.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "weighting": self.weighting.state_dict(),
+    def _holders(self, student: SeFAR) -> dict[str, Any]:
+        """All that has a state, by its name in a checkpoint."""
+        return {
+            "student": student,
+            "teacher": self.teacher,
+            "optimizer": self.optimizer,
+            "scaler": self.scaler,
+            "weighting": self.weighting,
         }
-        save_checkpoint(self._checkpoint, self.settings, state)
 
-
-def build_student(config: TrainConfig) -> SeFAR:
-    """The untrained recognizer, its backbone started from the image ViT that the settings name."""
-    torch.manual_seed(config.seed)
-    model = SeFAR(config.model)
-    folder = config.initial_folder
-    if folder is not None:
-        report = start_from_image_vit(model.backbone, read_weights(folder), config.copy_attention)
-        console.print(f"backbone from {folder.name}: {report.sentence()}", highlight=False)
-    return model
-
-
-def require_one_world(processes: int) -> None:
-    """Refuse to be one of several processes that do not know of each other and would write the same folder.
-
-    Raises:
-        GymQAError: the launcher started more processes than share the training.
-    """
-    started = int(os.environ.get("WORLD_SIZE", "1"))
-    if started != processes:
-        raise GymQAError(
-            f"{started} processes were started, but each trains by itself; "
-            "on CPUs set ACCELERATE_USE_CPU=true before torchrun, or start one process"
-        )
+    def _save(self, name: Path) -> None:
+        """Write the checkpoint of the current step."""
+        holders = self._holders(self.accelerator.unwrap_model(self.student))
+        state = {part: holder.state_dict() for part, holder in holders.items()}
+        save_checkpoint(self.out / name, self.settings, {"step": self.step, "best": self.best, **state})
 
 
 def step_seed(seed: int, step: int, process: int) -> int:
@@ -268,20 +279,15 @@ def step_seed(seed: int, step: int, process: int) -> int:
     return int.from_bytes(hash_key("recognizer", seed, step, process)[:7], "big")
 
 
-def _details(loss: StepLoss, guidance: Guidance | None) -> dict[str, float]:
-    """The parts of the loss and what the teacher thinks, as numbers."""
-    values = {"supervised": float(loss.supervised)}
+def _details(loss: StepLoss, guidance: Guidance | None) -> dict[str, Tensor]:
+    """The parts of the loss and what the teacher thinks, as scalars."""
+    values = {"supervised": loss.supervised}
     if guidance is not None:
         values |= {
-            "unlabelled": float(loss.unlabelled),
-            "mixed": float(loss.mixed),
-            "confidence": float(guidance.labels.confidence.mean()),
-            "spread": float(guidance.labels.spread.mean()),
-            "weight": float(guidance.weights.mean()),
+            "unlabelled": loss.unlabelled,
+            "mixed": loss.mixed,
+            "confidence": guidance.labels.confidence.mean(),
+            "spread": guidance.labels.spread.mean(),
+            "weight": guidance.weights.mean(),
         }
     return values
-
-
-def _clips_hash(labelled: Sequence[Clip], unlabelled: Sequence[Clip]) -> str:
-    """What the clips and labels of a run hash to."""
-    return hash_key(*(f"{clip.id} {clip.label}" for clip in (*labelled, *unlabelled))).hex()

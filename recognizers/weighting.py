@@ -5,8 +5,10 @@ from collections.abc import Mapping
 from typing import Protocol
 
 import torch
+import torch.distributed as dist
 from torch import Tensor
 
+from recognizers.algorithms import Algorithm
 from recognizers.pseudo_label import PseudoLabels
 
 
@@ -48,6 +50,14 @@ class FixedThreshold(Stateless):
         return (labels.confidence >= self.threshold).float()
 
 
+class Unweighted(Stateless):
+    """Every pseudo-label counts as one, however unsure (Mean Teacher)."""
+
+    def __call__(self, labels: PseudoLabels, positions: Tensor) -> Tensor:
+        """Ones [B]."""
+        return torch.ones_like(labels.confidence)
+
+
 class AdaptiveRegulation(Stateless):
     """η = 2 σ(exp(p̄_c) − e) · 2 (σ(1 / (20 s)) − ½): near 1 for confident, steady pseudo-labels (SeFAR).
 
@@ -70,7 +80,8 @@ class FlexMatch:
     """A threshold for each class that grows with how well the class is learnt (FlexMatch, arXiv 2110.08263).
 
     β_c = (clips last confidently given class c) / (the largest such count, clips not yet given any counted too), and
-    the threshold of class c is T · β_c / (2 − β_c).
+    the threshold of class c is T · β_c / (2 − β_c). Several processes count together: each sees its own part of a
+    batch, and all take down the whole batch, so that they hold the same thresholds.
 
     Args:
         clips: number of unlabelled clips.
@@ -87,8 +98,10 @@ class FlexMatch:
         counts = torch.bincount(self.given, minlength=self.classes + 1)
         beta = (counts[: self.classes] / counts.max()).to(labels.confidence.device)
         mask = labels.confidence >= self.threshold * (beta / (2 - beta))[labels.classes]
-        sure = (labels.confidence >= self.threshold).cpu()
-        self.given[positions.cpu()[sure]] = labels.classes.cpu()[sure]
+        sure = labels.confidence >= self.threshold
+        seen = of_all_processes(torch.stack([positions, labels.classes, sure.long()])).cpu()  # [3, B of all]
+        places, classes, taken = seen[0], seen[1], seen[2].bool()
+        self.given[places[taken]] = classes[taken]
         return mask.float()
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -98,3 +111,23 @@ class FlexMatch:
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Take up the classes given."""
         self.given.copy_(state["given"])
+
+
+def of_all_processes(numbers: Tensor) -> Tensor:
+    """The columns [n, B] of every process side by side, the same in each; B is the same everywhere."""
+    if not (dist.is_available() and dist.is_initialized()):
+        return numbers
+    parts = [torch.empty_like(numbers) for _ in range(dist.get_world_size())]
+    dist.all_gather(parts, numbers.contiguous())
+    return torch.cat(parts, 1)
+
+
+def make_weighting(algorithm: Algorithm, clips: int, classes: int) -> Weighting:
+    """The algorithm's weighting, fresh, for so many unlabelled clips and classes."""
+    if algorithm.weighting == "flexmatch":
+        return FlexMatch(clips, classes, algorithm.threshold)
+    if algorithm.weighting == "fixed":
+        return FixedThreshold(algorithm.threshold)
+    if algorithm.weighting == "none":
+        return Unweighted()
+    return AdaptiveRegulation(with_spread=algorithm.weighting == "adaptive")

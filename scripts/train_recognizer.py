@@ -1,8 +1,19 @@
-"""Train a recognizer: `accelerate launch scripts/train_recognizer.py --config recipe.yaml`, as `gymqa train`."""
+"""Train a recognizer: `accelerate launch scripts/train_recognizer.py --config recipe.yaml`, as `gymqa train`.
+
+On several CPU processes: the same with `--num_processes 2 --cpu`, before the script's name or at the end.
+"""
 
 import sys
+from collections.abc import Sequence
 
-from gymqa.cli import main
+from gymqa.cli import attempt, dispatch
+from gymqa.launching import start_processes
+
+
+def train(words: Sequence[str]) -> None:
+    """Start as many processes as were asked for, and train in each."""
+    dispatch(["train", *start_processes(__file__, words)])
+
 
 if __name__ == "__main__":
-    sys.exit(main(["train", *sys.argv[1:]]))
+    sys.exit(attempt(train, sys.argv[1:]))

@@ -2,9 +2,14 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from gymqa.frames import FrameCache
+    from gymqa.splits import Splits
 
 settings.register_profile("gymqa", deadline=None)  # a busy machine is no reason to fail
 settings.load_profile("gymqa")
@@ -31,3 +36,11 @@ def shared() -> Path:
     if not (folder / "finegym").is_dir():
         pytest.skip(f"real data is not at {folder}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> "tuple[FrameCache, Splits]":
+    """The frames and splits of `training_world`, to train on."""
+    from tests.training_world import make_world
+
+    return make_world(tmp_path_factory.mktemp("world"))

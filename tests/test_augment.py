@@ -9,16 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Generator, Tensor
 
-from gymqa.errors import GymQAError
 from recognizers.augment import (
     OPERATIONS,
-    PERTURBATIONS,
     PHOTOMETRIC,
     AugmentConfig,
     change_colours,
     draw_operations,
     drop_channels,
-    perturbed_order,
     strong_view,
     to_model,
     weak_view,
@@ -36,51 +33,6 @@ def clips(batch: int = 3, size: int = 24) -> Tensor:
     """Random clips in which every frame shows the same picture."""
     picture = torch.randint(0, 256, (batch, 1, size, size, 3), generator=rng(5), dtype=torch.uint8)
     return picture.expand(-1, 8, -1, -1, -1).contiguous()
-
-
-def numbered() -> Tensor:
-    """One clip whose frame i is i everywhere, with channels i, i + 100, i + 200."""
-    frame = torch.arange(8, dtype=torch.uint8).view(1, 8, 1, 1, 1) + torch.tensor([0, 100, 200], dtype=torch.uint8)
-    return frame.expand(1, 8, 24, 24, 3).contiguous()
-
-
-def test_moderate_perturbation_reverses_time_inside_fine_elements_and_touches_no_channel() -> None:
-    view = strong_view(numbered(), 24, STILL, ELEMENTS, "moderate", rng())
-    pixels = ((view + 1) * 127.5).round()[0, :, :, 12, 12]
-    expected = torch.tensor([1.0, 0, 3, 2, 4, 5, 6, 7])  # fine elements reversed, the context in order
-    torch.testing.assert_close(pixels, torch.stack([expected, expected + 100, expected + 200], 1))
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("none", [0, 1, 2, 3, 4, 5, 6, 7]),
-        ("moderate", [1, 0, 3, 2, 4, 5, 6, 7]),
-        # spans are 1 5 | 3 7 | 0 2 4 6; backwards 1 shows 6, 5 shows 2, 3 shows 4, 7 shows 0, 0 shows 7, …
-        ("reverse", [7, 5, 6, 4, 3, 1, 2, 0]),
-    ],
-)
-def test_fixed_perturbations_take_their_frames_from_the_right_places(name: str, expected: list[int]) -> None:
-    order = perturbed_order(name, 2, ELEMENTS, rng())
-    assert order.tolist() == [expected, expected]
-
-
-@given(st.sampled_from(sorted(PERTURBATIONS)), st.integers(0, 10**6))
-def test_every_perturbation_keeps_each_frame_once(name: str, seed: int) -> None:
-    order = perturbed_order(name, 4, ELEMENTS, rng(seed))
-    assert order.sort(1).values.tolist() == [list(range(8))] * 4
-
-
-def test_local_shuffles_stay_inside_their_element_and_differ_between_clips() -> None:
-    order = perturbed_order("shuffle_local", 50, ELEMENTS, rng())
-    assert order[:, :2].sort(1).values.tolist() == [[0, 1]] * 50
-    assert order[:, 4:].sort(1).values.tolist() == [[4, 5, 6, 7]] * 50
-    assert len(order.unique(dim=0)) > 10
-
-
-def test_an_unknown_perturbation_is_refused() -> None:
-    with pytest.raises(GymQAError, match="moderate"):
-        perturbed_order("modrate", 1, ELEMENTS, rng())
 
 
 @pytest.mark.parametrize("view", ["weak", "strong"])

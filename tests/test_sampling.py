@@ -16,6 +16,8 @@ from gymqa.sampling import dual_level, spans_of_elements, uniform
         ((4, 4), [[1, 3, 5, 7], [0, 2, 4, 6]]),
         ((2, 2, 2, 2), [[1, 5], [2, 6], [3, 7], [0, 4]]),
         ((1, 1, 6), [[3], [7], [0, 1, 2, 4, 5, 6]]),
+        ((3, 5), [[2, 5, 7], [0, 1, 3, 4, 6]]),
+        ((8,), [[0, 1, 2, 3, 4, 5, 6, 7]]),
     ],
 )
 def test_elements_take_the_spans_of_the_papers_rule(combination: tuple[int, ...], spans: list[list[int]]) -> None:

@@ -1,23 +1,27 @@
-"""The parts of semi-supervised learning, each against an independent computation, and one loss by hand."""
+"""The parts of semi-supervised learning, each against an independent computation."""
 
 import math
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch import Generator, Tensor
+import torch.distributed
+from torch import Generator
 
 from gymqa.errors import GymQAError
-from recognizers.algorithms import ALGORITHMS, SEFAR, algorithm_named, combine, mix_loss, ramp, unlabelled_loss
+from recognizers.algorithms import ALGORITHMS, Algorithm, algorithm_named
 from recognizers.batches import ClipBatch
 from recognizers.config import TrainConfig
 from recognizers.ema import decay_at, make_teacher, update_teacher
+from recognizers.losses import ramp
 from recognizers.mixing import MixPlan, draw_mix, mix_frames, mix_targets
 from recognizers.pseudo_label import PseudoLabels, pseudo_label, summarise, switch_on_dropout
 from recognizers.sefar import SeFAR, SeFARConfig
 from recognizers.semi_supervised import guide, require_finite, step_loss
-from recognizers.weighting import AdaptiveRegulation, FixedThreshold, FlexMatch
+from recognizers.weighting import AdaptiveRegulation, FixedThreshold, FlexMatch, make_weighting
 
 TINY = SeFARConfig(image_size=24, patch_size=12, dim=16, depth=2, heads=2, fusion_dim=8, n_classes=4)
 
@@ -52,6 +56,13 @@ def test_fixed_threshold_is_all_or_nothing() -> None:
     assert weights.tolist() == [0, 1, 1]
 
 
+def test_every_pseudo_label_counts_for_mean_teacher_and_fixed_ablations_of_sefar_take_a_threshold() -> None:
+    labels = believed([0.1, 0.6, 0.99], [0.5, 0.5, 0.0])
+    assert make_weighting(algorithm_named("mean_teacher"), 3, 4)(labels, torch.arange(3)).tolist() == [1, 1, 1]
+    fixed = replace(algorithm_named("sefar"), weighting="fixed", threshold=0.6)
+    assert make_weighting(fixed, 3, 4)(labels, torch.arange(3)).tolist() == [0, 1, 1]
+
+
 def test_flexmatch_lowers_the_bar_for_classes_that_are_learnt_slowly() -> None:
     rule = FlexMatch(clips=6, classes=2, threshold=0.9)
     # nothing given yet: β = 0 / 6, so every clip passes, and the confident ones are taken down
@@ -63,6 +74,36 @@ def test_flexmatch_lowers_the_bar_for_classes_that_are_learnt_slowly() -> None:
     other = FlexMatch(6, 2, 0.9)
     other.load_state_dict({name: tensor.clone() for name, tensor in rule.state_dict().items()})
     assert other.given.tolist() == rule.given.tolist() == [0, 0, 0, 1, 2, 2]
+
+
+ROUNDS = [([0, 3, 1, 2], [0, 0, 1, 1]), ([4, 5, 0, 1], [1, 1, 0, 0]), ([2, 3, 4, 5], [0, 1, 1, 0])]
+
+
+def flexmatch_over_rounds(own: slice) -> dict[str, torch.Tensor]:
+    """Weigh part of each of three batches; all weights [3, B], and the classes given."""
+    rule = FlexMatch(6, 2, 0.9)
+    weights = [
+        rule(believed([0.95, 0.91, 0.5, 0.95][own], [0.0] * 4, classes[own]), torch.tensor(positions[own]))
+        for positions, classes in ROUNDS
+    ]
+    return {"weights": torch.stack(weights), "given": rule.given}
+
+
+def flexmatch_of_one_of_two(rank: int, folder: Path) -> None:
+    """A process's part of each batch."""
+    torch.distributed.init_process_group("gloo", init_method=f"file://{folder / 'meet'}", rank=rank, world_size=2)
+    torch.save(flexmatch_over_rounds(slice(rank, None, 2)), folder / f"{rank}.pt")
+    torch.distributed.destroy_process_group()
+
+
+def test_flexmatch_counts_the_labels_of_all_processes(tmp_path: Path) -> None:
+    torch.multiprocessing.spawn(flexmatch_of_one_of_two, (tmp_path,), 2)
+    whole = flexmatch_over_rounds(slice(None))
+    first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
+    assert first["given"].tolist() == second["given"].tolist() == whole["given"].tolist()
+    together = torch.stack([first["weights"], second["weights"]], 2).flatten(1)  # they took turns
+    assert together.tolist() == whole["weights"].tolist()
+    assert whole["weights"].min() == 0
 
 
 def test_mean_class_and_spread_over_passes() -> None:
@@ -91,6 +132,17 @@ def test_k_head_passes_are_k_full_passes() -> None:
     torch.testing.assert_close(quick.probabilities, full.probabilities, atol=0.05, rtol=0)
     torch.testing.assert_close(quick.spread, full.spread, atol=0.05, rtol=0)
     assert quick.spread.min() > 0.01
+
+
+@pytest.mark.parametrize("passes", [1, 3])
+def test_only_the_heads_dropout_is_stochastic_in_the_teachers_passes(passes: int) -> None:
+    teacher = SeFAR(SeFARConfig(**{**vars(TINY), "drop_path": 0.5})).train()
+    ran: dict[str, list[bool]] = {}
+    for name, module in teacher.named_modules():
+        module.register_forward_hook(lambda m, i, o, name=name: ran.setdefault(name, []).append(m.training))
+    pseudo_label(teacher, torch.randn(2, 8, 3, 24, 24), passes)
+    assert {name for name, modes in ran.items() if any(modes)} == ({"dropout"} if passes > 1 else set())
+    assert len(ran["backbone"]) == len(ran["head"]) == 1  # the head sees all passes as one batch
 
 
 def test_one_pass_is_without_dropout_and_leaves_the_teacher_in_evaluation_mode() -> None:
@@ -162,43 +214,6 @@ def test_mixed_targets_and_weights() -> None:
     torch.testing.assert_close(weights, torch.tensor([0.875, 0.35, 1.0]))
 
 
-def by_hand(logits: list[list[float]], x: Any = math) -> list[list[float]]:
-    """Softmax in plain Python."""
-    return [[x.exp(v) / sum(x.exp(w) for w in row) for v in row] for row in logits]
-
-
-def test_the_loss_of_two_samples_equals_the_one_worked_out_by_hand_in_float64() -> None:
-    supervised_logits, classes = [[1.0, 2.0, 0.5], [0.0, -1.0, 3.0]], [1, 0]
-    strong_logits = [[0.2, 0.1, -0.4], [2.0, 1.0, 0.0]]
-    mixed_logits = [[0.5, 0.5, 1.0], [-1.0, 0.3, 0.2]]
-    p = [[0.6, 0.3, 0.1], [0.2, 0.2, 0.6]]
-    eta, share, partner, xi = [0.8, 0.4], [0.7, 0.4], [1, 0], 0.3
-    chosen = [0, 2]
-    sup = sum(-math.log(by_hand(supervised_logits)[i][classes[i]]) for i in range(2)) / 2
-    un = sum(eta[i] * -math.log(by_hand(strong_logits)[i][chosen[i]]) for i in range(2)) / 2
-    mix = 0.0
-    for i in range(2):
-        weight = share[i] * eta[i] + (1 - share[i]) * eta[partner[i]]
-        target = [share[i] * p[i][c] + (1 - share[i]) * p[partner[i]][c] for c in range(3)]
-        mix += weight * sum((by_hand(mixed_logits)[i][c] - target[c]) ** 2 for c in range(3)) / 2
-    expected = sup + xi * (2 * un + 2 * mix)
-
-    def t(values: Any) -> Tensor:
-        return torch.tensor(values, dtype=torch.float64)
-
-    labels = PseudoLabels(t(p), torch.tensor(chosen), t([0.6, 0.6]), t([0.0, 0.0]))
-    plan = MixPlan(torch.tensor(partner), torch.zeros(2, 1, 4, dtype=torch.bool), t(share))
-    targets, weights = mix_targets(labels, t(eta), plan)
-    loss = combine(
-        SEFAR,
-        xi,
-        torch.nn.functional.cross_entropy(t(supervised_logits), torch.tensor(classes)),
-        unlabelled_loss(t(strong_logits), labels, t(eta)),
-        mix_loss(t(mixed_logits), targets, weights),
-    )
-    assert loss.total.item() == pytest.approx(expected, rel=1e-12)
-
-
 def clip_batch(size: int, labelled: bool) -> ClipBatch:
     frames = torch.randint(0, 256, (size, 8, 24, 24, 3), dtype=torch.uint8)
     labels = torch.arange(size) % 4 if labelled else torch.full((size,), -1)
@@ -217,14 +232,30 @@ def test_every_algorithm_takes_a_step_and_sends_gradient_to_the_student_only(nam
     if algorithm.semi_supervised:
         weighting = AdaptiveRegulation() if name == "sefar" else FixedThreshold(0.0)
         guidance = guide(config, teacher, clip_batch(6, labelled=False), weighting, rng)
-        assert len(guidance.views) == (2 if name == "sefar" else 1)
+        assert len(guidance.views) == (2 if algorithm.mix_weight else 1)
     loss = step_loss(config, student, clip_batch(5, labelled=True), guidance, 1.0, rng)
     loss.total.backward()  # type: ignore[no-untyped-call]
     assert loss.total.isfinite()
     assert student.head.weight.grad is not None
     assert teacher.head.weight.grad is None
     assert (loss.unlabelled > 0) == algorithm.semi_supervised
-    assert (loss.mixed > 0) == (name == "sefar")
+    assert (loss.mixed > 0) == (algorithm.mix_weight > 0)
+
+
+def test_the_student_sees_the_labelled_view_another_weak_one_or_a_strong_one() -> None:
+    seen: list[torch.Tensor] = []
+    teacher, batch = SeFAR(TINY), clip_batch(3, labelled=False)
+    teacher.backbone.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0]))
+    views = {}
+    for view in ("same", "weak", "strong"):
+        algorithm = Algorithm("x", unlabelled_weight=1.0, weighting="none", view=view)  # type: ignore[arg-type]
+        config = TrainConfig(model=TINY, algorithm=algorithm, initial="none")
+        rng = Generator().manual_seed(4)
+        [views[view]] = guide(config, teacher, batch, make_weighting(algorithm, 3, 4), rng).views
+    assert torch.equal(views["same"], seen[0])
+    assert torch.equal(seen[0], seen[1])
+    assert not torch.equal(views["weak"], seen[0])
+    assert not torch.equal(views["strong"], views["weak"])
 
 
 @pytest.mark.parametrize("loss", [math.nan, math.inf])
@@ -238,6 +269,22 @@ def test_unknown_names_are_answered_with_the_closest() -> None:
     with pytest.raises(GymQAError, match="fixmatch"):
         algorithm_named("fixmach")
     with pytest.raises(GymQAError, match="perturbation"):
-        TrainConfig(algorithm=algorithm_named("sefar").__class__("x", perturbation="sideways"))
+        TrainConfig(algorithm=Algorithm("x", perturbation="sideways"))
     with pytest.raises(GymQAError, match="warm_up_steps"):
         TrainConfig(steps=5, warm_up_steps=5)
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"passes": 0}, "0 passes of the teacher give no pseudo-label"),
+        ({"unlabelled_weight": -1.0}, "cannot be negative"),
+        ({"threshold": 1.5}, "threshold 1.5"),
+        ({"mix_alpha": 0.0}, "mix_alpha 0.0"),
+        ({"view": "weak", "perturbation": "warp"}, "only a strong view is mixed and perturbed"),
+        ({"view": "same", "mix_weight": 1.0}, "only a strong view is mixed and perturbed"),
+    ],
+)
+def test_compositions_that_cannot_be_are_refused(settings: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(GymQAError, match=sentence):
+        Algorithm("x", **settings)

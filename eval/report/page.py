@@ -16,6 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from eval.adapters.baselines import CHANCE, REFERENCE_MODELS
+from eval.report.confusion import confusion_cells
 from eval.report.samples import ConfusionView, Sample
 from eval.rows import RECOGNITION, Row, Unanswered, by_model, label_of
 from gymqa.questions import LETTERS
@@ -138,13 +139,7 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, st
 
 def _confusion(view: ConfusionView) -> dict[str, Any]:
     """Cells as shares of their row, the lines between groups, and the pairs that are confused most."""
-    counts = np.asarray(view.counts)
-    totals = counts.sum(axis=1)  # [C]
-    shares = counts / np.maximum(totals, 1)[:, None]  # [C, C]
-    cells = [
-        {"true": int(i), "said": int(j), "count": int(counts[i, j]), "of": int(totals[i]), "share": float(shares[i, j])}
-        for i, j in np.argwhere(counts > 0)
-    ]
+    counts, cells = np.asarray(view.counts), confusion_cells(view)
     wrong = sorted((cell for cell in cells if cell["true"] != cell["said"]), key=lambda cell: -cell["share"])
     borders = [i for i in range(1, len(view.groups)) if view.groups[i] != view.groups[i - 1]]
     starts = [0, *borders] if view.groups else []

@@ -1,0 +1,40 @@
+"""A confusion matrix as an SVG file of its own, drawn as on the leaderboard's page."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from eval.report.samples import ConfusionView
+
+
+def confusion_svg(view: ConfusionView) -> str:
+    """Return the matrix as SVG text: a line a true class, a column an answer, darker is more often."""
+    jinja = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    counts = np.asarray(view.counts)
+    return jinja.get_template("confusion.svg.j2").render(
+        view=view, cells=confusion_cells(view), right=int(np.trace(counts)), n=int(counts.sum())
+    )
+
+
+def confusion_cells(view: ConfusionView) -> list[dict[str, Any]]:
+    """The cells that are not empty: true class, class said, count, clips of the true class, and the share of them."""
+    counts = np.asarray(view.counts)
+    totals = counts.sum(axis=1)  # [C]
+    return [
+        {
+            "true": int(i),
+            "said": int(j),
+            "count": int(counts[i, j]),
+            "of": int(totals[i]),
+            "share": float(counts[i, j] / totals[i]),
+        }
+        for i, j in np.argwhere(counts > 0)
+    ]

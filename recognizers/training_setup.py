@@ -1,0 +1,75 @@
+"""What a training starts from: the processes it runs in, and the untrained recognizer."""
+
+import os
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+
+from gymqa.errors import GymQAError
+from gymqa.launching import left_out
+from gymqa.progress import console
+from recognizers.backbones.image_vit import read_weights
+from recognizers.backbones.vit_weights import start_from_image_vit
+from recognizers.config import TrainConfig
+from recognizers.sefar import SeFAR
+from recognizers.training_log import tracker_for
+
+
+def start_accelerator(config: TrainConfig, out: Path) -> Accelerator:
+    """Join the processes that were started together; precision is ours, for accelerate allows one a process.
+
+    Raises:
+        GymQAError: processes that do not know of each other, another precision asked of `accelerate launch`, or a
+            tracker that is not installed.
+    """
+    asked = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
+    if asked not in ("no", config.precision):
+        raise GymQAError(
+            f"accelerate launch was asked for {asked}, the training for {config.precision}; "
+            "leave --mixed_precision out and set --training.precision"
+        )
+    accelerator = Accelerator(
+        mixed_precision="no",
+        gradient_accumulation_steps=config.accumulation,
+        log_with=tracker_for(config),
+        project_dir=str(out),
+    )
+    require_one_world(accelerator.num_processes)
+    return accelerator
+
+
+def require_one_world(processes: int) -> None:
+    """Refuse to be one of several processes that do not know of each other, or the only one where several were asked.
+
+    Raises:
+        GymQAError: the launcher started more, or was asked for more, processes than share the training.
+    """
+    started = int(os.environ.get("WORLD_SIZE", "1"))
+    if started != processes:
+        raise GymQAError(
+            f"{started} processes were started, but each trains by itself; "
+            "on CPUs set ACCELERATE_USE_CPU=true before torchrun, or start one process"
+        )
+    if left_out():
+        raise GymQAError(
+            "accelerate launch starts one process on CPUs, whatever --num_processes says (it leaves the others to "
+            "mpirun); launch scripts/train_recognizer.py, which starts them itself"
+        )
+
+
+def build_student(config: TrainConfig, say: bool = True) -> SeFAR:
+    """The untrained recognizer, its backbone started from the image ViT that the settings name.
+
+    Args:
+        config: settings.
+        say: tell what was loaded.
+    """
+    torch.manual_seed(config.seed)
+    model = SeFAR(config.model)
+    folder = config.initial_folder
+    if folder is not None:
+        report = start_from_image_vit(model.backbone, read_weights(folder), config.copy_attention)
+        if say:
+            console.print(f"backbone from {folder.name}: {report.sentence()}", highlight=False)
+    return model
