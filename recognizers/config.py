@@ -1,13 +1,12 @@
 """Settings of one training run of a recognizer."""
 
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 from gymqa.errors import GymQAError
 from recognizers.algorithms import SEFAR, Algorithm
 from recognizers.augment import AugmentConfig
-from recognizers.backbones.image_vit import SHIPPED, weights_hash
+from recognizers.backbones.image_checkpoints import image_weights_hash
 from recognizers.perturbation import PERTURBATIONS
 from recognizers.sefar import SeFARConfig
 
@@ -25,7 +24,8 @@ class TrainConfig:
         model: the recognizer's sizes.
         algorithm: what is done with the unlabelled clips.
         augment: the views.
-        initial: folder of an image ViT to start from; "shipped" takes the package's, "none" starts from scratch.
+        initial: image ViT to start from, as `initialise_backbone` takes it: "shipped" is the package's, else a folder,
+            a file, or owner/name on the Hub; "none" starts from scratch.
         copy_attention: start time attention as a copy of spatial attention (TimeSformer's convention).
         steps: optimiser steps.
         warm_up_steps: first steps, on labelled clips only.
@@ -109,19 +109,13 @@ class TrainConfig:
             )
 
     @property
-    def initial_folder(self) -> Path | None:
-        """Folder of the image ViT to start from; None starts from scratch."""
-        named = {"shipped": SHIPPED, "none": None}
-        return named[self.initial] if self.initial in named else Path(self.initial)
-
-    @property
     def initial_weights(self) -> str | None:
-        """A hash of the weights to start from, for the same folder may hold others later; None from scratch.
+        """A hash of the weights to start from, for the same name may hold others later; None from scratch.
 
         Raises:
-            GymQAError: the folder holds no weights.
+            GymQAError: there are no such weights.
         """
-        return None if self.initial_folder is None else weights_hash(self.initial_folder)
+        return None if self.initial == "none" else image_weights_hash(self.initial)
 
     @property
     def determines(self) -> dict[str, Any]:

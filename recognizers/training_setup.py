@@ -9,8 +9,7 @@ from accelerate import Accelerator
 from gymqa.errors import GymQAError
 from gymqa.launching import left_out
 from gymqa.progress import console
-from recognizers.backbones.image_vit import read_weights
-from recognizers.backbones.vit_weights import start_from_image_vit
+from recognizers.backbones.image_checkpoints import initialise_backbone
 from recognizers.config import TrainConfig
 from recognizers.sefar import SeFAR
 from recognizers.training_log import tracker_for
@@ -67,9 +66,8 @@ def build_student(config: TrainConfig, say: bool = True) -> SeFAR:
     """
     torch.manual_seed(config.seed)
     model = SeFAR(config.model)
-    folder = config.initial_folder
-    if folder is not None:
-        report = start_from_image_vit(model.backbone, read_weights(folder), config.copy_attention)
+    if config.initial != "none":
+        report = initialise_backbone(model.backbone, config.initial, config.copy_attention)
         if say:
-            console.print(f"backbone from {folder.name}: {report.sentence()}", highlight=False)
+            console.print(f"backbone from {config.initial}: {report.sentence()}", highlight=False)
     return model
