@@ -100,7 +100,7 @@ def test_other_weights_and_formats_make_the_steps_that_read_them_stale(
         weights.write_bytes(weights.read_bytes()[:-1] + b"\x00")
 
     def new_vit(patch: pytest.MonkeyPatch) -> None:
-        for module in ("gymqa.demo", "recognizers.config"):
+        for module in ("gymqa.demo", "recognizers.backbones.image_checkpoints"):
             patch.setattr(f"{module}.SHIPPED", tmp_path / "vit")
 
     stale = _steps_with_other_settings(folder, new_vit, monkeypatch)
