@@ -1,27 +1,25 @@
-"""FineGym's own files and folder: clip ids, element lists, the annotation JSON, and a release on disk.
+"""FineGym's own files and folder: clip ids, element lists, and a release on disk.
 
-Sources: FineGym (CVPR'20) and its released `*_element.txt`, `finegym_annotation_info.json`.
+Source: FineGym (CVPR'20) and its released `*_element.txt`.
 """
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from gymqa.atomic import read_json, write_text
+from gymqa.atomic import write_text
 from gymqa.errors import GymQAError
 from gymqa.settings import SUB_SETTINGS, restrict
 from gymqa.taxonomy import Taxonomy, read_taxonomy
 
-CLIP_ID = re.compile(r"([A-Za-z0-9_-]+)_E_(\d{6})_(\d{6})_A_(\d{4})_(\d{4})", re.ASCII)
+VIDEO_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)  # YouTube's have 11 characters
+CLIP_ID = re.compile(rf"({VIDEO_ID.pattern})_E_(\d{{6}})_(\d{{6}})_A_(\d{{4}})_(\d{{4}})", re.ASCII)
 # Clips of other data sets: what names the clip, and what names the video (or person) it shares with others; both
 # percent-encoded, so that nothing in them can be a path. gymqa.video_datasets makes them.
 OTHER_CLIP_ID = re.compile(r"[A-Za-z0-9_~%-]+@([A-Za-z0-9_~%-]+)", re.ASCII)
 TRAIN_LISTS = ("train_element", "train_element_v1.1", "train_element_v1.0")  # of a setting; the first there counts
-VIDEO_ID = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)  # as in CLIP_ID
-ACTION_ID = re.compile(r"E_(\d{6})_(\d{6})", re.ASCII)
-SUB_ACTION_ID = re.compile(r"A_(\d{4})_(\d{4})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,26 +39,6 @@ class ClipId(NamedTuple):
     event_end: int
     action_start: int
     action_end: int
-
-
-@dataclass(frozen=True, slots=True)
-class SubAction:
-    """One annotated sub-action; `stages` are its (start, end) spans in seconds from the start of the action."""
-
-    clip_id: str
-    stages: tuple[tuple[float, float], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """One annotated routine or vault: `event` is FineGym's event number, `start` and `end` seconds in the video."""
-
-    video_id: str
-    id: str
-    event: int
-    start: float
-    end: float
-    sub_actions: tuple[SubAction, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,33 +141,6 @@ def write_element_list(path: Path, clips: Iterable[Clip]) -> None:
     write_text(path, "".join(clip.id + ("" if clip.label is None else f" {clip.label}") + "\n" for clip in clips))
 
 
-def read_annotations(path: Path) -> list[Action]:
-    """Read `finegym_annotation_info.json`, in the file's order.
-
-    Raises:
-        GymQAError: the file is missing, not JSON, or an entry of it has another shape (the entry is named).
-    """
-    videos = read_json(path)
-    if not isinstance(videos, dict):
-        raise GymQAError(f"{path} is not a FineGym annotation file: an object of videos is expected")
-    actions: list[Action] = []
-    for video_id, entries in videos.items():
-        if VIDEO_ID.fullmatch(video_id) is None:
-            raise GymQAError(f"{path}: {video_id!r} is no video id (letters, digits, - and _); correct the entry")
-        if not isinstance(entries, dict):
-            raise GymQAError(
-                f"{path}: video {video_id} holds no object of actions (E_xxxxxx_yyyyyy); correct the entry"
-            )
-        for action_id, entry in entries.items():
-            try:
-                actions.append(_read_action(video_id, action_id, entry))
-            except (KeyError, TypeError, ValueError, AttributeError) as error:
-                raise GymQAError(
-                    f"{path}: action {action_id} of video {video_id} is wrong ({error!r}); correct the entry"
-                ) from error
-    return actions
-
-
 def annotations_folder(root: Path) -> Path:
     """`root/annotations`, or `root` itself where the annotation files lie in it directly (as downloaded)."""
     nested = root / "annotations"
@@ -250,26 +201,3 @@ def _read_element(line: str, n_classes: int | None) -> Clip:
     if n_classes is not None and int(label) >= n_classes:
         raise GymQAError(f"label {label} is out of range; this setting has labels 0 to {n_classes - 1}")
     return Clip(clip_id, video_id, int(label))
-
-
-def _read_action(video_id: str, action_id: str, entry: dict[str, Any]) -> Action:
-    if ACTION_ID.fullmatch(action_id) is None:
-        raise ValueError(f"{action_id!r} is not E_xxxxxx_yyyyyy")
-    ((start, end),) = _spans(entry["timestamps"])
-    sub_actions = []
-    for segment_id, segment in (entry["segments"] or {}).items():  # an action without sub-actions has null there
-        if SUB_ACTION_ID.fullmatch(segment_id) is None:
-            raise ValueError(f"{segment_id!r} is not A_zzzz_wwww")
-        stages = _spans(segment["timestamps"])
-        if len(stages) != segment["stages"]:
-            raise ValueError(f"{segment_id} says {segment['stages']} stages and gives {len(stages)}")
-        sub_actions.append(SubAction(f"{video_id}_{action_id}_{segment_id}", stages))
-    return Action(video_id, action_id, int(entry["event"]), start, end, tuple(sub_actions))
-
-
-def _spans(timestamps: list[list[float]]) -> tuple[tuple[float, float], ...]:
-    spans = tuple((float(start), float(end)) for start, end in timestamps)
-    for start, end in spans:
-        if not 0 <= start <= end:
-            raise ValueError(f"the span {start} to {end} s does not run forward")
-    return spans

@@ -1,9 +1,7 @@
 """FineGym's clip ids, element lists, annotation JSON and folder: read right, and wrong ones named."""
 
-import json
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,7 +12,6 @@ from gymqa.annotations import (
     ClipId,
     open_release,
     parse_clip_id,
-    read_annotations,
     read_element_list,
     write_element_list,
 )
@@ -90,41 +87,6 @@ def test_a_list_that_is_missing_empty_or_binary_is_refused(tmp_path: Path) -> No
     for name, complaint in (("absent", "does not exist"), ("empty", "lists no clip"), ("binary", "cannot be read")):
         with pytest.raises(GymQAError, match=complaint):
             read_element_list(tmp_path / f"{name}.txt")
-
-
-def annotation_file(folder: Path, segments: Any, timestamps: Any = ((10.5, 20.25),)) -> Path:
-    path = folder / "finegym_annotation_info.json"
-    action = {"event": 4, "timestamps": timestamps, "segments": segments}
-    path.write_text(json.dumps({"vid": {"E_000010_000020": action}}))
-    return path
-
-
-def test_actions_hold_their_sub_actions_with_stages(tmp_path: Path) -> None:
-    segments = {"A_0003_0005": {"stages": 2, "timestamps": [[3.1, 4.0], [4.0, 5.2]]}}
-    (action,) = read_annotations(annotation_file(tmp_path, segments))
-    assert (action.video_id, action.event, action.start, action.end) == ("vid", 4, 10.5, 20.25)
-    assert action.sub_actions[0].clip_id == "vid_E_000010_000020_A_0003_0005"
-    assert action.sub_actions[0].stages == ((3.1, 4.0), (4.0, 5.2))
-
-
-def test_an_action_may_have_no_sub_actions(tmp_path: Path) -> None:
-    assert read_annotations(annotation_file(tmp_path, None))[0].sub_actions == ()
-
-
-@pytest.mark.parametrize(
-    ("segments", "timestamps"),
-    [
-        ({"A_0003_0005": {"stages": 3, "timestamps": [[3.1, 4.0]]}}, [[10, 20]]),
-        ({"A_0003_0005": {"timestamps": [[3.1, 4.0]]}}, [[10, 20]]),
-        ({"../A_0003_0005": {"stages": 1, "timestamps": [[3.1, 4.0]]}}, [[10, 20]]),
-        ({"A_0003_0005": {"stages": 1, "timestamps": [[5.0, 4.0]]}}, [[10, 20]]),
-        (None, [10, 20]),
-        ([1], [[10, 20]]),
-    ],
-)
-def test_a_wrong_action_is_named(tmp_path: Path, segments: Any, timestamps: Any) -> None:
-    with pytest.raises(GymQAError, match="action E_000010_000020 of video vid is wrong"):
-        read_annotations(annotation_file(tmp_path, segments, timestamps))
 
 
 def release(root: Path, settings: tuple[str, ...]) -> Path:

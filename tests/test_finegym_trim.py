@@ -14,7 +14,7 @@ import av
 import numpy as np
 import pytest
 
-from gymqa.annotations import read_annotations
+from gymqa.actions import read_annotations
 from gymqa.atomic import read_json, write_json, write_text
 from gymqa.cli import main
 from gymqa.errors import GymQAError

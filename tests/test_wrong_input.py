@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from gymqa import cli
-from gymqa.annotations import open_release, read_annotations
+from gymqa.actions import read_annotations
+from gymqa.annotations import open_release
 from gymqa.commands.split import train_list
 from gymqa.errors import GymQAError
 from gymqa.processes import deaths_reported

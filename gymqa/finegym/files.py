@@ -7,7 +7,8 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from gymqa.annotations import annotations_folder, read_annotations
+from gymqa.actions import read_annotations
+from gymqa.annotations import annotations_folder
 from gymqa.errors import GymQAError
 
 BASE_URL = "https://sdolivia.github.io/FineGym/resources/dataset"

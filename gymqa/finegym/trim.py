@@ -17,7 +17,8 @@ from dataclasses import asdict, dataclass
 from operator import attrgetter
 from pathlib import Path
 
-from gymqa.annotations import Action, parse_clip_id, read_annotations, read_element_list
+from gymqa.actions import Action, read_annotations
+from gymqa.annotations import parse_clip_id, read_element_list
 from gymqa.atomic import write_text
 from gymqa.finegym.cutting import Box, Failed, Made, Span, cut, probe
 from gymqa.finegym.files import annotation_file

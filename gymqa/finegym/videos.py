@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from gymqa.annotations import VIDEO_ID
 from gymqa.atomic import read_json, write_json
 from gymqa.errors import GymQAError
 from gymqa.progress import progress_bar
@@ -19,7 +20,6 @@ URL = "https://www.youtube.com/watch?v={id}"
 # No sound is needed, so one file with pictures will do; 720 lines are more than the clips keep.
 FORMAT = "bestvideo[ext=mp4][height<=?720]/best[ext=mp4][height<=?720]/best[ext=mp4]"
 SUFFIXES = (".mp4", ".mkv", ".webm")
-VIDEO_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 GONE = {404, 410}  # the statuses that mean that a video is no more
 # Refusals that yt-dlp counts as the site's last word, yet that pass.
 PASSING = re.compile(r"not a bot|rate.?limit|too many requests|try again|timed out", re.IGNORECASE)
@@ -103,7 +103,7 @@ def fetch_videos(
     """
     for video_id in ids:
         if VIDEO_ID.fullmatch(video_id) is None:
-            raise GymQAError(f"{video_id!r} is no video id; use letters, digits, - and _")
+            raise GymQAError(f"{video_id!r} is no video id; use at most 64 letters, digits, - and _")
     report = root / "video_coverage.json" if report is None else report
     known = _read_report(report)
     found: list[Coverage] = []
