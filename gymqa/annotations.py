@@ -13,6 +13,7 @@ from gymqa.atomic import write_text
 from gymqa.errors import GymQAError
 from gymqa.settings import SUB_SETTINGS, restrict
 from gymqa.taxonomy import Taxonomy, read_taxonomy
+from gymqa.text_lines import read_lines
 
 VIDEO_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)  # YouTube's have 11 characters
 CLIP_ID = re.compile(rf"({VIDEO_ID.pattern})_E_(\d{{6}})_(\d{{6}})_A_(\d{{4}})_(\d{{4}})", re.ASCII)
@@ -121,15 +122,13 @@ def read_element_list(path: Path, n_classes: int | None = None) -> list[Clip]:
             twice, or a label that is not in [0, n_classes).
     """
     clips: dict[str, Clip] = {}
-    for number, line in enumerate(_lines(path), start=1):
-        if not line.strip():
-            continue
+    for place, line in read_lines(path):
         try:
             clip = _read_element(line, n_classes)
         except GymQAError as error:
-            raise GymQAError(f"{path}:{number}: {error}") from error
+            raise GymQAError(f"{place}: {error}") from error
         if clip.id in clips:
-            raise GymQAError(f"{path}:{number}: clip {clip.id} stands here a second time; remove one of its lines")
+            raise GymQAError(f"{place}: clip {clip.id} stands here a second time; remove one of its lines")
         clips[clip.id] = clip
     if not clips:
         raise GymQAError(f"{path} lists no clip; write one `<clip id> <label>` a line")
@@ -155,7 +154,7 @@ def open_release(root: Path, setting: str | None = None) -> Release:
     one of them.
 
     Raises:
-        GymQAError: no annotations there, or several settings to choose from and none chosen.
+        GymQAError: no annotations there, no such setting, or several to choose from and none chosen.
     """
     folder = annotations_folder(root)
     found = sorted(path.name.removesuffix("_categories.txt") for path in folder.glob("*_categories.txt"))
@@ -164,7 +163,10 @@ def open_release(root: Path, setting: str | None = None) -> Release:
         base = SUB_SETTINGS[inner].base
         whole = read_taxonomy(folder, base if base in found else _only_setting(root, found))
         return Release(root, restrict(whole, inner), whole)
-    taxonomy = read_taxonomy(folder, setting or _only_setting(root, found))
+    if setting is not None and found and setting not in found:
+        own = ", ".join(name for name in found if name != "set")
+        raise GymQAError(f"{root} has no setting {setting!r}; choose {own}, or one of `gymqa list settings`")
+    taxonomy = read_taxonomy(folder, setting if setting in found else _only_setting(root, found))
     return Release(root, taxonomy, taxonomy)
 
 
@@ -180,15 +182,6 @@ def _only_setting(root: Path, found: list[str]) -> str:
     return choices[0]
 
 
-def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError as error:
-        raise GymQAError(f"{path} does not exist; check the path, or run the step that writes it") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise GymQAError(f"{path} cannot be read as text ({error}); check that it is an element list") from error
-
-
 def _read_element(line: str, n_classes: int | None) -> Clip:
     fields = line.split()
     clip_id = fields[0].removesuffix(".mp4")
@@ -197,7 +190,7 @@ def _read_element(line: str, n_classes: int | None) -> Clip:
         return Clip(clip_id, video_id, None)
     label = fields[1]
     if len(fields) > 2 or not (label.isascii() and label.isdigit() and len(label) < 10):
-        raise GymQAError(f"{line.strip()!r} is not `<clip id> <label>`; write the label as one whole number")
+        raise GymQAError(f"{line!r} is not `<clip id> <label>`; write the label as one whole number")
     if n_classes is not None and int(label) >= n_classes:
         raise GymQAError(f"label {label} is out of range; this setting has labels 0 to {n_classes - 1}")
     return Clip(clip_id, video_id, int(label))

@@ -122,6 +122,8 @@ def test_a_list_may_have_blanks_in_its_paths_and_no_class_names(tmp_path: Path) 
     dataset, _ = read_dataset("list", write(tmp_path, LIST))
     assert dataset.classes == ("jump", "turn")
     assert list(dataset.paths.values()) == ["a/my video.mp4", "b.mp4", "c.mp4"]
+    write(tmp_path, {"classes.txt": "jump\u2028and turn\nturn\n"})
+    assert read_dataset("list", tmp_path)[0].classes == ("jump\u2028and turn", "turn")
     (tmp_path / "classes.txt").unlink()
     assert read_dataset("list", tmp_path)[0].classes == ("0", "1")
 

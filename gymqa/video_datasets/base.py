@@ -1,7 +1,6 @@
 """What every reader gives, and the care each takes of lines and paths that others wrote."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -107,23 +106,6 @@ def official_file(root: Path, name: str, *folders: str) -> Path:
         others = "".join(f" nor {folder}/{name}" for folder in folders)
         raise GymQAError(f"{root} holds no {name}{others}; put the data set's official files there")
     return found
-
-
-def read_lines(path: Path) -> Iterator[tuple[str, str]]:
-    """Yield the lines without outer blanks, each with its place `file:line`; empty lines are left out.
-
-    Raises:
-        GymQAError: the file is missing or no text.
-    """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
-        raise GymQAError(f"{path} does not exist; check the path") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise GymQAError(f"{path} cannot be read as text ({error}); take it from the data set again") from error
-    for number, line in enumerate(text.split("\n"), start=1):
-        if line.strip():
-            yield f"{path}:{number}", line.strip()
 
 
 def whole_number(text: str, place: str, what: str) -> int:

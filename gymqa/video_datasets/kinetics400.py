@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gymqa.errors import GymQAError
-from gymqa.video_datasets.base import Side, Source, VideoDataset, official_file, read_lines, whole_number
+from gymqa.text_lines import read_lines
+from gymqa.video_datasets.base import Side, Source, VideoDataset, official_file, whole_number
 
 COLUMNS = ("label", "youtube_id", "time_start", "time_end", "split")
 FOLDERS = ("annotations", "k400_annotations")
