@@ -1,6 +1,8 @@
-"""Worker processes: how many, and what the user is told when the system kills one."""
+"""Worker processes: how many, what the user is told when the system kills one, and that none outlives its parent."""
 
+import multiprocessing
 import os
+import threading
 from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -31,3 +33,16 @@ def deaths_reported(what: str, mend: str) -> Iterator[None]:
         yield
     except BrokenProcessPool as error:
         raise GymQAError(f"a {what} process was killed (too little memory, most likely); {mend}") from error
+
+
+def end_with_parent() -> None:
+    """End this worker process with the one that started it, however that ends; else it would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()

@@ -130,7 +130,7 @@ def test_the_opposite_of_the_opposite_is_the_name_itself(words: list[str]) -> No
         ),
         (
             "Clabel: 10; set: 24; Glabel: 163; (FX) stag jump",
-            "tiny_categories.txt:11: Glabel 163 stands there a second",
+            "tiny_categories.txt:11: Glabel 163 stands there a",
         ),
     ],
 )

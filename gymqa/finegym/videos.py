@@ -202,8 +202,10 @@ def _opens(path: Path) -> bool:
     """Whether a file has a video stream with a first frame."""
     import av
 
+    from gymqa.finegym.cutting import open_video
+
     try:
-        with av.open(str(path)) as container:
+        with open_video(path) as container:
             return next(container.decode(video=0), None) is not None
     except (av.error.FFmpegError, IndexError):
         return False
