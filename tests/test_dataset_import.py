@@ -143,6 +143,18 @@ def test_lists_that_are_the_only_ones_are_never_overwritten(
     assert {path: path.read_bytes() for path in tmp_path.rglob("*.txt")} == before
 
 
+def test_an_import_that_is_stopped_leaves_no_mixture_of_two(
+    folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["dataset", "import", "folders", str(folders), "--out", str(tmp_path), "--fold"]
+    assert cli.main([*words, "ann"]) == 0
+    (tmp_path / "videos.txt").unlink()
+    (tmp_path / "videos.txt").mkdir()  # so that the next import stops there
+    assert cli.main([*words, "bo"]) == 2
+    assert cli.main(["split", str(tmp_path), "--out", str(tmp_path / "s")]) == 2
+    assert "is no FineGym release" in capsys.readouterr().err
+
+
 def test_an_imported_data_set_has_no_settings(
     folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -101,6 +101,15 @@ def test_labels_in_the_unlabelled_file_are_refused(tmp_path: Path) -> None:
         read_splits(tmp_path)
 
 
+@pytest.mark.parametrize(("file", "complaint"), [("unlabelled", "stands twice"), ("val", "has no label")])
+def test_files_of_another_hand_are_checked_too(tmp_path: Path, file: str, complaint: str) -> None:
+    splits = make_splits(clips("a", [10]), clips("b", [1]))
+    splits.write(tmp_path)
+    (tmp_path / f"{file}.txt").write_text(splits.labelled[0].id.replace("a_", "c_" if file == "val" else "a_"))
+    with pytest.raises(GymQAError, match=complaint):
+        read_splits(tmp_path)
+
+
 def test_a_clip_on_both_sides_is_refused() -> None:
     with pytest.raises(GymQAError, match="stands twice"):
         make_splits(clips("a", [3]), clips("a", [1]))
