@@ -1,28 +1,27 @@
-"""FineGym's own files and folder: clip ids, element lists, the annotation JSON, and a release on disk.
+"""FineGym's own files and folder: clip ids, element lists, and a release on disk.
 
-Sources: FineGym (CVPR'20) and its released `*_element.txt`, `finegym_annotation_info.json`.
+Source: FineGym (CVPR'20) and its released `*_element.txt`.
 """
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from gymqa.atomic import read_json, write_text
+from gymqa.atomic import write_text
 from gymqa.errors import GymQAError
 from gymqa.settings import SUB_SETTINGS, restrict
 from gymqa.taxonomy import Taxonomy, read_taxonomy
+from gymqa.text_lines import read_lines
 
-CLIP_ID = re.compile(r"([A-Za-z0-9_-]+)_E_(\d{6})_(\d{6})_A_(\d{4})_(\d{4})", re.ASCII)
+VIDEO_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)  # YouTube's have 11 characters
+CLIP_ID = re.compile(rf"({VIDEO_ID.pattern})_E_(\d{{6}})_(\d{{6}})_A_(\d{{4}})_(\d{{4}})", re.ASCII)
 # Clips of other data sets: what names the clip, and what names the video (or person) it shares with others; both
 # percent-encoded, so that nothing in them can be a path. gymqa.video_datasets makes them.
 OTHER_CLIP_ID = re.compile(r"[A-Za-z0-9_~%-]+@([A-Za-z0-9_~%-]+)", re.ASCII)
 TRAIN_LISTS = ("train_element", "train_element_v1.1", "train_element_v1.0")  # of a setting; the first there counts
 VAL_LIST = "val_element"
-VIDEO_ID = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)  # as in CLIP_ID
-ACTION_ID = re.compile(r"E_(\d{6})_(\d{6})", re.ASCII)
-SUB_ACTION_ID = re.compile(r"A_(\d{4})_(\d{4})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,26 +41,6 @@ class ClipId(NamedTuple):
     event_end: int
     action_start: int
     action_end: int
-
-
-@dataclass(frozen=True, slots=True)
-class SubAction:
-    """One annotated sub-action; `stages` are its (start, end) spans in seconds from the start of the action."""
-
-    clip_id: str
-    stages: tuple[tuple[float, float], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """One annotated routine or vault: `event` is FineGym's event number, `start` and `end` seconds in the video."""
-
-    video_id: str
-    id: str
-    event: int
-    start: float
-    end: float
-    sub_actions: tuple[SubAction, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,15 +157,13 @@ def read_element_list(path: Path, n_classes: int | None = None) -> list[Clip]:
             twice, or a label that is not in [0, n_classes).
     """
     clips: dict[str, Clip] = {}
-    for number, line in enumerate(_lines(path), start=1):
-        if not line.strip():
-            continue
+    for place, line in read_lines(path):
         try:
             clip = _read_element(line, n_classes)
         except GymQAError as error:
-            raise GymQAError(f"{path}:{number}: {error}") from error
+            raise GymQAError(f"{place}: {error}") from error
         if clip.id in clips:
-            raise GymQAError(f"{path}:{number}: clip {clip.id} stands here a second time; remove one of its lines")
+            raise GymQAError(f"{place}: clip {clip.id} stands here a second time; remove one of its lines")
         clips[clip.id] = clip
     if not clips:
         raise GymQAError(f"{path} lists no clip; write one `<clip id> <label>` a line")
@@ -196,33 +173,6 @@ def read_element_list(path: Path, n_classes: int | None = None) -> list[Clip]:
 def write_element_list(path: Path, clips: Iterable[Clip]) -> None:
     """Write one clip a line, `<clip id> <label>`, or the id alone where the label is None; whole or not at all."""
     write_text(path, "".join(clip.id + ("" if clip.label is None else f" {clip.label}") + "\n" for clip in clips))
-
-
-def read_annotations(path: Path) -> list[Action]:
-    """Read `finegym_annotation_info.json`, in the file's order.
-
-    Raises:
-        GymQAError: the file is missing, not JSON, or an entry of it has another shape (the entry is named).
-    """
-    videos = read_json(path)
-    if not isinstance(videos, dict):
-        raise GymQAError(f"{path} is not a FineGym annotation file: an object of videos is expected")
-    actions: list[Action] = []
-    for video_id, entries in videos.items():
-        if VIDEO_ID.fullmatch(video_id) is None:
-            raise GymQAError(f"{path}: {video_id!r} is no video id (letters, digits, - and _); correct the entry")
-        if not isinstance(entries, dict):
-            raise GymQAError(
-                f"{path}: video {video_id} holds no object of actions (E_xxxxxx_yyyyyy); correct the entry"
-            )
-        for action_id, entry in entries.items():
-            try:
-                actions.append(_read_action(video_id, action_id, entry))
-            except (KeyError, TypeError, ValueError, AttributeError) as error:
-                raise GymQAError(
-                    f"{path}: action {action_id} of video {video_id} is wrong ({error!r}); correct the entry"
-                ) from error
-    return actions
 
 
 def annotations_folder(root: Path) -> Path:
@@ -239,7 +189,7 @@ def open_release(root: Path, setting: str | None = None) -> Release:
     one of them.
 
     Raises:
-        GymQAError: no annotations there, or several settings to choose from and none chosen.
+        GymQAError: no annotations there, no such setting, or several to choose from and none chosen.
     """
     folder = annotations_folder(root)
     found = sorted(path.name.removesuffix("_categories.txt") for path in folder.glob("*_categories.txt"))
@@ -248,7 +198,10 @@ def open_release(root: Path, setting: str | None = None) -> Release:
         base = SUB_SETTINGS[inner].base
         whole = read_taxonomy(folder, base if base in found else _only_setting(root, found))
         return Release(root, restrict(whole, inner), whole)
-    taxonomy = read_taxonomy(folder, setting or _only_setting(root, found))
+    if setting is not None and found and setting not in found:
+        own = ", ".join(name for name in found if name != "set")
+        raise GymQAError(f"{root} has no setting {setting!r}; choose {own}, or one of `gymqa list settings`")
+    taxonomy = read_taxonomy(folder, setting if setting in found else _only_setting(root, found))
     return Release(root, taxonomy, taxonomy)
 
 
@@ -264,15 +217,6 @@ def _only_setting(root: Path, found: list[str]) -> str:
     return choices[0]
 
 
-def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError as error:
-        raise GymQAError(f"{path} does not exist; check the path, or run the step that writes it") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise GymQAError(f"{path} cannot be read as text ({error}); check that it is an element list") from error
-
-
 def _read_element(line: str, n_classes: int | None) -> Clip:
     fields = line.split()
     clip_id = fields[0].removesuffix(".mp4")
@@ -281,30 +225,7 @@ def _read_element(line: str, n_classes: int | None) -> Clip:
         return Clip(clip_id, video_id, None)
     label = fields[1]
     if len(fields) > 2 or not (label.isascii() and label.isdigit() and len(label) < 10):
-        raise GymQAError(f"{line.strip()!r} is not `<clip id> <label>`; write the label as one whole number")
+        raise GymQAError(f"{line!r} is not `<clip id> <label>`; write the label as one whole number")
     if n_classes is not None and int(label) >= n_classes:
         raise GymQAError(f"label {label} is out of range; this setting has labels 0 to {n_classes - 1}")
     return Clip(clip_id, video_id, int(label))
-
-
-def _read_action(video_id: str, action_id: str, entry: dict[str, Any]) -> Action:
-    if ACTION_ID.fullmatch(action_id) is None:
-        raise ValueError(f"{action_id!r} is not E_xxxxxx_yyyyyy")
-    ((start, end),) = _spans(entry["timestamps"])
-    sub_actions = []
-    for segment_id, segment in (entry["segments"] or {}).items():  # an action without sub-actions has null there
-        if SUB_ACTION_ID.fullmatch(segment_id) is None:
-            raise ValueError(f"{segment_id!r} is not A_zzzz_wwww")
-        stages = _spans(segment["timestamps"])
-        if len(stages) != segment["stages"]:
-            raise ValueError(f"{segment_id} says {segment['stages']} stages and gives {len(stages)}")
-        sub_actions.append(SubAction(f"{video_id}_{action_id}_{segment_id}", stages))
-    return Action(video_id, action_id, int(entry["event"]), start, end, tuple(sub_actions))
-
-
-def _spans(timestamps: list[list[float]]) -> tuple[tuple[float, float], ...]:
-    spans = tuple((float(start), float(end)) for start, end in timestamps)
-    for start, end in spans:
-        if not 0 <= start <= end:
-            raise ValueError(f"the span {start} to {end} s does not run forward")
-    return spans

@@ -3,7 +3,7 @@
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -53,17 +53,21 @@ def write_json(target: Path, value: Any) -> None:
     write_text(target, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path, make_object: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Any:
     """Read a JSON file.
+
+    Args:
+        path: the file.
+        make_object: from an object's keys and values, as they stand there, to what is given for it; else a dictionary.
 
     Raises:
         GymQAError: the file is missing, or is not JSON (the line and column are named).
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=make_object)
     except FileNotFoundError as error:
         raise GymQAError(f"{path} does not exist; check the path, or run the step that writes it") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # no JSON or no text; numbers of too many digits; too deep
         raise GymQAError(f"{path} is not valid JSON ({error}); remove it and run its step again") from error
     except OSError as error:
         raise GymQAError(f"{path} cannot be read: {error.strerror or error}") from error

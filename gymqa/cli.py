@@ -1,6 +1,7 @@
 """`gymqa COMMAND …`: finds the command, imports it only then, and turns wrong input into one sentence."""
 
 import difflib
+import errno
 import importlib
 import os
 import sys
@@ -30,6 +31,13 @@ COMMANDS = {
     "export": "write questions for other harnesses: lmms-eval, VLMEvalKit",
     "finegym": "get FineGym's annotations and raw videos, and cut the clips out of them",
     "list": "show the names that options take: recognizers, algorithms, benchmarks, …",
+}
+
+# What the system refuses wherever a file is touched, and the mend; nothing of it is a defect of ours.
+REFUSALS = {
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "see to it that you may read it, or write there"),
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "make room, and the same command goes on"),
+    errno.ENAMETOOLONG: "choose a shorter name",
 }
 
 
@@ -128,6 +136,8 @@ def _verdict(error: BaseException) -> tuple[int, str]:
         return 2, str(error)
     if isinstance(error, KeyboardInterrupt):
         return 130, "stopped; the same command goes on from here"
+    if isinstance(error, OSError) and error.errno in REFUSALS:
+        return 2, f"{error.filename or 'a file'}: {error.strerror}; {REFUSALS[error.errno]}"
     return 1, f"unexpected {type(error).__name__}: {error}; add --debug to see where, and please report it"
 
 

@@ -3,14 +3,15 @@
 Source: FineGym (CVPR'20), section 3.2, and its released `finegym_glabel_to_Qtree.json`.
 """
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gymqa.atomic import read_json
 from gymqa.errors import GymQAError
+from gymqa.json_objects import JsonObject, place_of
 
 TREE_FILES = ("glabel_to_Qtree.json", "finegym_glabel_to_Qtree.json")
 NEAR = 6
@@ -42,21 +43,17 @@ def read_decision_trees(path: Path) -> dict[int, DecisionTree]:
         GymQAError: the file is missing or no such file, or an entry (named as file:line) lacks `questions`, `BTcode`
             or `code`, `BTcode` is not one 0 or 1 a question, or its label is no number or stands there twice.
     """
-    text = _text(path)
-    try:
-        entries = json.loads(text, object_pairs_hook=_Entries)
-    except (ValueError, RecursionError) as error:
-        raise GymQAError(f"{path} is not valid JSON ({error}); take the decision trees from FineGym again") from error
-    if not isinstance(entries, _Entries):
+    entries = read_json(path, JsonObject)
+    if not isinstance(entries, JsonObject):
         raise GymQAError(f"{path} is no decision-tree file: an object of global labels is expected")
     trees: dict[int, DecisionTree] = {}
-    for label, entry in entries:
+    for label, entry in entries.items():
         try:
             tree = _read_tree(label, entry)
-            if tree.glabel in trees:
+            if label in entries.twice or tree.glabel in trees:
                 raise ValueError("it stands there a second time")
         except (KeyError, TypeError, ValueError) as error:
-            place = _place(path, text, label, again=label.isdecimal() and int(label[:9]) in trees)
+            place = place_of(path, label, again=label in entries.twice)
             raise GymQAError(
                 f"{place}: the decision tree of label {label!r} is wrong ({error!r}); correct it"
             ) from error
@@ -75,13 +72,8 @@ def deciding(first: Sequence[Attribute], second: Sequence[Attribute]) -> str | N
     return parting[0] if len(parting) == 1 and alone <= NEAR else None
 
 
-class _Entries(list[tuple[str, Any]]):
-    """A JSON object as the pairs it is written in, so that a key that stands there twice is seen."""
-
-
 def _read_tree(label: str, entry: Any) -> DecisionTree:
-    fields = dict(entry) if isinstance(entry, _Entries) else {}
-    questions, code = fields["questions"], fields["BTcode"]
+    questions, code = entry["questions"], entry["BTcode"]
     if not re.fullmatch(r"\d{1,9}", label, re.ASCII):
         raise ValueError("a label is a whole number")
     if len(questions) != len(code) or set(code) - {"0", "1"}:
@@ -89,19 +81,4 @@ def _read_tree(label: str, entry: Any) -> DecisionTree:
     if not isinstance(questions, list) or not all(isinstance(text, str) and text.strip() for text in questions):
         raise ValueError("questions are a list of texts")
     decisions = (Attribute(" ".join(text.split()), bit == "1") for text, bit in zip(questions, code, strict=True))
-    return DecisionTree(int(label), tuple(decisions), str(fields["code"]))
-
-
-def _place(path: Path, text: str, label: str, again: bool) -> str:
-    """`file:line` of an entry's key, of its last one where it stands there `again`; the file where it is not found."""
-    found = [match.start() for match in re.finditer(re.escape(json.dumps(label)) + r"\s*:", text)]
-    return f"{path}:{text.count(chr(10), 0, found[-1 if again else 0]) + 1}" if found else str(path)
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise GymQAError(f"{path} does not exist; check the annotations folder") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise GymQAError(f"{path} cannot be read as text ({error}); check that it is a decision-tree file") from error
+    return DecisionTree(int(label), tuple(decisions), str(entry["code"]))

@@ -40,8 +40,11 @@ class Splits:
         return sorted(seen & {clip.video_id for clip in self.val})
 
     def write(self, folder: Path) -> None:
-        """Write labelled.txt, val.txt and, if any, test.txt; unlabelled.txt with ids only; splits.json, the report."""
-        write_element_list(folder / LABELLED, self.labelled)
+        """Write labelled.txt, val.txt and, if any, test.txt; unlabelled.txt with ids only; splits.json, the report.
+
+        labelled.txt is written last: without it the folder holds no splits, rather than a part of two.
+        """
+        (folder / LABELLED).unlink(missing_ok=True)
         write_element_list(folder / UNLABELLED, self.unlabelled)
         write_element_list(folder / VAL, self.val)
         if self.test:
@@ -49,6 +52,7 @@ class Splits:
         else:
             (folder / TEST).unlink(missing_ok=True)  # of other splits that were here before
         write_json(folder / REPORT, self.report())
+        write_element_list(folder / LABELLED, self.labelled)
 
     def report(self) -> dict[str, object]:
         """Counts of clips, and what the sides share."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from gymqa.decision_trees import TREE_FILES, Attribute, deciding, read_decision_trees
 from gymqa.errors import GymQAError
+from gymqa.text_lines import read_lines
 
 EVENTS = ("VT", "FX", "BB", "UB")
 SET_LINE = re.compile(r"set:\s*(\d{1,9});\s*(\S+)", re.ASCII)
@@ -176,7 +177,7 @@ def read_taxonomy(annotations: Path, setting: str) -> Taxonomy:
     path = annotations / f"{setting}_categories.txt"
     elements: list[Element] = []
     seen: set[int | tuple[int, str]] = set()
-    for place, line in _lines(path):
+    for place, line in read_lines(path):
         label, set_id, glabel, event, name = _read_element(line, place)
         if label != len(elements):
             raise GymQAError(f"{place}: label {label} where {len(elements)} is next; labels count up from 0")
@@ -198,7 +199,7 @@ def read_taxonomy(annotations: Path, setting: str) -> Taxonomy:
 
 def _read_sets(path: Path) -> dict[int, Set]:
     sets = {}
-    for place, line in _lines(path):
+    for place, line in read_lines(path):
         match = SET_LINE.fullmatch(line)
         if match is None:
             raise GymQAError(f"{place}: {line!r} is not `set: <id>; <name>`")
@@ -234,17 +235,6 @@ def _with_display_names(elements: list[Element], sets: dict[int, Set]) -> tuple[
             raise GymQAError(f"set {element.set_id} has two elements {element.name!r}; give them names that differ")
         named[shown] = replace(element, display_name=shown)
     return tuple(named.values())
-
-
-def _lines(path: Path) -> list[tuple[str, str]]:
-    """The file's lines without outer blanks, each with its place `file:line`; empty lines are left out."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError as error:
-        raise GymQAError(f"{path} does not exist; check the annotations folder and the setting's name") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise GymQAError(f"{path} cannot be read as text ({error}); check that it is a category list") from error
-    return [(f"{path}:{number}", line.strip()) for number, line in enumerate(lines, start=1) if line.strip()]
 
 
 def _group(elements: tuple[Element, ...], by: str) -> dict[Any, list[Element]]:

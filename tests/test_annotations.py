@@ -1,9 +1,7 @@
 """FineGym's clip ids, element lists, annotation JSON and folder: read right, and wrong ones named."""
 
-import json
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,7 +12,6 @@ from gymqa.annotations import (
     ClipId,
     open_release,
     parse_clip_id,
-    read_annotations,
     read_element_list,
     write_element_list,
 )
@@ -92,41 +89,6 @@ def test_a_list_that_is_missing_empty_or_binary_is_refused(tmp_path: Path) -> No
             read_element_list(tmp_path / f"{name}.txt")
 
 
-def annotation_file(folder: Path, segments: Any, timestamps: Any = ((10.5, 20.25),)) -> Path:
-    path = folder / "finegym_annotation_info.json"
-    action = {"event": 4, "timestamps": timestamps, "segments": segments}
-    path.write_text(json.dumps({"vid": {"E_000010_000020": action}}))
-    return path
-
-
-def test_actions_hold_their_sub_actions_with_stages(tmp_path: Path) -> None:
-    segments = {"A_0003_0005": {"stages": 2, "timestamps": [[3.1, 4.0], [4.0, 5.2]]}}
-    (action,) = read_annotations(annotation_file(tmp_path, segments))
-    assert (action.video_id, action.event, action.start, action.end) == ("vid", 4, 10.5, 20.25)
-    assert action.sub_actions[0].clip_id == "vid_E_000010_000020_A_0003_0005"
-    assert action.sub_actions[0].stages == ((3.1, 4.0), (4.0, 5.2))
-
-
-def test_an_action_may_have_no_sub_actions(tmp_path: Path) -> None:
-    assert read_annotations(annotation_file(tmp_path, None))[0].sub_actions == ()
-
-
-@pytest.mark.parametrize(
-    ("segments", "timestamps"),
-    [
-        ({"A_0003_0005": {"stages": 3, "timestamps": [[3.1, 4.0]]}}, [[10, 20]]),
-        ({"A_0003_0005": {"timestamps": [[3.1, 4.0]]}}, [[10, 20]]),
-        ({"../A_0003_0005": {"stages": 1, "timestamps": [[3.1, 4.0]]}}, [[10, 20]]),
-        ({"A_0003_0005": {"stages": 1, "timestamps": [[5.0, 4.0]]}}, [[10, 20]]),
-        (None, [10, 20]),
-        ([1], [[10, 20]]),
-    ],
-)
-def test_a_wrong_action_is_named(tmp_path: Path, segments: Any, timestamps: Any) -> None:
-    with pytest.raises(GymQAError, match="action E_000010_000020 of video vid is wrong"):
-        read_annotations(annotation_file(tmp_path, segments, timestamps))
-
-
 def release(root: Path, settings: tuple[str, ...]) -> Path:
     folder = root / "annotations"
     folder.mkdir()
@@ -151,9 +113,43 @@ def test_a_release_with_two_settings_asks_which(tmp_path: Path) -> None:
     assert open_release(tmp_path, "gym99").taxonomy.setting == "gym99"
 
 
+@pytest.mark.parametrize("setting", ["gym288", "../gym99", ""])
+def test_a_setting_that_the_release_does_not_have_is_refused(tmp_path: Path, setting: str) -> None:
+    with pytest.raises(GymQAError, match=f"has no setting '{setting}'; choose gym530, gym99, or one of"):
+        open_release(release(tmp_path, ("gym99", "gym530")), setting)
+
+
 def test_a_folder_that_is_no_release_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(GymQAError, match="is no FineGym release"):
-        open_release(tmp_path)
+    for setting in (None, "gym99"):
+        with pytest.raises(GymQAError, match="is no FineGym release"):
+            open_release(tmp_path, setting)
+
+
+def test_a_byte_order_mark_and_lines_of_any_system_do_no_harm(tmp_path: Path) -> None:
+    other = CLIP.replace("0003", "0001")
+    (tmp_path / "list.txt").write_bytes(f"\ufeff{CLIP}\t1\r\n{other} 2\r\nbad\x0bline 3".encode())
+    with pytest.raises(GymQAError, match=r"list.txt:3: .bad. is no clip id"):
+        read_element_list(tmp_path / "list.txt")
+
+
+words = st.sampled_from(
+    [CLIP, f"{CLIP}.mp4", "CLIP@VIDEO", "1", "98", "99", "-1", " ", "\t", "\n", "\r\n", "\ufeff", "é", "/"]
+)
+
+
+@given(st.lists(words, max_size=12).map("".join) | st.text(max_size=60), st.none() | st.just(99))
+def test_any_list_is_read_or_refused_with_its_place(
+    tmp_path_factory: pytest.TempPathFactory, text: str, n_classes: int | None
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "any_list.txt"
+    path.write_bytes(text.encode("utf-8", "surrogatepass"))
+    try:
+        clips = read_element_list(path, n_classes)
+    except GymQAError as error:
+        assert str(error).startswith(str(path))
+        return
+    assert len({clip.id for clip in clips}) == len(clips)
+    assert all(clip.label is None or 0 <= clip.label < (n_classes or 10**9) for clip in clips)
 
 
 @needs_finegym

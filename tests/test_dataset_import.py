@@ -128,6 +128,33 @@ def test_a_folder_without_frames_or_with_a_broken_one_is_named(tmp_path: Path) -
         decode(tmp_path)
 
 
+def test_lists_that_are_the_only_ones_are_never_overwritten(
+    folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lists = tmp_path / "lists"
+    assert cli.main(["dataset", "import", "folders", str(folders), "--fold", "ann", "--out", str(lists)]) == 0
+    (tmp_path / "train.txt").write_text("a.mp4 0\n")
+    (tmp_path / "val.txt").write_text("b.mp4 0\n")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.txt")}
+    assert cli.main(["split", str(lists), "--out", str(lists)]) == 2
+    assert "lists is an imported data set, whose lists would be lost" in capsys.readouterr().err
+    assert cli.main(["dataset", "import", "list", str(tmp_path), "--out", str(lists / "..")]) == 2
+    assert "holds the official files, which would be lost" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.txt")} == before
+
+
+def test_an_import_that_is_stopped_leaves_no_mixture_of_two(
+    folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["dataset", "import", "folders", str(folders), "--out", str(tmp_path), "--fold"]
+    assert cli.main([*words, "ann"]) == 0
+    (tmp_path / "videos.txt").unlink()
+    (tmp_path / "videos.txt").mkdir()  # so that the next import stops there
+    assert cli.main([*words, "bo"]) == 2
+    assert cli.main(["split", str(tmp_path), "--out", str(tmp_path / "s")]) == 2
+    assert "is no FineGym release" in capsys.readouterr().err
+
+
 def test_an_imported_data_set_has_no_settings(
     folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,19 +2,23 @@
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 
 from gymqa.cli import main
 from gymqa.errors import GymQAError
+from gymqa.finegym import download
 from gymqa.finegym.download import Patience, download_annotations
 from gymqa.finegym.files import FILES, AnnotationFile, problem
-from tests.loopback_server import Site, serve
+from tests.loopback_server import Site, listening, serve
 
 QUICK = Patience(attempts=3, wait=0.01, timeout=5)
 TEXT = b"".join(b"clip%05d 1\n" % number for number in range(100_000))  # 1.1 MB, several chunks
@@ -158,6 +162,68 @@ def test_a_killed_download_goes_on_with_the_same_command(site: Site, tmp_path: P
     download_annotations(tmp_path, site.url, [LIST], QUICK)
     assert site.requests[-1] == ("/list.txt", "bytes=200000-")
     assert (tmp_path / "annotations" / "list.txt").read_bytes() == TEXT
+
+
+def test_an_answer_without_an_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(download, "LARGEST", 1 << 20)
+
+    class Endless(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            with suppress(OSError):
+                while True:
+                    self.wfile.write(b"x" * (1 << 16))
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Keep the tests' output quiet."""
+
+    with listening(Endless) as url:
+        report = download_annotations(tmp_path, url, [known("short.txt", b"x"), INFO], QUICK)
+    ends = [int(re.findall(r"does not end after (\d+) bytes", reason)[0]) for reason in report.refused.values()]
+    assert 1 < ends[0] < 1 << 20 < ends[1]
+    assert names(tmp_path / "annotations") == []
+
+
+def test_a_server_that_gives_more_and_less_in_turn_is_given_up(tmp_path: Path) -> None:
+    requests = []
+
+    class Fickle(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            requests.append(self.path)
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(TEXT)))
+            self.end_headers()
+            self.wfile.write(TEXT[: 2000 if len(requests) % 2 else 1000])
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Keep the tests' output quiet."""
+
+    with listening(Fickle) as url, pytest.raises(GymQAError, match="broke off 3 times"):
+        download_annotations(tmp_path, url, [LIST], QUICK)
+    assert len(requests) == 3
+
+
+@pytest.mark.parametrize("wrong", ["ftp://host/x", "http://", "http://[", "http://a b/", "http://host:99999", "host/x"])
+def test_what_is_no_address_is_refused_at_once(tmp_path: Path, wrong: str) -> None:
+    with pytest.raises(GymQAError, match="is no address of a server"):
+        download_annotations(tmp_path, wrong, [LIST], QUICK)
+
+
+def test_nothing_is_brought_beside_a_file_of_ones_own(
+    site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "annotations"
+    (folder / "list.txt").mkdir(parents=True)
+    (folder / "gym530_categories.txt").write_text("of GymSim")
+    before = names(folder)
+    assert main(["finegym", "download", "--out", str(tmp_path), "--base_url", site.url]) == 2
+    assert "not FineGym's: gym530_categories.txt" in capsys.readouterr().out
+    there = known("list.txt", TEXT)
+    same_size = AnnotationFile("list.txt", (folder / "list.txt").stat().st_size, there.sha256)
+    report = download_annotations(tmp_path, site.url, [INFO, same_size], QUICK)
+    assert report.wrong == {"list.txt": "it cannot be read: Is a directory"} and not report.downloaded
+    assert names(folder) == before and not site.requests
 
 
 def test_the_command_refuses_a_folder_of_other_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,7 +14,7 @@ import av
 import numpy as np
 import pytest
 
-from gymqa.annotations import read_annotations
+from gymqa.actions import read_annotations
 from gymqa.atomic import read_json, write_json, write_text
 from gymqa.cli import main
 from gymqa.errors import GymQAError
@@ -109,6 +109,17 @@ def test_clips_beyond_the_end_or_in_a_broken_video_are_named(long_video: Path, t
     (tmp_path / "noise.mp4").write_bytes(b"noise" * 500)
     assert "noise.mp4 does not decode" in str(cut_all(tmp_path / "noise.mp4", spans, tmp_path)["inside"])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["inside.mp4", "noise.mp4"]
+
+
+def test_an_unknown_codec_costs_a_videos_clips_and_a_damaged_title_nothing(long_video: Path, tmp_path: Path) -> None:
+    raw = long_video.read_bytes()
+    sample = raw.rindex(b"avc1")
+    (tmp_path / "codec.mp4").write_bytes(raw[:sample] + b"none" + raw[sample + 4 :])
+    (result,) = cut_all(tmp_path / "codec.mp4", [Span("clip", 1.0, 2.0)], tmp_path).values()
+    assert isinstance(result, Failed) and "codec.mp4 does not decode after 0.00 s" in result.reason
+    (tmp_path / "title.mp4").write_bytes(raw.replace(b"VideoHandler", b"\xffideoHandler"))
+    assert isinstance(cut_all(tmp_path / "title.mp4", [Span("clip", 1.0, 2.0)], tmp_path)["clip"], Made)
+    assert numbers(tmp_path / "clip.mp4") == list(range(25, 50))
 
 
 def test_a_clip_over_a_hole_in_the_raw_video_is_not_made(tmp_path: Path) -> None:
@@ -266,8 +277,15 @@ def test_a_killed_run_leaves_no_broken_clip_and_goes_on(folder: Path, kill: sign
     while not list(out.glob("abc*.mp4")):
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.005)
-    os.killpg(process.pid, kill)
-    _, printed = process.communicate()
+    if kill == signal.SIGKILL:
+        process.kill()  # the parent only, as the system does it when memory runs out
+    else:
+        os.killpg(process.pid, kill)
+    try:
+        _, printed = process.communicate(timeout=60)  # the pipe closes with its last holder: no worker stays behind
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        raise
     assert process.returncode == (-9 if kill == signal.SIGKILL else 130) and b"Traceback" not in printed
     before = {path.name: path.stat().st_mtime_ns for path in out.glob("abc*.mp4")}
     assert 0 < len(before) < 108
@@ -285,3 +303,5 @@ def test_the_command_counts_what_was_not_made(folder: Path, capsys: pytest.Captu
     assert "not made: 9 clips: raw video abcdefghij2 is missing" in printed
     assert main(["finegym", "trim", str(folder / "videos")]) == 2
     assert "gymqa finegym download" in capsys.readouterr().err
+    assert main(["finegym", "trim", str(folder), "--workers", "-1", "--out", str(folder / "none")]) == 2
+    assert "-1 workers can do nothing" in capsys.readouterr().err and not (folder / "none").exists()

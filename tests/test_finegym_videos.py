@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gymqa.atomic import read_json
+from gymqa.atomic import read_json, write_json
 from gymqa.cli import main
 from gymqa.errors import GymQAError
 from gymqa.finegym.videos import Coverage, Source, fetch_videos, find_raw_video
@@ -122,15 +122,35 @@ def test_an_id_that_could_lead_elsewhere_is_refused(tmp_path: Path, wrong: str) 
         fetch_videos(tmp_path, [wrong])
 
 
-@pytest.mark.parametrize("wrong", ["https://example.org/videos", "file:///{id}"])
+@pytest.mark.parametrize(
+    "wrong", ["https://example.org/videos", "file:///{id}", "http://[{id}", "https://a b/{id}", "http://h:99999/{id}"]
+)
 def test_an_address_without_an_id_or_of_no_server_is_refused(wrong: str) -> None:
     with pytest.raises(GymQAError, match="no address of videos"):
         Source(wrong)
 
 
-def test_a_rate_that_is_none_is_refused(site: Site, tmp_path: Path) -> None:
+def test_a_rate_or_a_format_that_is_none_is_refused(site: Site, tmp_path: Path) -> None:
     with pytest.raises(GymQAError, match="limit_rate"):
         fetch_videos(tmp_path, ["alive_00001"], source(site, limit_rate="fast"))
+    with pytest.raises(GymQAError, match="--format does not take"):
+        fetch_videos(tmp_path, ["alive_00001"], Source(f"{site.url}/raw/{{id}}.mp4", format="[[["))
+
+
+def test_a_format_that_a_video_lacks_makes_it_no_dead_one(site: Site, tmp_path: Path) -> None:
+    picky = Source(f"{site.url}/raw/{{id}}.mp4", format="best[height<=1]")
+    (entry,) = fetch_videos(tmp_path, ["alive_00001"], picky)
+    assert entry.state == "failed" and "Requested format is not available" in entry.reason
+    assert fetch_videos(tmp_path, ["alive_00001"], source(site))[0].state == "downloaded"
+
+
+@pytest.mark.parametrize(
+    "videos", [7, [7], [{"id": "a"}], [{"id": 7, "state": "dead"}], [{"id": "a", "state": ["dead"]}], {"id": "dead"}]
+)
+def test_a_report_of_another_kind_is_refused(tmp_path: Path, videos: object) -> None:
+    write_json(tmp_path / "report.json", {"videos": videos})
+    with pytest.raises(GymQAError, match=r"report.json is no coverage report"):
+        fetch_videos(tmp_path, ["alive_00001"], None, tmp_path / "report.json")
 
 
 def test_without_yt_dlp_one_sentence_says_how_to_get_it(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gymqa.annotations import open_release, read_annotations, read_element_list
+from gymqa.actions import read_annotations
+from gymqa.annotations import open_release, read_element_list
 from gymqa.atomic import read_json
 from gymqa.errors import GymQAError
 from gymqa.finegym.trim import trim

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gymqa.errors import GymQAError
-from gymqa.video_datasets.restricted_pickle import load_plain
+from gymqa.video_datasets.restricted_pickle import LARGEST, load_plain
 
 plain = st.recursive(
     st.none()
@@ -113,6 +113,10 @@ ATTACKS = {
         "type made of others",
     ),
     "too few bytes": (pickle.dumps(np.arange(9), 2).replace(b"K\t\x85", b"K\x63\x85"), "for an array of 99 values"),
+    "an array of no data type": (
+        b"cnumpy.core.multiarray\n_reconstruct\n)R(I1\n)NI00\nX\x01\x00\x00\x00atb.", "has an array of no data type"
+    ),
+    "a scalar of no data type": (b"cnumpy.core.multiarray\nscalar\n(NNtR.", "has a scalar of no data type"),
     "a name as a value": (b"\x80\x02]cnumpy\ndtype\na.", "holds a function or a data type as a value"),
     "a changed name": (b"\x80\x02cnumpy\ndtype\n}X\x01\x00\x00\x00aK\x01sb.", r"changes numpy\.dtype"),
     "a call of ndarray": (b"\x80\x02cnumpy\nndarray\n(K\x02tR.", r"calls numpy\.ndarray"),
@@ -149,9 +153,13 @@ def test_a_damaged_pickle_is_refused(data: bytes) -> None:
         load(data)
 
 
-def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+def test_a_missing_or_a_huge_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(GymQAError, match="cannot be read"):
         load_plain(tmp_path / "absent.pkl")
+    with (tmp_path / "huge.pkl").open("wb") as file:
+        file.truncate(LARGEST + 1)  # takes no room on the disk
+    with pytest.raises(GymQAError, match="has more than 256 MiB"):
+        load_plain(tmp_path / "huge.pkl")
 
 
 ops = st.sampled_from(

@@ -67,6 +67,17 @@ def test_splits_read_back_and_the_unlabelled_file_holds_ids_only(tmp_path: Path)
     assert all(" " not in line for line in (tmp_path / "unlabelled.txt").read_text().splitlines())
 
 
+def test_a_write_that_is_stopped_leaves_no_mixture_of_two_splits(tmp_path: Path) -> None:
+    make_splits(clips("a", [10]), clips("b", [2])).write(tmp_path)
+    (tmp_path / "val.txt").unlink()
+    (tmp_path / "val.txt").mkdir()  # so that the write stops there
+    with pytest.raises(GymQAError, match=r"val.txt: it is a folder"):
+        make_splits(clips("c", [10]), clips("b", [2])).write(tmp_path)
+    (tmp_path / "val.txt").rmdir()
+    with pytest.raises(GymQAError, match=r"labelled.txt does not exist"):
+        read_splits(tmp_path)
+
+
 def test_everything_labelled_reads_back_too(tmp_path: Path) -> None:
     splits = make_splits(clips("a", [3]), clips("b", [1]), 1.0)
     splits.write(tmp_path)
@@ -87,6 +98,15 @@ def test_labels_in_the_unlabelled_file_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "unlabelled.txt"
     path.write_text(path.read_text().replace("\n", " 0\n", 1))
     with pytest.raises(GymQAError, match=r"unlabelled.txt gives clip a_E.* a label"):
+        read_splits(tmp_path)
+
+
+@pytest.mark.parametrize(("file", "complaint"), [("unlabelled", "stands twice"), ("val", "has no label")])
+def test_files_of_another_hand_are_checked_too(tmp_path: Path, file: str, complaint: str) -> None:
+    splits = make_splits(clips("a", [10]), clips("b", [1]))
+    splits.write(tmp_path)
+    (tmp_path / f"{file}.txt").write_text(splits.labelled[0].id.replace("a_", "c_" if file == "val" else "a_"))
+    with pytest.raises(GymQAError, match=complaint):
         read_splits(tmp_path)
 
 

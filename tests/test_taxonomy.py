@@ -128,6 +128,10 @@ def test_the_opposite_of_the_opposite_is_the_name_itself(words: list[str]) -> No
             "Clabel: 10; set: 24; Glabel: 163; (FX) salto forward tucked",
             "set 24 has two elements 'salto forward tucked'",
         ),
+        (
+            "Clabel: 10; set: 24; Glabel: 163; (FX) stag jump",
+            "tiny_categories.txt:11: Glabel 163 stands there a",
+        ),
     ],
 )
 def test_a_wrong_line_is_named(tmp_path: Path, line: str, complaint: str) -> None:
@@ -138,8 +142,36 @@ def test_a_wrong_line_is_named(tmp_path: Path, line: str, complaint: str) -> Non
 def test_a_wrong_set_or_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(GymQAError, match=r"other_categories.txt does not exist"):
         read_taxonomy(write_annotations(tmp_path), "other")
-    with pytest.raises(GymQAError, match=r"set_categories.txt:1: 'sets 1' is not"):
-        read_taxonomy(write_annotations(tmp_path, sets="sets 1"), "tiny")
+    for sets, complaint in (
+        ("sets 1", "set_categories.txt:1: 'sets 1' is not"),
+        (SETS + "set: 1; vault", "set_categories.txt:7: set 1 stands there a second time"),
+        ("\nset: 1; XX_jump", "set_categories.txt:2: XX_jump names no event"),
+    ):
+        with pytest.raises(GymQAError, match=complaint):
+            read_taxonomy(write_annotations(tmp_path, sets=sets), "tiny")
+    with pytest.raises(GymQAError, match=r"tiny_categories.txt lists no element"):
+        read_taxonomy(write_annotations(tmp_path, "\n"), "tiny")
+
+
+lines = st.lists(
+    st.sampled_from([*ELEMENTS.splitlines(), *SETS.splitlines(), "Glabel: 7; set: 1; (VT) x"]) | st.text(max_size=20),
+    max_size=8,
+).map("\n".join)
+
+
+@given(lines | st.just(ELEMENTS), lines | st.just(SETS))
+def test_any_category_lists_are_read_or_refused_with_a_sentence(
+    tmp_path_factory: pytest.TempPathFactory, elements: str, sets: str
+) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    try:
+        taxonomy = read_taxonomy(write_annotations(folder, elements, sets), "tiny")
+    except GymQAError as error:
+        assert str(folder) in str(error)
+        return
+    assert [element.label for element in taxonomy.elements] == list(range(len(taxonomy)))
+    assert len({element.display_name for element in taxonomy.elements}) == len(taxonomy)
+    assert {element.set_id for element in taxonomy.elements} <= {group.id for group in taxonomy.sets}
 
 
 @needs_finegym

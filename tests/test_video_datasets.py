@@ -1,6 +1,7 @@
 """Other data sets: their official files give clips, classes and sides; wrong lines are named, paths stay inside."""
 
 import json
+import pickle
 import tempfile
 from pathlib import Path
 
@@ -122,6 +123,8 @@ def test_a_list_may_have_blanks_in_its_paths_and_no_class_names(tmp_path: Path) 
     dataset, _ = read_dataset("list", write(tmp_path, LIST))
     assert dataset.classes == ("jump", "turn")
     assert list(dataset.paths.values()) == ["a/my video.mp4", "b.mp4", "c.mp4"]
+    write(tmp_path, {"classes.txt": "jump\u2028and turn\nturn\n"})
+    assert read_dataset("list", tmp_path)[0].classes == ("jump\u2028and turn", "turn")
     (tmp_path / "classes.txt").unlink()
     assert read_dataset("list", tmp_path)[0].classes == ("0", "1")
 
@@ -150,10 +153,54 @@ def test_finediving_has_its_52_dives_and_its_own_sides(shared: Path) -> None:
     assert (dataset.classes[dive.label or 0], dive.video_id) == ("5253b", "01")
 
 
+def finediving(codes: object, train: object, test: object) -> VideoDataset:
+    files = {"FineDiving_fine-grained_annotation.pkl": codes, "train_split.pkl": train, "test_split.pkl": test}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, value in files.items():
+            (Path(folder) / name).write_bytes(pickle.dumps(value))
+        return read_dataset("finediving", Path(folder))[0]
+
+
+def billion() -> list[object]:
+    """A list that is small in memory and endless in print."""
+    value: list[object] = ["lol"]
+    for _ in range(40):
+        value = [value, value]
+    return value
+
+
+DIVES = {("a", 1): {"action_type": "107b"}, ("a", 2): {"action_type": "5253b"}}
+
+
+@pytest.mark.parametrize(
+    ("codes", "train", "complaint"),
+    [
+        (DIVES, [("a", 1), billion()], r"train_split.pkl: entry 2 is no \(competition, number\)"),
+        (DIVES, [("a", 10**5000)], "train_split.pkl: entry 1 is no"),
+        (DIVES, ["x" * 10**6], "train_split.pkl: entry 1 is no"),
+        (DIVES, [("x" * 10**6, 1)], "train_split.pkl: entry 1 is no"),
+        (DIVES, [("../a", 1)], "train_split.pkl: entry 1 is no"),
+        (DIVES, [("b", 1)], r"train_split.pkl: .*annotation.pkl has no dive \('b', 1\)"),
+        (DIVES, {("a", 1)}, "train_split.pkl holds no list of dives"),
+        ({("a", -1): DIVES["a", 1]}, [], "annotation.pkl: entry 1 is no"),
+        ({**DIVES, ("a", 3): {"action_type": 7}}, [], "annotation.pkl: entry 3 has no action_type"),
+        ({**DIVES, ("a", 3): billion()}, [], "annotation.pkl: entry 3 has no action_type"),
+        ({**DIVES, ("a", 1): {"action_type": "107b\n"}}, [("a", 1)], "holds a line break"),
+        ([DIVES], [], "annotation.pkl holds no dictionary of dives"),
+    ],
+)  # fmt: skip
+def test_a_wrong_dive_is_one_short_sentence(codes: object, train: object, complaint: str) -> None:
+    assert len(finediving(DIVES, [("a", 1)], [("a", 2)]).val) == 1
+    with pytest.raises(GymQAError, match=complaint) as found:
+        finediving(codes, train, [("a", 2)])
+    assert len(str(found.value)) < 300
+
+
 WRONG: list[tuple[str, dict[str, str], str, str, str]] = [
     ("ucf101", UCF101, "ucfTrainTestlist/classInd.txt", "1 A\n3 B\n", r"classInd.txt:2: '3 B' is not `2 <new class"),
     ("ucf101", UCF101, "ucfTrainTestlist/trainlist01.txt", "Nope/v.avi 1\n", r"trainlist01.txt:1: .*not `<class name>"),
     ("ucf101", UCF101, "ucfTrainTestlist/trainlist01.txt", "\nArchery/v.avi 1\n", r"list01.txt:2: Archery is class 2"),
+    ("ucf101", UCF101, "ucfTrainTestlist/trainlist01.txt", "Archery/v.avi 2 2\n", r"list01.txt:1: .*not `<class name>"),
     ("hmdb51", HMDB51, "testTrainMulti_7030_splits/clap_test_split1.txt", "x.avi 3\n", r"clap_test_split1.txt:1: "),
     ("hmdb51", HMDB51, "testTrainMulti_7030_splits/clap_test_split1.txt", "../x.avi 1\n", r"clap_test_split1.txt:1: "),
     ("ssv2", SSV2, "train.json", '[{"id": "1", "template": "Eating"}]', r"train.json: entry 1: the template 'Eating'"),
@@ -164,6 +211,9 @@ WRONG: list[tuple[str, dict[str, str], str, str, str]] = [
     ("kinetics400", KINETICS, "val.csv", f"{HEADER}\na,b,0\n", r"val.csv:2: .*5 values"),
     ("kinetics400", KINETICS, "val.csv", f"{HEADER}\na,b,0,x,v\n", r"val.csv:2: time_end"),
     ("kinetics400", KINETICS, "val.csv", f"{HEADER}\nnew,b,0,1,v\n", r"val.csv:2: train"),
+    ("kinetics400", KINETICS, "train.csv", f"{HEADER}\n,b,0,1,t\n", r"train.csv:2: .* names no clip"),
+    ("kinetics400", KINETICS, "train.csv", f"{HEADER}\nabseiling,,0,1,t\n", r"train.csv:2: .* names no clip"),
+    ("kinetics400", KINETICS, "train.csv", f"{HEADER}\nabseiling,../b,0,1,t\n", r"train.csv:2: the path .* leaves"),
     ("diving48", DIVING48, "Diving48_V2_test.json", '[{"vid_name": "a", "label": 2}]', r"entry 1: label 2 is out of"),
     ("diving48", DIVING48, "Diving48_V2_test.json", '[{"vid_name": "../a", "label": 1}]', r"entry 1: vid_name"),
     ("list", LIST, "train.txt", "a.mp4 0\nb.mp4\n", r"train.txt:2: 'b.mp4' is not `<path> <label>`"),
@@ -173,7 +223,17 @@ WRONG: list[tuple[str, dict[str, str], str, str, str]] = [
     ("list", LIST, "train.txt", "../a.mp4 0\n", r"train.txt:1: the path '../a.mp4' leaves the folder"),
     ("list", LIST, "train.txt", "/etc/passwd 0\n", r"train.txt:1: the path '/etc/passwd' leaves the folder"),
     ("list", LIST, "train.txt", "a/../../b.mp4 0\n", r"train.txt:1: .* leaves the folder"),
+    ("list", LIST, "train.txt", "a\\..\\b.mp4 0\n", r"train.txt:1: .* leaves the folder"),
+    ("list", LIST, "train.txt", "a\x01b.mp4 0\n", r"train.txt:1: .* leaves the folder"),
     ("list", LIST, "val.txt", "\n", r"val.txt lists no video"),
+    ("list", LIST, "val.txt", "a.mp4 999999999\n", r"val.txt:1: label 999999999 is out of range; .* 100000 classes"),
+    ("list", LIST, "val.txt", f"{'a' * 256}.mp4 0\n", r"val.txt:1: the path 'a+'… is longer than a file's can be"),
+    ("list", LIST, "val.txt", f"{'a/' * 1024}b.mp4 0\n", r"val.txt:1: the path '[a/]+'… is longer than a file's can"),
+    ("list", LIST, "classes.txt", "jump\njump\n", r"the name 'jump' of class 1 stands there twice; give each class"),
+    ("diving48", DIVING48, "Diving48_vocab.json", '[["a\\nb"], ["c"]]', r"class 0 is empty or holds a line break"),
+    ("diving48", DIVING48, "Diving48_vocab.json", '[["a"], []]', r"the name '' of class 1 is empty or holds a line"),
+    ("diving48", DIVING48, "Diving48_V2_test.json", "[" * 100_000, r"Diving48_V2_test.json is not valid JSON"),
+    ("diving48", DIVING48, "Diving48_V2_test.json", "9" * 5000, r"Diving48_V2_test.json is not valid JSON"),
 ]  # fmt: skip
 
 

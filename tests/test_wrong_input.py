@@ -1,16 +1,19 @@
 """What cannot be done is refused with one sentence and status 2, and leaves nothing behind."""
 
+import errno
 import json
 import os
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from gymqa import cli
-from gymqa.annotations import open_release, read_annotations
+from gymqa.actions import read_annotations
+from gymqa.annotations import open_release
 from gymqa.errors import GymQAError
 from gymqa.processes import deaths_reported
 from gymqa.sim.release import ReleaseConfig, render_release
@@ -59,6 +62,22 @@ def test_scripts_answer_wrong_words_as_the_commands_do(words: str, tmp_path: Pat
     )
     assert result.returncode == 2
     assert result.stderr.startswith("gymqa: ") and result.stderr.count("\n") == 1
+
+
+def test_what_the_system_refuses_is_a_sentence_and_no_defect(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    long = tmp_path / ("x" * 300)
+    assert cli.main(["split", str(long), "--out", str(tmp_path)]) == 2
+    assert f"gymqa: {long}" in capsys.readouterr().err
+    for number, mend in ((errno.EACCES, "see to it that you may read it"), (errno.ENOSPC, "make room")):
+        monkeypatch.setattr(cli, "dispatch", partial(_fail, OSError(number, os.strerror(number), "some.txt")))
+        assert cli.main([]) == 2
+        assert capsys.readouterr().err.startswith(f"gymqa: some.txt: {os.strerror(number)}; {mend}")
+
+
+def _fail(error: Exception, _: object) -> None:
+    raise error
 
 
 @pytest.mark.parametrize("video", ["../../etc/x", "", "a/b", "a b"])

@@ -3,6 +3,7 @@
 import json as json_module
 from pathlib import Path
 
+from gymqa.errors import GymQAError
 from gymqa.runs import require_writable
 from gymqa.video_datasets.imported import missing_videos, write_import
 from gymqa.video_datasets.registry import read_dataset
@@ -37,6 +38,8 @@ def import_dataset(
         fold: which of the official splits, as `gymqa list datasets` says; the first when not given.
         json: print the counts as JSON.
     """
+    if out.resolve() == root.resolve():
+        raise GymQAError(f"{root} holds the official files, which would be lost; choose another folder with --out")
     dataset, folder = read_dataset(name, root, videos, fold)
     about = write_import(require_writable(out), dataset, name, root, folder, fold)
     if json:

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from gymqa.annotations import read_annotations, read_element_list
+from gymqa.actions import read_annotations
+from gymqa.annotations import read_element_list
 from gymqa.errors import GymQAError
 from gymqa.finegym.files import BASE_URL, annotation_file
 from gymqa.finegym.videos import FORMAT, URL

@@ -52,6 +52,8 @@ def split(
         released: folder with train.csv, unlabel.csv and val.csv to take as they are, checked against the release;
             labelled_fraction and by_video then do nothing.
     """
+    if is_imported(out):
+        raise GymQAError(f"{out} is an imported data set, whose lists would be lost; choose another folder with --out")
     names, train, val = _read_root(root, setting)
     if released is None:
         splits = make_splits(train, val, labelled_fraction, seed, by_video, val_from_train)

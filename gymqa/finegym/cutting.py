@@ -82,7 +82,7 @@ def cut(
     """
     cutter = _Cutter(spans, target, box)
     try:
-        with av.open(str(video)) as container:
+        with open_video(video) as container:
             stream = next(iter(container.streams.video), None)
             fps = stream and (stream.average_rate or stream.guessed_rate)
             if stream is not None and fps:
@@ -93,6 +93,15 @@ def cut(
         yield from cutter.fail(f"{video.name} does not decode after {max(cutter.time, 0):.2f} s")
     finally:
         cutter.abandon()
+
+
+def open_video(path: Path) -> "InputContainer":
+    """Open a video of others; titles and the like that are no UTF-8 are no reason to refuse its pictures.
+
+    Raises:
+        av.error.FFmpegError: it does not open.
+    """
+    return av.open(str(path), metadata_errors="replace")
 
 
 class _Cutter:
@@ -106,7 +115,8 @@ class _Cutter:
 
     def run(self, container: "InputContainer", stream: "VideoStream", fps: Fraction) -> Iterator[Made | Failed]:
         """Send every frame to the clips it belongs to; those that end before the video does are yielded."""
-        stream.codec_context.thread_count = 1  # videos are cut in parallel
+        if stream.codec_context is not None:  # as it is where FFmpeg lacks the decoder, which the first frame then says
+            stream.codec_context.thread_count = 1  # videos are cut in parallel
         scaler, half = VideoReformatter(), 0.5 / float(fps)
         for time, frame in _frames(container, stream, self._needed):
             self.time, middle = time, time + half
@@ -272,7 +282,7 @@ def probe(path: Path, span: Span) -> Made:
         VideoError: it does not decode.
     """
     try:
-        with av.open(str(path)) as container:
+        with open_video(path) as container:
             stream = container.streams.video[0]
             frames = sum(1 for _ in container.decode(stream))
             rate, width, height = stream.average_rate, stream.width, stream.height

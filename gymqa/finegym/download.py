@@ -17,12 +17,14 @@ from gymqa import __version__
 from gymqa.annotations import annotations_folder
 from gymqa.atomic import write_text
 from gymqa.errors import GymQAError
+from gymqa.finegym.addresses import is_web_address
 from gymqa.finegym.files import BASE_URL, FILES, AnnotationFile, problem
 from gymqa.locks import take_lock
 from gymqa.progress import progress_bar
 
 CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
 CHUNK = 1 << 18  # bytes read at a time
+LARGEST = 1 << 26  # bytes of a file whose size we do not know, some times what FineGym's take
 PASSING = {408, 425, 429, 500, 502, 503, 504}  # statuses that another attempt may find gone
 
 
@@ -47,7 +49,8 @@ class DownloadReport:
     Attributes:
         present: files that were there and are FineGym's.
         downloaded: files that were brought.
-        wrong: files that were there and are not FineGym's, with the reason; they are left alone.
+        wrong: files that were there and are not FineGym's, with the reason; they are left alone and
+            nothing is brought.
         refused: files that the server does not have, or has another of, with the reason.
     """
 
@@ -77,6 +80,8 @@ def download_annotations(
 ) -> DownloadReport:
     """Bring the files that `root` lacks into its folder of annotations; those that are there are checked and kept.
 
+    Nothing is brought into a folder with a file of the same name that is not FineGym's, such as a GymSim release.
+
     Args:
         root: folder of the release; the files lie in `root/annotations`, or in `root` where they lie there already.
         base_url: folder of the files on a server.
@@ -86,23 +91,21 @@ def download_annotations(
     Raises:
         GymQAError: the server cannot be reached, or the folder not written to; files brought before stay.
     """
-    if not base_url.startswith(("https://", "http://")):
-        raise GymQAError(f"{base_url!r} is no address of a server; start it with https://")
+    if not is_web_address(base_url):
+        raise GymQAError(f"{base_url!r} is no address of a server; write one such as {BASE_URL}")
     folder = annotations_folder(root)
-    report = DownloadReport()
-    with progress_bar("FineGym's annotation files", len(files)) as bar:
-        for file in files:
-            target = folder / file.name
-            if not target.exists():
-                try:
-                    _download(target, file, file.url(base_url), patience)
-                    report.downloaded.append(file.name)
-                except RefusedError as error:
-                    report.refused[file.name] = str(error)
-            elif reason := problem(target, file):
-                report.wrong[file.name] = reason
-            else:
-                report.present.append(file.name)
+    there = [file for file in files if (folder / file.name).exists()]
+    wrong = {file.name: reason for file in there if (reason := problem(folder / file.name, file))}
+    report = DownloadReport([file.name for file in there if file.name not in wrong], wrong=wrong)
+    if wrong:
+        return report
+    with progress_bar("FineGym's annotation files", len(files), len(there)) as bar:
+        for file in (file for file in files if file not in there):
+            try:
+                _download(folder / file.name, file, file.url(base_url), patience)
+                report.downloaded.append(file.name)
+            except RefusedError as error:
+                report.refused[file.name] = str(error)
             bar.advance(note=file.name)
     return report
 
@@ -143,15 +146,15 @@ def _start_anew(part: Path) -> None:
 
 
 def _transfer(part: Path, tag: Path, file: AnnotationFile, url: str, patience: Patience) -> None:
-    """Request until `part` is as long as the server says; attempts count anew after one that brought bytes."""
-    failures = 0
+    """Request until `part` is as long as the server says; attempts count anew after one that came further than any."""
+    failures, furthest = 0, part.stat().st_size
     while True:
-        before = part.stat().st_size
         try:
             _request(part, tag, file, url, patience.timeout)
             return
         except BrokenOffError as error:
-            failures = 1 if part.stat().st_size > before else failures + 1
+            failures = 1 if part.stat().st_size > furthest else failures + 1
+            furthest = max(furthest, part.stat().st_size)
             if failures >= patience.attempts:
                 raise GymQAError(
                     f"{url} broke off {failures} times ({error}); the same command goes on from there"
@@ -186,6 +189,11 @@ def _request(part: Path, tag: Path, file: AnnotationFile, url: str, timeout: flo
         with part.open("ab") as out:
             while chunk := _read(response):
                 out.write(chunk)
+                if out.tell() > (file.size or LARGEST):
+                    out.truncate(0)
+                    raise RefusedError(
+                        f"{url} is not the file that gymqa knows: it does not end after {out.tell()} bytes"
+                    )
     have = part.stat().st_size
     if total is not None and have != total:
         raise BrokenOffError(f"{have} of {total} bytes came")

@@ -7,7 +7,8 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from gymqa.annotations import annotations_folder, read_annotations
+from gymqa.actions import read_annotations
+from gymqa.annotations import annotations_folder
 from gymqa.errors import GymQAError
 
 BASE_URL = "https://sdolivia.github.io/FineGym/resources/dataset"
@@ -68,14 +69,16 @@ def problem(path: Path, file: AnnotationFile) -> str | None:
 
     A file of known size and hash has them; the temporal annotations read as such.
     """
-    size = path.stat().st_size
-    if file.size is not None and size != file.size:
-        return f"it has {size} bytes, not {file.size}"
-    if file.sha256 is not None:
-        found = sha256_of(path)
-        return None if found == file.sha256 else f"its SHA-256 is {found}, not {file.sha256}"
     try:
+        size = path.stat().st_size
+        if file.size is not None and size != file.size:
+            return f"it has {size} bytes, not {file.size}"
+        if file.sha256 is not None:
+            found = sha256_of(path)
+            return None if found == file.sha256 else f"its SHA-256 is {found}, not {file.sha256}"
         read_annotations(path)
+    except OSError as error:
+        return f"it cannot be read: {error.strerror or error}"
     except GymQAError:
         return "it does not read as FineGym's temporal annotation"
     return None

@@ -8,7 +8,6 @@ the raw video, those of a sub-action's stages from the start of its action.
 
 import json
 import multiprocessing
-import os
 import signal
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,7 +16,8 @@ from dataclasses import asdict, dataclass
 from operator import attrgetter
 from pathlib import Path
 
-from gymqa.annotations import Action, parse_clip_id, read_annotations, read_element_list
+from gymqa.actions import Action, read_annotations
+from gymqa.annotations import parse_clip_id, read_element_list
 from gymqa.atomic import write_text
 from gymqa.finegym.cutting import Box, Failed, Made, Span, cut, probe
 from gymqa.finegym.files import annotation_file
@@ -31,7 +31,7 @@ from gymqa.finegym.journal import (
     whole_clips,
 )
 from gymqa.finegym.videos import find_raw_video
-from gymqa.processes import deaths_reported
+from gymqa.processes import deaths_reported, end_with_parent, worker_count
 from gymqa.progress import progress_bar
 from gymqa.video import VideoError
 
@@ -75,8 +75,10 @@ def trim(
         What `manifest.jsonl` and `failures.jsonl` in the folder say.
 
     Raises:
-        GymQAError: no annotation, a wrong list, a folder with clips of another size, or one that is in use.
+        GymQAError: no annotation, a wrong list, fewer than one worker, a folder with clips of another size, or one in
+            use.
     """
+    processes = worker_count(workers)
     annotation = annotation_file(root)
     spans = spans_of(read_annotations(annotation))
     wanted = list(dict.fromkeys(clip.id for path in lists for clip in read_element_list(path))) or list(spans)
@@ -85,7 +87,7 @@ def trim(
     with only_trimmer(out):
         keep_settings(out, box)
         jobs = _jobs(root, [spans[clip] for clip in wanted if clip in spans], out, box)
-        for failures in _run(jobs, workers or os.cpu_count() or 1):
+        for failures in _run(jobs, processes):
             failed += failures
         by_id = attrgetter("clip_id")
         report = TrimReport(tuple(sorted(all_whole_clips(out), key=by_id)), tuple(sorted(failed, key=by_id)))
@@ -178,8 +180,9 @@ def _run(jobs: list[Job], workers: int) -> Iterator[list[Failed]]:
 
 
 def _start_worker() -> None:
-    """Ignore Ctrl-C between jobs: the parent ends the worker then."""
+    """Ignore Ctrl-C between jobs: the parent ends the worker then, also when it is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()
 
 
 def _interruptible(job: Job) -> list[Failed]:

@@ -11,18 +11,22 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from gymqa.annotations import VIDEO_ID
 from gymqa.atomic import read_json, write_json
 from gymqa.errors import GymQAError
+from gymqa.finegym.addresses import is_web_address
 from gymqa.progress import progress_bar
 
 URL = "https://www.youtube.com/watch?v={id}"
 # No sound is needed, so one file with pictures will do; 720 lines are more than the clips keep.
 FORMAT = "bestvideo[ext=mp4][height<=?720]/best[ext=mp4][height<=?720]/best[ext=mp4]"
 SUFFIXES = (".mp4", ".mkv", ".webm")
-VIDEO_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 GONE = {404, 410}  # the statuses that mean that a video is no more
-# Refusals that yt-dlp counts as the site's last word, yet that pass.
-PASSING = re.compile(r"not a bot|rate.?limit|too many requests|try again|timed out", re.IGNORECASE)
+# Refusals that yt-dlp counts as the site's last word, yet that pass, or that another --format or a newer yt-dlp mends.
+PASSING = re.compile(
+    r"not a bot|rate.?limit|too many requests|try again|timed out|page needs to be reloaded|requested format",
+    re.IGNORECASE,
+)
 
 State = Literal["present", "downloaded", "missing", "dead", "failed", "broken"]
 
@@ -62,7 +66,7 @@ class Source:
     wait: float = 1.0
 
     def __post_init__(self) -> None:
-        if "{id}" not in self.url or not self.url.startswith(("https://", "http://")):
+        if "{id}" not in self.url or not is_web_address(self.url.replace("{id}", "id")):
             raise GymQAError(f"{self.url!r} is no address of videos; write one with {{id}} in it, such as {URL}")
 
 
@@ -103,7 +107,7 @@ def fetch_videos(
     """
     for video_id in ids:
         if VIDEO_ID.fullmatch(video_id) is None:
-            raise GymQAError(f"{video_id!r} is no video id; use letters, digits, - and _")
+            raise GymQAError(f"{video_id!r} is no video id; use at most 64 letters, digits, - and _")
     report = root / "video_coverage.json" if report is None else report
     known = _read_report(report)
     found: list[Coverage] = []
@@ -132,6 +136,8 @@ def _fetch(root: Path, video_id: str, source: Source) -> Coverage:
             downloader.download([source.url.replace("{id}", video_id)])
     except yt_dlp.utils.DownloadError as error:
         return _verdict(video_id, error)
+    except SyntaxError as error:
+        raise GymQAError(f"--format does not take {source.format!r}; see yt-dlp's chapter on formats") from error
     entry = look_up(root, video_id)
     return Coverage(video_id, "downloaded") if entry.state == "present" else entry
 
@@ -202,8 +208,10 @@ def _opens(path: Path) -> bool:
     """Whether a file has a video stream with a first frame."""
     import av
 
+    from gymqa.finegym.cutting import open_video
+
     try:
-        with av.open(str(path)) as container:
+        with open_video(path) as container:
             return next(container.decode(video=0), None) is not None
     except (av.error.FFmpegError, IndexError):
         return False
@@ -218,7 +226,10 @@ def _read_report(path: Path) -> dict[str, Coverage]:
     if not path.exists():
         return {}
     try:
-        return {entry["id"]: Coverage(**entry) for entry in read_json(path)["videos"]}
+        entries = [Coverage(**entry) for entry in read_json(path)["videos"]]
+        if not all(isinstance(word, str) for entry in entries for word in (entry.id, entry.state, entry.reason)):
+            raise TypeError("an entry holds something else than text")
+        return {entry.id: entry for entry in entries}
     except (KeyError, TypeError) as error:
         raise GymQAError(f"{path} is no coverage report of raw videos; move it away or name another file") from error
 

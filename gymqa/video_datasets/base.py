@@ -1,7 +1,6 @@
 """What every reader gives, and the care each takes of lines and paths that others wrote."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -12,6 +11,7 @@ from gymqa.errors import GymQAError
 
 Side = Literal["train", "val"]
 VIDEO_SUFFIXES = (".mp4", ".avi", ".webm", ".mkv", ".mov", ".m4v", ".mpg", ".mpeg", ".flv", ".wmv")
+LONGEST_NAME, LONGEST_PATH = 255, 2048  # bytes; file systems take 255 and 4096, the folder of videos included
 CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 
@@ -87,11 +87,14 @@ def inside_path(text: str, place: str) -> str:
     Symbolic links are the owner's and are followed; what a file of others says cannot climb out.
 
     Raises:
-        GymQAError: the path is empty, absolute, climbs by "..", or holds a backslash or control characters.
+        GymQAError: the path is empty, absolute, climbs by "..", holds a backslash or control characters, or is longer
+            than a path can be.
     """
     path = PurePosixPath(text)
     if not path.parts or path.is_absolute() or ".." in path.parts or "\\" in text or CONTROL.search(text):
-        raise GymQAError(f"{place}: the path {text!r} leaves the folder of videos; write one below it")
+        raise GymQAError(f"{place}: the path {text[:200]!r} leaves the folder of videos; write one below it")
+    if len(text.encode()) > LONGEST_PATH or max(len(part.encode()) for part in path.parts) > LONGEST_NAME:
+        raise GymQAError(f"{place}: the path {text[:60]!r}… is longer than a file's can be; correct it")
     return str(path)
 
 
@@ -107,23 +110,6 @@ def official_file(root: Path, name: str, *folders: str) -> Path:
         others = "".join(f" nor {folder}/{name}" for folder in folders)
         raise GymQAError(f"{root} holds no {name}{others}; put the data set's official files there")
     return found
-
-
-def read_lines(path: Path) -> Iterator[tuple[str, str]]:
-    """Yield the lines without outer blanks, each with its place `file:line`; empty lines are left out.
-
-    Raises:
-        GymQAError: the file is missing or no text.
-    """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
-        raise GymQAError(f"{path} does not exist; check the path") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise GymQAError(f"{path} cannot be read as text ({error}); take it from the data set again") from error
-    for number, line in enumerate(text.split("\n"), start=1):
-        if line.strip():
-            yield f"{path}:{number}", line.strip()
 
 
 def whole_number(text: str, place: str, what: str) -> int:

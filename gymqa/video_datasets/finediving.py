@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gymqa.errors import GymQAError
-from gymqa.video_datasets.base import Side, Source, VideoDataset, official_file
+from gymqa.video_datasets.base import LONGEST_NAME, Side, Source, VideoDataset, official_file
 from gymqa.video_datasets.restricted_pickle import load_plain
 
 FOLDERS = ("Annotations",)
@@ -45,11 +45,11 @@ def _read_codes(path: Path) -> dict[Dive, str]:
     if not isinstance(entries, dict):
         raise GymQAError(f"{path} holds no dictionary of dives; take it from the data set again")
     codes: dict[Dive, str] = {}
-    for dive, entry in entries.items():
+    for number, (dive, entry) in enumerate(entries.items(), start=1):
         code = entry.get("action_type") if isinstance(entry, dict) else None
         if not isinstance(code, str):
-            raise GymQAError(f"{path}: dive {dive!r} has no action_type; take the file from the data set again")
-        codes[_dive(dive, path)] = code
+            raise GymQAError(f"{path}: entry {number} has no action_type; take the file from the data set again")
+        codes[_dive(dive, f"{path}: entry {number}")] = code
     return codes
 
 
@@ -58,12 +58,12 @@ def _read_split(path: Path) -> list[Dive]:
     dives = load_plain(path)
     if not isinstance(dives, list):
         raise GymQAError(f"{path} holds no list of dives; take it from the data set again")
-    return [_dive(dive, path) for dive in dives]
+    return [_dive(dive, f"{path}: entry {number}") for number, dive in enumerate(dives, start=1)]
 
 
-def _dive(value: Any, path: Path) -> Dive:
-    """The value, if it is a competition and a number."""
+def _dive(value: Any, place: str) -> Dive:
+    """The value, if it is a competition and a number; it is not printed otherwise, for it could be of any size."""
     plain = isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str) and type(value[1]) is int
-    if not plain or "/" in value[0]:
-        raise GymQAError(f"{path}: {value!r} is no (competition, number); take the file from the data set again")
+    if not plain or "/" in value[0] or len(value[0]) > LONGEST_NAME or not 0 <= value[1] < 10**9:
+        raise GymQAError(f"{place} is no (competition, number); take the file from the data set again")
     return value[0], value[1]

@@ -12,7 +12,8 @@ from pathlib import Path
 from gymqa.atomic import read_json, write_json, write_text
 from gymqa.errors import GymQAError
 from gymqa.splits import Splits, read_splits
-from gymqa.video_datasets.base import VideoDataset, inside_path, read_lines
+from gymqa.text_lines import read_lines
+from gymqa.video_datasets.base import VideoDataset, inside_path
 
 DATASET, CLASSES, VIDEOS = "dataset.json", "classes.txt", "videos.txt"
 

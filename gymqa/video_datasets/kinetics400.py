@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gymqa.errors import GymQAError
-from gymqa.video_datasets.base import Side, Source, VideoDataset, official_file, read_lines, whole_number
+from gymqa.text_lines import read_lines
+from gymqa.video_datasets.base import Side, Source, VideoDataset, official_file, whole_number
 
 COLUMNS = ("label", "youtube_id", "time_start", "time_end", "split")
 FOLDERS = ("annotations", "k400_annotations")
@@ -65,7 +66,7 @@ def _read_rows(path: Path) -> Iterator[Row]:
         except (csv.Error, ValueError) as error:
             raise GymQAError(f"{place}: {line!r} does not have {len(header)} values; correct the line") from error
         start, end = (whole_number(row[name], place, name) for name in ("time_start", "time_end"))
-        if "/" in row["youtube_id"] or not row["youtube_id"] or not row["label"]:
+        if not row["youtube_id"] or not row["label"]:
             raise GymQAError(f"{place}: {line!r} names no clip; write label and youtube_id")
         yield Row(place, row["label"], row["youtube_id"], f"{row['youtube_id']}_{start:06d}_{end:06d}.mp4")
 

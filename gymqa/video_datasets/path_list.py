@@ -7,9 +7,11 @@ the folder of videos, a blank, a label from 0. The path may hold blanks. classes
 from pathlib import Path
 
 from gymqa.errors import GymQAError
-from gymqa.video_datasets.base import Side, Source, VideoDataset, official_file, read_lines, whole_number
+from gymqa.text_lines import read_lines
+from gymqa.video_datasets.base import Side, Source, VideoDataset, official_file, whole_number
 
 TEST_NAMES = ("val.txt", "test.txt")
+MOST_CLASSES = 100_000  # more than any data set has; a larger label is a slip, and its classes would fill the memory
 
 
 def read_path_list(source: Source) -> VideoDataset:
@@ -35,7 +37,10 @@ def _read_rows(path: Path) -> list[tuple[str, str, int]]:
         fields = line.rsplit(maxsplit=1)
         if len(fields) != 2:
             raise GymQAError(f"{place}: {line!r} is not `<path> <label>`; correct the line")
-        rows.append((place, fields[0], whole_number(fields[1], place, "label")))
+        label = whole_number(fields[1], place, "label")
+        if label >= MOST_CLASSES:
+            raise GymQAError(f"{place}: label {label} is out of range; there can be {MOST_CLASSES} classes, from 0")
+        rows.append((place, fields[0], label))
     if not rows:
         raise GymQAError(f"{path} lists no video; write one `<path> <label>` a line")
     return rows

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gymqa.errors import GymQAError
-from gymqa.video_datasets.base import Source, VideoDataset
+from gymqa.video_datasets.base import CONTROL, Source, VideoDataset
 from gymqa.video_datasets.class_folders import read_class_folders
 from gymqa.video_datasets.diving48 import read_diving48
 from gymqa.video_datasets.finediving import read_finediving
@@ -66,7 +66,8 @@ def read_dataset(
         fold: which of its splits; the first when not given.
 
     Raises:
-        GymQAError: no such data set, folder or fold, a wrong line, or a side without clips.
+        GymQAError: no such data set, folder or fold, a wrong line, a class without a name of its own, or a side without
+            clips.
     """
     if name not in FORMATS:
         close = difflib.get_close_matches(name, FORMATS, n=1)
@@ -82,6 +83,17 @@ def read_dataset(
     if fold is not None and not chosen.folds:
         raise GymQAError(f"{name} has one split; leave --fold out")
     dataset = chosen.read(Source(root, videos, fold))
+    _check_classes(dataset.classes, root)
     if not dataset.train or not dataset.val:
         raise GymQAError(f"{root} gives no {'val' if dataset.train else 'training'} clip; check its list files")
     return dataset, videos
+
+
+def _check_classes(names: tuple[str, ...], root: Path) -> None:
+    """Refuse names that classes.txt, one a line, could not give back as they are, or that two classes share."""
+    seen: set[str] = set()
+    for label, name in enumerate(names):
+        if not name.strip() or CONTROL.search(name) or name.strip() in seen:
+            wrong = "stands there twice" if name.strip() in seen else "is empty or holds a line break"
+            raise GymQAError(f"{root}: the name {name[:60]!r} of class {label} {wrong}; give each class one of its own")
+        seen.add(name.strip())

@@ -150,13 +150,13 @@ class _DType:
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         _, order, *inner = state[:5]
-        if order not in ("<", ">", "|", "=") or any(part is not None for part in inner) or any(state[8:]):
+        if any(part is not None for part in inner):
             raise _RefusedError("has values of a type made of others")
         self.value = self.value.newbyteorder(order)
 
     def array(self, shape: tuple[int, ...], data: object, order: str) -> NDArray[Any]:
         """An array of its own memory from exactly the bytes it needs."""
-        if not isinstance(data, bytes) or any(isinstance(n, bool) or not isinstance(n, int) or n < 0 for n in shape):
+        if not isinstance(data, bytes) or any(not isinstance(n, int) or n < 0 for n in shape):
             raise _RefusedError("has an array that is not made of bytes")
         if math.prod(shape) * self.value.itemsize != len(data) or not self.value.itemsize:
             raise _RefusedError(f"has {len(data)} bytes for an array of {math.prod(shape)} values of {self.value}")
@@ -192,13 +192,6 @@ def _encoded(text: object, encoding: object = "latin1") -> bytes:
     return text.encode("latin-1")
 
 
-def _set(kind: type[set[Any]] | type[frozenset[Any]], items: object = ()) -> Any:
-    """A set as protocols 0 to 3 write it: from a list."""
-    if not isinstance(items, (list, tuple)):
-        raise _RefusedError("makes a set of something that is no list")
-    return kind(items)
-
-
 def _never(*_: object) -> None:
     raise _RefusedError("calls numpy.ndarray")
 
@@ -210,8 +203,8 @@ _MEANINGS: dict[str, Any] = {
     "numpy.multiarray.scalar": _scalar,
     "_codecs.encode": _encoded,
     "builtins.bytes": lambda: b"",  # as protocol 2 writes no bytes
-    "builtins.set": lambda *items: _set(set, *items),
-    "builtins.frozenset": lambda *items: _set(frozenset, *items),
+    "builtins.set": set,  # as protocols 0 to 3 write one: from a list
+    "builtins.frozenset": frozenset,
 }
 
 

@@ -1,0 +1,116 @@
+"""FineGym's temporal annotation: read as actions and sub-actions, and what is wrong in it named with its line."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gymqa.actions import Action, read_annotations
+from gymqa.errors import GymQAError
+from gymqa.finegym.trim import spans_of
+
+
+def annotation_file(folder: Path, segments: Any, timestamps: Any = ((10.5, 20.25),)) -> Path:
+    path = folder / "finegym_annotation_info.json"
+    action = {"event": 4, "timestamps": timestamps, "segments": segments}
+    path.write_text(json.dumps({"vid": {"E_000010_000020": action}}))
+    return path
+
+
+def test_actions_hold_their_sub_actions_with_stages(tmp_path: Path) -> None:
+    segments = {"A_0003_0005": {"stages": 2, "timestamps": [[3.1, 4.0], [4.0, 5.2]]}}
+    (action,) = read_annotations(annotation_file(tmp_path, segments))
+    assert (action.video_id, action.event, action.start, action.end) == ("vid", 4, 10.5, 20.25)
+    assert action.sub_actions[0].clip_id == "vid_E_000010_000020_A_0003_0005"
+    assert action.sub_actions[0].stages == ((3.1, 4.0), (4.0, 5.2))
+
+
+def test_an_action_may_have_no_sub_actions(tmp_path: Path) -> None:
+    assert read_annotations(annotation_file(tmp_path, None))[0].sub_actions == ()
+
+
+STAGE = {"stages": 1, "timestamps": [[3.1, 4.0]]}
+SOUND = {"event": 4, "timestamps": [[10, 20]], "segments": {"A_0003_0005": STAGE}}
+
+
+@pytest.mark.parametrize(
+    ("action", "complaint"),
+    [
+        ({**SOUND, "segments": {"A_0003_0005": {**STAGE, "stages": 3}}}, "says 3 stages and gives 1"),
+        ({**SOUND, "segments": {"A_0003_0005": {"timestamps": [[3.1, 4.0]]}}}, "stages"),
+        ({**SOUND, "segments": {"../A_0003_0005": STAGE}}, "is not A_zzzz_wwww"),
+        ({**SOUND, "segments": {"A_0003_0005": {"stages": 1, "timestamps": [[5.0, 4.0]]}}}, "does not run forward"),
+        ({**SOUND, "segments": [1]}, "segments are an object"),
+        ({**SOUND, "timestamps": [10, 20]}, "TypeError"),
+        ({**SOUND, "timestamps": [[10, float("inf")]]}, "does not run forward"),
+        ({**SOUND, "timestamps": [[10, 10**400]]}, "too large"),
+        ({**SOUND, "event": float("inf")}, "infinity"),
+        (None, "TypeError"),
+    ],
+)
+def test_a_wrong_action_is_named_with_its_line(tmp_path: Path, action: Any, complaint: str) -> None:
+    path = tmp_path / "info.json"
+    text = json.dumps({"aa": {"E_000010_000020": SOUND}, "vid": {"E_000010_000020": action}}, indent=1)
+    path.write_text(text)
+    line = text[: text.rindex('"E_000010')].count("\n") + 1
+    wrong = f"info.json:{line}: action E_000010_000020 of video vid is wrong .*{complaint}"
+    with pytest.raises(GymQAError, match=wrong):
+        read_annotations(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ('{"v": {},\n"v": {}}', "info.json:2: video v stands there a second time"),
+        (
+            f'{{"v": {{"E_000010_000020": {json.dumps(SOUND)},\n"E_000010_000020": {json.dumps(SOUND)}}}}}',
+            "info.json:2: video v: action E_000010_000020 stands there a second time",
+        ),
+        (
+            '{"v": {"E_000010_000020": {"event": 1, "timestamps": [[1, 2]], "segments": {"A": 1, "A": 1}}}}',
+            "second time",
+        ),
+        ('{"v": {},\n"w": []}', "info.json:2: video w holds no object of actions"),
+        ('{"v": {},\n"' + "w" * 65 + '": {}}', "info.json:2: 'w+' is no video id .at most 64 letters"),
+        ("[" * 100_000, "info.json is not valid JSON"),
+        ("9" * 5000, "info.json is not valid JSON"),
+        ("[]", "info.json is not a FineGym annotation file"),
+    ],
+)
+def test_a_wrong_file_is_one_sentence(tmp_path: Path, text: str, complaint: str) -> None:
+    (tmp_path / "info.json").write_text(text)
+    with pytest.raises(GymQAError, match=complaint):
+        read_annotations(tmp_path / "info.json")
+
+
+number = st.integers() | st.floats() | st.sampled_from([0, 1.5, 2, 3, 1e300])
+stages = st.lists(st.lists(number, min_size=1, max_size=2), max_size=2)
+segment = st.fixed_dictionaries({"stages": st.integers(0, 2), "timestamps": stages})
+segments = st.none() | st.dictionaries(st.sampled_from(["A_0001_0002", "A_0002_0004", "A_1_2"]), segment, max_size=2)
+action = st.fixed_dictionaries(
+    {"event": number | st.text(max_size=2), "timestamps": stages, "segments": segments | st.integers() | st.text()}
+)
+anything = st.recursive(
+    st.none() | number | st.text(max_size=3) | action,
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(st.sampled_from(["v", "E_000001_000009", "../v", "segments"]), inner, max_size=2)
+    ),
+)
+actions = st.dictionaries(st.sampled_from(["E_000001_000009", "E_1_2"]), action, max_size=2)
+
+
+@given(st.text(max_size=60) | (anything | st.fixed_dictionaries({"v": actions})).map(json.dumps))
+def test_any_file_is_read_or_refused_with_a_sentence(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    path = tmp_path_factory.getbasetemp() / "any_info.json"
+    path.write_bytes(text.encode("utf-8", "surrogatepass"))
+    try:
+        found = read_annotations(path)
+    except GymQAError as error:
+        assert "any_info.json" in str(error) and "\n" not in str(error)
+        return
+    assert all(isinstance(one, Action) for one in found)
+    assert all(0 <= span.start <= span.end < float("inf") for span in spans_of(found).values())
