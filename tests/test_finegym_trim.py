@@ -223,6 +223,18 @@ def test_the_manifest_describes_every_clip_and_the_failures_every_other(folder: 
     assert failures[0] == {"clip_id": clip(2, 0), "reason": "raw video abcdefghij2 is missing"}
 
 
+def test_whole_actions_are_cut_as_well(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["finegym", "trim", str(folder), "--actions", "--workers", "1"]) == 0
+    assert f"{folder / 'actions'}: 2 clips, 1 not made" in capsys.readouterr().out
+    (first, second) = sorted((folder / "actions").glob("*.mp4"))
+    assert (first.name, second.name) == ("abcdefghij0_E_000003_000060.mp4", "abcdefghij1_E_000003_000060.mp4")
+    assert numbers(first) == list(range(80, 1500))
+    assert not (folder / "subactions").exists()
+    (folder / "list.txt").write_text(clip(0, 0))
+    assert main(["finegym", "trim", str(folder), "--actions", "--lists", str(folder / "list.txt")]) == 2
+    assert "element lists name sub-actions" in capsys.readouterr().err
+
+
 def test_a_list_says_which_clips_and_the_same_command_makes_only_what_is_missing(folder: Path) -> None:
     wanted = [clip(0, 0), clip(0, 8), clip(2, 0), clip(0, 99)]
     write_text(folder / "list.txt", "".join(f"{name} 3\n" for name in wanted))

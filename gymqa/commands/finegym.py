@@ -54,7 +54,8 @@ def videos(
 
     Args:
         root: folder of the release; the videos go into its folder `videos`.
-        ids: videos wanted; those of the annotation when neither ids nor lists are given.
+        ids: videos wanted, one that begins with "-" as --ids=-ID; those of the annotation when neither ids nor lists
+            are given.
         lists: element lists whose videos are wanted.
         url: address of a video, with {id} in it.
         format: yt-dlp's choice of format.
@@ -92,6 +93,7 @@ def trim(
     size: str | None = None,
     out: Path | None = None,
     workers: int | None = None,
+    actions: bool = False,
 ) -> None:
     """Cut the sub-action clips out of the raw videos, to the frame, each raw video decoded once.
 
@@ -101,14 +103,16 @@ def trim(
         root: folder of the release, FineGym's or GymSim's.
         lists: element lists that name the clips; every annotated sub-action when not given.
         size: largest width x height of the clips, such as 456x256, the shape kept; as filmed when not given.
-        out: folder of the clips and their manifest.jsonl; the root's folder `subactions` when not given.
+        out: folder of the clips and their manifest.jsonl; the root's folder `subactions` (`actions`) when not given.
         workers: processes; one for each core when not given.
+        actions: cut whole actions (routines, vaults) instead.
     """
     from gymqa.finegym.cutting import parse_box
+    from gymqa.finegym.trim import folder_of
     from gymqa.finegym.trim import trim as trim_clips
 
-    report = trim_clips(root, lists or [], out, parse_box(size) if size else None, workers)
-    folder = out or root / "subactions"
+    folder = out or folder_of(root, actions)
+    report = trim_clips(root, lists or [], folder, parse_box(size) if size else None, workers, actions)
     print(f"{folder}: {len(report.made)} clips, {len(report.failed)} not made")
     reasons = Counter(entry.reason for entry in report.failed).most_common()
     for reason, count in reasons[:REASONS]:

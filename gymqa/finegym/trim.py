@@ -1,4 +1,4 @@
-"""Raw videos to sub-action clips, in parallel: what is to be cut, what is there, and the list of what came of it.
+"""Raw videos to clips of sub-actions, or of whole actions, in parallel: what is wanted, what is there, what came of it.
 
     out/<clip id>.mp4   out/manifest.jsonl   out/failures.jsonl   out/.trimming/ (see gymqa.finegym.journal)
 
@@ -10,15 +10,16 @@ import json
 import multiprocessing
 import signal
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from operator import attrgetter
 from pathlib import Path
 
 from gymqa.actions import Action, read_annotations
-from gymqa.annotations import parse_clip_id, read_element_list
+from gymqa.annotations import read_element_list
 from gymqa.atomic import write_text
+from gymqa.errors import GymQAError
 from gymqa.finegym.cutting import Box, Failed, Made, Span, cut, probe
 from gymqa.finegym.files import annotation_file
 from gymqa.finegym.journal import (
@@ -57,33 +58,37 @@ class TrimReport:
 
 def trim(
     root: Path,
-    lists: Iterable[Path] = (),
+    lists: Sequence[Path] = (),
     out: Path | None = None,
     box: Box | None = None,
     workers: int | None = None,
+    actions: bool = False,
 ) -> TrimReport:
     """Cut the clips of a FineGym-shaped folder out of its raw videos; clips that are there are kept.
 
     Args:
         root: folder with annotations and `videos/<video id>.mp4`.
         lists: element lists that name the clips; without any, all annotated sub-actions.
-        out: folder of the clips, `root/subactions` by default.
+        out: folder of the clips, `root/subactions` (`root/actions`) by default.
         box: the clips' largest width and height; None keeps the raw video's.
         workers: processes; one for each core by default.
+        actions: cut whole actions, `<video id>_<action id>.mp4`, instead of sub-actions; no list names them.
 
     Returns:
         What `manifest.jsonl` and `failures.jsonl` in the folder say.
 
     Raises:
-        GymQAError: no annotation, a wrong list, fewer than one worker, a folder with clips of another size, or one in
-            use.
+        GymQAError: no annotation, a wrong list, lists of actions, fewer than one worker, or a folder with clips of
+            another size, or that is in use.
     """
     processes = worker_count(workers)
     annotation = annotation_file(root)
-    spans = spans_of(read_annotations(annotation))
+    if actions and lists:
+        raise GymQAError("element lists name sub-actions; leave --lists out, or --actions")
+    spans = (action_spans if actions else spans_of)(read_annotations(annotation))
     wanted = list(dict.fromkeys(clip.id for path in lists for clip in read_element_list(path))) or list(spans)
     failed = [Failed(clip, f"{annotation.name} does not have it") for clip in wanted if clip not in spans]
-    out = root / "subactions" if out is None else out
+    out = out or folder_of(root, actions)
     with only_trimmer(out):
         keep_settings(out, box)
         jobs = _jobs(root, [spans[clip] for clip in wanted if clip in spans], out, box)
@@ -94,6 +99,11 @@ def trim(
         _write_lines(out / "failures.jsonl", report.failed)
         _write_lines(out / "manifest.jsonl", report.made)
     return report
+
+
+def folder_of(root: Path, actions: bool) -> Path:
+    """Where the actions or sub-actions of a release lie."""
+    return root / ("actions" if actions else "subactions")
 
 
 def _write_lines(path: Path, entries: Iterable[Made | Failed]) -> None:
@@ -115,11 +125,17 @@ def spans_of(actions: Iterable[Action]) -> dict[str, Span]:
     }
 
 
+def action_spans(actions: Iterable[Action]) -> dict[str, Span]:
+    """Where each action lies in its raw video, by `<video id>_<action id>`."""
+    named = ((f"{action.video_id}_{action.id}", action) for action in actions)
+    return {name: Span(name, action.start, action.end) for name, action in named}
+
+
 def _jobs(root: Path, spans: Iterable[Span], out: Path, box: Box | None) -> list[Job]:
     """One job for each raw video that has clips to make; longest first, so that the last worker ends early."""
     by_video: dict[str, list[Span]] = defaultdict(list)
     for span in spans:
-        by_video[parse_clip_id(span.clip_id).video_id].append(span)
+        by_video[span.clip_id.rpartition("_E_")[0]].append(span)
     jobs = []
     for video_id, of_video in by_video.items():
         there = whole_clips(out, video_id)
