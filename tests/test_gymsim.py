@@ -204,6 +204,13 @@ def test_the_raw_video_shows_each_clip_at_the_annotated_second(release: Path) ->
             assert np.abs(raw[start : start + len(frames)] - frames).mean() < 6
 
 
+def test_every_action_ends_inside_its_raw_video(release: Path, routines: Path) -> None:
+    for root in (release, routines):
+        raw = decode(root / "videos" / "gymsimT0000.mp4")
+        actions = read_annotations(root / "annotations" / "finegym_annotation_info.json")
+        assert max(action.end for action in actions if action.video_id == "gymsimT0000") * FPS <= len(raw)
+
+
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(release: Path, tmp_path: Path) -> None:
     name = sorted(path.name for path in (release / "subactions").iterdir())[0]
     again = render_release(tmp_path / "again", TINY, workers=1)

@@ -161,6 +161,7 @@ def render_video(root: Path, config: ReleaseConfig, video_id: str, labels: dict[
             film.show(performance, action)
             events.append(action)
             seconds = sum(shot.motion.frames for shot in performance.shots + performance.after) / FPS
+            film.hold(action["stop"])
             clock = max(action["stop"], int(np.ceil(int(clock) + seconds))) + BREAK
     write_json(_manifest(root, video_id), {"video_id": video_id, "raw": raw, "events": events})
 
@@ -198,6 +199,12 @@ class _Film:
         self.root, self.arena, self.look = root, arena, look
         self.write: Callable[[Frames], None] | None = None
         self.written = 0
+        self.last: Image | None = None
+
+    def hold(self, second: int) -> None:
+        """Keep the raw video's last frame up to a second of it, so that an action ends inside the video."""
+        if self.last is not None:
+            self._add(np.repeat(self.last, max(second * FPS - self.written, 0), axis=0))
 
     def show(self, performance: Performance, action: dict[str, Any]) -> None:
         """Render a performance; what lies between the elements only for the raw video."""
@@ -214,8 +221,9 @@ class _Film:
                 self._add(frames)
 
     def _add(self, frames: Image) -> None:
-        if self.write is not None:
+        if self.write is not None and len(frames):
             self.write(frames)
+            self.last = frames[-1:]
         self.written += len(frames)
 
     def _render(self, event: str, shot: Shot) -> Image:
