@@ -41,6 +41,7 @@ def _training() -> TrainConfig:
         backbone_rate=0.2,
         schedule="step",
         precision="bf16",
+        tracker="none",
     )
 
 
