@@ -2,12 +2,17 @@
 
 import multiprocessing
 import os
+import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from typing import ParamSpec, TypeVar
 
 from gymqa.errors import GymQAError
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 def worker_count(workers: int | None) -> int:
@@ -46,3 +51,18 @@ def end_with_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=wait, daemon=True).start()
+
+
+def start_worker() -> None:
+    """Begin a worker whose jobs are `interruptible`: it ignores Ctrl-C between them and ends with its parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()
+
+
+def interruptible(job: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Do a worker's job, which Ctrl-C stops at once, so that what is half-written is removed."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return job(*args, **kwargs)
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)

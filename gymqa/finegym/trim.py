@@ -8,7 +8,6 @@ the raw video, those of a sub-action's stages from the start of its action.
 
 import json
 import multiprocessing
-import signal
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -32,7 +31,7 @@ from gymqa.finegym.journal import (
     whole_clips,
 )
 from gymqa.finegym.videos import find_raw_video
-from gymqa.processes import deaths_reported, end_with_parent, worker_count
+from gymqa.processes import deaths_reported, interruptible, start_worker, worker_count
 from gymqa.progress import progress_bar
 from gymqa.video import VideoError
 
@@ -184,27 +183,12 @@ def _run(jobs: list[Job], workers: int) -> Iterator[list[Failed]]:
         if not jobs:
             return
         # spawn: a fork of a process that has used FFmpeg's or OpenMP's threads may hang
-        pool = ProcessPoolExecutor(min(workers, len(jobs)), multiprocessing.get_context("spawn"), _start_worker)
+        pool = ProcessPoolExecutor(min(workers, len(jobs)), multiprocessing.get_context("spawn"), start_worker)
         try:
-            futures = {pool.submit(_interruptible, job): job for job in jobs}
+            futures = {pool.submit(interruptible, trim_video, job): job for job in jobs}
             with deaths_reported("cutting", "the same command goes on, with --workers 1 it shows which video it is"):
                 for future in as_completed(futures):
                     yield future.result()
                     bar.advance(len(futures[future].spans), futures[future].video_id)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _start_worker() -> None:
-    """Ignore Ctrl-C between jobs: the parent ends the worker then, also when it is killed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    end_with_parent()
-
-
-def _interruptible(job: Job) -> list[Failed]:
-    """Do a job, which Ctrl-C stops at once; what is half-written is removed."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        return trim_video(job)
-    finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,5 +1,6 @@
 """Write a GymSim release in FineGym's format: annotations, decision trees, element lists, sub-action and raw videos."""
 
+import multiprocessing
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import ExitStack
@@ -12,7 +13,8 @@ import numpy as np
 
 from gymqa.atomic import read_json, write_json
 from gymqa.errors import GymQAError
-from gymqa.processes import deaths_reported, worker_count
+from gymqa.locks import only_writer
+from gymqa.processes import deaths_reported, interruptible, start_worker, worker_count
 from gymqa.progress import progress_bar
 from gymqa.sim.arena import Arena, Image
 from gymqa.sim.motion import FPS, Motion
@@ -35,7 +37,7 @@ class ReleaseConfig:
     Attributes:
         train_videos: competitions in the training part.
         val_videos: competitions of other athletes in other halls.
-        raw_videos: how many of the training competitions are also written as one long video.
+        raw_videos: how many competitions, those of training first, are also written as one long video.
         size: side of the square frames in pixels (even).
         seed: same seed, same frames.
         setting: the demo's 24 elements, each once a competition; or all 99, in routines of 5 to 12 sub-actions with
@@ -84,7 +86,7 @@ def render_release(root: Path, config: ReleaseConfig = ReleaseConfig(), workers:
 
     Raises:
         GymQAError: `root` holds a release of other settings or cannot be written to, fewer than one worker, or one
-            that was killed.
+            that was killed; or another process renders into `root`.
     """
     processes = worker_count(workers)
     wanted = {"format": FORMAT, **asdict(config)}
@@ -92,21 +94,31 @@ def render_release(root: Path, config: ReleaseConfig = ReleaseConfig(), workers:
     if record.exists() and read_json(record) != wanted:
         raise GymQAError(f"{root} holds a release of other settings; choose another folder or delete this one")
     write_json(record, wanted)
-    missing = [video_id for video_id in config.video_ids if not _complete(root, video_id)]
-    done = len(config.video_ids) - len(missing)
-    with progress_bar("rendering competitions", len(config.video_ids), done) as bar:
-        if missing:
-            with (
-                deaths_reported("rendering", "run again, with fewer workers"),
-                ProcessPoolExecutor(processes) as pool,
-            ):
-                running_orders = _running_orders(config)
-                jobs = [pool.submit(render_video, root, config, v, running_orders[v]) for v in missing]
-                _wait(jobs, bar.advance)
-    if missing or not (root / "annotations" / f"{config.setting}_val_element.txt").exists():
-        manifests = (read_json(_manifest(root, video_id)) for video_id in config.video_ids)
-        write_annotations(root / "annotations", config.repertoire, manifests)
+    with only_writer(root, "the release in"):
+        for left in root.glob("*/.gymsim*"):
+            left.unlink()  # half-written when a run was killed
+        missing = [video_id for video_id in config.video_ids if not _complete(root, video_id)]
+        _render_videos(root, config, missing, processes)
+        if missing or not (root / "annotations" / f"{config.setting}_val_element.txt").exists():
+            manifests = (read_json(_manifest(root, video_id)) for video_id in config.video_ids)
+            write_annotations(root / "annotations", config.repertoire, manifests)
     return root
+
+
+def _render_videos(root: Path, config: ReleaseConfig, missing: list[str], processes: int) -> None:
+    """Render the missing competitions in several processes."""
+    with progress_bar("rendering competitions", len(config.video_ids), len(config.video_ids) - len(missing)) as bar:
+        if not missing:
+            return
+        # spawn: a fork of a process that has used FFmpeg's or OpenMP's threads may hang
+        context = multiprocessing.get_context("spawn")
+        with (
+            deaths_reported("rendering", "run again, with fewer workers"),
+            ProcessPoolExecutor(min(processes, len(missing)), context, start_worker) as pool,
+        ):
+            orders = _running_orders(config)
+            jobs = [pool.submit(interruptible, render_video, root, config, v, orders[v]) for v in missing]
+            _wait(jobs, bar.advance)
 
 
 def _wait(jobs: list[Future[None]], done: Callable[[], None]) -> None:
