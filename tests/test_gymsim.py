@@ -256,11 +256,20 @@ def test_a_body_turns_about_its_long_axis_as_often_as_the_name_says() -> None:
         cosines = np.einsum("ti,ti->t", front[:-1], front[1:])
         return float(np.abs(np.arctan2(sines, cosines).sum() / (2 * np.pi)))
 
-    asked = [
-        e for e in GYMSIM99 if e.family in ("salto", "dismount", "bar dismount", "turn") and e.shape != "cartwheel"
-    ]
-    for element in asked:
-        assert turned(element) == pytest.approx(element.turns, abs=0.2), element.name
+    for element in (one for one in GYMSIM99 if one.shape != "cartwheel"):  # those begin or end sideways
+        onto_the_table = 0.5 if element.entry in ("tsukahara", "round-off, half turn") else 0.0
+        assert turned(element) == pytest.approx(element.turns + onto_the_table, abs=0.2), element.name
+
+
+def test_vaults_and_flights_from_the_bar_have_the_saltos_of_their_name() -> None:
+    for element in GYMSIM99:
+        degrees = _somersault_degrees(perform(element, Build(), np.random.default_rng(1)))
+        if element.family == "vault":  # over the hands and the salto, backward from a round-off
+            assert degrees == pytest.approx(-720 if element.entry.startswith("round-off") else 720, abs=40), (
+                element.name
+            )
+        if element.family == "bar dismount" or (element.family == "release" and element.saltos):
+            assert degrees * element.direction // 360 == element.saltos, element.name  # the swing adds a quarter
 
 
 def test_a_release_move_lets_the_bar_go_and_catches_it() -> None:
@@ -297,7 +306,7 @@ def test_a_programme_gives_routines_of_5_to_12_and_every_element_about_as_often(
             np.add.at(counts, labels, 1)
     for event in ("VT", "FX", "BB", "UB"):
         own = counts[repertoire.labels(event)]
-        assert own.min() > 0 and own.max() - own.min() <= 2
+        assert own.min() > 0 and own.max() - own.min() <= 1
 
 
 def test_routines_have_5_to_12_sub_actions_and_each_vault_three_stages(routines: Path) -> None:
