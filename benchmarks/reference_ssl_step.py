@@ -254,7 +254,7 @@ class ReferenceTrainer:
             if parameter.ndim > 1 and not name.endswith(("_embed", "_token")):
                 gradient = gradient + self.config.weight_decay * parameter
             self.momentum[name] = 0.9 * self.momentum[name] + gradient
-            parameter -= self.config.learning_rate * self.momentum[name]
+            parameter.sub_(self.config.learning_rate * self.momentum[name])
             parameter.grad = None
         for own, other in zip(self.teacher.parameters(), self.student.parameters(), strict=True):
             own.copy_(decay * own + (1 - decay) * other)

@@ -17,7 +17,7 @@ from tests.training_world import MODEL
 def test_a_step_is_the_papers_plain_mathematics(
     world: tuple[FrameCache, Splits], tmp_path: Path, elements: tuple[int, ...]
 ) -> None:
-    model = replace(MODEL, elements=elements)
+    model = replace(MODEL, patch_size=4, elements=elements)
     config = without_dropout(replace(PAPER, model=model, labelled_batch=3, unlabelled_batch=4))
     trainer = Trainer(config, training_clips(config, *world), tmp_path, {})
     assert max(differences(trainer).values()) < TOLERANCE
