@@ -62,7 +62,7 @@ class Size:
 
 
 SIZES = {
-    "sefar_s": Size(model_config("sefar_s"), 2, 256, "jpeg", 3),
+    "sefar_s": Size(model_config("sefar_s"), 1, 256, "jpeg", 3),
     "tiny": Size(SeFARConfig(image_size=64, n_classes=99), 8, 64, "raw", 5),
 }
 
