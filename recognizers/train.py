@@ -110,10 +110,10 @@ class Trainer:
         steps, main = self.config.steps, self.accelerator.is_main_process
         with ExitStack() as stack:
             log = self._open_log(stack) if main else None
-            ahead = stack.enter_context(Prefetcher(self._load, self.step, steps, self.config.workers))
+            ahead = stack.enter_context(Prefetcher(self.load, self.step, steps, self.config.workers))
             while self.step < steps:
                 clips = ahead.next()
-                values = self._train_step(clips)
+                values = self.train_step(clips)
                 self.step += 1
                 found = self._validate()
                 if log:
@@ -136,13 +136,13 @@ class Trainer:
         bar = progress_bar(f"training {self.config.algorithm.name}", self.config.steps, self.step)
         return TrainingLog(self.config, self.out, self.accelerator, self.step, stack.enter_context(bar))
 
-    def _load(self, step: int) -> StepClips:
+    def load(self, step: int) -> StepClips:
         """One process's clips of a step; unlabelled ones from the end of the warm-up on."""
         used = self.unlabelled is not None and step >= self.config.warm_up_steps
         clips = StepClips(self.labelled.at(step), self.unlabelled.at(step) if self.unlabelled and used else None)
         return clips.map(Tensor.pin_memory) if self.accelerator.device.type == "cuda" else clips
 
-    def _train_step(self, clips: StepClips) -> dict[str, float]:
+    def train_step(self, clips: StepClips) -> dict[str, float]:
         """One optimiser step and one of the teacher; returns what is logged."""
         config, step = self.config, self.step
         seed = step_seed(config.seed, step, self.process[0])
