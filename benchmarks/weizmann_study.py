@@ -57,7 +57,7 @@ class StudyConfig:
 
     Attributes:
         training: of every model; algorithm, start and seed are set by the study.
-        scratch_rate: learning rate from scratch; at the demo's, 240 steps did not learn the labelled clips themselves.
+        scratch_rate: learning rate from scratch; at the demo's, the labelled clips themselves are learnt more slowly.
         labelled_people: how many of the others are labelled.
         seeds: each draws the labelled people anew and trains with it.
     """
