@@ -1,0 +1,81 @@
+"""Two models on the same clips: their difference in Top-1, its interval and a paired test; clusters count as one.
+
+The test flips the sign of each cluster's difference (Fisher's randomization test); several tests of one table are
+corrected together (Holm 1979).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.stats import permutation_test
+
+from eval.statistics import FloatArray, cluster_index, mean_interval
+
+FLIPS = 9_999  # drawn; up to 13 clusters all are tried
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How much more of the clips the first model gets right.
+
+    Attributes:
+        mean: in [-1, 1].
+        ci_low, ci_high: the 95 % interval, by bootstrap over clusters.
+        p: probability of a difference as large if the models were alike, two-sided.
+        p_holm: the same, corrected for the other comparisons of the table.
+    """
+
+    mean: float
+    ci_low: float
+    ci_high: float
+    p: float
+    p_holm: float
+
+
+def compare(
+    points: Mapping[str, FloatArray], pairs: Sequence[tuple[str, str]], clusters: Sequence[str]
+) -> dict[str, Difference]:
+    """Compare models in pairs.
+
+    Args:
+        points: of each model, for every clip the share [n] in [0, 1] of its runs that got it right.
+        pairs: names of models; the second is taken from the first.
+        clusters: what clips share, a video or a person, [n].
+
+    Returns:
+        By "first - second".
+    """
+    found = {f"{first} - {second}": _difference(points[first], points[second], clusters) for first, second in pairs}
+    adjusted = holm([difference.p for difference in found.values()])
+    return {name: replace(one, p_holm=p) for (name, one), p in zip(found.items(), adjusted, strict=True)}
+
+
+def _difference(first: FloatArray, second: FloatArray, clusters: Sequence[str]) -> Difference:
+    """The difference, not yet corrected for others."""
+    half = mean_interval((1 + first - second) / 2, clusters)  # intervals are of numbers in [0, 1]
+    p = sign_flip_p(first - second, clusters)
+    return Difference(2 * half.value - 1, 2 * half.low - 1, 2 * half.high - 1, p, p)
+
+
+def sign_flip_p(differences: FloatArray, clusters: Sequence[str]) -> float:
+    """Two-sided p of a mean difference of zero: the signs of whole clusters' sums are flipped.
+
+    With up to 13 clusters all flips are tried, else 9,999 are drawn. One cluster says nothing: 1.
+    """
+    cluster, n_clusters = cluster_index(clusters)
+    if n_clusters < 2:
+        return 1.0
+    sums = np.bincount(cluster, weights=differences, minlength=n_clusters)
+    found = permutation_test(
+        (sums,), np.sum, permutation_type="samples", n_resamples=FLIPS, vectorized=True, rng=np.random.default_rng(0)
+    )
+    return float(found.pvalue)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's step-down correction, in the order given."""
+    order = np.argsort(p_values, kind="stable")
+    left = len(order) - np.arange(len(order))
+    adjusted = np.minimum(np.maximum.accumulate(np.asarray(p_values, float)[order] * left), 1.0)
+    return [float(adjusted[place]) for place in np.argsort(order, kind="stable")]

@@ -1,0 +1,37 @@
+"""A study's table: mean and spread of each cell in per cent, printed in columns."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+
+def spread(values: Sequence[float]) -> dict[str, float | None]:
+    """Mean of some shares, and their standard deviation; None of a single one."""
+    return {
+        "mean": float(np.mean(values)),
+        "sd": float(np.std(values, ddof=1)) if len(values) > 1 else None,
+    }
+
+
+def percent(cell: Mapping[str, Any]) -> str:
+    """Mean and, where there are several values, spread: "93.2 ± 0.9"."""
+    text = f"{100 * cell['mean']:.1f}"
+    return text if cell["sd"] is None else f"{text} ± {100 * cell['sd']:.1f}"
+
+
+def print_table(title: str, columns: Sequence[str], rows: Mapping[str, Sequence[str]]) -> None:
+    """Print a table; each row has a text for every column."""
+    lines = [[title, *columns], *([name, *texts] for name, texts in rows.items())]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        print("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
+    print()
+
+
+def print_differences(differences: Mapping[str, Mapping[str, float]]) -> None:
+    """Print what `paired_comparison.compare` found, in points of per cent."""
+    for name, one in differences.items():
+        mean, low, high = (f"{100 * one[key]:+.1f}" for key in ("mean", "ci_low", "ci_high"))
+        print(f"  {name}: {mean} ({low} to {high}), p {one['p']:.3f}, by Holm {one['p_holm']:.3f}")
+    print()

@@ -1,0 +1,117 @@
+"""The trainings of a study: each trains and is tested once, in one of several worker processes."""
+
+import multiprocessing
+import shutil
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+
+import torch
+
+from eval.metrics import read_class_predictions
+from gymqa.devices import choose_device
+from gymqa.frames import FrameCache
+from gymqa.processes import deaths_reported, end_with_parent, worker_count
+from gymqa.progress import console, progress_bar
+from gymqa.runs import Run, read_metrics
+from gymqa.splits import read_splits
+from recognizers.config import TrainConfig
+from recognizers.predict import predict, save_predictions
+from recognizers.sefar import SeFAR
+from recognizers.train import train
+
+FRAMES = "frames"  # step and folder of the frame cache
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training of a study.
+
+    Attributes:
+        name: of its folder and steps.
+        config: its settings.
+        splits: the step that made its clips, and their folder below `splits`; the model is tested on their val.
+    """
+
+    name: str
+    config: TrainConfig
+    splits: str
+
+    @property
+    def model(self) -> str:
+        """The trained model's folder, below the run's."""
+        return f"models/{self.name}"
+
+    @property
+    def predictions(self) -> str:
+        """What the model says of the val clips, below the run's folder."""
+        return f"predictions/{self.name}.jsonl"
+
+
+def run_trainings(run: Run, trainings: Sequence[Training], workers: int) -> None:
+    """Train and test all of them; what is done is left as it is, and a stopped training goes on.
+
+    Args:
+        run: a run whose frames and splits are there.
+        trainings: in the order they are to be begun.
+        workers: processes. On a CPU each computes with one thread, so that the figures do not depend on `workers`.
+
+    Raises:
+        GymQAError: fewer than one worker, a worker that was killed, or a training that cannot be done.
+    """
+    processes = worker_count(workers)
+    with (
+        progress_bar("trainings", len(trainings)) as bar,
+        deaths_reported("training", "run again, with fewer workers"),
+        ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _begin_worker) as pool,
+    ):
+        jobs = {pool.submit(_train_and_test, run, training): training.name for training in trainings}
+        try:
+            for job in as_completed(jobs):
+                job.result()
+                bar.advance(note=jobs[job])
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _begin_worker() -> None:
+    """One thread on a CPU; the bar is the parent's."""
+    end_with_parent()
+    console.quiet = True
+    if not torch.cuda.is_available():
+        torch.set_num_threads(1)
+
+
+def _train_and_test(run: Run, training: Training) -> None:
+    """Both steps of one training."""
+    step = f"train-{training.name}"
+    made_of = [FRAMES, training.splits]
+    run.step(step, training.config.determines, [training.model], lambda: _train(run, training), made_of)
+    run.step(f"test-{training.name}", {}, [training.predictions], lambda: _test(run, training), [step])
+
+
+def _train(run: Run, training: Training) -> None:
+    """Train; the checkpoints, which are larger than the model, are removed at the end."""
+    splits = read_splits(run.folder / "splits" / training.splits, training.config.model.n_classes)
+    out = train(training.config, FrameCache(run.folder / FRAMES), splits, run.folder / training.model)
+    shutil.rmtree(out / "checkpoints", ignore_errors=True)
+
+
+def _test(run: Run, training: Training) -> None:
+    """Predict the val clips from one centre view."""
+    cache, bf16 = FrameCache(run.folder / FRAMES), training.config.precision == "bf16"
+    val = read_splits(run.folder / "splits" / training.splits).val
+    model = SeFAR.from_pretrained(run.folder / training.model).to(choose_device())
+    save_predictions(run.folder / training.predictions, val, predict(model, cache, val, bf16=bf16), cache.failures)
+
+
+def right_clips(run: Run, training: Training) -> dict[str, float]:
+    """1 or 0 for each val clip, by clip id; a clip that did not decode is wrong."""
+    found = read_class_predictions(run.folder / training.predictions)
+    return dict(zip(found.clip_ids, (found.predicted == found.labels).astype(float).tolist(), strict=True))
+
+
+def last_loss(run: Run, training: Training) -> float:
+    """The labelled clips' loss as it was logged last: whether the steps were enough to learn them."""
+    return float(read_metrics(run.folder / training.model / "metrics.jsonl")[-1]["supervised"])
