@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from gymqa.annotations import Clip, Release, read_element_list
 from gymqa.atomic import atomic_path
 from gymqa.frames import FrameCache
+from gymqa.processes import end_with_parent
 from gymqa.progress import progress_bar
 from gymqa.sampling import uniform
 from gymqa.video import decode
@@ -67,7 +68,10 @@ def segments(release: Release, ids: Sequence[str], rgb: Path, flow: Path, worker
     """Write RGB [N, SEGMENTS, 3, S, S] and flow [N, SEGMENTS, 2 * STACK, S, S], bytes, of the same moments."""
     paths = [release.clip_path(clip_id) for clip_id in ids]
     pictures, motion = [], []
-    with progress_bar("segments and flow", len(ids)) as bar, ProcessPoolExecutor(workers) as pool:
+    with (
+        progress_bar("segments and flow", len(ids)) as bar,
+        ProcessPoolExecutor(workers, initializer=end_with_parent) as pool,
+    ):
         for frames, fields in pool.map(_segments_of, paths, chunksize=16):
             pictures.append(frames)
             motion.append(fields)

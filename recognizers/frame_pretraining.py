@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gymqa.atomic import write_text
-from gymqa.processes import deaths_reported, worker_count
+from gymqa.processes import deaths_reported, end_with_parent, worker_count
 from gymqa.progress import progress_bar
 from gymqa.runs import environment
 from gymqa.sim.elements import EVENTS
@@ -96,7 +96,7 @@ def film(config: FramePretrainingConfig, scenes: int, stream: int, free_poses: f
     ]
     with (
         deaths_reported("filming", "run again, with fewer workers"),
-        ProcessPoolExecutor(worker_count(config.workers)) as pool,
+        ProcessPoolExecutor(worker_count(config.workers), initializer=end_with_parent) as pool,
         progress_bar("filming single frames", pieces) as bar,
     ):
         parts = []
