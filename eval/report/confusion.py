@@ -1,26 +1,20 @@
 """A confusion matrix as an SVG file of its own, drawn as on the leaderboard's page."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from eval.report.samples import ConfusionView
+from eval.report.templates import templates
 
 
 def confusion_svg(view: ConfusionView) -> str:
     """Return the matrix as SVG text: a line a true class, a column an answer, darker is more often."""
-    jinja = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     counts = np.asarray(view.counts)
-    return jinja.get_template("confusion.svg.j2").render(
-        view=view, cells=confusion_cells(view), right=int(np.trace(counts)), n=int(counts.sum())
+    return (
+        templates()
+        .get_template("confusion.svg.j2")
+        .render(view=view, cells=confusion_cells(view), right=int(np.trace(counts)), n=int(counts.sum()))
     )
 
 

@@ -8,16 +8,15 @@ import base64
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from eval.adapters.baselines import CHANCE, REFERENCE_MODELS
 from eval.report.confusion import confusion_cells
 from eval.report.samples import ConfusionView, Sample
+from eval.report.templates import templates
 from eval.rows import RECOGNITION, Row, Unanswered, by_model, label_of
 from gymqa.questions import LETTERS
 
@@ -55,13 +54,7 @@ class Page:
 
 def render(page: Page) -> str:
     """Return the HTML text of `page`."""
-    jinja = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    jinja = templates()
     style, script = (jinja.get_template(name).render() for name in ("page.css.j2", "page.js.j2"))
     questions = _table([row for row in page.rows if row.benchmark != RECOGNITION], "benchmark")
     recognition = _table([row for row in page.rows if row.benchmark == RECOGNITION], "metric")
