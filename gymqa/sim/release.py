@@ -16,6 +16,7 @@ from gymqa.errors import GymQAError
 from gymqa.locks import only_writer
 from gymqa.processes import deaths_reported, interruptible, start_worker, worker_count
 from gymqa.progress import progress_bar
+from gymqa.runs import require_writable
 from gymqa.sim.arena import Arena, Image
 from gymqa.sim.motion import FPS, Motion
 from gymqa.sim.release_files import write_annotations
@@ -38,7 +39,7 @@ class ReleaseConfig:
         train_videos: competitions in the training part.
         val_videos: competitions of other athletes in other halls.
         raw_videos: how many competitions, those of training first, are also written as one long video.
-        size: side of the square frames in pixels (even).
+        size: side of the square frames in pixels, even, 24 to 720.
         seed: same seed, same frames.
         setting: the demo's 24 elements, each once a competition; or all 99, in routines of 5 to 12 sub-actions with
             transitions and replays between them.
@@ -90,11 +91,11 @@ def render_release(root: Path, config: ReleaseConfig = ReleaseConfig(), workers:
     """
     processes = worker_count(workers)
     wanted = {"format": FORMAT, **asdict(config)}
-    record = root / "release.json"
-    if record.exists() and read_json(record) != wanted:
-        raise GymQAError(f"{root} holds a release of other settings; choose another folder or delete this one")
-    write_json(record, wanted)
+    record = require_writable(root) / "release.json"
     with only_writer(root, "the release in"):
+        if record.exists() and read_json(record) != wanted:
+            raise GymQAError(f"{root} holds a release of other settings; choose another folder or delete this one")
+        write_json(record, wanted)
         for left in root.glob("*/.gymsim*"):
             left.unlink()  # half-written when a run was killed
         missing = [video_id for video_id in config.video_ids if not _complete(root, video_id)]
