@@ -3,7 +3,7 @@
 Both follow FineGym's baselines: TSN averages what it says of each segment, TRN (single scale) looks at them in order.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
@@ -161,7 +161,7 @@ def centred(clips: Tensor) -> Tensor:
 
 def cnn_right(
     model: SmallCNN, inputs: NDArray[np.uint8], elements: IntArray, events: IntArray
-) -> dict[str, Sequence[bool]]:
+) -> dict[str, list[bool]]:
     """Which clips are right, by what was asked: `element` and `event`."""
     found: dict[str, list[bool]] = {"element": [], "event": []}
     inputs = np.array(inputs)  # a copy that torch may own
@@ -171,4 +171,4 @@ def cnn_right(
             scores = model(centred(torch.from_numpy(inputs[part]))[..., 2:46, 2:46])
             for name, given, truth in zip(found, scores, (elements, events), strict=True):
                 found[name] += (given.argmax(1).numpy() == truth[part]).tolist()
-    return {name: values for name, values in found.items()}
+    return found
