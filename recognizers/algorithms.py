@@ -69,7 +69,7 @@ class Algorithm:
 
 SUPERVISED = Algorithm("supervised")
 
-PSEUDO_LABEL = Algorithm(  # Lee, ICML'13 workshop; the threshold is TorchSSL's (arXiv 2110.08263)
+PSEUDO_LABEL = Algorithm(  # Lee, ICML'13 workshop; the threshold as in TorchSSL, unchecked (docs/algorithms.md)
     "pseudo_label",
     unlabelled_weight=1.0,
     teacher="student",
@@ -85,7 +85,7 @@ MEAN_TEACHER = Algorithm(  # Tarvainen and Valpola, NeurIPS'17 (arXiv 1703.01780
     consistency="squared",
 )
 
-FIXMATCH = Algorithm(  # arXiv 2001.07685, table 4: λ_u 1, τ 0.95
+FIXMATCH = Algorithm(  # arXiv 2001.07685: λ_u 1, τ 0.95
     "fixmatch",
     unlabelled_weight=1.0,
     teacher="student",
@@ -100,7 +100,7 @@ FLEXMATCH = Algorithm(  # arXiv 2110.08263: as FixMatch, τ the upper end of eac
     threshold=0.95,
 )
 
-SVFORMER = Algorithm(  # arXiv 2211.13222; threshold of its released settings, the weights that SeFAR took over
+SVFORMER = Algorithm(  # arXiv 2211.13222; threshold of its released settings; weights as SeFAR's, unchecked
     "svformer",
     unlabelled_weight=2.0,
     mix_weight=2.0,

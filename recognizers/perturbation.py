@@ -4,7 +4,7 @@ Order: moderate (SeFAR's), reverse, shuffle_all, shuffle_local, warp, half. Spee
 A clip's frames lie element after element; what acts on the whole clip acts on its spans in temporal order.
 
 Sources: SeFAR (arXiv 2501.01245), Tables 4 and 7; SVFormer (arXiv 2211.13222), temporal warping, in the release's
-setting; "Learning Representational Invariances" (arXiv 2103.16565), T-Half and T-Drop.
+setting; "Learning Representational Invariances" (arXiv 2103.16565), T-Half and T-Drop (unchecked).
 """
 
 from collections.abc import Callable, Sequence
