@@ -20,7 +20,7 @@ from encoders.base import VideoEncoder
 from gymqa.atomic import atomic_path, read_json, write_json
 from gymqa.draws import hash_key
 from gymqa.errors import GymQAError
-from gymqa.frames import FrameCache
+from gymqa.frame_source import FrameSource
 from gymqa.locks import only_writer
 from gymqa.progress import progress_bar
 from gymqa.runs import require_writable
@@ -154,7 +154,7 @@ def view_key(clip_id: str, view: int) -> str:
 
 
 def extract(
-    encoder: VideoEncoder, cache: FrameCache, clip_ids: Sequence[str], folder: Path, views: int = 1, seed: int = 0
+    encoder: VideoEncoder, frames: FrameSource, clip_ids: Sequence[str], folder: Path, views: int = 1, seed: int = 0
 ) -> FeatureStore:
     """Encode what is not yet in the store, and return the store.
 
@@ -163,7 +163,7 @@ def extract(
 
     Args:
         encoder: frozen.
-        cache: frames; clips that are not in it are left out of the store, which keeps the reason.
+        frames: a frame cache or a view of one; clips without frames are left out of the store, which keeps the reason.
         clip_ids: clips wanted.
         folder: of the store.
         views: views of a clip.
@@ -175,37 +175,37 @@ def extract(
     """
     if views < 1:
         raise GymQAError(f"{views} views of a clip cannot be extracted; give 1 or more")
-    fingerprint = {**encoder.fingerprint(), "size": cache.size, "max_frames": cache.max_frames, "seed": seed}
+    fingerprint = {**encoder.fingerprint(), **frames.fingerprint(), "seed": seed}
     with only_writer(require_writable(folder), "the feature store"):
         store = FeatureStore.create_or_open(folder, fingerprint, encoder.n_tokens, encoder.dim)
-        _add_missing(store, encoder, cache, clip_ids, views, seed)
+        _add_missing(store, encoder, frames, clip_ids, views, seed)
     return store
 
 
 def _add_missing(
-    store: FeatureStore, encoder: VideoEncoder, cache: FrameCache, clip_ids: Sequence[str], views: int, seed: int
+    store: FeatureStore, encoder: VideoEncoder, source: FrameSource, clip_ids: Sequence[str], views: int, seed: int
 ) -> None:
     """Encode what is not yet in the store, and note which clips cannot be."""
     absent = "it is not in the frame cache"
-    store.note_failures({clip: cache.failures.get(clip, absent) for clip in clip_ids if clip not in cache})
-    wanted = [(clip, view) for view in range(views) for clip in dict.fromkeys(clip_ids) if clip in cache]
+    store.note_failures({clip: source.failures.get(clip, absent) for clip in clip_ids if clip not in source})
+    wanted = [(clip, view) for view in range(views) for clip in dict.fromkeys(clip_ids) if clip in source]
     missing = [(clip, view) for clip, view in wanted if view_key(clip, view) not in store]
     with progress_bar(f"features of {encoder.name}", len(wanted), len(wanted) - len(missing)) as bar:
         for part in _batches(missing):
-            frames = np.concatenate([view_frames(encoder, cache, clip, view, seed) for clip, view in part])
+            frames = np.concatenate([view_frames(encoder, source, clip, view, seed) for clip, view in part])
             store.add([view_key(clip, view) for clip, view in part], encoder.encode(torch.from_numpy(frames)))
             bar.advance(len(part))
 
 
 def view_frames(
-    encoder: VideoEncoder, cache: FrameCache, clip_id: str, view: int, seed: int
+    encoder: VideoEncoder, source: FrameSource, clip_id: str, view: int, seed: int
 ) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """The frames an encoder is shown of one view of a clip: uint8 [1, T, S, S, 3]."""
-    n_frames = int(cache.lengths([clip_id])[0])
+    n_frames = int(source.lengths([clip_id])[0])
     if view == 0:
-        return cache.gather([clip_id], encoder.frame_indices(n_frames, None)[None])
+        return source.gather([clip_id], encoder.frame_indices(n_frames, None)[None])
     rng = np.random.default_rng(int.from_bytes(hash_key("view", clip_id, view, seed), "big"))
-    frames = cache.gather([clip_id], encoder.frame_indices(n_frames, rng)[None])
+    frames = source.gather([clip_id], encoder.frame_indices(n_frames, rng)[None])
     return np.ascontiguousarray(frames[:, :, :, ::-1]) if rng.random() < 0.5 else frames
 
 

@@ -6,6 +6,7 @@ clips.jsonl  the settings, then a line for each clip: its place, number of frame
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +60,10 @@ class FrameCache:
     def clip_ids(self) -> list[str]:
         """Clips whose frames are here, in the order they came."""
         return list(self._entries)
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What the frames depend on beside the clips: their size and how many of a clip are kept."""
+        return {"size": self.size, "max_frames": self.max_frames}
 
     def get(self, clip_id: str) -> Frames:
         """Frames of a clip: uint8 [t, S, S, 3], t <= max_frames, evenly spaced.
