@@ -21,6 +21,7 @@ from gymqa.frames import FrameCache
 from gymqa.progress import progress_bar
 from recognizers.augment import to_model
 from recognizers.batches import centre_indices
+from recognizers.prediction_journal import PredictionJournal
 from recognizers.prefetch import Prefetcher
 from recognizers.sefar import SeFAR
 
@@ -52,6 +53,7 @@ def predict(
     batch_size: int = 64,
     bf16: bool = False,
     views: Views = Views(),
+    journal: PredictionJournal | None = None,
 ) -> Probabilities:
     """Probabilities of each clip that is in the cache.
 
@@ -62,14 +64,20 @@ def predict(
         batch_size: clips at a time.
         bf16: compute in bfloat16.
         views: whose probabilities are averaged.
+        journal: what earlier runs noted is taken from it, and every batch noted in it.
 
     Returns:
         float32 [C] by clip id.
     """
     ids = [clip.id for clip in clips if clip.id in cache]
-    found: Probabilities = {}
-    with progress_bar("recognizing", len(ids)) as bar:
-        for part, rows in predictions_of(model, cache, ids, batch_size, bf16, views):
+    found: Probabilities = (
+        {} if journal is None else {clip: journal.found[clip] for clip in ids if clip in journal.found}
+    )
+    missing = [clip for clip in ids if clip not in found]
+    with progress_bar("recognizing", len(ids), len(found)) as bar:
+        for part, rows in predictions_of(model, cache, missing, batch_size, bf16, views):
+            if journal is not None:
+                journal.add(part, rows)
             found.update(zip(part, rows, strict=True))
             bar.advance(len(part))
     return found

@@ -1,9 +1,14 @@
 """Predictions come with clip ids, from deterministic views, and are scored where they are written."""
 
 import json
+import signal
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +19,9 @@ from gymqa import cli
 from gymqa.errors import GymQAError
 from gymqa.frames import FrameCache
 from gymqa.splits import Splits
+from recognizers import predict as predict_module
 from recognizers.predict import Views, predict, save_predictions, squares
+from recognizers.prediction_journal import opened_journal
 from recognizers.sefar import SeFAR
 from tests.training_world import MODEL
 
@@ -97,6 +104,67 @@ def test_the_command_scores_and_draws(
     drawn = ET.parse(tmp_path / "found.confusion.svg").getroot()
     titles = [title.text or "" for title in drawn.iter("{http://www.w3.org/2000/svg}title")]
     assert any(title.startswith("down & out → ") for title in titles)
+
+
+KILLED = """
+import os, signal, sys
+from gymqa import cli
+from recognizers.prediction_journal import PredictionJournal
+add = PredictionJournal.add
+def add_and_die(self, clip_ids, rows):
+    add(self, clip_ids, rows)
+    if len(self.found) >= 8:
+        os.kill(os.getpid(), signal.SIGKILL)
+PredictionJournal.add = add_and_die
+cli.main(sys.argv[1:])
+"""
+
+
+def test_a_killed_prediction_goes_on_to_the_same_file(
+    model: SeFAR, world: tuple[FrameCache, Splits], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache, splits = world
+    splits.write(tmp_path / "splits")
+    model.save_pretrained(tmp_path / "model")
+    words = ["predict", str(tmp_path / "model"), str(cache.folder), "--batch_size", "4"]
+    words += ["--clips", str(tmp_path / "splits" / "val.txt"), "--out"]
+    assert cli.main([*words, str(tmp_path / "whole.jsonl")]) == 0
+    out = tmp_path / "found.jsonl"
+    assert subprocess.run([sys.executable, "-c", KILLED, *words, str(out)]).returncode == -signal.SIGKILL
+    partial = tmp_path / ".found.jsonl.partial"
+    assert not out.exists() and len(partial.read_text().splitlines()) == 1 + 8
+    with partial.open("a") as file:
+        file.write('["torn')  # a kill inside a line
+    asked: list[str] = []
+    monkeypatch.setattr("recognizers.predict._frames", _noting(asked))
+    assert cli.main([*words, str(out)]) == 0
+    assert asked == [clip.id for clip in splits.val][8:]
+    assert out.read_bytes() == (tmp_path / "whole.jsonl").read_bytes() and not partial.exists()
+
+
+def test_what_another_model_said_is_not_taken_over(tmp_path: Path) -> None:
+    target, row = tmp_path / "found.jsonl", np.array([[0.25, 0.75]], np.float32)
+    with pytest.raises(RuntimeError), opened_journal(target, {"weights": "a"}) as journal:
+        journal.add(["clip"], row)
+        raise RuntimeError
+    with pytest.raises(RuntimeError), opened_journal(target, {"weights": "a"}) as journal:
+        np.testing.assert_array_equal(journal.found["clip"], row[0])
+        raise RuntimeError
+    with opened_journal(target, {"weights": "b"}) as journal:
+        assert journal.found == {}
+        with pytest.raises(GymQAError, match="another process is writing"), opened_journal(target, {}):
+            pass
+
+
+def _noting(asked: list[str]) -> Callable[..., list[torch.Tensor]]:
+    """Load frames as ever, and note whose."""
+    load = predict_module._frames
+
+    def noting(cache: FrameCache, ids: Sequence[str], *rest: Any) -> list[torch.Tensor]:
+        asked.extend(ids)
+        return load(cache, ids, *rest)
+
+    return noting
 
 
 def _rows(path: Path) -> list[np.ndarray]:  # type: ignore[type-arg]

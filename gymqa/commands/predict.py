@@ -1,5 +1,6 @@
 """`gymqa predict`: a recognizer's class probabilities, and how good they are."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 from eval.metrics import confusion, read_class_predictions, summary
@@ -11,8 +12,11 @@ from gymqa.devices import choose_device
 from gymqa.errors import GymQAError
 from gymqa.frames import FrameCache
 from gymqa.video_datasets.imported import CLASSES
+from recognizers.backbones.image_vit import weights_hash
 from recognizers.predict import Views, save_predictions
 from recognizers.predict import predict as predict_clips
+from recognizers.prediction_journal import opened_journal
+from recognizers.pretrained import model_folder
 from recognizers.sefar import SeFAR
 
 
@@ -32,7 +36,8 @@ def predict(
 
     A clip that did not decode is kept in the file without probabilities but with the reason, and counts as wrong.
     Where all clips of the list have a label, Top-1, Top-5, mean-class accuracy and mAP are printed and written beside
-    the file (recognizer.metrics.json), and the confusion matrix drawn (recognizer.confusion.svg).
+    the file (recognizer.metrics.json), and the confusion matrix drawn (recognizer.confusion.svg). Stopped, the same
+    command goes on with the clips still missing.
 
     Args:
         recognizer: folder of `gymqa train`.
@@ -51,8 +56,12 @@ def predict(
     model = SeFAR.from_pretrained(recognizer)
     wanted = read_element_list(clips, model.config.n_classes)
     cache = FrameCache(frames)
-    found = predict_clips(model.to(choose_device(device)), cache, wanted, batch_size, bf16, views)
-    save_predictions(out, wanted, found, cache.failures)
+    model = model.to(choose_device(device))
+    weights = weights_hash(model_folder(recognizer))
+    settings = {"weights": weights, "frames": cache.fingerprint(), "views": asdict(views), "bf16": bf16}
+    with opened_journal(out, settings) as journal:
+        found = predict_clips(model, cache, wanted, batch_size, bf16, views, journal)
+        save_predictions(out, wanted, found, cache.failures)
     print(f"{out}: {len(found)} of {len(wanted)} clips")
     if found and all(clip.label is not None for clip in wanted):
         _score(out, _names(clips.parent / CLASSES, model.config.n_classes))
