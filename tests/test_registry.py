@@ -11,7 +11,6 @@ import torch
 
 from gymqa import cli
 from recognizers.algorithms import ALGORITHMS
-from recognizers.backbones.contract import Recognizer
 from recognizers.backbones.registry import create_model, describe, list_models, model_config
 
 
@@ -67,16 +66,15 @@ def test_every_recognizer_keeps_the_contract(name: str) -> None:
     small = {"image_size": 16, "patch_size": 8, "dim": 16, "depth": 1, "heads": 2, "fusion_dim": 8, "n_classes": 5}
     config = model_config(name, **small)
     torch.manual_seed(0)
-    built = config.build().eval()
-    model: Recognizer = built
+    model = config.build().eval()
     frames = torch.randn(2, config.frames, 3, 16, 16)
     features = model.forward_features(frames)
     assert features.tokens.shape == (2, config.tokens, features.fused.shape[-1])
-    assert torch.equal(model.forward_head(features.fused), built(frames))
+    assert torch.equal(model.forward_head(features.fused), model(frames))
     many = features.fused.expand(4, -1, -1)
     assert model.forward_head(many).shape == (4, 2, 5)
     model.reset_classifier(7)
-    assert built(frames).shape == (2, 7) and built.config.n_classes == 7
+    assert model(frames).shape == (2, 7) and model.config.n_classes == 7
     assert torch.equal(model.forward_features(frames).tokens, features.tokens)
 
 

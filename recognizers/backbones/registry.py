@@ -3,17 +3,20 @@
 import difflib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gymqa.errors import GymQAError
-from recognizers.sizes import SeFARConfig
+from recognizers.sizes import ModelConfig, SeFARConfig
 
 if TYPE_CHECKING:
-    from recognizers.sefar import SeFAR
+    from recognizers.recognizer import Recognizer
 
 CLASSES = 99
 """Gym99's, at which parameters are counted."""
-ConfigMaker = Callable[[], SeFARConfig]
+FAMILIES: dict[str, type[ModelConfig]] = {SeFARConfig.family: SeFARConfig}
+"""Families by the name that config.json has."""
+ConfigMaker = Callable[[], ModelConfig]
+Maker = TypeVar("Maker", bound=ConfigMaker)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +37,14 @@ class Entry:
 _MODELS: dict[str, Entry] = {}
 
 
-def register(parameters: int, published: str = "") -> Callable[[ConfigMaker], ConfigMaker]:
+def register(parameters: int, published: str = "") -> Callable[[Maker], Maker]:
     """Register a function that returns a model's sizes, under the function's name; see Entry.
 
     Raises:
         GymQAError: the name is taken.
     """
 
-    def keep(maker: ConfigMaker) -> ConfigMaker:
+    def keep(maker: Maker) -> Maker:
         if maker.__name__ in _MODELS:
             raise GymQAError(f"recognizer {maker.__name__} is registered twice; rename one")
         _MODELS[maker.__name__] = Entry(maker, parameters, published)
@@ -60,18 +63,18 @@ def describe(name: str) -> dict[str, Any]:
     entry, config = _entry(name), model_config(name)
     return {
         "name": name,
+        "family": config.family,
         "parameters": entry.parameters,
         "millions": round(entry.parameters / 1e6, 2),
         "classes": CLASSES,
         "input_size": config.image_size,
-        "patch_size": config.patch_size,
         "frames": config.frames,
         "elements": list(config.elements),
         "published": entry.published,
     }
 
 
-def model_config(name: str, **changes: Any) -> SeFARConfig:
+def model_config(name: str, **changes: Any) -> ModelConfig:
     """The sizes of a recognizer by name; `changes` replace single settings.
 
     Raises:
@@ -80,7 +83,7 @@ def model_config(name: str, **changes: Any) -> SeFARConfig:
     return replace(_entry(name).config(), **changes)
 
 
-def create_model(name: str, **changes: Any) -> "SeFAR":
+def create_model(name: str, **changes: Any) -> "Recognizer":
     """Build a recognizer by name, with fresh weights."""
     return model_config(name, **changes).build()
 
