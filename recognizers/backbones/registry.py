@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gymqa.errors import GymQAError
+from recognizers.frame_net_sizes import TRNConfig, TSMConfig, TSNConfig
 from recognizers.sizes import ModelConfig, SeFARConfig
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 CLASSES = 99
 """Gym99's, at which parameters are counted."""
-FAMILIES: dict[str, type[ModelConfig]] = {SeFARConfig.family: SeFARConfig}
+FAMILIES: dict[str, type[ModelConfig]] = {one.family: one for one in (SeFARConfig, TSNConfig, TRNConfig, TSMConfig)}
 """Families by the name that config.json has."""
 ConfigMaker = Callable[[], ModelConfig]
 Maker = TypeVar("Maker", bound=ConfigMaker)
@@ -112,3 +113,33 @@ def sefar_s() -> SeFARConfig:
 def sefar_b() -> SeFARConfig:
     """SeFAR-B of the paper."""
     return SeFARConfig(image_size=224, patch_size=16, dim=768, depth=12, heads=12, fusion_dim=256, n_classes=CLASSES)
+
+
+@register(parameters=10_371_715, published="11.30 M with 1,000 classes (BN-Inception)")
+def tsn_bn_inception() -> TSNConfig:
+    """TSN as in FineGym: 3 segments."""
+    return TSNConfig(image_size=224, architecture="bn_inception", head_dropout=0.8, n_classes=CLASSES)
+
+
+@register(parameters=23_710_883, published="25.56 M with 1,000 classes (ResNet-50)")
+def tsn_r50() -> TSNConfig:
+    """TSN on ResNet-50."""
+    return TSNConfig(image_size=224, architecture="resnet50", n_classes=CLASSES)
+
+
+@register(parameters=10_977_155)
+def trn_bn_inception() -> TRNConfig:
+    """TRN as in FineGym: 3 segments."""
+    return TRNConfig(image_size=224, architecture="bn_inception", segments=3, head_dropout=0.8, n_classes=CLASSES)
+
+
+@register(parameters=11_290_499)
+def trn_ms_bn_inception() -> TRNConfig:
+    """Multi-scale TRN as in FineGym: relations of 3 and of 2 segments."""
+    return replace(trn_bn_inception(), multi_scale=True)
+
+
+@register(parameters=23_710_883, published="25.56 M with 1,000 classes (ResNet-50)")
+def tsm_r50() -> TSMConfig:
+    """TSM as in FineGym: 8 segments; no parameter more than TSN."""
+    return TSMConfig(image_size=224, n_classes=CLASSES)
