@@ -23,7 +23,7 @@ class Features(Protocol):
 
     @property
     def fused(self) -> Tensor:
-        """[B, F]: what `forward_head` takes; a stochastic head is passed several times on one of these."""
+        """[B, F']: what `forward_head` takes; a stochastic head is passed several times on one of these."""
 
 
 class Recognizer(nn.Module):
