@@ -65,11 +65,10 @@ def test_listing_recognizers_builds_none_and_does_not_even_import_torch() -> Non
 @pytest.mark.parametrize("name", list_models())
 def test_every_recognizer_keeps_the_contract(name: str) -> None:
     own = {"sefar": {"patch_size": 8, "dim": 16, "depth": 1, "heads": 2, "fusion_dim": 8}}
-    family = model_config(name).family
-    config = model_config(name, image_size=16, n_classes=5, **own.get(family, {"width": 8}))
+    config = model_config(name, image_size=32, n_classes=5, **own.get(model_config(name).family, {"width": 8}))
     torch.manual_seed(0)
     model = config.build().eval()
-    frames = torch.randn(2, config.frames, 3, 16, 16)
+    frames = torch.randn(2, config.frames, 3, 32, 32)
     features = model.forward_features(frames)
     assert features.tokens.shape[:2] == (2, config.tokens) and features.fused.shape[0] == 2
     assert torch.equal(model.forward_head(features.fused), model(frames))

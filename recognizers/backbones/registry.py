@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gymqa.errors import GymQAError
+from recognizers.clip_net_sizes import I3DConfig
 from recognizers.frame_net_sizes import TRNConfig, TSMConfig, TSNConfig
 from recognizers.sizes import ModelConfig, SeFARConfig
 
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
 
 CLASSES = 99
 """Gym99's, at which parameters are counted."""
-FAMILIES: dict[str, type[ModelConfig]] = {one.family: one for one in (SeFARConfig, TSNConfig, TRNConfig, TSMConfig)}
+_FAMILIES = (SeFARConfig, TSNConfig, TRNConfig, TSMConfig, I3DConfig)
+FAMILIES: dict[str, type[ModelConfig]] = {one.family: one for one in _FAMILIES}
 """Families by the name that config.json has."""
 ConfigMaker = Callable[[], ModelConfig]
 Maker = TypeVar("Maker", bound=ConfigMaker)
@@ -143,3 +145,21 @@ def trn_ms_bn_inception() -> TRNConfig:
 def tsm_r50() -> TSMConfig:
     """TSM as in FineGym: 8 segments; no parameter more than TSN."""
     return TSMConfig(image_size=224, n_classes=CLASSES)
+
+
+@register(parameters=12_388_739, published="12 M (I3D, CVPR'17)")
+def i3d_inception() -> I3DConfig:
+    """I3D on Inception-v1: 64 frames in a row."""
+    return I3DConfig(image_size=224, n_frames=64, stride=1, n_classes=CLASSES)
+
+
+@register(parameters=27_426_723, published="28.04 M with 400 classes (I3D of PySlowFast)")
+def i3d_r50() -> I3DConfig:
+    """I3D on ResNet-50 as in FineGym: 8 frames, every other."""
+    return I3DConfig(image_size=224, n_frames=8, stride=2, architecture="resnet50", n_classes=CLASSES)
+
+
+@register(parameters=34_785_187)
+def nl_i3d_r50() -> I3DConfig:
+    """Non-local I3D as in FineGym."""
+    return replace(i3d_r50(), non_local=True)
