@@ -1,6 +1,7 @@
 """I3D: Inception-v1 inflated (arXiv 1705.07750), and ResNet-50 inflated, with non-local blocks (arXiv 1711.07971)."""
 
 import re
+from itertools import chain
 
 from torch import Tensor, nn
 
@@ -84,10 +85,8 @@ class I3D(ClipNet):
         backbone.layer1 = nn.Sequential(*backbone.get_submodule("layer1").children(), halve)
         if config.non_local:
             for stage, places in NON_LOCAL.items():
-                blocks: list[nn.Module] = []
-                for place, block in enumerate(backbone.get_submodule(stage).children()):
-                    blocks += (
-                        [block, NonLocal(block.get_submodule("bn3").weight.numel())] if place in places else [block]
-                    )
-                setattr(backbone, stage, nn.Sequential(*blocks))
+                dim = config.width * 2 ** int(stage[-1]) * 2
+                pairs = [(block, NonLocal(dim)) if place in places else (block,)
+                         for place, block in enumerate(backbone.get_submodule(stage).children())]  # fmt: skip
+                setattr(backbone, stage, nn.Sequential(*chain.from_iterable(pairs)))
         super().__init__(config, backbone, network.dim)
