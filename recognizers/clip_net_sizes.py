@@ -76,3 +76,90 @@ class I3DConfig(ClipNetConfig):
         from recognizers.backbones.i3d import I3D
 
         return I3D(self)
+
+
+@dataclass(frozen=True)
+class ResNet3DConfig(ClipNetConfig):
+    """ResNets in three dimensions (Tran et al., CVPR'18): R3D, or R(2+1)D, whose layers see picture and time in turn.
+
+    Attributes:
+        architecture: of the 2-D network.
+        factorised: R(2+1)D.
+    """
+
+    architecture: Literal["resnet18", "resnet34"] = "resnet18"
+    factorised: bool = False
+
+    family: ClassVar[str] = "resnet3d"
+
+    @property
+    def tokens(self) -> int:
+        """Moments that are left: time is halved three times."""
+        return -(-self.n_frames // 8)
+
+    def build(self) -> "Recognizer":
+        """The model of these sizes, with fresh weights."""
+        from recognizers.backbones.resnet3d import ResNet3D
+
+        return ResNet3D(self)
+
+
+@dataclass(frozen=True)
+class C3DConfig(ClipNetConfig):
+    """C3D (Tran et al., ICCV'15): 3 × 3 × 3 layers, poolings, and two wide layers.
+
+    Attributes:
+        wide: units of the two last layers.
+    """
+
+    image_size: int = 112
+    n_frames: int = 16
+    wide: int = 4096
+
+    family: ClassVar[str] = "c3d"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.image_size < 16 or self.wide < 1:
+            raise GymQAError(f"{self}: four poolings leave nothing of fewer than 16 px, and wide is at least 1")
+
+    def build(self) -> "Recognizer":
+        """The model of these sizes, with fresh weights."""
+        from recognizers.backbones.c3d import C3D
+
+        return C3D(self)
+
+
+@dataclass(frozen=True)
+class SlowFastConfig(ClipNetConfig):
+    """SlowFast (Feichtenhofer et al., ICCV'19) on ResNet-50.
+
+    Attributes:
+        alpha: the slow pathway sees every alpha-th of the frames.
+        beta: the fast pathway has 1 / beta of the slow one's channels.
+    """
+
+    n_frames: int = 32
+    alpha: int = 4
+    beta: int = 8
+
+    family: ClassVar[str] = "slowfast"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.n_frames % self.alpha or self.width % self.beta:
+            raise GymQAError(
+                f"{self.n_frames} frames and {self.width} channels cannot be parted by alpha {self.alpha} and beta "
+                f"{self.beta}; choose divisors"
+            )
+
+    @property
+    def tokens(self) -> int:
+        """Moments of the slow pathway."""
+        return self.n_frames // self.alpha
+
+    def build(self) -> "Recognizer":
+        """The model of these sizes, with fresh weights."""
+        from recognizers.backbones.slowfast import SlowFast
+
+        return SlowFast(self)

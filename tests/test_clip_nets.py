@@ -18,7 +18,9 @@ from recognizers.backbones.inception_v1 import InceptionV1
 from recognizers.backbones.inflation import InTime, Rule, inflate
 from recognizers.backbones.registry import create_model
 from recognizers.backbones.resnet import ResNet
-from recognizers.clip_net_sizes import I3DConfig
+from recognizers.backbones.resnet3d import PictureThenTime, r3d_in_time
+from recognizers.backbones.slowfast import fast_in_time, slow_in_time
+from recognizers.clip_net_sizes import C3DConfig, ClipNetConfig, I3DConfig, ResNet3DConfig, SlowFastConfig
 from recognizers.recognizer import Recognizer
 from recognizers.train import train
 from tests.training_world import CONFIG
@@ -27,15 +29,21 @@ CONFIGS = [
     I3DConfig(image_size=64, n_frames=8, width=8, n_classes=5),
     I3DConfig(image_size=32, n_frames=4, width=4, architecture="resnet50", n_classes=5),
     I3DConfig(image_size=32, n_frames=4, width=4, architecture="resnet50", non_local=True, n_classes=5),
+    ResNet3DConfig(image_size=32, n_frames=8, width=4, n_classes=5),
+    ResNet3DConfig(image_size=32, n_frames=8, width=4, factorised=True, n_classes=5),
+    ResNet3DConfig(image_size=32, n_frames=9, width=4, architecture="resnet34", factorised=True, n_classes=5),
+    C3DConfig(image_size=32, n_frames=8, width=4, wide=16, n_classes=5),
+    SlowFastConfig(image_size=32, n_frames=8, width=8, n_classes=5),
 ]
+NAMES = ["inception", "r50", "non-local", "r3d", "r2plus1d", "r2plus1d-34", "c3d", "slowfast"]
 
 
-def built(config: I3DConfig) -> Recognizer:
+def built(config: ClipNetConfig) -> Recognizer:
     torch.manual_seed(0)
     return config.build().eval()
 
 
-def clip(config: I3DConfig) -> Tensor:
+def clip(config: ClipNetConfig) -> Tensor:
     side = config.image_size
     return torch.randn(2, config.frames, 3, side, side, generator=torch.Generator().manual_seed(1))
 
@@ -56,14 +64,17 @@ def _trained(network: nn.Module) -> nn.Module:
     [
         (InceptionV1(8), inception_in_time),
         (ResNet("resnet50", 8), resnet_in_time),
+        (ResNet("resnet18", 8), r3d_in_time),
+        (ResNet("resnet50", 8), slow_in_time),
+        (ResNet("resnet50", 8), fast_in_time),
         (ResNet("resnet18", 8), lambda name, module: InTime(3)),
         (ResNet("resnet18", 8), lambda name, module: InTime(4, 2 if name == "layer2.0.conv1" else 1)),
     ],
-    ids=["inception", "resnet50", "odd", "even"],
+    ids=["inception", "resnet50", "r3d", "slow", "fast", "odd", "even"],
 )
 @torch.no_grad()
 def test_a_boring_video_gives_the_features_of_its_picture(network: nn.Module, rule: Rule) -> None:
-    if network is not None and rule(("layer2.0.conv1"), nn.Conv2d(1, 1, 1)).stride == 2:
+    if rule("conv1", nn.Conv2d(1, 1, 1)).size == 4:
         rule = _also_shortcut(rule)
     torch.manual_seed(0)
     flat, picture = _trained(network), torch.randn(2, 3, 64, 64)
@@ -79,7 +90,14 @@ def _also_shortcut(rule: Rule) -> Rule:
 
 
 @pytest.mark.parametrize(
-    ("name", "published"), [("i3d_inception", 12_697_264), ("i3d_r50", 28_043_472)], ids=["inception", "r50"]
+    ("name", "published"),
+    [
+        ("i3d_inception", 12_697_264),
+        ("i3d_r50", 28_043_472),
+        ("r3d_18", 33_371_472),
+        ("r2plus1d_18", 31_505_325),
+        ("slowfast_r50", 34_566_488),
+    ],
 )
 def test_parameters_are_the_published_ones(name: str, published: int) -> None:
     with torch.device("meta"):
@@ -87,17 +105,21 @@ def test_parameters_are_the_published_ones(name: str, published: int) -> None:
     assert sum(one.numel() for one in model.parameters()) == published
 
 
-@pytest.mark.parametrize("config", CONFIGS, ids=["inception", "r50", "non-local"])
-def test_shapes_gradients_and_that_time_is_seen(config: I3DConfig) -> None:
+@pytest.mark.parametrize("config", CONFIGS, ids=NAMES)
+def test_shapes_gradients_and_that_time_is_seen(config: ClipNetConfig) -> None:
     model, frames = built(config), clip(config)
     features = model.forward_features(frames)
-    assert features.tokens.shape[::2] == (2, features.fused.shape[1])
+    assert features.tokens.shape[:2] == (2, config.tokens)
     exchanged = [1, 0, *range(2, config.frames)]
-    assert not torch.allclose(model(frames), model(frames[:, exchanged]), atol=1e-4)
+    exact = built(config).double()
+    assert not torch.allclose(exact(frames.double()), exact(frames[:, exchanged].double()), rtol=1e-9, atol=1e-9)
     model.train()(frames).square().sum().backward()
     without = [name for name, one in model.named_parameters() if one.grad is None or not one.grad.any()]
     silent = ("theta", "phi", ".g.", ".out.")  # behind a batch norm that begins at 0, a non-local block learns later
-    assert all(any(part in name for part in silent) for name in without) and (config.non_local or not without)
+    assert all(any(part in name for part in silent) for name in without)
+    assert getattr(config, "non_local", False) or not without
+        getattr(config, "non_local", False) or not without
+    )
 
 
 def test_a_non_local_block_begins_as_nothing_and_is_attention_by_hand() -> None:
@@ -114,6 +136,29 @@ def test_a_non_local_block_begins_as_nothing_and_is_attention_by_hand() -> None:
     moved = found @ block.out.weight.view(6, 3).T + block.out.bias
     expected = x + (moved / (1 + block.norm.eps) ** 0.5).T.view(1, 6, 2, 4, 4)
     torch.testing.assert_close(block(x), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_c3d_of_101_classes_has_78_million_parameters() -> None:
+    with torch.device("meta"):
+        assert sum(one.numel() for one in create_model("c3d", n_classes=101).parameters()) == 78_409_573
+
+
+def test_picture_then_time_has_as_many_weights_as_both_at_once() -> None:
+    whole = nn.Conv3d(64, 128, 3, bias=False)
+    parted = PictureThenTime(whole)
+    weights = parted.picture.weight.numel() + parted.time.weight.numel()
+    assert weights == pytest.approx(whole.weight.numel(), rel=0.01)
+    assert parted.picture.out_channels == 230  # torchvision's for 64 to 128 channels
+
+
+def test_the_fast_pathway_tells_the_slow_one() -> None:
+    config = SlowFastConfig(image_size=32, n_frames=8, alpha=4, width=8, n_classes=5)
+    model, frames = built(config), clip(config)
+    changed = frames.clone()
+    changed[:, 1] += 1  # a frame that the slow pathway does not see: it sees 0 and 4
+    slow_width = 32 * config.width
+    before, after = model.forward_features(frames), model.forward_features(changed)
+    assert not torch.allclose(before.fused[:, :slow_width], after.fused[:, :slow_width])
 
 
 def test_dense_frames_stand_in_a_row() -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gymqa.errors import GymQAError
-from recognizers.clip_net_sizes import I3DConfig
+from recognizers.clip_net_sizes import C3DConfig, I3DConfig, ResNet3DConfig, SlowFastConfig
 from recognizers.frame_net_sizes import TRNConfig, TSMConfig, TSNConfig
 from recognizers.sizes import ModelConfig, SeFARConfig
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 CLASSES = 99
 """Gym99's, at which parameters are counted."""
-_FAMILIES = (SeFARConfig, TSNConfig, TRNConfig, TSMConfig, I3DConfig)
+_FAMILIES = (SeFARConfig, TSNConfig, TRNConfig, TSMConfig, I3DConfig, ResNet3DConfig, C3DConfig, SlowFastConfig)
 FAMILIES: dict[str, type[ModelConfig]] = {one.family: one for one in _FAMILIES}
 """Families by the name that config.json has."""
 ConfigMaker = Callable[[], ModelConfig]
@@ -163,3 +163,33 @@ def i3d_r50() -> I3DConfig:
 def nl_i3d_r50() -> I3DConfig:
     """Non-local I3D as in FineGym."""
     return replace(i3d_r50(), non_local=True)
+
+
+@register(parameters=33_217_059, published="33.37 M with 400 classes (R3D-18 of torchvision)")
+def r3d_18() -> ResNet3DConfig:
+    """3D-ResNet-18."""
+    return ResNet3DConfig(image_size=112, n_frames=16, stride=1, n_classes=CLASSES)
+
+
+@register(parameters=31_350_912, published="31.51 M with 400 classes (R(2+1)D-18 of torchvision)")
+def r2plus1d_18() -> ResNet3DConfig:
+    """R(2+1)D-18."""
+    return replace(r3d_18(), factorised=True)
+
+
+@register(parameters=63_542_762)
+def r2plus1d_34() -> ResNet3DConfig:
+    """R(2+1)D-34."""
+    return replace(r2plus1d_18(), architecture="resnet34", n_frames=32)
+
+
+@register(parameters=78_401_379, published="79 M (C3D, in I3D, CVPR'17)")
+def c3d() -> C3DConfig:
+    """C3D: 16 frames in a row."""
+    return C3DConfig(stride=1, n_classes=CLASSES)
+
+
+@register(parameters=33_872_683, published="34.57 M with 400 classes (SlowFast 8×8 of PySlowFast)")
+def slowfast_r50() -> SlowFastConfig:
+    """SlowFast on ResNet-50: 32 frames, every other; 8 of them in the slow pathway."""
+    return SlowFastConfig(image_size=224, stride=2, n_classes=CLASSES)

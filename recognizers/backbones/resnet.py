@@ -1,6 +1,6 @@
 """ResNet (He et al., CVPR'16; stride in the 3 × 3 layer) without its classifier; tensors named as in torchvision."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -80,9 +80,10 @@ class ResNet(nn.Module):
     Args:
         name: one of DEPTHS.
         width: channels after the first layer.
+        told: channels that each stage is given besides those of the stage before (SlowFast); none by default.
     """
 
-    def __init__(self, name: str, width: int = 64) -> None:
+    def __init__(self, name: str, width: int = 64, told: Sequence[int] = (0, 0, 0, 0)) -> None:
         super().__init__()
         block: type[_Block] = Bottleneck if name == "resnet50" else BasicBlock
         self.conv1, self.bn1 = nn.Conv2d(3, width, 7, 2, 3, bias=False), nn.BatchNorm2d(width)
@@ -91,6 +92,7 @@ class ResNet(nn.Module):
         for number, depth in enumerate(DEPTHS[name]):
             own, stride = width * 2**number, 1 if number == 0 else 2
             blocks = []
+            d_in += told[number]
             for place in range(depth):
                 blocks.append(block(d_in, own, stride if place == 0 else 1))
                 d_in = own * block.expansion
