@@ -118,8 +118,6 @@ def test_shapes_gradients_and_that_time_is_seen(config: ClipNetConfig) -> None:
     silent = ("theta", "phi", ".g.", ".out.")  # behind a batch norm that begins at 0, a non-local block learns later
     assert all(any(part in name for part in silent) for name in without)
     assert getattr(config, "non_local", False) or not without
-        getattr(config, "non_local", False) or not without
-    )
 
 
 def test_a_non_local_block_begins_as_nothing_and_is_attention_by_hand() -> None:
