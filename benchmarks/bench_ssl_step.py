@@ -32,7 +32,7 @@ from gymqa.progress import console
 from gymqa.runs import environment
 from gymqa.video import Frames, write_video
 from recognizers.algorithms import SEFAR
-from recognizers.backbones.registry import model_config
+from recognizers.backbones.registry import sefar_s
 from recognizers.batches import StepClips
 from recognizers.config import TrainConfig
 from recognizers.pseudo_label import PseudoLabels
@@ -62,7 +62,7 @@ class Size:
 
 
 SIZES = {
-    "sefar_s": Size(model_config("sefar_s"), 1, 256, "jpeg", 3),
+    "sefar_s": Size(sefar_s(), 1, 256, "jpeg", 3),
     "tiny": Size(SeFARConfig(image_size=64, n_classes=99), 8, 64, "raw", 5),
 }
 
@@ -98,6 +98,7 @@ def plain_step(reference: ReferenceTrainer, clips: StepClips) -> Step:
 
 def without_dropout(config: TrainConfig) -> TrainConfig:
     """The same run with nothing drawn inside the networks, and a teacher that moves visibly."""
+    assert isinstance(config.model, SeFARConfig)
     return replace(config, model=replace(config.model, head_dropout=0.0, drop_path=0.0), ema_decay=0.9)
 
 

@@ -25,6 +25,7 @@ from gymqa.runs import Run, environment, resolved
 from gymqa.sim.release import FORMAT, ReleaseConfig, render_release
 from gymqa.splits import make_splits
 from recognizers.config import TrainConfig
+from recognizers.sizes import SeFARConfig
 
 RESULT = Path("benchmarks/results/gymsim_ssl_study.json")
 RENDER, RELEASE = "render", "release"
@@ -59,6 +60,7 @@ class StudyConfig:
 
     def of(self, variant: Variant, seed: int) -> TrainConfig:
         """The settings of one training."""
+        assert isinstance(self.training.model, SeFARConfig)
         model = replace(self.training.model, elements=variant.elements)
         return replace(self.training, model=model, algorithm=variant.algorithm, seed=seed)
 

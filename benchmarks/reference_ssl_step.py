@@ -189,6 +189,7 @@ class ReferenceTrainer:
 
     def __init__(self, config: TrainConfig, student: dict[str, Tensor], teacher: dict[str, Tensor]) -> None:
         self.config = config
+        assert isinstance(config.model, SeFARConfig)
         self.student = ReferenceSeFAR(config.model).to(student["head.weight"].device)
         self.teacher = copy.deepcopy(self.student).requires_grad_(False)
         self.student.load_state_dict(student)
@@ -217,8 +218,8 @@ class ReferenceTrainer:
         weak = weak_view(frames, size, config.augment, rng)
         probabilities, classes, weights = self._pseudo_label(weak)
         strong = strong_view(frames, size, config.augment, elements, algorithm.perturbation, rng)
-        plan = draw_mix(len(strong), len(elements), config.model.vit.patches, algorithm.mix_alpha, rng)
-        mixed = _mix(strong, plan, elements, config.model.patch_size)
+        plan = draw_mix(len(strong), len(elements), config.model.mix_side**2, algorithm.mix_alpha, rng)
+        mixed = _mix(strong, plan, elements, config.model.image_size // config.model.mix_side)
         labelled = weak_view(clips.labelled.frames, size, config.augment, rng)
         self.student.train()
         logits = [self.student(view) for view in (labelled, strong, mixed)]

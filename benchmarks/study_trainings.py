@@ -17,7 +17,7 @@ from gymqa.runs import Run, read_metrics
 from gymqa.splits import read_splits
 from recognizers.config import TrainConfig
 from recognizers.predict import predict, save_predictions
-from recognizers.sefar import SeFAR
+from recognizers.recognizer import Recognizer
 from recognizers.train import train
 
 FRAMES = "frames"  # step and folder of the frame cache
@@ -102,7 +102,7 @@ def _test(run: Run, training: Training) -> None:
     """Predict the val clips from one centre view."""
     cache, bf16 = FrameCache(run.folder / FRAMES), training.config.precision == "bf16"
     val = read_splits(run.folder / "splits" / training.splits).val
-    model = SeFAR.from_pretrained(run.folder / training.model).to(choose_device())
+    model = Recognizer.from_pretrained(run.folder / training.model).to(choose_device())
     save_predictions(run.folder / training.predictions, val, predict(model, cache, val, bf16=bf16), cache.failures)
 
 

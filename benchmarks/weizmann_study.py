@@ -31,6 +31,7 @@ from gymqa.video_datasets.base import VIDEO_SUFFIXES
 from gymqa.video_datasets.registry import read_dataset
 from recognizers.algorithms import algorithm_named
 from recognizers.config import TrainConfig
+from recognizers.sizes import SeFARConfig
 
 RESULT = Path("benchmarks/results/weizmann_study.json")
 ALGORITHMS = ("supervised", "fixmatch", "sefar")
@@ -72,6 +73,7 @@ class StudyConfig:
         config = replace(self.training, algorithm=algorithm_named(algorithm), seed=seed)
         if start == "shipped":
             return config
+        assert isinstance(config.model, SeFARConfig)
         model = replace(config.model, frozen_blocks=0)
         return replace(config, initial="none", learning_rate=self.scratch_rate, model=model)
 

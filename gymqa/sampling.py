@@ -68,6 +68,22 @@ def dual_level(
     return [frames[spans] for spans in spans_of_elements(combination)]
 
 
+def dense(n_frames: int, n: int, stride: int, rng: np.random.Generator | None = None, within: float = 0.5) -> Indices:
+    """`n` frames, `stride` apart, from some moment of a clip on (I3D, SlowFast); a short clip's last frame is repeated.
+
+    Args:
+        n_frames: frames in the clip, at least 1.
+        n: frames wanted.
+        stride: from one to the next.
+        rng: draws the moment (training); None takes the same in all (testing).
+        within: where that is between the earliest and the latest possible, in [0, 1); the middle by default.
+    """
+    _check(n_frames, n)
+    room = max(0, n_frames - (n - 1) * stride - 1)
+    start = int((within if rng is None else rng.random()) * (room + 1))
+    return np.minimum(start + stride * np.arange(n), n_frames - 1)
+
+
 def _in_spans(n_frames: int, n: int, within: NDArray[np.float64]) -> Indices:
     """One frame in each of `n` equal spans, at the fraction `within` (in [0, 1)) of the span."""
     frames = ((np.arange(n) + within) * n_frames / n).astype(np.int64)

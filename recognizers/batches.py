@@ -14,7 +14,8 @@ from torch import Tensor
 from gymqa.annotations import Clip
 from gymqa.errors import GymQAError
 from gymqa.frames import FrameCache
-from gymqa.sampling import Indices, dual_level
+from gymqa.sampling import Indices
+from recognizers.sizes import ModelConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ class ClipBatches:
     Args:
         cache: where the frames are.
         clips: the pool; all must be in the cache.
-        elements: frames of each temporal element.
+        model: says which frames of a clip it looks at.
         size: clips of a batch, over all processes.
         seed: what the draws depend on, with the step; name the pool in it.
         process: this process's number and how many there are; each takes its own part of every batch.
@@ -84,7 +85,7 @@ class ClipBatches:
         self,
         cache: FrameCache,
         clips: Sequence[Clip],
-        elements: Sequence[int],
+        model: ModelConfig,
         size: int,
         seed: tuple[int, ...],
         process: tuple[int, int] = (0, 1),
@@ -95,7 +96,7 @@ class ClipBatches:
             raise GymQAError(
                 f"a batch of {size} clips cannot be shared by {process[1]} processes; change the batch size"
             )
-        self.cache, self.clips, self.elements, self.size = cache, list(clips), tuple(elements), size
+        self.cache, self.clips, self.model, self.size = cache, list(clips), model, size
         self.seed, self.process = seed, process
 
     def at(self, step: int) -> ClipBatch:
@@ -104,7 +105,7 @@ class ClipBatches:
         positions = self._positions(step)
         ids = [self.clips[position].id for position in positions]
         lengths = self.cache.lengths(ids)
-        indices = np.stack([np.concatenate(dual_level(int(n), self.elements, rng)) for n in lengths])
+        indices = np.stack([self.model.sample(int(n), rng) for n in lengths])
         rank, processes = self.process
         own = slice(rank, None, processes)
         labels = [self.clips[position].label for position in positions]
@@ -123,6 +124,6 @@ class ClipBatches:
         return np.array([shuffled[n][place] for n, place in zip(rounds, places, strict=True)], np.int64)
 
 
-def centre_indices(cache: FrameCache, ids: Sequence[str], elements: Sequence[int], within: float = 0.5) -> Indices:
+def centre_indices(cache: FrameCache, ids: Sequence[str], model: ModelConfig, within: float = 0.5) -> Indices:
     """For testing, one frame of each span, the middle one by default: [B, N] indices, element after element."""
-    return np.stack([np.concatenate(dual_level(int(n), elements, within=within)) for n in cache.lengths(ids)])
+    return np.stack([model.sample(int(n), within=within) for n in cache.lengths(ids)])

@@ -3,13 +3,15 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from jsonargparse import set_parsing_settings
+
 from gymqa.errors import GymQAError
 from recognizers.algorithms import SEFAR, Algorithm
 from recognizers.augment import AugmentConfig
-from recognizers.backbones.image_checkpoints import image_weights_hash
 from recognizers.perturbation import PERTURBATIONS
-from recognizers.sefar import SeFARConfig
+from recognizers.sizes import ModelConfig, SeFARConfig
 
+set_parsing_settings(subclasses_enabled=[ModelConfig])  # --training.model TSNConfig --training.model.segments 5
 _AT_LEAST_ONE = (
     "labelled_batch", "unlabelled_batch", "steps_per_epoch", "checkpoint_every", "log_every", "accumulation",
 )  # fmt: skip
@@ -24,8 +26,9 @@ class TrainConfig:
         model: the recognizer's sizes.
         algorithm: what is done with the unlabelled clips.
         augment: the views.
-        initial: image ViT to start from, as `initialise_backbone` takes it: "shipped" is the package's, else a folder,
-            a file, or owner/name on the Hub; "none" starts from scratch.
+        initial: weights to start from: "shipped" is the package's own, where the family has some (SeFAR's image ViT),
+            else a folder, a file, or owner/name on the Hub, as the family's `start_from` takes it; "none" starts from
+            scratch.
         copy_attention: start time attention as a copy of spatial attention (TimeSformer's convention).
         steps: optimiser steps.
         warm_up_steps: first steps, on labelled clips only.
@@ -56,7 +59,7 @@ class TrainConfig:
         tracker: who gets the metrics besides metrics.jsonl.
     """
 
-    model: SeFARConfig = field(default_factory=SeFARConfig)
+    model: ModelConfig = field(default_factory=SeFARConfig)
     algorithm: Algorithm = SEFAR
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     initial: str = "shipped"
@@ -115,7 +118,7 @@ class TrainConfig:
         Raises:
             GymQAError: there are no such weights.
         """
-        return None if self.initial == "none" else image_weights_hash(self.initial)
+        return None if self.initial == "none" else self.model.start_hash(self.initial)
 
     @property
     def determines(self) -> dict[str, Any]:

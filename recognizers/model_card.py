@@ -13,7 +13,7 @@ from gymqa.question_dataset import CARD
 from gymqa.text_templates import fill
 
 if TYPE_CHECKING:
-    from recognizers.sefar import SeFAR
+    from recognizers.recognizer import Recognizer
 
 METRICS = {
     "top1": ("Top-1 accuracy", "accuracy"),
@@ -57,7 +57,7 @@ class ModelFacts:
                 check_repo(repo, "model")
 
 
-def model_card(repo: str, model: "SeFAR", facts: ModelFacts) -> str:
+def model_card(repo: str, model: "Recognizer", facts: ModelFacts) -> str:
     """The card: YAML for the Hub, then sizes, figures and how to load the model.
 
     Args:
@@ -109,7 +109,7 @@ def _results(facts: ModelFacts) -> list[Any]:
     ]
 
 
-def write_model(folder: Path, repo: str, model: "SeFAR", facts: ModelFacts) -> None:
+def write_model(folder: Path, repo: str, model: "Recognizer", facts: ModelFacts) -> None:
     """Write what is uploaded: weights, configuration and card.
 
     Raises:
@@ -119,7 +119,7 @@ def write_model(folder: Path, repo: str, model: "SeFAR", facts: ModelFacts) -> N
     write_text(folder / CARD, model_card(repo, model, facts))
 
 
-def push_model(model: "SeFAR", repo: str, facts: ModelFacts, private: bool = False) -> str:
+def push_model(model: "Recognizer", repo: str, facts: ModelFacts, private: bool = False) -> str:
     """Upload a recognizer with its card in one commit; returns the commit's address.
 
     Raises:

@@ -23,7 +23,8 @@ from recognizers.augment import to_model
 from recognizers.batches import centre_indices
 from recognizers.prediction_journal import PredictionJournal
 from recognizers.prefetch import Prefetcher
-from recognizers.sefar import SeFAR
+from recognizers.recognizer import Recognizer
+from recognizers.sizes import ModelConfig
 
 Probabilities = dict[str, NDArray[np.float32]]
 _CROP = 7 / 8  # of the short side, where several places are looked at; 224 of 256 pixels
@@ -47,7 +48,7 @@ class Views:
 
 
 def predict(
-    model: SeFAR,
+    model: Recognizer,
     cache: FrameCache,
     clips: Sequence[Clip],
     batch_size: int = 64,
@@ -84,7 +85,7 @@ def predict(
 
 
 def predictions_of(
-    model: SeFAR,
+    model: Recognizer,
     cache: FrameCache,
     ids: Sequence[str],
     batch_size: int = 64,
@@ -97,7 +98,7 @@ def predictions_of(
     parts = [ids[start : start + batch_size] for start in range(0, len(ids), batch_size)]
 
     def load(number: int) -> list[Tensor]:
-        return _frames(cache, parts[number], model.config.elements, views.temporal)
+        return _frames(cache, parts[number], model.config, views.temporal)
 
     with Prefetcher(load, 0, len(parts), workers=1) as batches:
         for part in parts:
@@ -106,7 +107,7 @@ def predictions_of(
 
 
 @torch.inference_mode()
-def _mean_softmax(model: SeFAR, seen: Sequence[Tensor], bf16: bool) -> Tensor:
+def _mean_softmax(model: Recognizer, seen: Sequence[Tensor], bf16: bool) -> Tensor:
     """Probabilities [B, C], averaged over views uint8 [B, N, s, s, 3]."""
     found = []
     for frames in seen:
@@ -116,10 +117,10 @@ def _mean_softmax(model: SeFAR, seen: Sequence[Tensor], bf16: bool) -> Tensor:
     return torch.stack(found).mean(0)
 
 
-def _frames(cache: FrameCache, ids: Sequence[str], elements: Sequence[int], temporal: int) -> list[Tensor]:
+def _frames(cache: FrameCache, ids: Sequence[str], config: ModelConfig, temporal: int) -> list[Tensor]:
     """uint8 [B, N, S, S, 3] of each temporal view: the frames at (t + ½) / T of each span."""
     within = [(t + 0.5) / temporal for t in range(temporal)]
-    return [torch.from_numpy(cache.gather(ids, centre_indices(cache, ids, elements, place))) for place in within]
+    return [torch.from_numpy(cache.gather(ids, centre_indices(cache, ids, config, place))) for place in within]
 
 
 def squares(frames: Tensor, spatial: int) -> list[Tensor]:

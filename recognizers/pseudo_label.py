@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from recognizers.sefar import SeFAR
+from recognizers.recognizer import Recognizer
 
 
 class PseudoLabels(NamedTuple):
@@ -21,7 +21,7 @@ class PseudoLabels(NamedTuple):
     spread: Tensor
 
 
-def pseudo_label(teacher: SeFAR, frames: Tensor, passes: int) -> PseudoLabels:
+def pseudo_label(teacher: Recognizer, frames: Tensor, passes: int) -> PseudoLabels:
     """Ask the teacher `passes` times with its dropout on.
 
     The backbone has no dropout of its own (drop-path is off in a teacher), so it runs once and the head `passes`

@@ -3,24 +3,17 @@
 Source: SeFAR (AAAI'25, arXiv 2501.01245), section "Dual-level temporal elements modelling".
 """
 
-from dataclasses import fields, replace
 from itertools import combinations
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gymqa.atomic import read_json
-from gymqa.errors import GymQAError
-from recognizers.backbones.image_vit import read_weights, save_model
+from recognizers.backbones.image_checkpoints import initialise_backbone
 from recognizers.backbones.timesformer import TimeSformer
-from recognizers.pretrained import load_exactly, model_folder
+from recognizers.recognizer import Recognizer
 from recognizers.sizes import SeFARConfig
-
-if TYPE_CHECKING:
-    from recognizers.model_card import ModelFacts
 
 
 class SeFARFeatures(NamedTuple):
@@ -75,12 +68,13 @@ class ElementFusion(nn.Module):
         return SeFARFeatures(singles, pairs, fused)
 
 
-class SeFAR(nn.Module):
+class SeFAR(Recognizer):
     """Clips [B, N, 3, S, S] in [-1, 1], frames element after element -> logits [B, n_classes]."""
 
+    config: SeFARConfig
+
     def __init__(self, config: SeFARConfig) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config)
         self.backbone = TimeSformer(
             config.vit,
             config.elements,
@@ -94,10 +88,7 @@ class SeFAR(nn.Module):
         self.head = nn.Linear(config.fusion_dim, config.n_classes)
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
-        """Compute the backbone with torch.compile from now on (its arguments); weights, names and files stay.
-
-        A copy is not compiled: compile the teacher too.
-        """
+        """Compute the backbone with torch.compile from now on; weights, names and files stay."""
         self.backbone.compile(*args, **kwargs)
 
     def forward_features(self, frames: Tensor) -> SeFARFeatures:
@@ -110,69 +101,6 @@ class SeFAR(nn.Module):
         logits: Tensor = self.head(self.dropout(fused))
         return logits
 
-    def forward(self, frames: Tensor) -> Tensor:
-        """[B, N, 3, S, S] -> logits [B, n_classes]."""
-        return self.forward_head(self.forward_features(frames).fused)
-
-    def reset_classifier(self, n_classes: int) -> None:
-        """Put a fresh head for another number of classes."""
-        self.config = replace(self.config, n_classes=n_classes)
-        self.head = nn.Linear(self.config.fusion_dim, n_classes).to(self.head.weight)
-
-    def save_pretrained(self, folder: Path) -> None:
-        """Write model.safetensors and config.json."""
-        save_model(self, folder, self.config.saved())
-
-    def push_to_hub(self, repo: str, facts: "ModelFacts", private: bool = False) -> str:
-        """Upload weights, configuration and model card in one commit; returns its address.
-
-        Raises:
-            GymQAError: no token, the Hub refuses, or it cannot be reached.
-        """
-        from recognizers.model_card import push_model
-
-        return push_model(self, repo, facts, private)
-
-    @classmethod
-    def from_pretrained(cls, source: Path | str) -> "SeFAR":
-        """Read what `save_pretrained` or `push_to_hub` wrote; the model is in evaluation mode.
-
-        Args:
-            source: a folder, or a model on the Hub, owner/name.
-
-        Raises:
-            GymQAError: a file is missing or damaged, or the weights are of another architecture; it says which.
-        """
-        folder = model_folder(source)
-        config = read_config(folder)
-        with torch.random.fork_rng(devices=[]):  # what is overwritten at once must not move anybody's draws
-            model = cls(config)
-        load_exactly(model, read_weights(folder), folder)
-        return model.eval()
-
-
-def read_config(folder: Path) -> SeFARConfig:
-    """Read config.json of a saved SeFAR.
-
-    Raises:
-        GymQAError: it is missing, or not that of a SeFAR.
-    """
-    values: dict[str, Any] = read_json(folder / "config.json")
-    kind = values.pop("model", None) if isinstance(values, dict) else None
-    if kind != "sefar":
-        what = f"; its config.json is of the model {kind!r}" if kind else ""
-        raise GymQAError(f"{folder} does not hold a SeFAR recognizer{what}; give the folder that training wrote")
-    known = {field.name: field.default for field in fields(SeFARConfig)}
-    for name, value in values.items():
-        if name not in known:
-            raise GymQAError(f"{folder / 'config.json'} has an unknown setting {name!r}; train the model again")
-        if not _fits(value, known[name]):
-            raise GymQAError(f"{folder / 'config.json'}: {name} cannot be {value!r}; copy or train the model again")
-    return SeFARConfig(**values)
-
-
-def _fits(value: Any, default: Any) -> bool:
-    """Whether a value read from JSON is of a setting's kind."""
-    if isinstance(default, tuple):
-        return isinstance(value, list) and all(type(one) is int for one in value)
-    return type(value) is type(default) or (isinstance(default, float) and type(value) is int)
+    def start_from(self, source: str, copy_attention: bool = True) -> str | None:
+        """Start the backbone from an image ViT; `source` as of `initialise_backbone`."""
+        return initialise_backbone(self.backbone, source, copy_attention).sentence()

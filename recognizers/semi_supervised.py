@@ -15,7 +15,7 @@ from recognizers.config import TrainConfig
 from recognizers.losses import StepLoss, combine, distance_loss, unlabelled_loss
 from recognizers.mixing import draw_mix, mix_frames, mix_targets
 from recognizers.pseudo_label import PseudoLabels, pseudo_label
-from recognizers.sefar import SeFAR
+from recognizers.recognizer import Recognizer
 from recognizers.weighting import Weighting
 
 
@@ -44,7 +44,9 @@ def autocast(device: torch.device, config: TrainConfig) -> AbstractContextManage
     return context
 
 
-def guide(config: TrainConfig, labeller: SeFAR, batch: ClipBatch, weighting: Weighting, rng: Generator) -> Guidance:
+def guide(
+    config: TrainConfig, labeller: Recognizer, batch: ClipBatch, weighting: Weighting, rng: Generator
+) -> Guidance:
     """Look at unlabelled clips with the teacher and prepare the student's views of them.
 
     Args:
@@ -65,7 +67,7 @@ def guide(config: TrainConfig, labeller: SeFAR, batch: ClipBatch, weighting: Wei
     strong = strong_view(batch.frames, size, config.augment, elements, algorithm.perturbation, rng)
     if algorithm.mix_weight == 0:
         return Guidance([strong], labels, weights)
-    plan = draw_mix(len(strong), len(elements), config.model.vit.patches, algorithm.mix_alpha, rng)
+    plan = draw_mix(len(strong), len(elements), config.model.mix_side**2, algorithm.mix_alpha, rng)
     targets, mixed_weights = mix_targets(labels, weights, plan)
     return Guidance([strong, mix_frames(strong, plan, elements)], labels, weights, targets, mixed_weights)
 

@@ -1,11 +1,15 @@
 """Sizes of the models. No torch here, so that names and sizes are listed without waiting for it."""
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
 
 from gymqa.errors import GymQAError
+from gymqa.sampling import Indices, dual_level
 
 if TYPE_CHECKING:
+    from recognizers.recognizer import Recognizer
     from recognizers.sefar import SeFAR
 
 
@@ -34,22 +38,84 @@ class ViTConfig:
 
 
 @dataclass(frozen=True)
-class SeFARConfig:
-    """Sizes of a SeFAR; pixels, frames and features. The defaults are `sefar_tiny`'s."""
+class ModelConfig:
+    """What the sizes of every recognizer have; each family's are a subclass.
+
+    Attributes:
+        image_size: pixels of a side of the square frames.
+        n_classes: classes of the head.
+    """
 
     image_size: int = 48
+    n_classes: int = field(default=24, kw_only=True)
+
+    family: ClassVar[str] = ""
+    """Name of the family, as config.json says it."""
+
+    @property
+    def elements(self) -> tuple[int, ...]:
+        """Frames of each temporal element; a model without such has one, of all its frames."""
+        raise NotImplementedError
+
+    @property
+    def frames(self) -> int:
+        """N, frames of a clip."""
+        return sum(self.elements)
+
+    @property
+    def tokens(self) -> int:
+        """T, tokens a clip gives to a language model."""
+        return 1
+
+    @property
+    def mix_side(self) -> int:
+        """Squares on a side of the picture that TokenMix exchanges: patches, where the model sees patches."""
+        return next(side for side in (14, 8, 7, 6, 4, 2, 1) if self.image_size % side == 0)
+
+    def sample(self, n_frames: int, rng: np.random.Generator | None = None, within: float = 0.5) -> Indices:
+        """Which frames of a clip it looks at, element after element: [N].
+
+        Args:
+            n_frames: frames in the clip, at least 1.
+            rng: draws one frame inside each span (training); None takes the same in all (testing).
+            within: where in each span that is, in [0, 1).
+        """
+        return np.concatenate(dual_level(n_frames, self.elements, rng, within))
+
+    def build(self) -> "Recognizer":
+        """The model of these sizes, with fresh weights."""
+        raise NotImplementedError
+
+    def start_hash(self, source: str) -> str | None:
+        """A hash of the weights that `Recognizer.start_from` would load; None where it would load none.
+
+        Raises:
+            GymQAError: there are no such weights.
+        """
+        return None
+
+    def saved(self) -> dict[str, Any]:
+        """What config.json says of the model."""
+        return {"model": self.family, **asdict(self)}
+
+
+@dataclass(frozen=True)
+class SeFARConfig(ModelConfig):
+    """Sizes of a SeFAR; pixels, frames and features. The defaults are `sefar_tiny`'s."""
+
     patch_size: int = 8
     dim: int = 128
     depth: int = 4
     heads: int = 4
-    elements: tuple[int, ...] = (2, 2, 4)
+    elements: tuple[int, ...] = (2, 2, 4)  # type: ignore[assignment]
     fusion_dim: int = 128
-    n_classes: int = 24
     head_dropout: float = 0.5
     drop_path: float = 0.1
     time_embed_std: float = 0.02
     time_blocks: int = 0  # more than the paper's none: see TimeSformer
     frozen_blocks: int = 0
+
+    family: ClassVar[str] = "sefar"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "elements", tuple(self.elements))  # JSON and YAML bring lists
@@ -64,9 +130,9 @@ class SeFARConfig:
         return ViTConfig(self.image_size, self.patch_size, self.dim, self.depth, self.heads)
 
     @property
-    def frames(self) -> int:
-        """N, frames of a clip."""
-        return sum(self.elements)
+    def mix_side(self) -> int:
+        """Patches on a side."""
+        return self.image_size // self.patch_size
 
     @property
     def tokens(self) -> int:
@@ -74,12 +140,14 @@ class SeFARConfig:
         k = len(self.elements)
         return k + k * (k - 1) // 2 + 1
 
+    def start_hash(self, source: str) -> str | None:
+        """A hash of the image ViT's weights."""
+        from recognizers.backbones.image_checkpoints import image_weights_hash
+
+        return image_weights_hash(source)
+
     def build(self) -> "SeFAR":
         """The model of these sizes, with fresh weights."""
         from recognizers.sefar import SeFAR  # torch, which who only asks for sizes need not wait for
 
         return SeFAR(self)
-
-    def saved(self) -> dict[str, Any]:
-        """What config.json says of the model."""
-        return {"model": "sefar", **asdict(self)}

@@ -36,7 +36,7 @@ from recognizers.ema import decay_at, make_teacher, update_teacher
 from recognizers.losses import StepLoss, ramp
 from recognizers.optimization import make_optimizer, rate_factor
 from recognizers.prefetch import Prefetcher
-from recognizers.sefar import SeFAR
+from recognizers.recognizer import Recognizer
 from recognizers.semi_supervised import Guidance, guide, require_finite, step_loss
 from recognizers.training_clips import TrainingClips, training_clips
 from recognizers.training_log import TrainingLog
@@ -50,8 +50,8 @@ LABELLED, UNLABELLED = 0, 1  # names of the pools in the seeds of their draws
 def train(config: TrainConfig, cache: FrameCache, splits: Splits, out: Path) -> Path:
     """Train a recognizer, or go on with a training that was stopped, and return its folder.
 
-    The folder gets model.safetensors and config.json (for SeFAR.from_pretrained), metrics.jsonl, training.json (the
-    settings) and checkpoints/. A folder whose training is finished with the same settings is returned at once.
+    The folder gets model.safetensors and config.json (for `Recognizer.from_pretrained`), metrics.jsonl, training.json
+    (the settings) and checkpoints/. A folder whose training is finished with the same settings is returned at once.
     On a CPU, a run that was killed and started again gives bit for bit the weights of one that was not.
 
     Args:
@@ -97,8 +97,8 @@ class Trainer:
         self.best: dict[str, float] = {}
         self.step = self._take_up(student)
         if config.compile:
-            student.backbone.compile(dynamic=False)
-            self.teacher.backbone.compile(dynamic=False)
+            student.compile(dynamic=False)
+            self.teacher.compile(dynamic=False)
         self.student = self.accelerator.prepare(student)
         self.labelled = self._batches(clips.labelled, config.labelled_batch, LABELLED)
         self.unlabelled: ClipBatches | None = None
@@ -215,9 +215,9 @@ class Trainer:
         return ramp(self.step // unit, math.ceil(config.warm_up_steps / unit), math.ceil(config.steps / unit))
 
     @property
-    def _final(self) -> SeFAR:
+    def _final(self) -> Recognizer:
         """The network whose weights become the trained model."""
-        student: SeFAR = self.accelerator.unwrap_model(self.student)
+        student: Recognizer = self.accelerator.unwrap_model(self.student)
         return self.teacher if self.config.final == "teacher" else student
 
     def _validate(self) -> dict[str, float]:
@@ -236,7 +236,7 @@ class Trainer:
 
     def _finish(self) -> None:
         """Write the trained model: the best, if there is a best, or the last."""
-        final = SeFAR.from_pretrained(self.out / BEST) if self.best else self._final
+        final = Recognizer.from_pretrained(self.out / BEST) if self.best else self._final
         final.save_pretrained(self.out)
         mark_finished(self.out, self.settings)
 
@@ -245,10 +245,9 @@ class Trainer:
         parts = self.process[1] * self.config.accumulation
         if size % parts:
             raise GymQAError(f"a batch of {size} clips cannot be cut into {parts} equal parts; change the batch size")
-        elements, seed = self.config.model.elements, (self.config.seed, pool)
-        return ClipBatches(self.clips.cache, clips, elements, size, seed, self.process)
+        return ClipBatches(self.clips.cache, clips, self.config.model, size, (self.config.seed, pool), self.process)
 
-    def _take_up(self, student: SeFAR) -> int:
+    def _take_up(self, student: Recognizer) -> int:
         """Load the last checkpoint, if there is one, and return the step to go on from."""
         state = load_checkpoint(self.out / LAST, self.settings)
         if state is None:
@@ -257,7 +256,7 @@ class Trainer:
         self.best = state["best"]
         return int(state["step"])
 
-    def _holders(self, student: SeFAR) -> dict[str, Any]:
+    def _holders(self, student: Recognizer) -> dict[str, Any]:
         """All that has a state, by its name in a checkpoint."""
         return {
             "student": student,

@@ -9,9 +9,8 @@ from accelerate import Accelerator
 from gymqa.errors import GymQAError
 from gymqa.launching import left_out
 from gymqa.progress import console
-from recognizers.backbones.image_checkpoints import initialise_backbone
 from recognizers.config import TrainConfig
-from recognizers.sefar import SeFAR
+from recognizers.recognizer import Recognizer
 from recognizers.training_log import tracker_for
 
 
@@ -57,17 +56,17 @@ def require_one_world(processes: int) -> None:
         )
 
 
-def build_student(config: TrainConfig, say: bool = True) -> SeFAR:
-    """The untrained recognizer, its backbone started from the image ViT that the settings name.
+def build_student(config: TrainConfig, say: bool = True) -> Recognizer:
+    """The untrained recognizer, started from the weights that the settings name.
 
     Args:
         config: settings.
         say: tell what was loaded.
     """
     torch.manual_seed(config.seed)
-    model = SeFAR(config.model)
+    model = config.model.build()
     if config.initial != "none":
-        report = initialise_backbone(model.backbone, config.initial, config.copy_attention)
-        if say:
-            console.print(f"backbone from {config.initial}: {report.sentence()}", highlight=False)
+        loaded = model.start_from(config.initial, config.copy_attention)
+        if say and loaded:
+            console.print(f"backbone from {config.initial}: {loaded}", highlight=False)
     return model

@@ -9,13 +9,13 @@ from accelerate.utils import gather_object
 from gymqa.annotations import Clip
 from gymqa.frames import FrameCache
 from recognizers.predict import predictions_of
-from recognizers.sefar import SeFAR
+from recognizers.recognizer import Recognizer
 
 BEST = Path("checkpoints") / "best"
 
 
 def validate(
-    model: SeFAR, cache: FrameCache, clips: Sequence[Clip], bf16: bool, process: tuple[int, int] = (0, 1)
+    model: Recognizer, cache: FrameCache, clips: Sequence[Clip], bf16: bool, process: tuple[int, int] = (0, 1)
 ) -> dict[str, float]:
     """Accuracies on the clips, each process predicting its part; a clip that is not in the cache is wrong.
 

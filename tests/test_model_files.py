@@ -79,7 +79,7 @@ def fewer_tensors(folder: Path) -> None:
         (changed_config(depth=3), r"not in the file: backbone.blocks.2.attn.proj.bias, .* and [0-9]+ more"),
         (changed_config(depth=1), r"in the file only: backbone.blocks.1"),
         (fewer_tensors, r"not in the file: head.weight; in the file only: odd"),
-        (changed_config(model="tsn"), r"does not hold a SeFAR recognizer; its config.json is of the model 'tsn'"),
+        (changed_config(model="x3d"), r"does not hold a recognizer; its config.json is of the model 'x3d'"),
         (changed_config(wings=2), r"config.json has an unknown setting 'wings'"),
         (changed_config(dim="16"), r"config.json: dim cannot be '16'"),
         (changed_config(dim=True), r"config.json: dim cannot be True"),

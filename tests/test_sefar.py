@@ -221,7 +221,7 @@ def test_a_folder_without_a_recognizer_is_refused_by_name(tmp_path: Path) -> Non
     with pytest.raises(GymQAError, match=r"config\.json"):
         SeFAR.from_pretrained(tmp_path)
     (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(GymQAError, match="does not hold a SeFAR"):
+    with pytest.raises(GymQAError, match="does not hold a recognizer"):
         SeFAR.from_pretrained(tmp_path)
 
 

@@ -89,7 +89,7 @@ def test_a_loss_that_explodes_stops_names_clips_and_keeps_the_state_before_the_s
     step = int(str(raised.value).split("at step ")[1].split(",")[0])
     kept = torch.load(tmp_path / "wild" / STOPPED, weights_only=True)["state"]
     assert kept["step"] == step
-    batch = ClipBatches(cache, splits.labelled, MODEL.elements, CONFIG.labelled_batch, (CONFIG.seed, 0)).at(step)
+    batch = ClipBatches(cache, splits.labelled, MODEL, CONFIG.labelled_batch, (CONFIG.seed, 0)).at(step)
     assert all(clip in str(raised.value) for clip in batch.clip_ids)
     assert not (tmp_path / "wild" / "model.safetensors").exists()
 
@@ -230,8 +230,8 @@ def test_batches_follow_from_seed_and_step_and_use_every_clip_before_repeating(
     world: tuple[FrameCache, Splits],
 ) -> None:
     cache, splits = world
-    stream = ClipBatches(cache, splits.labelled, (2, 2, 4), 4, (0, 0))
-    again = ClipBatches(cache, splits.labelled, (2, 2, 4), 4, (0, 0))
+    stream = ClipBatches(cache, splits.labelled, MODEL, 4, (0, 0))
+    again = ClipBatches(cache, splits.labelled, MODEL, 4, (0, 0))
     for step in (3, 0):
         first, second = stream.at(step), again.at(step)
         assert first.clip_ids == second.clip_ids
@@ -239,17 +239,17 @@ def test_batches_follow_from_seed_and_step_and_use_every_clip_before_repeating(
     one_round = [clip for step in range(5) for clip in stream.at(step).clip_ids][:20]
     assert sorted(one_round[:10]) == sorted(one_round[10:]) == sorted(clip.id for clip in splits.labelled)
     assert one_round[:10] != one_round[10:]
-    assert ClipBatches(cache, splits.labelled, (2, 2, 4), 4, (1, 0)).at(0).clip_ids != stream.at(0).clip_ids
+    assert ClipBatches(cache, splits.labelled, MODEL, 4, (1, 0)).at(0).clip_ids != stream.at(0).clip_ids
 
 
 def test_processes_share_a_batch_between_them(world: tuple[FrameCache, Splits]) -> None:
     cache, splits = world
-    whole = ClipBatches(cache, splits.labelled, (2, 2, 4), 4, (0, 0)).at(1)
-    halves = [ClipBatches(cache, splits.labelled, (2, 2, 4), 4, (0, 0), (rank, 2)).at(1) for rank in (0, 1)]
+    whole = ClipBatches(cache, splits.labelled, MODEL, 4, (0, 0)).at(1)
+    halves = [ClipBatches(cache, splits.labelled, MODEL, 4, (0, 0), (rank, 2)).at(1) for rank in (0, 1)]
     assert halves[0].clip_ids == whole.clip_ids[::2]
     assert torch.equal(halves[1].frames, whole.frames[1::2])
     with pytest.raises(GymQAError, match="cannot be shared"):
-        ClipBatches(cache, splits.labelled, (2, 2, 4), 3, (0, 0), (0, 2))
+        ClipBatches(cache, splits.labelled, MODEL, 3, (0, 0), (0, 2))
 
 
 def test_learning_rates_follow_their_schedule() -> None:

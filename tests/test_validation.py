@@ -59,7 +59,7 @@ def test_accuracies_are_those_of_eval_and_a_lost_clip_is_wrong(
 ) -> None:
     cache, splits = carved
     torch.manual_seed(3)
-    model = SeFAR(CONFIG.model)
+    model = CONFIG.model.build()
     lost = replace(splits.val[0], id="LOST_E_000000_000009_A_0000_0001")
     clips = [*splits.val, lost]
     save_predictions(tmp_path / "p.jsonl", clips, predict(model, cache, clips))

@@ -83,7 +83,7 @@ def push_recognizer(
     out: Path | None = None,
     private: bool = False,
 ) -> None:
-    """Upload a trained recognizer with its model card; SeFAR.from_pretrained("owner/name") loads it.
+    """Upload a trained recognizer with its model card; Recognizer.from_pretrained("owner/name") loads it.
 
     The token is huggingface_hub's own: HF_TOKEN, or `hf auth login`.
 
@@ -99,10 +99,10 @@ def push_recognizer(
         private: make the repository private, where it is new.
     """
     from recognizers.model_card import ModelFacts, write_model
-    from recognizers.sefar import SeFAR
+    from recognizers.recognizer import Recognizer
 
     check_repo(repo, "model")
-    model = SeFAR.from_pretrained(recognizer)
+    model = Recognizer.from_pretrained(recognizer)
     metrics, clips = _figures(predictions) if predictions else ({}, 0)
     algorithm, initial = _training_of(recognizer)
     facts = ModelFacts(license, dataset, dataset_repo, base_model or initial, algorithm, metrics, clips)

@@ -87,7 +87,7 @@ def recognizers(json: bool = False) -> None:
 def _sizes(one: Mapping[str, Any]) -> str:
     """Say how large a recognizer is."""
     elements = "-".join(map(str, one["elements"]))
-    frames = f"{one['frames']} frames {{{elements}}} of {one['input_size']} px in patches of {one['patch_size']}"
+    frames = f"{one['frames']} frames {{{elements}}} of {one['input_size']} px"
     published = f"; published: {one['published']}" if one["published"] else ""
     return f"{one['millions']:.2f} M parameters at {one['classes']} classes; {frames}{published}"
 

@@ -17,7 +17,7 @@ from recognizers.predict import Views, save_predictions
 from recognizers.predict import predict as predict_clips
 from recognizers.prediction_journal import opened_journal
 from recognizers.pretrained import model_folder
-from recognizers.sefar import SeFAR
+from recognizers.recognizer import Recognizer
 
 
 def predict(
@@ -53,7 +53,7 @@ def predict(
     views = Views(temporal_views, spatial_views)
     if batch_size < 1:
         raise GymQAError(f"{batch_size} clips at a time cannot be predicted; give 1 or more")
-    model = SeFAR.from_pretrained(recognizer)
+    model = Recognizer.from_pretrained(recognizer)
     wanted = read_element_list(clips, model.config.n_classes)
     cache = FrameCache(frames)
     model = model.to(choose_device(device))

@@ -3,17 +3,23 @@
 import difflib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gymqa.errors import GymQAError
-from recognizers.sizes import SeFARConfig
+from recognizers.clip_net_sizes import C3DConfig, I3DConfig, ResNet3DConfig, SlowFastConfig
+from recognizers.frame_net_sizes import TRNConfig, TSMConfig, TSNConfig
+from recognizers.sizes import ModelConfig, SeFARConfig
 
 if TYPE_CHECKING:
-    from recognizers.sefar import SeFAR
+    from recognizers.recognizer import Recognizer
 
 CLASSES = 99
 """Gym99's, at which parameters are counted."""
-ConfigMaker = Callable[[], SeFARConfig]
+_FAMILIES = (SeFARConfig, TSNConfig, TRNConfig, TSMConfig, I3DConfig, ResNet3DConfig, C3DConfig, SlowFastConfig)
+FAMILIES: dict[str, type[ModelConfig]] = {one.family: one for one in _FAMILIES}
+"""Families by the name that config.json has."""
+ConfigMaker = Callable[[], ModelConfig]
+Maker = TypeVar("Maker", bound=ConfigMaker)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +40,14 @@ class Entry:
 _MODELS: dict[str, Entry] = {}
 
 
-def register(parameters: int, published: str = "") -> Callable[[ConfigMaker], ConfigMaker]:
+def register(parameters: int, published: str = "") -> Callable[[Maker], Maker]:
     """Register a function that returns a model's sizes, under the function's name; see Entry.
 
     Raises:
         GymQAError: the name is taken.
     """
 
-    def keep(maker: ConfigMaker) -> ConfigMaker:
+    def keep(maker: Maker) -> Maker:
         if maker.__name__ in _MODELS:
             raise GymQAError(f"recognizer {maker.__name__} is registered twice; rename one")
         _MODELS[maker.__name__] = Entry(maker, parameters, published)
@@ -60,18 +66,18 @@ def describe(name: str) -> dict[str, Any]:
     entry, config = _entry(name), model_config(name)
     return {
         "name": name,
+        "family": config.family,
         "parameters": entry.parameters,
         "millions": round(entry.parameters / 1e6, 2),
         "classes": CLASSES,
         "input_size": config.image_size,
-        "patch_size": config.patch_size,
         "frames": config.frames,
         "elements": list(config.elements),
         "published": entry.published,
     }
 
 
-def model_config(name: str, **changes: Any) -> SeFARConfig:
+def model_config(name: str, **changes: Any) -> ModelConfig:
     """The sizes of a recognizer by name; `changes` replace single settings.
 
     Raises:
@@ -80,7 +86,7 @@ def model_config(name: str, **changes: Any) -> SeFARConfig:
     return replace(_entry(name).config(), **changes)
 
 
-def create_model(name: str, **changes: Any) -> "SeFAR":
+def create_model(name: str, **changes: Any) -> "Recognizer":
     """Build a recognizer by name, with fresh weights."""
     return model_config(name, **changes).build()
 
@@ -109,3 +115,81 @@ def sefar_s() -> SeFARConfig:
 def sefar_b() -> SeFARConfig:
     """SeFAR-B of the paper."""
     return SeFARConfig(image_size=224, patch_size=16, dim=768, depth=12, heads=12, fusion_dim=256, n_classes=CLASSES)
+
+
+@register(parameters=10_371_715, published="11.30 M with 1,000 classes (BN-Inception)")
+def tsn_bn_inception() -> TSNConfig:
+    """TSN as in FineGym: 3 segments."""
+    return TSNConfig(image_size=224, architecture="bn_inception", head_dropout=0.8, n_classes=CLASSES)
+
+
+@register(parameters=23_710_883, published="25.56 M with 1,000 classes (ResNet-50)")
+def tsn_r50() -> TSNConfig:
+    """TSN on ResNet-50."""
+    return TSNConfig(image_size=224, architecture="resnet50", n_classes=CLASSES)
+
+
+@register(parameters=10_977_155)
+def trn_bn_inception() -> TRNConfig:
+    """TRN as in FineGym: 3 segments."""
+    return TRNConfig(image_size=224, architecture="bn_inception", segments=3, head_dropout=0.8, n_classes=CLASSES)
+
+
+@register(parameters=11_290_499)
+def trn_ms_bn_inception() -> TRNConfig:
+    """Multi-scale TRN as in FineGym: relations of 3 and of 2 segments."""
+    return replace(trn_bn_inception(), multi_scale=True)
+
+
+@register(parameters=23_710_883, published="25.56 M with 1,000 classes (ResNet-50)")
+def tsm_r50() -> TSMConfig:
+    """TSM as in FineGym: 8 segments; no parameter more than TSN."""
+    return TSMConfig(image_size=224, n_classes=CLASSES)
+
+
+@register(parameters=12_388_739, published="12 M (I3D, CVPR'17)")
+def i3d_inception() -> I3DConfig:
+    """I3D on Inception-v1: 64 frames in a row."""
+    return I3DConfig(image_size=224, n_frames=64, stride=1, n_classes=CLASSES)
+
+
+@register(parameters=27_426_723, published="28.04 M with 400 classes (I3D of PySlowFast)")
+def i3d_r50() -> I3DConfig:
+    """I3D on ResNet-50 as in FineGym: 8 frames, every other."""
+    return I3DConfig(image_size=224, n_frames=8, stride=2, architecture="resnet50", n_classes=CLASSES)
+
+
+@register(parameters=34_785_187)
+def nl_i3d_r50() -> I3DConfig:
+    """Non-local I3D as in FineGym."""
+    return replace(i3d_r50(), non_local=True)
+
+
+@register(parameters=33_217_059, published="33.37 M with 400 classes (R3D-18 of torchvision)")
+def r3d_18() -> ResNet3DConfig:
+    """3D-ResNet-18."""
+    return ResNet3DConfig(image_size=112, n_frames=16, stride=1, n_classes=CLASSES)
+
+
+@register(parameters=31_350_912, published="31.51 M with 400 classes (R(2+1)D-18 of torchvision)")
+def r2plus1d_18() -> ResNet3DConfig:
+    """R(2+1)D-18."""
+    return replace(r3d_18(), factorised=True)
+
+
+@register(parameters=63_542_762)
+def r2plus1d_34() -> ResNet3DConfig:
+    """R(2+1)D-34."""
+    return replace(r2plus1d_18(), architecture="resnet34", n_frames=32)
+
+
+@register(parameters=78_401_379, published="79 M (C3D, in I3D, CVPR'17)")
+def c3d() -> C3DConfig:
+    """C3D: 16 frames in a row."""
+    return C3DConfig(stride=1, n_classes=CLASSES)
+
+
+@register(parameters=33_872_683, published="34.57 M with 400 classes (SlowFast 8×8 of PySlowFast)")
+def slowfast_r50() -> SlowFastConfig:
+    """SlowFast on ResNet-50: 32 frames, every other; 8 of them in the slow pathway."""
+    return SlowFastConfig(image_size=224, stride=2, n_classes=CLASSES)

@@ -1,0 +1,44 @@
+"""C3D (Tran et al., ICCV'15, arXiv 1412.0767)."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from recognizers.backbones.clip_net import ClipFeatures
+from recognizers.clip_net_sizes import C3DConfig
+from recognizers.recognizer import Recognizer
+
+LAYERS = ((1,), (2,), (4, 4), (8, 8), (8, 8))
+"""Channels of the layers before each pooling, as multiples of the first's. The first pooling keeps time."""
+
+
+class C3D(Recognizer):
+    """Eight 3 × 3 × 3 layers, five poolings, and two wide layers; the second one's units are the clip's feature."""
+
+    config: C3DConfig
+
+    def __init__(self, config: C3DConfig) -> None:
+        super().__init__(config)
+        layers: list[nn.Module] = []
+        d_in, time, side = 3, config.n_frames, config.image_size
+        for number, channels in enumerate(LAYERS):
+            for times in channels:
+                layers += [nn.Conv3d(d_in, config.width * times, 3, padding=1), nn.ReLU(inplace=True)]
+                d_in = config.width * times
+            last, over = number == len(LAYERS) - 1, 1 if number == 0 or time == 1 else 2  # a moment is not halved
+            layers.append(nn.MaxPool3d((over, 2, 2), padding=(0, 1, 1) if last else 0))
+            time, side = time // over, (side + 2 * last) // 2
+        self.backbone = nn.Sequential(*layers)
+        self.fc6, self.fc7 = nn.Linear(d_in * time * side * side, config.wide), nn.Linear(config.wide, config.wide)
+        self.dropout = nn.Dropout(config.head_dropout)
+        self.head = nn.Linear(config.wide, config.n_classes)
+
+    def forward_features(self, frames: Tensor) -> ClipFeatures:
+        """[B, N, 3, S, S] -> the clip's feature, as its only token."""
+        x = self.backbone(frames.transpose(1, 2)).flatten(1)
+        fused = F.relu(self.fc7(self.dropout(F.relu(self.fc6(x)))))
+        return ClipFeatures(fused.unsqueeze(1), fused)
+
+    def forward_head(self, fused: Tensor) -> Tensor:
+        """Fused features […, F] -> logits […, n_classes]."""
+        logits: Tensor = self.head(self.dropout(fused))
+        return logits

@@ -1,0 +1,92 @@
+"""I3D: Inception-v1 inflated (arXiv 1705.07750), and ResNet-50 inflated, with non-local blocks (arXiv 1711.07971)."""
+
+import re
+from itertools import chain
+
+from torch import Tensor, nn
+
+from recognizers.backbones.clip_net import ClipNet
+from recognizers.backbones.inception_v1 import InceptionV1
+from recognizers.backbones.inflation import InTime, inflate
+from recognizers.backbones.resnet import ResNet
+from recognizers.clip_net_sizes import I3DConfig
+
+NON_LOCAL = {"layer2": (1, 3), "layer3": (1, 3, 5)}
+"""res3b, d and res4b, d, f: behind which blocks of which stage."""
+
+
+def inception_in_time(name: str, module: nn.Module) -> InTime:
+    """The paper's: as much time as space, but for the first two poolings, which keep time."""
+    if isinstance(module, nn.BatchNorm2d):
+        return InTime()
+    of_pool = {"MaxPool3d_2a_3x3": InTime(), "MaxPool3d_3a_3x3": InTime(),
+               "MaxPool3d_4a_3x3": InTime(3, 2), "MaxPool3d_5a_2x2": InTime(2, 2)}  # fmt: skip
+    if name in of_pool:
+        return of_pool[name]
+    if name.endswith("b3a"):
+        return InTime(3)
+    assert isinstance(module, nn.Conv2d)
+    return InTime(module.kernel_size[0], module.stride[0])
+
+
+def resnet_in_time(name: str, module: nn.Module) -> InTime:
+    """5 frames in the first layer, 3 in the first layer of every or every other block, as in the non-local paper's I3D.
+
+    Stages 3 and 4 begin with a block of 3 frames, stage 5 with one of 1. Time is halved behind stage 2.
+    """
+    if name == "conv1":
+        return InTime(5)
+    block = re.fullmatch(r"layer(\d)\.(\d)\.conv1", name)
+    if block is None:
+        return InTime()
+    stage, place = int(block[1]), int(block[2])
+    wide = stage == 1 or place % 2 == (1 if stage == 4 else 0)
+    return InTime(3 if wide else 1)
+
+
+class NonLocal(nn.Module):
+    """A non-local block: every place of the clip looks at all others (embedded Gaussian, half the channels).
+
+    What is looked at is halved in height and width, as in the paper. Its last batch norm begins at 0, so that the block
+    does nothing at first.
+    """
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        half = dim // 2
+        self.theta, self.phi, self.g = (nn.Conv3d(dim, half, 1) for _ in range(3))
+        self.pool = nn.MaxPool3d((1, 2, 2), ceil_mode=True)
+        self.out, self.norm = nn.Conv3d(half, dim, 1), nn.BatchNorm3d(dim)
+        nn.init.zeros_(self.norm.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C, T, H, W] -> the same."""
+        asked = self.theta(x).flatten(2).transpose(1, 2)  # [B, T H W, C / 2]
+        seen = self.pool(x)
+        keys, values = (layer(seen).flatten(2).transpose(1, 2) for layer in (self.phi, self.g))
+        found = nn.functional.scaled_dot_product_attention(asked, keys, values, scale=1.0)
+        out: Tensor = x + self.norm(self.out(found.transpose(1, 2).unflatten(2, x.shape[2:])))
+        return out
+
+
+class I3D(ClipNet):
+    """An inflated network; see I3DConfig."""
+
+    config: I3DConfig
+
+    def __init__(self, config: I3DConfig) -> None:
+        if config.architecture == "inception_v1":
+            flat = InceptionV1(config.width)
+            super().__init__(config, inflate(flat, inception_in_time), flat.dim)
+            return
+        network = ResNet("resnet50", config.width)
+        backbone = inflate(network, resnet_in_time)
+        halve = nn.MaxPool3d((2, 1, 1), ceil_mode=True)
+        backbone.layer1 = nn.Sequential(*backbone.get_submodule("layer1").children(), halve)
+        if config.non_local:
+            for stage, places in NON_LOCAL.items():
+                dim = config.width * 2 ** int(stage[-1]) * 2
+                pairs = [(block, NonLocal(dim)) if place in places else (block,)
+                         for place, block in enumerate(backbone.get_submodule(stage).children())]  # fmt: skip
+                setattr(backbone, stage, nn.Sequential(*chain.from_iterable(pairs)))
+        super().__init__(config, backbone, network.dim)

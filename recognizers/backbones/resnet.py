@@ -1,0 +1,120 @@
+"""ResNet (He et al., CVPR'16; stride in the 3 × 3 layer) without its classifier; tensors named as in torchvision."""
+
+from collections.abc import Callable, Sequence
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+DEPTHS = {"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3), "resnet50": (3, 4, 6, 3)}
+Shift = Callable[[Tensor], Tensor]
+
+
+def _conv(d_in: int, d_out: int, size: int, stride: int = 1) -> nn.Conv2d:
+    """A layer without bias that keeps the picture's size at stride 1."""
+    return nn.Conv2d(d_in, d_out, size, stride, size // 2, bias=False)
+
+
+class _Block(nn.Module):
+    """A residual block; `shift` changes what its branch sees, and not its shortcut (TSM)."""
+
+    expansion: int
+
+    def __init__(self, d_in: int, d_out: int, stride: int) -> None:
+        super().__init__()
+        self.relu = nn.ReLU(inplace=True)
+        self.shift: Shift | None = None
+        self.downsample = (
+            nn.Sequential(_conv(d_in, d_out, 1, stride), nn.BatchNorm2d(d_out))
+            if stride > 1 or d_in != d_out
+            else nn.Identity()
+        )
+
+    def branch(self, x: Tensor) -> Tensor:
+        """What is added to the shortcut."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C, H, W] -> [B, C', H', W']."""
+        seen = x if self.shift is None else self.shift(x)
+        out: Tensor = self.relu(self.branch(seen) + self.downsample(x))
+        return out
+
+
+class BasicBlock(_Block):
+    """Two 3 × 3 layers."""
+
+    expansion = 1
+
+    def __init__(self, d_in: int, width: int, stride: int) -> None:
+        super().__init__(d_in, width, stride)
+        self.conv1, self.bn1 = _conv(d_in, width, 3, stride), nn.BatchNorm2d(width)
+        self.conv2, self.bn2 = _conv(width, width, 3), nn.BatchNorm2d(width)
+
+    def branch(self, x: Tensor) -> Tensor:
+        """What is added to the shortcut."""
+        out: Tensor = self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x)))))
+        return out
+
+
+class Bottleneck(_Block):
+    """1 × 1, 3 × 3, 1 × 1."""
+
+    expansion = 4
+
+    def __init__(self, d_in: int, width: int, stride: int) -> None:
+        super().__init__(d_in, 4 * width, stride)
+        self.conv1, self.bn1 = _conv(d_in, width, 1), nn.BatchNorm2d(width)
+        self.conv2, self.bn2 = _conv(width, width, 3, stride), nn.BatchNorm2d(width)
+        self.conv3, self.bn3 = _conv(width, 4 * width, 1), nn.BatchNorm2d(4 * width)
+
+    def branch(self, x: Tensor) -> Tensor:
+        """What is added to the shortcut."""
+        x = self.relu(self.bn1(self.conv1(x)))
+        out: Tensor = self.bn3(self.conv3(self.relu(self.bn2(self.conv2(x)))))
+        return out
+
+
+class ResNet(nn.Module):
+    """Pictures [B, 3, S, S] to a map of features [B, dim, S / 32, S / 32].
+
+    Args:
+        name: one of DEPTHS.
+        width: channels after the first layer.
+        told: channels that each stage is given besides those of the stage before (SlowFast); none by default.
+    """
+
+    def __init__(self, name: str, width: int = 64, told: Sequence[int] = (0, 0, 0, 0)) -> None:
+        super().__init__()
+        block: type[_Block] = Bottleneck if name == "resnet50" else BasicBlock
+        self.conv1, self.bn1 = nn.Conv2d(3, width, 7, 2, 3, bias=False), nn.BatchNorm2d(width)
+        self.relu, self.maxpool = nn.ReLU(inplace=True), nn.MaxPool2d(3, 2, 1)
+        d_in = width
+        for number, depth in enumerate(DEPTHS[name]):
+            own, stride = width * 2**number, 1 if number == 0 else 2
+            blocks = []
+            d_in += told[number]
+            for place in range(depth):
+                blocks.append(block(d_in, own, stride if place == 0 else 1))
+                d_in = own * block.expansion
+            setattr(self, f"layer{number + 1}", nn.Sequential(*blocks))
+        self.dim = d_in
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    @property
+    def blocks(self) -> list[_Block]:
+        """All residual blocks, from first to last."""
+        return [module for module in self.modules() if isinstance(module, _Block)]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, 3, S, S] -> [B, dim, S / 32, S / 32]."""
+        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
+        for number in range(1, 5):
+            x = getattr(self, f"layer{number}")(x)
+        return x
+
+
+def pooled(features: Tensor) -> Tensor:
+    """The mean over the picture: [B, C, H, W] -> [B, C]."""
+    return F.adaptive_avg_pool2d(features, 1).flatten(1)

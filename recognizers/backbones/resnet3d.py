@@ -1,0 +1,74 @@
+"""R3D and R(2+1)D: ResNets in three dimensions (Tran et al., CVPR'18, arXiv 1711.11248)."""
+
+import re
+
+from torch import Tensor, nn
+
+from recognizers.backbones.clip_net import ClipNet
+from recognizers.backbones.inflation import InTime, TimeConv3d, inflate
+from recognizers.backbones.resnet import ResNet
+from recognizers.clip_net_sizes import ResNet3DConfig
+
+
+def r3d_in_time(name: str, module: nn.Module) -> InTime:
+    """3 frames in every layer; stages 3 to 5 begin by halving time, as they do the picture."""
+    halves = re.fullmatch(r"layer[234]\.0\.(conv1|downsample\.0)", name) is not None
+    return InTime(1 if "downsample" in name else 3, 2 if halves else 1)
+
+
+class PictureThenTime(nn.Module):
+    """A K × N × N layer as N × N in the picture, batch norm and ReLU, and K in time, with as many weights.
+
+    Args:
+        layer: the layer it takes the place of.
+        between: channels between the two; by the paper, such that the weights are as many as the layer's.
+    """
+
+    def __init__(self, layer: nn.Conv3d, between: int | None = None) -> None:
+        super().__init__()
+        d_in, d_out, (time, size, _) = layer.in_channels, layer.out_channels, layer.kernel_size
+        between = between or (d_in * d_out * time * size * size) // (d_in * size * size + time * d_out)
+        (over, stride, _), pad = layer.stride, size // 2
+        self.picture = nn.Conv3d(d_in, between, (1, size, size), (1, stride, stride), (0, pad, pad), bias=False)
+        self.norm, self.relu = nn.BatchNorm3d(between), nn.ReLU(inplace=True)
+        self.time = TimeConv3d(between, d_out, (time, 1, 1), (over, 1, 1), bias=False)
+        for convolution in (self.picture, self.time):
+            nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C, T, H, W] -> [B, C', T / stride, H', W']."""
+        out: Tensor = self.time(self.relu(self.norm(self.picture(x))))
+        return out
+
+
+def _factorise(network: nn.Module, architecture: str) -> None:
+    """Put two layers for each that sees picture and time, in place."""
+    for name, module in list(network.named_modules()):
+        if isinstance(module, nn.Conv3d) and module.kernel_size[0] > 1:
+            parent, _, own = name.rpartition(".")
+            setattr(network.get_submodule(parent), own, PictureThenTime(module, _between(network, name, architecture)))
+
+
+def _between(network: nn.Module, name: str, architecture: str) -> int | None:
+    """Channels between the two layers where published weights have a number of their own.
+
+    45 of 64 in the first layer; in torchvision's 18 layers, a block's second layer has its first's.
+    """
+    if name == "conv1":
+        return max(1, network.get_submodule("bn1").get_parameter("weight").numel() * 45 // 64)
+    if name.endswith("conv2") and architecture == "resnet18":
+        first = network.get_submodule(name.replace("conv2", "conv1"))
+        return first.norm.num_features if isinstance(first, PictureThenTime) else None
+    return None
+
+
+class ResNet3D(ClipNet):
+    """R3D or R(2+1)D; see ResNet3DConfig. Unlike the 2-D network it does not pool behind its first layer."""
+
+    def __init__(self, config: ResNet3DConfig) -> None:
+        flat = ResNet(config.architecture, config.width)
+        setattr(flat, "maxpool", nn.Identity())  # noqa: B010  its type says otherwise
+        backbone = inflate(flat, r3d_in_time)
+        if config.factorised:
+            _factorise(backbone, config.architecture)
+        super().__init__(config, backbone, flat.dim)

@@ -1,0 +1,44 @@
+"""TSM: Temporal Shift Module (Lin et al., ICCV'19, arXiv 1811.08383), in the residual branch of every block."""
+
+from functools import partial
+
+from torch import Tensor
+
+from recognizers.backbones.resnet import ResNet
+from recognizers.backbones.tsn import TSN
+from recognizers.frame_net_sizes import TSMConfig
+
+
+def shift(x: Tensor, frames: int, shifted: int, causal: bool = False) -> Tensor:
+    """Exchange channels with the neighbours in time; what would come from outside the clip is 0.
+
+    Args:
+        x: [B · frames, C, H, W], frame after frame.
+        frames: N.
+        shifted: the first C / shifted channels come from the next frame, as many behind them from the one before.
+        causal: the first C / shifted channels come from the frame before, and none from the next.
+    """
+    clips = x.unflatten(0, (-1, frames))
+    part = clips.shape[2] // shifted
+    out = clips.clone()
+    if causal:
+        out[:, 1:, :part], out[:, 0, :part] = clips[:, :-1, :part], 0
+        return out.flatten(0, 1)
+    out[:, :-1, :part], out[:, -1, :part] = clips[:, 1:, :part], 0
+    out[:, 1:, part : 2 * part], out[:, 0, part : 2 * part] = clips[:, :-1, part : 2 * part], 0
+    return out.flatten(0, 1)
+
+
+class TSM(TSN):
+    """TSN whose frames see their neighbours, without a parameter more.
+
+    It is made for the number of frames it was trained with: the shift spans one segment.
+    """
+
+    backbone: ResNet
+
+    def __init__(self, config: TSMConfig) -> None:
+        super().__init__(config)
+        change = partial(shift, frames=config.segments, shifted=config.shifted, causal=config.causal)
+        for block in self.backbone.blocks:
+            block.shift = change

@@ -1,0 +1,115 @@
+"""Sizes of the networks that see single frames in two dimensions, and then combine them: TSN, TRN, TSM. No torch."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from gymqa.errors import GymQAError
+from recognizers.sizes import ModelConfig
+
+if TYPE_CHECKING:
+    from recognizers.recognizer import Recognizer
+
+Architecture = Literal["resnet18", "resnet50", "bn_inception"]
+
+
+@dataclass(frozen=True)
+class FrameNetConfig(ModelConfig):
+    """What they share.
+
+    Attributes:
+        architecture: of the 2-D network.
+        segments: equal spans of a clip, of which one frame each is looked at.
+        width: channels after the first layer; 64 is the published network's, fewer make a small one.
+        head_dropout: before the last layer.
+    """
+
+    architecture: Architecture = "resnet18"
+    segments: int = 3
+    width: int = 64
+    head_dropout: float = 0.5
+
+    def __post_init__(self) -> None:
+        if min(self.segments, self.width, self.n_classes, self.image_size) < 1:
+            raise GymQAError(f"{self}: segments, width, n_classes and image_size are at least 1")
+
+    @property
+    def elements(self) -> tuple[int, ...]:
+        """One, of a frame a segment."""
+        return (self.segments,)
+
+    @property
+    def tokens(self) -> int:
+        """One a segment."""
+        return self.segments
+
+
+@dataclass(frozen=True)
+class TSNConfig(FrameNetConfig):
+    """Temporal Segment Networks (Wang et al., ECCV'16): the mean over segments."""
+
+    family: ClassVar[str] = "tsn"
+
+    def build(self) -> "Recognizer":
+        """The model of these sizes, with fresh weights."""
+        from recognizers.backbones.tsn import TSN
+
+        return TSN(self)
+
+
+@dataclass(frozen=True)
+class TRNConfig(FrameNetConfig):
+    """Temporal Relation Networks (Zhou et al., ECCV'18): a function of the frames in their order.
+
+    Attributes:
+        multi_scale: relations of 2, 3, … and all frames, instead of all frames only.
+        subsets: sets of frames for each number of them, where there are so many.
+        frame_dim: width of a frame's feature.
+        relation_dim: width of a relation's.
+    """
+
+    segments: int = 8
+    multi_scale: bool = False
+    subsets: int = 3
+    frame_dim: int = 256
+    relation_dim: int = 512
+
+    family: ClassVar[str] = "trn"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.segments < 2 or min(self.subsets, self.frame_dim, self.relation_dim) < 1:
+            raise GymQAError(f"{self}: a relation needs 2 frames or more, and subsets and widths of at least 1")
+
+    def build(self) -> "Recognizer":
+        """The model of these sizes, with fresh weights."""
+        from recognizers.backbones.trn import TRN
+
+        return TRN(self)
+
+
+@dataclass(frozen=True)
+class TSMConfig(FrameNetConfig):
+    """Temporal Shift Module (Lin et al., ICCV'19): channels of a frame are exchanged for its neighbours'.
+
+    Attributes:
+        shifted: 1 / this share of the channels comes from each neighbour.
+        causal: from the frame before only, as for a live picture.
+    """
+
+    architecture: Literal["resnet18", "resnet50"] = "resnet50"  # type: ignore[assignment]
+    segments: int = 8
+    shifted: int = 8
+    causal: bool = False
+
+    family: ClassVar[str] = "tsm"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.shifted < (1 if self.causal else 2) or self.width % self.shifted:
+            raise GymQAError(f"1/{self.shifted} of {self.width} channels cannot be shifted; choose a divisor of width")
+
+    def build(self) -> "Recognizer":
+        """The model of these sizes, with fresh weights."""
+        from recognizers.backbones.tsm import TSM
+
+        return TSM(self)
