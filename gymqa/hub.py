@@ -116,6 +116,30 @@ def download_model(repo: str) -> Path:
     return Path(folder)
 
 
+def download_files(repo: str, patterns: list[str], revision: str | None = None) -> Path:
+    """Download those of a model's files that match a pattern, or take what an earlier call downloaded.
+
+    Args:
+        repo: owner/name.
+        patterns: of file names, as "*.json".
+        revision: a branch, tag or commit; the main branch by default.
+
+    Returns:
+        a folder of huggingface_hub's cache, named by the commit.
+
+    Raises:
+        GymQAError: no such model or revision, or the Hub cannot be reached and the model is not in the cache.
+    """
+    from huggingface_hub import snapshot_download
+
+    check_repo(repo, "model")
+
+    def download() -> str:
+        return str(snapshot_download(repo, revision=revision, allow_patterns=patterns, library_name="gymqa"))
+
+    return Path(_ask(repo, download, "model"))
+
+
 def upload(folder: Path, repo: str, private: bool = False, kind: Kind = "data set") -> str:
     """Upload a card and its parquet files, or its model, in one commit; the repository is made if absent.
 

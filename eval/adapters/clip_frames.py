@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from gymqa.errors import GymQAError
 from gymqa.frame_source import FrameSource
-from gymqa.sampling import uniform
+from gymqa.sampling import Indices, uniform
 
 
 class ClipFrames:
@@ -33,11 +33,13 @@ class ClipFrames:
             return None
         return self._source.failures.get(clip_id, f"no frames of clip {clip_id}; put it into the frame cache")
 
+    def indices(self, clip_ids: Sequence[str]) -> Indices:
+        """Which frames of the clips are shown [B, N]."""
+        return np.stack([uniform(int(length), self.n_frames) for length in self._source.lengths(clip_ids)])
+
     def take(self, clip_ids: Sequence[str]) -> NDArray[np.uint8]:
         """Frames of some clips: uint8 [B, N, S, S, 3], RGB."""
-        lengths = self._source.lengths(clip_ids)
-        indices = np.stack([uniform(int(length), self.n_frames) for length in lengths])  # [B, N]
-        return self._source.gather(clip_ids, indices)
+        return self._source.gather(clip_ids, self.indices(clip_ids))
 
     def fingerprint(self) -> Mapping[str, Any]:
         """Return what the frames depend on."""

@@ -5,14 +5,13 @@ log-likelihood of a token of each choice's text as the reply to the question wit
 decoding and `eval.parsing`, where what cannot be parsed is unanswered. Batches are padded on the left.
 """
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from eval.adapters.clip_frames import ClipFrames
 from eval.adapters.hf_loading import Loaded
 from eval.adapters.hf_processors import FAMILIES, Family
-from eval.adapters.prompting import INSTRUCTION, lettered, no_choice
+from eval.adapters.prompting import INSTRUCTION, detailed, lettered, no_choice
 from eval.parsing import parse_choice
 from gymqa.errors import GymQAError
 from gymqa.questions import LETTERS, Answer, Question
@@ -92,7 +91,11 @@ class HfVlm:
                 yield from self._generated(batch)
             return
         for question, logprobs in zip(questions, self._scores(questions), strict=True):
-            yield answer_from(question.id, logprobs)
+            yield detailed(answer_from(question.id, logprobs), question, self._asked(question), self._frames)
+
+    def _asked(self, question: Question) -> str:
+        """The prompt of a question."""
+        return self._prompt(question.text if self._scoring == "texts" else lettered(question))
 
     def _scores(self, questions: Sequence[Question]) -> Iterator[tuple[float, ...]]:
         if self._scoring == "letters":
@@ -105,7 +108,7 @@ class HfVlm:
 
     def _letter_scores(self, questions: Sequence[Question]) -> list[tuple[float, ...]]:
         """Log-probability of each letter as the next token, with or without a space before it."""
-        inputs = self._inputs(questions, [self._prompt(lettered(question)) for question in questions])
+        inputs = self._inputs(questions, [self._asked(question) for question in questions])
         logprobs = self._logits(inputs, last=1)[:, -1].log_softmax(-1)  # [B, V]
         rows = []
         for row, question in zip(logprobs, questions, strict=True):
@@ -134,7 +137,7 @@ class HfVlm:
         """Answers parsed from greedy replies."""
         import torch
 
-        inputs = self._inputs(questions, [self._prompt(lettered(question)) for question in questions])
+        inputs = self._inputs(questions, [self._asked(question) for question in questions])
         tokenizer = self._processor.tokenizer
         with torch.inference_mode():
             ids = self._model.generate(
@@ -143,7 +146,8 @@ class HfVlm:
         replies = tokenizer.batch_decode(ids[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
         for question, reply in zip(questions, replies, strict=True):
             choice = parse_choice(reply, question.choices)
-            yield Answer(question.id, choice, None, None if choice is not None else no_choice(reply))
+            answer = Answer(question.id, choice, None, None if choice is not None else no_choice(reply))
+            yield detailed(answer, question, self._asked(question), self._frames, reply)
 
     def _prompt(self, text: str) -> str:
         """A conversation, open for the model's reply, as its chat template writes it."""
@@ -210,6 +214,5 @@ class HfVlm:
 
 
 def _batches(questions: Sequence[Question], size: int) -> Iterator[Sequence[Question]]:
-    """The questions in batches of about the same length, so that little is padded; their order is kept."""
-    for start in range(0, math.ceil(len(questions) / size)):
-        yield questions[start * size : (start + 1) * size]
+    for start in range(0, len(questions), size):
+        yield questions[start : start + size]
