@@ -58,7 +58,8 @@ def predict(
 
     Args:
         model: on the device it is to run on; its mode is set to evaluation.
-        cache: frame cache or a view of one; clips that did not decode are left out of the result, for the caller to count as unanswered.
+        cache: frame cache or a view of one; clips that did not decode are left out of the result, for the caller to
+            count as unanswered.
         clips: which ones.
         batch_size: clips at a time.
         bf16: compute in bfloat16.
