@@ -171,14 +171,8 @@ def download_files(repo: str, patterns: list[str], revision: str | None = None) 
     Raises:
         GymQAError: no such model or revision, or the Hub cannot be reached and the model is not in the cache.
     """
-    from huggingface_hub import snapshot_download
-
     check_repo(repo, "model")
-
-    def download() -> str:
-        return str(snapshot_download(repo, revision=revision, allow_patterns=patterns, library_name="gymqa"))
-
-    return Path(_ask(repo, download, "model"))
+    return _download(repo, patterns, "model", revision)
 
 
 def upload(folder: Path, repo: str, private: bool = False, kind: Kind = "data set") -> str:

@@ -139,7 +139,11 @@ def save_internvl(folder: Path) -> None:
     )  # fmt: skip
     pictures = hf.GotOcr2ImageProcessorPil(size={"height": SIDE, "width": SIDE})
     processor = unchecked(hf.InternVLProcessor)(
-        pictures, words, frames_as_video({}), image_seq_length=1, chat_template=CHATML.replace("IMAGE", "<IMG_CONTEXT>\n")
+        pictures,
+        words,
+        frames_as_video({}),
+        image_seq_length=1,
+        chat_template=CHATML.replace("IMAGE", "<IMG_CONTEXT>\n"),
     )
     _save(hf.InternVLForConditionalGeneration(config), processor, folder, {})
 
@@ -157,7 +161,9 @@ def save_smolvlm(folder: Path) -> None:
         size={"longest_edge": 2 * SIDE}, max_image_size={"longest_edge": SIDE}, do_image_splitting=True
     )
     template = CHATML.replace("IMAGE", "<image>").replace("<|im_end|>", "<end_of_utterance>")
-    processor = unchecked(hf.SmolVLMProcessor)(pictures, words, frames_as_video({}), image_seq_len=1, chat_template=template)
+    processor = unchecked(hf.SmolVLMProcessor)(
+        pictures, words, frames_as_video({}), image_seq_len=1, chat_template=template
+    )
     _save(hf.SmolVLMForConditionalGeneration(config), processor, folder, {})
 
 
@@ -168,7 +174,9 @@ def _save(model: Any, processor: Any, folder: Path, frame: dict[str, Any] | None
     if frame is not None:
         config = read_json(folder / "processor_config.json")
         kind = type(processor).__name__.replace("Processor", "VideoProcessor")
-        write_json(folder / "processor_config.json", {**config, "video_processor": {**frame, "video_processor_type": kind}})
+        write_json(
+            folder / "processor_config.json", {**config, "video_processor": {**frame, "video_processor_type": kind}}
+        )
 
 
 FAMILIES: dict[str, Callable[[Path], None]] = {

@@ -28,12 +28,19 @@ _FIRST_WAIT = 1.0  # seconds
 Reply = TypeVar("Reply")
 
 
-class Unanswered(Exception):
-    """All tries of one question failed; the text is the reason, and quotes nothing of request or reply."""
+class UnansweredError(Exception):
+    """All tries of one question failed; the text is the reason, and quotes nothing of request or reply.
+
+    `status` is the server's, where it refused the request.
+    """
+
+    def __init__(self, reason: str, status: int = 0) -> None:
+        super().__init__(reason)
+        self.status = status
 
 
 @dataclass
-class _Failed(Exception):
+class _TryFailedError(Exception):
     """One try failed in a way that may pass."""
 
     reason: str
@@ -71,21 +78,21 @@ class ApiClient:
             read: from the reply's JSON to what is wanted; raises ValueError, KeyError, TypeError, … where it is none.
 
         Raises:
-            Unanswered: no try succeeded, or the server refuses this request.
+            UnansweredError: no try succeeded, or the server refuses this request.
             GymQAError: the server refuses every request: a wrong key, model or address.
         """
-        failed = _Failed("")
+        failed = _TryFailedError("")
         for number in range(self._settings.tries):
             if number:
                 await self._back_off(number, failed.wait)
             try:
                 return await self._once(body, read)
-            except _Failed as error:
+            except _TryFailedError as error:
                 failed = error
             if failed.wait > self._settings.longest_wait:
-                raise Unanswered(f"{failed.reason}, and asks to wait for {failed.wait:.0f} s") from None
+                raise UnansweredError(f"{failed.reason}, and asks to wait for {failed.wait:.0f} s") from None
         tried = f" ({self._settings.tries} tries)" if self._settings.tries > 1 else ""
-        raise Unanswered(failed.reason + tried)
+        raise UnansweredError(failed.reason + tried)
 
     async def _back_off(self, number: int, asked: float) -> None:
         """Wait before try `number`."""
@@ -103,14 +110,14 @@ class ApiClient:
             async with asyncio.timeout(self._settings.timeout):
                 status, headers, content = await self._send(body)
         except TimeoutError:
-            raise _Failed(f"no whole reply within {self._settings.timeout:g} s") from None
+            raise _TryFailedError(f"no whole reply within {self._settings.timeout:g} s") from None
         except (httpx2.TransportError, httpx2.DecodingError) as error:
-            raise _Failed(f"the connection failed ({type(error).__name__})") from None
+            raise _TryFailedError(f"the connection failed ({type(error).__name__})") from None
         self._require_ok(status, headers)
         try:
             return read(json.loads(content))
         except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
-            raise _Failed("the reply is no chat completion") from None
+            raise _TryFailedError("the reply is no chat completion") from None
 
     async def _send(self, body: bytes) -> tuple[int, Mapping[str, str], bytes]:
         """Status, headers and content of the reply."""
@@ -119,7 +126,7 @@ class ApiClient:
             async for part in reply.aiter_bytes():
                 content += part
                 if len(content) > _LARGEST:
-                    raise _Failed(f"the reply is longer than {_LARGEST >> 20} MiB")
+                    raise _TryFailedError(f"the reply is longer than {_LARGEST >> 20} MiB")
             return reply.status_code, reply.headers, bytes(content)
 
     def _require_ok(self, status: int, headers: Mapping[str, str]) -> None:
@@ -131,8 +138,8 @@ class ApiClient:
             wait = retry_after(headers.get("Retry-After"))
             if status == 429 and wait <= self._settings.longest_wait:
                 self._not_before = max(self._not_before, time.monotonic() + wait)
-            raise _Failed(f"the server answered {status}", wait)
-        raise Unanswered(f"the server refused the question ({status})")
+            raise _TryFailedError(f"the server answered {status}", wait)
+        raise UnansweredError(f"the server refused the question ({status})", status)
 
 
 def retry_after(value: str | None) -> float:

@@ -58,7 +58,9 @@ class ApiSettings:
         except ValueError:
             whole = False
         if not whole:
-            raise GymQAError("the base URL is no http or https address without a password; give one, as https://host/v1")
+            raise GymQAError(
+                "the base URL is no http or https address without a password; give one, as https://host/v1"
+            )
         if parts.query or parts.fragment:
             raise GymQAError("the base URL ends with a query; give the address alone, and the key by its variable")
         if not (1 <= self.in_flight <= 1024 and self.tries >= 1 and self.timeout > 0 and self.max_tokens >= 1):
@@ -78,7 +80,7 @@ class ApiSettings:
         except (ValueError, RecursionError) as error:
             raise GymQAError(f"the extra fields are no JSON ({error}); give an object") from error
         if not isinstance(fields, dict):
-            raise GymQAError("the extra fields are no JSON object; give one, as {\"seed\": 1}")
+            raise GymQAError('the extra fields are no JSON object; give one, as {"seed": 1}')
         return fields
 
     def key(self) -> str | None:

@@ -65,7 +65,7 @@ class HfVlm:
         return [found.get(one.id) or Answer(one.id, None, None, unseen[one.id]) for one in questions]
 
     def choice_logprobs(self, questions: Sequence[Question]) -> list[tuple[float, ...] | None]:
-        """Log-probabilities of the letters, or mean ones of a text's tokens; None unseen, or where text is generated."""
+        """Log-probabilities of the letters, or a text's mean ones; None where unseen, and where text is generated."""
         if self._scoring == "generate":
             return [None] * len(questions)
         askable = [question for question in questions if self._why_unseen(question) is None]
@@ -158,7 +158,9 @@ class HfVlm:
         try:
             written = self._processor.apply_chat_template(conversation, add_generation_prompt=True, tokenize=False)
         except ValueError as error:
-            raise GymQAError(f"{self.name} has no chat template; put its chat_template.jinja into the folder") from error
+            raise GymQAError(
+                f"{self.name} has no chat template; put its chat_template.jinja into the folder"
+            ) from error
         return str(written)
 
     def _inputs(self, questions: Sequence[Question], texts: Sequence[str]) -> dict[str, Any]:

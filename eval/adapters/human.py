@@ -40,7 +40,9 @@ class Human:
         rows = _read(path)
         people = sorted({person for _, person, _ in rows})
         if annotator is not None and annotator not in people:
-            raise GymQAError(f"{path} has no annotator {annotator!r}; it has {', '.join(filter(None, people)) or 'none'}")
+            raise GymQAError(
+                f"{path} has no annotator {annotator!r}; it has {', '.join(filter(None, people)) or 'none'}"
+            )
         votes: dict[str, list[str]] = {}
         for id, person, letter in rows:
             if annotator in (None, person):

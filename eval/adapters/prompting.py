@@ -1,4 +1,4 @@
-"""What general models are asked, to the character: the benchmark's question, its lettered choices, and how to answer."""
+"""What general models are asked, to the character: the question, its lettered choices, and how to answer."""
 
 import hashlib
 from dataclasses import replace
@@ -21,7 +21,9 @@ def no_choice(reply: str) -> str:
     return f"no choice in the reply {short[:SHOWN]!r}{'…' if len(short) > SHOWN else ''}"
 
 
-def detailed(answer: Answer, question: Question, prompt: str, frames: ClipFrames | None, reply: str = "") -> Answer:
-    """The answer with how it came about: the prompt's hash, the frames shown, the reply it was read from."""
+def detailed(
+    answer: Answer, question: Question, prompt: str, frames: ClipFrames | None, reply: str = "", revision: str = ""
+) -> Answer:
+    """The answer with how it came about: the prompt's hash, the frames shown, the reply it was read from, by whom."""
     shown = () if frames is None else tuple(int(index) for index in frames.indices([question.clip_id])[0])
-    return replace(answer, detail=Detail(hashlib.sha256(prompt.encode()).hexdigest(), shown, reply=reply))
+    return replace(answer, detail=Detail(hashlib.sha256(prompt.encode()).hexdigest(), shown, revision, reply))

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 from eval.adapters.api_settings import ApiSettings
 from eval.adapters.registry import require_adapter
 from eval.protocol import AnswerModel
+from gymqa.atomic import read_json
 from gymqa.errors import GymQAError
 from gymqa.frame_source import FrameSource
 
 if TYPE_CHECKING:
     from encoders.answering import MLLMAnswerer
-    from eval.adapters.api_cache import Responses
     from eval.adapters.clip_frames import ClipFrames
+    from eval.adapters.openai_api import Responses
     from eval.adapters.recognizer import RecognizerAnswerer
 
 MODEL_NEEDED = ("gymqa", "recognizer", "hf-vlm", "openai", "scripted", "blind", "human")
@@ -94,7 +95,7 @@ def build_answerer(
     model = model or ""
     name = name or (Path(model).stem if adapter in ("gymqa", "recognizer") else model) or adapter
     if adapter in ("gymqa", "recognizer", "blind"):
-        return _own(adapter, name, model, features, scoring or "texts", batch_size, device, options)
+        return _own(adapter, name, model, features, scoring, batch_size, device, options)
     if adapter == "hf-vlm":
         return _vlm(name, model, frames, scoring or "letters", batch_size, device, options)
     if adapter == "openai":
@@ -109,7 +110,7 @@ def _own(
     name: str,
     model: str,
     features: Path | None,
-    scoring: str,
+    scoring: str | None,
     batch_size: int,
     device: str,
     options: AdapterOptions,
@@ -117,17 +118,25 @@ def _own(
     """Our own models; "blind" is a language model without video, ours or another's."""
     if adapter == "recognizer":
         return recognizer_answerer(name, Path(model))
-    if adapter == "gymqa":
-        return mllm_answerer(name, Path(model), features, scoring, batch_size, device)
-    from encoders.mllm import is_tuned_model
+    if adapter == "gymqa" or _is_ours(Path(model)):
+        own_features = None if adapter == "blind" else features
+        return mllm_answerer(name, model, own_features, scoring or "texts", batch_size, device)
+    return _vlm(name, model, None, scoring or "letters", batch_size, device, options)
 
-    if is_tuned_model(Path(model)):
-        return mllm_answerer(name, Path(model), None, scoring, batch_size, device)
-    return _vlm(name, model, None, scoring, batch_size, device, options)
+
+def _is_ours(folder: Path) -> bool:
+    """Whether a folder holds a model of `gymqa finetune`."""
+    return (folder / "config.json").is_file() and read_json(folder / "config.json").get("model_type") == "gym_mllm"
 
 
 def _vlm(
-    name: str, model: str, frames: FrameSource | None, scoring: str, batch_size: int, device: str, options: AdapterOptions
+    name: str,
+    model: str,
+    frames: FrameSource | None,
+    scoring: str,
+    batch_size: int,
+    device: str,
+    options: AdapterOptions,
 ) -> AnswerModel:
     from eval.adapters.hf_loading import load_vlm
     from eval.adapters.hf_vlm import HfVlm
@@ -177,23 +186,34 @@ def recognizer_answerer(name: str, predictions: Path) -> "RecognizerAnswerer":
 
 
 def mllm_answerer(
-    name: str, folder: Path, features: Path | None, scoring: str, batch_size: int, device: str
+    name: str, model: str, features: Path | None, scoring: str, batch_size: int, device: str
 ) -> "MLLMAnswerer":
     """Return a tuned language model that answers from a feature store.
 
+    Args:
+        name: name in the leaderboard.
+        model: folder of `gymqa finetune`, or owner/name or owner/name@revision on the Hub.
+        features: folder of `gymqa extract`; None for a model that was tuned blind.
+        scoring: texts or letters.
+        batch_size: prompts in one pass.
+        device: cpu, cuda, cuda:1, …
+
     Raises:
-        GymQAError: a missing folder, or features of another encoder than the model was tuned with.
+        GymQAError: no such model, or features of another encoder than it was tuned with.
     """
     from encoders.answering import MLLMAnswerer
     from encoders.features import FeatureStore
+    from encoders.llm_identity import split_revision
     from encoders.mllm import GymMLLM
     from gymqa.devices import choose_device
+    from gymqa.hub import names_a_repo
 
-    if not folder.is_dir():
-        raise GymQAError(f"{folder} is neither a folder of `gymqa finetune` nor a .jsonl of `gymqa predict`")
-    model = GymMLLM.from_pretrained(folder)
-    store = FeatureStore(features) if features is not None and not model.config.blind else None
-    if store is not None and model.config.encoder not in ({}, store.fingerprint):
-        raise GymQAError(f"{features} holds another encoder's features than {folder} was tuned with; give that one's")
-    tokenizer = model.load_tokenizer()
-    return MLLMAnswerer(model.to(choose_device(device)), tokenizer, store, scoring, batch_size, name=name)
+    repo, revision = split_revision(model)
+    if not Path(model).is_dir() and not names_a_repo(repo):
+        raise GymQAError(f"{model} is neither a folder of `gymqa finetune` nor a .jsonl of `gymqa predict`")
+    tuned = GymMLLM.from_pretrained(Path(model) if Path(model).is_dir() else repo, revision=revision)
+    store = FeatureStore(features) if features is not None and not tuned.config.blind else None
+    if store is not None and tuned.config.encoder not in ({}, store.fingerprint):
+        raise GymQAError(f"{features} holds another encoder's features than {model} was tuned with; give that one's")
+    tokenizer = tuned.load_tokenizer()
+    return MLLMAnswerer(tuned.to(choose_device(device)), tokenizer, store, scoring, batch_size, name=name)
