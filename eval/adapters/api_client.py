@@ -1,8 +1,8 @@
 """Posting JSON to an endpoint that may be busy, slow or broken: bounded tries, back-off with jitter, no key in a word.
 
 A try that ends in 408, 409, 425, 429, 5xx, a time-out, a broken connection or a reply that is none is made again after
-min(longest wait, 2^n) seconds times a random number from 0.5 to 1, and not before `Retry-After`. What 429 asks for
-holds back all requests, not only its own.
+min(longest wait, first wait · 2^n) seconds times a random number from 0.5 to 1, and not before `Retry-After`. What 429
+asks for holds back all requests, not only its own.
 """
 
 import asyncio
@@ -24,7 +24,6 @@ _WRONG = {
     404: "the server has no such model or address (404); check --model and the base URL",
 }
 _LARGEST = 8 << 20  # bytes of a reply; a chat completion has some thousands
-_FIRST_WAIT = 1.0  # seconds
 Reply = TypeVar("Reply")
 
 
@@ -96,7 +95,7 @@ class ApiClient:
 
     async def _back_off(self, number: int, asked: float) -> None:
         """Wait before try `number`."""
-        drawn = min(self._settings.longest_wait, _FIRST_WAIT * 2 ** (number - 1)) * random.uniform(0.5, 1)
+        drawn = min(self._settings.longest_wait, self._settings.first_wait * 2 ** (number - 1)) * random.uniform(0.5, 1)
         await asyncio.sleep(max(drawn, asked))
 
     async def _once(self, body: bytes, read: Callable[[Any], Reply]) -> Reply:

@@ -9,7 +9,16 @@ from urllib.parse import urlsplit, urlunsplit
 from gymqa.errors import GymQAError
 
 KEY_VARIABLE = "OPENAI_API_KEY"
-_NOT_ASKED = ("key_variable", "in_flight", "timeout", "tries", "longest_wait", "input_price", "output_price")
+_NOT_ASKED = (
+    "key_variable",
+    "in_flight",
+    "timeout",
+    "tries",
+    "first_wait",
+    "longest_wait",
+    "input_price",
+    "output_price",
+)
 
 
 @dataclass(frozen=True)
@@ -22,6 +31,7 @@ class ApiSettings:
         in_flight: requests at a time.
         timeout: seconds for one try, from the first byte sent to the last received.
         tries: of one question, the first one included.
+        first_wait: seconds before the second try; before each further one twice as long.
         longest_wait: seconds; a server that asks to wait longer is not asked again.
         max_tokens: of a reply.
         top_logprobs: alternatives of the first token to ask for; 0 asks for none.
@@ -37,6 +47,7 @@ class ApiSettings:
     in_flight: int = 16
     timeout: float = 120.0
     tries: int = 6
+    first_wait: float = 1.0
     longest_wait: float = 120.0
     max_tokens: int = 32
     top_logprobs: int = 20

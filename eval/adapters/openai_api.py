@@ -110,12 +110,13 @@ class OpenAIModel:
         """Requests, replies and tokens since the model was made, and what they cost at the settings' prices."""
         prices = self._settings.input_price, self._settings.output_price
         cost = (self._usage.prompt_tokens * prices[0] + self._usage.completion_tokens * prices[1]) / 1e6
-        self._usage.requests = 0 if self._client is None else self._client.requests
-        return {**asdict(self._usage), "cost": cost}
+        requests = self._usage.requests + (0 if self._client is None else self._client.requests)
+        return {**asdict(self._usage), "requests": requests, "cost": cost}
 
     def close(self) -> None:
         """Close all connections; they are opened again when needed."""
         if self._runner is not None and self._client is not None:
+            self._usage.requests += self._client.requests
             self._runner.run(self._client.close())
             self._runner.close()
         self._runner = self._client = None

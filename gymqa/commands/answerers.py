@@ -1,29 +1,25 @@
-"""Answering models by the names of `gymqa list adapters`: the one place that knows both the models and the harness."""
+"""Answering models by adapter name, as `gymqa evaluate` builds them.
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+A builder loads its model once; the model is then asked under one control after the other. To add one, write a function
+Request -> Loaded and name it in BUILDERS.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from eval.adapters.api_settings import ApiSettings
 from eval.adapters.registry import require_adapter
 from eval.protocol import AnswerModel
 from gymqa.atomic import read_json
+from gymqa.controls import NO_VIDEO, NONE
 from gymqa.errors import GymQAError
-from gymqa.frame_source import FrameSource
-
-if TYPE_CHECKING:
-    from encoders.answering import MLLMAnswerer
-    from eval.adapters.clip_frames import ClipFrames
-    from eval.adapters.openai_api import Responses
-    from eval.adapters.recognizer import RecognizerAnswerer
-
-MODEL_NEEDED = ("gymqa", "recognizer", "hf-vlm", "openai", "scripted", "blind", "human")
+from gymqa.questions import Question
 
 
 @dataclass(frozen=True)
 class AdapterOptions:
-    """What single adapters are built with; every one takes its own of these.
+    """What single adapters are built with; each takes its own of these.
 
     Attributes:
         n_frames: frames of a clip shown to hf-vlm and openai.
@@ -32,7 +28,7 @@ class AdapterOptions:
         training: question files whose answers `prior` counts.
         finegym: folder of annotation files that the oracles know.
         setting: gym99, gym288, …; may be left out where that folder has only one.
-        annotator: whose answers `human` takes; all, by majority, by default.
+        annotator: whose answers `human` takes; everybody's, by majority, by default.
         api: the endpoint of openai.
     """
 
@@ -46,174 +42,154 @@ class AdapterOptions:
     api: ApiSettings = field(default_factory=ApiSettings)
 
 
-def adapter_of(model: str | None) -> str:
-    """The adapter that a model's name means where none is named: class predictions or a tuned model's folder.
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What the command line says of a model and what it looks at; see `gymqa.commands.evaluate.evaluate`.
+
+    `folder` is where features and class probabilities that are made on the way are kept; `clips` has one question
+    about each clip that is asked about, by clip id. `scoring` None is the adapter's own.
+    """
+
+    model: str
+    name: str
+    scoring: str | None
+    batch_size: int
+    device: str
+    features: Path | None
+    frames: Path | None
+    encode_with: str | None
+    control_seed: int
+    folder: Path
+    clips: Mapping[str, Question]
+    options: AdapterOptions = field(default_factory=AdapterOptions)
+
+    @property
+    def elements(self) -> dict[str, int]:
+        """Each clip's element, which a mismatched video differs in."""
+        return {clip: question.element for clip, question in self.clips.items()}
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model that is ready: `under` gives it under a control; the rest is what a result tells of it."""
+
+    under: Callable[[str], AnswerModel]
+    scoring: str = ""
+    revision: str | None = None
+    n_frames: int | None = None
+
+
+def adapter_of(model: str) -> str:
+    """The adapter that a file or folder is for, where its kind shows.
 
     Raises:
-        GymQAError: no model either.
+        GymQAError: it does not.
     """
-    if model is None:
-        raise GymQAError("there is nothing to ask; give --model, or --adapter (see `gymqa list adapters`)")
-    return "recognizer" if Path(model).suffix == ".jsonl" else "gymqa"
+    path = Path(model)
+    if path.suffix == ".jsonl":
+        return "recognizer"
+    config = read_json(path / "config.json") if (path / "config.json").is_file() else {}
+    if config.get("model_type") == "gym_mllm":
+        return "gymqa"
+    if config.get("model") == "sefar":
+        return "recognizer"
+    raise GymQAError(
+        f"{model or 'no --model'} is neither a folder of `gymqa finetune` or `gymqa train` nor a .jsonl of "
+        f"`gymqa predict`; name --adapter ({', '.join(BUILDERS)}) if it is something else"
+    )
 
 
-def build_answerer(
-    adapter: str | None,
-    model: str | None,
-    frames: FrameSource | None = None,
-    features: Path | None = None,
-    *,
-    name: str | None = None,
-    scoring: str | None = None,
-    batch_size: int = 64,
-    device: str = "cpu",
-    options: AdapterOptions | None = None,
-    responses: "Responses | None" = None,
-) -> AnswerModel:
-    """Build an answering model.
-
-    Args:
-        adapter: one of `gymqa list adapters`; by default what `model` means.
-        model: a folder, a file, a name on the Hub or at an endpoint, a letter: see the adapter.
-        frames: what hf-vlm and openai see; None asks them without video.
-        features: folder of `gymqa extract`, for our language model unless it is blind.
-        name: in the leaderboard; by default the model's, or the adapter's.
-        scoring: letters, texts or generate, as far as the adapter has it; by default texts for gymqa, letters for
-            hf-vlm and openai.
-        batch_size: prompts in one pass of a local model.
-        device: cpu, cuda, cuda:1, …
-        options: what single adapters take besides.
-        responses: keeps an endpoint's replies.
+def load(adapter: str, request: Request) -> Loaded:
+    """Load a model.
 
     Raises:
-        GymQAError: an unknown adapter, or what it needs is missing.
+        GymQAError: no such adapter, or what its builder refuses.
     """
-    adapter = require_adapter(adapter_of(model) if adapter is None else adapter)
-    options = options or AdapterOptions()
-    if model is None and adapter in MODEL_NEEDED:
-        raise GymQAError(f"the adapter {adapter} needs --model; `gymqa list adapters` says which")
-    model = model or ""
-    name = name or (Path(model).stem if adapter in ("gymqa", "recognizer") else model) or adapter
-    if adapter in ("gymqa", "recognizer", "blind"):
-        return _own(adapter, name, model, features, scoring, batch_size, device, options)
-    if adapter == "hf-vlm":
-        return _vlm(name, model, frames, scoring or "letters", batch_size, device, options)
-    if adapter == "openai":
-        from eval.adapters.openai_api import OpenAIModel
-
-        return OpenAIModel(name, model, _shown(frames, options), options.api, scoring or "letters", responses)
-    return _without_model(adapter, name, model, options)
+    return BUILDERS[require_adapter(adapter)](request)
 
 
-def _own(
-    adapter: str,
-    name: str,
-    model: str,
-    features: Path | None,
-    scoring: str | None,
-    batch_size: int,
-    device: str,
-    options: AdapterOptions,
-) -> AnswerModel:
-    """Our own models; "blind" is a language model without video, ours or another's."""
-    if adapter == "recognizer":
-        return recognizer_answerer(name, Path(model))
-    if adapter == "gymqa" or _is_ours(Path(model)):
-        own_features = None if adapter == "blind" else features
-        return mllm_answerer(name, model, own_features, scoring or "texts", batch_size, device)
-    return _vlm(name, model, None, scoring or "letters", batch_size, device, options)
-
-
-def _is_ours(folder: Path) -> bool:
-    """Whether a folder holds a model of `gymqa finetune`."""
-    return (folder / "config.json").is_file() and read_json(folder / "config.json").get("model_type") == "gym_mllm"
-
-
-def _vlm(
-    name: str,
-    model: str,
-    frames: FrameSource | None,
-    scoring: str,
-    batch_size: int,
-    device: str,
-    options: AdapterOptions,
-) -> AnswerModel:
-    from eval.adapters.hf_loading import load_vlm
-    from eval.adapters.hf_vlm import HfVlm
-    from gymqa.devices import choose_device
-
-    loaded = load_vlm(model, str(choose_device(device)), options.dtype, options.trust_remote_code)
-    return HfVlm(name, loaded, _shown(frames, options), scoring, batch_size)
-
-
-def _shown(frames: FrameSource | None, options: AdapterOptions) -> "ClipFrames | None":
-    from eval.adapters.clip_frames import ClipFrames
-
-    return None if frames is None else ClipFrames(frames, options.n_frames)
-
-
-def _without_model(adapter: str, name: str, model: str, options: AdapterOptions) -> AnswerModel:
-    """Answers from a table, or by a rule."""
-    from eval.adapters import baselines
-    from eval.adapters.human import Human
-    from eval.adapters.prior import Prior
-    from eval.adapters.scripted import Scripted
-    from gymqa.annotations import open_release
-    from gymqa.questions import Question, load_questions
-
-    if adapter == "scripted":
-        return Scripted.read(name, model)
-    if adapter == "human":
-        return Human.read(name, Path(model), options.annotator)
-    if adapter == "prior":
-        training: Sequence[Question] = [one for path in options.training for one in load_questions(path)]
-        return Prior(name, training)
-    if adapter == "chance":
-        return baselines.chance()
-    if options.finegym is None:
-        raise GymQAError(f"the adapter {adapter} needs the annotation files that it knows; name their folder (finegym)")
-    taxonomy = open_release(options.finegym, options.setting).taxonomy
-    return baselines.oracle_event(taxonomy) if adapter == "oracle-event" else baselines.oracle_set(taxonomy)
-
-
-def recognizer_answerer(name: str, predictions: Path) -> "RecognizerAnswerer":
-    """Return a recognizer that answers from its saved class probabilities."""
-    from eval.adapters.recognizer import RecognizerAnswerer
-    from eval.metrics import read_class_predictions
-
-    found = read_class_predictions(predictions)
-    return RecognizerAnswerer(name, found.by_clip(), found.errors)
-
-
-def mllm_answerer(
-    name: str, model: str, features: Path | None, scoring: str, batch_size: int, device: str
-) -> "MLLMAnswerer":
-    """Return a tuned language model that answers from a feature store.
-
-    Args:
-        name: name in the leaderboard.
-        model: folder of `gymqa finetune`, or owner/name or owner/name@revision on the Hub.
-        features: folder of `gymqa extract`; None for a model that was tuned blind.
-        scoring: texts or letters.
-        batch_size: prompts in one pass.
-        device: cpu, cuda, cuda:1, …
-
-    Raises:
-        GymQAError: no such model, or features of another encoder than it was tuned with.
-    """
+def _gymqa(request: Request) -> Loaded:
+    """Our language model, from features of the clips or of what a control makes of them."""
     from encoders.answering import MLLMAnswerer
-    from encoders.features import FeatureStore
     from encoders.llm_identity import split_revision
     from encoders.mllm import GymMLLM
+    from gymqa.commands.controlled import features_under, unseeing
     from gymqa.devices import choose_device
     from gymqa.hub import names_a_repo
 
-    repo, revision = split_revision(model)
-    if not Path(model).is_dir() and not names_a_repo(repo):
-        raise GymQAError(f"{model} is neither a folder of `gymqa finetune` nor a .jsonl of `gymqa predict`")
-    tuned = GymMLLM.from_pretrained(Path(model) if Path(model).is_dir() else repo, revision=revision)
-    store = FeatureStore(features) if features is not None and not tuned.config.blind else None
-    if store is not None and tuned.config.encoder not in ({}, store.fingerprint):
-        raise GymQAError(f"{features} holds another encoder's features than {model} was tuned with; give that one's")
-    tokenizer = tuned.load_tokenizer()
-    return MLLMAnswerer(tuned.to(choose_device(device)), tokenizer, store, scoring, batch_size, name=name)
+    folder, (repo, revision) = Path(request.model), split_revision(request.model)
+    if not folder.is_dir() and not names_a_repo(repo):
+        raise GymQAError(f"{folder} is neither a folder of `gymqa finetune` nor one's name on the Hub; check --model")
+    model = GymMLLM.from_pretrained(folder if folder.is_dir() else repo, revision=revision)
+    tokenizer = model.load_tokenizer()
+    model.to(choose_device(request.device))
+
+    def under(control: str) -> AnswerModel:
+        if model.config.blind and control not in (NONE, NO_VIDEO):
+            raise GymQAError(f"{folder} was tuned without videos, so that {control} shows it nothing; leave it out")
+        blind = model.config.blind or control == NO_VIDEO
+        asked = unseeing(model) if blind else model
+        store = None if blind else features_under(control, request, model.config.encoder)
+        return MLLMAnswerer(asked, tokenizer, store, scoring, request.batch_size, name=request.name)
+
+    scoring = request.scoring or "texts"
+    return Loaded(under, scoring, revision)
+
+
+def _recognizer(request: Request) -> Loaded:
+    """A recognizer by its class probabilities: saved ones, or those of a folder of `gymqa train` with --frames."""
+    from eval.adapters.recognizer import RecognizerAnswerer
+    from eval.metrics import read_class_predictions
+    from gymqa.commands.recognized import classes_under
+
+    def under(control: str) -> AnswerModel:
+        if control == NO_VIDEO:
+            raise GymQAError("a recognizer cannot be asked without a video; leave the control no-video out")
+        found = read_class_predictions(classes_under(control, request))
+        return RecognizerAnswerer(request.name, found.by_clip(), found.errors)
+
+    return Loaded(under, "classes")
+
+
+def _seeing(request: Request) -> Loaded:
+    """A model of transformers that is shown frames."""
+    from gymqa.commands.seeing_answerers import load_vlm_answerer
+
+    return load_vlm_answerer(request)
+
+
+def _endpoint(request: Request) -> Loaded:
+    """A model behind HTTP that is shown frames."""
+    from gymqa.commands.seeing_answerers import load_endpoint
+
+    return load_endpoint(request)
+
+
+def _blind(request: Request) -> Loaded:
+    """Any language model, ours or another's, without video whatever the control."""
+    folder = Path(request.model)
+    ours = (folder / "config.json").is_file() and adapter_of(request.model) == "gymqa"
+    loaded = (_gymqa if ours else _seeing)(request)
+    return replace(loaded, under=lambda control: loaded.under(NO_VIDEO), n_frames=None)
+
+
+def _unseeing(adapter: str) -> Callable[[Request], Loaded]:
+    """Answers that were written down or follow from a rule: the same under every control."""
+
+    def build(request: Request) -> Loaded:
+        from gymqa.commands.unseeing_answerers import make
+
+        made = make(adapter, request)
+        return Loaded(lambda control: made, adapter)
+
+    return build
+
+
+BUILDERS: dict[str, Callable[[Request], Loaded]] = {
+    "gymqa": _gymqa,
+    "recognizer": _recognizer,
+    "hf-vlm": _seeing,
+    "openai": _endpoint,
+    "blind": _blind,
+    **{name: _unseeing(name) for name in ("scripted", "chance", "prior", "oracle-event", "oracle-set", "human")},
+}
