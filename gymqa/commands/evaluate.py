@@ -7,7 +7,7 @@ from pathlib import Path
 
 from eval.results import file_info
 from eval.runner import Terms, run
-from gymqa.commands.answerers import Request, adapter_of, load
+from gymqa.commands.answerers import AdapterOptions, Request, adapter_of, load
 from gymqa.controls import NONE, require_control
 from gymqa.devices import own_device
 from gymqa.errors import GymQAError
@@ -44,11 +44,12 @@ def evaluate(
     tier: list[str] | None = None,
     name: str | None = None,
     encoder: str = "",
-    scoring: str = "texts",
+    scoring: str | None = None,
     batch_size: int = 64,
     device: str = "cpu",
     *,
     questions: list[Path],
+    options: AdapterOptions = AdapterOptions(),
 ) -> None:
     """Ask a model every question of some files, under some controls; answers are kept as they come.
 
@@ -60,9 +61,10 @@ def evaluate(
         model: folder of `gymqa finetune` or `gymqa train`, the .jsonl of `gymqa predict`, or what --adapter takes.
         out: folder of the predictions, <benchmark>.jsonl and <benchmark>.<control>.jsonl; or the .jsonl file, where
             there is one file of questions and one control.
-        adapter: kind of model; found out by itself for what gymqa's own commands write.
+        adapter: kind of model, of `gymqa list adapters`; found out by itself for what gymqa's own commands write.
         features: folder of `gymqa extract`, of the encoder that the model was tuned with; not for a blind model.
-        frames: folder of `gymqa cache`; features and class probabilities are made of it where a control needs them.
+        frames: folder of `gymqa cache`, which hf-vlm and openai are shown; features and class probabilities are made
+            of it where a control needs them.
         encode_with: the encoder that the model was tuned with, as `gymqa extract` takes it, where --frames is read.
         controls: none, no-video, one-frame, frozen, shuffled, reversed, mismatched; one or more (none by default).
         control_seed: of the controls that draw.
@@ -70,10 +72,12 @@ def evaluate(
         tier: ask only files whose questions are of these tiers.
         name: of the model in the leaderboard; by default its file or folder.
         encoder: name of the encoder in the leaderboard.
-        scoring: texts (likelihood of each choice) or letters (likelihood of A, B, …; faster, less often right here).
+        scoring: texts (likelihood of each choice), letters (likelihood of A, B, …, in one pass) or generate (a reply,
+            read strictly), as far as the adapter has it; by default texts for gymqa, letters for hf-vlm and openai.
         batch_size: questions at a time.
         device: cpu, cuda, cuda:1, …; several processes take one GPU each.
         questions: .jsonl files of `gymqa questions build`, or folders of them.
+        options: what single adapters are built with.
     """
     require_no_other("evaluate")
     asked_under = list(dict.fromkeys(controls or [NONE]))
@@ -95,6 +99,7 @@ def evaluate(
         control_seed=control_seed,
         folder=out.parent if out.suffix == ".jsonl" else out,
         clips={question.clip_id: question for file in files for question in file.questions},
+        options=options,
     )
     process = this_process()
     end_with_launcher()
