@@ -226,9 +226,9 @@ class Demo:
         def answer() -> None:
             for benchmark in BENCHMARKS:
                 evaluate(
-                    out, self.path(f"predictions/{name}/{benchmark}.jsonl"), None if blind else features, model,
-                    "" if blind else TITLES[name], device=self.device,
-                    questions=self.path(f"questions/{benchmark}.jsonl"),
+                    str(out), self.path(f"predictions/{name}/{benchmark}.jsonl"),
+                    features=None if blind else features, name=model, encoder="" if blind else TITLES[name],
+                    device=self.device, questions=[self.path(f"questions/{benchmark}.jsonl")],
                 )  # fmt: skip
 
         self.run.step(
@@ -249,7 +249,7 @@ class Demo:
             for benchmark in BENCHMARKS:
                 found, asked = self.path(f"recognition/{algorithm}.jsonl"), self.path(f"questions/{benchmark}.jsonl")
                 out = self.path(f"predictions/{name}/{benchmark}.jsonl")
-                evaluate(found, out, name="recognizer itself", encoder=TITLES[algorithm], questions=asked)
+                evaluate(str(found), out, name="recognizer itself", encoder=TITLES[algorithm], questions=[asked])
 
         self.run.step(f"evaluate-{name}", {}, [f"predictions/{name}"], answer, [f"predict-{algorithm}", "questions"])
 
