@@ -4,10 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from eval.results import SUFFIX, ModelInfo, Result, file_info, load_result, result_path
+from eval.results import SUFFIX, Result, file_info, load_result, result_path
 from eval.rows import ModelRun
-from eval.runner import settings_path
-from gymqa.atomic import read_json
 from gymqa.errors import GymQAError
 from gymqa.questions import ELEMENT_BENCHMARKS, Prediction, Question, load_predictions, load_questions
 
@@ -50,7 +48,8 @@ def read_question_files(paths: Iterable[Path]) -> list[QuestionFile]:
         asked = tuple(load_questions(path))
         if not asked:
             raise GymQAError(f"{path} holds no question; draw its questions again")
-        name = asked[0].benchmark
+        names = {question.benchmark for question in asked}
+        name = names.pop() if len(names) == 1 else path.stem
         if name in found:
             raise GymQAError(f"{path} asks {name} a second time, beside {found[name].path}; give one file a benchmark")
         found[name] = QuestionFile(path, name, file_info(path).sha256, asked)
@@ -101,16 +100,15 @@ def _result_files(paths: Iterable[Path]) -> Iterator[Path]:
         if not files:
             raise GymQAError(f"{path} holds no *{SUFFIX}; name a folder that `gymqa evaluate` wrote to")
         for file in files:
-            beside = result_path(file)
-            file = beside if file.suffix == ".jsonl" and beside.is_file() else file
+            file = result_path(file) if file.suffix == ".jsonl" else file
+            if not file.is_file():
+                raise GymQAError(f"{file} does not exist; `gymqa evaluate` writes it beside the predictions")
             if file.resolve() not in seen:
                 seen.add(file.resolve())
                 yield file
 
 
 def _read_entry(path: Path, questions: Sequence[QuestionFile]) -> Entry:
-    if path.suffix == ".jsonl":
-        return _bare_entry(path, questions)
     result = load_result(path)
     predictions = path.with_name(result.predictions.name)
     if file_info(predictions).sha256 != result.predictions.sha256:
@@ -128,19 +126,6 @@ def _read_entry(path: Path, questions: Sequence[QuestionFile]) -> Entry:
     return _checked(Entry(path, result, tuple(load_predictions(predictions))), asked)
 
 
-def _bare_entry(path: Path, questions: Sequence[QuestionFile]) -> Entry:
-    """Predictions without a result beside them, from before there were any; their settings name the model."""
-    predictions = tuple(load_predictions(path))
-    name = predictions[0].benchmark if predictions else path.stem
-    asked = next((one for one in questions if one.benchmark == name), None)
-    if asked is None:
-        raise GymQAError(f"{path} has predictions of {name} but no questions; give both")
-    settings = read_json(settings_path(path))
-    model = ModelInfo(name=settings["model"], encoder=settings["settings"].get("encoder", ""))
-    result = Result(model=model, benchmark=name, questions=file_info(asked.path), predictions=file_info(path))
-    return _checked(Entry(path, result, predictions), asked)
-
-
 def _checked(entry: Entry, asked: QuestionFile) -> Entry:
     """Refuse predictions that these questions do not explain."""
     known = {question.id: question for question in asked.questions}
@@ -149,7 +134,9 @@ def _checked(entry: Entry, asked: QuestionFile) -> Entry:
         question = known.get(found.question_id)
         if question is None or question.clip_id != found.clip_id:
             what = f"{asked.path} does not ask" + ("" if question is None else " about that clip")
-            raise GymQAError(f"{entry.path} answers question {found.question_id}, which {what}; run the evaluation again")
+            raise GymQAError(
+                f"{entry.path} answers question {found.question_id}, which {what}; run the evaluation again"
+            )
         if found.question_id in seen:
             raise GymQAError(f"{entry.path} answers question {found.question_id} twice; run the evaluation again")
         if found.choice is not None and not 0 <= found.choice < len(question.choices):

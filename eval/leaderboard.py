@@ -1,4 +1,4 @@
-"""The leaderboard of a set of rows: a terminal table, the page, and the same figures as JSON, Markdown, CSV and LaTeX."""
+"""The leaderboard: a table in the terminal, the page, and its figures as JSON, Markdown, CSV and LaTeX."""
 
 from collections.abc import Sequence
 from dataclasses import asdict

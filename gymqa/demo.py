@@ -276,6 +276,8 @@ class Demo:
         recognizers = [RecognizerRun(TITLES[name], "", read_class_predictions(self.path(f"recognition/{name}.jsonl")))
                        for name in ALGORITHMS]  # fmt: skip
         taxonomy = open_release(self.path("release")).taxonomy
-        clips = clips_beside(self.folder, "release/subactions/", (one.clip_id for file in asked for one in file.questions))
+        clips = clips_beside(
+            self.folder, "release/subactions/", (one.clip_id for file in asked for one in file.questions)
+        )
         page = make_page(asked, runs, recognizers, taxonomy, clips, "Gym-QA on GymSim", self.config.seed, self.device)
         write_leaderboard(self.folder, page)

@@ -36,8 +36,8 @@ def confusion_svg(view: ConfusionView) -> str:
     return template.render(view=view, cells=cells, right=int(np.trace(counts)), n=int(counts.sum()))
 
 
-def matrix_data(view: ConfusionView, benchmark: str) -> dict[str, Any]:
-    """The matrix as the page draws it; a cell's share is of the true class's clips."""
+def matrix_data(view: ConfusionView, benchmark: str) -> dict[str, Any] | None:
+    """The matrix as the page draws it, None without classes; a cell's share is of the true class's clips."""
     counts = np.asarray(view.counts)
     totals = counts.sum(axis=1)
     cells = {(i, j): (int(counts[i, j]), int(totals[i])) for i, j in np.argwhere(counts > 0).tolist()}

@@ -9,13 +9,15 @@ import numpy as np
 from eval.bias import position_bias
 from eval.breakdown import breakdown
 from eval.calibration import reliability
-from eval.comparison import Comparison, compare_all, minimum_detectable_difference
+from eval.comparison import Comparison, compare_all, difference_interval, minimum_detectable_difference
 from eval.groups import group_scores
 from eval.report.confusion import choice_confusion
 from eval.report.watching import Drop, sentences
 from eval.rows import NO_CONTROL, ModelRun, Row, main_rows, main_runs, score
 from eval.statistics import RESAMPLES, FloatArray, Interval
+from gymqa.annotations import CLIP_ID, parse_clip_id
 from gymqa.questions import LETTERS, Prediction, Question
+from gymqa.taxonomy import Taxonomy
 
 Items = list[dict[str, Any]]
 Benchmarks = Mapping[str, Sequence[Question]]
@@ -38,15 +40,21 @@ class Evidence:
     reliability: Items = field(default_factory=list)
     letters: Items = field(default_factory=list)
     comparisons: Items = field(default_factory=list)
-    resolution: dict[str, float | None] = field(default_factory=dict)
+    resolution: dict[str, float] = field(default_factory=dict)
 
     def drawn(self) -> dict[str, Items]:
         """What the page's script draws."""
-        return {one.name: getattr(self, one.name) for one in fields(self) if one.name not in ("comparisons", "resolution")}
+        names = [one.name for one in fields(self) if one.name not in ("comparisons", "resolution")]
+        return {name: getattr(self, name) for name in names}
 
 
 def gather(
-    benchmarks: Benchmarks, runs: Sequence[ModelRun], rows: Sequence[Row], resamples: int = RESAMPLES, seed: int = 0
+    benchmarks: Benchmarks,
+    runs: Sequence[ModelRun],
+    rows: Sequence[Row],
+    taxonomy: Taxonomy | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
 ) -> Evidence:
     """Gather everything that the runs show beside their accuracy.
 
@@ -54,6 +62,7 @@ def gather(
         benchmarks: name -> questions.
         runs: all runs, with every control and number of frames.
         rows: their rows, from `build_rows`.
+        taxonomy: of the questions, if there is one; names sets, and elements where no choice does.
         resamples: draws of the bootstrap over videos.
         seed: of these draws.
     """
@@ -64,9 +73,9 @@ def gather(
         points = {run.label: score(questions, run.predictions[name], name)[0] for run in asked}
         if not asked:
             continue
-        found.slices += _slices(name, questions, points, seed)
+        found.slices += _slices(name, questions, points, taxonomy, resamples, seed)
         found.comparisons += _comparisons(name, questions, points, resamples, seed)
-        found.resolution[name] = _resolution(questions, points)
+        found.resolution[name] = minimum_detectable_difference(*_worths(questions, points))
         for run in asked:
             predictions = run.predictions[name]
             found.reliability += _reliability(run.label, name, predictions)
@@ -91,8 +100,8 @@ def _controls(
             drops = []
             for one in (one for one in under if name in one.predictions):
                 after, _ = group_scores(questions, score(questions, one.predictions[name], name)[0])
-                pair = compare_all({"before": before, "after": after}, videos, resamples=resamples, seed=seed)[0]
-                drops.append(Drop(one.control, float(after.mean()), pair.difference))
+                loss = difference_interval(before, after, videos, resamples, seed)
+                drops.append(Drop(one.control, float(after.mean()), loss))
             chance = float(group_scores(questions, [1 / len(one.choices) for one in questions])[0].mean())
             if drops:
                 drops.sort(key=lambda drop: drop.place)
@@ -116,25 +125,38 @@ def _frames(rows: Sequence[Row]) -> Items:
             for (name, label), found in points.items() if len(found) > 1]  # fmt: skip
 
 
-def _slices(name: str, questions: Sequence[Question], points: Mapping[str, FloatArray], seed: int) -> Items:
-    """Accuracy by event, set, element and attribute: a facet an item, a value a row, a model a cell."""
+def _slices(
+    name: str,
+    questions: Sequence[Question],
+    points: Mapping[str, FloatArray],
+    taxonomy: Taxonomy | None,
+    resamples: int,
+    seed: int,
+) -> Items:
+    """Accuracy by what the clip shows: a facet an item, a value a row, a model a cell."""
     found: dict[str, dict[str, dict[str, Any]]] = {}
+    draws = min(resamples, _SLICE_RESAMPLES)
     for spot, one in enumerate(points.values()):
-        for part in breakdown(questions, one, resamples=_SLICE_RESAMPLES, seed=seed):
+        for part in breakdown(questions, one, _lengths(questions), taxonomy, resamples=draws, seed=seed):
             row = found.setdefault(part.facet, {}).setdefault(
                 part.value, {"value": part.value, "n": part.n, "cells": [None] * len(points)}
             )
             row["cells"][spot] = _triple(part.interval)
-    return [{"benchmark": name, "facet": facet, "models": list(points), "rows": list(rows.values())}
+    return [{"benchmark": name, "facet": facet.replace("_", " "), "models": list(points), "rows": list(rows.values())}
             for facet, rows in found.items() if len(rows) > 1]  # fmt: skip
+
+
+def _lengths(questions: Sequence[Question]) -> dict[str, float]:
+    """Seconds of the clips whose ids tell, as FineGym's do, in whole ones."""
+    clips = {question.clip_id for question in questions if CLIP_ID.fullmatch(question.clip_id)}
+    ends = {clip: parse_clip_id(clip) for clip in clips}
+    return {clip: float(one.action_end - one.action_start) for clip, one in ends.items()}
 
 
 def _comparisons(
     name: str, questions: Sequence[Question], points: Mapping[str, FloatArray], resamples: int, seed: int
 ) -> Items:
     """Every two models of a benchmark, with what parts them."""
-    if len(points) < 2:
-        return []
     worths, videos = _worths(questions, points)
     return [_comparison(name, one) for one in compare_all(worths, videos, resamples=resamples, seed=seed)]
 
@@ -151,11 +173,6 @@ def _comparison(name: str, one: Comparison) -> dict[str, Any]:
         "p_bootstrap": one.p_bootstrap,
         "p_holm": one.p_holm,
     }
-
-
-def _resolution(questions: Sequence[Question], points: Mapping[str, FloatArray]) -> float | None:
-    """The difference between two models that this set can detect; None for a single model."""
-    return minimum_detectable_difference(*_worths(questions, points)) if len(points) > 1 else None
 
 
 def _worths(questions: Sequence[Question], points: Mapping[str, FloatArray]) -> tuple[dict[str, FloatArray], list[str]]:

@@ -72,7 +72,7 @@ def render(page: Page) -> str:
         recognition=recognition,
         tiers=list(dict.fromkeys(page.tiers.values())),
         controls=list(dict.fromkeys([NO_CONTROL, *(row.control for row in asked)])),
-        resolution=[(name, points) for name, points in page.evidence.resolution.items() if points is not None],
+        resolution=list(page.evidence.resolution.items()),
         highlights=[*_highlights(questions), *_highlights(recognition)[:1]],
         heading=_heading,
         environment=list(_flat(page.environment)),

@@ -8,7 +8,6 @@ import hashlib
 import json
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from os.path import commonprefix
 from typing import Any
 
 from eval.report.clips import Clips
@@ -117,7 +116,8 @@ def _front_coded(names: Sequence[str]) -> list[str]:
     """Each name as two digits, how many characters it shares with the one before, and the rest."""
     coded, before = [], ""
     for name in names:
-        shared = min(len(commonprefix([before, name])), len(_DIGITS) ** 2 - 1)
+        same = [a == b for a, b in zip(before, name, strict=False)]
+        shared = min([*same, False].index(False), len(_DIGITS) ** 2 - 1)
         coded.append(_two_digits(shared) + name[shared:])
         before = name
     return coded

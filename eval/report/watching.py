@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from eval.comparison import Difference
+from eval.statistics import Interval
 
 CLEAR = 0.05  # a loss that may be larger than this is not called none
 
@@ -25,7 +25,7 @@ class Drop:
 
     control: str
     value: float
-    loss: Difference
+    loss: Interval
 
     @property
     def place(self) -> int:

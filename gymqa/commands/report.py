@@ -12,7 +12,16 @@ from eval.report.confusion import ConfusionView, matrix_data
 from eval.report.evidence import gather
 from eval.report.page import Page
 from eval.report.samples import pack_samples
-from eval.rows import NO_CONTROL, RECOGNITION, ModelRun, RecognizerRun, best_first, build_rows, main_runs, unanswered_items
+from eval.rows import (
+    NO_CONTROL,
+    RECOGNITION,
+    ModelRun,
+    RecognizerRun,
+    best_first,
+    build_rows,
+    main_runs,
+    unanswered_items,
+)
 from eval.statistics import RESAMPLES
 from gymqa.annotations import open_release
 from gymqa.runs import environment, require_writable
@@ -84,7 +93,7 @@ def make_page(
     benchmarks = {one.benchmark: one.questions for one in asked}
     guessers = [chance()] if taxonomy is None else [chance(), oracle_event(taxonomy), oracle_set(taxonomy)]
     rows = build_rows(benchmarks, runs, guessers, recognizers, resamples, seed)
-    evidence = gather(benchmarks, best_first(runs, rows), rows, resamples, seed)
+    evidence = gather(benchmarks, best_first(runs, rows), rows, taxonomy, resamples, seed)
     if taxonomy is not None:
         names = tuple(element.display_name for element in taxonomy.elements)
         events = tuple(element.event for element in taxonomy.elements)
