@@ -4,11 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-import numpy as np
-
 from eval.bias import position_bias
 from eval.breakdown import breakdown
-from eval.calibration import reliability
+from eval.calibration import confidences, expected_calibration_error, reliability
 from eval.comparison import Comparison, compare_all, difference_interval, minimum_detectable_difference
 from eval.groups import group_scores
 from eval.report.confusion import choice_confusion
@@ -16,12 +14,11 @@ from eval.report.watching import Drop, sentences
 from eval.rows import NO_CONTROL, ModelRun, Row, main_rows, main_runs, score
 from eval.statistics import RESAMPLES, FloatArray, Interval
 from gymqa.annotations import CLIP_ID, parse_clip_id
-from gymqa.questions import LETTERS, Prediction, Question
+from gymqa.questions import Prediction, Question
 from gymqa.taxonomy import Taxonomy
 
 Items = list[dict[str, Any]]
 Benchmarks = Mapping[str, Sequence[Question]]
-_BINS = 10
 _SLICE_RESAMPLES = 2_000  # bars of many slices; the headline numbers have RESAMPLES
 _DECIMALS = 4
 
@@ -183,23 +180,19 @@ def _worths(questions: Sequence[Question], points: Mapping[str, FloatArray]) -> 
 
 def _reliability(label: str, name: str, predictions: Sequence[Prediction]) -> Items:
     """Bins [confidence, share right, answers] of the answers that have probabilities; nothing where none has."""
-    known = [one for one in predictions if one.choice is not None and one.probabilities is not None]
-    if not known:
-        return []
-    confidence = np.array([one.probabilities[one.choice] for one in known])  # type: ignore[index]
-    right = np.array([float(one.choice == one.answer) for one in known])
-    bins = [one for one in reliability(confidence, right, _BINS) if one.n]
-    error = sum(one.n * abs(one.confidence - one.accuracy) for one in bins) / len(known)
+    bins = reliability(*confidences(predictions))
     drawn = [[_short(one.confidence), _short(one.accuracy), one.n] for one in bins]
-    return [{"benchmark": name, "model": label, "error": _short(error), "bins": drawn}]
+    error = _short(expected_calibration_error(bins))
+    return [{"benchmark": name, "model": label, "error": error, "bins": drawn}] if bins else []
 
 
 def _letters(label: str, name: str, questions: Sequence[Question], predictions: Sequence[Prediction]) -> dict[str, Any]:
-    """Each letter with how often it is chosen, and how often it is right."""
+    """Each letter with the shares of answers and of right answers, and p of wrong answers that fall so by chance."""
     by_id = {one.question_id: one.choice for one in predictions}
     found = position_bias(questions, [by_id.get(question.id) for question in questions])
-    letters = [[LETTERS[spot], _short(one.chosen), _short(one.right)] for spot, one in enumerate(found)]
-    return {"benchmark": name, "model": label, "letters": letters}
+    answers, asked = max(1, found.answered), len(questions)
+    letters = [[one.letter, _short(one.chosen / answers), _short(one.right / asked)] for one in found.letters]
+    return {"benchmark": name, "model": label, "letters": letters, "p": _short(found.p)}
 
 
 def _triple(interval: Interval) -> list[float]:
