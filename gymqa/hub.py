@@ -5,7 +5,7 @@ gymqa hands it to nobody, and no message holds the text of an error that may quo
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -100,11 +100,16 @@ def check_repo(repo: str, kind: Kind = "data set") -> None:
         raise GymQAError(f"{repo!r} names no owner; use owner/name")
 
 
-def download_model(repo: str) -> Path:
+def download_model(repo: str, revision: str | None = None, files: Sequence[str] = _MODEL_FILES) -> Path:
     """Download a model's configuration and safetensors weights, or take what an earlier call downloaded.
 
+    Args:
+        repo: owner/name.
+        revision: branch, tag or commit; None takes the newest.
+        files: names of files wanted; those that the model does not have are left out.
+
     Returns:
-        a folder of huggingface_hub's cache; nothing in it but those files is looked at.
+        a folder of huggingface_hub's cache, named by the commit; nothing in it but those files is looked at.
 
     Raises:
         GymQAError: no such model, or the Hub cannot be reached and the model is not in the cache.
@@ -112,8 +117,11 @@ def download_model(repo: str) -> Path:
     from huggingface_hub import snapshot_download
 
     check_repo(repo, "model")
-    folder = _ask(repo, lambda: snapshot_download(repo, allow_patterns=_MODEL_FILES, library_name="gymqa"), "model")
-    return Path(folder)
+
+    def snapshot() -> str:
+        return str(snapshot_download(repo, revision=revision, allow_patterns=list(files), library_name="gymqa"))
+
+    return Path(_ask(repo if revision is None else f"{repo}@{revision}", snapshot, "model"))
 
 
 def upload(folder: Path, repo: str, private: bool = False, kind: Kind = "data set") -> str:
