@@ -48,9 +48,8 @@ class HFEncoder:
         self._layout = family.layout(config, self._frames, side)
         _check_tokens(self._options, self._layout, source)
         self._grid = self._options.grid or self._layout.side
-        cls, patches = (self._options.tokens in (kind, "both") for kind in ("cls", "patches"))
         self.dim = int(config.hidden_size)
-        self.n_tokens = cls * self._layout.cls + patches * self._layout.steps * self._grid**2
+        self.n_tokens = count_tokens(self._options, self._layout)
         self._weights = found.weights_hash()
         self.revision = found.revision or self._weights[:12]
         self._family, self._per_frame, self._device = family, family.per_frame(config), device
@@ -94,6 +93,12 @@ class HFEncoder:
         blocks[-1].register_forward_hook(lambda module, inputs, output: self._output.append(_first(output)))
 
 
+def count_tokens(options: EncoderOptions, layout: Layout) -> int:
+    """Tokens of a clip."""
+    cls, patches = (options.tokens in (kind, "both") for kind in ("cls", "patches"))
+    return cls * layout.cls + patches * layout.steps * (options.grid or layout.side) ** 2
+
+
 def _first(output: Any) -> Tensor:
     """A block's hidden states, whether it returns them alone or before its attentions."""
     hidden: Tensor = output[0] if isinstance(output, tuple) else output
@@ -129,7 +134,7 @@ def _with_defaults(family: Family, options: EncoderOptions, config: Any, source:
         raise GymQAError(f"{source} was made for {must} frames, not {options.n_frames}; leave their number out")
     layer = merged.layer
     if layer is not None and (layer == 0 or not -blocks <= layer <= blocks):
-        raise GymQAError(f"{source} has {blocks} blocks, hence no layer {layer}; give 1 to {blocks}, or -1 to -{blocks}")
+        raise GymQAError(f"{source} has {blocks} blocks, hence no layer {layer}; give 1 to {blocks} or -1 to -{blocks}")
     precision = "bf16" if merged.precision == "bf16" else None
     return replace(merged, n_frames=must or merged.n_frames or FRAMES, precision=precision)
 

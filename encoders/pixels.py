@@ -38,8 +38,8 @@ class Preprocessing:
     def __call__(self, frames: Tensor, device: str = "cpu") -> Tensor:
         """Frames uint8 [B, T, S, S, 3] -> float [B, T, 3, size, size] on a device.
 
-        Resizing works on whole levels on the CPU, whatever the device, because that is what PIL does: a GPU's floats
-        were up to 11 levels off on noise.
+        Resizing works on whole levels, as PIL does, which torch offers on the CPU only; in floats, noise came out up
+        to 11 levels off.
         """
         x = frames.flatten(0, 1).permute(0, 3, 1, 2).cpu()  # [B T, 3, S, S]
         if x.shape[-1] != self.resized:
