@@ -3,7 +3,7 @@
 import difflib
 import importlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -124,8 +124,6 @@ def parse(spec: str) -> tuple[str, str]:
     return "sefar", spec
 
 
-def options_of(fingerprint: Mapping[str, Any]) -> EncoderOptions:
-    """The options that an encoder's fingerprint names, so that it can be built again."""
-    return EncoderOptions(
-        **{one.name: fingerprint[one.name] for one in fields(EncoderOptions) if one.name in fingerprint}
-    )
+def options_of(kind: str, fingerprint: Mapping[str, Any]) -> EncoderOptions:
+    """The options of an encoder that its features' fingerprint names, so that it can be built again."""
+    return EncoderOptions(**{name: fingerprint[name] for name in KINDS[kind].options if name in fingerprint})

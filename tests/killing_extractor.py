@@ -33,7 +33,7 @@ def child(cache: Path, vit: Path, out: Path, saves: int = 0, half: bool = False)
         save(tensors, path, header)
         written += 1
 
-    feature_store.save_file = counted
+    feature_store.save_file = counted  # type: ignore[assignment]
     frames = FrameCache(cache)
     features.extract(ImageEncoder(vit), frames, frames.clip_ids, out, views=2)
     os._exit(0)

@@ -18,7 +18,7 @@ from encoders.features import view_key
 from encoders.hf_encoder import FRAMES, count_tokens
 from encoders.image import ImageEncoder
 from encoders.options import EncoderOptions
-from encoders.registry import KINDS, create_encoder, describe
+from encoders.registry import KINDS, create_encoder, describe, options_of
 from encoders.sharing import require_shared
 from encoders.vision_family import Family
 from gymqa import cli
@@ -187,3 +187,15 @@ def test_every_encoder_says_what_the_protocol_asks_for(tmp_path: Path) -> None:
         assert made.name == spec.partition(":")[0] and made.input_size > 0 and made.revision
         assert len(made.normalisation.mean) == len(made.normalisation.std) == 3
         assert json.loads(json.dumps(made.fingerprint())) == made.fingerprint()
+
+
+def test_an_encoder_is_built_again_from_its_features_fingerprint(tmp_path: Path) -> None:
+    for kind, make, options in (
+        ("clip", vision_models.clip, EncoderOptions(n_frames=3, layer=1, tokens="patches", grid=1, precision="bf16")),
+        ("videomae", vision_models.videomae, EncoderOptions(layer=-3)),
+    ):
+        make(tmp_path / kind)
+        made = create_encoder(f"{kind}:{tmp_path / kind}", options).fingerprint()
+        kept = {**made, "size": 48, "max_frames": 24, "seed": 0, "dtype": "bf16"}
+        again = create_encoder(f"{kind}:{tmp_path / kind}", options_of(kind, kept))
+        assert again.fingerprint() == made
