@@ -194,7 +194,7 @@ class GymMLLM(PreTrainedModel):
         if self.config.merged:
             self.llm.save_pretrained(folder / LLM_FOLDER)
             self.load_tokenizer().save_pretrained(folder / LLM_FOLDER)
-            values["llm"] = LLM_FOLDER
+            values |= {"llm": LLM_FOLDER, "llm_revision": None}
         else:
             _save(folder / ADAPTER_FILE, self._adapters())
             peft = {name: _plain(value) for name, value in self.llm.peft_config["default"].to_dict().items()}
