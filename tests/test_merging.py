@@ -87,25 +87,29 @@ def test_a_merged_model_may_be_moved_saved_again_and_generates(folders: tuple[Pa
     assert GymMLLM.from_pretrained(folders[1]).fingerprint() == merged.fingerprint()
 
 
-def test_the_script_merges_and_refuses_what_is_merged_or_something_else(
-    folders: tuple[Path, Path], tmp_path: Path
-) -> None:
-    def run(*words: str) -> tuple[int, str]:
-        done = subprocess.run([sys.executable, SCRIPT, *words], capture_output=True, text=True, check=False)
-        return done.returncode, done.stdout + done.stderr.splitlines()[-1] if done.returncode else done.stdout
-
+def test_the_script_merges_in_the_precision_asked_for(folders: tuple[Path, Path], tmp_path: Path) -> None:
     out = tmp_path / "out"
-    for _ in range(2):  # the second takes the first one's place
-        assert run(str(folders[0]), "--out", str(out), "--dtype", "bfloat16") == (0, f"{out}: merged\n")
+    words = [str(folders[0]), "--out", str(out), "--dtype", "bfloat16"]
+    done = subprocess.run([sys.executable, SCRIPT, *words], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, f"{out}: merged\n"), done.stderr
     merged = GymMLLM.from_pretrained(out)
     assert merged.llm.dtype == torch.bfloat16 and merged.projector.layers[0].weight.dtype == torch.float32
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
-    status, said = run(str(folders[1]), "--out", str(tmp_path / "twice"))
-    assert status == 2 and "is merged already" in said
+
+
+def test_a_merged_model_is_replaced_and_nothing_else(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    for _ in range(2):
+        merge_lora(folders[0], tmp_path / "out")
+    with pytest.raises(GymQAError, match="is merged already"):
+        merge_lora(tmp_path / "out", tmp_path / "twice")
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "a.txt").touch()
-    with pytest.raises(GymQAError, match="holds no merged model"):
-        merge_lora(folders[0], tmp_path / "notes")
+    for place in ("notes", "notes/a.txt"):
+        with pytest.raises(GymQAError, match="holds no merged model"):
+            merge_lora(folders[0], tmp_path / place)
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.parent.name != "llm") == [
+        *("a.txt", "config.json", "llm", "notes", "out", "projector.safetensors")
+    ]
 
 
 def test_adapters_of_half_precision_language_models_are_merged_in_full_precision(tmp_path: Path) -> None:
