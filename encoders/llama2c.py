@@ -9,17 +9,19 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from safetensors.torch import save_file
-from sentencepiece import sentencepiece_model_pb2 as sentencepiece
+from sentencepiece import sentencepiece_model_pb2
 from torch import Tensor
 from transformers import LlamaConfig, LlamaTokenizer
 
 from gymqa.atomic import atomic_path, write_text
 from gymqa.errors import GymQAError
 
+sentencepiece: Any = sentencepiece_model_pb2  # its classes are made when it is imported
 _HEADER = struct.Struct("<7i")
 _LARGEST = 1 << 20  # of any size in a header
 _LONGEST_PIECE = 1 << 10  # bytes
@@ -48,11 +50,11 @@ class Llama2cHeader:
         """
         try:
             with path.open("rb") as file:
-                *sizes, vocabulary, context = _HEADER.unpack(file.read(_HEADER.size))
+                dim, hidden, layers, heads, shared_heads, vocabulary, context = _HEADER.unpack(file.read(_HEADER.size))
             size = path.stat().st_size
         except (OSError, struct.error) as error:
             raise GymQAError(f"{path} cannot be read as a model of llama2.c ({error}); name a .bin file") from error
-        header = cls(*sizes, abs(vocabulary), context, vocabulary > 0)
+        header = cls(dim, hidden, layers, heads, shared_heads, abs(vocabulary), context, vocabulary > 0)
         if not header._sane():
             raise GymQAError(f"{path} is no model of llama2.c: its first numbers are no sizes; name another file")
         expected = _HEADER.size + 4 * sum(math.prod(shape) for _, shape in _layout(header))

@@ -8,7 +8,8 @@ from pathlib import Path
 from safetensors import SafetensorError
 
 from encoders.llm import dtype_of, load_llm
-from encoders.mllm import LLM_FOLDER, GymMLLM, mllm_folder, read_config
+from encoders.mllm import GymMLLM
+from encoders.mllm_files import LLM_FOLDER, mllm_folder, read_config
 from gymqa.atomic import read_json
 from gymqa.errors import GymQAError
 
