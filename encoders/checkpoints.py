@@ -16,7 +16,7 @@ from torch import Tensor
 
 from gymqa.atomic import read_json
 from gymqa.errors import GymQAError
-from gymqa.hub import download_model, names_a_repo
+from gymqa.hub import download_files, names_a_repo
 
 WEIGHTS, INDEX, CONFIG = "model.safetensors", "model.safetensors.index.json", "config.json"
 PREPROCESSORS = ("preprocessor_config.json", "video_preprocessor_config.json")
@@ -75,7 +75,7 @@ def read_checkpoint(source: str, parts: Mapping[str, Part], wanted: str) -> Chec
             are pickled only.
     """
     repo, revision = _split(source)
-    folder = _fetch(repo, revision, [CONFIG, INDEX, *PREPROCESSORS]) if repo else Path(source)
+    folder = download_files(repo, [CONFIG, INDEX, *PREPROCESSORS], revision) if repo else Path(source)
     if not folder.is_dir():
         raise GymQAError(f"{source} is neither a folder nor a model on the Hub; give a folder, or owner/name@revision")
     config = _object(folder / CONFIG)
@@ -101,11 +101,6 @@ def _split(source: str) -> tuple[str, str | None]:
     return repo, revision or None
 
 
-def _fetch(repo: str, revision: str | None, files: list[str]) -> Path:
-    """The folder that some of a Hub model's files were downloaded into."""
-    return download_model(repo, revision, files)
-
-
 def _object(path: Path) -> dict[str, Any]:
     """A JSON object in a file."""
     values = read_json(path)
@@ -120,7 +115,7 @@ def _read_tensors(
     """The tensors whose names begin with a prefix, without it, from one file or from the shards that have some."""
     if not (folder / INDEX).is_file():
         if repo:
-            folder = _fetch(repo, revision, [WEIGHTS])
+            folder = download_files(repo, [WEIGHTS], revision)
         _require_file(folder / WEIGHTS, source)
         return _from_file(folder / WEIGHTS, prefixes)
     shard_of = _object(folder / INDEX).get("weight_map")
@@ -129,7 +124,7 @@ def _read_tensors(
     prefix = _prefix(shard_of, prefixes, source)
     shards = sorted({shard for name, shard in shard_of.items() if name.startswith(prefix)})
     if repo:
-        folder = _fetch(repo, revision, shards)
+        folder = download_files(repo, shards, revision)
     tensors: dict[str, Tensor] = {}
     for shard in shards:
         _require_file(folder / shard, source)

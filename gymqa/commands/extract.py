@@ -8,6 +8,7 @@ from encoders.options import EncoderOptions
 from encoders.registry import create_encoder
 from encoders.sharing import Alone, Launched, Share, require_shared
 from gymqa.annotations import read_element_list
+from gymqa.controls import ControlledFrames
 from gymqa.devices import choose_device
 from gymqa.frames import FrameCache
 from gymqa.launching import in_world
@@ -20,6 +21,8 @@ def extract(
     views: int = 1,
     seed: int = 0,
     device: str = "cpu",
+    control: str = "none",
+    control_seed: int = 0,
     n_frames: int | None = None,
     layer: int | None = None,
     tokens: str | None = None,
@@ -43,6 +46,9 @@ def extract(
         views: views of a clip; the first is the clip as it is, the others are jittered in time and mirrored.
         seed: of the further views.
         device: cpu, cuda, cuda:1, …; with several processes cuda gives each its own GPU.
+        control: none, one-frame, frozen, shuffled, reversed or mismatched (another clip of the lists, of another
+            label); a store of its own for each.
+        control_seed: of the controls that draw.
         n_frames: frames of a clip to look at, where the encoder has no number of its own.
         layer: block whose output is taken, from 1, or from the end: -1 the last, -2 the one before.
         tokens: of a frame: cls, patches or both.
@@ -53,18 +59,27 @@ def extract(
     """
     options = EncoderOptions(n_frames, layer, tokens, grid, precision)
     with ExitStack() as held:
-        if in_world():
-            launched = held.enter_context(Launched(device))
-            share: Share = launched
-            device = launched.device
-        else:
-            require_shared()
-            share = Alone()
+        share, device = _join(device, held)
         chosen = create_encoder(encoder, options, choose_device(device))
-        clip_ids = [clip.id for path in clips for clip in read_element_list(path)]
-        store = extract_features(chosen, FrameCache(frames), clip_ids, out, views, seed, dtype, share)
+        wanted = [clip for path in clips for clip in read_element_list(path)]
+        elements = {clip.id: clip.label for clip in wanted}
+        source = ControlledFrames(FrameCache(frames), control, control_seed, elements)
+        store = extract_features(chosen, source, [clip.id for clip in wanted], out, views, seed, dtype, share)
         if share.index == 0:
             print(f"{out}: {len(store)} views of clips, {chosen.n_tokens} × {chosen.dim}, seen by {chosen.name}")
+
+
+def _join(device: str, held: ExitStack) -> tuple[Share, str]:
+    """Return this process's part of the work and its device; `held` leaves the others at its end.
+
+    Raises:
+        GymQAError: others were asked for, and are not there.
+    """
+    if not in_world():
+        require_shared()
+        return Alone(), device
+    launched = held.enter_context(Launched(device))
+    return launched, launched.device
 
 
 COMMAND = extract
