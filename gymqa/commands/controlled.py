@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from encoders.features import FeatureStore, extract
-from encoders.registry import create_encoder, options_of
+from encoders.registry import create_encoder, options_of, parse
 from gymqa.commands.answerers import Request
 from gymqa.controls import NONE, ControlledFrames, without_control
 from gymqa.errors import GymQAError
@@ -70,7 +70,8 @@ def _encoder(request: Request, tuned_with: Mapping[str, Any]) -> "VideoEncoder":
             f"{request.model} was tuned with the encoder {tuned_with.get('encoder', 'of an unknown name')}; name it "
             "with --encode_with, as `gymqa extract` takes it"
         )
-    return create_encoder(name, options_of(tuned_with), request.device)
+    kind, _ = parse(name)
+    return create_encoder(name, options_of(kind, tuned_with), request.device)
 
 
 def _same_encoder(store: FeatureStore, tuned_with: Mapping[str, Any], model: str) -> FeatureStore:
