@@ -62,7 +62,7 @@ def _encoder(request: Request, tuned_with: Mapping[str, Any]) -> "VideoEncoder":
     """The encoder to extract with: the one named, or the image ViT where the model was tuned with that.
 
     Raises:
-        GymQAError: it has to be named.
+        GymQAError: it has to be named, or the model was tuned with another.
     """
     name = request.encode_with or ("image" if tuned_with.get("encoder") == "image" else None)
     if name is None:
@@ -71,7 +71,11 @@ def _encoder(request: Request, tuned_with: Mapping[str, Any]) -> "VideoEncoder":
             "with --encode_with, as `gymqa extract` takes it"
         )
     kind, _ = parse(name)
-    return create_encoder(name, options_of(kind, tuned_with), request.device)
+    encoder = create_encoder(name, options_of(kind, tuned_with), request.device)
+    made = encoder.fingerprint()
+    if tuned_with and {key: tuned_with.get(key) for key in made} != made:  # before hours are spent on its features
+        raise GymQAError(f"{request.model} was tuned with another encoder than {name}; give --encode_with that one")
+    return encoder
 
 
 def _same_encoder(store: FeatureStore, tuned_with: Mapping[str, Any], model: str) -> FeatureStore:
