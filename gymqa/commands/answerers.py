@@ -25,7 +25,7 @@ class AdapterOptions:
         n_frames: frames of a clip shown to hf-vlm and openai.
         dtype: of hf-vlm's weights: auto, float32, bfloat16, float16.
         trust_remote_code: let hf-vlm run the Python code that comes with a model.
-        training: question files whose answers `prior` counts.
+        training: .jsonl of questions, or a folder of them, whose answers `prior` counts.
         finegym: folder of annotation files that the oracles know.
         setting: gym99, gym288, …; may be left out where that folder has only one.
         annotator: whose answers `human` takes; everybody's, by majority, by default.
@@ -35,7 +35,7 @@ class AdapterOptions:
     n_frames: int = 8
     dtype: str = "auto"
     trust_remote_code: bool = False
-    training: list[Path] = field(default_factory=list)
+    training: Path | None = None
     finegym: Path | None = None
     setting: str | None = None
     annotator: str | None = None

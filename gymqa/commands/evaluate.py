@@ -15,6 +15,8 @@ from gymqa.launching import end_with_launcher, require_no_other, this_process
 from gymqa.questions import Prediction, Question, load_questions
 from gymqa.runs import environment
 
+_DEFAULTS = AdapterOptions()
+
 
 @dataclass(frozen=True)
 class QuestionFile:
@@ -49,7 +51,7 @@ def evaluate(
     device: str = "cpu",
     *,
     questions: list[Path],
-    options: AdapterOptions = AdapterOptions(),
+    options: AdapterOptions = _DEFAULTS,
 ) -> None:
     """Ask a model every question of some files, under some controls; answers are kept as they come.
 
