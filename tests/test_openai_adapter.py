@@ -1,13 +1,13 @@
 """An endpoint is asked many things at once, patiently, and within bounds; its key is told to nobody else."""
 
 import base64
-import json
 import logging
 import math
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -18,6 +18,7 @@ from eval.adapters.api_client import retry_after
 from eval.adapters.api_settings import ApiSettings
 from eval.adapters.clip_frames import ClipFrames
 from eval.adapters.openai_api import OpenAIModel
+from eval.response_cache import ResponseCache
 from gymqa.errors import GymQAError
 from gymqa.frames import FrameCache
 from gymqa.splits import Splits
@@ -194,20 +195,14 @@ def test_as_many_requests_are_in_flight_as_allowed_and_no_more() -> None:
     assert endpoint.busiest == 64 and len(endpoint.bodies) == 192
 
 
-class Kept(dict[str, dict[str, Any]]):
-    """Replies in memory, through JSON as in a file."""
-
-    def put(self, key: str, reply: dict[str, Any]) -> None:
-        self[key] = json.loads(json.dumps(reply))
-
-
-def test_tokens_and_cost_are_counted_and_a_kept_reply_costs_nothing() -> None:
-    kept = Kept()
+def test_tokens_and_cost_are_counted_and_a_kept_reply_costs_nothing(tmp_path: Path) -> None:
     with serve_endpoint(Endpoint(lambda body: completion("B", [("B", -0.1)]))) as endpoint:
         settings = ApiSettings(base_url=endpoint.url, input_price=2.5, output_price=10.0)
-        first, second = (OpenAIModel("m", "m", None, settings, responses=kept) for _ in range(2))
+        first = OpenAIModel("m", "m", None, settings, responses=ResponseCache(tmp_path))
         asked_of = [question(f"q{i}", (i % 4, 4), 0) for i in range(4)]
-        assert first.answer(asked_of) == second.answer(asked_of)
+        answers = first.answer(asked_of)
+        second = OpenAIModel("m", "m", None, settings, responses=ResponseCache(tmp_path))
+        assert answers == second.answer(asked_of)
         first.close()
         assert first.usage() == {
             "requests": 4, "replies": 4, "from_cache": 0, "prompt_tokens": 4000, "completion_tokens": 8,
@@ -220,16 +215,16 @@ def test_tokens_and_cost_are_counted_and_a_kept_reply_costs_nothing() -> None:
 
 @pytest.mark.parametrize("trouble", [None, 500, 429, 400, 401, "garbage", "half", "never"])
 def test_the_key_is_in_no_answer_error_log_or_kept_reply_though_the_server_sends_it_back(
-    trouble: int | str | None, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    trouble: int | str | None, tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     def echo(body: Body) -> Body:
         said = completion(f"B {KEY}", [("B", -0.1), (KEY, -2.0)])
         return {**said, "model": f"m {KEY}", "system_fingerprint": KEY}
 
-    kept, errors = Kept(), []
+    errors = []
     caplog.set_level(logging.DEBUG)
     with asking(Endpoint(echo, always=trouble, echo=True), timeout=0.3, tries=2) as model:
-        model._responses = kept
+        model._responses = ResponseCache(tmp_path)
         try:
             answers = model.answer(FOUR)
         except GymQAError as error:
@@ -237,9 +232,10 @@ def test_the_key_is_in_no_answer_error_log_or_kept_reply_though_the_server_sends
             while chain is not None:
                 errors.append(repr(chain))
                 chain = chain.__cause__ or (None if chain.__suppress_context__ else chain.__context__)  # type: ignore[assignment]
+        kept = (tmp_path / "replies.jsonl").read_text()
         told = [answers, errors, kept, dict(model.fingerprint()), dict(model.usage()), caplog.text, *capfd.readouterr()]
     assert KEY not in repr(told)
-    assert (trouble is None) == ("[key]" in repr(answers) + repr(kept))
+    assert (trouble is None) == ("[key]" in repr(answers) + kept)
 
 
 def test_without_a_key_none_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:

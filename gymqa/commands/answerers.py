@@ -29,6 +29,8 @@ class AdapterOptions:
         finegym: folder of annotation files that the oracles know.
         setting: gym99, gym288, …; may be left out where that folder has only one.
         annotator: whose answers `human` takes; everybody's, by majority, by default.
+        replies: folder that keeps what an endpoint replied, so that nothing is paid for twice; beside the predictions
+            by default.
         api: the endpoint of openai.
     """
 
@@ -39,6 +41,7 @@ class AdapterOptions:
     finegym: Path | None = None
     setting: str | None = None
     annotator: str | None = None
+    replies: Path | None = None
     api: ApiSettings = field(default_factory=ApiSettings)
 
 
