@@ -55,9 +55,7 @@ def load_vlm(name: str, device: str = "cpu", dtype: str = "auto", trust_remote_c
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise GymQAError(f"{name} is no image-text-to-text model that transformers loads: {_reason(error)}") from error
     if absent := sorted(found["missing_keys"]) + sorted(str(one[0]) for one in found["mismatched_keys"]):
-        raise GymQAError(
-            f"{name} lacks weights, {absent[0]} among {len(absent)}; transformers would draw them at random"
-        )
+        raise GymQAError(f"{name} lacks weights that its configuration wants ({absent[0]}); give the whole model")
     return Loaded(model.to(device).eval(), processor, {**identity, "dtype": str(model.dtype)})
 
 
