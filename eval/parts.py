@@ -17,7 +17,7 @@ from gymqa.errors import GymQAError
 from gymqa.locks import take_lock
 from gymqa.questions import Prediction, Question, from_line, to_line
 
-_POLL = 0.05  # seconds between two looks at what other processes have answered
+_POLL = 0.2  # seconds between two looks at what other processes have answered
 
 
 class Parts:

@@ -20,7 +20,7 @@ from eval.batching import batches, share
 from eval.parts import Parts, append, to_bytes
 from eval.protocol import AnswerModel, Fingerprinted
 from eval.results import FileInfo, ModelInfo, Result, file_info, hash_values, load_result, result_path, save_result
-from gymqa.atomic import atomic_path, write_json
+from gymqa.atomic import atomic_path
 from gymqa.errors import GymQAError
 from gymqa.progress import console, progress_bar
 from gymqa.questions import Answer, Prediction, Question, load_predictions
@@ -99,11 +99,6 @@ def run(
         _finish(out, predictions, wanted)
         parts.remove()
     return predictions
-
-
-def settings_path(out: Path) -> Path:
-    """Where `gymqa report` finds the model of the predictions file `out`."""
-    return out.with_name(out.name + ".settings.json")
 
 
 def _wanted(model: AnswerModel, questions: Sequence[Question], out: Path, terms: Terms) -> Result:
@@ -222,8 +217,4 @@ def _finish(out: Path, predictions: Sequence[Prediction], wanted: Result) -> Non
     """Write predictions, then their result: a stop in between leaves the parts, so that nothing is asked again."""
     with atomic_path(out) as temporary:
         temporary.write_bytes(to_bytes(predictions))
-    write_json(
-        settings_path(out),
-        {"model": wanted.model.name, "settings": {"encoder": wanted.model.encoder, "scoring": wanted.scoring}},
-    )
     save_result(result_path(out), wanted.model_copy(update={"predictions": file_info(out)}))

@@ -5,7 +5,7 @@ gymqa hands it to nobody, and no message holds the text of an error that may quo
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -184,15 +184,11 @@ def upload(folder: Path, repo: str, private: bool = False, kind: Kind = "data se
     Raises:
         GymQAError: no token, the Hub refuses, or it cannot be reached.
     """
-    from huggingface_hub import HfApi, get_token
+    from huggingface_hub import HfApi
 
     check_repo(repo, kind)
     api = HfApi(library_name="gymqa")
-    token = _ask(repo, get_token, kind)
-    if token is None:
-        raise GymQAError(f"there is no token to upload {repo} with; set HF_TOKEN or run `hf auth login`")
-    if not (token.isascii() and token.isprintable()):
-        raise GymQAError("the token holds characters that no token has; set HF_TOKEN again or run `hf auth login`")
+    _require_token(repo, kind)
     repo_type = "dataset" if kind == "data set" else "model"
 
     def commit() -> str:
@@ -207,6 +203,46 @@ def upload(folder: Path, repo: str, private: bool = False, kind: Kind = "data se
         return str(done.commit_url)
 
     return _ask(repo, commit, kind)
+
+
+def upload_files(files: Mapping[str, Path | bytes], repo: str, kind: Kind) -> str:
+    """Add files to a repository that is there, in one commit; other files in it stay as they are.
+
+    Args:
+        files: path in the repository -> a file here, or its content.
+        repo: owner/name.
+        kind: what the repository is.
+
+    Returns:
+        the commit's address.
+
+    Raises:
+        GymQAError: no token, no such repository, the Hub refuses, or it cannot be reached.
+    """
+    from huggingface_hub import CommitOperationAdd, HfApi
+
+    check_repo(repo, kind)
+    _require_token(repo, kind)
+    added = [CommitOperationAdd(path, content) for path, content in files.items()]
+    repo_type = "dataset" if kind == "data set" else "model"
+
+    def commit() -> str:
+        api = HfApi(library_name="gymqa")
+        done = api.create_commit(repo, added, repo_type=repo_type, commit_message="Results measured by gymqa")
+        return str(done.commit_url)
+
+    return _ask(repo, commit, kind)
+
+
+def _require_token(repo: str, kind: Kind) -> None:
+    """Refuse to upload without a token that could be one; huggingface_hub finds it by itself."""
+    from huggingface_hub import get_token
+
+    token = _ask(repo, get_token, kind)
+    if token is None:
+        raise GymQAError(f"there is no token to upload {repo} with; set HF_TOKEN or run `hf auth login`")
+    if not (token.isascii() and token.isprintable()):
+        raise GymQAError("the token holds characters that no token has; set HF_TOKEN again or run `hf auth login`")
 
 
 def _ask(what: Path | str, ask: Callable[[], Value], kind: Kind = "data set") -> Value:

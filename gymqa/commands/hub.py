@@ -1,4 +1,4 @@
-"""`gymqa hub`: question sets and recognizers on the Hugging Face Hub."""
+"""`gymqa hub`: question sets, recognizers and results on the Hugging Face Hub."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from gymqa.annotations import open_release
 from gymqa.atomic import read_json
 from gymqa.data_card import data_card
 from gymqa.errors import GymQAError
-from gymqa.hub import check_repo, dataset_configs, names_a_repo, upload
+from gymqa.hub import check_repo, dataset_configs, names_a_repo, upload, upload_files
 from gymqa.progress import track
 from gymqa.question_checks import mismatches
 from gymqa.question_dataset import CARD, is_dataset, question_files, require_whole, sort_questions, write_dataset
@@ -113,6 +113,54 @@ def push_recognizer(
         print(f"{out}: nothing uploaded")
 
 
+def push_results(
+    results: list[Path],
+    *,
+    questions: list[Path],
+    model_repo: str,
+    benchmark_repo: str,
+    setting: str,
+    leaderboard_repo: str | None = None,
+    push_to_hub: bool = False,
+) -> None:
+    """Show the scores of one model as its repository on the Hub takes them; with --push_to_hub, send them.
+
+    Its scores become .eval_results/<setting>-<tier>.yaml (https://huggingface.co/docs/hub/eval-results); results and
+    predictions go to a data set of results, if one is named. The token is huggingface_hub's own.
+
+    Args:
+        results: *.result.json of `gymqa evaluate`, or folders of them, of one model.
+        questions: .jsonl files of `gymqa questions build`, or folders of them.
+        model_repo: the model on the Hub, owner/name.
+        benchmark_repo: the data set of these questions on the Hub (`gymqa hub push`), owner/name.
+        setting: gym99, gym288, …, of the questions.
+        leaderboard_repo: a data set of results on the Hub, owner/name.
+        push_to_hub: send; without it nothing is sent, and what would be is printed.
+    """
+    from eval.entries import as_runs, read_entries, read_question_files
+    from eval.report.hub_results import require_one_model, result_files, score_files
+    from eval.rows import build_rows
+
+    check_repo(model_repo, "model")
+    check_repo(benchmark_repo)
+    asked = read_question_files(questions)
+    entries = read_entries(results, asked)
+    require_one_model(entries)
+    rows = build_rows({one.benchmark: one.questions for one in asked}, as_runs(entries))
+    scores = score_files(rows, benchmark_repo, setting)
+    for path, content in scores.items():
+        print(f"{model_repo}: {path}\n{content.decode()}")
+    files = result_files(entries, model_repo) if leaderboard_repo else {}
+    for path in files:
+        print(f"{leaderboard_repo}: {path}")
+    if not push_to_hub:
+        print("nothing sent; --push_to_hub sends this")
+        return
+    print(f"{model_repo}: {upload_files(scores, model_repo, 'model')}")
+    if leaderboard_repo:
+        print(f"{leaderboard_repo}: {upload_files(files, leaderboard_repo, 'data set')}")
+
+
 def _figures(predictions: Path) -> tuple[dict[str, float], int]:
     """The card's figures, and of how many clips."""
     from eval.metrics import mean_average_precision, mean_class, read_class_predictions, top1
@@ -131,4 +179,4 @@ def _training_of(recognizer: Path) -> tuple[str, str | None]:
     return algorithm, initial if on_hub else None
 
 
-COMMAND = {"push": push, "push-recognizer": push_recognizer}
+COMMAND = {"push": push, "push-recognizer": push_recognizer, "push-results": push_results}

@@ -3,8 +3,7 @@
 from pathlib import Path
 
 from eval.metrics import confusion, read_class_predictions, summary
-from eval.report.confusion import confusion_svg
-from eval.report.samples import ConfusionView
+from eval.report.confusion import ConfusionView, confusion_svg
 from gymqa.annotations import read_element_list
 from gymqa.atomic import write_json, write_text
 from gymqa.controls import ControlledFrames
