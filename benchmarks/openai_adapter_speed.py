@@ -36,7 +36,7 @@ class Server:
     """Answers every request after `latency` seconds, and counts how many wait at a time."""
 
     def __init__(self, latency: float) -> None:
-        self.latency, self.now, self.most, self.waited, self.bytes = latency, 0, 0, 0.0, 0
+        self.latency, self.now, self.most, self.bytes = latency, 0, 0, 0
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer the requests of one connection."""
@@ -46,9 +46,9 @@ class Server:
                 length = int(re.findall(rb"(?i)content-length: *(\d+)", head)[0])
                 await reader.readexactly(length)
                 self.now, self.bytes = self.now + 1, self.bytes + length
-                self.most, began = max(self.most, self.now), time.perf_counter()
+                self.most = max(self.most, self.now)
                 await asyncio.sleep(self.latency)
-                self.now, self.waited = self.now - 1, self.waited + time.perf_counter() - began
+                self.now -= 1
                 writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(REPLY), REPLY))
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -63,7 +63,7 @@ def serve(latency: float, pipe: Connection) -> None:
         listening = await asyncio.start_server(server.answer, "127.0.0.1", 0, limit=1 << 22)
         pipe.send(listening.sockets[0].getsockname()[1])
         await asyncio.to_thread(pipe.recv)
-        pipe.send((server.most, server.waited, server.bytes))
+        pipe.send((server.most, server.bytes))
 
     asyncio.run(run())
 
@@ -99,7 +99,7 @@ def measure(n: int, latency: float, frames: ClipFrames | None) -> dict[str, floa
     taken, cpu = time.perf_counter() - began, time.process_time() - used
     model.close()
     ours.send("enough")
-    most, _, sent = ours.recv()
+    most, sent = ours.recv()
     process.join()
     assert all(answer.choice == 1 for answer in answers)
     ideal = math.ceil(n / IN_FLIGHT) * latency

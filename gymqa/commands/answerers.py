@@ -82,6 +82,9 @@ class Loaded:
     n_frames: int | None = None
 
 
+MODELLESS = ("chance", "prior", "oracle-event", "oracle-set")
+
+
 def adapter_of(model: str) -> str:
     """The adapter that a file or folder is for, where its kind shows.
 
@@ -108,7 +111,10 @@ def load(adapter: str, request: Request) -> Loaded:
     Raises:
         GymQAError: no such adapter, or what its builder refuses.
     """
-    return BUILDERS[require_adapter(adapter)](request)
+    build = BUILDERS[require_adapter(adapter)]
+    if not request.model and adapter not in MODELLESS:
+        raise GymQAError(f"the adapter {adapter} needs --model; `gymqa list adapters` says which")
+    return build(request)
 
 
 def _gymqa(request: Request) -> Loaded:
@@ -170,8 +176,8 @@ def _endpoint(request: Request) -> Loaded:
 
 def _blind(request: Request) -> Loaded:
     """Any language model, ours or another's, without video whatever the control."""
-    folder = Path(request.model)
-    ours = (folder / "config.json").is_file() and adapter_of(request.model) == "gymqa"
+    config = Path(request.model) / "config.json"
+    ours = config.is_file() and read_json(config).get("model_type") == "gym_mllm"
     loaded = (_gymqa if ours else _seeing)(request)
     return replace(loaded, under=lambda control: loaded.under(NO_VIDEO), n_frames=None)
 

@@ -20,8 +20,6 @@ def make(adapter: str, request: Request) -> AnswerModel:
         GymQAError: the file it needs is not named, missing or wrong.
     """
     options = request.options
-    if adapter in ("scripted", "human") and not request.model:
-        raise GymQAError(f"the adapter {adapter} needs --model; `gymqa list adapters` says which")
     if adapter == "scripted":
         return Scripted.read(request.name, request.model)
     if adapter == "human":
