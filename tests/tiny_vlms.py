@@ -51,7 +51,12 @@ def save_llava(folder: Path) -> None:
         hf.CLIPImageProcessorPil(**CLIP_SIZE), words, patch_size=PATCH, vision_feature_select_strategy="default",
         num_additional_image_tokens=1, chat_template=VICUNA,
     )  # fmt: skip
-    _save(hf.LlavaForConditionalGeneration(config), processor, folder)
+    model = hf.LlavaForConditionalGeneration(config)
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if weight.ndim == 2 and "vision_tower" not in name:
+                weight *= 10  # so that what it says depends on what it sees
+    _save(model, processor, folder)
 
 
 def save_llava_next_video(folder: Path) -> None:

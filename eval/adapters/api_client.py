@@ -8,6 +8,7 @@ asks for holds back all requests, not only its own.
 import asyncio
 import email.utils
 import json
+import logging
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -60,6 +61,8 @@ class ApiClient:
         headers = {"User-Agent": "gymqa", "Content-Type": "application/json"}
         if key is not None:
             headers["Authorization"] = f"Bearer {key}"
+        # Its debug lines hold the reply's headers, in which a server could send the key back.
+        logging.getLogger("httpcore2").setLevel(logging.INFO)
         limits = httpx2.Limits(max_connections=settings.in_flight, max_keepalive_connections=settings.in_flight)
         self._http = httpx2.AsyncClient(headers=headers, limits=limits, timeout=None, follow_redirects=False)
         self._settings, self._url, self._not_before = settings, settings.url(), 0.0

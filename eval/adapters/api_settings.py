@@ -10,15 +10,8 @@ from gymqa.errors import GymQAError
 
 KEY_VARIABLE = "OPENAI_API_KEY"
 _NOT_ASKED = (
-    "key_variable",
-    "in_flight",
-    "timeout",
-    "tries",
-    "first_wait",
-    "longest_wait",
-    "input_price",
-    "output_price",
-)
+    "key_variable", "in_flight", "timeout", "tries", "first_wait", "longest_wait", "input_price", "output_price",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -49,11 +49,13 @@ def load_vlm(name: str, device: str = "cpu", dtype: str = "auto", trust_remote_c
     processor = load_processor(folder, trust_remote_code)
     chosen = "float32" if dtype == "auto" and device == "cpu" else dtype
     try:
-        model = AutoModelForImageTextToText.from_pretrained(
-            folder, dtype=chosen, use_safetensors=True, trust_remote_code=trust_remote_code
+        model, found = AutoModelForImageTextToText.from_pretrained(
+            folder, dtype=chosen, use_safetensors=True, trust_remote_code=trust_remote_code, output_loading_info=True
         )
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise GymQAError(f"{name} is no image-text-to-text model that transformers loads: {_reason(error)}") from error
+    if absent := sorted(found["missing_keys"]) + sorted(str(one[0]) for one in found["mismatched_keys"]):
+        raise GymQAError(f"{name} lacks weights that its configuration wants ({absent[0]}); give the whole model")
     return Loaded(model.to(device).eval(), processor, {**identity, "dtype": str(model.dtype)})
 
 

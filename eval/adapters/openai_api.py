@@ -11,30 +11,19 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 from eval.adapters.api_client import ApiClient, UnansweredError
 from eval.adapters.api_replies import Reply, answer_of, letter_logprobs, read_reply
 from eval.adapters.api_settings import ApiSettings
 from eval.adapters.clip_frames import ClipFrames
 from eval.adapters.prompting import INSTRUCTION, detailed, lettered
+from eval.response_cache import ResponseCache
 from gymqa.errors import GymQAError
 from gymqa.questions import Answer, Question
 
 SCORINGS = ("letters", "generate")
 _REFUSED_FIELDS = frozenset({400, 422})  # how servers say that they do not know `logprobs`
-
-
-class Responses(Protocol):
-    """Replies that were paid for, by the hash of what was asked."""
-
-    def get(self, key: str) -> dict[str, Any] | None:
-        """The reply to a request, if it is there."""
-        ...
-
-    def put(self, key: str, reply: dict[str, Any]) -> None:
-        """Keep a reply."""
-        ...
 
 
 @dataclass
@@ -70,7 +59,7 @@ class OpenAIModel:
         frames: ClipFrames | None,
         settings: ApiSettings,
         scoring: str = "letters",
-        responses: Responses | None = None,
+        responses: ResponseCache | None = None,
     ) -> None:
         if scoring not in SCORINGS:
             raise GymQAError(f"openai has no scoring {scoring!r}; choose one of {', '.join(SCORINGS)}")
@@ -157,11 +146,11 @@ class OpenAIModel:
     async def _reply(self, question: Question, client: ApiClient) -> Reply:
         """The reply to a question; without log-probabilities where the server refuses a request for them."""
         body = await asyncio.to_thread(self._body, question, self._logprobs)
-        key = hashlib.sha256(self._settings.url().encode() + b"\0" + body).hexdigest()
-        kept = None if self._responses is None else self._responses.get(key)
+        request = hashlib.sha256(body).hexdigest(), self._model, {"url": self._settings.url()}
+        kept = None if self._responses is None else self._responses.get(*request)
         if kept is not None:
             self._usage.from_cache += 1
-            return Reply(**kept)
+            return Reply(**json.loads(kept))
         try:
             reply = await client.post(body, read_reply)
         except UnansweredError as error:
@@ -174,7 +163,7 @@ class OpenAIModel:
         self._usage.prompt_tokens += reply.prompt_tokens
         self._usage.completion_tokens += reply.completion_tokens
         if self._responses is not None:
-            self._responses.put(key, asdict(reply))
+            self._responses.put(*request, json.dumps(asdict(reply)))
         return reply
 
     def _body(self, question: Question, logprobs: bool) -> bytes:

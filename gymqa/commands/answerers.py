@@ -25,20 +25,23 @@ class AdapterOptions:
         n_frames: frames of a clip shown to hf-vlm and openai.
         dtype: of hf-vlm's weights: auto, float32, bfloat16, float16.
         trust_remote_code: let hf-vlm run the Python code that comes with a model.
-        training: question files whose answers `prior` counts.
+        training: .jsonl of questions, or a folder of them, whose answers `prior` counts.
         finegym: folder of annotation files that the oracles know.
         setting: gym99, gym288, …; may be left out where that folder has only one.
         annotator: whose answers `human` takes; everybody's, by majority, by default.
+        replies: folder that keeps what an endpoint replied, so that nothing is paid for twice; beside the predictions
+            by default.
         api: the endpoint of openai.
     """
 
     n_frames: int = 8
     dtype: str = "auto"
     trust_remote_code: bool = False
-    training: list[Path] = field(default_factory=list)
+    training: Path | None = None
     finegym: Path | None = None
     setting: str | None = None
     annotator: str | None = None
+    replies: Path | None = None
     api: ApiSettings = field(default_factory=ApiSettings)
 
 
@@ -79,6 +82,9 @@ class Loaded:
     n_frames: int | None = None
 
 
+MODELLESS = ("chance", "prior", "oracle-event", "oracle-set")
+
+
 def adapter_of(model: str) -> str:
     """The adapter that a file or folder is for, where its kind shows.
 
@@ -105,7 +111,10 @@ def load(adapter: str, request: Request) -> Loaded:
     Raises:
         GymQAError: no such adapter, or what its builder refuses.
     """
-    return BUILDERS[require_adapter(adapter)](request)
+    build = BUILDERS[require_adapter(adapter)]
+    if not request.model and adapter not in MODELLESS:
+        raise GymQAError(f"the adapter {adapter} needs --model; `gymqa list adapters` says which")
+    return build(request)
 
 
 def _gymqa(request: Request) -> Loaded:
@@ -167,8 +176,8 @@ def _endpoint(request: Request) -> Loaded:
 
 def _blind(request: Request) -> Loaded:
     """Any language model, ours or another's, without video whatever the control."""
-    folder = Path(request.model)
-    ours = (folder / "config.json").is_file() and adapter_of(request.model) == "gymqa"
+    config = Path(request.model) / "config.json"
+    ours = config.is_file() and read_json(config).get("model_type") == "gym_mllm"
     loaded = (_gymqa if ours else _seeing)(request)
     return replace(loaded, under=lambda control: loaded.under(NO_VIDEO), n_frames=None)
 

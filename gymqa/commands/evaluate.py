@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from eval.protocol import AnswerModel
+from eval.protocol import AnswerModel, Metered
 from eval.results import file_info
 from eval.rotations import rotations as rotated
 from eval.runner import Terms, run
@@ -110,6 +110,8 @@ def evaluate(
         for file in files:
             target = out_path(out, file, control, rotations == "all")
             ask_file(answerer, file, target, batch_size, terms, rotations == "all")
+        if isinstance(answerer, Metered):
+            print(", ".join(f"{what.replace('_', ' ')} {used:,}" for what, used in answerer.usage().items()))
 
 
 def ask_file(

@@ -32,16 +32,16 @@ def load_endpoint(request: Request) -> Loaded:
     """A model behind HTTP.
 
     Raises:
-        GymQAError: no model's name, settings that cannot be, no --frames, or a scoring that it does not have.
+        GymQAError: settings that cannot be, no --frames, or a scoring that it does not have.
     """
     from eval.adapters.openai_api import OpenAIModel
+    from eval.response_cache import ResponseCache
 
-    if not request.model:
-        raise GymQAError("the adapter openai needs --model, the model's name at the endpoint")
     options, scoring = request.options, request.scoring or "letters"
+    replies = ResponseCache(options.replies or request.folder / "replies")
 
     def under(control: str) -> AnswerModel:
-        return OpenAIModel(request.name, request.model, shown(control, request), options.api, scoring)
+        return OpenAIModel(request.name, request.model, shown(control, request), options.api, scoring, replies)
 
     return Loaded(under, scoring, None, options.n_frames)
 

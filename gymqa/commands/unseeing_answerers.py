@@ -10,7 +10,7 @@ from eval.protocol import AnswerModel
 from gymqa.annotations import open_release
 from gymqa.commands.answerers import Request
 from gymqa.errors import GymQAError
-from gymqa.questions import load_questions
+from gymqa.questions import Question, load_questions
 
 
 def make(adapter: str, request: Request) -> AnswerModel:
@@ -20,17 +20,27 @@ def make(adapter: str, request: Request) -> AnswerModel:
         GymQAError: the file it needs is not named, missing or wrong.
     """
     options = request.options
-    if adapter in ("scripted", "human") and not request.model:
-        raise GymQAError(f"the adapter {adapter} needs --model; `gymqa list adapters` says which")
     if adapter == "scripted":
         return Scripted.read(request.name, request.model)
     if adapter == "human":
         return Human.read(request.name, Path(request.model), options.annotator)
     if adapter == "prior":
-        return Prior(request.name, [one for path in options.training for one in load_questions(path)])
+        return Prior(request.name, training_questions(options.training))
     if adapter == "chance":
         return baselines.chance()
     if options.finegym is None:
         raise GymQAError(f"the adapter {adapter} needs the annotation files that it knows; give --options.finegym")
     taxonomy = open_release(options.finegym, options.setting).taxonomy
     return baselines.oracle_event(taxonomy) if adapter == "oracle-event" else baselines.oracle_set(taxonomy)
+
+
+def training_questions(path: Path | None) -> list[Question]:
+    """The questions of a file, or of all files below a folder.
+
+    Raises:
+        GymQAError: none was named, or a file is missing or wrong.
+    """
+    if path is None:
+        raise GymQAError("the adapter prior needs training questions; name them with --options.training")
+    files = sorted(path.rglob("*.jsonl")) if path.is_dir() else [path]
+    return [question for file in files for question in load_questions(file)]
