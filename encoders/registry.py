@@ -127,3 +127,8 @@ def parse(spec: str) -> tuple[str, str]:
 def options_of(kind: str, fingerprint: Mapping[str, Any]) -> EncoderOptions:
     """The options of an encoder that its features' fingerprint names, so that it can be built again."""
     return EncoderOptions(**{name: fingerprint[name] for name in KINDS[kind].options if name in fingerprint})
+
+
+def own_source(kind: str) -> str | None:
+    """What to build an encoder of a kind from when nothing else is said; None where a folder has to be named."""
+    return f"{kind}:{KINDS[kind].source}" if kind in KINDS and KINDS[kind].source else None

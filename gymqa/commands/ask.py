@@ -60,7 +60,7 @@ def ask(
         check_names(asked, known)
     if tuned is None:
         raise GymQAError(f"{folder / 'config.json'} does not exist; run gymqa demo first, or name --model")
-    answer = _answer(asked, frames, tuned, encoder or tuned.own_encoder() or str(run / ENCODER), scoring)
+    answer = _answer(asked, frames, tuned, encoder, str(run / ENCODER), scoring)
     if json:
         named = dict(zip(choices, answer.probabilities or [None] * len(choices), strict=True))
         chosen = None if answer.choice is None else choices[answer.choice]
@@ -126,13 +126,6 @@ class _Tuned:
                 f"{folder} does not say which features its model was tuned on; give a folder of `gymqa finetune`"
             ) from error
 
-    def own_encoder(self) -> str | None:
-        """Return the kind of its encoder, where that says which weights to take."""
-        from encoders.registry import KINDS
-
-        kind = str(self.encoder.get("encoder"))
-        return kind if kind in KINDS and KINDS[kind].source else None
-
 
 @dataclass(frozen=True)
 class _OneVideo:
@@ -154,8 +147,12 @@ class _OneVideo:
         return self.tokens.expand(len(keys), -1, -1)
 
 
-def _answer(asked: Question, frames: Frames, tuned: _Tuned, spec: str, scoring: str) -> Answer:
+def _answer(
+    asked: Question, frames: Frames, tuned: _Tuned, encoder: str | None, recognizer: str, scoring: str
+) -> Answer:
     """Encode the video as the features were that the model was tuned on, and let the language model answer.
+
+    Without a named encoder it is the model's, where its kind says which weights to take, else the recognizer.
 
     Raises:
         GymQAError: there is no such encoder, or the model was tuned with another.
@@ -164,17 +161,18 @@ def _answer(asked: Question, frames: Frames, tuned: _Tuned, spec: str, scoring: 
 
     from encoders.answering import MLLMAnswerer
     from encoders.mllm import GymMLLM
-    from encoders.registry import create_encoder, options_of, parse
+    from encoders.registry import create_encoder, options_of, own_source, parse
 
+    spec = encoder or own_source(str(tuned.encoder.get("encoder"))) or recognizer
     kind, source = parse(spec)
     if kind == "sefar" and not Path(source).is_dir():
         raise GymQAError(f"{source} does not exist; run gymqa demo first, or name --encoder")
-    encoder = create_encoder(spec, options_of(kind, tuned.encoder))
-    made = encoder.fingerprint()
+    seeing = create_encoder(spec, options_of(kind, tuned.encoder))
+    made = seeing.fingerprint()
     if {name: tuned.encoder.get(name) for name in made} != made:
         raise GymQAError(f"{tuned.folder} was tuned with another encoder than {spec}; give --encoder that one")
-    chosen = square(frames[encoder.frame_indices(len(frames), None)], tuned.size)
-    tokens = encoder.encode(torch.from_numpy(chosen).unsqueeze(0))  # [1, N, D]
+    chosen = square(frames[seeing.frame_indices(len(frames), None)], tuned.size)
+    tokens = seeing.encode(torch.from_numpy(chosen).unsqueeze(0))  # [1, N, D]
     model = GymMLLM.from_pretrained(tuned.folder)
     return MLLMAnswerer(model, model.load_tokenizer(), _OneVideo(tokens), scoring).answer([asked])[0]
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from encoders.features import FeatureStore, extract
-from encoders.registry import create_encoder, options_of, parse
+from encoders.registry import create_encoder, options_of, own_source, parse
 from gymqa.commands.answerers import Request
 from gymqa.controls import NONE, ControlledFrames, without_control
 from gymqa.errors import GymQAError
@@ -59,19 +59,16 @@ def features_under(control: str, request: Request, tuned_with: Mapping[str, Any]
 
 
 def _encoder(request: Request, tuned_with: Mapping[str, Any]) -> "VideoEncoder":
-    """The encoder to extract with: the one named, or the image ViT where the model was tuned with that.
+    """The encoder to extract with: the one named, or the model's, where its kind says which weights to take.
 
     Raises:
         GymQAError: it has to be named, or the model was tuned with another.
     """
-    name = request.encode_with or ("image" if tuned_with.get("encoder") == "image" else None)
+    own = str(tuned_with.get("encoder", "of an unknown name"))
+    name = request.encode_with or own_source(own)
     if name is None:
-        raise GymQAError(
-            f"{request.model} was tuned with the encoder {tuned_with.get('encoder', 'of an unknown name')}; name it "
-            "with --encode_with, as `gymqa extract` takes it"
-        )
-    kind, _ = parse(name)
-    encoder = create_encoder(name, options_of(kind, tuned_with), request.device)
+        raise GymQAError(f"{request.model} was tuned with the encoder {own}; name its folder with --encode_with")
+    encoder = create_encoder(name, options_of(parse(name)[0], tuned_with), request.device)
     made = encoder.fingerprint()
     if tuned_with and {key: tuned_with.get(key) for key in made} != made:  # before hours are spent on its features
         raise GymQAError(f"{request.model} was tuned with another encoder than {name}; give --encode_with that one")
