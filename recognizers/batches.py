@@ -13,6 +13,7 @@ from torch import Tensor
 
 from gymqa.annotations import Clip
 from gymqa.errors import GymQAError
+from gymqa.frame_source import FrameSource
 from gymqa.frames import FrameCache
 from gymqa.sampling import Indices
 from recognizers.sizes import ModelConfig
@@ -124,6 +125,6 @@ class ClipBatches:
         return np.array([shuffled[n][place] for n, place in zip(rounds, places, strict=True)], np.int64)
 
 
-def centre_indices(cache: FrameCache, ids: Sequence[str], model: ModelConfig, within: float = 0.5) -> Indices:
+def centre_indices(cache: FrameSource, ids: Sequence[str], model: ModelConfig, within: float = 0.5) -> Indices:
     """For testing, one frame of each span, the middle one by default: [B, N] indices, element after element."""
     return np.stack([model.sample(int(n), within=within) for n in cache.lengths(ids)])

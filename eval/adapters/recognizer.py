@@ -35,6 +35,11 @@ class RecognizerAnswerer:
         """Answer with the choices' class probabilities, brought to sum 1; a clip without any is unanswered."""
         return [self._answer(question) for question in questions]
 
+    def choice_logprobs(self, questions: Sequence[Question]) -> list[tuple[float, ...] | None]:
+        """Log-probabilities of the choices' classes among all classes; None where `answer` gives none."""
+        rows = [self._classes(question) for question in questions]
+        return [None if isinstance(row, str) else row for row in rows]
+
     def fingerprint(self) -> Mapping[str, Any]:
         """Return a hash of all probabilities and errors."""
         digest = hashlib.blake2b(digest_size=16)
@@ -44,14 +49,18 @@ class RecognizerAnswerer:
         return {"recognizer": self.name, "probabilities": digest.hexdigest()}
 
     def _answer(self, question: Question) -> Answer:
+        found = self._classes(question)
+        return Answer(question.id, None, None, found) if isinstance(found, str) else answer_from(question.id, found)
+
+    def _classes(self, question: Question) -> tuple[float, ...] | str:
+        """Log-probabilities of the choices' classes, or why there are none."""
         classes = self._probabilities.get(question.clip_id)
         if classes is None:
-            reason = self._errors.get(question.clip_id, f"no class probabilities for clip {question.clip_id}")
-            return Answer(question.id, None, None, reason)
+            return self._errors.get(question.clip_id, f"no class probabilities for clip {question.clip_id}")
         if not question.choice_labels:
-            return Answer(question.id, None, None, "its choices are no classes, and a recognizer knows classes only")
+            return "its choices are no classes, and a recognizer knows classes only"
         beyond = [label for label in question.choice_labels if not 0 <= label < len(classes)]
         if beyond:
-            return Answer(question.id, None, None, f"the recognizer has {len(classes)} classes, no class {beyond[0]}")
+            return f"the recognizer has {len(classes)} classes, no class {beyond[0]}"
         chosen = [float(classes[label]) for label in question.choice_labels]
-        return answer_from(question.id, [math.log(value) if value > 0 else -math.inf for value in chosen])
+        return tuple(math.log(value) if value > 0 else -math.inf for value in chosen)

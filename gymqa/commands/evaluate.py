@@ -1,81 +1,138 @@
 """`gymqa evaluate`: a model answers every question."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
-from encoders.answering import MLLMAnswerer
-from encoders.features import FeatureStore
-from encoders.mllm import GymMLLM
-from eval.adapters.recognizer import RecognizerAnswerer
-from eval.metrics import read_class_predictions
-from eval.protocol import AnswerModel
-from eval.runner import run
-from gymqa.devices import choose_device
+from eval.protocol import AnswerModel, Metered
+from eval.results import file_info
+from eval.rotations import rotations as rotated
+from eval.runner import Terms, run
+from gymqa.commands.answerers import AdapterOptions, Request, adapter_of, load
+from gymqa.commands.question_files import QuestionFile, choose_files, out_path
+from gymqa.controls import NONE, require_control
+from gymqa.devices import own_device
 from gymqa.errors import GymQAError
-from gymqa.questions import load_questions
+from gymqa.launching import end_with_launcher, require_no_other, this_process
+from gymqa.questions import Prediction
+from gymqa.runs import environment
+
+NO_OPTIONS = AdapterOptions()
 
 
 def evaluate(
-    model: Path,
-    out: Path = Path("runs/predictions.jsonl"),
+    model: str = "",
+    out: Path = Path("runs/predictions"),
+    adapter: str | None = None,
     features: Path | None = None,
+    frames: Path | None = None,
+    encode_with: str | None = None,
+    controls: list[str] | None = None,
+    control_seed: int = 0,
+    benchmark: list[str] | None = None,
+    tier: list[str] | None = None,
+    rotations: Literal["none", "all"] = "none",
     name: str | None = None,
     encoder: str = "",
-    scoring: str = "texts",
+    scoring: str | None = None,
     batch_size: int = 64,
     device: str = "cpu",
     *,
-    questions: Path,
+    questions: list[Path],
+    options: AdapterOptions = NO_OPTIONS,
 ) -> None:
-    """Ask a model every question of a file; answers are kept as they come.
+    """Ask a model every question of some files, under some controls; answers are kept as they come.
 
-    Stopped, the same command goes on with the questions still open. A clip that cannot be seen is left unanswered,
-    and counts as wrong.
+    Stopped, the same command goes on with the questions still open, also with another number of processes. A clip that
+    cannot be seen is left unanswered, and counts as wrong. Beside each predictions file its result is written: what
+    answered which questions, with hashes of configuration and environment.
 
     Args:
-        model: folder of `gymqa finetune`, or the .jsonl of `gymqa predict`, which answers by its class probabilities.
-        out: file to write, one JSON object a line.
+        model: folder of `gymqa finetune` or `gymqa train`, the .jsonl of `gymqa predict`, or what --adapter takes.
+        out: folder of the predictions, <benchmark>.jsonl and <benchmark>.<control>.jsonl, with rotations
+            <benchmark>.rotated.jsonl; or the .jsonl file, where there is one file of questions and one control.
+        adapter: kind of model, of `gymqa list adapters`; found out by itself for what gymqa's own commands write.
         features: folder of `gymqa extract`, of the encoder that the model was tuned with; not for a blind model.
+        frames: folder of `gymqa cache`, which hf-vlm and openai are shown; features and class probabilities are made
+            of it where a control needs them.
+        encode_with: the encoder that the model was tuned with, as `gymqa extract` takes it, where --frames is read.
+        controls: none, no-video, one-frame, frozen, shuffled, reversed, mismatched; one or more (none by default).
+        control_seed: of the controls that draw.
+        benchmark: ask only files of these benchmarks.
+        tier: ask only files whose questions are of these tiers.
+        rotations: all: ask each question under every rotation of its choices.
         name: of the model in the leaderboard; by default its file or folder.
         encoder: name of the encoder in the leaderboard.
-        scoring: texts (likelihood of each choice) or letters (likelihood of A, B, …; faster, less often right here).
+        scoring: texts (likelihood of each choice), letters (likelihood of A, B, …, in one pass) or generate (a reply,
+            read strictly), as far as the adapter has it; by default texts for gymqa, letters for hf-vlm and openai.
         batch_size: questions at a time.
-        device: cpu, cuda, cuda:1, …
-        questions: .jsonl of `gymqa questions build`.
+        device: cpu, cuda, cuda:1, …; several processes take one GPU each.
+        questions: .jsonl files of `gymqa questions build`, or folders of them.
+        options: what single adapters are built with.
     """
-    name = name or model.stem
-    if model.suffix == ".jsonl":
-        answerer: AnswerModel = recognizer_answerer(name, model)
-    else:
-        answerer = mllm_answerer(name, model, features, scoring, batch_size, device)
-    settings = {"encoder": encoder, "scoring": scoring}
-    predictions = run(answerer, load_questions(questions), out, batch_size, settings)
+    require_no_other("evaluate")
+    under = list(dict.fromkeys(controls or [NONE]))
+    for control in under:
+        require_control(control)
+    files = choose_files(questions, benchmark, tier)
+    if out.suffix == ".jsonl" and len(files) * len(under) > 1:
+        raise GymQAError(f"{out} can hold the answers to one file of questions under one control; name a folder")
+    kind = adapter or adapter_of(model)
+    request = Request(
+        model=model,
+        name=name or Path(model).name.removesuffix(".jsonl") or kind,
+        scoring=scoring,
+        batch_size=batch_size,
+        device=own_device(device),
+        features=features,
+        frames=frames,
+        encode_with=encode_with,
+        control_seed=control_seed,
+        folder=out.parent if out.suffix == ".jsonl" else out,
+        clips={question.clip_id: question for file in files for question in file.questions},
+        options=options,
+    )
+    end_with_launcher()
+    loaded, around = load(kind, request), environment(device=device)
+    for control in under:
+        terms = Terms(
+            encoder=encoder,
+            adapter=kind,
+            revision=loaded.revision,
+            control=control,
+            scoring=loaded.scoring,
+            n_frames=loaded.n_frames,
+            settings={} if control == NONE else {"control_seed": control_seed},
+            environment=around,
+        )
+        answerer = loaded.under(control)
+        for file in files:
+            target = out_path(out, file, control, rotations == "all")
+            ask_file(answerer, file, target, batch_size, terms, rotations == "all")
+        if isinstance(answerer, Metered):
+            print(", ".join(f"{what.replace('_', ' ')} {used:,}" for what, used in answerer.usage().items()))
+
+
+def ask_file(
+    model: AnswerModel, file: QuestionFile, out: Path, batch_size: int, terms: Terms, rotate: bool = False
+) -> None:
+    """Ask this process's share of a file's questions; the first process says how many answers are right."""
+    asked, process = file.questions, this_process()
+    if rotate:
+        asked = [rotation for question in asked for rotation in rotated(question)]
+    times = max((len(question.choices) for question in file.questions), default=1) if rotate else 1
+    of_file = replace(terms, questions=file_info(file.path), rotations=times)
+    predictions = run(model, asked, out, batch_size, of_file, process)
+    if process[0] == 0:
+        print(summary(out, predictions))
+
+
+def summary(out: Path, predictions: Sequence[Prediction]) -> str:
+    """How many answers are right."""
     right = sum(prediction.choice == prediction.answer for prediction in predictions)
     unanswered = sum(prediction.choice is None for prediction in predictions)
-    print(f"{out}: {right} of {len(predictions)} right, {unanswered} unanswered")
-
-
-def recognizer_answerer(name: str, predictions: Path) -> RecognizerAnswerer:
-    """Return a recognizer that answers from its saved class probabilities."""
-    found = read_class_predictions(predictions)
-    return RecognizerAnswerer(name, found.by_clip(), found.errors)
-
-
-def mllm_answerer(
-    name: str, folder: Path, features: Path | None, scoring: str, batch_size: int, device: str
-) -> MLLMAnswerer:
-    """Return a tuned language model that answers from a feature store.
-
-    Raises:
-        GymQAError: a missing folder, or features of another encoder than the model was tuned with.
-    """
-    if not folder.is_dir():
-        raise GymQAError(f"{folder} is neither a folder of `gymqa finetune` nor a .jsonl of `gymqa predict`")
-    model = GymMLLM.from_pretrained(folder)
-    store = FeatureStore(features) if features is not None and not model.config.blind else None
-    if store is not None and model.config.encoder not in ({}, store.fingerprint):
-        raise GymQAError(f"{features} holds another encoder's features than {folder} was tuned with; give that one's")
-    tokenizer = model.load_tokenizer()
-    return MLLMAnswerer(model.to(choose_device(device)), tokenizer, store, scoring, batch_size, name=name)
+    return f"{out}: {right} of {len(predictions)} right, {unanswered} unanswered"
 
 
 COMMAND = evaluate

@@ -31,6 +31,20 @@ def elements(setting: Literal["gymsim24", "gymsim99"] = "gymsim24") -> None:
     _print_rows(named)
 
 
+def adapters(json: bool = False) -> None:
+    """Kinds of answering models (--adapter), and what each needs.
+
+    Args:
+        json: print name, what it is and what it needs as JSON.
+    """
+    from eval.adapters.registry import ADAPTERS, describe
+
+    if json:
+        _print_json([asdict(one) for one in ADAPTERS])
+    else:
+        _print_rows(describe())
+
+
 def datasets() -> None:
     """Data sets that `gymqa dataset import` reads, with their official files and folds."""
     from gymqa.video_datasets.registry import FORMATS
@@ -84,6 +98,27 @@ def recognizers(json: bool = False) -> None:
         _print({one["name"]: _sizes(one) for one in found})
 
 
+def encoders(json: bool = False) -> None:
+    """Video encoders by kind, with what they give when no option is set (`gymqa extract`).
+
+    Args:
+        json: print classes, sources, tokens, widths, input sizes and options as JSON.
+    """
+    from encoders.registry import KINDS, describe
+
+    found = [describe(kind) for kind in KINDS]
+    if json:
+        _print_json(found)
+    else:
+        _print({one["name"]: _tokens(one) for one in found})
+
+
+def _tokens(one: Mapping[str, Any]) -> str:
+    """Say what an encoder makes of a clip."""
+    sizes = f"{one['n_tokens']} tokens of {one['dim']} from {one['frames']} frames of {one['input_size']} px"
+    return f"{sizes}; {one['model']}; {one['source'] or 'name its folder'}"
+
+
 def _sizes(one: Mapping[str, Any]) -> str:
     """Say how large a recognizer is."""
     elements = "-".join(map(str, one["elements"]))
@@ -111,9 +146,11 @@ def _print_rows(rows: Sequence[tuple[str, str]]) -> None:
 
 COMMAND = {
     "benchmarks": benchmarks,
+    "adapters": adapters,
     "datasets": datasets,
     "elements": elements,
     "settings": settings,
     "algorithms": algorithms,
     "recognizers": recognizers,
+    "encoders": encoders,
 }

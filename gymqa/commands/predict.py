@@ -4,10 +4,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from eval.metrics import confusion, read_class_predictions, summary
-from eval.report.confusion import confusion_svg
-from eval.report.samples import ConfusionView
+from eval.report.confusion import ConfusionView, confusion_svg
 from gymqa.annotations import read_element_list
 from gymqa.atomic import write_json, write_text
+from gymqa.controls import ControlledFrames
 from gymqa.devices import choose_device
 from gymqa.errors import GymQAError
 from gymqa.frames import FrameCache
@@ -29,6 +29,8 @@ def predict(
     spatial_views: int = 1,
     batch_size: int = 64,
     bf16: bool = False,
+    control: str = "none",
+    control_seed: int = 0,
     *,
     clips: Path,
 ) -> None:
@@ -48,6 +50,9 @@ def predict(
         spatial_views: 1, the whole picture, or 3 squares along its longer side.
         batch_size: clips at a time.
         bf16: compute in bfloat16.
+        control: none, one-frame, frozen, shuffled, reversed or mismatched (another clip of the list, of another
+            label); every line of the file names it.
+        control_seed: of the controls that draw.
         clips: element list, `<clip id> <label>` a line, such as val.txt of `gymqa split`.
     """
     views = Views(temporal_views, spatial_views)
@@ -55,13 +60,14 @@ def predict(
         raise GymQAError(f"{batch_size} clips at a time cannot be predicted; give 1 or more")
     model = Recognizer.from_pretrained(recognizer)
     wanted = read_element_list(clips, model.config.n_classes)
-    cache = FrameCache(frames)
+    elements = {clip.id: clip.label for clip in wanted}
+    source = ControlledFrames(FrameCache(frames), control, control_seed, elements)
     model = model.to(choose_device(device))
     weights = weights_hash(model_folder(recognizer))
-    settings = {"weights": weights, "frames": cache.fingerprint(), "views": asdict(views), "bf16": bf16}
+    settings = {"weights": weights, "frames": source.fingerprint(), "views": asdict(views), "bf16": bf16}
     with opened_journal(out, settings) as journal:
-        found = predict_clips(model, cache, wanted, batch_size, bf16, views, journal)
-        save_predictions(out, wanted, found, cache.failures)
+        found = predict_clips(model, source, wanted, batch_size, bf16, views, journal)
+        save_predictions(out, wanted, found, source.failures, control)
     print(f"{out}: {len(found)} of {len(wanted)} clips")
     if found and all(clip.label is not None for clip in wanted):
         _score(out, _names(clips.parent / CLASSES, model.config.n_classes))

@@ -1,0 +1,204 @@
+"""Answering models by adapter name, as `gymqa evaluate` builds them.
+
+A builder loads its model once; the model is then asked under one control after the other. To add one, write a function
+Request -> Loaded and name it in BUILDERS.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from eval.adapters.api_settings import ApiSettings
+from eval.adapters.registry import require_adapter
+from eval.protocol import AnswerModel
+from gymqa.atomic import read_json
+from gymqa.controls import NO_VIDEO, NONE
+from gymqa.errors import GymQAError
+from gymqa.questions import Question
+
+
+@dataclass(frozen=True)
+class AdapterOptions:
+    """What single adapters are built with; each takes its own of these.
+
+    Attributes:
+        n_frames: frames of a clip shown to hf-vlm and openai.
+        dtype: of hf-vlm's weights: auto, float32, bfloat16, float16.
+        trust_remote_code: let hf-vlm run the Python code that comes with a model.
+        training: .jsonl of questions, or a folder of them, whose answers `prior` counts.
+        finegym: folder of annotation files that the oracles know.
+        setting: gym99, gym288, …; may be left out where that folder has only one.
+        annotator: whose answers `human` takes; everybody's, by majority, by default.
+        replies: folder that keeps what an endpoint replied, so that nothing is paid for twice; beside the predictions
+            by default.
+        api: the endpoint of openai.
+    """
+
+    n_frames: int = 8
+    dtype: str = "auto"
+    trust_remote_code: bool = False
+    training: Path | None = None
+    finegym: Path | None = None
+    setting: str | None = None
+    annotator: str | None = None
+    replies: Path | None = None
+    api: ApiSettings = field(default_factory=ApiSettings)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What the command line says of a model and what it looks at; see `gymqa.commands.evaluate.evaluate`.
+
+    `folder` is where features and class probabilities that are made on the way are kept; `clips` has one question
+    about each clip that is asked about, by clip id. `scoring` None is the adapter's own.
+    """
+
+    model: str
+    name: str
+    scoring: str | None
+    batch_size: int
+    device: str
+    features: Path | None
+    frames: Path | None
+    encode_with: str | None
+    control_seed: int
+    folder: Path
+    clips: Mapping[str, Question]
+    options: AdapterOptions = field(default_factory=AdapterOptions)
+
+    @property
+    def elements(self) -> dict[str, int]:
+        """Each clip's element, which a mismatched video differs in."""
+        return {clip: question.element for clip, question in self.clips.items()}
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model that is ready: `under` gives it under a control; the rest is what a result tells of it."""
+
+    under: Callable[[str], AnswerModel]
+    scoring: str = ""
+    revision: str | None = None
+    n_frames: int | None = None
+
+
+MODELLESS = ("chance", "prior", "oracle-event", "oracle-set")
+
+
+def adapter_of(model: str) -> str:
+    """The adapter that a file or folder is for, where its kind shows.
+
+    Raises:
+        GymQAError: it does not.
+    """
+    path = Path(model)
+    if path.suffix == ".jsonl":
+        return "recognizer"
+    config = read_json(path / "config.json") if (path / "config.json").is_file() else {}
+    if config.get("model_type") == "gym_mllm":
+        return "gymqa"
+    if config.get("model") == "sefar":
+        return "recognizer"
+    raise GymQAError(
+        f"{model or 'no --model'} is neither a folder of `gymqa finetune` or `gymqa train` nor a .jsonl of "
+        f"`gymqa predict`; name --adapter ({', '.join(BUILDERS)}) if it is something else"
+    )
+
+
+def load(adapter: str, request: Request) -> Loaded:
+    """Load a model.
+
+    Raises:
+        GymQAError: no such adapter, or what its builder refuses.
+    """
+    build = BUILDERS[require_adapter(adapter)]
+    if not request.model and adapter not in MODELLESS:
+        raise GymQAError(f"the adapter {adapter} needs --model; `gymqa list adapters` says which")
+    return build(request)
+
+
+def _gymqa(request: Request) -> Loaded:
+    """Our language model, from features of the clips or of what a control makes of them."""
+    from encoders.answering import MLLMAnswerer
+    from encoders.llm_identity import split_revision
+    from encoders.mllm import GymMLLM
+    from gymqa.commands.controlled import features_under, unseeing
+    from gymqa.devices import choose_device
+    from gymqa.hub import names_a_repo
+
+    folder, (repo, revision) = Path(request.model), split_revision(request.model)
+    if not folder.is_dir() and not names_a_repo(repo):
+        raise GymQAError(f"{folder} is neither a folder of `gymqa finetune` nor one's name on the Hub; check --model")
+    model = GymMLLM.from_pretrained(folder if folder.is_dir() else repo, revision=revision)
+    tokenizer = model.load_tokenizer()
+    model.to(choose_device(request.device))
+
+    def under(control: str) -> AnswerModel:
+        if model.config.blind and control not in (NONE, NO_VIDEO):
+            raise GymQAError(f"{folder} was tuned without videos, so that {control} shows it nothing; leave it out")
+        blind = model.config.blind or control == NO_VIDEO
+        asked = unseeing(model) if blind else model
+        store = None if blind else features_under(control, request, model.config.encoder)
+        return MLLMAnswerer(asked, tokenizer, store, scoring, request.batch_size, name=request.name)
+
+    scoring = request.scoring or "texts"
+    return Loaded(under, scoring, revision)
+
+
+def _recognizer(request: Request) -> Loaded:
+    """A recognizer by its class probabilities: saved ones, or those of a folder of `gymqa train` with --frames."""
+    from eval.adapters.recognizer import RecognizerAnswerer
+    from eval.metrics import read_class_predictions
+    from gymqa.commands.recognized import classes_under
+
+    def under(control: str) -> AnswerModel:
+        if control == NO_VIDEO:
+            raise GymQAError("a recognizer cannot be asked without a video; leave the control no-video out")
+        found = read_class_predictions(classes_under(control, request))
+        return RecognizerAnswerer(request.name, found.by_clip(), found.errors)
+
+    return Loaded(under, "classes")
+
+
+def _seeing(request: Request) -> Loaded:
+    """A model of transformers that is shown frames."""
+    from gymqa.commands.seeing_answerers import load_vlm_answerer
+
+    return load_vlm_answerer(request)
+
+
+def _endpoint(request: Request) -> Loaded:
+    """A model behind HTTP that is shown frames."""
+    from gymqa.commands.seeing_answerers import load_endpoint
+
+    return load_endpoint(request)
+
+
+def _blind(request: Request) -> Loaded:
+    """Any language model, ours or another's, without video whatever the control."""
+    config = Path(request.model) / "config.json"
+    ours = config.is_file() and read_json(config).get("model_type") == "gym_mllm"
+    loaded = (_gymqa if ours else _seeing)(request)
+    return replace(loaded, under=lambda control: loaded.under(NO_VIDEO), n_frames=None)
+
+
+def _unseeing(adapter: str) -> Callable[[Request], Loaded]:
+    """Answers that were written down or follow from a rule: the same under every control."""
+
+    def build(request: Request) -> Loaded:
+        from gymqa.commands.unseeing_answerers import make
+
+        made = make(adapter, request)
+        return Loaded(lambda control: made, adapter)
+
+    return build
+
+
+BUILDERS: dict[str, Callable[[Request], Loaded]] = {
+    "gymqa": _gymqa,
+    "recognizer": _recognizer,
+    "hf-vlm": _seeing,
+    "openai": _endpoint,
+    "blind": _blind,
+    **{name: _unseeing(name) for name in ("scripted", "chance", "prior", "oracle-event", "oracle-set", "human")},
+}
