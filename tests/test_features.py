@@ -56,6 +56,7 @@ def test_sefars_tokens_are_its_elements_pairs_and_fused_feature(cache: FrameCach
     assert indices.tolist() == [1, 6, 4, 9, 0, 3, 5, 8]  # middles of spans 1 5 | 3 7 | 0 2 4 6
     frames = torch.from_numpy(cache.gather(["c5"], indices[None]))
     tokens = sefar.encode(frames)
+    assert isinstance(sefar.model, SeFAR)
     features = sefar.model.forward_features(to_model(frames, 16))
     assert tokens.shape == (1, sefar.n_tokens, sefar.dim) == (1, 7, 8)
     torch.testing.assert_close(tokens[0, 6], features.fused[0])
@@ -83,6 +84,7 @@ def test_with_a_grid_the_frames_patches_follow_in_temporal_order(
     tokens = made.encode(clips)
     torch.testing.assert_close(tokens[:, :7, :8], sefar.encode(clips))
     assert not tokens[:, :7, 8:].any()
+    assert isinstance(sefar.model, SeFAR)
     backbone = sefar.model.backbone
     cls, patches = backbone._embed(to_model(clips, 16))
     for block in backbone.blocks:
