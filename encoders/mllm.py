@@ -52,7 +52,7 @@ class GymMLLM(PreTrainedModel):
         super().__init__(config)
         if llm is None:
             llm = load_llm(config.llm_name, config.llm_dtype, quantization=config.lora_settings.quantization)[0]
-        config.llm_revision = config.llm_revision or getattr(llm.config, "_commit_hash", None)
+        config.llm_revision = getattr(llm.config, "_commit_hash", None) or config.llm_revision
         self.llm = llm.requires_grad_(False) if config.merged else add_lora(llm, config.lora_settings)
         width = llm.get_input_embeddings().embedding_dim
         self.projector = Projector(
