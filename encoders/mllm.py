@@ -191,6 +191,9 @@ class GymMLLM(PreTrainedModel):
         if self.config.merged:
             self.llm.save_pretrained(folder / LLM_FOLDER)
             self.load_tokenizer().save_pretrained(folder / LLM_FOLDER)
+            mode = (folder / PROJECTOR_FILE).stat().st_mode
+            for file in (folder / LLM_FOLDER).iterdir():
+                file.chmod(mode)  # safetensors makes files private; models are meant to be read
             values |= {"llm": LLM_FOLDER, "llm_revision": None}
         else:
             save_tensors(folder / ADAPTER_FILE, self._adapters())
