@@ -5,7 +5,7 @@ model's embedding space and stand where the prompt says `<video>`.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -195,11 +195,19 @@ class GymMLLM(PreTrainedModel):
         )
         return out
 
-    def save_pretrained(self, save_directory: str | Path, **kwargs: Any) -> None:
-        """Write adapters (in peft's own format), projector and config; the language model stays where it is."""
+    def save_pretrained(
+        self, save_directory: str | Path, state_dict: Mapping[str, Tensor] | None = None, **kwargs: Any
+    ) -> None:
+        """Write adapters (in peft's own format), projector and config; the language model stays where it is.
+
+        `state_dict` takes the place of the model's own tensors, where those are cut over processes.
+        """
         folder = Path(save_directory)
-        adapter = {name: tensor.contiguous() for name, tensor in get_peft_model_state_dict(self.llm).items()}
-        for name, tensors in ((ADAPTER_FILE, adapter), (PROJECTOR_FILE, self.projector.state_dict())):
+        state = self.state_dict() if state_dict is None else dict(state_dict)
+        of_llm = {name[4:]: one for name, one in state.items() if name.startswith("llm.")}
+        adapter = {name: one.contiguous() for name, one in get_peft_model_state_dict(self.llm, of_llm).items()}
+        projector = {name[10:]: one.contiguous() for name, one in state.items() if name.startswith("projector.")}
+        for name, tensors in ((ADAPTER_FILE, adapter), (PROJECTOR_FILE, projector)):
             with atomic_path(folder / name) as temporary:
                 save_file(tensors, temporary, metadata={"format": "pt"})
         peft = {name: _plain(value) for name, value in self.llm.peft_config["default"].to_dict().items()}
