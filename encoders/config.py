@@ -7,19 +7,33 @@ from encoders.wordings import WORDINGS
 from gymqa.errors import GymQAError
 from gymqa.questions import QUESTION_TEXT
 
-PROJECTORS = ("linear", "mlp2", "joint", "codebook")
+PROJECTORS = ("linear", "mlp2", "resampler", "joint", "codebook")
+DTYPES = ("float32", "bfloat16", "float16")
+QUANTIZATIONS = ("none", "nf4")
 SCORINGS = ("texts", "letters")
 _WITHOUT_EFFECT = ("checkpoint_every", "log_every", "workers", "tracker")  # on the weights
 
 
 @dataclass(frozen=True)
 class LoRASettings:
-    """Low-rank adapters; `targets` are module names or full paths, none meaning every linear layer of the LLM."""
+    """Low-rank adapters; `targets` are module names or full paths, none meaning every linear layer of the LLM.
+
+    `use_dora` tunes the weights' directions and sizes apart (DoRA, Liu et al. 2024). `quantization` nf4 holds the
+    frozen weights in 4 bits (QLoRA, Dettmers et al. 2023); it needs bitsandbytes, `gymqa[qlora]`.
+    """
 
     r: int = 16
     alpha: int = 32
     dropout: float = 0.0
     targets: tuple[str, ...] = ()
+    use_dora: bool = False
+    quantization: str = "none"
+
+    def __post_init__(self) -> None:
+        if self.r < 1 or self.alpha <= 0 or not 0 <= self.dropout < 1:
+            raise GymQAError("LoRA takes r of 1 or more, alpha above 0, and a dropout from 0 to below 1")
+        if self.quantization not in QUANTIZATIONS:
+            raise GymQAError(f"there is no quantization {self.quantization!r}; choose {' or '.join(QUANTIZATIONS)}")
 
 
 @dataclass(frozen=True)
@@ -94,7 +108,9 @@ class FinetuneSettings:
 
     Attributes:
         llm: language model, as `load_llm` takes it.
+        llm_dtype: of its frozen weights.
         projector: one of PROJECTORS.
+        n_queries: embeddings that a resampler makes of a video.
         steps: optimiser steps of the second stage.
         batch_size: questions a step, over all processes.
         projector_learning_rate: its peak.
@@ -122,7 +138,9 @@ class FinetuneSettings:
     """
 
     llm: str = "tiny-vicuna"
+    llm_dtype: str = "float32"
     projector: str = "codebook"
+    n_queries: int = 16
     steps: int = 120
     batch_size: int = 24
     projector_learning_rate: float = 5e-4
@@ -151,10 +169,12 @@ class FinetuneSettings:
     def __post_init__(self) -> None:
         if self.projector not in PROJECTORS:
             raise GymQAError(f"there is no projector {self.projector!r}; choose one of {', '.join(PROJECTORS)}")
+        if self.llm_dtype not in DTYPES:
+            raise GymQAError(f"there is no llm_dtype {self.llm_dtype!r}; choose one of {', '.join(DTYPES)}")
         if self.precision not in ("no", "bf16"):
             raise GymQAError(f"there is no precision {self.precision!r}; choose bf16 or no")
-        if min(self.steps, self.batch_size, self.views, self.checkpoint_every) < 1:
-            raise GymQAError("steps, batch_size, views and checkpoint_every must be 1 or more")
+        if min(self.steps, self.batch_size, self.views, self.checkpoint_every, self.n_queries) < 1:
+            raise GymQAError("steps, batch_size, views, checkpoint_every and n_queries must be 1 or more")
         if min(self.accumulation, self.log_every) < 1 or min(self.workers, self.warmup) < 0:
             raise GymQAError("accumulation and log_every must be 1 or more, workers and warmup 0 or more")
         for what, size in (("batch_size", self.batch_size), ("alignment.batch_size", self.alignment.batch_size)):

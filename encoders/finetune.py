@@ -20,7 +20,6 @@ from encoders.alignment import align, spoken
 from encoders.base import Features
 from encoders.config import FinetuneSettings
 from encoders.features import view_key
-from encoders.llm import load_llm
 from encoders.llm_identity import llm_fingerprint
 from encoders.mllm import GymMLLM, GymMLLMConfig, conversation_losses
 from encoders.pseudo_labels import PseudoLabel
@@ -283,14 +282,15 @@ class Tuning:
 
 def _build_model(material: TuningMaterial, settings: FinetuneSettings) -> tuple[GymMLLM, Any]:
     """The untrained model for these features, and its tokenizer."""
-    llm, tokenizer = load_llm(settings.llm)
     taxonomy = material.taxonomy
-    n_visual, dim = material.features.get([material.labelled[0].id]).shape[1:]
+    n_tokens, dim = material.features.get([material.labelled[0].id]).shape[1:]
     config = GymMLLMConfig(
         llm=settings.llm,
+        llm_dtype=settings.llm_dtype,
         encoder=dict(material.features.fingerprint),
         visual_dim=dim,
-        n_visual=n_visual,
+        n_tokens=n_tokens,
+        n_visual=settings.n_queries if settings.projector == "resampler" else n_tokens,
         projector=settings.projector,
         n_codes=len(taxonomy) if settings.projector == "codebook" else 0,
         lora=asdict(settings.lora),
@@ -298,10 +298,10 @@ def _build_model(material: TuningMaterial, settings: FinetuneSettings) -> tuple[
         setting=taxonomy.setting,
         elements=[(element.event, element.name, element.display_name) for element in taxonomy.elements],
     )
-    model = GymMLLM(config, llm)
+    model = GymMLLM(config)
     if settings.blind:
         model.projector.requires_grad_(False)  # it is never asked, and DDP waits for every gradient
-    return model, tokenizer
+    return model, model.load_tokenizer()
 
 
 def _make_optimizer(model: GymMLLM, settings: FinetuneSettings) -> torch.optim.Optimizer:

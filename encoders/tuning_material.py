@@ -1,4 +1,4 @@
-"""What a language model is tuned on: clips with their features, labelled or pseudo-labelled, and which were left out."""
+"""What a language model is tuned on: clips with their features, labelled or pseudo-labelled; who is left out."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path

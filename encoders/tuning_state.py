@@ -66,8 +66,8 @@ class TuningState:
     """
 
     def __init__(self, accelerator: Accelerator, model: nn.Module, prepared: nn.Module, optimizer: Any) -> None:
-        self._accelerator, self._model, self._prepared = accelerator, model, prepared
-        self._optimizer = optimizer
+        self._model, self._optimizer = model, optimizer
+        self._engine: Any = prepared  # DeepSpeed's, where it is used
         self._sharded = is_sharded(accelerator)
         self._deepspeed = accelerator.distributed_type == DistributedType.DEEPSPEED
 
@@ -85,7 +85,7 @@ class TuningState:
         """Weights and optimizer for a checkpoint in `folder`; asked for as `weights`."""
         if self._deepspeed:
             tag = _PARTS.format(step=step)
-            self._prepared.save_checkpoint(str(folder), tag=tag, exclude_frozen_parameters=True)  # type: ignore[operator]
+            self._engine.save_checkpoint(str(folder), tag=tag, exclude_frozen_parameters=True)
             return {"deepspeed": tag}
         if self._sharded:
             optimizer = get_optimizer_state_dict(self._model, self._raw_optimizer, options=_WHOLE)
@@ -104,7 +104,7 @@ class TuningState:
                 f"{path} was written {'by' if 'deepspeed' in state else 'without'} DeepSpeed; go on as it was"
             )
         if self._deepspeed:
-            self._prepared.load_checkpoint(str(path.parent), tag=state["deepspeed"], load_module_strict=False)  # type: ignore[operator]
+            self._engine.load_checkpoint(str(path.parent), tag=state["deepspeed"], load_module_strict=False)
             return
         holders = {
             "model": SimpleNamespace(load_state_dict=self._load_weights),
