@@ -6,6 +6,7 @@ a run killed at any moment goes on from its last checkpoint to the same weights.
 
 import math
 import shutil
+import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -158,7 +159,9 @@ class Tuning:
         if self._saved is None and not settings.blind and settings.alignment.method == "names":
             self._align_to_names()  # before any weight is cut over the processes
         if settings.gradient_checkpointing:
-            self.model.llm.gradient_checkpointing_enable({"use_reentrant": False})
+            with warnings.catch_warnings():  # of its new name, which earlier 5.x do not know
+                warnings.simplefilter("ignore", FutureWarning)
+                self.model.llm.gradient_checkpointing_enable({"use_reentrant": False})
         samples = settings.batch_size // (self._process[1] * settings.accumulation)
         prepare_deepspeed(self.accelerator, samples, settings.max_gradient_norm)
         self._prepared, self._optimizer = self.accelerator.prepare(self.model, _make_optimizer(self.model, settings))

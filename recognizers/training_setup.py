@@ -6,6 +6,7 @@ from typing import Protocol
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import GradientAccumulationPlugin
 
 from gymqa.errors import GymQAError
 from gymqa.launching import left_out
@@ -55,7 +56,7 @@ def start_accelerator(config: ProcessSettings, out: Path, option: str = "trainin
     deepspeed = os.environ.get("ACCELERATE_USE_DEEPSPEED", "false").lower() == "true"
     accelerator = Accelerator(
         mixed_precision=config.precision if deepspeed else "no",
-        gradient_accumulation_steps=config.accumulation,
+        gradient_accumulation_plugin=GradientAccumulationPlugin(config.accumulation),  # a number would yield to a variable
         log_with=tracker_for(config.tracker),
         project_dir=str(out),
     )

@@ -3,13 +3,13 @@
 import json as json_module
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 from encoders.config import FinetuneSettings
 from encoders.features import FeatureStore
 from encoders.finetune import finetune as tune
-from encoders.memory_plan import PlanSettings, make_plan, table
+from encoders.memory_plan import PlanSettings, as_json, make_plan, table
 from encoders.pseudo_labels import PseudoLabel, pseudo_labels, read_probabilities
 from encoders.schedules import in_epochs
 from gymqa.annotations import Clip, open_release, read_element_list
@@ -67,8 +67,9 @@ def finetune(
     tuning = replace(tuning, llm=llm or tuning.llm, blind=blind or tuning.blind)
     if plan:
         rows = make_plan(tuning, memory)
-        print(json_module.dumps([asdict(row) for row in rows], indent=2) if json else table(rows))
+        print(json_module.dumps(as_json(rows), indent=2) if json else table(rows))
         return
+    _require_inputs(finegym, clips, features, pseudo, unlabelled)
     taxonomy = open_release(finegym, setting).taxonomy
     labelled = read_element_list(clips, len(taxonomy))
     store = FeatureStore(features)
@@ -79,6 +80,20 @@ def finetune(
     tune(store, labelled, taxonomy, tuning, out, guessed)
     if int(os.environ.get("RANK", "0")) == 0:
         print(f"{out}: {tuning.llm}, {tuning.steps} steps")
+
+
+def _require_inputs(finegym: Path, clips: Path, features: Path, pseudo: Path | None, unlabelled: Path | None) -> None:
+    """Refuse to begin where an input is not there; the sentence names what makes it."""
+    makers = {
+        "finegym": (finegym, f"gymqa finegym download --out {finegym}"),
+        "clips": (clips, f"gymqa split {finegym} --out {clips.parent}"),
+        "features": (features, f"gymqa extract … --out {features}"),
+        "pseudo": (pseudo, f"gymqa predict … --out {pseudo}"),
+        "unlabelled": (unlabelled, f"gymqa split {finegym}"),
+    }
+    for option, (path, maker) in makers.items():
+        if path is not None and not path.exists():
+            raise GymQAError(f"{path} is not there; make it with `{maker}`, or name another with --{option}")
 
 
 def _require_encoder(store: FeatureStore, encoder: str | None) -> None:
