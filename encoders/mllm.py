@@ -64,6 +64,15 @@ class GymMLLM(PreTrainedModel):
         table: nn.Module = self.llm.get_input_embeddings()
         return table
 
+    def get_input_embeddings(self) -> nn.Module:
+        """The language model's token embeddings, which FSDP2 cuts by themselves."""
+        return self.embeddings
+
+    def get_output_embeddings(self) -> nn.Module:
+        """The language model's output layer, which FSDP2 cuts by itself."""
+        layer: nn.Module = self.llm.get_output_embeddings()
+        return layer
+
     def load_tokenizer(self) -> PreTrainedTokenizerBase:
         """The tokenizer of the language model."""
         return load_tokenizer(self.config.llm_name)
