@@ -56,7 +56,9 @@ def start_accelerator(config: ProcessSettings, out: Path, option: str = "trainin
     deepspeed = os.environ.get("ACCELERATE_USE_DEEPSPEED", "false").lower() == "true"
     accelerator = Accelerator(
         mixed_precision=config.precision if deepspeed else "no",
-        gradient_accumulation_plugin=GradientAccumulationPlugin(config.accumulation),  # a number would yield to a variable
+        gradient_accumulation_plugin=GradientAccumulationPlugin(
+            config.accumulation
+        ),  # a number would yield to a variable
         log_with=tracker_for(config.tracker),
         project_dir=str(out),
     )

@@ -8,7 +8,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
+from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
 
 import encoders.finetune
@@ -23,7 +24,8 @@ from tests.tuning_world import SMALL
 def sharded(config: ProcessSettings, out: Path, option: str = "training") -> Accelerator:
     """As `start_accelerator`, with FSDP2."""
     accelerator = start_accelerator(config, out, option)
-    accelerator.state._shared_state["distributed_type"] = DistributedType.FSDP
+    for state in (AcceleratorState, PartialState):
+        state._shared_state["distributed_type"] = DistributedType.FSDP
     accelerator.state.fsdp_plugin = FullyShardedDataParallelPlugin(
         fsdp_version=2,
         auto_wrap_policy="transformer_based_wrap",

@@ -43,7 +43,9 @@ def child(out: Path, saves_to_die: int = 0, inside: bool = False) -> int:
     torch.save = counted  # type: ignore[assignment]
     clips = mllm_examples.clips()
     guessed = tuple(PseudoLabel(clip, 0.8) for clip in clips[12:])
-    Tuning(TuningMaterial(ExampleFeatures(clips), tuple(clips[:12]), mllm_examples.taxonomy(), guessed), SETTINGS, out).run()
+    Tuning(
+        TuningMaterial(ExampleFeatures(clips), tuple(clips[:12]), mllm_examples.taxonomy(), guessed), SETTINGS, out
+    ).run()
     os._exit(0)
 
 

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from accelerate import Accelerator
+from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
 
 from encoders.finetune import Tuning
 from encoders.tuning_material import TuningMaterial
+from encoders.tuning_state import is_sharded
 from gymqa.errors import GymQAError
 from gymqa.runs import read_metrics
 from tests import mllm_examples
@@ -54,19 +57,15 @@ def test_fsdp2_gives_the_losses_and_weights_of_one_process_and_goes_on(tmp_path:
     for until in (5, 0):  # stopped after step 5, gone on from step 4
         cut = run([*TWO, "-m", "tests.fsdp_tuner", str(tmp_path / "cut"), str(until)], ACCELERATE_USE_CPU="true")
         assert cut.returncode == 0, cut.stderr[-3000:]
-        assert cut.stdout.count("parameters are DTensor after step") == 2
+        assert cut.stdout.count("DTensor") == 2, "both processes hold parts"
     alike(tmp_path / "one", tmp_path / "cut")
 
 
 def test_the_first_version_of_fsdp_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from accelerate import Accelerator
-    from accelerate.utils import DistributedType
-
-    from encoders.tuning_state import is_sharded
-
     accelerator = Accelerator(cpu=True)
     assert not is_sharded(accelerator)
     monkeypatch.setitem(accelerator.state._shared_state, "distributed_type", DistributedType.FSDP)
+    monkeypatch.setitem(accelerator.state._shared_state, "fsdp_plugin", FullyShardedDataParallelPlugin(fsdp_version=1))
     with pytest.raises(GymQAError, match=r"FSDP's first version is not supported; use recipes/accelerate/fsdp2\.yaml"):
         is_sharded(accelerator)
 

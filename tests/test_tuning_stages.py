@@ -70,7 +70,10 @@ def test_parts_of_a_batch_add_up_to_the_batch(tmp_path: Path) -> None:
 
 
 def test_checkpointed_layers_give_the_same_gradients(tmp_path: Path) -> None:
-    plain, saving = tuning(SMALL, tmp_path / "plain"), tuning(replace(SMALL, gradient_checkpointing=True), tmp_path / "s")
+    plain, saving = (
+        tuning(SMALL, tmp_path / "plain"),
+        tuning(replace(SMALL, gradient_checkpointing=True), tmp_path / "s"),
+    )
     plain.run()
     saving.run()
     assert saving.model.llm.is_gradient_checkpointing
@@ -128,7 +131,9 @@ def test_a_loss_that_is_not_a_number_names_step_and_clips_and_keeps_the_state_be
     features = ExampleFeatures(clips)
     broken = clips[7].id
     features.tokens[broken][0, 0] = float("nan")
-    with pytest.raises(GymQAError, match=rf"the loss of step \d+ is not a number; .*{broken}.*lower the learning rates"):
+    with pytest.raises(
+        GymQAError, match=rf"the loss of step \d+ is not a number; .*{broken}.*lower the learning rates"
+    ):
         finetune(features, clips, mllm_examples.taxonomy(), SMALL, tmp_path)
     stopped = torch.load(tmp_path / "checkpoints" / "stopped.pt", weights_only=True)["state"]
     assert all(one.isfinite().all() for one in stopped["model"].values())

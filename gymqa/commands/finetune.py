@@ -113,7 +113,9 @@ def _guessed(
     if predictions is None and unlabelled is None:
         return []
     if predictions is None or unlabelled is None:
-        raise GymQAError("pseudo-labels need --pseudo, a file of gymqa predict, and --unlabelled, the list of its clips")
+        raise GymQAError(
+            "pseudo-labels need --pseudo, a file of gymqa predict, and --unlabelled, the list of its clips"
+        )
     hidden = read_element_list(unlabelled)
     found = pseudo_labels(read_probabilities(predictions, n_classes), hidden, labelled, threshold)
     if int(os.environ.get("RANK", "0")) == 0:
