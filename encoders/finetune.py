@@ -5,33 +5,49 @@ a run killed at any moment goes on from its last checkpoint to the same weights.
 """
 
 import math
+import shutil
+import warnings
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator
+from accelerate.utils import gather_object
 from torch import Tensor
 
 from encoders.alignment import align, spoken
 from encoders.base import Features
-from encoders.collation import ChatBatch, collate, length_buckets
 from encoders.config import FinetuneSettings
 from encoders.features import view_key
 from encoders.llm_identity import llm_fingerprint
-from encoders.mllm import GymMLLM, GymMLLMConfig
-from encoders.prompts import encode_chat
-from encoders.question_data import QuestionData, Sample
+from encoders.mllm import GymMLLM, GymMLLMConfig, conversation_losses
+from encoders.pseudo_labels import PseudoLabel
+from encoders.schedules import rate_share
+from encoders.step_batches import BatchMaker, StepBatches, TuningBatch
+from encoders.tuning_material import TuningMaterial
+from encoders.tuning_state import TuningState, is_sharded, prepare_deepspeed, trainable
 from gymqa.annotations import Clip
 from gymqa.draws import hash_key
 from gymqa.errors import GymQAError
+from gymqa.locks import only_writer
 from gymqa.progress import console, progress_bar
-from gymqa.runs import MetricsLog, require_writable
+from gymqa.runs import require_writable
 from gymqa.taxonomy import Taxonomy
-from recognizers.checkpoint import is_finished, load_checkpoint, mark_finished, save_checkpoint
-
-_WINDOW = 4  # batches drawn together and cut by length
+from recognizers.checkpoint import (
+    LAST,
+    STOPPED,
+    is_finished,
+    load_checkpoint,
+    mark_finished,
+    remove_half_written,
+    save_checkpoint,
+    writing_reported,
+)
+from recognizers.prefetch import Prefetcher
+from recognizers.training_log import Training, TrainingLog
+from recognizers.training_setup import start_accelerator
 
 
 def finetune(
@@ -40,208 +56,264 @@ def finetune(
     taxonomy: Taxonomy,
     settings: FinetuneSettings,
     folder: Path,
+    pseudo: Sequence[PseudoLabel] = (),
 ) -> Path:
     """Tune a language model on the labelled `clips`, or go on with a tuning that was stopped; returns the folder.
 
     A folder whose tuning is finished with the same settings, clips, features and language model is returned at once.
-    Clips without features are left out, and their number is said.
+    Clips without features are left out; they are counted, and listed in left_out.txt.
 
     Args:
         features: tokens of the clips and their views.
         clips: labelled clips.
         taxonomy: their elements, for distractors and names.
         settings: everything that can be set.
-        folder: of the checkpoint, metrics.jsonl, training.json (the settings) and the tuned model.
+        folder: of the checkpoints, metrics.jsonl, training.json (the settings) and the tuned model.
+        pseudo: clips whose label a recognizer guessed, with the weight of each.
 
     Raises:
-        GymQAError: no labelled clip with features, a folder of other settings, a damaged checkpoint, a loss that is
-            not a number.
+        GymQAError: no labelled clip with features, a folder of other settings or in use, a damaged checkpoint, a loss
+            that is not a number, or a full disk.
     """
     require_writable(folder)
-    usable = [clip for clip in clips if all(view_key(clip.id, view) in features for view in range(settings.views))]
-    data = QuestionData(usable, taxonomy, settings.mix, settings.views, settings.blind, settings.seed)
-    if len(usable) < len(clips):
-        console.print(
-            f"{len(clips) - len(usable)} of {len(clips)} clips lack features of some view; tuning goes on without them"
-        )
-    if not is_finished(folder, run_settings(features, usable, taxonomy, settings)):
-        Tuning(features, usable, data, taxonomy, settings, folder).run()
+    material = TuningMaterial(features, tuple(clips), taxonomy, tuple(pseudo)).with_features(settings.views)
+    material.questions(settings.mix, settings.views, settings.blind, settings.seed)  # refuses what none can be asked of
+    if not is_finished(folder, run_settings(material, settings)):
+        Tuning(material, settings, folder).run()
     return folder
 
 
-def run_settings(
-    features: Features, clips: Sequence[Clip], taxonomy: Taxonomy, settings: FinetuneSettings
-) -> dict[str, Any]:
+def run_settings(material: TuningMaterial, settings: FinetuneSettings) -> dict[str, Any]:
     """Everything the tuned model depends on, as JSON values; a checkpoint and a finished folder are known by it."""
-    return asdict(settings) | {
-        "clips": hash_key(*(f"{clip.id} {clip.label}" for clip in clips)).hex(),
+    taxonomy = material.taxonomy
+    return settings.determines | {
+        "clips": material.fingerprint,
         "elements": hash_key(taxonomy.setting, *(element.display_name for element in taxonomy.elements)).hex(),
-        "encoder": dict(features.fingerprint),
+        "encoder": dict(material.features.fingerprint),
         "llm_files": llm_fingerprint(settings.llm),
     }
 
 
 class Tuning:
-    """One tuning run in one folder."""
+    """One tuning run in one folder.
 
-    def __init__(
-        self,
-        features: Features,
-        clips: Sequence[Clip],
-        data: QuestionData,
-        taxonomy: Taxonomy,
-        settings: FinetuneSettings,
-        folder: Path,
-    ) -> None:
-        self.settings, self.folder, self.step = settings, folder, 0
-        self._features, self._clips, self._data, self._taxonomy = features, clips, data, taxonomy
-        self._accelerator = Accelerator()  # precision is ours: accelerate allows one for the life of a process
+    Args:
+        material: what is learned from.
+        settings: everything that can be set.
+        folder: the run's.
+    """
+
+    def __init__(self, material: TuningMaterial, settings: FinetuneSettings, folder: Path) -> None:
+        self.material, self.settings, self.folder = material, settings, folder
+        self.steps = settings.caption_steps + settings.steps
+        self._made_of = run_settings(material, settings)
+        self.accelerator = start_accelerator(settings, folder, "tuning")
+        self._process = (self.accelerator.process_index, self.accelerator.num_processes)
+        self._sharded = is_sharded(self.accelerator)
         torch.manual_seed(settings.seed)
-        n_tokens, dim = features.get([clips[0].id]).shape[1:]
-        config = GymMLLMConfig(
-            llm=settings.llm,
-            llm_dtype=settings.llm_dtype,
-            encoder=dict(features.fingerprint),
-            visual_dim=dim,
-            n_tokens=n_tokens,
-            n_visual=settings.n_queries if settings.projector == "resampler" else n_tokens,
-            projector=settings.projector,
-            n_codes=len(taxonomy) if settings.projector == "codebook" else 0,
-            lora=asdict(settings.lora),
-            blind=settings.blind,
-            setting=taxonomy.setting,
-            elements=[(element.event, element.name, element.display_name) for element in taxonomy.elements],
+        self.model, self.tokenizer = _build_model(material, settings)
+        whole = not (self._sharded or settings.gradient_checkpointing)  # which both lose what a shared prefix left
+        data = material.questions(settings.mix, settings.views, settings.blind, settings.seed)
+        self._batches = BatchMaker(
+            material.features, data, self.tokenizer, settings, self.model.config.n_visual, self._process, whole
         )
-        self._made_of = run_settings(features, clips, taxonomy, settings)
-        self.model = GymMLLM(config).to(self._accelerator.device)
-        self.tokenizer = self.model.load_tokenizer()
-        self._trainable = {name: one for name, one in self.model.named_parameters() if one.requires_grad}
-        self._optimizer = self._make_optimizer()
-        self._resume()
-        self._prepared, self._optimizer = self._accelerator.prepare(self.model, self._optimizer)
+        self._saved = load_checkpoint(folder / LAST, self._made_of)
+        self.step = int(self._saved["step"]) if self._saved else 0
 
     def run(self, until: int | None = None) -> None:
         """Go to the last step (or to step `until`, as a kill would) and write the tuned model."""
-        if self.step == 0 and not self.settings.blind:
-            self._align()
-        last = min(until or self.settings.steps, self.settings.steps)
-        log = MetricsLog(self.folder / "metrics.jsonl", self.step)
-        with progress_bar("tuning the language model", self.settings.steps, self.step) as bar:
+        main, last = self.accelerator.is_main_process, min(until or self.steps, self.steps)
+        with ExitStack() as stack:
+            log = self._open_log(stack) if main else None
+            self._begin()
+            ahead = stack.enter_context(Prefetcher(self._batches.at, self.step, last, self.settings.workers))
             while self.step < last:
-                loss = self._train_step()
+                batches = ahead.next()
+                values = self._train_step(batches)
                 self.step += 1
-                bar.advance(note=f"loss {loss:.3f}")
-                if self._accelerator.is_main_process:
-                    log.add(self.step, loss=loss)
-                    if self.step % self.settings.checkpoint_every == 0:
-                        self._save_checkpoint()
-        self.model.eval()
-        if self.step == self.settings.steps and self._accelerator.is_main_process:
-            self.model.save_pretrained(self.folder)
-            mark_finished(self.folder, self._made_of)
-            self._checkpoint_path().unlink(missing_ok=True)
+                if log:
+                    with writing_reported(self.folder):
+                        log.step(self.step, values, {}, len(batches) * self._process[1], ahead.loading)
+                if self.step % self.settings.checkpoint_every == 0 or self.step == self.steps:
+                    self._save(LAST)
+            if self.step == self.steps:
+                self._finish(log)
+        self.accelerator.wait_for_everyone()
+        self.accelerator.end_training()  # gloo now and then aborts a process that leaves with its connections open
 
-    def _align(self) -> None:
-        """First stage, the same on every process."""
-        torch.manual_seed(self.settings.seed)
-        keys = [view_key(clip.id, view) for clip in self._clips for view in range(self.settings.views)]
-        labels = torch.tensor([clip.label for clip in self._clips for _ in range(self.settings.views)])
-        names = [f"({element.event}) {element.name}" for element in self._taxonomy.elements]
+    def _open_log(self, stack: ExitStack) -> TrainingLog:
+        """Take the folder for this run, and start its log and bar; both end with `stack`."""
+        checkpoints = require_writable(self.folder / LAST.parent)
+        stack.enter_context(only_writer(checkpoints, "the checkpoints in"))
+        remove_half_written(self.folder)
+        self.material.tell_missing(self.folder)
+        bar = stack.enter_context(progress_bar("tuning the language model", self.steps, self.step))
+        training = Training(self.settings.llm, self.settings, self.steps, "tuning")
+        return TrainingLog(training, self.folder, self.accelerator, self.step, bar)
+
+    def _begin(self) -> None:
+        """Align, or take up the last checkpoint, and hand model and optimizer to accelerate."""
+        settings, device = self.settings, self.accelerator.device
+        if not self._sharded:
+            self.model.to(device)
+        if self._saved is None and not settings.blind and settings.alignment.method == "names":
+            self._align_to_names()  # before any weight is cut over the processes
+        if settings.gradient_checkpointing:
+            with warnings.catch_warnings():  # of its new name, which earlier 5.x do not know
+                warnings.simplefilter("ignore", FutureWarning)
+                self.model.llm.gradient_checkpointing_enable({"use_reentrant": False})
+        samples = settings.batch_size // (self._process[1] * settings.accumulation)
+        prepare_deepspeed(self.accelerator, samples, settings.max_gradient_norm)
+        self._prepared, self._optimizer = self.accelerator.prepare(self.model, _make_optimizer(self.model, settings))
+        self._state = TuningState(self.accelerator, self.model, self._prepared, self._optimizer)
+        if self._saved is not None:
+            self._state.take_up(self._saved, self.folder / LAST)
+            self._saved = None
+
+    def _align_to_names(self) -> None:
+        """First stage without the language model, the same on every process."""
+        settings, taxonomy, features = self.settings, self.material.taxonomy, self.material.features
+        torch.manual_seed(settings.seed)
+        clips, views = self.material.labelled, settings.views
+        keys = [view_key(clip.id, view) for clip in clips for view in range(views)]
+        labels = torch.tensor([clip.label for clip in clips for _ in range(views)])
+        names = [f"({element.event}) {element.name}" for element in taxonomy.elements]
         targets = spoken(names, self.model.embeddings, self.tokenizer, self.model.config.n_visual)
-        videos = self._features.get(keys).float().to(targets.device)
+        videos = features.get(keys).float().to(targets.device)
         broken = sorted({key for key, video in zip(keys, videos, strict=True) if not video.isfinite().all()})
         if broken:
             raise GymQAError(f"the features of {', '.join(broken)} are not all numbers; extract them again")
-        settings = self.settings
-        groups = torch.arange(len(keys)).to(labels) // settings.views
+        groups = torch.arange(len(keys)).to(labels) // views
         align(
             self.model.projector, videos, labels.to(videos.device), groups, targets, settings.alignment, settings.seed
         )
 
-    def _train_step(self) -> float:
-        samples = self._batch_samples(self.step)
-        batch, videos = self._batch(samples)
-        for group in self._optimizer.param_groups:
-            group["lr"] = group["base"] * _schedule(self.step, self.settings)
-        torch.manual_seed(self.settings.seed * 1_000_003 + self.step)
-        self._prepared.train()
-        with self._autocast():
-            out = self._prepared(batch.ids, batch.mask, videos, batch.labels, batch.prefix, self.settings.feature_noise)
-        loss = out.loss
-        if not math.isfinite(loss.item()):
-            named = ", ".join(sorted({sample.clip_id for sample in samples}))
-            raise GymQAError(
-                f"the loss of step {self.step} is not a number; look at the features of its clips ({named}), or lower "
-                "the learning rates"
-            )
-        self._accelerator.backward(loss)
-        self._accelerator.clip_grad_norm_(self._trainable.values(), self.settings.max_gradient_norm)
+    def _train_step(self, batches: StepBatches) -> dict[str, float]:
+        """One optimiser step; returns what is logged."""
+        settings = self.settings
+        captions = self.step < settings.caption_steps
+        if self.step == settings.caption_steps:
+            self._state.forget()  # the second stage's optimizer is its own
+        share = self._set_rates(captions)
+        losses = [self._learn(batch, number, captions) for number, batch in enumerate(batches.parts)]
+        clipped = self.model.projector.parameters() if captions else trainable(self.model).values()
+        self.accelerator.clip_grad_norm_(list(clipped), settings.max_gradient_norm)
         self._optimizer.step()
         self._optimizer.zero_grad()
+        return {"loss": sum(losses) / len(losses), "rate": share, "stage": 1.0 if captions else 2.0}
+
+    def _set_rates(self, captions: bool) -> float:
+        """Set this step's learning rates and weight decay; returns the rates' share of their peaks."""
+        settings = self.settings
+        first, steps = (0, settings.caption_steps) if captions else (settings.caption_steps, settings.steps)
+        share = rate_share(self.step - first, steps, settings.warmup, settings.schedule, settings.lowest_rate)
+        alignment = settings.alignment
+        for group in self._optimizer.param_groups:
+            group["lr"] = (alignment.learning_rate * group["aligned"] if captions else group["base"]) * share
+            group["weight_decay"] = alignment.weight_decay if captions else settings.weight_decay
+        return share
+
+    def _learn(self, batch: TuningBatch, number: int, captions: bool) -> float:
+        """Add the gradient of one part of the step; returns its loss, the mean over all processes."""
+        settings = self.settings
+        place = self._process[0] * settings.accumulation + number
+        torch.manual_seed(settings.seed * 1_000_003 + self.step + (place << 32))  # dropout and noise
+        chats = (batch := batch.to(self.accelerator.device)).chats
+        self._prepared.train()
+        with self.accelerator.accumulate(self._prepared):
+            with self._autocast():
+                out = self._prepared(
+                    input_ids=chats.ids,
+                    attention_mask=chats.mask,
+                    videos=batch.videos,
+                    prefix=chats.prefix,
+                    noise=settings.alignment.noise if captions else settings.feature_noise,
+                )
+                loss = (conversation_losses(out.logits, chats.labels) * batch.weights).mean()
+            told = self._mean(loss.detach())
+            if not math.isfinite(told):
+                self._refuse(batch.clip_ids)
+            self.accelerator.backward(loss)
+        return told
+
+    def _mean(self, loss: Tensor) -> float:
+        """The loss averaged over all processes, so that all of them stop together where it is not finite."""
+        if self._process[1] > 1:
+            loss = self.accelerator.reduce(loss, "mean")
         return float(loss.item())
 
-    def _batch_samples(self, step: int) -> list[Sample]:
-        """Samples of a step, those of this process: windows of batches cut by length, in an order of their own."""
-        size = self.settings.batch_size
-        window, within = divmod(step, _WINDOW)
-        first = window * _WINDOW * size
-        samples = [self._sample(index) for index in range(first, first + _WINDOW * size)]
-        buckets = length_buckets([len(sample.turn.user) + len(sample.turn.answer or "") for sample in samples], size)
-        order = torch.randperm(len(buckets), generator=torch.Generator().manual_seed(window)).tolist()
-        rows = buckets[order[within]]
-        return [samples[row] for row in rows[self._accelerator.process_index :: self._accelerator.num_processes]]
+    def _refuse(self, clip_ids: Sequence[str]) -> None:
+        """Keep the state before a step that cannot be taken, and stop.
 
-    def _sample(self, index: int) -> Sample:
-        epoch, row = divmod(index, len(self._data))
-        if getattr(self, "_epoch", (None, []))[0] != epoch:
-            self._epoch: tuple[int, list[Sample]] = (epoch, self._data.epoch(epoch))
-        return self._epoch[1][row]
-
-    def _batch(self, samples: Sequence[Sample]) -> tuple[ChatBatch, Tensor | None]:
-        device = self._accelerator.device
-        chats = [encode_chat(self.tokenizer, [sample.turn]) for sample in samples]
-        batch = collate(chats, self.model.config.n_visual, self.tokenizer.pad_token_id, share_prefix=True)
-        if self.settings.blind:
-            return batch.to(device), None
-        return batch.to(device), self._features.get([sample.key for sample in samples]).float().to(device)
+        Raises:
+            GymQAError: always; it names the step and all processes' clips.
+        """
+        named = ", ".join(sorted(set(gather_object(list(clip_ids)))))
+        self._save(STOPPED)
+        if self.accelerator.is_main_process:
+            console.print(f"the state before the step is kept in {self.folder / STOPPED}", highlight=False)
+        raise GymQAError(
+            f"the loss of step {self.step} is not a number; look at the features of its clips ({named}), or lower the "
+            "learning rates"
+        )
 
     def _autocast(self) -> torch.autocast:
         kind = {"bf16": torch.bfloat16, "no": torch.float32}[self.settings.precision]
-        return torch.autocast(self._accelerator.device.type, kind, enabled=self.settings.precision != "no")
+        return torch.autocast(self.accelerator.device.type, kind, enabled=self.settings.precision != "no")
 
-    def _make_optimizer(self) -> torch.optim.Optimizer:
-        settings = self.settings
-        projector = [one for name, one in self._trainable.items() if name.startswith("projector.")]
-        adapters = [one for name, one in self._trainable.items() if not name.startswith("projector.")]
-        groups = [
-            {"params": adapters, "lr": 0.0, "base": settings.lora_learning_rate},
-            {"params": projector, "lr": 0.0, "base": settings.projector_learning_rate},
-        ]
-        return torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
+    def _save(self, name: Path) -> None:
+        """Write the checkpoint of the current step; all processes take part where weights are cut over them."""
+        checkpoints = self.folder / name.parent
+        main = self.accelerator.is_main_process
+        state = {"step": self.step, **self._state.collect(checkpoints, self.step)} if main or self._sharded else {}
+        if main:
+            save_checkpoint(self.folder / name, self._made_of, state)
+            if name == LAST:
+                self._state.remove_old_parts(checkpoints, self.step)
 
-    def _checkpoint_path(self) -> Path:
-        return self.folder / "checkpoint.pt"
-
-    def _save_checkpoint(self) -> None:
-        state = {
-            "step": self.step,
-            "model": {name: one.detach().cpu() for name, one in self._trainable.items()},
-            "optimizer": self._optimizer.state_dict(),
-        }
-        save_checkpoint(self._checkpoint_path(), self._made_of, state)
-
-    def _resume(self) -> None:
-        state = load_checkpoint(self._checkpoint_path(), self._made_of)
-        if state is None:
-            return
-        with torch.no_grad():
-            for name, one in self._trainable.items():
-                one.copy_(state["model"][name])
-        self._optimizer.load_state_dict(state["optimizer"])
-        self.step = state["step"]
+    def _finish(self, log: TrainingLog | None) -> None:
+        """Write the tuned model."""
+        self.model.eval()
+        weights = self._state.weights() if self._sharded else None
+        if log:
+            with writing_reported(self.folder):
+                self.model.save_pretrained(self.folder, state_dict=weights)
+                mark_finished(self.folder, self._made_of)
+                log.finish()
+            shutil.rmtree(self.folder / LAST.parent, ignore_errors=True)
 
 
-def _schedule(step: int, settings: FinetuneSettings) -> float:
-    """Share of the learning rate: linear warm-up, then a cosine down to 2 %."""
-    warm = min(1.0, (step + 1) / max(settings.warmup, 1))
-    return warm * (0.02 + 0.49 * (1 + math.cos(math.pi * step / settings.steps)))
+def _build_model(material: TuningMaterial, settings: FinetuneSettings) -> tuple[GymMLLM, Any]:
+    """The untrained model for these features, and its tokenizer."""
+    taxonomy = material.taxonomy
+    n_tokens, dim = material.features.get([material.labelled[0].id]).shape[1:]
+    config = GymMLLMConfig(
+        llm=settings.llm,
+        llm_dtype=settings.llm_dtype,
+        encoder=dict(material.features.fingerprint),
+        visual_dim=dim,
+        n_tokens=n_tokens,
+        n_visual=settings.n_queries if settings.projector == "resampler" else n_tokens,
+        projector=settings.projector,
+        n_codes=len(taxonomy) if settings.projector == "codebook" else 0,
+        lora=asdict(settings.lora),
+        blind=settings.blind,
+        setting=taxonomy.setting,
+        elements=[(element.event, element.name, element.display_name) for element in taxonomy.elements],
+    )
+    model = GymMLLM(config)
+    if settings.blind:
+        model.projector.requires_grad_(False)  # it is never asked, and DDP waits for every gradient
+    return model, model.load_tokenizer()
+
+
+def _make_optimizer(model: GymMLLM, settings: FinetuneSettings) -> torch.optim.Optimizer:
+    """AdamW over adapters and projector, whose peaks differ; the first stage moves the projector alone."""
+    tuned = trainable(model)
+    projector = [one for name, one in tuned.items() if name.startswith("projector.")]
+    adapters = [one for name, one in tuned.items() if not name.startswith("projector.")]
+    groups = [
+        {"params": adapters, "lr": 0.0, "base": settings.lora_learning_rate, "aligned": 0.0},
+        {"params": projector, "lr": 0.0, "base": settings.projector_learning_rate, "aligned": 1.0},
+    ]
+    return torch.optim.AdamW([group for group in groups if group["params"]], weight_decay=settings.weight_decay)

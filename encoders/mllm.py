@@ -4,6 +4,7 @@ Layout after LLaVA-1.5 (Liu et al. 2023): the encoder is outside and frozen, its
 model's embedding space and stand where the prompt says `<video>`.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ class GymMLLM(PreTrainedModel):
         super().__init__(config)
         if llm is None:
             llm = load_llm(config.llm_name, config.llm_dtype, quantization=config.lora_settings.quantization)[0]
-        config.llm_revision = config.llm_revision or getattr(llm.config, "_commit_hash", None)
+        config.llm_revision = getattr(llm.config, "_commit_hash", None) or config.llm_revision
         self.llm = llm.requires_grad_(False) if config.merged else add_lora(llm, config.lora_settings)
         width = llm.get_input_embeddings().embedding_dim
         self.projector = Projector(
@@ -64,6 +65,15 @@ class GymMLLM(PreTrainedModel):
         """The language model's token embeddings."""
         table: nn.Module = self.llm.get_input_embeddings()
         return table
+
+    def get_input_embeddings(self) -> nn.Module:
+        """The language model's token embeddings, which FSDP2 cuts by themselves."""
+        return self.embeddings
+
+    def get_output_embeddings(self) -> nn.Module:
+        """The language model's output layer, which FSDP2 cuts by itself."""
+        layer: nn.Module = self.llm.get_output_embeddings()
+        return layer
 
     def load_tokenizer(self) -> PreTrainedTokenizerBase:
         """The tokenizer of the language model."""
@@ -173,27 +183,34 @@ class GymMLLM(PreTrainedModel):
         )
         return out
 
-    def _adapters(self) -> dict[str, Tensor]:
-        """The adapters' weights by peft's names; none of a merged model."""
-        return {} if self.config.merged else get_peft_model_state_dict(self.llm)
+    def _adapters(self, state_dict: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
+        """The adapters' weights by peft's names, taken from `state_dict` if given; none of a merged model."""
+        own = None if state_dict is None else _part(state_dict, "llm.")
+        return {} if self.config.merged else get_peft_model_state_dict(self.llm, own)
 
-    def save_pretrained(self, save_directory: str | Path, **kwargs: Any) -> None:
+    def save_pretrained(
+        self, save_directory: str | Path, state_dict: Mapping[str, Tensor] | None = None, **kwargs: Any
+    ) -> None:
         """Write adapters (in peft's own format), projector and config; the language model stays where it is.
 
-        A merged model's language model is written too, as transformers does, with its tokenizer.
+        A merged model's language model is written too, as transformers does, with its tokenizer. `state_dict` holds
+        the tuned tensors, where the model's own are cut over processes.
 
         Raises:
             GymQAError: the folder cannot be written to, or the disk is full.
         """
         folder = Path(save_directory)
         values = self.config.to_dict()
-        save_tensors(folder / PROJECTOR_FILE, self.projector.state_dict())
+        save_tensors(folder / PROJECTOR_FILE, _part(state_dict or self.state_dict(), "projector."))
         if self.config.merged:
             self.llm.save_pretrained(folder / LLM_FOLDER)
             self.load_tokenizer().save_pretrained(folder / LLM_FOLDER)
+            mode = (folder / PROJECTOR_FILE).stat().st_mode
+            for file in (folder / LLM_FOLDER).iterdir():
+                file.chmod(mode)  # safetensors makes files private; models are meant to be read
             values |= {"llm": LLM_FOLDER, "llm_revision": None}
         else:
-            save_tensors(folder / ADAPTER_FILE, self._adapters())
+            save_tensors(folder / ADAPTER_FILE, self._adapters(state_dict))
             peft = {name: _plain(value) for name, value in self.llm.peft_config["default"].to_dict().items()}
             base = {"base_model_name_or_path": self.config.llm, "revision": self.config.llm_revision}
             write_json(folder / "adapter_config.json", {**peft, **base})
@@ -234,6 +251,11 @@ class GymMLLM(PreTrainedModel):
             )
         if found:
             set_peft_model_state_dict(self.llm, found)
+
+
+def _part(state_dict: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors of a part of the model, by their names in it."""
+    return {name.removeprefix(prefix): one for name, one in state_dict.items() if name.startswith(prefix)}
 
 
 def conversation_losses(logits: Tensor, labels: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from pathlib import Path
 from gymqa.errors import GymQAError
 
 FIGURES = "paper.csv"
+_OTHERS = "mllm_*"  # of `gymqa finetune`
 _COLUMNS = ["table", "row", "column", "recipe", "top1"]
 
 
@@ -41,7 +42,7 @@ def read_recipes(folder: Path, patterns: Sequence[str] = ("*",)) -> list[Recipe]
     Raises:
         GymQAError: the folder has none, or none that fits a pattern.
     """
-    paths = {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+    paths = {path.stem: path for path in sorted(folder.glob("*.yaml")) if not fnmatch(path.stem, _OTHERS)}
     if not paths:
         raise GymQAError(f"{folder} holds no recipes; name their folder with --recipes")
     for pattern in patterns:

@@ -39,7 +39,7 @@ from recognizers.prefetch import Prefetcher
 from recognizers.recognizer import Recognizer
 from recognizers.semi_supervised import Guidance, guide, require_finite, step_loss
 from recognizers.training_clips import TrainingClips, training_clips
-from recognizers.training_log import TrainingLog
+from recognizers.training_log import Training, TrainingLog
 from recognizers.training_setup import build_student, start_accelerator
 from recognizers.validation import BEST, validate
 from recognizers.weighting import make_weighting
@@ -134,7 +134,8 @@ class Trainer:
         stack.enter_context(only_writer(checkpoints, "the checkpoints in"))
         remove_half_written(self.out)
         bar = progress_bar(f"training {self.config.algorithm.name}", self.config.steps, self.step)
-        return TrainingLog(self.config, self.out, self.accelerator, self.step, stack.enter_context(bar))
+        training = Training(self.config.algorithm.name, self.config, self.config.steps)
+        return TrainingLog(training, self.out, self.accelerator, self.step, stack.enter_context(bar))
 
     def load(self, step: int) -> StepClips:
         """One process's clips of a step; unlabelled ones from the end of the warm-up on."""

@@ -9,27 +9,63 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from accelerate import Accelerator
 
 from gymqa.errors import GymQAError
 from gymqa.progress import ProgressBar, console
 from gymqa.runs import MetricsLog, Run, resolved
-from recognizers.config import TrainConfig
 from recognizers.prefetch import Loading
 
 _PROJECT = {"tensorboard": "tensorboard", "wandb": "gymqa"}  # a folder in the run's, and a project on W&B
 
 
-def tracker_for(config: TrainConfig) -> str | None:
-    """The tracker that accelerate is to start; None without one.
+class LogSettings(Protocol):
+    """What a training's settings say about its log: the recognizers' and the language model's have it."""
+
+    @property
+    def seed(self) -> int:
+        """Of everything that is drawn."""
+
+    @property
+    def log_every(self) -> int:
+        """Steps between lines of metrics.jsonl."""
+
+    @property
+    def workers(self) -> int:
+        """Threads that make batches."""
+
+    @property
+    def tracker(self) -> str:
+        """Who gets the metrics besides metrics.jsonl: tensorboard, wandb or none."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """What is being trained.
+
+    Attributes:
+        name: of the algorithm or the model, for the log's last line.
+        settings: written to config.yaml.
+        steps: in all.
+        option: of the command line, under which the settings stand.
+    """
+
+    name: str
+    settings: LogSettings
+    steps: int
+    option: str = "training"
+
+
+def tracker_for(name: str) -> str | None:
+    """The tracker that accelerate is to start, by its name; None without one.
 
     TensorBoard is the default, so a machine without it gets a hint only.
 
     Raises:
         GymQAError: Weights & Biases is asked for and not installed.
     """
-    name = config.tracker
     if name == "none" or importlib.util.find_spec(name) is not None:
         return None if name == "none" else name
     if name == "wandb":
@@ -49,16 +85,16 @@ class TrainingLog:
     """The log of one run, kept by the main process.
 
     Args:
-        config: settings.
+        training: what is trained.
         out: the run's folder.
         accelerator: whose trackers get the values; made with `tracker_for`.
         step: the step the run goes on from.
         bar: moves on with every step.
     """
 
-    def __init__(self, config: TrainConfig, out: Path, accelerator: Accelerator, step: int, bar: ProgressBar) -> None:
-        self._config, self._accelerator, self._bar = config, accelerator, bar
-        self._run = Run(out, config, config.seed, str(accelerator.device))
+    def __init__(self, training: Training, out: Path, accelerator: Accelerator, step: int, bar: ProgressBar) -> None:
+        self._training, self._config, self._accelerator, self._bar = training, training.settings, accelerator, bar
+        self._run = Run(out, self._config, self._config.seed, str(accelerator.device))
         self._metrics = MetricsLog(out / "metrics.jsonl", step)
         self._speed = MetricsLog(out / "speed.jsonl", step)
         self._told, self._clips = _Told(time.perf_counter(), 0.0), 0  # since when `_clips` counts
@@ -67,12 +103,12 @@ class TrainingLog:
 
     def _start_tracker(self, out: Path, step: int) -> None:
         """Start the tracker, or say that it is not there."""
-        name = tracker_for(self._config)
+        name = tracker_for(self._config.tracker)
         if name is None:
             if self._config.tracker != "none":
                 console.print(
                     "TensorBoard is not installed; the metrics are in metrics.jsonl only "
-                    "(pip install 'gymqa\\[tensorboard]', or --training.tracker none)",
+                    f"(pip install 'gymqa\\[tensorboard]', or --{self._training.option}.tracker none)",
                     highlight=False,
                 )
             return
@@ -94,7 +130,7 @@ class TrainingLog:
         """
         self._bar.advance(note=f"loss {values['loss']:.3f}")
         self._clips += clips
-        due = step % self._config.log_every == 0 or step == self._config.steps
+        due = step % self._config.log_every == 0 or step == self._training.steps
         told = {**(values if due else {}), **found}
         if told:
             self._metrics.add(step, **told)
@@ -117,7 +153,7 @@ class TrainingLog:
 
     def finish(self) -> None:
         """Tell that the training is finished."""
-        steps, seconds = self._config.steps - self._first, time.perf_counter() - self._began
+        steps, seconds = self._training.steps - self._first, time.perf_counter() - self._began
         processes = self._accelerator.num_processes
         shared = f" in {processes} processes" if processes > 1 else ""
-        self._run.log(f"trained {self._config.algorithm.name}: {steps} steps{shared} in {seconds:.1f} s")
+        self._run.log(f"trained {self._training.name}: {steps} steps{shared} in {seconds:.1f} s")

@@ -2,9 +2,11 @@
 
 import os
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import GradientAccumulationPlugin
 
 from gymqa.errors import GymQAError
 from gymqa.launching import left_out
@@ -14,8 +16,31 @@ from recognizers.recognizer import Recognizer
 from recognizers.training_log import tracker_for
 
 
-def start_accelerator(config: TrainConfig, out: Path) -> Accelerator:
+class ProcessSettings(Protocol):
+    """What a training's settings say about its processes: the recognizers' and the language model's have it."""
+
+    @property
+    def precision(self) -> str:
+        """No, bf16 or fp16."""
+
+    @property
+    def accumulation(self) -> int:
+        """Parts of a process's batch that are computed one after another."""
+
+    @property
+    def tracker(self) -> str:
+        """Who gets the metrics besides metrics.jsonl."""
+
+
+def start_accelerator(config: ProcessSettings, out: Path, option: str = "training") -> Accelerator:
     """Join the processes that were started together; precision is ours, for accelerate allows one a process.
+
+    Only DeepSpeed is told the precision: it keeps the weights in it, and computes by itself.
+
+    Args:
+        config: settings.
+        out: the run's folder.
+        option: of the command line, under which the settings stand.
 
     Raises:
         GymQAError: processes that do not know of each other, another precision asked of `accelerate launch`, or a
@@ -25,12 +50,15 @@ def start_accelerator(config: TrainConfig, out: Path) -> Accelerator:
     if asked not in ("no", config.precision):
         raise GymQAError(
             f"accelerate launch was asked for {asked}, the training for {config.precision}; "
-            "leave --mixed_precision out and set --training.precision"
+            f"leave --mixed_precision out and set --{option}.precision"
         )
+    deepspeed = os.environ.get("ACCELERATE_USE_DEEPSPEED", "false").lower() == "true"
     accelerator = Accelerator(
-        mixed_precision="no",
-        gradient_accumulation_steps=config.accumulation,
-        log_with=tracker_for(config),
+        mixed_precision=config.precision if deepspeed else "no",
+        gradient_accumulation_plugin=GradientAccumulationPlugin(
+            config.accumulation
+        ),  # a number would yield to a variable
+        log_with=tracker_for(config.tracker),
         project_dir=str(out),
     )
     require_one_world(accelerator.num_processes)
@@ -52,7 +80,7 @@ def require_one_world(processes: int) -> None:
     if left_out():
         raise GymQAError(
             "accelerate launch starts one process on CPUs, whatever --num_processes says (it leaves the others to "
-            "mpirun); launch scripts/train_recognizer.py, which starts them itself"
+            "mpirun); launch one of the files in scripts/, which start them themselves"
         )
 
 

@@ -1,8 +1,19 @@
-"""Tune the language model: `accelerate launch scripts/finetune_mllm.py --config recipe.yaml`, as `gymqa finetune`."""
+"""Tune the language model: `accelerate launch scripts/finetune_mllm.py --config recipe.yaml`, as `gymqa finetune`.
+
+On several CPU processes: the same with `--num_processes 2 --cpu`, before the script's name or at the end.
+"""
 
 import sys
+from collections.abc import Sequence
 
-from gymqa.cli import main
+from gymqa.cli import attempt, dispatch
+from gymqa.launching import start_processes
+
+
+def finetune(words: Sequence[str]) -> None:
+    """Start as many processes as were asked for, and tune in each."""
+    dispatch(["finetune", *start_processes(__file__, words)])
+
 
 if __name__ == "__main__":
-    sys.exit(main(["finetune", *sys.argv[1:]]))
+    sys.exit(attempt(finetune, sys.argv[1:]))

@@ -16,6 +16,7 @@ from encoders.finetune import Tuning, finetune
 from encoders.mllm import GymMLLM
 from encoders.projector import Projector
 from encoders.question_data import QuestionData
+from encoders.tuning_material import TuningMaterial
 from gymqa.annotations import Clip
 from gymqa.errors import GymQAError
 from gymqa.question_building import build_questions
@@ -36,8 +37,7 @@ SHORT = FinetuneSettings(
 
 def _tuning(settings: FinetuneSettings, folder: Path) -> Tuning:
     clips = mllm_examples.clips()
-    data = QuestionData(clips, mllm_examples.taxonomy(), settings.mix, settings.views, settings.blind, settings.seed)
-    return Tuning(ExampleFeatures(clips), clips, data, mllm_examples.taxonomy(), settings, folder)
+    return Tuning(TuningMaterial(ExampleFeatures(clips), tuple(clips), mllm_examples.taxonomy()), settings, folder)
 
 
 def _weights(model: GymMLLM) -> dict[str, torch.Tensor]:
@@ -112,9 +112,10 @@ def test_a_checkpoint_of_another_encoders_features_is_refused(tmp_path: Path) ->
 
 
 def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").mkdir()
     for content in (b"half", _pickled({"step": 3})):
-        (tmp_path / "checkpoint.pt").write_bytes(content)
-        with pytest.raises(GymQAError, match=r"checkpoint\.pt is damaged; remove it"):
+        (tmp_path / "checkpoints" / "last.pt").write_bytes(content)
+        with pytest.raises(GymQAError, match=r"last\.pt is damaged; remove it"):
             _tuning(SHORT, tmp_path)
 
 

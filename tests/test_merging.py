@@ -73,6 +73,7 @@ def test_transformers_alone_reads_the_merged_language_model(unmerged: GymMLLM, f
     with torch.no_grad():
         torch.testing.assert_close(llm(ids).logits, unmerged.llm(input_ids=ids).logits, atol=1e-4, rtol=0)
     assert not list(folders[1].rglob("adapter*")) and not list(folders[1].rglob("*.bin"))
+    assert len({file.stat().st_mode for file in folders[1].rglob("*") if file.is_file()}) == 1
 
 
 def test_a_merged_model_may_be_moved_saved_again_and_generates(folders: tuple[Path, Path], tmp_path: Path) -> None:
@@ -93,7 +94,8 @@ def test_the_script_merges_in_the_precision_asked_for(folders: tuple[Path, Path]
     done = subprocess.run([sys.executable, SCRIPT, *words], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, f"{out}: merged\n"), done.stderr
     merged = GymMLLM.from_pretrained(out)
-    assert merged.llm.dtype == torch.bfloat16 and next(merged.projector.parameters()).dtype == torch.float32
+    assert merged.llm.dtype == torch.bfloat16
+    assert {one.dtype for one in merged.projector.parameters()} == {torch.float32}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
 
 
