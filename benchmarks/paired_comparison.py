@@ -1,7 +1,7 @@
-"""Two models on the same clips: their difference in Top-1, its interval and a paired test; clusters count as one.
+"""Two models on the same clips of few people or videos: their difference in Top-1 and a test that is exact there.
 
-The test flips the sign of each cluster's difference (Fisher's randomization test); several tests of one table are
-corrected together (Holm 1979).
+The test flips the sign of each cluster's difference (Fisher's randomization test): with nine people no spread can be
+trusted. Intervals and the correction for several tests of one table are those of `eval.comparison`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.stats import permutation_test
 
-from eval.statistics import FloatArray, cluster_index, mean_interval
+from eval.comparison import difference_interval, holm
+from eval.statistics import FloatArray, cluster_index
 
 FLIPS = 9_999  # drawn; up to 13 clusters all are tried
 
@@ -53,9 +54,9 @@ def compare(
 
 def _difference(first: FloatArray, second: FloatArray, clusters: Sequence[str]) -> Difference:
     """The difference, not yet corrected for others."""
-    half = mean_interval((1 + first - second) / 2, clusters)  # intervals are of numbers in [0, 1]
+    interval = difference_interval(first, second, clusters)
     p = sign_flip_p(first - second, clusters)
-    return Difference(2 * half.value - 1, 2 * half.low - 1, 2 * half.high - 1, p, p)
+    return Difference(interval.value, interval.low, interval.high, p, p)
 
 
 def sign_flip_p(differences: FloatArray, clusters: Sequence[str]) -> float:
@@ -71,11 +72,3 @@ def sign_flip_p(differences: FloatArray, clusters: Sequence[str]) -> float:
         (sums,), np.sum, permutation_type="samples", n_resamples=FLIPS, vectorized=True, rng=np.random.default_rng(0)
     )
     return float(found.pvalue)
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's step-down correction, in the order given."""
-    order = np.argsort(p_values, kind="stable")
-    left = len(order) - np.arange(len(order))
-    adjusted = np.minimum(np.maximum.accumulate(np.asarray(p_values, float)[order] * left), 1.0)
-    return [float(adjusted[place]) for place in np.argsort(order, kind="stable")]

@@ -17,6 +17,7 @@ SYSTEM = (
 )
 VIDEO = "<video>"
 VIDEO_ID = -200  # never a vocabulary id: `mllm.py` replaces it by the visual tokens before the embedding
+_LINE_END = "\n"
 IGNORED = -100  # torch's cross entropy leaves these labels out
 
 
@@ -60,13 +61,15 @@ def encode_chat(tokenizer: PreTrainedTokenizerBase, turns: Sequence[Turn]) -> En
     labels = [IGNORED] * len(ids)
     for index, turn in enumerate(turns):
         prompt = f"{SYSTEM} USER: {turn.user} ASSISTANT:" if index == 0 else f"USER: {turn.user} ASSISTANT:"
+        behind = "" if index == 0 else tokenizer.eos_token or ""
         *before, last = prompt.split(VIDEO)
-        for chunk_index, chunk in enumerate(before):
-            ids += [*_chunk_ids(tokenizer, chunk, chunk_index > 0), VIDEO_ID]
-        ids += _chunk_ids(tokenizer, last, bool(before))
+        for chunk in before:
+            ids += [*_chunk_ids(tokenizer, chunk, behind), VIDEO_ID]
+            behind = _LINE_END
+        ids += _chunk_ids(tokenizer, last, behind)
         labels += [IGNORED] * (len(ids) - len(labels))
         if turn.answer is not None:
-            answer = _answer_ids(tokenizer, last, bool(before), turn.answer)
+            answer = _answer_ids(tokenizer, last, behind, turn.answer)
             ids += answer
             labels += answer
     return EncodedChat(ids, labels)
@@ -78,7 +81,7 @@ def letter_ids(tokenizer: PreTrainedTokenizerBase, letters: str) -> list[int]:
     Raises:
         GymQAError: a letter is not one token of its own there.
     """
-    ids = [_answer_ids(tokenizer, "ASSISTANT:", False, letter)[:-1] for letter in letters]
+    ids = [_answer_ids(tokenizer, "ASSISTANT:", "", letter)[:-1] for letter in letters]
     if any(len(one) != 1 for one in ids) or len({one[0] for one in ids}) != len(letters):
         raise GymQAError(
             f"the tokenizer {tokenizer.name_or_path} does not keep each of the letters {letters} as one token; "
@@ -91,19 +94,22 @@ def _plain_ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
     return list(tokenizer(text, add_special_tokens=False).input_ids)
 
 
-def _chunk_ids(tokenizer: PreTrainedTokenizerBase, text: str, continues: bool) -> list[int]:
-    """Ids of `text`; when it continues a line, without the space that Llama's tokenizer puts before a first word."""
-    if not text or not continues:
+def _chunk_ids(tokenizer: PreTrainedTokenizerBase, text: str, behind: str) -> list[int]:
+    """Ids of `text` as it is behind something: the start (""), an answer's end, or a video, which counts as a line.
+
+    Llama's tokenizer puts a space before the first word of a text; whether before one behind `</s>`, too, is a setting
+    of each model's tokenizer ("legacy").
+    """
+    if not text or not behind:
         return _plain_ids(tokenizer, text) if text else []
-    anchor = _plain_ids(tokenizer, "\n")
-    anchored = _plain_ids(tokenizer, "\n" + text)
+    anchor, anchored = _plain_ids(tokenizer, behind), _plain_ids(tokenizer, behind + text)
     return anchored[len(anchor) :] if anchored[: len(anchor)] == anchor else _plain_ids(tokenizer, text)
 
 
-def _answer_ids(tokenizer: PreTrainedTokenizerBase, chunk: str, continues: bool, answer: str) -> list[int]:
-    """Ids of ` answer</s>` behind `chunk`."""
-    prompt = _chunk_ids(tokenizer, chunk, continues)
-    whole = _chunk_ids(tokenizer, f"{chunk} {answer}", continues)
+def _answer_ids(tokenizer: PreTrainedTokenizerBase, chunk: str, behind: str, answer: str) -> list[int]:
+    """Ids of ` answer</s>` behind `chunk`, which is itself behind something."""
+    prompt = _chunk_ids(tokenizer, chunk, behind)
+    whole = _chunk_ids(tokenizer, f"{chunk} {answer}", behind)
     if tokenizer.eos_token_id is None or whole[: len(prompt)] != prompt or len(whole) == len(prompt):
         raise GymQAError(
             f"the tokenizer {tokenizer.name_or_path} merges the end of the prompt with the answer {answer!r}, or has "

@@ -7,6 +7,9 @@ import numpy as np
 from eval.statistics import FloatArray
 from gymqa.questions import Question
 
+Key = tuple[str, str]
+"""A group, or a question without one."""
+
 
 def group_scores(questions: Sequence[Question], points: Sequence[float] | FloatArray) -> tuple[FloatArray, list[str]]:
     """From the questions' scores to the groups', a question without a group being one of its own.
@@ -25,10 +28,31 @@ def group_scores(questions: Sequence[Question], points: Sequence[float] | FloatA
     Raises:
         ValueError: not as many points as questions.
     """
-    scores: dict[tuple[str, str], float] = {}
-    videos: dict[tuple[str, str], str] = {}
-    for question, point in zip(questions, points, strict=True):
-        key = ("group", question.group) if question.group else ("question", question.id)
-        scores[key] = scores.get(key, 1.0) * float(point)
-        videos.setdefault(key, question.video_id)
+    scores = _scores(questions, points)
+    videos: dict[Key, str] = {}
+    for question in questions:
+        videos.setdefault(_key(question), question.video_id)
     return np.array(list(scores.values()), dtype=np.float64), list(videos.values())
+
+
+def group_points(questions: Sequence[Question], points: Sequence[float] | FloatArray) -> FloatArray:
+    """The score of each question's group, float [n]; their mean is the groups' where all groups are of one size.
+
+    Raises:
+        ValueError: not as many points as questions.
+    """
+    scores = _scores(questions, points)
+    return np.array([scores[_key(question)] for question in questions], dtype=np.float64)
+
+
+def _scores(questions: Sequence[Question], points: Sequence[float] | FloatArray) -> dict[Key, float]:
+    """The groups' scores, in the order of their first questions."""
+    scores: dict[Key, float] = {}
+    for question, point in zip(questions, points, strict=True):
+        key = _key(question)
+        scores[key] = scores.get(key, 1.0) * float(point)
+    return scores
+
+
+def _key(question: Question) -> Key:
+    return ("group", question.group) if question.group else ("question", question.id)

@@ -1,9 +1,8 @@
-"""The leaderboard of a set of rows: a terminal table, leaderboard.json and leaderboard.html."""
+"""The leaderboard: a table in the terminal, the page, and its figures as JSON, Markdown, CSV and LaTeX."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -12,36 +11,43 @@ from rich.text import Text
 
 from eval.adapters.baselines import REFERENCE_MODELS
 from eval.report.page import Page, render
-from eval.report.samples import ConfusionView, Sample
-from eval.rows import RECOGNITION, Row, Unanswered, by_model, label_of
+from eval.report.tables import as_csv, as_latex, as_markdown
+from eval.rows import NO_CONTROL, RECOGNITION, Row, by_line, main_rows
 from gymqa.atomic import write_json, write_text
 from gymqa.errors import GymQAError
 
 FILE_WIDTH = 110  # columns of a table that is not printed in a terminal
 
 
-def write_leaderboard(
-    folder: Path,
-    rows: Sequence[Row],
-    environment: Mapping[str, Any],
-    samples: Sequence[Sample] = (),
-    unanswered: Sequence[Unanswered] = (),
-    confusion: ConfusionView | None = None,
-    title: str = "Gym-QA leaderboard",
-) -> Path:
-    """Write `leaderboard.json` and `leaderboard.html` into `folder`, each whole or not at all; return the page's path.
+def write_leaderboard(folder: Path, page: Page, name: str = "leaderboard.html") -> Path:
+    """Write the page, and leaderboard.json, .md, .csv and .tex, into `folder`; each whole or not at all.
+
+    Returns:
+        The page's path.
 
     Raises:
         GymQAError: the folder cannot be written to, or a value is not a number in [0, 1].
     """
-    for row in rows:
+    for row in page.rows:
         if not all(0 <= value <= 1 for value in (row.value, row.ci_low, row.ci_high, row.answered_rate)):
             raise GymQAError(f"{row.model} on {row.benchmark} has a value outside [0, 1]; score its predictions again")
-    page = folder / "leaderboard.html"
-    html = render(Page(title, tuple(rows), environment, tuple(samples), tuple(unanswered), confusion))
-    write_json(folder / "leaderboard.json", {"rows": [asdict(row) for row in rows], "environment": dict(environment)})
-    write_text(page, html)
-    return page
+    html = render(page)
+    write_json(folder / "leaderboard.json", leaderboard_json(page))
+    for suffix, table in (("md", as_markdown), ("csv", as_csv), ("tex", as_latex)):
+        write_text(folder / f"leaderboard.{suffix}", table(page.rows))
+    write_text(folder / name, html)
+    return folder / name
+
+
+def leaderboard_json(page: Page) -> dict[str, object]:
+    """Every row, what parts every two models, what each loses under each control, and where all this was measured."""
+    return {
+        "rows": [asdict(row) for row in page.rows],
+        "comparisons": page.evidence.comparisons,
+        "detectable_difference": page.evidence.resolution,
+        "controls": page.evidence.controls,
+        "environment": dict(page.environment),
+    }
 
 
 def print_table(rows: Sequence[Row], console: Console | None = None) -> None:
@@ -51,8 +57,9 @@ def print_table(rows: Sequence[Row], console: Console | None = None) -> None:
         screen = Console(
             width=FILE_WIDTH
         )  # in a file nothing is gained by 80 columns, and names would be cut to pieces
-    groups = [("Questions, accuracy %", [row for row in rows if row.metric == "accuracy"], "benchmark"),
-              ("Recognition, %", [row for row in rows if row.benchmark == RECOGNITION], "metric")]  # fmt: skip
+    shown = main_rows(rows)
+    groups = [("Questions, accuracy %", [row for row in shown if row.metric == "accuracy"], "benchmark"),
+              ("Recognition, %", [row for row in shown if row.benchmark == RECOGNITION], "metric")]  # fmt: skip
     for title, chosen, column in groups:
         if chosen:
             screen.print(_table(title, chosen, column))
@@ -60,17 +67,17 @@ def print_table(rows: Sequence[Row], console: Console | None = None) -> None:
 
 
 def _table(title: str, rows: Sequence[Row], column: str) -> Table:
-    """A line a model, best first by the first column; a column a benchmark or metric."""
+    """A line a model and control, best first by the first column; a column a benchmark or metric."""
     names = list(dict.fromkeys(getattr(row, column) for row in rows))
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("model", overflow="fold")
     for name in (*names, "answered"):
         table.add_column(name, justify="right", no_wrap=True)
-    for model, encoder, cells in by_model(rows, column):
+    for line, cells in by_line(rows, column):
         texts = [_cell(cells[name]) if name in cells else Text("–") for name in names]
         answered = min(row.answered_rate for row in cells.values())
-        style = "dim" if model in REFERENCE_MODELS else ""
-        table.add_row(_plain(label_of(model, encoder)), *texts, f"{100 * answered:.1f}", style=style)
+        style = "dim" if line.model in REFERENCE_MODELS or line.control != NO_CONTROL else ""
+        table.add_row(_plain(line.label), *texts, f"{100 * answered:.1f}", style=style)
     return table
 
 

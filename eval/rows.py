@@ -1,11 +1,14 @@
 """Results become rows: one number each, with its interval; and what was left unanswered is listed with its reason."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
 from eval.adapters.baselines import Guesser
+from eval.comparison import rank_ranges
 from eval.groups import group_scores
 from eval.metrics import ClassPredictions, recognition_intervals
 from eval.statistics import RESAMPLES, FloatArray, Interval, mean_interval
@@ -13,12 +16,17 @@ from gymqa.errors import GymQAError
 from gymqa.questions import Prediction, Question
 
 RECOGNITION = "recognition"
+NO_CONTROL = "none"
 _DECIMALS = 10  # takes the last bits' noise off, so that 1/4 is written as 0.25
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One number of the leaderboard with its 95 % interval, all in [0, 1]; `encoder` is empty where there is none."""
+    """One number of the leaderboard with its 95 % interval, all in [0, 1]; `encoder` is empty where there is none.
+
+    `rank_low` to `rank_high` are the ranks that the data leave open among the models of its benchmark and control;
+    references and recognition have none. `n_frames` is None where the model chooses itself.
+    """
 
     model: str
     encoder: str
@@ -29,15 +37,45 @@ class Row:
     ci_high: float
     n: int
     answered_rate: float
+    control: str = NO_CONTROL
+    n_frames: int | None = None
+    rank_low: int | None = None
+    rank_high: int | None = None
+
+    @property
+    def line(self) -> "Line":
+        """The line of the table it stands in."""
+        return Line(self.model, self.encoder, self.control)
+
+
+class Line(NamedTuple):
+    """What a line of the leaderboard is about."""
+
+    model: str
+    encoder: str
+    control: str
+
+    @property
+    def label(self) -> str:
+        """Model, encoder and control in one."""
+        name = label_of(self.model, self.encoder)
+        return name if self.control == NO_CONTROL else f"{name} ({self.control})"
 
 
 @dataclass(frozen=True, slots=True)
 class ModelRun:
-    """A model's answers: benchmark -> predictions."""
+    """A model's answers, under one control and with one number of frames: benchmark -> predictions."""
 
     model: str
     encoder: str
     predictions: Mapping[str, Sequence[Prediction]]
+    control: str = NO_CONTROL
+    n_frames: int | None = None
+
+    @property
+    def line(self) -> Line:
+        """The line of the table that it fills."""
+        return Line(self.model, self.encoder, self.control)
 
     @property
     def label(self) -> str:
@@ -100,18 +138,40 @@ def build_rows(
     for name, questions in benchmarks.items():
         if not questions:
             raise GymQAError(f"benchmark {name} has no question; draw its questions again")
-        scored = [(run.model, run.encoder, *score(questions, run.predictions[name], name))
-                  for run in runs if name in run.predictions]  # fmt: skip
-        scored += [(guesser.name, "", guesser.expected(questions), 1.0) for guesser in guessers]
-        for model, encoder, points, answered in scored:
-            worth, videos = group_scores(questions, points)
+        rows += _question_rows(name, questions, [run for run in runs if name in run.predictions], resamples, seed)
+        for guesser in guessers:
+            worth, videos = group_scores(questions, guesser.expected(questions))
             interval = mean_interval(worth, videos, resamples, seed)
-            rows.append(_row(model, encoder, name, "accuracy", interval, len(worth), answered))
+            rows.append(_row(guesser.name, "", name, "accuracy", interval, len(worth), 1.0))
     unknown = {name for run in runs for name in run.predictions} - set(benchmarks)
     if unknown:
         raise GymQAError(f"there are predictions of {', '.join(sorted(unknown))} but no questions; give both")
     for recognizer in recognizers:
         rows += _recognition_rows(recognizer, resamples, seed)
+    return rows
+
+
+def _question_rows(
+    name: str, questions: Sequence[Question], runs: Sequence[ModelRun], resamples: int, seed: int
+) -> list[Row]:
+    """A row a run, with its rank range among the main rows of its control."""
+    rows, worths = [], []
+    for run in runs:
+        points, answered = score(questions, run.predictions[name], name)
+        worth, videos = group_scores(questions, points)
+        interval = mean_interval(worth, videos, resamples, seed)
+        row = _row(run.model, run.encoder, name, "accuracy", interval, len(worth), answered)
+        rows.append(replace(row, control=run.control, n_frames=run.n_frames))
+        worths.append(worth)
+    main = set(map(id, main_rows(rows)))
+    for control in dict.fromkeys(row.control for row in rows):
+        chosen = [spot for spot, row in enumerate(rows) if id(row) in main and row.control == control]
+        if len(chosen) < 2:
+            continue
+        ranks = rank_ranges({str(spot): worths[spot] for spot in chosen}, videos, resamples=resamples, seed=seed)
+        for spot in chosen:
+            low, high = ranks[str(spot)]
+            rows[spot] = replace(rows[spot], rank_low=low, rank_high=high)
     return rows
 
 
@@ -134,18 +194,48 @@ def score(
     return np.array(points, dtype=np.float64), float(np.mean([choice is not None for choice in choices]))
 
 
-def by_model(rows: Sequence[Row], column: str) -> list[tuple[str, str, dict[str, Row]]]:
-    """Group rows as (model, encoder, cells by the Row field `column`), best first in the first column's value."""
-    lines: dict[tuple[str, str], dict[str, Row]] = {}
+def main_rows(rows: Iterable[Row]) -> list[Row]:
+    """Of rows that differ in the number of frames only, the one with most; "chooses itself" counts as most."""
+    kept: dict[tuple[Line, str, str], Row] = {}
     for row in rows:
-        lines.setdefault((row.model, row.encoder), {})[getattr(row, column)] = row
+        key = (row.line, row.benchmark, row.metric)
+        if key not in kept or _frames(row.n_frames) > _frames(kept[key].n_frames):
+            kept[key] = row
+    return list(kept.values())
+
+
+def main_runs(runs: Sequence[ModelRun]) -> list[ModelRun]:
+    """Of runs that differ in the number of frames only, the answers with most on each benchmark, as one run."""
+    kept: dict[Line, dict[str, ModelRun]] = {}
+    for run in sorted(runs, key=lambda run: _frames(run.n_frames)):  # stable: of equals the later one wins
+        line = run.line
+        kept.setdefault(line, {}).update(dict.fromkeys(run.predictions, run))
+    order = {run.line: None for run in runs}
+    answers = {line: {name: run.predictions[name] for name, run in kept[line].items()} for line in order}
+    return [ModelRun(line.model, line.encoder, found, line.control) for line, found in answers.items()]
+
+
+def best_first(runs: Sequence[ModelRun], rows: Sequence[Row]) -> list[ModelRun]:
+    """The runs in the order in which the table shows their models."""
+    order = {line: spot for spot, (line, _) in enumerate(by_line(main_rows(rows), "benchmark"))}
+    return sorted(runs, key=lambda run: order[run.line])
+
+
+def _frames(n_frames: int | None) -> float:
+    return math.inf if n_frames is None else n_frames
+
+
+def by_line(rows: Sequence[Row], column: str) -> list[tuple[Line, dict[str, Row]]]:
+    """Group rows by line, with the cells by the Row field `column`; best first in the first column's value."""
+    lines: dict[Line, dict[str, Row]] = {}
+    for row in rows:
+        lines.setdefault(row.line, {})[getattr(row, column)] = row
     first = getattr(rows[0], column) if rows else ""
 
     def rank(cells: dict[str, Row]) -> float:
         return -cells[first].value if first in cells else 1.0
 
-    found = [(model, encoder, cells) for (model, encoder), cells in lines.items()]
-    return sorted(found, key=lambda line: rank(line[2]))
+    return sorted(lines.items(), key=lambda line: rank(line[1]))
 
 
 def unanswered_items(

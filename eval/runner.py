@@ -1,25 +1,53 @@
 """Ask a model every question once, and keep each answer the moment it is there.
 
-Predictions are appended as JSON lines, in the order of the questions; `<out>.settings.json` beside them says which
-model and questions they belong to. Killed at any moment, the same call goes on where it was: a last line that was not
-written to its end is dropped, and only questions without a line are asked. When model, settings or questions have
-changed, the old answers are worthless and the run starts over. Two processes cannot write to one file.
+While it runs, answers are appended to one file a process (`eval.parts`). At the end the first process writes them, in
+the order of the questions, to the predictions file, and beside it the result (`eval.results`): what answered which
+questions, under which configuration and environment. Killed at any moment, the same call goes on where it was, with
+any number of processes. When model, settings or questions have changed, the run starts over; the old predictions stay
+until the new ones are whole.
 """
 
-import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any
 
+from eval.batching import batches, share
+from eval.parts import Parts, append, to_bytes
 from eval.protocol import AnswerModel, Fingerprinted
-from gymqa.atomic import read_json, write_json
+from eval.results import FileInfo, ModelInfo, Result, file_info, hash_values, load_result, result_path, save_result
+from gymqa.atomic import atomic_path
 from gymqa.errors import GymQAError
-from gymqa.locks import take_lock
 from gymqa.progress import console, progress_bar
-from gymqa.questions import Answer, Prediction, Question, from_line, to_line
+from gymqa.questions import Answer, Prediction, Question, load_predictions
+
+ALONE = (0, 1)
+DECIMALS = 4
+"""Of a kept probability: float32 differs beyond them with what else is in a batch, and nobody should compare those."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Under what the questions are asked, as the result tells it; see `eval.results.Result` and `ModelInfo`.
+
+    `settings` are further JSON values that the answers depend on; `questions` the file that the questions are of;
+    `environment` is told and hashed, but a run goes on in another one.
+    """
+
+    encoder: str = ""
+    adapter: str = ""
+    revision: str | None = None
+    control: str = "none"
+    scoring: str = ""
+    rotations: int = 1
+    n_frames: int | None = None
+    questions: FileInfo | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, Any] = field(default_factory=dict)
 
 
 def run(
@@ -27,143 +55,139 @@ def run(
     questions: Sequence[Question],
     out: Path,
     batch_size: int = 32,
-    settings: Mapping[str, Any] | None = None,
+    terms: Terms = Terms(),
+    process: tuple[int, int] = ALONE,
 ) -> list[Prediction]:
     """Answer `questions` into the JSONL file `out` and return one Prediction a question, in their order.
 
     Args:
         model: its `fingerprint()`, where it has one, is kept to notice that it changed.
         questions: each id once.
-        out: predictions file; made, continued, or started over.
-        batch_size: questions a call of `model.answer`; no part of the fingerprint, since answers must not depend on it.
-        settings: further JSON values that the answers depend on (a checkpoint's hash, a scoring rule).
+        out: predictions file; written at the end, with its result beside it.
+        batch_size: questions a call of `model.answer`; no part of the configuration, since answers must not depend
+            on it.
+        terms: what the result says beside the answers.
+        process: this process's number and how many share the questions; all are called with the same arguments.
+
+    Returns:
+        The predictions in the first process; in the others nothing.
 
     Raises:
         GymQAError: a question id twice, an answer that fits no question, a damaged or locked file, a file that no
-            run made, a full disk.
+            run made or that was changed since, a full disk.
     """
     if len({question.id for question in questions}) != len(questions):
         raise GymQAError("the questions name an id twice; give each question its own id")
     if batch_size < 1:
         raise GymQAError(f"a batch size of {batch_size} asks nothing; give 1 or more")
-    fingerprint = _fingerprint(model, questions, settings)
-    with _opened(out) as file:
-        _start_over_if_changed(file, out, fingerprint)
-        done = _read_done(file, out, {question.id for question in questions})
-        todo = [question for question in questions if question.id not in done]
-        if todo:
-            _ask(model, todo, file, done, batch_size, len(questions))
-    return [done[question.id] for question in questions]
+    wanted = _wanted(model, questions, out, terms)
+    parts = Parts(out, wanted.config_hash, [question.id for question in questions])
+    first = process[0] == 0
+    if _finished(out, wanted):
+        return load_predictions(out) if first else []
+    _refuse_foreign(out, parts, say=first)
+    with parts.writer(process[0]) as file:
+        done = parts.read()
+        if _finished(out, wanted):  # the first process was through, and removed the parts before they were read
+            parts.remove()
+            return []
+        _ask(model, share(batches(questions, batch_size), process), file, done, show=first)
+        if not first:
+            return []
+        answered = parts.wait()
+        predictions = [answered[question.id] for question in questions]
+        _finish(out, predictions, wanted)
+        parts.remove()
+    return predictions
 
 
-def settings_path(out: Path) -> Path:
-    """Where the fingerprint of the predictions file `out` lies."""
-    return out.with_name(out.name + ".settings.json")
-
-
-def _fingerprint(
-    model: AnswerModel, questions: Sequence[Question], settings: Mapping[str, Any] | None
-) -> dict[str, Any]:
-    """Everything the answers depend on, as JSON gives it back."""
-    digest = hashlib.blake2b(digest_size=16)
-    for question in questions:
-        digest.update(to_line(question).encode("utf-8", "backslashreplace") + b"\n")
+def _wanted(model: AnswerModel, questions: Sequence[Question], out: Path, terms: Terms) -> Result:
+    """The result that the run will have, but for its predictions' hash."""
+    asked = sha256(to_bytes(questions)).hexdigest()
     own = model.fingerprint() if isinstance(model, Fingerprinted) else {}
-    whole = {
-        "model": model.name,
-        "fingerprint": dict(own),
-        "settings": dict(settings or {}),
-        "questions": {"n": len(questions), "hash": digest.hexdigest()},
+    fingerprint = json.loads(json.dumps(dict(own), default=str))  # tuples become lists, as in the file
+    made_of = ModelInfo(
+        name=model.name,
+        encoder=terms.encoder,
+        adapter=terms.adapter,
+        revision=terms.revision,
+        fingerprint=fingerprint,
+    )
+    file = terms.questions or FileInfo(name="questions.jsonl", sha256=asked)
+    config = {
+        "model": made_of.model_dump(mode="json"),
+        "control": terms.control,
+        "scoring": terms.scoring,
+        "rotations": terms.rotations,
+        "n_frames": terms.n_frames,
+        "settings": json.loads(json.dumps(dict(terms.settings), default=str)),
+        "questions": {"n": len(questions), "sha256": asked},
     }
-    normal: dict[str, Any] = json.loads(json.dumps(whole, default=str))  # tuples become lists, as in the file
-    return normal
+    benchmarks = {question.benchmark for question in questions}
+    return Result(
+        model=made_of,
+        benchmark=benchmarks.pop() if len(benchmarks) == 1 else Path(file.name).stem,
+        control=terms.control,
+        scoring=terms.scoring,
+        rotations=terms.rotations,
+        n_frames=terms.n_frames,
+        questions=file,
+        predictions=FileInfo(name=out.name, sha256="0" * 64),
+        config=config,
+        environment=dict(terms.environment),
+        config_hash=hash_values(config),
+        environment_hash=hash_values(dict(terms.environment)),
+    )
 
 
-@contextmanager
-def _opened(out: Path) -> Iterator[IO[bytes]]:
-    """Open `out` for reading and appending, alone."""
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        file = out.open("a+b")
-    except OSError as error:
-        raise GymQAError(f"cannot write {out}: {error.strerror or error}; choose a folder you may write to") from error
-    with file:
-        take_lock(file, str(out))
-        yield file
-
-
-def _start_over_if_changed(file: IO[bytes], out: Path, fingerprint: dict[str, Any]) -> None:
-    """Empty `out` unless its answers were given under `fingerprint`; then write that down.
-
-    The answers go first and the fingerprint comes second, so that a kill in between never leaves old answers under a
-    new fingerprint.
+def _finished(out: Path, wanted: Result) -> bool:
+    """Whether `out` holds the answers of this very configuration.
 
     Raises:
-        GymQAError: `out` holds something that no run wrote.
+        GymQAError: it does not hold what was written there.
     """
-    sidecar = settings_path(out)
-    filled = file.seek(0, 2) > 0
-    if filled and not sidecar.exists():
-        raise GymQAError(
-            f"{out} is there without {sidecar.name} beside it, so no run made it; move it away or choose another --out"
-        )
+    if not out.is_file() or not result_path(out).is_file():
+        return False
     try:
-        known = read_json(sidecar) if sidecar.exists() else None
+        found = load_result(result_path(out))
     except GymQAError:
-        known = None  # a sidecar that cannot be read vouches for nothing
-    if known == fingerprint:
-        return
-    if filled:
+        return False  # a result that cannot be read vouches for nothing
+    if found.config_hash != wanted.config_hash:
+        return False
+    if found.predictions != file_info(out):
+        raise GymQAError(
+            f"{out} is not what the run wrote that {result_path(out).name} tells of; remove both and run again"
+        )
+    return True
+
+
+def _refuse_foreign(out: Path, parts: Parts, say: bool) -> None:
+    """Say that old answers are asked for again.
+
+    Raises:
+        GymQAError: `out` is something that no run wrote.
+    """
+    if out.exists() and not result_path(out).exists() and not parts.root.exists():
+        raise GymQAError(
+            f"{out} is there without {result_path(out).name} beside it, so no run made it; move it away or choose "
+            "another --out"
+        )
+    if out.exists() and say and not parts.folder.exists():
         console.print(f"{out.name}: model, settings or questions have changed; asking again from the start")
-        file.truncate(0)
-    write_json(sidecar, fingerprint)
-
-
-def _read_done(file: IO[bytes], out: Path, ids: set[str]) -> dict[str, Prediction]:
-    """Read the answers of earlier runs, and cut off a last line without its end."""
-    file.seek(0)
-    whole = file.read()
-    end = whole.rfind(b"\n") + 1
-    if end < len(whole):
-        file.truncate(end)
-    done: dict[str, Prediction] = {}
-    for number, line in enumerate(whole[:end].split(b"\n")[:-1], start=1):
-        try:
-            prediction = from_line(Prediction, line.decode("utf-8"))
-        except (GymQAError, UnicodeDecodeError) as error:
-            raise GymQAError(f"{out}:{number} is damaged ({error}); remove the file and run again") from error
-        if prediction.question_id in done or prediction.question_id not in ids:
-            raise GymQAError(
-                f"{out}:{number} answers question {prediction.question_id}, which was answered before or never asked; "
-                "remove the file and run again"
-            )
-        done[prediction.question_id] = prediction
-    return done
 
 
 def _ask(
-    model: AnswerModel,
-    todo: Sequence[Question],
-    file: IO[bytes],
-    done: dict[str, Prediction],
-    batch_size: int,
-    total: int,
+    model: AnswerModel, todo: Sequence[Sequence[Question]], file: IO[bytes], done: Mapping[str, Prediction], show: bool
 ) -> None:
-    """Ask batch by batch; each batch is on disk before the next is asked."""
-    with progress_bar(f"asking {model.name}", total, done=len(done)) as bar:
-        for start in range(0, len(todo), batch_size):
-            batch = todo[start : start + batch_size]
-            predictions = _predictions(model.name, batch, model.answer(batch))
-            lines = "".join(to_line(prediction) + "\n" for prediction in predictions)
-            try:
-                file.write(lines.encode("utf-8", "backslashreplace"))  # \udc80 of an odd file name is a JSON escape
-                file.flush()
-            except OSError as error:
-                raise GymQAError(
-                    f"cannot write {file.name}: {error.strerror or error}; free space and retry"
-                ) from error
-            done.update((prediction.question_id, prediction) for prediction in predictions)
-            bar.advance(len(batch))
+    """Ask batch by batch what is not done; each batch is on disk before the next is asked."""
+    total = sum(map(len, todo))
+    left = [[question for question in batch if question.id not in done] for batch in todo]
+    bar = progress_bar(f"asking {model.name}", total, done=total - sum(map(len, left)))
+    with bar if show else nullcontext() as shown:
+        for batch in filter(None, left):
+            append(file, _predictions(model.name, batch, model.answer(batch)))
+            if shown is not None:
+                shown.advance(len(batch))
 
 
 def _predictions(name: str, batch: Sequence[Question], answers: Sequence[Answer]) -> list[Prediction]:
@@ -179,4 +203,18 @@ def _predictions(name: str, batch: Sequence[Question], answers: Sequence[Answer]
         shares = by_id[question.id].probabilities
         if shares is not None and (len(shares) != len(question.choices) or not all(map(math.isfinite, shares))):
             raise GymQAError(f"{name} gave question {question.id} the probabilities {shares}; mend it")
-    return [Prediction.of(question, by_id[question.id]) for question in batch]
+    return [Prediction.of(question, _rounded(by_id[question.id])) for question in batch]
+
+
+def _rounded(answer: Answer) -> Answer:
+    """The answer with probabilities of DECIMALS decimals."""
+    if answer.probabilities is None:
+        return answer
+    return replace(answer, probabilities=tuple(round(value, DECIMALS) for value in answer.probabilities))
+
+
+def _finish(out: Path, predictions: Sequence[Prediction], wanted: Result) -> None:
+    """Write predictions, then their result: a stop in between leaves the parts, so that nothing is asked again."""
+    with atomic_path(out) as temporary:
+        temporary.write_bytes(to_bytes(predictions))
+    save_result(result_path(out), wanted.model_copy(update={"predictions": file_info(out)}))

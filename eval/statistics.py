@@ -25,7 +25,7 @@ _BLOCK = 2_000_000  # weights held at once: 16 MB
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A value in [0, 1] with the ends of its 95 % interval."""
+    """A value with the ends of its 95 % interval; in [0, 1], or in [-1, 1] for a difference."""
 
     value: float
     low: float
@@ -77,9 +77,47 @@ def bootstrap(
     if n_clusters < 2:
         return Interval(value, 0.0, 1.0)
     values = np.concatenate([statistic(weights) for weights in weight_blocks(n_clusters, resamples, seed)])
-    tail = tail_share(n_clusters)
-    low, high = np.quantile(2 * value - values if reflect else values, (tail, 1 - tail)).clip(0.0, 1.0)
+    low, high = expanded_ends(2 * value - values if reflect else values, n_clusters).clip(0.0, 1.0)
     return Interval(value, float(low), float(high))
+
+
+def expanded_ends(values: FloatArray, n_clusters: int) -> FloatArray:
+    """The ends of the expanded percentile interval, [2] or [2, K], of resampled values [r] or [r, K]."""
+    tail = tail_share(n_clusters)
+    return np.asarray(np.quantile(values, (tail, 1 - tail), axis=0))
+
+
+def resampled_means(
+    scores: FloatArray, video_ids: Sequence[str], resamples: int = RESAMPLES, seed: int = 0
+) -> tuple[FloatArray, int]:
+    """Means of several scores over the same draws of videos.
+
+    Args:
+        scores: [n, K].
+        video_ids: [n].
+        resamples: r.
+        seed: of the draws.
+
+    Returns:
+        float [r, K], and the number of videos.
+
+    Raises:
+        ValueError: no scores, or not as many videos as scores.
+    """
+    if len(scores) == 0 or len(scores) != len(video_ids):
+        raise ValueError(f"{len(scores)} scores for {len(video_ids)} videos")
+    cluster, n_clusters = cluster_index(video_ids)
+    sums = cluster_sums(scores, cluster, n_clusters)  # [G, K]
+    counts = np.bincount(cluster, minlength=n_clusters).astype(np.float64)  # [G]
+    blocks = weight_blocks(n_clusters, resamples, seed)
+    return np.concatenate([(weights @ sums) / (weights @ counts)[:, None] for weights in blocks]), n_clusters
+
+
+def cluster_sums(scores: FloatArray, cluster: IntArray, n_clusters: int) -> FloatArray:
+    """Sums [G, K] of scores [n, K] within the clusters [n]."""
+    sums = np.zeros((n_clusters, scores.shape[1]))
+    np.add.at(sums, cluster, scores)
+    return sums
 
 
 def tail_share(n_clusters: int) -> float:
@@ -108,12 +146,10 @@ def mean_interval(
     Raises:
         ValueError: no scores, or not as many videos as scores.
     """
-    points = np.asarray(scores, dtype=np.float64)  # [n]
-    if len(points) == 0 or len(points) != len(video_ids):
-        raise ValueError(f"{len(points)} scores for {len(video_ids)} videos")
-    cluster, n_clusters = cluster_index(video_ids)
-    sums = np.bincount(cluster, weights=points, minlength=n_clusters)  # [G]
-    counts = np.bincount(cluster, minlength=n_clusters).astype(np.float64)  # [G]
-    return bootstrap(
-        float(points.mean()), lambda weights: (weights @ sums) / (weights @ counts), n_clusters, resamples, seed
-    )
+    points = np.asarray(scores, dtype=np.float64).reshape(-1, 1)  # [n, 1]
+    drawn, n_clusters = resampled_means(points, video_ids, resamples, seed)
+    value = float(points.mean())
+    if n_clusters < 2:
+        return Interval(value, 0.0, 1.0)
+    low, high = expanded_ends(drawn[:, 0], n_clusters).clip(0.0, 1.0)
+    return Interval(value, float(low), float(high))

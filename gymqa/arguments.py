@@ -21,10 +21,11 @@ def call(command: Command, arguments: Sequence[str], prog: str) -> None:
     """Parse `arguments` by the signature of `command` and call it.
 
     Parameters without a default are positional words, unless they are keyword-only; the others are options. A `bool`
-    that is False by default is a flag without a value; a list takes several words (`--choices a b c d`); a
-    keyword-only dataclass opens up (`--model.dim 128`), also the dataclasses among its defaults, unless those have
-    slots, which jsonargparse cannot read. `--config file.yaml` holds any of them, and words on the
-    command line win over it. A file may name others that it builds on, `config: [base.yaml]`; what it says itself wins.
+    that is False by default is a flag without a value; a list takes several words (`--choices a b c d`), or, where it
+    is positional, all words that belong to no option; a keyword-only dataclass opens up (`--model.dim 128`), also the
+    dataclasses among its defaults, unless those have slots, which jsonargparse cannot read. `--config file.yaml` holds
+    any of them, and words on the command line win over it. A file may name others that it builds on,
+    `config: [base.yaml]`; what it says itself wins.
 
     Raises:
         GymQAError: the words do not fit the signature.
@@ -57,6 +58,8 @@ def build_parser(command: Command, prog: str) -> ArgumentParser:
         if name in flags:
             words_of = dict.fromkeys([f"--{name}", f"--{name.replace('_', '-')}"])  # a flag of two words takes both
             parser.add_argument(*words_of, action="store_true", help=help_of.get(name))
+        elif name in lists and name in words and parameter.default is parameter.empty:
+            parser.add_argument(name, nargs="*", type=lists[name], help=help_of.get(name))
         elif name in lists:
             given = {"required": True} if parameter.default is parameter.empty else {"default": _default(parameter)}
             parser.add_argument(f"--{name}", nargs="+", type=lists[name], help=help_of.get(name), **given)

@@ -12,7 +12,7 @@ from gymqa.devices import accelerate_on, choose_device
 from gymqa.errors import GymQAError
 from gymqa.frames import FrameCache
 from gymqa.questions import BENCHMARKS
-from gymqa.runs import Run, environment
+from gymqa.runs import Run
 from gymqa.sim.release import FORMAT, ReleaseConfig
 from recognizers.augment import AugmentConfig
 from recognizers.backbones.image_vit import SHIPPED, weights_hash
@@ -226,9 +226,9 @@ class Demo:
         def answer() -> None:
             for benchmark in BENCHMARKS:
                 evaluate(
-                    out, self.path(f"predictions/{name}/{benchmark}.jsonl"), None if blind else features, model,
-                    "" if blind else TITLES[name], device=self.device,
-                    questions=self.path(f"questions/{benchmark}.jsonl"),
+                    str(out), self.path(f"predictions/{name}/{benchmark}.jsonl"),
+                    features=None if blind else features, name=model, encoder="" if blind else TITLES[name],
+                    device=self.device, questions=[self.path(f"questions/{benchmark}.jsonl")],
                 )  # fmt: skip
 
         self.run.step(
@@ -249,7 +249,7 @@ class Demo:
             for benchmark in BENCHMARKS:
                 found, asked = self.path(f"recognition/{algorithm}.jsonl"), self.path(f"questions/{benchmark}.jsonl")
                 out = self.path(f"predictions/{name}/{benchmark}.jsonl")
-                evaluate(found, out, name="recognizer itself", encoder=TITLES[algorithm], questions=asked)
+                evaluate(str(found), out, name="recognizer itself", encoder=TITLES[algorithm], questions=[asked])
 
         self.run.step(f"evaluate-{name}", {}, [f"predictions/{name}"], answer, [f"predict-{algorithm}", "questions"])
 
@@ -264,27 +264,20 @@ class Demo:
         print(self.path("leaderboard.html"))
 
     def _write_report(self) -> None:
-        from eval.adapters.baselines import chance, oracle_event, oracle_set
+        from eval.entries import as_runs, read_entries, read_question_files
         from eval.leaderboard import write_leaderboard
-        from eval.metrics import confusion, read_class_predictions
-        from eval.report.samples import ConfusionView, film_strip, pick_samples
-        from eval.rows import RecognizerRun, build_rows, unanswered_items
-        from gymqa.commands.report import read_benchmarks, read_runs
+        from eval.metrics import read_class_predictions
+        from eval.report.clips import clips_beside
+        from eval.rows import RecognizerRun
+        from gymqa.commands.report import make_page
 
+        asked = read_question_files(self.path(f"questions/{name}.jsonl") for name in BENCHMARKS)
+        runs = as_runs(read_entries(sorted(self.path("predictions").glob("*/*.jsonl")), asked))
+        recognizers = [RecognizerRun(TITLES[name], "", read_class_predictions(self.path(f"recognition/{name}.jsonl")))
+                       for name in ALGORITHMS]  # fmt: skip
         taxonomy = open_release(self.path("release")).taxonomy
-        cache = FrameCache(self.path("frames"))
-        benchmarks = read_benchmarks([self.path(f"questions/{name}.jsonl") for name in BENCHMARKS])
-        runs = read_runs(sorted(self.path("predictions").glob("*/*.jsonl")))
-        found = {name: read_class_predictions(self.path(f"recognition/{name}.jsonl")) for name in ALGORITHMS}
-        recognizers = [RecognizerRun(TITLES[name], "", one) for name, one in found.items()]
-        guessers = [chance(), oracle_event(taxonomy), oracle_set(taxonomy)]
-        rows = build_rows(benchmarks, runs, guessers, recognizers, seed=self.config.seed)
-        names = tuple(element.display_name for element in taxonomy.elements)
-        events = tuple(element.event for element in taxonomy.elements)
-        write_leaderboard(
-            self.folder, rows, environment(self.config.seed, self.device),
-            pick_samples(benchmarks, runs, 24, lambda clip: film_strip(cache.get(clip)) if clip in cache else ()),
-            unanswered_items(benchmarks, runs, recognizers),
-            ConfusionView(TITLES["sefar"], names, confusion(found["sefar"]), events),
-            title="Gym-QA on GymSim",
-        )  # fmt: skip
+        clips = clips_beside(
+            self.folder, "release/subactions/", (one.clip_id for file in asked for one in file.questions)
+        )
+        page = make_page(asked, runs, recognizers, taxonomy, clips, "Gym-QA on GymSim", self.config.seed, self.device)
+        write_leaderboard(self.folder, page)

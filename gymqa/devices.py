@@ -26,6 +26,12 @@ def choose_device(name: str | None = None) -> str:
     return name
 
 
+def own_device(name: str) -> str:
+    """The device of this one of several processes: its own GPU where all were given `cuda`."""
+    local = os.environ.get("LOCAL_RANK")
+    return f"cuda:{local}" if name == "cuda" and local is not None else name
+
+
 @contextmanager
 def accelerate_on(device: str) -> Iterator[None]:
     """Inside the block, accelerate takes this device: left alone, it takes the GPU wherever there is one."""

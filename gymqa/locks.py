@@ -31,3 +31,12 @@ def only_writer(folder: Path, what: str) -> Iterator[None]:
     with (folder / "lock").open("w") as lock:
         take_lock(lock, f"{what} {folder}")
         yield
+
+
+@contextmanager
+def waiting_for_lock(path: Path) -> Iterator[None]:
+    """Hold a file's lock, once whoever holds it is done; the file's folder is made if absent."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -91,6 +91,20 @@ class Question(BareQuestion):
 
 
 @dataclass(frozen=True, slots=True)
+class Detail:
+    """How an answer came about, as far as the model tells.
+
+    `prompt_sha256` is of the whole prompt, `frames` the indices shown of the clip, `revision` the model's own, where
+    it differs by answer (an endpoint's), `reply` the text that the choice was read from.
+    """
+
+    prompt_sha256: str = ""
+    frames: tuple[int, ...] = ()
+    revision: str = ""
+    reply: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """A model's answer: index of its choice (None: unanswered, with the reason in `error`) and a probability each."""
 
@@ -98,6 +112,7 @@ class Answer:
     choice: int | None
     probabilities: tuple[float, ...] | None = None
     error: str | None = None
+    detail: Detail | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +127,7 @@ class Prediction:
     answer: int
     probabilities: tuple[float, ...] | None = None
     error: str | None = None
+    detail: Detail | None = None
 
     @classmethod
     def of(cls, question: Question, answer: Answer, benchmark: str | None = None) -> "Prediction":
@@ -133,6 +149,7 @@ class Prediction:
             answer=question.answer,
             probabilities=answer.probabilities,
             error=answer.error,
+            detail=answer.detail,
         )
 
 

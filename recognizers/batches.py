@@ -13,6 +13,7 @@ from torch import Tensor
 
 from gymqa.annotations import Clip
 from gymqa.errors import GymQAError
+from gymqa.frame_source import FrameSource
 from gymqa.frames import FrameCache
 from gymqa.sampling import Indices, dual_level
 
@@ -123,6 +124,6 @@ class ClipBatches:
         return np.array([shuffled[n][place] for n, place in zip(rounds, places, strict=True)], np.int64)
 
 
-def centre_indices(cache: FrameCache, ids: Sequence[str], elements: Sequence[int], within: float = 0.5) -> Indices:
+def centre_indices(cache: FrameSource, ids: Sequence[str], elements: Sequence[int], within: float = 0.5) -> Indices:
     """For testing, one frame of each span, the middle one by default: [B, N] indices, element after element."""
     return np.stack([np.concatenate(dual_level(int(n), elements, within=within)) for n in cache.lengths(ids)])

@@ -16,8 +16,9 @@ from torch import Tensor
 
 from gymqa.annotations import Clip
 from gymqa.atomic import write_text
+from gymqa.controls import NONE
 from gymqa.errors import GymQAError
-from gymqa.frames import FrameCache
+from gymqa.frame_source import FrameSource
 from gymqa.progress import progress_bar
 from recognizers.augment import to_model
 from recognizers.batches import centre_indices
@@ -47,7 +48,7 @@ class Views:
 
 def predict(
     model: SeFAR,
-    cache: FrameCache,
+    cache: FrameSource,
     clips: Sequence[Clip],
     batch_size: int = 64,
     bf16: bool = False,
@@ -57,7 +58,8 @@ def predict(
 
     Args:
         model: on the device it is to run on; its mode is set to evaluation.
-        cache: frames; clips that did not decode are left out of the result, for the caller to count as unanswered.
+        cache: frame cache or a view of one; clips that did not decode are left out of the result, for the caller to
+            count as unanswered.
         clips: which ones.
         batch_size: clips at a time.
         bf16: compute in bfloat16.
@@ -77,7 +79,7 @@ def predict(
 
 def predictions_of(
     model: SeFAR,
-    cache: FrameCache,
+    cache: FrameSource,
     ids: Sequence[str],
     batch_size: int = 64,
     bf16: bool = False,
@@ -108,7 +110,7 @@ def _mean_softmax(model: SeFAR, seen: Sequence[Tensor], bf16: bool) -> Tensor:
     return torch.stack(found).mean(0)
 
 
-def _frames(cache: FrameCache, ids: Sequence[str], elements: Sequence[int], temporal: int) -> list[Tensor]:
+def _frames(cache: FrameSource, ids: Sequence[str], elements: Sequence[int], temporal: int) -> list[Tensor]:
     """uint8 [B, N, S, S, 3] of each temporal view: the frames at (t + ½) / T of each span."""
     within = [(t + 0.5) / temporal for t in range(temporal)]
     return [torch.from_numpy(cache.gather(ids, centre_indices(cache, ids, elements, place))) for place in within]
@@ -130,14 +132,16 @@ def save_predictions(
     clips: Sequence[Clip],
     probabilities: Mapping[str, NDArray[np.float32]],
     failures: Mapping[str, str] | None = None,
+    control: str = NONE,
 ) -> None:
-    """One JSON line a clip: clip_id, label, probabilities.
+    """One JSON line a clip: clip_id, label, probabilities; under a control its name, too.
 
     Args:
         path: target.
         clips: one line each, in this order.
         probabilities: float32 [C] by clip id; null is written for a clip without any, and the reason as `error`.
-        failures: why a clip did not decode, by clip id, as `FrameCache.failures`.
+        failures: why a clip did not decode, by clip id, as `FrameSource.failures`.
+        control: what was done to the frames, one of `gymqa.controls.CONTROLS`.
     """
     lines = []
     for clip in clips:
@@ -147,5 +151,7 @@ def save_predictions(
             record["error"] = (failures or {}).get(clip.id, f"clip {clip.id} is not in the frame cache")
         else:
             record["probabilities"] = [round(float(value), 6) for value in values]
+        if control != NONE:
+            record["control"] = control
         lines.append(json.dumps(record))
     write_text(path, "\n".join(lines) + "\n")

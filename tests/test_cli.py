@@ -200,7 +200,7 @@ def test_from_release_to_leaderboard_without_a_model(
     rows = json.loads((tmp_path / "report" / "leaderboard.json").read_text())["rows"]
     values = {row["model"]: row["value"] for row in rows}
     assert values["chance"] == 0.25 < values["oracle-event"] < values["oracle-set"] < 1
-    assert (tmp_path / "report" / "leaderboard.html").is_file()
+    assert (tmp_path / "report" / "index.html").is_file()
 
 
 def test_a_clip_that_does_not_decode_is_named_and_none_takes_its_place(
@@ -281,14 +281,17 @@ def test_train_extract_finetune_evaluate_and_ask_take_one_road(
         f"extract {recognizer} {frames} --clips {labelled} {val} --out {features}",
         f"extract image {frames} --clips {val} --out {tmp_path}/image",
         f"finetune {features} --clips {labelled} --finegym {gymsim_root} --out {mllm} {tuning}",
-        f"evaluate {mllm} --features {features} --questions {asked} --out {tmp_path}/p.jsonl --name tiny",
-        f"evaluate {tmp_path}/r.jsonl --questions {asked} --out {tmp_path}/pr.jsonl --name recognizer",
-        f"report --questions {asked} --predictions {tmp_path}/p.jsonl {tmp_path}/pr.jsonl --out {tmp_path}/report",
+        f"evaluate --model {mllm} --features {features} --questions {asked} --out {tmp_path}/p.jsonl --name tiny",
+        f"evaluate --model {tmp_path}/r.jsonl --questions {asked} --out {tmp_path}/pr.jsonl --name recognizer",
+        f"report {tmp_path}/p.jsonl {tmp_path}/pr.jsonl --questions {asked} --out {tmp_path}/report",
     ):
         assert cli.main(words.split()) == 0, f"{words}: {capsys.readouterr().err}"
     rows = json.loads((tmp_path / "report" / "leaderboard.json").read_text())["rows"]
     assert {row["model"] for row in rows} == {"chance", "tiny", "recognizer"}
-    assert cli.main(f"evaluate {mllm} --features {tmp_path}/image --questions {asked} --out {tmp_path}/x".split()) == 2
+    assert (
+        cli.main(f"evaluate --model {mllm} --features {tmp_path}/image --questions {asked} --out {tmp_path}/x".split())
+        == 2
+    )
     assert "holds another encoder's features than" in capsys.readouterr().err
     ask_sees_what_evaluate_saw(gymsim_root, tmp_path, capsys)
     ask = ["ask", _a_video(gymsim_root), "What move?", "--run", str(tmp_path), "--choices"]

@@ -5,12 +5,11 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 from rich.console import Console
 
 from eval.leaderboard import print_table, write_leaderboard
-from eval.report.samples import film_strip, pick_samples
+from eval.report.page import Page
 from eval.rows import ModelRun, Row, build_rows, score, unanswered_items
 from eval.statistics import mean_interval
 from gymqa.errors import GymQAError
@@ -82,18 +81,21 @@ def test_a_failed_clip_is_listed_once_with_all_it_concerns() -> None:
 
 
 def test_the_json_file_holds_rows_and_environment(tmp_path: Path) -> None:
-    write_leaderboard(tmp_path, rows(), {"seed": 0})
+    write_leaderboard(tmp_path, Page("t", tuple(rows()), {"seed": 0}))
     found = json.loads((tmp_path / "leaderboard.json").read_text())
-    assert set(found) == {"rows", "environment"} and found["environment"] == {"seed": 0}
+    assert found["environment"] == {"seed": 0}
     assert [Row(**row) for row in found["rows"]] == rows()
     names = ["model", "encoder", "benchmark", "metric", "value", "ci_low", "ci_high", "n", "answered_rate"]
-    assert list(found["rows"][0]) == names
+    assert list(found["rows"][0])[:9] == names
+    assert {path.name for path in tmp_path.iterdir()} == {
+        f"leaderboard.{one}" for one in ("json", "html", "md", "csv", "tex")
+    }
 
 
 def test_a_value_that_is_no_share_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
     for value in (1.5, float("nan")):
         with pytest.raises(GymQAError, match="outside"):
-            write_leaderboard(tmp_path, [replace(rows()[0], value=value)], {})
+            write_leaderboard(tmp_path, Page("t", (replace(rows()[0], value=value),), {}))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -107,19 +109,3 @@ def test_the_table_fits_100_columns_and_shows_names_as_they_are() -> None:
     assert any("[bold]odd[/bold]" in line for line in lines) and "\x1b" not in out.getvalue()
     (best,) = [line for line in lines if line.strip().startswith("tiny-vicuna · SeFAR")]
     assert "75.0 [" in best and best.rstrip().endswith("91.7")
-
-
-def test_samples_are_drawn_evenly_and_do_not_depend_on_order_or_answers() -> None:
-    samples = pick_samples(BENCHMARKS, RUNS, 6)
-    assert [sample.benchmark for sample in samples] == ["gym-qa"] * 3 + ["gym-qa-hard"] * 3
-    backwards = pick_samples({name: asked[::-1] for name, asked in BENCHMARKS.items()}, [], 6)
-    assert [sample.question for sample in backwards] == [sample.question for sample in samples]
-    assert set(samples[0].answers) == {"tiny-vicuna · SeFAR", "tiny-vicuna · image"}
-
-
-def test_a_film_strip_is_small_jpeg_frames_and_nothing_else_is_let_in() -> None:
-    frames = np.random.default_rng(0).integers(0, 255, (3, 200, 120, 3), dtype=np.uint8)
-    strip = film_strip(frames)
-    assert len(strip) == 8 and strip[0].startswith("data:image/jpeg;base64,/9j/")
-    with pytest.raises(ValueError, match="JPEG"):
-        pick_samples(BENCHMARKS, RUNS, 2, lambda clip: ["https://example.org/frame.jpg"])

@@ -2,16 +2,20 @@
 
 import base64
 import hashlib
+import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 
-import numpy as np
 import pytest
 
 from eval.metrics import confusion
+from eval.report.clips import Clips
+from eval.report.confusion import ConfusionView, matrix_data
+from eval.report.evidence import gather
 from eval.report.page import Page, render
-from eval.report.samples import ConfusionView, film_strip, pick_samples
+from eval.report.samples import pack_samples
 from eval.rows import build_rows, unanswered_items
 from tests.leaderboard_example import GUESSERS, questions, recognizer, run
 
@@ -52,19 +56,26 @@ def page(mark: str = "") -> str:
     """A page with everything on it, `mark` in every text that comes from outside."""
     benchmarks = {name: questions(name, tail=mark) for name in ("gym-qa", "gym-qa-hard", "gym-new")}
     runs = [run("tiny-vicuna" + mark, "SeFAR" + mark, 9, benchmarks), run("other", "", 5, benchmarks)]
-    film = film_strip(np.zeros((4, 32, 32, 3), np.uint8))
+    runs.append(replace(runs[0], control="shuffled" + mark))
     reasons = [recognizer("SeFAR" + mark)]
     names = tuple(f"move {i}{mark}" for i in range(4))
+    rows = build_rows(benchmarks, runs, GUESSERS, reasons, resamples=100)
+    evidence = gather(benchmarks, runs, rows, resamples=100)
+    view = ConfusionView(
+        "SeFAR" + mark, names, confusion(reasons[0].predictions), ("FX" + mark, "FX" + mark, "UB", "UB")
+    )
+    matrix = matrix_data(view, "recognition")
+    assert matrix is not None
+    evidence.confusions.append(matrix)
     return render(
         Page(
             "Leaderboard" + mark,
-            tuple(build_rows(benchmarks, runs, GUESSERS, reasons, resamples=100)),
+            tuple(rows),
             {"seed": 0, "versions": {"torch" + mark: "2" + mark}},
-            tuple(pick_samples(benchmarks, runs, 6, lambda clip: film)),
+            pack_samples(benchmarks, runs[:2], Clips("clips/", frozenset({"clip0"}))),
             tuple(unanswered_items(benchmarks, runs, reasons)),
-            ConfusionView(
-                "SeFAR" + mark, names, confusion(reasons[0].predictions), ("FX" + mark, "FX" + mark, "UB", "UB")
-            ),
+            evidence,
+            {"gym-qa": "random", "gym-qa-hard": "set" + mark, "gym-new": "twin"},
         )
     )
 
@@ -73,12 +84,14 @@ def test_names_questions_and_reasons_are_text_never_markup() -> None:
     plain, attacked = Tree(page()), Tree(page(ATTACK))
     assert [tag for tag, _ in attacked.tags] == [tag for tag, _ in plain.tags]
     assert [list(attributes) for _, attributes in attacked.tags] == [list(attributes) for _, attributes in plain.tags]
-    assert attacked.text.count(ATTACK) > 30
+    assert attacked.text.count(ATTACK) > 15
+    drawn = json.loads(data_of(page(ATTACK)))
+    assert json.dumps(drawn).count(json.dumps(ATTACK)[1:-1]) > 30
     assert attacked.open == []
 
 
 def test_the_page_asks_nothing_of_any_server() -> None:
-    html = page()
+    html = page().replace("http://www.w3.org/2000/svg", "the name of SVG, which nothing asks for")
     tree = Tree(html)
     sources = [
         value for _, attributes in tree.tags for key, value in attributes.items() if key in ("src", "href", "srcset")
@@ -90,9 +103,10 @@ def test_the_page_asks_nothing_of_any_server() -> None:
 def test_only_its_own_style_and_script_may_run() -> None:
     html = page()
     (policy,) = [m["content"] for m in Tree(html).all("meta") if m.get("http-equiv") == "Content-Security-Policy"]
-    assert policy and "default-src 'none'" in policy and "unsafe" not in policy
+    assert policy and "default-src 'none'" in policy and "unsafe" not in policy and "http" not in policy
     for tag in ("style", "script"):
         (text,) = re.findall(rf"<{tag}>(.*?)</{tag}>", html, flags=re.DOTALL)
+        assert "innerHTML" not in text and "insertAdjacentHTML" not in text and "eval(" not in text
         digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
         assert f"{tag}-src 'sha256-{digest}'" in policy
     assert " style=" not in html and not re.search(r"<[^>]* on\w+=", html)
@@ -111,7 +125,13 @@ def test_tables_have_captions_and_scopes_and_say_how_they_are_sorted() -> None:
 
 def test_models_stand_best_first_among_the_reference_points() -> None:
     table = page().split('id="questions"')[1].split("</table>")[0]
-    assert re.findall(r'class="model">([^<]+)', table) == ["tiny-vicuna", "oracle-event", "other", "chance"]
+    assert re.findall(r'class="model">([^<]+)', table) == [
+        "tiny-vicuna",
+        "tiny-vicuna",
+        "oracle-event",
+        "other",
+        "chance",
+    ]
     assert table.count('<tr role="row" class="reference"') == 2
     assert ">75.0</span>" in table and "exact" in table
 
@@ -136,6 +156,24 @@ def contrast(first: str, second: str) -> float:
 
     high, low = sorted((luminance(first), luminance(second)), reverse=True)
     return (high + 0.05) / (low + 0.05)
+
+
+def data_of(html: str) -> str:
+    """The JSON that the page's script draws."""
+    (text,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', html, flags=re.DOTALL)
+    return str(text)
+
+
+def test_no_text_can_end_the_data() -> None:
+    attack = "</script><!--<script>\u2028\u2029]]>"
+    text = data_of(page(attack))
+    assert not set("<>&\u2028\u2029") & set(text)
+    assert attack in json.loads(text)["samples"]["models"][0]
+
+
+def test_ranks_are_ranges_where_the_order_is_open() -> None:
+    ranks = re.findall(r'class="rank">rank ([^<]+)<', page())
+    assert ranks and all(re.fullmatch(r"\d(–\d)?", rank) for rank in ranks)
 
 
 @pytest.mark.parametrize("rows", [(), tuple(build_rows({"gym-qa": questions("gym-qa")}, (), GUESSERS, resamples=10))])

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from paired_comparison import compare, holm, sign_flip_p
+from paired_comparison import compare, sign_flip_p
 
 
 def test_p_is_the_share_of_sign_flips_with_a_mean_at_least_as_far_from_zero() -> None:
@@ -18,11 +18,6 @@ def test_clips_of_one_person_count_as_one() -> None:
     assert sign_flip_p(differences, [f"clip {n}" for n in range(40)]) < 0.001
     assert sign_flip_p(differences, ["a"] * 20 + ["b"] * 20) == pytest.approx(0.5)
     assert sign_flip_p(differences, ["a"] * 40) == 1.0
-
-
-def test_holm_is_the_textbooks() -> None:
-    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert holm([0.6, 0.5]) == [1.0, 1.0]
 
 
 def test_the_second_of_a_pair_is_taken_from_the_first() -> None:

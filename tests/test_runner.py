@@ -1,19 +1,18 @@
-"""Every question is asked once, whatever happens: killed, half-written, changed, or asked by two at a time."""
+"""Every question is asked once, whatever happens: stopped, half-written, changed; what came of it is told."""
 
+import hashlib
 import json
 import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from eval.runner import run, settings_path
+from eval.results import load_result, result_path
+from eval.runner import Terms, run
 from gymqa.errors import GymQAError
-from gymqa.questions import Answer, Question, load_predictions
+from gymqa.questions import Answer, Detail, Question, load_predictions, save_questions
 
 
 def questions(n: int) -> list[Question]:
@@ -68,16 +67,25 @@ def test_a_stopped_run_goes_on_and_asks_nothing_twice(tmp_path: Path) -> None:
     assert third.asked == []
 
 
+def unfinished(out: Path, n: int = 5) -> Path:
+    """The file of a run that was stopped before its last question."""
+    with pytest.raises(KeyboardInterrupt):
+        run(Scripted(stop_before=f"q{n - 1}"), questions(n), out, 1)
+    (part,) = out.with_name(out.name + ".parts").glob("*/*.jsonl")
+    return part
+
+
 @pytest.mark.parametrize("cut", [1, 30, 200])
 def test_a_half_written_last_line_is_dropped_and_its_question_asked_again(tmp_path: Path, cut: int) -> None:
     out = tmp_path / "p.jsonl"
-    run(Scripted(), questions(5), out)
-    whole = out.read_bytes()
-    out.write_bytes(whole[:-cut])
+    part = unfinished(out)
+    part.write_bytes(part.read_bytes()[:-cut])
     again = Scripted()
     run(again, questions(5), out)
-    assert again.asked == (["q4"] if cut < 200 else ["q3", "q4"])
-    assert out.read_bytes() == whole
+    assert again.asked == (["q3", "q4"] if cut < 200 else ["q2", "q3", "q4"])
+    run(Scripted(), questions(5), tmp_path / "whole.jsonl")
+    assert out.read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+    assert not part.parent.parent.exists()
 
 
 def test_a_changed_model_questions_or_settings_start_over(tmp_path: Path) -> None:
@@ -86,17 +94,37 @@ def test_a_changed_model_questions_or_settings_start_over(tmp_path: Path) -> Non
     assert {p.choice for p in run(Scripted(choice=2), questions(4), out)} == {2}
     assert len(run(Scripted(choice=2), questions(3), out)) == 3
     changed = Scripted(choice=2)
-    run(changed, questions(3), out, settings={"scoring": "letters"})
+    run(changed, questions(3), out, terms=Terms(settings={"scoring": "letters"}))
     assert len(changed.asked) == 3 and len(load_predictions(out)) == 3
 
 
-def test_answers_without_readable_settings_are_not_trusted(tmp_path: Path) -> None:
+def test_answers_under_other_settings_are_kept_apart_until_the_new_ones_are_whole(tmp_path: Path) -> None:
+    out = tmp_path / "p.jsonl"
+    run(Scripted(choice=1), questions(4), out)
+    old = out.read_bytes(), result_path(out).read_bytes()
+    with pytest.raises(KeyboardInterrupt):
+        run(Scripted(choice=2, stop_before="q3"), questions(4), out, 1)
+    assert (out.read_bytes(), result_path(out).read_bytes()) == old
+    again = Scripted(choice=2)
+    assert {p.choice for p in run(again, questions(4), out, 1)} == {2}
+    assert again.asked == ["q3"]
+
+
+def test_answers_without_a_readable_result_are_not_trusted(tmp_path: Path) -> None:
     out = tmp_path / "p.jsonl"
     run(Scripted(), questions(2), out)
-    settings_path(out).write_text("{half")
+    result_path(out).write_text("{half")
     again = Scripted()
     run(again, questions(2), out)
     assert again.asked == ["q0", "q1"]
+
+
+def test_predictions_that_were_changed_by_hand_are_noticed(tmp_path: Path) -> None:
+    out = tmp_path / "p.jsonl"
+    run(Scripted(), questions(2), out)
+    out.write_text(out.read_text().replace('"choice": 1', '"choice": 0'))
+    with pytest.raises(GymQAError, match=r"p\.jsonl is not what the run wrote"):
+        run(Scripted(), questions(2), out)
 
 
 def test_a_file_that_no_run_made_is_left_as_it_is(tmp_path: Path) -> None:
@@ -104,7 +132,43 @@ def test_a_file_that_no_run_made_is_left_as_it_is(tmp_path: Path) -> None:
     notes.write_text("do not lose me")
     with pytest.raises(GymQAError, match="no run made it; move it away"):
         run(Scripted(), questions(2), notes)
-    assert notes.read_text() == "do not lose me" and not settings_path(notes).exists()
+    assert notes.read_text() == "do not lose me" and os.listdir(tmp_path) == ["notes.txt"]
+
+
+def test_the_result_tells_what_was_asked_and_the_same_run_gives_the_same_files(tmp_path: Path) -> None:
+    terms = Terms("SeFAR", "scripted", "r1", "shuffled", "letters", environment={"python": "3"}, settings={"seed": 0})
+    kept = []
+    for folder in (tmp_path / "a", tmp_path / "b"):
+        out = folder / "p.jsonl"
+        run(Scripted(), questions(4), out, terms=terms)
+        result = load_result(result_path(out))
+        kept.append((out.read_bytes(), result_path(out).read_bytes()))
+    assert kept[0] == kept[1]
+    assert (result.model.name, result.model.adapter, result.model.encoder) == ("scripted", "scripted", "SeFAR")
+    assert result.model.fingerprint == {"choice": 1, "parts": ["a", "b"]}
+    assert (result.benchmark, result.control, result.scoring) == ("gym-qa-hard", "shuffled", "letters")
+    assert result.predictions.sha256 == hashlib.sha256(kept[0][0]).hexdigest()
+    save_questions(tmp_path / "q.jsonl", questions(4))
+    assert result.questions.sha256 == hashlib.sha256((tmp_path / "q.jsonl").read_bytes()).hexdigest()
+    run(Scripted(), questions(4), tmp_path / "a" / "p.jsonl", terms=replace(terms, environment={"python": "4"}))
+    assert result_path(tmp_path / "a" / "p.jsonl").read_bytes() == kept[0][1]  # answered where it was answered
+    other = tmp_path / "c" / "p.jsonl"
+    run(Scripted(), questions(4), other, terms=replace(terms, control="none", environment={"python": "4"}))
+    changed = load_result(result_path(other))
+    assert changed.config_hash != result.config_hash and changed.environment_hash != result.environment_hash
+
+
+def test_probabilities_are_kept_without_the_digits_that_batches_change(tmp_path: Path) -> None:
+    answers = [Answer("q0", 0, (0.333333333, 0.33333334, 0.33333))]
+    (prediction,) = run(Wrong(answers), questions(1), tmp_path / "p.jsonl")
+    assert prediction.probabilities == (0.3333, 0.3333, 0.3333)
+
+
+def test_what_a_model_tells_of_an_answer_is_kept(tmp_path: Path) -> None:
+    detail = Detail(prompt_sha256="ab", frames=(0, 4, 8), revision="v2", reply="B, I think")
+    run(Wrong([Answer("q0", 0, detail=detail)]), questions(1), tmp_path / "p.jsonl")
+    (prediction,) = load_predictions(tmp_path / "p.jsonl")
+    assert prediction.detail == detail
 
 
 def test_unanswered_is_kept_as_unanswered(tmp_path: Path) -> None:
@@ -138,17 +202,18 @@ def test_answers_that_fit_no_question_are_refused_and_nothing_is_kept(tmp_path: 
     out = tmp_path / "p.jsonl"
     with pytest.raises(GymQAError):
         run(Wrong(answers), questions(2), out)
-    assert out.read_bytes() == b""
+    (part,) = tmp_path.glob("p.jsonl.parts/*/*.jsonl")
+    assert part.read_bytes() == b"" and not out.exists()
 
 
 def test_a_damaged_line_is_named(tmp_path: Path) -> None:
-    out = tmp_path / "p.jsonl"
-    run(Scripted(), questions(3), out)
-    lines = out.read_text().splitlines(keepends=True)
-    for damaged in (lines[0] + "garbage\n" + lines[2], lines[0] + lines[0] + lines[1]):
-        out.write_text(damaged)
-        with pytest.raises(GymQAError, match=r"p\.jsonl:2 .* remove the file"):
-            run(Scripted(), questions(3), out)
+    part = unfinished(tmp_path / "p.jsonl", 4)
+    lines = part.read_text().splitlines(keepends=True)
+    foreign = lines[1].replace('"q1"', '"q7"')
+    for damaged in (lines[0] + "garbage\n" + lines[2], lines[0] + lines[0] + lines[1], lines[0] + foreign):
+        part.write_text(damaged)
+        with pytest.raises(GymQAError, match=r"/0\.jsonl:2 .* remove the file"):
+            run(Scripted(), questions(4), tmp_path / "p.jsonl")
 
 
 def test_an_id_twice_a_file_for_a_folder_and_a_batch_of_none_are_refused(tmp_path: Path) -> None:
@@ -167,57 +232,3 @@ def test_odd_text_in_an_error_survives_the_file(tmp_path: Path) -> None:
     run(model, questions(1), tmp_path / "p.jsonl")
     (again,) = run(model, questions(1), tmp_path / "p.jsonl")
     assert again.error == reason
-
-
-SLOW = """
-import sys, time
-from pathlib import Path
-sys.path.insert(0, str(Path({tests!r}).parent)); sys.path.insert(0, {tests!r})
-from test_runner import Scripted, questions
-from eval.runner import run
-
-class Slow(Scripted):
-    def answer(self, questions):
-        time.sleep(0.002)
-        with open({log!r}, "a") as log:
-            log.write("".join(f"{{question.id}} " for question in questions))
-        return super().answer(questions)
-
-run(Slow(), questions(400), Path({out!r}), 1)
-"""
-
-
-def slow_run(tmp_path: Path) -> "subprocess.Popen[bytes]":
-    code = SLOW.format(tests=str(Path(__file__).parent), log=str(tmp_path / "asked"), out=str(tmp_path / "p.jsonl"))
-    return subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
-
-
-def wait_for_lines(out: Path, n: int) -> None:
-    deadline = time.monotonic() + 60
-    while not out.exists() or out.read_bytes().count(b"\n") < n:
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
-def test_killed_again_and_again_it_loses_and_repeats_nothing(tmp_path: Path) -> None:
-    out = tmp_path / "p.jsonl"
-    for kill in range(3):
-        process = slow_run(tmp_path)
-        wait_for_lines(out, 80 * (kill + 1))
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-    assert slow_run(tmp_path).wait() == 0
-    assert [prediction.question_id for prediction in load_predictions(out)] == [f"q{i}" for i in range(400)]
-    asked = (tmp_path / "asked").read_text().split()
-    assert len(asked) - len(set(asked)) <= 3  # at each kill, at most the one question whose answer was not on disk yet
-
-
-def test_two_processes_cannot_write_one_file(tmp_path: Path) -> None:
-    process = slow_run(tmp_path)
-    try:
-        wait_for_lines(tmp_path / "p.jsonl", 1)
-        with pytest.raises(GymQAError, match="another process"):
-            run(Scripted(), questions(400), tmp_path / "p.jsonl", 1)
-    finally:
-        process.kill()
-        process.wait()

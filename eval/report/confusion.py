@@ -1,34 +1,93 @@
-"""A confusion matrix as an SVG file of its own, drawn as on the leaderboard's page."""
+"""What is taken for what: a recognizer's confusion matrix, and that of a model that answers questions."""
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from eval.report.samples import ConfusionView
 from eval.report.templates import templates
+from eval.statistics import IntArray
+from gymqa.questions import Prediction, Question
+
+MOST = 40  # classes of a matrix that can still be read, and that a light page can hold
+
+
+@dataclass(frozen=True, slots=True)
+class ConfusionView:
+    """Counts [C, C] of one model, true class down; `names` of the classes, and their `groups` (say, events) if any."""
+
+    model: str
+    names: tuple[str, ...]
+    counts: IntArray
+    groups: tuple[str, ...] = ()
 
 
 def confusion_svg(view: ConfusionView) -> str:
     """Return the matrix as SVG text: a line a true class, a column an answer, darker is more often."""
     counts = np.asarray(view.counts)
-    return (
-        templates()
-        .get_template("confusion.svg.j2")
-        .render(view=view, cells=confusion_cells(view), right=int(np.trace(counts)), n=int(counts.sum()))
-    )
-
-
-def confusion_cells(view: ConfusionView) -> list[dict[str, Any]]:
-    """The cells that are not empty: true class, class said, count, clips of the true class, and the share of them."""
-    counts = np.asarray(view.counts)
     totals = counts.sum(axis=1)  # [C]
-    return [
-        {
-            "true": int(i),
-            "said": int(j),
-            "count": int(counts[i, j]),
-            "of": int(totals[i]),
-            "share": float(counts[i, j] / totals[i]),
-        }
-        for i, j in np.argwhere(counts > 0)
+    cells = [
+        {"true": i, "said": j, "count": counts[i, j], "of": totals[i], "share": counts[i, j] / totals[i]}
+        for i, j in np.argwhere(counts > 0).tolist()
     ]
+    template = templates().get_template("confusion.svg.j2")
+    return template.render(view=view, cells=cells, right=int(np.trace(counts)), n=int(counts.sum()))
+
+
+def matrix_data(view: ConfusionView, benchmark: str) -> dict[str, Any] | None:
+    """The matrix as the page draws it, None without classes; a cell's share is of the true class's clips."""
+    counts = np.asarray(view.counts)
+    totals = counts.sum(axis=1)
+    cells = {(i, j): (int(counts[i, j]), int(totals[i])) for i, j in np.argwhere(counts > 0).tolist()}
+    return _data(view.model, benchmark, dict(enumerate(view.names)), dict(enumerate(view.groups)), cells)
+
+
+def choice_confusion(
+    model: str, benchmark: str, questions: Sequence[Question], predictions: Sequence[Prediction]
+) -> dict[str, Any] | None:
+    """The same from answers: true element down, chosen element across, a share of the times it was offered.
+
+    None where the choices are no elements.
+    """
+    by_id = {prediction.question_id: prediction.choice for prediction in predictions}
+    offered: Counter[tuple[int, int]] = Counter()
+    chosen: Counter[tuple[int, int]] = Counter()
+    names: dict[int, str] = {}
+    groups: dict[int, str] = {}
+    for question in (one for one in questions if one.choice_labels):
+        true, choice = question.choice_labels[question.answer], by_id.get(question.id)
+        names.update(zip(question.choice_labels, question.choices, strict=True))
+        groups[true] = question.event
+        offered.update((true, label) for label in question.choice_labels)
+        if choice is not None:
+            chosen[true, question.choice_labels[choice]] += 1
+    return _data(model, benchmark, names, groups, {cell: (n, offered[cell]) for cell, n in chosen.items()})
+
+
+def _data(
+    model: str,
+    benchmark: str,
+    names: Mapping[int, str],
+    groups: Mapping[int, str],
+    cells: Mapping[tuple[int, int], tuple[int, int]],
+) -> dict[str, Any] | None:
+    """The `MOST` classes that are in most wrong cells, by label; a cell is [true, said, count, of]."""
+    if not names:
+        return None
+    wrong: Counter[int] = Counter(dict.fromkeys(groups or names, 0))
+    for (true, said), (count, _) in cells.items():
+        if true != said:
+            wrong.update({true: count, said: count})
+    kept = sorted(label for label, _ in wrong.most_common(MOST))
+    spot = {label: number for number, label in enumerate(kept)}
+    return {
+        "model": model,
+        "benchmark": benchmark,
+        "names": [names[label] for label in kept],
+        "groups": [groups.get(label, "") for label in kept],
+        "left": len(wrong) - len(kept),
+        "cells": [[spot[true], spot[said], *of] for (true, said), of in sorted(cells.items())
+                  if true in spot and said in spot],
+    }  # fmt: skip

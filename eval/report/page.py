@@ -1,24 +1,22 @@
-"""The leaderboard as one self-contained HTML file: no request leaves it, and all text in it is escaped.
+"""The leaderboard as one HTML file: no request leaves it but for the clips beside it, and all text in it is escaped.
 
 Its own style and script are named by their hashes in the content security policy, so even markup that slipped through
-the escaping could neither run nor load anything.
+the escaping could neither run nor load anything. What the script draws is in one block of JSON.
 """
 
 import base64
 import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 from markupsafe import Markup
 
 from eval.adapters.baselines import CHANCE, REFERENCE_MODELS
-from eval.report.confusion import confusion_cells
-from eval.report.samples import ConfusionView, Sample
+from eval.report.evidence import Evidence
 from eval.report.templates import templates
-from eval.rows import RECOGNITION, Row, Unanswered, by_model, label_of
-from gymqa.questions import LETTERS
+from eval.rows import NO_CONTROL, RECOGNITION, Row, Unanswered, by_line, label_of, main_rows
 
 # Benchmark or metric -> (heading, what it is in a few words).
 _NAMES = {
@@ -37,42 +35,67 @@ _NAMES = {
     "mean_class": ("Mean class", "average over classes"),
     "mAP": ("mAP", "macro average precision"),
 }
-_WORST_PAIRS = 6
+_SCRIPTS = ("page.js.j2", "charts.js.j2", "samples.js.j2")
+_MOST_UNANSWERED = 100  # lines of their table; all are in leaderboard.json's counts
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """All that the page shows."""
+    """All that the page shows; `samples` are those of `pack_samples`, `tiers` the tier of each benchmark."""
 
     title: str
     rows: tuple[Row, ...]
     environment: Mapping[str, Any]
-    samples: tuple[Sample, ...] = ()
+    samples: Mapping[str, Any] | None = None
     unanswered: tuple[Unanswered, ...] = ()
-    confusion: ConfusionView | None = None
+    evidence: Evidence = field(default_factory=Evidence)
+    tiers: Mapping[str, str] = field(default_factory=dict)
 
 
 def render(page: Page) -> str:
     """Return the HTML text of `page`."""
     jinja = templates()
-    style, script = (jinja.get_template(name).render() for name in ("page.css.j2", "page.js.j2"))
-    questions = _table([row for row in page.rows if row.benchmark != RECOGNITION], "benchmark")
-    recognition = _table([row for row in page.rows if row.benchmark == RECOGNITION], "metric")
+    style = jinja.get_template("page.css.j2").render()
+    script = "\n".join(jinja.get_template(name).render() for name in _SCRIPTS)
+    rows = main_rows(page.rows)
+    asked = [row for row in rows if row.benchmark != RECOGNITION]
+    questions = _table(asked, "benchmark", page.tiers)
+    recognition = _table([row for row in rows if row.benchmark == RECOGNITION], "metric", {})
     return jinja.get_template("page.html.j2").render(
         page=page,
         style=Markup(style),
         script=Markup(script),
         style_hash=_hash(style),
         script_hash=_hash(script),
-        letters=LETTERS,
+        data=_json(_data(page, [column["name"] for column in questions["columns"]])),
         questions=questions,
         recognition=recognition,
+        tiers=list(dict.fromkeys(page.tiers.values())),
+        controls=list(dict.fromkeys([NO_CONTROL, *(row.control for row in asked)])),
+        resolution=list(page.evidence.resolution.items()),
         highlights=[*_highlights(questions), *_highlights(recognition)[:1]],
-        models=list(dict.fromkeys(label for sample in page.samples for label in sample.answers)),
         heading=_heading,
         environment=list(_flat(page.environment)),
-        confusion=page.confusion and _confusion(page.confusion),
+        most_unanswered=_MOST_UNANSWERED,
     )
+
+
+def _data(page: Page, benchmarks: Sequence[str]) -> dict[str, Any]:
+    """What the script draws."""
+    nothing = {"total": 0, "shown": 0, "choices": [], "models": [], "base": None, "missing": []}
+    return {
+        "benchmarks": [[name, _heading(name)[0]] for name in benchmarks],
+        "samples": page.samples or nothing,
+        **page.evidence.drawn(),
+    }
+
+
+def _json(values: Mapping[str, Any]) -> Markup:
+    """JSON that can end neither its element nor a line of script, whatever the texts in it."""
+    text = json.dumps(values, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    for sign in "<>&\u2028\u2029":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return Markup(text)
 
 
 def _hash(text: str) -> str:
@@ -84,37 +107,38 @@ def _heading(name: str) -> tuple[str, str]:
     return _NAMES.get(name, (name, ""))
 
 
-def _table(rows: Sequence[Row], column: str) -> dict[str, Any]:
-    """A line a model, best first by the first column; a column a benchmark or metric, with its chance level."""
+def _table(rows: Sequence[Row], column: str, tiers: Mapping[str, str]) -> dict[str, Any]:
+    """A line a model and control, best first by the first column; a column a benchmark or metric, with its chance."""
     names = list(dict.fromkeys(getattr(row, column) for row in rows))
-    models = [
+    lines = [
         {
-            "model": model,
-            "encoder": encoder,
-            "reference": model in REFERENCE_MODELS,
+            **line._asdict(),
+            "reference": line.model in REFERENCE_MODELS,
             "cells": cells,
             "answered": min(row.answered_rate for row in cells.values()),
         }
-        for model, encoder, cells in by_model(rows, column)
+        for line, cells in by_line(rows, column)
     ]
     columns = [
         {
             "name": name,
             "heading": _heading(name),
+            "tier": tiers.get(name, ""),
             "chance": next((row.value for row in rows if row.model == CHANCE and getattr(row, column) == name), None),
             "n": max(row.n for row in rows if getattr(row, column) == name),
         }
         for name in names
     ]
-    return {"columns": columns, "models": models}
+    return {"columns": columns, "lines": lines}
 
 
 def _highlights(table: dict[str, Any]) -> list[dict[str, Any]]:
-    """The best model of each column, references aside."""
+    """The best model of each column, references and controls aside."""
     found = []
     for column in table["columns"]:
-        rows = [line["cells"].get(column["name"]) for line in table["models"] if not line["reference"]]
-        best = max((row for row in rows if row is not None), key=lambda row: row.value, default=None)
+        lines = [line for line in table["lines"] if not line["reference"] and line["control"] == NO_CONTROL]
+        rows = [line["cells"][column["name"]] for line in lines if column["name"] in line["cells"]]
+        best = max(rows, key=lambda row: row.value, default=None)
         if best is not None:
             found.append({"column": column, "row": best, "label": label_of(best.model, best.encoder)})
     return found
@@ -128,20 +152,3 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, st
             yield from _flat(value, f"{name} · ")
         else:
             yield name, "not known" if value is None else str(value)
-
-
-def _confusion(view: ConfusionView) -> dict[str, Any]:
-    """Cells as shares of their row, the lines between groups, and the pairs that are confused most."""
-    counts, cells = np.asarray(view.counts), confusion_cells(view)
-    wrong = sorted((cell for cell in cells if cell["true"] != cell["said"]), key=lambda cell: -cell["share"])
-    borders = [i for i in range(1, len(view.groups)) if view.groups[i] != view.groups[i - 1]]
-    starts = [0, *borders] if view.groups else []
-    return {
-        "view": view,
-        "cells": cells,
-        "worst": wrong[:_WORST_PAIRS],
-        "borders": borders,
-        "groups": [(start, view.groups[start]) for start in starts],
-        "right": int(np.trace(counts)),
-        "n": int(counts.sum()),
-    }

@@ -1,97 +1,148 @@
-"""What the page shows beside the numbers: sample questions with every model's answer, and a confusion matrix."""
+"""Questions beside every model's answer, packed small enough for a page that holds thousands of them.
 
-import base64
+What repeats stands once: texts in a table, clips by what they share with the clip before, answers as one letter and
+probabilities as two, so that a question costs about 70 bytes for three models. `samples.js.j2` reads it.
+"""
+
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-import cv2
-import numpy as np
-import numpy.typing as npt
-
+from eval.report.clips import Clips
 from eval.rows import ModelRun
-from eval.statistics import IntArray
-from gymqa.questions import Prediction, Question
+from gymqa.questions import LETTERS, Prediction, Question
 
-_JPEG = "data:image/jpeg;base64,"
+BUDGET = 700_000  # bytes of packed questions in a page of at most 1 MB
+_REASON = 200  # characters of a reason for no answer
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+_NOT_ASKED, _UNANSWERED, _UNKNOWN = " ", "-", "--"
+_CLIP = "\x00"  # stands for the clip's id inside the question's
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
-    """A question, the answers by model label, and its film strip: JPEG frames as data URIs, none if not at hand.
-
-    Raises:
-        ValueError: a frame is not a JPEG data URI (the page must ask nothing of any server).
-    """
+class _Asked:
+    """A question with its benchmark and what each model said, in the models' order."""
 
     question: Question
     benchmark: str
-    answers: Mapping[str, Prediction]
-    film: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        if not all(frame.startswith(_JPEG) for frame in self.film):
-            raise ValueError(f"sample {self.question.id}: frames must be JPEG data URIs")
+    said: tuple[Prediction | None, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ConfusionView:
-    """Counts [C, C] of one model, true class down; `names` of the classes, and their `groups` (say, events) if any."""
+class _Table(dict[Hashable, int]):
+    """Numbers things in the order in which they come."""
 
-    model: str
-    names: tuple[str, ...]
-    counts: IntArray
-    groups: tuple[str, ...] = ()
+    def of(self, thing: Hashable) -> int:
+        """Return the number of `thing`, a new one if it is new."""
+        return self.setdefault(thing, len(self))
 
 
-def film_strip(frames: npt.NDArray[np.uint8], n: int = 8, height: int = 96) -> tuple[str, ...]:
-    """Encode `n` evenly spaced frames as JPEG data URIs, about 2 KB each.
-
-    Args:
-        frames: uint8 RGB [T, H, W, 3].
-        n: frames to keep; a shorter clip repeats frames.
-        height: pixels; larger frames are shrunk, smaller ones left.
-    """
-    spots = np.linspace(0, len(frames) - 1, n).round().astype(int)
-    return tuple(_data_uri(frames[spot], height) for spot in spots)
-
-
-def _data_uri(frame: npt.NDArray[np.uint8], height: int) -> str:
-    if frame.shape[0] > height:
-        width = max(1, round(frame.shape[1] * height / frame.shape[0]))
-        frame = np.asarray(cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8)
-    _, data = cv2.imencode(".jpg", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 80])
-    return _JPEG + base64.b64encode(data.tobytes()).decode("ascii")
-
-
-def pick_samples(
+def pack_samples(
     benchmarks: Mapping[str, Sequence[Question]],
     runs: Sequence[ModelRun],
-    count: int = 30,
-    film_of: Callable[[str], Sequence[str]] | None = None,
-) -> list[Sample]:
-    """Draw about `count` questions, the same number from each benchmark, by a hash of their ids: never hand-picked.
+    clips: Clips | None = None,
+    budget: int = BUDGET,
+) -> dict[str, Any]:
+    """Pack the questions that any of `runs` answered; where they are too many, those that come first by a hash.
 
     Args:
         benchmarks: name -> questions.
-        runs: the models whose answers are shown.
-        count: questions in all.
-        film_of: clip id -> JPEG data URIs (see `film_strip`); empty where the clip could not be decoded.
+        runs: the models whose answers are shown, one run a model.
+        clips: where the videos are, seen from the page.
+        budget: bytes of UTF-8 that the packed questions may take as JSON.
+
+    Returns:
+        JSON values; `total` counts the questions there were, `shown` those packed.
     """
-    found = {
-        (run.label, name): {prediction.question_id: prediction for prediction in predictions}
-        for run in runs
-        for name, predictions in run.predictions.items()
-    }
-    samples = []
+    asked = _asked(benchmarks, runs)
+    drawn = sorted(range(len(asked)), key=lambda spot: hashlib.blake2b(asked[spot].question.id.encode()).digest())
+    count, packed = len(asked), _pack(asked, runs, clips)
+    while (size := packed_size(packed)) > budget and count:
+        count = min(count - 1, int(count * budget / size * 0.99))
+        packed = _pack([asked[spot] for spot in sorted(drawn[:count])], runs, clips)
+    return {"total": len(asked), "shown": count, **packed}
+
+
+def packed_size(values: Mapping[str, Any]) -> int:
+    """Bytes that the values take as JSON inside the page."""
+    return len(json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+def _asked(benchmarks: Mapping[str, Sequence[Question]], runs: Sequence[ModelRun]) -> list[_Asked]:
+    found = []
     for name, questions in benchmarks.items():
-        drawn = sorted(questions, key=lambda question: hashlib.blake2b(question.id.encode()).digest())
-        for question in drawn[: -(-count // len(benchmarks))]:
-            answers = {
-                run.label: found[run.label, name][question.id]
-                for run in runs
-                if question.id in found.get((run.label, name), {})
-            }
-            film = tuple(film_of(question.clip_id)) if film_of else ()
-            samples.append(Sample(question, name, answers, film))
-    return samples
+        by_id = [{said.question_id: said for said in run.predictions.get(name, ())} for run in runs]
+        if any(by_id):
+            found += [_Asked(one, name, tuple(said.get(one.id) for said in by_id)) for one in questions]
+    return found
+
+
+def _pack(asked: Sequence[_Asked], runs: Sequence[ModelRun], clips: Clips | None) -> dict[str, Any]:
+    strings, kinds = _Table(), _Table()
+    choices = [[strings.of(text) for text in one.question.choices] for one in asked]
+    kind = [kinds.of(_kind(one, strings)) for one in asked]
+    reasons = [
+        {str(spot): strings.of(said.error[:_REASON])
+         for spot, one in enumerate(asked)
+         if (said := one.said[model]) is not None and said.choice is None and said.error}
+        for model in range(len(runs))
+    ]  # fmt: skip
+    names = [one.question.clip_id for one in asked]
+    return {
+        "models": [run.label for run in runs],
+        "base": clips.base if clips else None,
+        "missing": [spot for spot, name in enumerate(names) if clips and name not in clips.found],
+        "clips": _front_coded(names),
+        "kind": kind,
+        "kinds": list(kinds),
+        "choices": choices,
+        "answers": "".join(LETTERS[one.question.answer] for one in asked),
+        "said": _columns(asked, runs, _letter),
+        "shares": _columns(asked, runs, _shares),
+        "reasons": reasons,
+        "strings": list(strings),
+    }
+
+
+def _kind(one: _Asked, strings: _Table) -> tuple[int, ...]:
+    """What many questions share: benchmark, text, event, the distractors' tier, the form of the id."""
+    question = one.question
+    form = question.id.replace(question.clip_id, _CLIP)
+    return tuple(map(strings.of, (one.benchmark, question.text, question.event, question.drawn_tier, form)))
+
+
+def _front_coded(names: Sequence[str]) -> list[str]:
+    """Each name as two digits, how many characters it shares with the one before, and the rest."""
+    coded, before = [], ""
+    for name in names:
+        same = [a == b for a, b in zip(before, name, strict=False)]
+        shared = min([*same, False].index(False), len(_DIGITS) ** 2 - 1)
+        coded.append(_two_digits(shared) + name[shared:])
+        before = name
+    return coded
+
+
+def _columns(
+    asked: Sequence[_Asked], runs: Sequence[ModelRun], text: Callable[[_Asked, Prediction | None], str]
+) -> list[str]:
+    """One string a model, all its answers one after the other."""
+    return ["".join(text(one, one.said[model]) for one in asked) for model in range(len(runs))]
+
+
+def _letter(one: _Asked, said: Prediction | None) -> str:
+    if said is None:
+        return _NOT_ASKED
+    return _UNANSWERED if said.choice is None else LETTERS[said.choice]
+
+
+def _shares(one: _Asked, said: Prediction | None) -> str:
+    """Two digits a choice, in thousandths."""
+    if said is None or said.probabilities is None:
+        return _UNKNOWN * len(one.question.choices)
+    return "".join(_two_digits(round(1000 * share)) for share in said.probabilities)
+
+
+def _two_digits(number: int) -> str:
+    """A number below 1296 in base 36."""
+    return _DIGITS[number // len(_DIGITS)] + _DIGITS[number % len(_DIGITS)]

@@ -6,6 +6,7 @@ from encoders.features import extract as extract_features
 from encoders.image import ImageEncoder
 from encoders.sefar import SeFAREncoder
 from gymqa.annotations import read_element_list
+from gymqa.controls import ControlledFrames
 from gymqa.devices import choose_device
 from gymqa.frames import FrameCache
 
@@ -17,6 +18,8 @@ def extract(
     views: int = 1,
     seed: int = 0,
     device: str = "cpu",
+    control: str = "none",
+    control_seed: int = 0,
     *,
     clips: list[Path],
 ) -> None:
@@ -31,12 +34,17 @@ def extract(
         views: views of a clip; the first is the clip as it is, the others are jittered in time and mirrored.
         seed: of the further views.
         device: cpu, cuda, cuda:1, …
+        control: none, one-frame, frozen, shuffled, reversed or mismatched (another clip of the lists, of another
+            label); a store of its own for each.
+        control_seed: of the controls that draw.
         clips: files with a clip id at the start of each line, such as those of `gymqa split`.
     """
     choose_device(device)
     chosen = ImageEncoder(device=device) if encoder == "image" else SeFAREncoder(Path(encoder), device)
-    clip_ids = [clip.id for path in clips for clip in read_element_list(path)]
-    store = extract_features(chosen, FrameCache(frames), clip_ids, out, views, seed)
+    wanted = [clip for path in clips for clip in read_element_list(path)]
+    elements = {clip.id: clip.label for clip in wanted}
+    source = ControlledFrames(FrameCache(frames), control, control_seed, elements)
+    store = extract_features(chosen, source, [clip.id for clip in wanted], out, views, seed)
     print(f"{out}: {len(store)} views of clips, seen by {chosen.name}")
 
 

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from eval.metrics import confusion, read_class_predictions, summary
-from eval.report.confusion import confusion_svg
-from eval.report.samples import ConfusionView
+from eval.report.confusion import ConfusionView, confusion_svg
 from gymqa.annotations import read_element_list
 from gymqa.atomic import write_json, write_text
+from gymqa.controls import ControlledFrames
 from gymqa.devices import choose_device
 from gymqa.errors import GymQAError
 from gymqa.frames import FrameCache
@@ -25,6 +25,8 @@ def predict(
     spatial_views: int = 1,
     batch_size: int = 64,
     bf16: bool = False,
+    control: str = "none",
+    control_seed: int = 0,
     *,
     clips: Path,
 ) -> None:
@@ -43,6 +45,9 @@ def predict(
         spatial_views: 1, the whole picture, or 3 squares along its longer side.
         batch_size: clips at a time.
         bf16: compute in bfloat16.
+        control: none, one-frame, frozen, shuffled, reversed or mismatched (another clip of the list, of another
+            label); every line of the file names it.
+        control_seed: of the controls that draw.
         clips: element list, `<clip id> <label>` a line, such as val.txt of `gymqa split`.
     """
     views = Views(temporal_views, spatial_views)
@@ -50,9 +55,10 @@ def predict(
         raise GymQAError(f"{batch_size} clips at a time cannot be predicted; give 1 or more")
     model = SeFAR.from_pretrained(recognizer)
     wanted = read_element_list(clips, model.config.n_classes)
-    cache = FrameCache(frames)
-    found = predict_clips(model.to(choose_device(device)), cache, wanted, batch_size, bf16, views)
-    save_predictions(out, wanted, found, cache.failures)
+    elements = {clip.id: clip.label for clip in wanted}
+    source = ControlledFrames(FrameCache(frames), control, control_seed, elements)
+    found = predict_clips(model.to(choose_device(device)), source, wanted, batch_size, bf16, views)
+    save_predictions(out, wanted, found, source.failures, control)
     print(f"{out}: {len(found)} of {len(wanted)} clips")
     if found and all(clip.label is not None for clip in wanted):
         _score(out, _names(clips.parent / CLASSES, model.config.n_classes))

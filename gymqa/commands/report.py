@@ -1,83 +1,114 @@
-"""`gymqa report`: the leaderboard from saved predictions."""
+"""`gymqa report`: the leaderboard from results."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
 from eval.adapters.baselines import chance, oracle_event, oracle_set
+from eval.entries import QuestionFile, as_runs, read_entries, read_question_files
 from eval.leaderboard import print_table, write_leaderboard
-from eval.metrics import read_class_predictions
-from eval.report.samples import pick_samples
-from eval.rows import ModelRun, RecognizerRun, build_rows, unanswered_items
-from eval.runner import settings_path
+from eval.metrics import confusion, read_class_predictions
+from eval.report.clips import Clips, copy_clips
+from eval.report.confusion import ConfusionView, matrix_data
+from eval.report.evidence import gather
+from eval.report.page import Page
+from eval.report.samples import pack_samples
+from eval.rows import (
+    NO_CONTROL,
+    RECOGNITION,
+    ModelRun,
+    RecognizerRun,
+    best_first,
+    build_rows,
+    main_runs,
+    unanswered_items,
+)
+from eval.statistics import RESAMPLES
 from gymqa.annotations import open_release
-from gymqa.atomic import read_json
-from gymqa.errors import GymQAError
-from gymqa.questions import Prediction, Question, load_predictions, load_questions
 from gymqa.runs import environment, require_writable
+from gymqa.taxonomy import Taxonomy
 
 
 def report(
+    results: list[Path],
     out: Path = Path("runs/report"),
-    predictions: list[Path] | None = None,
+    clips: Path | None = None,
     recognizers: list[Path] | None = None,
     finegym: Path | None = None,
     setting: str | None = None,
     title: str = "Gym-QA leaderboard",
+    resamples: int = RESAMPLES,
     *,
     questions: list[Path],
 ) -> None:
-    """Score predictions with 95 % intervals and write leaderboard.json and leaderboard.html.
+    """Score results with 95 % intervals and write a site: index.html, and the tables as JSON, CSV, Markdown and LaTeX.
 
     Args:
-        out: folder of the two files.
-        predictions: .jsonl files of `gymqa evaluate`; several files of one model are taken together.
+        results: *.result.json of `gymqa evaluate`, its predictions (.jsonl), or folders, which are searched.
+        out: folder of the site.
+        clips: folder of the videos (<clip id>.mp4), or a release; those of the questions shown are copied to the site.
         recognizers: class predictions of `gymqa predict`, scored as recognition; named by file.
         finegym: folder of annotation files; with it, rows for guessing from the event or the set alone are added.
         setting: gym99, gym288, …; may be left out where the release has only one.
         title: heading of the page.
-        questions: .jsonl files of `gymqa questions build`.
+        resamples: draws of the bootstrap over videos.
+        questions: .jsonl files of `gymqa questions build`, or folders of them.
     """
     require_writable(out)
-    benchmarks = read_benchmarks(questions)
-    guessers = [chance()]
-    if finegym is not None:
-        taxonomy = open_release(finegym, setting).taxonomy
-        guessers += [oracle_event(taxonomy), oracle_set(taxonomy)]
-    runs = read_runs(predictions or [])
+    asked = read_question_files(questions)
+    runs = as_runs(read_entries(results, asked))
+    taxonomy = open_release(finegym, setting).taxonomy if finegym is not None else None
     recognized = [RecognizerRun(path.stem, "", read_class_predictions(path)) for path in recognizers or []]
-    rows = build_rows(benchmarks, runs, guessers, recognized)
-    unanswered = unanswered_items(benchmarks, runs, recognized)
-    page = write_leaderboard(out, rows, environment(), pick_samples(benchmarks, runs), unanswered, title=title)
-    print_table(rows)
-    print(page)
+    wanted = (question.clip_id for one in asked for question in one.questions)
+    found = copy_clips(clips, out, wanted) if clips is not None else None
+    page = make_page(asked, runs, recognized, taxonomy, found, title, resamples=resamples)
+    path = write_leaderboard(out, page, "index.html")
+    print_table(page.rows)
+    print(path)
 
 
-def read_benchmarks(paths: Sequence[Path]) -> dict[str, list[Question]]:
-    """Read question files into benchmark -> questions.
+def make_page(
+    asked: Sequence[QuestionFile],
+    runs: Sequence[ModelRun],
+    recognizers: Sequence[RecognizerRun] = (),
+    taxonomy: Taxonomy | None = None,
+    clips: Clips | None = None,
+    title: str = "Gym-QA leaderboard",
+    seed: int = 0,
+    device: str = "cpu",
+    resamples: int = RESAMPLES,
+) -> Page:
+    """Score everything and gather what stands behind it.
 
-    Raises:
-        GymQAError: two files of one benchmark.
+    Args:
+        asked: the question files.
+        runs: what answered them.
+        recognizers: class predictions; with a taxonomy their confusions are shown by its names.
+        taxonomy: of the questions; with it, what an event or a set alone is worth is added.
+        clips: where the page finds its videos.
+        title: heading of the page.
+        seed: of the bootstrap.
+        device: where the answers were made, for the record.
+        resamples: draws of the bootstrap over videos.
     """
-    benchmarks: dict[str, list[Question]] = {}
-    for path in paths:
-        asked = load_questions(path)
-        name = asked[0].benchmark if asked else path.stem
-        if name in benchmarks:
-            raise GymQAError(f"{path} asks {name} a second time; give one file a benchmark")
-        benchmarks[name] = asked
-    return benchmarks
-
-
-def read_runs(paths: Sequence[Path]) -> list[ModelRun]:
-    """Read predictions into one run a model; model and encoder stand in the settings file beside each."""
-    found: dict[tuple[str, str], dict[str, list[Prediction]]] = defaultdict(lambda: defaultdict(list))
-    for path in paths:
-        settings = read_json(settings_path(path))
-        for prediction in load_predictions(path):
-            encoder = settings["settings"].get("encoder", "")
-            found[settings["model"], encoder][prediction.benchmark].append(prediction)
-    return [ModelRun(model, encoder, predictions) for (model, encoder), predictions in found.items()]
+    benchmarks = {one.benchmark: one.questions for one in asked}
+    guessers = [chance()] if taxonomy is None else [chance(), oracle_event(taxonomy), oracle_set(taxonomy)]
+    rows = build_rows(benchmarks, runs, guessers, recognizers, resamples, seed)
+    evidence = gather(benchmarks, best_first(runs, rows), rows, taxonomy, resamples, seed)
+    if taxonomy is not None:
+        names = tuple(element.display_name for element in taxonomy.elements)
+        events = tuple(element.event for element in taxonomy.elements)
+        views = [ConfusionView(one.label, names, confusion(one.predictions), events) for one in recognizers]
+        evidence.confusions += [matrix for view in views if (matrix := matrix_data(view, RECOGNITION))]
+    plain = [run for run in best_first(main_runs(runs), rows) if run.control == NO_CONTROL]
+    return Page(
+        title,
+        tuple(rows),
+        environment(seed, device),
+        pack_samples(benchmarks, plain, clips),
+        tuple(unanswered_items(benchmarks, plain, recognizers)),
+        evidence,
+        {name: questions[0].tier for name, questions in benchmarks.items()},
+    )
 
 
 COMMAND = report

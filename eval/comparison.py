@@ -1,0 +1,212 @@
+"""Which of several models is better on the same questions: paired differences, tests, ranks, and what a set can tell.
+
+Questions of one video are not independent, so videos are drawn, not questions, and the same draws serve every model:
+what is hard for all of them cancels out of a difference. McNemar's test, which takes questions for independent, stands
+beside because it is what others print; ranks do not rest on it.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
+from scipy.special import bdtr, stdtr, stdtrit
+
+from eval.statistics import (
+    RESAMPLES,
+    FloatArray,
+    Interval,
+    cluster_index,
+    cluster_sums,
+    expanded_ends,
+    resampled_means,
+)
+
+LEVEL = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How much better the first model is than the second on the same questions.
+
+    Attributes:
+        first, second: names of models.
+        difference: of their mean scores, in [-1, 1], with its 95 % interval by bootstrap over videos.
+        p_mcnemar: McNemar's exact test, two-sided; None where a score is neither 0 nor 1.
+        p_bootstrap: that the difference is zero, two-sided, from its spread over the resampled videos.
+        p_holm: the same, corrected for all comparisons made together.
+    """
+
+    first: str
+    second: str
+    difference: Interval
+    p_mcnemar: float | None
+    p_bootstrap: float
+    p_holm: float
+
+    @property
+    def better(self) -> str | None:
+        """The model that is better at the 5 % level, after correction; None where that is open."""
+        if self.p_holm >= LEVEL:
+            return None
+        return self.first if self.difference.value > 0 else self.second
+
+
+def compare_all(
+    scores: Mapping[str, FloatArray], videos: Sequence[str], resamples: int = RESAMPLES, seed: int = 0
+) -> list[Comparison]:
+    """Every model against every later one.
+
+    Args:
+        scores: of each model [n] in [0, 1], of the same questions in the same order.
+        videos: [n], the source video of each question.
+        resamples: how many times the videos are drawn.
+        seed: of the draws.
+
+    Raises:
+        ValueError: no questions, or not one score of each model a question.
+    """
+    pairs = list(combinations(scores, 2))
+    if not pairs:
+        return []
+    columns = _columns(scores, videos)  # [n, M]
+    drawn, n_videos = resampled_means(columns, videos, resamples, seed)  # [r, M]
+    place = {name: index for index, name in enumerate(scores)}
+    found = []
+    for first, second in pairs:
+        apart = columns[:, place[first]] - columns[:, place[second]]
+        resampled = drawn[:, place[first]] - drawn[:, place[second]]
+        value = float(apart.mean())
+        p = _spread_p(value, resampled, n_videos)
+        found.append(
+            Comparison(
+                first, second, _interval(value, resampled, n_videos), mcnemar_p(scores[first], scores[second]), p, p
+            )
+        )
+    return [replace(one, p_holm=p) for one, p in zip(found, holm([one.p_bootstrap for one in found]), strict=True)]
+
+
+def difference_interval(
+    first: FloatArray, second: FloatArray, videos: Sequence[str], resamples: int = RESAMPLES, seed: int = 0
+) -> Interval:
+    """The difference of two models' mean scores [n], with its 95 % interval, in [-1, 1].
+
+    Raises:
+        ValueError: no questions, or not one score of each model a question.
+    """
+    apart = _columns({"first": first, "second": second}, videos) @ np.array([[1.0], [-1.0]])  # [n, 1]
+    drawn, n_videos = resampled_means(apart, videos, resamples, seed)
+    return _interval(float(apart.mean()), drawn[:, 0], n_videos)
+
+
+def rank_ranges(
+    scores: Mapping[str, FloatArray], videos: Sequence[str], resamples: int = RESAMPLES, seed: int = 0
+) -> dict[str, tuple[int, int]]:
+    """The ranks that each model may have, best and worst, from 1; see `ranges_of`.
+
+    Raises:
+        ValueError: as `compare_all`.
+    """
+    return ranges_of(scores, compare_all(scores, videos, resamples, seed))
+
+
+def ranges_of(models: Iterable[str], comparisons: Sequence[Comparison]) -> dict[str, tuple[int, int]]:
+    """The ranks that each model may have, from 1: it stands behind those shown to be better, before those shown worse.
+
+    Holm's correction keeps the chance of any wrong decision at 5 %, so all ranges together hold the true ranks with
+    95 % (Mogstad, Romano, Shaikh & Wilhelm 2024, "Inference for Ranks").
+    """
+    names = list(models)
+    decided = [one for one in comparisons if one.better is not None]
+    wins = {name: sum(one.better == name for one in decided) for name in names}
+    losses = {name: sum(one.better != name and name in (one.first, one.second) for one in decided) for name in names}
+    return {name: (1 + losses[name], len(names) - wins[name]) for name in names}
+
+
+def minimum_detectable_difference(
+    scores: Mapping[str, FloatArray], videos: Sequence[str], power: float = 0.8, level: float = LEVEL
+) -> float:
+    """The smallest true difference of two models that this set of questions shows with the power asked for.
+
+    (t(1 - level/2) + t(power)) · standard error (Bloom 1995, "Minimum Detectable Effects"), t with one degree of
+    freedom less than there are videos, the standard error that of a paired difference clustered by video: the largest
+    among the models given. One model alone stands for two that err independently of each other, √2 of its own.
+
+    Args:
+        scores: of each model [n] in [0, 1].
+        videos: [n].
+        power: chance to find the difference.
+        level: of the two-sided test.
+
+    Returns:
+        In [0, 1]; 1 where there is one video only.
+
+    Raises:
+        ValueError: no model, no questions, or not one score of each model a question.
+    """
+    columns = _columns(scores, videos)
+    errors = [clustered_error(columns[:, i] - columns[:, j], videos) for i, j in combinations(range(len(scores)), 2)]
+    error = max(errors, default=0.0) or math.sqrt(2) * max(clustered_error(one, videos) for one in columns.T)
+    freedom = len(set(videos)) - 1
+    if freedom < 1:
+        return 1.0
+    return float(min(1.0, (stdtrit(freedom, 1 - level / 2) + stdtrit(freedom, power)) * error))
+
+
+def clustered_error(values: FloatArray, videos: Sequence[str]) -> float:
+    """Standard error of the mean of values [n], clustered by video (sandwich, with G / (G-1)); NaN for one video."""
+    cluster, n_clusters = cluster_index(videos)
+    residuals = cluster_sums((values - values.mean())[:, None], cluster, n_clusters)  # [G, 1]
+    if n_clusters < 2:
+        return math.nan
+    return math.sqrt(float((residuals**2).sum()) * n_clusters / (n_clusters - 1)) / len(values)
+
+
+def mcnemar_p(first: FloatArray, second: FloatArray) -> float | None:
+    """McNemar's exact test: the questions that one model alone gets right are a coin's throws, two-sided.
+
+    None where a score is neither 0 nor 1.
+    """
+    scores = np.stack([first, second])
+    if not np.isin(scores, (0.0, 1.0)).all():
+        return None
+    ours, theirs = int((scores[0] > scores[1]).sum()), int((scores[1] > scores[0]).sum())
+    return min(1.0, 2 * float(bdtr(min(ours, theirs), ours + theirs, 0.5)))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's step-down correction (1979), in the order given."""
+    order = np.argsort(p_values, kind="stable")
+    left = len(order) - np.arange(len(order))
+    adjusted = np.minimum(np.maximum.accumulate(np.asarray(p_values, float)[order] * left), 1.0)
+    return [float(adjusted[place]) for place in np.argsort(order, kind="stable")]
+
+
+def _columns(scores: Mapping[str, FloatArray], videos: Sequence[str]) -> FloatArray:
+    """The models' scores as [n, M]."""
+    lengths = {len(column) for column in scores.values()}
+    if lengths != {len(videos)} or not videos:
+        raise ValueError(f"scores of {sorted(lengths)} questions for {len(videos)} videos")
+    return np.stack([np.asarray(column, dtype=np.float64) for column in scores.values()], axis=1)
+
+
+def _interval(value: float, resampled: FloatArray, n_videos: int) -> Interval:
+    """The expanded percentile interval of a difference, inside [-1, 1], which is all of it for one video."""
+    if n_videos < 2:
+        return Interval(value, -1.0, 1.0)
+    low, high = expanded_ends(resampled, n_videos).clip(-1.0, 1.0)
+    return Interval(value, float(low), float(high))
+
+
+def _spread_p(value: float, resampled: FloatArray, n_videos: int) -> float:
+    """Two-sided p of a difference of zero: t from the bootstrap's standard error, G - 1 degrees of freedom.
+
+    Counting resamples beyond zero could not go below 1 / resamples, too coarse for a correction over many models.
+    G videos that all agree are worth 2^(1-G) at most, as in a sign test, however equal their differences are.
+    """
+    error = float(resampled.std()) * math.sqrt(n_videos / max(1, n_videos - 1))
+    if n_videos < 2 or value == 0:
+        return 1.0
+    p = 2 * float(stdtr(n_videos - 1, -abs(value) / error)) if error > 0 else 0.0
+    return max(p, 2.0 ** (1 - n_videos))

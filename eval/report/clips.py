@@ -1,0 +1,64 @@
+"""Which clips a page can play, and where they lie seen from it."""
+
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from gymqa.atomic import atomic_path
+from gymqa.errors import GymQAError
+from gymqa.progress import track
+
+FOLDER = "clips"
+_SUBACTIONS = "subactions"  # of a release
+
+
+@dataclass(frozen=True, slots=True)
+class Clips:
+    """The folder of the videos, relative to the page and ending in /, and the clips that have one there."""
+
+    base: str
+    found: frozenset[str]
+
+
+def clips_beside(folder: Path, base: str, clips: Iterable[str]) -> Clips:
+    """The videos that lie in `folder` / `base` already; nothing is copied."""
+    return Clips(base, frozenset(clip for clip in clips if _video(folder / base, clip) is not None))
+
+
+def copy_clips(source: Path, site: Path, clips: Iterable[str]) -> Clips:
+    """Copy the videos `<clip id>.mp4` into the site; one that is there already, as long and as old, stays.
+
+    Args:
+        source: a folder of videos, or a release, whose subactions/ is taken.
+        site: the page's folder.
+        clips: ids of the clips wanted; a name that would leave the folder counts as not there.
+
+    Raises:
+        GymQAError: `source` is no folder, none of the clips is in it, or the site cannot be written to.
+    """
+    if not source.is_dir():
+        raise GymQAError(f"{source} is no folder; give --clips the folder of the videos")
+    source = source / _SUBACTIONS if (source / _SUBACTIONS).is_dir() else source
+    wanted = dict.fromkeys(clips)
+    found = {clip: video for clip in wanted if (video := _video(source, clip)) is not None}
+    if wanted and not found:
+        raise GymQAError(f"{source} holds no video of these questions; give --clips the folder of <clip id>.mp4")
+    for video in track(found.values(), "copying clips", len(found)):
+        _copy(video, site / FOLDER / video.name)
+    return Clips(f"{FOLDER}/", frozenset(found))
+
+
+def _video(folder: Path, clip: str) -> Path | None:
+    name = f"{clip}.mp4"
+    if "\0" in name or name != Path(name).name:
+        return None
+    return folder / name if (folder / name).is_file() else None
+
+
+def _copy(video: Path, target: Path) -> None:
+    before = video.stat()
+    if target.is_file() and (target.stat().st_size, target.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns):
+        return
+    with atomic_path(target) as temporary:
+        shutil.copy2(video, temporary)

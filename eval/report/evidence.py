@@ -1,0 +1,215 @@
+"""What stands behind a number: controls, frames, slices, confusions, calibration, letters; as the page draws it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import numpy as np
+
+from eval.bias import position_bias
+from eval.breakdown import breakdown
+from eval.calibration import reliability
+from eval.comparison import Comparison, compare_all, difference_interval, minimum_detectable_difference
+from eval.groups import group_scores
+from eval.report.confusion import choice_confusion
+from eval.report.watching import Drop, sentences
+from eval.rows import NO_CONTROL, ModelRun, Row, main_rows, main_runs, score
+from eval.statistics import RESAMPLES, FloatArray, Interval
+from gymqa.annotations import CLIP_ID, parse_clip_id
+from gymqa.questions import LETTERS, Prediction, Question
+from gymqa.taxonomy import Taxonomy
+
+Items = list[dict[str, Any]]
+Benchmarks = Mapping[str, Sequence[Question]]
+_BINS = 10
+_SLICE_RESAMPLES = 2_000  # bars of many slices; the headline numbers have RESAMPLES
+_DECIMALS = 4
+
+
+@dataclass(slots=True)
+class Evidence:
+    """JSON values by what they show, each item with its `benchmark`; the script's charts.js.j2 names their fields.
+
+    `comparisons` are of every two models on a benchmark, `resolution` the difference that can be detected there.
+    """
+
+    controls: Items = field(default_factory=list)
+    frames: Items = field(default_factory=list)
+    slices: Items = field(default_factory=list)
+    confusions: Items = field(default_factory=list)
+    reliability: Items = field(default_factory=list)
+    letters: Items = field(default_factory=list)
+    comparisons: Items = field(default_factory=list)
+    resolution: dict[str, float] = field(default_factory=dict)
+
+    def drawn(self) -> dict[str, Items]:
+        """What the page's script draws."""
+        names = [one.name for one in fields(self) if one.name not in ("comparisons", "resolution")]
+        return {name: getattr(self, name) for name in names}
+
+
+def gather(
+    benchmarks: Benchmarks,
+    runs: Sequence[ModelRun],
+    rows: Sequence[Row],
+    taxonomy: Taxonomy | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Evidence:
+    """Gather everything that the runs show beside their accuracy.
+
+    Args:
+        benchmarks: name -> questions.
+        runs: all runs, with every control and number of frames.
+        rows: their rows, from `build_rows`.
+        taxonomy: of the questions, if there is one; names sets, and elements where no choice does.
+        resamples: draws of the bootstrap over videos.
+        seed: of these draws.
+    """
+    found = Evidence(controls=_controls(benchmarks, runs, rows, resamples, seed), frames=_frames(rows))
+    plain = [run for run in main_runs(runs) if run.control == NO_CONTROL]
+    for name, questions in benchmarks.items():
+        asked = [run for run in plain if name in run.predictions]
+        points = {run.label: score(questions, run.predictions[name], name)[0] for run in asked}
+        if not asked:
+            continue
+        found.slices += _slices(name, questions, points, taxonomy, resamples, seed)
+        found.comparisons += _comparisons(name, questions, points, resamples, seed)
+        found.resolution[name] = minimum_detectable_difference(*_worths(questions, points))
+        for run in asked:
+            predictions = run.predictions[name]
+            found.reliability += _reliability(run.label, name, predictions)
+            found.letters.append(_letters(run.label, name, questions, predictions))
+            matrix = choice_confusion(run.label, name, questions, predictions)
+            found.confusions += [matrix] if matrix else []
+    return found
+
+
+def _controls(
+    benchmarks: Benchmarks, runs: Sequence[ModelRun], rows: Sequence[Row], resamples: int, seed: int
+) -> Items:
+    """For each model with controls: its accuracy on untouched clips, what it loses under each, and that in words."""
+    values = {(row.line, row.benchmark): row for row in main_rows(rows) if row.metric == "accuracy"}
+    chosen = main_runs(runs)
+    items = []
+    for run in (run for run in chosen if run.control == NO_CONTROL):
+        under = [one for one in chosen if one.label == run.label and one.control != NO_CONTROL]
+        for name, predictions in run.predictions.items():
+            questions, row = benchmarks[name], values[run.line, name]
+            before, videos = group_scores(questions, score(questions, predictions, name)[0])
+            drops = []
+            for one in (one for one in under if name in one.predictions):
+                after, _ = group_scores(questions, score(questions, one.predictions[name], name)[0])
+                loss = difference_interval(before, after, videos, resamples, seed)
+                drops.append(Drop(one.control, float(after.mean()), loss))
+            chance = float(group_scores(questions, [1 / len(one.choices) for one in questions])[0].mean())
+            if drops:
+                drops.sort(key=lambda drop: drop.place)
+                items.append({
+                    "benchmark": name, "model": run.label, **_ends(row.value, row.ci_low, row.ci_high),
+                    "drops": [{"control": drop.control, "value": _short(drop.value), "drop": _short(drop.loss.value),
+                               "low": _short(drop.loss.low), "high": _short(drop.loss.high)} for drop in drops],
+                    "says": sentences(run.label, drops, at_chance=row.ci_low <= chance),
+                })  # fmt: skip
+    return items
+
+
+def _frames(rows: Sequence[Row]) -> Items:
+    """Accuracy by number of frames, of models that were asked with more than one number."""
+    points: dict[tuple[str, str], list[list[float]]] = {}
+    for row in rows:
+        if row.control == NO_CONTROL and row.n_frames is not None:
+            point = [row.n_frames, _short(row.value), _short(row.ci_low), _short(row.ci_high)]
+            points.setdefault((row.benchmark, row.line.label), []).append(point)
+    return [{"benchmark": name, "model": label, "points": sorted(found)}
+            for (name, label), found in points.items() if len(found) > 1]  # fmt: skip
+
+
+def _slices(
+    name: str,
+    questions: Sequence[Question],
+    points: Mapping[str, FloatArray],
+    taxonomy: Taxonomy | None,
+    resamples: int,
+    seed: int,
+) -> Items:
+    """Accuracy by what the clip shows: a facet an item, a value a row, a model a cell."""
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    draws = min(resamples, _SLICE_RESAMPLES)
+    for spot, one in enumerate(points.values()):
+        for part in breakdown(questions, one, _lengths(questions), taxonomy, resamples=draws, seed=seed):
+            row = found.setdefault(part.facet, {}).setdefault(
+                part.value, {"value": part.value, "n": part.n, "cells": [None] * len(points)}
+            )
+            row["cells"][spot] = _triple(part.interval)
+    return [{"benchmark": name, "facet": facet.replace("_", " "), "models": list(points), "rows": list(rows.values())}
+            for facet, rows in found.items() if len(rows) > 1]  # fmt: skip
+
+
+def _lengths(questions: Sequence[Question]) -> dict[str, float]:
+    """Seconds of the clips whose ids tell, as FineGym's do, in whole ones."""
+    clips = {question.clip_id for question in questions if CLIP_ID.fullmatch(question.clip_id)}
+    ends = {clip: parse_clip_id(clip) for clip in clips}
+    return {clip: float(one.action_end - one.action_start) for clip, one in ends.items()}
+
+
+def _comparisons(
+    name: str, questions: Sequence[Question], points: Mapping[str, FloatArray], resamples: int, seed: int
+) -> Items:
+    """Every two models of a benchmark, with what parts them."""
+    worths, videos = _worths(questions, points)
+    return [_comparison(name, one) for one in compare_all(worths, videos, resamples=resamples, seed=seed)]
+
+
+def _comparison(name: str, one: Comparison) -> dict[str, Any]:
+    return {
+        "benchmark": name,
+        "first": one.first,
+        "second": one.second,
+        "difference": one.difference.value,
+        "ci_low": one.difference.low,
+        "ci_high": one.difference.high,
+        "p_mcnemar": one.p_mcnemar,
+        "p_bootstrap": one.p_bootstrap,
+        "p_holm": one.p_holm,
+    }
+
+
+def _worths(questions: Sequence[Question], points: Mapping[str, FloatArray]) -> tuple[dict[str, FloatArray], list[str]]:
+    """Scores of groups by model, and the video of each group."""
+    found = {label: group_scores(questions, one) for label, one in points.items()}
+    return {label: worth for label, (worth, _) in found.items()}, next(iter(found.values()))[1]
+
+
+def _reliability(label: str, name: str, predictions: Sequence[Prediction]) -> Items:
+    """Bins [confidence, share right, answers] of the answers that have probabilities; nothing where none has."""
+    known = [one for one in predictions if one.choice is not None and one.probabilities is not None]
+    if not known:
+        return []
+    confidence = np.array([one.probabilities[one.choice] for one in known])  # type: ignore[index]
+    right = np.array([float(one.choice == one.answer) for one in known])
+    bins = [one for one in reliability(confidence, right, _BINS) if one.n]
+    error = sum(one.n * abs(one.confidence - one.accuracy) for one in bins) / len(known)
+    drawn = [[_short(one.confidence), _short(one.accuracy), one.n] for one in bins]
+    return [{"benchmark": name, "model": label, "error": _short(error), "bins": drawn}]
+
+
+def _letters(label: str, name: str, questions: Sequence[Question], predictions: Sequence[Prediction]) -> dict[str, Any]:
+    """Each letter with how often it is chosen, and how often it is right."""
+    by_id = {one.question_id: one.choice for one in predictions}
+    found = position_bias(questions, [by_id.get(question.id) for question in questions])
+    letters = [[LETTERS[spot], _short(one.chosen), _short(one.right)] for spot, one in enumerate(found)]
+    return {"benchmark": name, "model": label, "letters": letters}
+
+
+def _triple(interval: Interval) -> list[float]:
+    return [_short(interval.value), _short(interval.low), _short(interval.high)]
+
+
+def _ends(value: float, low: float, high: float) -> dict[str, float]:
+    return {"value": _short(value), "low": _short(low), "high": _short(high)}
+
+
+def _short(number: float) -> float:
+    """As many digits as a picture needs."""
+    return round(float(number), _DECIMALS)

@@ -1,0 +1,88 @@
+"""The features that our language model is shown under a control, made once beside the predictions.
+
+Several processes of one evaluation make them once: the first one works, the others wait for its lock and find all done.
+"""
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from encoders.features import FeatureStore, extract
+from gymqa.commands.answerers import Request
+from gymqa.controls import NONE, ControlledFrames, without_control
+from gymqa.errors import GymQAError
+from gymqa.frames import FrameCache
+from gymqa.locks import waiting_for_lock
+
+if TYPE_CHECKING:
+    from encoders.base import VideoEncoder
+    from encoders.mllm import GymMLLM
+
+
+def unseeing(model: "GymMLLM") -> "GymMLLM":
+    """The same model, asked without videos: its prompts have no `<video>`."""
+    asked = copy.copy(model)  # shares all weights
+    asked.config = copy.copy(model.config)
+    asked.config.blind = True
+    return asked
+
+
+def features_under(control: str, request: Request, tuned_with: Mapping[str, Any]) -> FeatureStore:
+    """Features of the clips under a control: --features where they are that, else made of --frames.
+
+    Args:
+        control: one of `gymqa.controls.CONTROLS` but no-video.
+        request: what was asked for.
+        tuned_with: fingerprint of the features that the model was tuned with; empty where nobody knows.
+
+    Raises:
+        GymQAError: neither was given, or features of another encoder.
+    """
+    given = None if request.features is None else FeatureStore(request.features)
+    shown = None if given is None else given.fingerprint.get("control", NONE)
+    if given is not None and shown == control:
+        return _same_encoder(given, tuned_with, request.model)
+    if request.frames is None:
+        what = "no --features" if given is None else f"--features {request.features} under the control {shown}"
+        raise GymQAError(
+            f"the control {control} needs its own features, and there are {what}; give --frames, the folder of "
+            "`gymqa cache`"
+        )
+    encoder = _encoder(request, tuned_with)
+    source = ControlledFrames(FrameCache(request.frames), control, request.control_seed, request.elements)
+    folder = request.folder / "features" / control
+    with waiting_for_lock(folder.with_name(f"{control}.lock")):
+        store = extract(encoder, source, list(request.clips), folder, seed=int(tuned_with.get("seed", 0)))
+    return _same_encoder(store, tuned_with, request.model)
+
+
+def _encoder(request: Request, tuned_with: Mapping[str, Any]) -> "VideoEncoder":
+    """The encoder to extract with: the one named, or the image ViT where the model was tuned with that.
+
+    Raises:
+        GymQAError: it has to be named.
+    """
+    from encoders.image import ImageEncoder
+    from encoders.sefar import SeFAREncoder
+
+    name = request.encode_with or ("image" if tuned_with.get("encoder") == "image" else None)
+    if name is None:
+        raise GymQAError(
+            f"{request.model} was tuned with the encoder {tuned_with.get('encoder', 'of an unknown name')}; name its "
+            "folder with --encode_with"
+        )
+    return ImageEncoder(device=request.device) if name == "image" else SeFAREncoder(Path(name), request.device)
+
+
+def _same_encoder(store: FeatureStore, tuned_with: Mapping[str, Any], model: str) -> FeatureStore:
+    """The store, whose encoder must be the model's; what was done to the frames may differ.
+
+    Raises:
+        GymQAError: it holds features of another.
+    """
+    if tuned_with and without_control(tuned_with) != without_control(store.fingerprint):
+        raise GymQAError(
+            f"{store.folder} holds another encoder's features than {model} was tuned with; give that one's"
+        )
+    return store

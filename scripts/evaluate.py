@@ -1,0 +1,19 @@
+"""Ask a model every question: `accelerate launch scripts/evaluate.py --model … --questions …`, as `gymqa evaluate`.
+
+On several CPU processes: the same with `--num_processes 2 --cpu`, before the script's name or at the end.
+"""
+
+import sys
+from collections.abc import Sequence
+
+from gymqa.cli import attempt, dispatch
+from gymqa.launching import start_processes
+
+
+def evaluate(words: Sequence[str]) -> None:
+    """Start as many processes as were asked for, and answer in each its share of the questions."""
+    dispatch(["evaluate", *start_processes(__file__, words)])
+
+
+if __name__ == "__main__":
+    sys.exit(attempt(evaluate, sys.argv[1:]))

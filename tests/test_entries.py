@@ -1,0 +1,98 @@
+"""Results are read from files and folders, and what does not fit together is named with its mend."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from eval.entries import as_runs, read_entries, read_question_files
+from gymqa.errors import GymQAError
+from tests.leaderboard_example import answered
+from tests.site_example import put, write_questions, write_site_inputs
+
+
+def test_a_folder_is_searched_and_a_predictions_file_stands_for_its_result(tmp_path: Path) -> None:
+    results, questions = write_site_inputs(tmp_path)
+    asked = read_question_files([questions])
+    assert [one.benchmark for one in asked] == ["gym-qa", "gym-new"]
+    runs = as_runs(read_entries([results], asked))
+    assert {(run.model, run.control, run.n_frames) for run in runs} == {
+        ("watcher", "none", 2),
+        ("watcher", "none", 4),
+        ("watcher", "none", 8),
+        ("watcher", "shuffled", 8),
+        ("sleeper", "none", None),
+        ("sleeper", "shuffled", None),
+    }
+    assert all(set(run.predictions) == {"gym-qa", "gym-new"} for run in runs)
+    one = results / "watcher-8" / "gym-qa.jsonl"
+    (entry,) = read_entries([one, one.parent / "gym-qa.result.json"], asked)
+    assert entry.result.n_frames == 8 and len(entry.predictions) == 24
+
+
+def test_predictions_that_were_changed_are_named(tmp_path: Path) -> None:
+    results, questions = write_site_inputs(tmp_path)
+    changed = results / "watcher-8" / "gym-qa.jsonl"
+    changed.write_text(changed.read_text().replace('"choice": 0', '"choice": 1', 1))
+    with pytest.raises(GymQAError, match=rf"{changed} was changed after .*gym-qa\.result\.json was written; run"):
+        read_entries([results], read_question_files([questions]))
+
+
+def test_a_result_of_other_questions_is_named(tmp_path: Path) -> None:
+    results, questions = write_site_inputs(tmp_path)
+    with pytest.raises(GymQAError, match=r"gym-new\.result\.json answers gym-new\.jsonl as it was .* --questions"):
+        read_entries([results], read_question_files([questions / "gym-qa.jsonl"]))
+    file = questions / "gym-qa.jsonl"
+    file.write_text(file.read_text().replace("Which?", "What?"))
+    with pytest.raises(GymQAError, match=r"gym-qa\.result\.json answers gym-qa\.jsonl as it was"):
+        read_entries([results], read_question_files([questions]))
+
+
+def test_two_results_of_one_model_are_named(tmp_path: Path) -> None:
+    results, questions = write_site_inputs(tmp_path)
+    shutil.copytree(results / "sleeper-none", results / "sleeper-again")
+    with pytest.raises(GymQAError, match=r"sleeper-none/.* and .*sleeper-again/.* are both sleeper on gym-"):
+        read_entries([results], read_question_files([questions]))
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"question_id": "q-unknown"}, "question q-unknown, which .*gym-qa.jsonl does not ask; run"),
+        ({"clip_id": "other"}, "does not ask about that clip; run"),
+        ({"choice": 7}, "7 of 4 choices in question gym-qa-0; run"),
+        ({"probabilities": (0.5, 0.5)}, "gives question gym-qa-0 probabilities that are none"),
+        ({"probabilities": (float("nan"), 0.5, 0.2, 0.3)}, "gives question gym-qa-0 probabilities that are none"),
+    ],
+)
+def test_predictions_that_these_questions_do_not_explain_are_named(
+    tmp_path: Path, change: dict[str, object], what: str
+) -> None:
+    path, questions = write_questions(tmp_path)["gym-qa"]
+    first, *others = answered(questions, 9)
+    put(tmp_path / "r", path, [replace(first, **change), *others], "m")  # type: ignore[arg-type]
+    with pytest.raises(GymQAError, match=rf"gym-qa\.result\.json .*{what}"):
+        read_entries([tmp_path / "r"], read_question_files([path]))
+
+
+def test_a_question_answered_twice_is_named(tmp_path: Path) -> None:
+    path, questions = write_questions(tmp_path)["gym-qa"]
+    found = answered(questions, 9)
+    put(tmp_path / "r", path, [*found, found[0]], "m")
+    with pytest.raises(GymQAError, match="answers question gym-qa-0 twice; run"):
+        read_entries([tmp_path / "r"], read_question_files([path]))
+
+
+def test_what_is_not_there_is_named(tmp_path: Path) -> None:
+    _, questions = write_site_inputs(tmp_path)
+    asked = read_question_files([questions])
+    with pytest.raises(GymQAError, match=r"holds no \*\.result\.json; name a folder"):
+        read_entries([questions], asked)
+    with pytest.raises(GymQAError, match=r"none\.result\.json does not exist; `gymqa evaluate` writes it"):
+        read_entries([tmp_path / "none.jsonl"], asked)
+    with pytest.raises(GymQAError, match=r"gym-qa\.jsonl asks gym-qa a second time, beside"):
+        read_question_files([questions, questions / "gym-qa.jsonl"])
+    (tmp_path / "empty.jsonl").touch()
+    with pytest.raises(GymQAError, match="holds no question"):
+        read_question_files([tmp_path / "empty.jsonl"])
