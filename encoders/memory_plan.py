@@ -153,7 +153,7 @@ def layer_bytes(size: ModelSize, rank: int, dropout: bool, autocast: bool) -> in
     """Bytes that autograd keeps of one token in one Llama layer with LoRA on its seven linear layers.
 
     Residual inputs of the two norms in float32 with their scale; normed and cast inputs, queries, keys, values and the
-    attention's output with its logarithmic sums (no [s, s] matrix is kept by PyTorch's fused attention); gate, up, their
+    attention's output with its logarithmic sums (PyTorch's fused attention keeps no [s, s] matrix); gate, up, their
     product; LoRA's inner products; dropout's masks and products in place of the inputs.
     """
     h, m, r, a = size.hidden, size.intermediate, rank, size.heads

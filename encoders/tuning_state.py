@@ -78,7 +78,9 @@ class TuningState:
 
             return {name: safe_get_full_fp32_param(one).cpu() for name, one in trainable(self._model).items()}
         if self._sharded:
-            return dict(get_model_state_dict(self._model, options=_WHOLE))
+            # tied weights stand in it though they are frozen
+            whole: dict[str, Any] = dict(get_model_state_dict(self._model, options=_WHOLE))
+            return {name: whole[name] for name in trainable(self._model) if name in whole}
         return {name: one.detach().cpu() for name, one in trainable(self._model).items()}
 
     def collect(self, folder: Path, step: int) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -39,11 +40,8 @@ def test_weights_gradients_and_moments_are_those_of_a_real_model(projector: str)
     memory = PlanSettings(visual_tokens=6, visual_dim=24, elements=10)
     codes = 10 if projector == "codebook" else 0
     n_visual = 5 if projector == "resampler" else 6
-    model = GymMLLM(
-        GymMLLMConfig(
-            visual_dim=24, n_tokens=6, n_visual=n_visual, projector=projector, n_codes=codes, lora={"r": 4}
-        )  # fmt: skip
-    )
+    sizes: dict[str, Any] = {"visual_dim": 24, "n_tokens": 6, "n_visual": n_visual, "n_codes": codes}
+    model = GymMLLM(GymMLLMConfig(**sizes, projector=projector, lora={"r": 4}))
     tuned = [one for one in model.parameters() if one.requires_grad]
     held = {frozen: sum(one.nbytes for one in model.parameters() if one.requires_grad != frozen) for frozen in (0, 1)}
     for one in tuned:

@@ -118,7 +118,7 @@ def test_a_clip_that_did_not_decode_has_no_pseudo_label(tmp_path: Path) -> None:
     file = tmp_path / "p.jsonl"
     file.write_text('{"clip_id": "b", "label": null, "probabilities": null, "error": "broken"}\n')
     assert read_probabilities(file, 2) == {}
-    with pytest.raises(GymQAError, match="absent.jsonl cannot be read .*; run gymqa predict"):
+    with pytest.raises(GymQAError, match=r"absent\.jsonl cannot be read .*; run gymqa predict"):
         read_probabilities(tmp_path / "absent.jsonl", 2)
 
 

@@ -101,8 +101,8 @@ def _require_encoder(store: FeatureStore, encoder: str | None) -> None:
     found = store.fingerprint.get("encoder")
     if encoder is not None and found != encoder:
         raise GymQAError(
-            f"{store.folder} holds features of the encoder {found}, not of {encoder}; name the folder of {encoder}'s, or "
-            "change --encoder"
+            f"{store.folder} holds features of the encoder {found}, not of {encoder}; name the folder of {encoder}'s, "
+            "or change --encoder"
         )
 
 
