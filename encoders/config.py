@@ -4,18 +4,32 @@ from dataclasses import dataclass, field
 
 from gymqa.errors import GymQAError
 
-PROJECTORS = ("linear", "mlp2", "joint", "codebook")
+PROJECTORS = ("linear", "mlp2", "resampler", "joint", "codebook")
+DTYPES = ("float32", "bfloat16", "float16")
+QUANTIZATIONS = ("none", "nf4")
 SCORINGS = ("texts", "letters")
 
 
 @dataclass(frozen=True)
 class LoRASettings:
-    """Low-rank adapters; `targets` are module names or full paths, none meaning every linear layer of the LLM."""
+    """Low-rank adapters; `targets` are module names or full paths, none meaning every linear layer of the LLM.
+
+    `use_dora` tunes the weights' directions and sizes apart (DoRA, Liu et al. 2024). `quantization` nf4 holds the
+    frozen weights in 4 bits (QLoRA, Dettmers et al. 2023); it needs bitsandbytes, `gymqa[qlora]`.
+    """
 
     r: int = 16
     alpha: int = 32
     dropout: float = 0.0
     targets: tuple[str, ...] = ()
+    use_dora: bool = False
+    quantization: str = "none"
+
+    def __post_init__(self) -> None:
+        if self.r < 1 or self.alpha <= 0 or not 0 <= self.dropout < 1:
+            raise GymQAError("LoRA takes r of 1 or more, alpha above 0, and a dropout from 0 to below 1")
+        if self.quantization not in QUANTIZATIONS:
+            raise GymQAError(f"there is no quantization {self.quantization!r}; choose {' or '.join(QUANTIZATIONS)}")
 
 
 @dataclass(frozen=True)
@@ -63,11 +77,14 @@ class FinetuneSettings:
     """Second stage: projector in full and LoRA, on questions re-drawn every epoch.
 
     `views` are the augmented views of each clip in the feature store; view 0 is the clip itself. `blind` leaves the
-    video out of every prompt: the baseline that knows the questions only.
+    video out of every prompt: the baseline that knows the questions only. `llm_dtype` is of the frozen weights;
+    `n_queries` is the number of embeddings that a resampler makes of a video.
     """
 
     llm: str = "tiny-vicuna"
+    llm_dtype: str = "float32"
     projector: str = "codebook"
+    n_queries: int = 16
     steps: int = 120
     batch_size: int = 24
     projector_learning_rate: float = 5e-4
@@ -88,7 +105,9 @@ class FinetuneSettings:
     def __post_init__(self) -> None:
         if self.projector not in PROJECTORS:
             raise GymQAError(f"there is no projector {self.projector!r}; choose one of {', '.join(PROJECTORS)}")
+        if self.llm_dtype not in DTYPES:
+            raise GymQAError(f"there is no llm_dtype {self.llm_dtype!r}; choose one of {', '.join(DTYPES)}")
         if self.precision not in ("no", "bf16"):
             raise GymQAError(f"there is no precision {self.precision!r}; choose bf16 or no")
-        if min(self.steps, self.batch_size, self.views, self.checkpoint_every) < 1:
-            raise GymQAError("steps, batch_size, views and checkpoint_every must be 1 or more")
+        if min(self.steps, self.batch_size, self.views, self.checkpoint_every, self.n_queries) < 1:
+            raise GymQAError("steps, batch_size, views, checkpoint_every and n_queries must be 1 or more")

@@ -19,7 +19,6 @@ from encoders.base import Features
 from encoders.collation import ChatBatch, collate, length_buckets
 from encoders.config import FinetuneSettings
 from encoders.features import view_key
-from encoders.llm import load_llm
 from encoders.llm_identity import llm_fingerprint
 from encoders.mllm import GymMLLM, GymMLLMConfig
 from encoders.prompts import encode_chat
@@ -98,13 +97,14 @@ class Tuning:
         self._features, self._clips, self._data, self._taxonomy = features, clips, data, taxonomy
         self._accelerator = Accelerator()  # precision is ours: accelerate allows one for the life of a process
         torch.manual_seed(settings.seed)
-        llm, self.tokenizer = load_llm(settings.llm)
-        n_visual, dim = features.get([clips[0].id]).shape[1:]
+        n_tokens, dim = features.get([clips[0].id]).shape[1:]
         config = GymMLLMConfig(
             llm=settings.llm,
+            llm_dtype=settings.llm_dtype,
             encoder=dict(features.fingerprint),
             visual_dim=dim,
-            n_visual=n_visual,
+            n_tokens=n_tokens,
+            n_visual=settings.n_queries if settings.projector == "resampler" else n_tokens,
             projector=settings.projector,
             n_codes=len(taxonomy) if settings.projector == "codebook" else 0,
             lora=asdict(settings.lora),
@@ -113,7 +113,8 @@ class Tuning:
             elements=[(element.event, element.name, element.display_name) for element in taxonomy.elements],
         )
         self._made_of = run_settings(features, clips, taxonomy, settings)
-        self.model = GymMLLM(config, llm).to(self._accelerator.device)
+        self.model = GymMLLM(config).to(self._accelerator.device)
+        self.tokenizer = self.model.load_tokenizer()
         self._trainable = {name: one for name, one in self.model.named_parameters() if one.requires_grad}
         self._optimizer = self._make_optimizer()
         self._resume()

@@ -19,10 +19,12 @@ def linear_paths(model: PreTrainedModel, targets: Sequence[str] = ()) -> list[st
         targets: last names ("q_proj") or full paths; none means all.
 
     Raises:
-        GymQAError: a target that matches no linear layer.
+        GymQAError: a target that matches no linear layer, or a model that has none.
     """
     head = model.get_output_embeddings()
     paths = [path for path, module in model.named_modules() if isinstance(module, nn.Linear) and module is not head]
+    if not paths:
+        raise GymQAError(f"{type(model).__name__} has no linear layers for LoRA to adapt; use a Llama-style model")
     for target in targets:
         if not any(_matches(path, target) for path in paths):
             known = ", ".join(sorted({path.rpartition(".")[2] for path in paths}))
@@ -31,12 +33,17 @@ def linear_paths(model: PreTrainedModel, targets: Sequence[str] = ()) -> list[st
 
 
 def add_lora(model: PreTrainedModel, settings: LoRASettings) -> PeftModel:
-    """Wrap `model`: its own weights frozen, W x + (alpha / r) B A x on every target (LoRA, Hu et al. 2021, eq. 3)."""
+    """Wrap `model`: its own weights frozen, W x + (alpha / r) B A x on every target (LoRA, Hu et al. 2021, eq. 3).
+
+    With `use_dora`, m V / |V| x, V = W + (alpha / r) B A, m a size for each output (DoRA, Liu et al. 2024).
+    The adapters are float32 whatever the precision of `model`.
+    """
     config = LoraConfig(
         r=settings.r,
         lora_alpha=settings.alpha,
         lora_dropout=settings.dropout,
         target_modules=linear_paths(model, settings.targets),
+        use_dora=settings.use_dora,
         bias="none",
         task_type="CAUSAL_LM",
     )

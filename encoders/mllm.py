@@ -5,8 +5,6 @@ model's embedding space and stand where the prompt says `<video>`.
 """
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,79 +13,49 @@ from peft import get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from transformers import DynamicCache, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.modeling_outputs import CausalLMOutput
 
-from encoders.config import LoRASettings
 from encoders.llm import load_llm, load_tokenizer
 from encoders.llm_identity import llm_fingerprint
 from encoders.lora import add_lora
+from encoders.mllm_config import GymMLLMConfig
 from encoders.projector import Projector
 from encoders.prompts import IGNORED, VIDEO_ID
 from gymqa.atomic import atomic_path, read_json, write_json
 from gymqa.errors import GymQAError
+from gymqa.hub import download_model, names_a_repo
+from recognizers.pretrained import load_exactly
 
 ADAPTER_FILE = "adapter_model.safetensors"
 PROJECTOR_FILE = "projector.safetensors"
-
-
-class GymMLLMConfig(PretrainedConfig):
-    """What a GymMLLM is made of.
-
-    Args:
-        llm: language model, as `load_llm` takes it.
-        encoder: fingerprint of the video encoder whose tokens it reads; compared with the feature store's.
-        visual_dim: D of the encoder's tokens.
-        n_visual: N, visual tokens a video.
-        projector: "linear", "mlp2", "joint" or "codebook".
-        n_codes: codes of a codebook projector.
-        lora: fields of LoRASettings.
-        blind: trained and asked without any video.
-        setting: name of the elements it was tuned on.
-        elements: event, name and display name of each of them, by label.
-    """
-
-    model_type = "gym_mllm"
-
-    def __init__(
-        self,
-        llm: str = "tiny-vicuna",
-        encoder: dict[str, Any] | None = None,
-        visual_dim: int = 128,
-        n_visual: int = 7,
-        projector: str = "mlp2",
-        n_codes: int = 0,
-        lora: dict[str, Any] | None = None,
-        blind: bool = False,
-        setting: str = "",
-        elements: Sequence[Sequence[str]] = (),
-        **kwargs: Any,
-    ) -> None:
-        self.llm, self.encoder, self.projector = llm, encoder or {}, projector
-        self.visual_dim, self.n_visual, self.n_codes, self.blind = visual_dim, n_visual, n_codes, blind
-        self.setting, self.elements = setting, [list(element) for element in elements]
-        settings = LoRASettings(**{**(lora or {}), "targets": tuple((lora or {}).get("targets", ()))})
-        self.lora = {**asdict(settings), "targets": list(settings.targets)}
-        super().__init__(**kwargs)
-
-    @property
-    def lora_settings(self) -> LoRASettings:
-        """The adapters' settings."""
-        return LoRASettings(**{**self.lora, "targets": tuple(self.lora["targets"])})
+LLM_FOLDER = "llm"
 
 
 class GymMLLM(PreTrainedModel):
-    """Answers conversations about videos; only the projector and the adapters are trainable."""
+    """Answers conversations about videos; only the projector and the adapters are trainable.
+
+    Args:
+        config: what it is made of; the language model's commit is noted in it.
+        llm: the language model, where it is loaded already.
+
+    Raises:
+        GymQAError: no such language model, a LoRA target that matches nothing, or an impossible projector.
+    """
 
     config_class = GymMLLMConfig
     config: GymMLLMConfig
 
     def __init__(self, config: GymMLLMConfig, llm: PreTrainedModel | None = None) -> None:
         super().__init__(config)
-        language_model = load_llm(config.llm)[0] if llm is None else llm
-        self.llm = add_lora(language_model, config.lora_settings)
-        width = language_model.get_input_embeddings().embedding_dim
-        self.projector = Projector(config.projector, config.visual_dim, width, config.n_visual, config.n_codes)
+        if llm is None:
+            llm = load_llm(config.llm_name, config.llm_dtype, quantization=config.lora_settings.quantization)[0]
+        config.llm_revision = config.llm_revision or getattr(llm.config, "_commit_hash", None)
+        self.llm = llm.requires_grad_(False) if config.merged else add_lora(llm, config.lora_settings)
+        width = llm.get_input_embeddings().embedding_dim
+        self.projector = Projector(
+            config.projector, config.visual_dim, width, config.n_tokens, config.n_codes, config.n_visual
+        )
 
     @property
     def embeddings(self) -> nn.Module:
@@ -97,13 +65,14 @@ class GymMLLM(PreTrainedModel):
 
     def load_tokenizer(self) -> PreTrainedTokenizerBase:
         """The tokenizer of the language model."""
-        return load_tokenizer(self.config.llm)
+        return load_tokenizer(self.config.llm_name)
 
     def embed(self, ids: Tensor, videos: Tensor | None, noise: float = 0.0) -> Tensor:
         """Embed token ids [B, T] -> [B, T, D], with projected videos [V, N, D_in] in their places, in reading order.
 
         Raises:
-            GymQAError: the prompts have places for another number of videos than given.
+            GymQAError: the prompts have places for another number of videos than given, or the videos are of another
+                encoder.
         """
         places = ids == VIDEO_ID  # [B, T]
         embedded: Tensor = self.embeddings(ids.masked_fill(places, 0))
@@ -115,12 +84,12 @@ class GymMLLM(PreTrainedModel):
             )
         if videos is None or n_videos == 0:
             return embedded
-        if videos.shape[1:] != (self.config.n_visual, self.config.visual_dim):
+        if videos.shape[1:] != (self.config.n_tokens, self.config.visual_dim):
             raise GymQAError(
                 f"the videos have {videos.shape[1]} tokens of {videos.shape[2]} numbers and the model takes "
-                f"{self.config.n_visual} of {self.config.visual_dim}; use features of the encoder it was tuned with"
+                f"{self.config.n_tokens} of {self.config.visual_dim}; use features of the encoder it was tuned with"
             )
-        visual = self.projector(videos.to(next(self.projector.parameters()).dtype), noise)  # [V, N, D_in] -> [V, N, D]
+        visual = self.projector(videos.to(next(self.projector.parameters()).dtype), noise)  # [V, N, D_in] -> [V, k, D]
         return embedded.masked_scatter(places[..., None], visual.to(embedded.dtype))
 
     def forward(
@@ -150,13 +119,7 @@ class GymMLLM(PreTrainedModel):
             GymQAError: prompt longer than the language model's context, or videos that do not fit their places.
         """
         n_prefix = 0 if prefix is None else len(prefix)
-        length = n_prefix + input_ids.shape[1]
-        limit = getattr(self.llm.config, "max_position_embeddings", length)
-        if length > limit:
-            raise GymQAError(
-                f"a prompt of {length} tokens is longer than the {limit} that {self.config.llm} can read; "
-                "shorten the question or use fewer visual tokens"
-            )
+        self._require_room(n_prefix + input_ids.shape[1])
         cache = self._read(prefix, len(input_ids)) if prefix is not None and n_prefix else None
         logits = self.llm(
             inputs_embeds=self.embed(input_ids, videos, noise),
@@ -176,58 +139,138 @@ class GymMLLM(PreTrainedModel):
         cache.batch_repeat_interleave(times)
         return cache
 
+    def _require_room(self, length: int) -> None:
+        """Refuse what is longer than the language model's context."""
+        limit = getattr(self.llm.config, "max_position_embeddings", length)
+        if length > limit:
+            raise GymQAError(
+                f"a prompt of {length} tokens is longer than the {limit} that {self.config.llm} can read; "
+                "shorten the question or use fewer visual tokens"
+            )
+
     def fingerprint(self) -> dict[str, Any]:
         """What it is made of: the language model, and a hash of projector and adapters; JSON values."""
         digest = hashlib.sha256()
-        for part in (self.projector.state_dict(), get_peft_model_state_dict(self.llm)):
+        for part in (self.projector.state_dict(), self._adapters()):
             for name, tensor in sorted(part.items()):
                 digest.update(f"{name} {tuple(tensor.shape)} ".encode())
                 digest.update(tensor.detach().float().cpu().contiguous().numpy().tobytes())
-        return {"llm": llm_fingerprint(self.config.llm), "tuned": digest.hexdigest()}
+        llm = {**llm_fingerprint(self.config.llm_name), "name": self.config.base_llm or self.config.llm}
+        return {"llm": llm, "tuned": digest.hexdigest()}
 
     @torch.inference_mode()
     def generate(
         self, input_ids: Tensor, attention_mask: Tensor, videos: Tensor | None = None, **options: Any
     ) -> Tensor:
-        """Continue left-padded prompts; `options` are transformers' generation options. Returns new ids [B, L]."""
+        """Continue left-padded prompts; `options` are transformers' generation options. Returns new ids [B, L].
+
+        Raises:
+            GymQAError: prompt and answer are longer than the language model's context, or a video is not all numbers.
+        """
+        self._require_room(input_ids.shape[1] + int(options.get("max_new_tokens") or 1))
+        if videos is not None and not videos.isfinite().all():
+            number = 1 + int((~videos.isfinite().flatten(1).all(1)).nonzero()[0])
+            raise GymQAError(f"the features of video {number} of {len(videos)} are not all numbers; extract them again")
         out: Tensor = self.llm.generate(
             inputs_embeds=self.embed(input_ids, videos), attention_mask=attention_mask, **options
         )
         return out
 
+    def _adapters(self) -> dict[str, Tensor]:
+        """The adapters' weights by peft's names; none of a merged model."""
+        return {} if self.config.merged else get_peft_model_state_dict(self.llm)
+
     def save_pretrained(self, save_directory: str | Path, **kwargs: Any) -> None:
-        """Write adapters (in peft's own format), projector and config; the language model stays where it is."""
+        """Write adapters (in peft's own format), projector and config; the language model stays where it is.
+
+        A merged model's language model is written too, as transformers does, with its tokenizer.
+
+        Raises:
+            GymQAError: the folder cannot be written to, or the disk is full.
+        """
         folder = Path(save_directory)
-        adapter = {name: tensor.contiguous() for name, tensor in get_peft_model_state_dict(self.llm).items()}
-        for name, tensors in ((ADAPTER_FILE, adapter), (PROJECTOR_FILE, self.projector.state_dict())):
-            with atomic_path(folder / name) as temporary:
-                save_file(tensors, temporary, metadata={"format": "pt"})
-        peft = {name: _plain(value) for name, value in self.llm.peft_config["default"].to_dict().items()}
-        write_json(folder / "adapter_config.json", {**peft, "base_model_name_or_path": self.config.llm})
-        write_json(folder / "config.json", self.config.to_dict())  # last: a folder with it is complete
+        values = self.config.to_dict()
+        _save(folder / PROJECTOR_FILE, self.projector.state_dict())
+        if self.config.merged:
+            self.llm.save_pretrained(folder / LLM_FOLDER)
+            self.load_tokenizer().save_pretrained(folder / LLM_FOLDER)
+            values["llm"] = LLM_FOLDER
+        else:
+            _save(folder / ADAPTER_FILE, self._adapters())
+            peft = {name: _plain(value) for name, value in self.llm.peft_config["default"].to_dict().items()}
+            base = {"base_model_name_or_path": self.config.llm, "revision": self.config.llm_revision}
+            write_json(folder / "adapter_config.json", {**peft, **base})
+        write_json(folder / "config.json", values)  # last: a folder with it is complete
 
     @classmethod
     def from_pretrained(  # type: ignore[override]
-        cls, pretrained_model_name_or_path: str | Path, llm: PreTrainedModel | None = None, **kwargs: Any
+        cls,
+        pretrained_model_name_or_path: str | Path,
+        llm: PreTrainedModel | None = None,
+        revision: str | None = None,
     ) -> "GymMLLM":
-        """Load what `save_pretrained` wrote, on its language model (or on `llm`, already loaded).
+        """Load what `save_pretrained` wrote, on its language model (or on `llm`, already loaded); only safetensors.
+
+        Args:
+            pretrained_model_name_or_path: a folder, or owner/name on the Hub (a str: a Path is always a folder).
+            llm: its language model.
+            revision: commit, branch or tag on the Hub.
 
         Raises:
-            GymQAError: a file is missing, broken, or of another model.
+            GymQAError: a file is missing, broken, or of another model, or the Hub does not give it.
         """
-        folder = Path(pretrained_model_name_or_path)
-        config = read_json(folder / "config.json")
-        if config.get("model_type") != cls.config_class.model_type:
-            raise GymQAError(f"{folder} holds no tuned model of ours; give a folder that `gymqa finetune` wrote")
-        model = cls(cls.config_class(**config), llm)
+        folder = mllm_folder(pretrained_model_name_or_path, revision)
+        config = read_config(folder)
+        with torch.random.fork_rng(devices=[]):  # what is overwritten at once must not move anybody's draws
+            model = cls(config, llm)
         try:
-            model.projector.load_state_dict(load_file(folder / PROJECTOR_FILE))
-            result = set_peft_model_state_dict(model.llm, load_file(folder / ADAPTER_FILE))
-        except (OSError, SafetensorError, RuntimeError, FileNotFoundError) as error:
+            load_exactly(model.projector, load_file(folder / PROJECTOR_FILE), folder)
+            if not config.merged:
+                model._load_adapters(load_file(folder / ADAPTER_FILE), folder)
+        except (OSError, SafetensorError) as error:
             raise GymQAError(f"{folder} is incomplete or broken ({str(error).splitlines()[0]}); tune again") from error
-        if result.unexpected_keys:
-            raise GymQAError(f"the adapters in {folder} are of another language model than {model.config.llm}")
         return model.eval()
+
+    def _load_adapters(self, found: dict[str, Tensor], folder: Path) -> None:
+        own = self._adapters()
+        if {name: one.shape for name, one in found.items()} != {name: one.shape for name, one in own.items()}:
+            raise GymQAError(
+                f"the adapters in {folder} are of another language model than {self.config.llm}, or of other LoRA "
+                "settings than its config.json says"
+            )
+        set_peft_model_state_dict(self.llm, found)
+
+
+def mllm_folder(source: str | Path, revision: str | None = None) -> Path:
+    """The folder of a tuned model; one on the Hub, owner/name, is downloaded first (all but its language model)."""
+    if isinstance(source, str) and not Path(source).exists() and names_a_repo(source):
+        return download_model(source, "multimodal model", revision)
+    return Path(source)
+
+
+def read_config(folder: Path) -> GymMLLMConfig:
+    """What the tuned model in a folder is made of.
+
+    Raises:
+        GymQAError: there is none.
+    """
+    values = read_json(folder / "config.json")
+    if not isinstance(values, dict) or values.get("model_type") != GymMLLMConfig.model_type:
+        raise GymQAError(f"{folder} holds no tuned model of ours; give a folder that `gymqa finetune` wrote")
+    config = GymMLLMConfig(**values)
+    if config.merged:
+        config.llm = str(folder / LLM_FOLDER)
+    return config
+
+
+def _save(path: Path, tensors: dict[str, Tensor]) -> None:
+    """Write tensors, whole or not at all."""
+    try:
+        with atomic_path(path) as temporary:
+            contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+            save_file(contiguous, temporary, metadata={"format": "pt"})
+    except SafetensorError as error:  # how safetensors says that a disk is full
+        raise GymQAError(f"cannot write {path} ({error}); make room, or choose another folder") from error
 
 
 def conversation_losses(logits: Tensor, labels: Tensor) -> Tensor:

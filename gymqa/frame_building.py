@@ -5,12 +5,8 @@ or written over. So a build that was stopped goes on where it was, and who reads
 are written in the order of the clips, whatever the number of processes: the same clips give the same bytes.
 """
 
-import multiprocessing
-import signal
 import zlib
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -30,11 +26,9 @@ from gymqa.frame_index import (
     read_index,
     write_index,
 )
-from gymqa.processes import deaths_reported, end_with_parent
+from gymqa.guarded import UNLIMITED, Limits, Lost, guarded_map
 from gymqa.progress import console, progress_bar
 from gymqa.video import VideoError, decode
-
-CHUNK = 2  # clips handed to a process at a time
 
 Task = tuple[str, Path]  # clip id, video
 
@@ -57,6 +51,7 @@ def add_clips(
     settings: CacheSettings,
     workers: int,
     verify: bool = False,
+    limits: Limits = UNLIMITED,
 ) -> None:
     """Decode the clips that are not in the cache yet; the caller holds the folder's lock.
 
@@ -65,8 +60,9 @@ def add_clips(
         clip_ids: clips wanted, each once; those already there stay.
         path_of: the video file of a clip.
         settings: those of the cache.
-        workers: processes; 1 works in this one.
+        workers: processes; 1 works in this one, where there are no limits.
         verify: decode again what does not have its CRC-32.
+        limits: of one clip; its process is killed when it takes more, and the clip is one that does not decode.
 
     Raises:
         GymQAError: the folder cannot be written to or the disk is full; what is in the cache stays.
@@ -76,13 +72,12 @@ def add_clips(
     tasks = [(clip_id, path_of(clip_id)) for clip_id in clip_ids if clip_id not in kept]
     if not tasks:
         return
-    chunks = [tasks[start : start + CHUNK] for start in range(0, len(tasks), CHUNK)]
     end = end_of(kept.values(), settings)
     with progress_bar("decoding clips", len(clip_ids), len(clip_ids) - len(tasks)) as bar:
-        for decoded in _run(partial(_decode_chunk, settings), chunks, min(workers, len(chunks))):
+        for decoded in _run(tasks, settings, workers, limits):
             with _write_errors_told(folder):
                 end = _write(folder, decoded, settings, end)
-            bar.advance(len(decoded))
+            bar.advance()
 
 
 def _prepare(folder: Path, settings: CacheSettings, verify: bool) -> dict[str, Cached]:
@@ -101,23 +96,20 @@ def _prepare(folder: Path, settings: CacheSettings, verify: bool) -> dict[str, C
     return kept
 
 
-def _write(folder: Path, decoded: Sequence[Decoded], settings: CacheSettings, end: int) -> int:
-    """Write clips from byte `end` of the file on, then their lines, and return the new end."""
-    entries = []
-    with (folder / DATA).open("r+b") as file:
-        for clip in decoded:
-            if clip.failure is not None:
-                entries.append(Cached(clip.clip_id, failure=clip.failure))
-                continue
-            entry = Cached(clip.clip_id, end, len(clip.packed), clip.frames, clip.crc32)
+def _write(folder: Path, clip: Decoded, settings: CacheSettings, end: int) -> int:
+    """Write a clip from byte `end` of the file on, then its line, and return the new end."""
+    if clip.failure is not None:
+        entry = Cached(clip.clip_id, failure=clip.failure)
+    else:
+        entry = Cached(clip.clip_id, end, len(clip.packed), clip.frames, clip.crc32)
+        with (folder / DATA).open("r+b") as file:
             file.seek(end)
             file.write(clip.packed)
             end = end_of([entry], settings)
-            entries.append(entry)
-        if file.seek(0, 2) < end:
-            file.truncate(end)  # what a raw clip leaves over is a hole
+            if file.seek(0, 2) < end:
+                file.truncate(end)  # what a raw clip leaves over is a hole
     with (folder / INDEX).open("a", encoding="utf-8") as index:
-        index.write(lines_of(entries, settings))
+        index.write(lines_of([entry], settings))
     return end
 
 
@@ -133,44 +125,28 @@ def _write_errors_told(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def _run(
-    work: Callable[[list[Task]], list[Decoded]], chunks: list[list[Task]], workers: int
-) -> Iterator[list[Decoded]]:
-    """Yield the results of `work` in order, from this process or from several, holding few at a time."""
-    if workers == 1:
-        yield from map(work, chunks)
+def _run(tasks: Sequence[Task], settings: CacheSettings, workers: int, limits: Limits) -> Iterator[Decoded]:
+    """Yield the clips in order, from this process or from several, holding few at a time."""
+    work = partial(_decode_clip, settings)
+    if workers == 1 and not limits:
+        yield from map(work, tasks)
         return
-    # spawn: decord and OpenMP do not survive a fork of a process that has used them
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _start_worker)
-    waiting: deque[Future[list[Decoded]]] = deque()
-    try:
-        with deaths_reported("decoding", "run again, and with one worker to see whether a video crashes the decoder"):
-            for chunk in chunks:
-                waiting.append(pool.submit(work, chunk))
-                if len(waiting) > 2 * workers:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    for (clip_id, video), found in zip(tasks, guarded_map(work, tasks, workers, limits, _begin), strict=True):
+        yield Decoded(clip_id, failure=f"{video}: {found.reason}") if isinstance(found, Lost) else found
 
 
-def _start_worker() -> None:
-    """Leave Ctrl-C to the parent, which lets the chunk at hand be finished; end with it; one thread a process."""
+def _begin() -> None:
+    """Import the decoders before a clip's time is taken; one thread a process."""
+    import av  # noqa: F401
     import cv2
+    import decord  # noqa: F401
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    end_with_parent()
     cv2.setNumThreads(1)
 
 
-def _decode_chunk(settings: CacheSettings, tasks: list[Task]) -> list[Decoded]:
-    """Decode some clips."""
-    return [_decode_clip(settings, clip_id, video) for clip_id, video in tasks]
-
-
-def _decode_clip(settings: CacheSettings, clip_id: str, video: Path) -> Decoded:
+def _decode_clip(settings: CacheSettings, task: Task) -> Decoded:
     """Decode one clip and pack its frames."""
+    clip_id, video = task
     try:
         frames = decode(video, settings.size, settings.max_frames)
     except VideoError as error:

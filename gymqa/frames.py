@@ -15,6 +15,7 @@ from gymqa.errors import GymQAError
 from gymqa.frame_building import add_clips
 from gymqa.frame_formats import stored_frames
 from gymqa.frame_index import Cached, CacheSettings, FrameFormat, damaged, end_of, mapped, read_index
+from gymqa.guarded import UNLIMITED, Limits
 from gymqa.locks import only_writer
 from gymqa.processes import worker_count
 from gymqa.runs import require_writable
@@ -110,6 +111,7 @@ class FrameCache:
         workers: int | None = None,
         format: FrameFormat | None = None,
         verify: bool = False,
+        limits: Limits = UNLIMITED,
     ) -> "FrameCache":
         """Decode what is not yet there and return the cache. Clips that failed before are tried again.
 
@@ -119,10 +121,11 @@ class FrameCache:
             path_of: the video file of a clip.
             size: pixels of the square frames (short side resized, middle kept).
             max_frames: frames kept of a longer clip, evenly spaced.
-            workers: processes; None takes one a core, 1 works in this process.
+            workers: processes; None takes one a core, 1 works in this process where there are no limits.
             format: raw or jpeg; None takes the format of the cache in `folder`, and for a new one raw where the
                 frames of all clips are at most `RAW_LIMIT` bytes.
             verify: compare every clip that is there with its CRC-32, and decode the damaged ones again.
+            limits: of one clip, in time and memory; one that takes more fails, and its process is killed.
 
         Raises:
             GymQAError: sizes or workers below 1, the folder holds a cache of other settings, is being built by
@@ -133,7 +136,7 @@ class FrameCache:
         wanted, processes = list(dict.fromkeys(clip_ids)), worker_count(workers)
         with only_writer(require_writable(folder), "the frame cache"):
             settings = _settings(folder, CacheSettings(size, max_frames), format, len(wanted))
-            add_clips(folder, wanted, path_of, settings, processes, verify)
+            add_clips(folder, wanted, path_of, settings, processes, verify, limits)
         return FrameCache(folder)
 
 

@@ -17,9 +17,22 @@ if TYPE_CHECKING:
 
 _REPO = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 Value = TypeVar("Value")
-Kind = Literal["data set", "model"]
-_UPLOADED = {"data set": [CARD, "*/*.parquet"], "model": [CARD, "config.json", "model.safetensors"]}
-_MODEL_FILES = ["config.json", "preprocessor_config.json", "model.safetensors"]  # never a pickle
+Kind = Literal["data set", "model", "multimodal model", "language model"]
+_TUNED = ["config.json", "adapter_config.json", "adapter_model.safetensors", "projector.safetensors", "llm/*"]
+_UPLOADED: dict[Kind, list[str]] = {
+    "data set": [CARD, "*/*.parquet"],
+    "model": [CARD, "config.json", "model.safetensors"],
+    "multimodal model": [CARD, *_TUNED],
+}
+# never a pickle, but of a language model that ships nothing else; see download_llm
+_DOWNLOADED: dict[Kind, list[str]] = {
+    "model": ["config.json", "preprocessor_config.json", "model.safetensors"],
+    "multimodal model": [*_TUNED[:-1], "llm/*.json", "llm/*.safetensors", "llm/tokenizer.model"],
+    "language model": ["config.json", "generation_config.json", "tokenizer*", "special_tokens_map.json",
+                       "added_tokens.json", "vocab.json", "merges.txt"],
+}  # fmt: skip
+_LLM_WEIGHTS = ["model.safetensors", "model-*.safetensors", "model.safetensors.index.json"]
+_LLM_PICKLES = ["pytorch_model*.bin", "pytorch_model.bin.index.json"]
 
 
 def load_gym_qa(
@@ -100,8 +113,13 @@ def check_repo(repo: str, kind: Kind = "data set") -> None:
         raise GymQAError(f"{repo!r} names no owner; use owner/name")
 
 
-def download_model(repo: str) -> Path:
+def download_model(repo: str, kind: Kind = "model", revision: str | None = None) -> Path:
     """Download a model's configuration and safetensors weights, or take what an earlier call downloaded.
+
+    Args:
+        repo: owner/name.
+        kind: what it is, which says what files it has; a language model's weights are `download_llm`'s to get.
+        revision: commit, branch or tag.
 
     Returns:
         a folder of huggingface_hub's cache; nothing in it but those files is looked at.
@@ -109,11 +127,52 @@ def download_model(repo: str) -> Path:
     Raises:
         GymQAError: no such model, or the Hub cannot be reached and the model is not in the cache.
     """
+    check_repo(repo, kind)
+    return _download(repo, _DOWNLOADED[kind], kind, revision)
+
+
+def download_llm(repo: str, revision: str | None = None) -> Path:
+    """Download a language model with its tokenizer: safetensors, or where it ships none, PyTorch's own files.
+
+    Those (Vicuna-7B has no others) are pickles; they are read with `weights_only`, which makes tensors, nothing else.
+
+    Returns:
+        a folder of huggingface_hub's cache, named by the commit.
+
+    Raises:
+        GymQAError: no such model, or the Hub cannot be reached and the model is not in the cache.
+    """
+    folder = _download(repo, [*_DOWNLOADED["language model"], *_LLM_WEIGHTS], "language model", revision)
+    if not any(folder.glob("model*.safetensors")):
+        folder = _download(repo, _LLM_PICKLES, "language model", revision)
+    return folder
+
+
+def _download(repo: str, files: list[str], kind: Kind, revision: str | None) -> Path:
     from huggingface_hub import snapshot_download
 
+    def download() -> str:
+        return snapshot_download(repo, revision=revision, allow_patterns=files, library_name="gymqa")
+
+    return Path(_ask(repo, download, kind))
+
+
+def download_files(repo: str, patterns: list[str], revision: str | None = None) -> Path:
+    """Download those of a model's files that match a pattern, or take what an earlier call downloaded.
+
+    Args:
+        repo: owner/name.
+        patterns: of file names, as "*.json".
+        revision: a branch, tag or commit; the main branch by default.
+
+    Returns:
+        a folder of huggingface_hub's cache, named by the commit.
+
+    Raises:
+        GymQAError: no such model or revision, or the Hub cannot be reached and the model is not in the cache.
+    """
     check_repo(repo, "model")
-    folder = _ask(repo, lambda: snapshot_download(repo, allow_patterns=_MODEL_FILES, library_name="gymqa"), "model")
-    return Path(folder)
+    return _download(repo, patterns, "model", revision)
 
 
 def upload(folder: Path, repo: str, private: bool = False, kind: Kind = "data set") -> str:

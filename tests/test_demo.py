@@ -94,7 +94,7 @@ def _steps_with_other_settings(
 def test_other_weights_and_formats_make_the_steps_that_read_them_stale(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for source, name in ((image_vit.SHIPPED, "vit"), (Path(llm_identity.source("tiny-vicuna")), "llm")):
+    for source, name in ((image_vit.SHIPPED, "vit"), (llm_identity.llm_folder("tiny-vicuna"), "llm")):
         shutil.copytree(source, tmp_path / name)
         weights = tmp_path / name / "model.safetensors"
         weights.write_bytes(weights.read_bytes()[:-1] + b"\x00")

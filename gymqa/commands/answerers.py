@@ -5,9 +5,11 @@ Request -> Loaded and name it in BUILDERS.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from eval.adapters.api_settings import ApiSettings
+from eval.adapters.registry import require_adapter
 from eval.protocol import AnswerModel
 from gymqa.atomic import read_json
 from gymqa.controls import NO_VIDEO, NONE
@@ -15,17 +17,42 @@ from gymqa.errors import GymQAError
 from gymqa.questions import Question
 
 
+@dataclass(frozen=True)
+class AdapterOptions:
+    """What single adapters are built with; each takes its own of these.
+
+    Attributes:
+        n_frames: frames of a clip shown to hf-vlm and openai.
+        dtype: of hf-vlm's weights: auto, float32, bfloat16, float16.
+        trust_remote_code: let hf-vlm run the Python code that comes with a model.
+        training: question files whose answers `prior` counts.
+        finegym: folder of annotation files that the oracles know.
+        setting: gym99, gym288, …; may be left out where that folder has only one.
+        annotator: whose answers `human` takes; everybody's, by majority, by default.
+        api: the endpoint of openai.
+    """
+
+    n_frames: int = 8
+    dtype: str = "auto"
+    trust_remote_code: bool = False
+    training: list[Path] = field(default_factory=list)
+    finegym: Path | None = None
+    setting: str | None = None
+    annotator: str | None = None
+    api: ApiSettings = field(default_factory=ApiSettings)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Request:
     """What the command line says of a model and what it looks at; see `gymqa.commands.evaluate.evaluate`.
 
     `folder` is where features and class probabilities that are made on the way are kept; `clips` has one question
-    about each clip that is asked about, by clip id.
+    about each clip that is asked about, by clip id. `scoring` None is the adapter's own.
     """
 
     model: str
     name: str
-    scoring: str
+    scoring: str | None
     batch_size: int
     device: str
     features: Path | None
@@ -34,6 +61,7 @@ class Request:
     control_seed: int
     folder: Path
     clips: Mapping[str, Question]
+    options: AdapterOptions = field(default_factory=AdapterOptions)
 
     @property
     def elements(self) -> dict[str, int]:
@@ -77,22 +105,22 @@ def load(adapter: str, request: Request) -> Loaded:
     Raises:
         GymQAError: no such adapter, or what its builder refuses.
     """
-    if adapter not in BUILDERS:
-        raise GymQAError(f"there is no adapter {adapter!r}; choose one of {', '.join(BUILDERS)}")
-    return BUILDERS[adapter](request)
+    return BUILDERS[require_adapter(adapter)](request)
 
 
 def _gymqa(request: Request) -> Loaded:
     """Our language model, from features of the clips or of what a control makes of them."""
     from encoders.answering import MLLMAnswerer
+    from encoders.llm_identity import split_revision
     from encoders.mllm import GymMLLM
     from gymqa.commands.controlled import features_under, unseeing
     from gymqa.devices import choose_device
+    from gymqa.hub import names_a_repo
 
-    folder = Path(request.model)
-    if not folder.is_dir():
-        raise GymQAError(f"{folder} is not a folder of `gymqa finetune`; check --model")
-    model = GymMLLM.from_pretrained(folder)
+    folder, (repo, revision) = Path(request.model), split_revision(request.model)
+    if not folder.is_dir() and not names_a_repo(repo):
+        raise GymQAError(f"{folder} is neither a folder of `gymqa finetune` nor one's name on the Hub; check --model")
+    model = GymMLLM.from_pretrained(folder if folder.is_dir() else repo, revision=revision)
     tokenizer = model.load_tokenizer()
     model.to(choose_device(request.device))
 
@@ -102,9 +130,10 @@ def _gymqa(request: Request) -> Loaded:
         blind = model.config.blind or control == NO_VIDEO
         asked = unseeing(model) if blind else model
         store = None if blind else features_under(control, request, model.config.encoder)
-        return MLLMAnswerer(asked, tokenizer, store, request.scoring, request.batch_size, name=request.name)
+        return MLLMAnswerer(asked, tokenizer, store, scoring, request.batch_size, name=request.name)
 
-    return Loaded(under, request.scoring)
+    scoring = request.scoring or "texts"
+    return Loaded(under, scoring, revision)
 
 
 def _recognizer(request: Request) -> Loaded:
@@ -122,4 +151,45 @@ def _recognizer(request: Request) -> Loaded:
     return Loaded(under, "classes")
 
 
-BUILDERS: dict[str, Callable[[Request], Loaded]] = {"gymqa": _gymqa, "recognizer": _recognizer}
+def _seeing(request: Request) -> Loaded:
+    """A model of transformers that is shown frames."""
+    from gymqa.commands.seeing_answerers import load_vlm_answerer
+
+    return load_vlm_answerer(request)
+
+
+def _endpoint(request: Request) -> Loaded:
+    """A model behind HTTP that is shown frames."""
+    from gymqa.commands.seeing_answerers import load_endpoint
+
+    return load_endpoint(request)
+
+
+def _blind(request: Request) -> Loaded:
+    """Any language model, ours or another's, without video whatever the control."""
+    folder = Path(request.model)
+    ours = (folder / "config.json").is_file() and adapter_of(request.model) == "gymqa"
+    loaded = (_gymqa if ours else _seeing)(request)
+    return replace(loaded, under=lambda control: loaded.under(NO_VIDEO), n_frames=None)
+
+
+def _unseeing(adapter: str) -> Callable[[Request], Loaded]:
+    """Answers that were written down or follow from a rule: the same under every control."""
+
+    def build(request: Request) -> Loaded:
+        from gymqa.commands.unseeing_answerers import make
+
+        made = make(adapter, request)
+        return Loaded(lambda control: made, adapter)
+
+    return build
+
+
+BUILDERS: dict[str, Callable[[Request], Loaded]] = {
+    "gymqa": _gymqa,
+    "recognizer": _recognizer,
+    "hf-vlm": _seeing,
+    "openai": _endpoint,
+    "blind": _blind,
+    **{name: _unseeing(name) for name in ("scripted", "chance", "prior", "oracle-event", "oracle-set", "human")},
+}

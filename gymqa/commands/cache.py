@@ -5,6 +5,7 @@ from pathlib import Path
 from gymqa.annotations import open_release, read_element_list
 from gymqa.frame_index import FrameFormat
 from gymqa.frames import FrameCache
+from gymqa.guarded import Limits
 from gymqa.video_datasets.imported import is_imported, read_import
 
 
@@ -17,6 +18,8 @@ def cache(
     setting: str | None = None,
     format: FrameFormat | None = None,
     verify: bool = False,
+    timeout: float | None = 60.0,
+    memory_gb: float | None = 4.0,
     *,
     lists: list[Path],
 ) -> None:
@@ -33,11 +36,15 @@ def cache(
         setting: gym99, gym288, …; may be left out where the release has only one.
         format: raw frames are fastest, jpeg ones take about an eighth of the room; when not given, raw up to 8 GiB.
         verify: read the whole cache first, and decode damaged clips again.
+        timeout: seconds that one clip may take; one that hangs the decoder is killed with its process and counted as
+            not decoded. "null" for no limit.
+        memory_gb: gigabytes that the process of one clip may take, likewise.
         lists: files with a clip id at the start of each line, such as those of `gymqa split`.
     """
     path_of = read_import(root).clip_path if is_imported(root) else open_release(root, setting).clip_path
     clip_ids = [clip.id for path in lists for clip in read_element_list(path)]
-    frames = FrameCache.build(out, clip_ids, path_of, size, max_frames, workers, format, verify)
+    limits = Limits(timeout, memory_gb)
+    frames = FrameCache.build(out, clip_ids, path_of, size, max_frames, workers, format, verify, limits)
     print(f"{out}: {len(frames)} clips, {frames.format}")
     for clip_id, reason in frames.failures.items():
         print(f"not decoded: {clip_id}: {reason}")

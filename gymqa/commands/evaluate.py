@@ -1,34 +1,24 @@
 """`gymqa evaluate`: a model answers every question."""
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
+from eval.protocol import AnswerModel
 from eval.results import file_info
+from eval.rotations import rotations as rotated
 from eval.runner import Terms, run
-from gymqa.commands.answerers import Request, adapter_of, load
+from gymqa.commands.answerers import AdapterOptions, Request, adapter_of, load
+from gymqa.commands.question_files import QuestionFile, choose_files, out_path
 from gymqa.controls import NONE, require_control
 from gymqa.devices import own_device
 from gymqa.errors import GymQAError
 from gymqa.launching import end_with_launcher, require_no_other, this_process
-from gymqa.questions import Prediction, Question, load_questions
+from gymqa.questions import Prediction
 from gymqa.runs import environment
 
-
-@dataclass(frozen=True)
-class QuestionFile:
-    """A file of questions, and what its predictions are called."""
-
-    path: Path
-    questions: list[Question]
-    name: str = ""
-
-    @property
-    def benchmark(self) -> str:
-        """The one benchmark that its questions are of, or the file's name."""
-        found = {question.benchmark for question in self.questions}
-        return found.pop() if len(found) == 1 else self.path.stem
+NO_OPTIONS = AdapterOptions()
 
 
 def evaluate(
@@ -42,13 +32,15 @@ def evaluate(
     control_seed: int = 0,
     benchmark: list[str] | None = None,
     tier: list[str] | None = None,
+    rotations: Literal["none", "all"] = "none",
     name: str | None = None,
     encoder: str = "",
-    scoring: str = "texts",
+    scoring: str | None = None,
     batch_size: int = 64,
     device: str = "cpu",
     *,
     questions: list[Path],
+    options: AdapterOptions = NO_OPTIONS,
 ) -> None:
     """Ask a model every question of some files, under some controls; answers are kept as they come.
 
@@ -58,30 +50,34 @@ def evaluate(
 
     Args:
         model: folder of `gymqa finetune` or `gymqa train`, the .jsonl of `gymqa predict`, or what --adapter takes.
-        out: folder of the predictions, <benchmark>.jsonl and <benchmark>.<control>.jsonl; or the .jsonl file, where
-            there is one file of questions and one control.
-        adapter: kind of model; found out by itself for what gymqa's own commands write.
+        out: folder of the predictions, <benchmark>.jsonl and <benchmark>.<control>.jsonl, with rotations
+            <benchmark>.rotated.jsonl; or the .jsonl file, where there is one file of questions and one control.
+        adapter: kind of model, of `gymqa list adapters`; found out by itself for what gymqa's own commands write.
         features: folder of `gymqa extract`, of the encoder that the model was tuned with; not for a blind model.
-        frames: folder of `gymqa cache`; features and class probabilities are made of it where a control needs them.
+        frames: folder of `gymqa cache`, which hf-vlm and openai are shown; features and class probabilities are made
+            of it where a control needs them.
         encode_with: the encoder that the model was tuned with, as `gymqa extract` takes it, where --frames is read.
         controls: none, no-video, one-frame, frozen, shuffled, reversed, mismatched; one or more (none by default).
         control_seed: of the controls that draw.
         benchmark: ask only files of these benchmarks.
         tier: ask only files whose questions are of these tiers.
+        rotations: all: ask each question under every rotation of its choices.
         name: of the model in the leaderboard; by default its file or folder.
         encoder: name of the encoder in the leaderboard.
-        scoring: texts (likelihood of each choice) or letters (likelihood of A, B, …; faster, less often right here).
+        scoring: texts (likelihood of each choice), letters (likelihood of A, B, …, in one pass) or generate (a reply,
+            read strictly), as far as the adapter has it; by default texts for gymqa, letters for hf-vlm and openai.
         batch_size: questions at a time.
         device: cpu, cuda, cuda:1, …; several processes take one GPU each.
         questions: .jsonl files of `gymqa questions build`, or folders of them.
+        options: what single adapters are built with.
     """
     require_no_other("evaluate")
-    asked_under = list(dict.fromkeys(controls or [NONE]))
-    for control in asked_under:
+    under = list(dict.fromkeys(controls or [NONE]))
+    for control in under:
         require_control(control)
     files = choose_files(questions, benchmark, tier)
-    outs = {(file.path, control): out_path(out, file, control, len(files) * len(asked_under) == 1)
-            for file in files for control in asked_under}  # fmt: skip
+    if out.suffix == ".jsonl" and len(files) * len(under) > 1:
+        raise GymQAError(f"{out} can hold the answers to one file of questions under one control; name a folder")
     kind = adapter or adapter_of(model)
     request = Request(
         model=model,
@@ -95,68 +91,39 @@ def evaluate(
         control_seed=control_seed,
         folder=out.parent if out.suffix == ".jsonl" else out,
         clips={question.clip_id: question for file in files for question in file.questions},
+        options=options,
     )
-    process = this_process()
     end_with_launcher()
     loaded, around = load(kind, request), environment(device=device)
-    for control in asked_under:
+    for control in under:
+        terms = Terms(
+            encoder=encoder,
+            adapter=kind,
+            revision=loaded.revision,
+            control=control,
+            scoring=loaded.scoring,
+            n_frames=loaded.n_frames,
+            settings={} if control == NONE else {"control_seed": control_seed},
+            environment=around,
+        )
         answerer = loaded.under(control)
         for file in files:
-            terms = Terms(
-                encoder=encoder,
-                adapter=kind,
-                revision=loaded.revision,
-                control=control,
-                scoring=loaded.scoring,
-                n_frames=loaded.n_frames,
-                questions=file_info(file.path),
-                settings={} if control == NONE else {"control_seed": control_seed},
-                environment=around,
-            )
-            target = outs[file.path, control]
-            predictions = run(answerer, file.questions, target, batch_size, terms, process)
-            if process[0] == 0:
-                print(summary(target, predictions))
+            target = out_path(out, file, control, rotations == "all")
+            ask_file(answerer, file, target, batch_size, terms, rotations == "all")
 
 
-def choose_files(
-    paths: Sequence[Path], benchmarks: Sequence[str] | None, tiers: Sequence[str] | None
-) -> list[QuestionFile]:
-    """Read question files, those below a folder too, and keep the ones that are wanted, each with a name of its own.
-
-    Raises:
-        GymQAError: a file is missing or wrong, none is left, or two would have the same name.
-    """
-    found = [file for path in paths for file in (sorted(path.rglob("*.jsonl")) if path.is_dir() else [path])]
-    read = [QuestionFile(path, load_questions(path)) for path in dict.fromkeys(found)]
-    kept = [
-        file
-        for file in read
-        if (benchmarks is None or file.benchmark in benchmarks)
-        and (tiers is None or {question.tier for question in file.questions} <= {*tiers})
-    ]
-    if not kept:
-        had = ", ".join(sorted({file.benchmark for file in read})) or "no file"
-        raise GymQAError(f"no file of questions is left to be asked; --questions has {had}")
-    times = Counter(file.benchmark for file in kept)
-    names = [file.benchmark if times[file.benchmark] == 1 else f"{file.benchmark}-{file.path.stem}" for file in kept]
-    twice = next((name for name, count in Counter(names).items() if count > 1), None)
-    if twice is not None:
-        raise GymQAError(f"two files of questions would both be answered in {twice}.jsonl; give them other names")
-    return [QuestionFile(file.path, file.questions, name) for file, name in zip(kept, names, strict=True)]
-
-
-def out_path(out: Path, file: QuestionFile, control: str, alone: bool) -> Path:
-    """The predictions file of some questions under a control.
-
-    Raises:
-        GymQAError: `out` is one file, and there are several.
-    """
-    if out.suffix == ".jsonl":
-        if not alone:
-            raise GymQAError(f"{out} can hold the answers to one file of questions under one control; name a folder")
-        return out
-    return out / (f"{file.name}.jsonl" if control == NONE else f"{file.name}.{control}.jsonl")
+def ask_file(
+    model: AnswerModel, file: QuestionFile, out: Path, batch_size: int, terms: Terms, rotate: bool = False
+) -> None:
+    """Ask this process's share of a file's questions; the first process says how many answers are right."""
+    asked, process = file.questions, this_process()
+    if rotate:
+        asked = [rotation for question in asked for rotation in rotated(question)]
+    times = max((len(question.choices) for question in file.questions), default=1) if rotate else 1
+    of_file = replace(terms, questions=file_info(file.path), rotations=times)
+    predictions = run(model, asked, out, batch_size, of_file, process)
+    if process[0] == 0:
+        print(summary(out, predictions))
 
 
 def summary(out: Path, predictions: Sequence[Prediction]) -> str:

@@ -31,6 +31,20 @@ def elements(setting: Literal["gymsim24", "gymsim99"] = "gymsim24") -> None:
     _print_rows(named)
 
 
+def adapters(json: bool = False) -> None:
+    """Kinds of answering models (--adapter), and what each needs.
+
+    Args:
+        json: print name, what it is and what it needs as JSON.
+    """
+    from eval.adapters.registry import ADAPTERS, describe
+
+    if json:
+        _print_json([asdict(one) for one in ADAPTERS])
+    else:
+        _print_rows(describe())
+
+
 def datasets() -> None:
     """Data sets that `gymqa dataset import` reads, with their official files and folds."""
     from gymqa.video_datasets.registry import FORMATS
@@ -111,6 +125,7 @@ def _print_rows(rows: Sequence[tuple[str, str]]) -> None:
 
 COMMAND = {
     "benchmarks": benchmarks,
+    "adapters": adapters,
     "datasets": datasets,
     "elements": elements,
     "settings": settings,

@@ -55,7 +55,7 @@ def _predict(control: str, request: Request, frames: Path, out: Path) -> None:
     if out.exists() and stamp.exists() and read_json(stamp) == made_of:
         return
     model = SeFAR.from_pretrained(Path(request.model)).to(choose_device(request.device))
-    found = predict(model, source, clips, request.batch_size)
+    found = predict(model, source, clips)  # of the usual batch size: the file is hashed to its last digit
     stamp.unlink(missing_ok=True)
     save_predictions(out, clips, found, source.failures, control)
     write_json(stamp, made_of)

@@ -1,0 +1,100 @@
+"""What an endpoint's reply holds: the text, the letters' log-probabilities at its first token, and what it cost."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from eval.adapters.prompting import no_choice
+from eval.parsing import parse_choice
+from gymqa.questions import LETTERS, Answer, Question
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One chat completion.
+
+    Attributes:
+        text: what was said; "" for a refusal.
+        first: log-probability in nats of each token that might have come first, the chosen one among them; empty
+            where the server gives none.
+        chosen: the first token; "" where the server does not say.
+        revision: the model and system that answered, as the server names them.
+        cut: the reply ended at its longest, not of itself.
+        prompt_tokens: tokens read, 0 where the server does not count.
+        completion_tokens: tokens written, likewise.
+    """
+
+    text: str
+    first: Mapping[str, float]
+    chosen: str
+    revision: str
+    cut: bool
+    prompt_tokens: int
+    completion_tokens: int
+
+
+def read_reply(completion: Any) -> Reply:
+    """Read a chat completion.
+
+    Raises:
+        LookupError, TypeError, ValueError: it is none.
+    """
+    choice = completion["choices"][0]
+    content = choice["message"].get("content")
+    if not (content is None or isinstance(content, str)):
+        raise TypeError("content")
+    chosen, first = _first_token(choice.get("logprobs"))
+    usage = completion.get("usage") or {}
+    return Reply(
+        text=content or "",
+        first=first,
+        chosen=chosen,
+        revision=" ".join(str(completion[name]) for name in ("model", "system_fingerprint") if completion.get(name)),
+        cut=choice.get("finish_reason") == "length",
+        prompt_tokens=int(usage.get("prompt_tokens") or 0),
+        completion_tokens=int(usage.get("completion_tokens") or 0),
+    )
+
+
+def _first_token(logprobs: Any) -> tuple[str, dict[str, float]]:
+    """The first token and the alternatives to it, each with its log-probability."""
+    tokens = (logprobs or {}).get("content") or []
+    if not tokens:
+        return "", {}
+    first = {str(one["token"]): float(one["logprob"]) for one in [*(tokens[0].get("top_logprobs") or []), tokens[0]]}
+    return str(tokens[0]["token"]), first
+
+
+def letter_logprobs(reply: Reply, n: int) -> tuple[float, ...] | None:
+    """Log-probabilities of the first `n` letters as the first token, with or without a space before it.
+
+    None where the reply does not begin with such a letter; -inf for a letter that is not among the alternatives.
+    """
+    letters = LETTERS[:n]
+    if reply.chosen.strip() not in set(letters):
+        return None
+    weights = [0.0] * n
+    for token, logprob in reply.first.items():
+        place = letters.find(token.strip()) if len(token.strip()) == 1 else -1
+        if place >= 0 and logprob <= 0:
+            weights[place] += math.exp(logprob)
+    return tuple(math.log(weight) if weight > 0 else -math.inf for weight in weights)
+
+
+def answer_of(question: Question, reply: Reply) -> Answer:
+    """The choice that a reply means, if any, with probabilities where its first token is that letter.
+
+    The text decides alone: a letter that begins "A salto …" is no answer, however probable.
+    """
+    choice = parse_choice(reply.text, question.choices)
+    if choice is None:
+        cut = "; it was cut at its longest" if reply.cut else ""
+        return Answer(question.id, None, None, no_choice(reply.text) + cut)
+    logprobs = letter_logprobs(reply, len(question.choices))
+    if logprobs is None or reply.chosen.strip() != LETTERS[choice]:
+        return Answer(question.id, choice)
+    weights = [math.exp(value) for value in logprobs]
+    total = math.fsum(weights)
+    shares = tuple(weight / total for weight in weights) if total > 0 else None
+    return Answer(question.id, choice, shares)

@@ -1,0 +1,46 @@
+"""The frames that a model is shown of a clip: evenly spaced ones, from the frame cache or a view of it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gymqa.errors import GymQAError
+from gymqa.frame_source import FrameSource
+from gymqa.sampling import Indices, uniform
+
+
+class ClipFrames:
+    """A number of evenly spaced frames of each clip; a clip that is shorter repeats some.
+
+    Args:
+        source: where they are read.
+        n_frames: how many a clip.
+
+    Raises:
+        GymQAError: fewer than one frame.
+    """
+
+    def __init__(self, source: FrameSource, n_frames: int) -> None:
+        if n_frames < 1:
+            raise GymQAError(f"{n_frames} frames show nothing of a clip; give 1 or more, or ask without video")
+        self._source, self.n_frames = source, n_frames
+
+    def why_unseen(self, clip_id: str) -> str | None:
+        """Why there are no frames of a clip; None where there are."""
+        if clip_id in self._source:
+            return None
+        return self._source.failures.get(clip_id, f"no frames of clip {clip_id}; put it into the frame cache")
+
+    def indices(self, clip_ids: Sequence[str]) -> Indices:
+        """Which frames of the clips are shown [B, N]."""
+        return np.stack([uniform(int(length), self.n_frames) for length in self._source.lengths(clip_ids)])
+
+    def take(self, clip_ids: Sequence[str]) -> NDArray[np.uint8]:
+        """Frames of some clips: uint8 [B, N, S, S, 3], RGB."""
+        return self._source.gather(clip_ids, self.indices(clip_ids))
+
+    def fingerprint(self) -> Mapping[str, Any]:
+        """Return what the frames depend on."""
+        return {"n_frames": self.n_frames, **self._source.fingerprint()}

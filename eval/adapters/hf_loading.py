@@ -1,0 +1,97 @@
+"""Loading an image-text-to-text model of transformers: from a folder or the Hub, weights as safetensors only."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from eval.adapters.hf_processors import load_processor
+from gymqa.atomic import read_json
+from gymqa.errors import GymQAError
+from gymqa.hub import download_files, names_a_repo
+from gymqa.progress import console
+
+DTYPES = ("auto", "float32", "bfloat16", "float16")
+_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]  # never a pickle
+_READ = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja", "*.py")  # what answers depend on
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A model, its processor, and what they are: the Hub's commit, or a hash of the folder's files."""
+
+    model: Any
+    processor: Any
+    identity: Mapping[str, str]
+
+
+def load_vlm(name: str, device: str = "cpu", dtype: str = "auto", trust_remote_code: bool = False) -> Loaded:
+    """Load a model and its processor.
+
+    Args:
+        name: a folder, or owner/name or owner/name@revision on the Hub.
+        device: cpu, cuda, cuda:1, …
+        dtype: of the weights; "auto" is float32 on a CPU, where answers then do not depend on the batch, and the
+            saved one elsewhere.
+        trust_remote_code: run Python code that comes with the model.
+
+    Raises:
+        GymQAError: nothing loadable under that name, no safetensors, or its processor needs what is not there.
+    """
+    from transformers import AutoModelForImageTextToText
+
+    if dtype not in DTYPES:
+        raise GymQAError(f"there is no dtype {dtype!r}; choose one of {', '.join(DTYPES)}")
+    if trust_remote_code:
+        console.print(f"{name}: --trust_remote_code runs the Python code that comes with it, with your rights")
+    folder, identity = find(name, trust_remote_code)
+    processor = load_processor(folder, trust_remote_code)
+    chosen = "float32" if dtype == "auto" and device == "cpu" else dtype
+    try:
+        model = AutoModelForImageTextToText.from_pretrained(
+            folder, dtype=chosen, use_safetensors=True, trust_remote_code=trust_remote_code
+        )
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise GymQAError(f"{name} is no image-text-to-text model that transformers loads: {_reason(error)}") from error
+    return Loaded(model.to(device).eval(), processor, {**identity, "dtype": str(model.dtype)})
+
+
+def find(name: str, trust_remote_code: bool = False) -> tuple[Path, dict[str, str]]:
+    """A model's folder, here or in huggingface_hub's cache, and what it is.
+
+    Raises:
+        GymQAError: no such folder or model, no safetensors in it, or the Hub cannot be reached.
+    """
+    folder = Path(name)
+    if folder.is_dir():
+        _require_safetensors(folder, name)
+        return folder, {"files": _hash(folder), "architecture": _model_type(folder)}
+    repo, _, revision = name.partition("@")
+    if not names_a_repo(repo):
+        raise GymQAError(f"{name} is neither a folder nor a model on the Hub; name one, as owner/name@revision")
+    folder = download_files(repo, [*_FILES, *["*.py"] * trust_remote_code], revision or None)
+    _require_safetensors(folder, name)
+    return folder, {"repo": repo, "commit": folder.name, "architecture": _model_type(folder)}
+
+
+def _require_safetensors(folder: Path, name: str) -> None:
+    if not any(folder.glob("*.safetensors")):
+        raise GymQAError(f"{name} holds no safetensors; convert its weights (a pickle is not loaded)")
+
+
+def _model_type(folder: Path) -> str:
+    return str(read_json(folder / "config.json").get("model_type", ""))
+
+
+def _hash(folder: Path) -> str:
+    """SHA-256 of the names and contents of a model's files."""
+    together = hashlib.sha256()
+    for path in sorted({path for pattern in _READ for path in folder.glob(pattern)}):
+        with path.open("rb") as file:
+            together.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    return together.hexdigest()
+
+
+def _reason(error: Exception) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

@@ -1,0 +1,220 @@
+"""Image-text-to-text models of transformers: shown frames, asked in their own chat format, scored by likelihood.
+
+Three ways to an answer: "letters", the logits of A, B, … behind the prompt, in one pass; "texts", the mean
+log-likelihood of a token of each choice's text as the reply to the question without choices; "generate", greedy
+decoding and `eval.parsing`, where what cannot be parsed is unanswered. Batches are padded on the left.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from eval.adapters.clip_frames import ClipFrames
+from eval.adapters.hf_loading import Loaded
+from eval.adapters.hf_processors import FAMILIES, Family
+from eval.adapters.prompting import INSTRUCTION, detailed, lettered, no_choice
+from eval.parsing import parse_choice
+from gymqa.errors import GymQAError
+from gymqa.questions import LETTERS, Answer, Question
+from gymqa.scoring import answer_from
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SCORINGS = ("letters", "texts", "generate")
+
+
+class HfVlm:
+    """AnswerModel over a model of transformers.
+
+    Args:
+        name: name in the leaderboard.
+        loaded: the model and its processor.
+        frames: what it is shown; None asks without video.
+        scoring: letters, texts or generate.
+        batch_size: prompts in one pass ("texts" makes one a choice); answers do not depend on it.
+        max_new_tokens: length of a generated reply, in tokens.
+
+    Raises:
+        GymQAError: an unknown scoring, no chat template, or letters that are no tokens of their own.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        loaded: Loaded,
+        frames: ClipFrames | None,
+        scoring: str = "letters",
+        batch_size: int = 8,
+        max_new_tokens: int = 32,
+    ) -> None:
+        if scoring not in SCORINGS:
+            raise GymQAError(f"hf-vlm has no scoring {scoring!r}; choose one of {', '.join(SCORINGS)}")
+        self.name, self._loaded, self._frames, self._scoring = name, loaded, frames, scoring
+        self._model, self._processor = loaded.model, loaded.processor
+        self._batch_size, self._max_new_tokens = max(1, batch_size), max_new_tokens
+        self._family = FAMILIES.get(loaded.identity.get("architecture", ""), Family())
+        self._tail = self._prompt("?")[-1:]  # refuses a processor without a chat template here, not after an hour
+        if scoring == "letters":
+            self._letters = [self._letter_ids(letter) for letter in LETTERS]
+
+    def answer(self, questions: Sequence[Question]) -> list[Answer]:
+        """One answer a question, in order; a clip without frames and a tie are unanswered, with the reason."""
+        unseen = {question.id: self._why_unseen(question) for question in questions}
+        askable = [question for question in questions if unseen[question.id] is None]
+        found = {answer.question_id: answer for answer in self._answers(askable)}
+        return [found.get(one.id) or Answer(one.id, None, None, unseen[one.id]) for one in questions]
+
+    def choice_logprobs(self, questions: Sequence[Question]) -> list[tuple[float, ...] | None]:
+        """Log-probabilities of the letters, or a text's mean ones; None where unseen, and where text is generated."""
+        if self._scoring == "generate":
+            return [None] * len(questions)
+        askable = [question for question in questions if self._why_unseen(question) is None]
+        found = dict(zip([one.id for one in askable], self._scores(askable), strict=True))
+        return [found.get(question.id) for question in questions]
+
+    def fingerprint(self) -> Mapping[str, Any]:
+        """Everything the answers depend on besides the questions: model, frames, prompt, scoring."""
+        return {
+            **self._loaded.identity,
+            "frames": None if self._frames is None else dict(self._frames.fingerprint()),
+            "scoring": self._scoring,
+            "max_new_tokens": self._max_new_tokens if self._scoring == "generate" else None,
+            "prompt": self._prompt("?" + INSTRUCTION),
+        }
+
+    def _why_unseen(self, question: Question) -> str | None:
+        return None if self._frames is None else self._frames.why_unseen(question.clip_id)
+
+    def _answers(self, questions: Sequence[Question]) -> Iterator[Answer]:
+        if self._scoring == "generate":
+            for batch in _batches(questions, self._batch_size):
+                yield from self._generated(batch)
+            return
+        for question, logprobs in zip(questions, self._scores(questions), strict=True):
+            yield detailed(answer_from(question.id, logprobs), question, self._asked(question), self._frames)
+
+    def _asked(self, question: Question) -> str:
+        """The prompt of a question."""
+        return self._prompt(question.text if self._scoring == "texts" else lettered(question))
+
+    def _scores(self, questions: Sequence[Question]) -> Iterator[tuple[float, ...]]:
+        if self._scoring == "letters":
+            for batch in _batches(questions, self._batch_size):
+                yield from self._letter_scores(batch)
+            return
+        per_question = max((len(one.choices) for one in questions), default=1)
+        for batch in _batches(questions, max(1, self._batch_size // per_question)):
+            yield from self._text_scores(batch)
+
+    def _letter_scores(self, questions: Sequence[Question]) -> list[tuple[float, ...]]:
+        """Log-probability of each letter as the next token, with or without a space before it."""
+        inputs = self._inputs(questions, [self._asked(question) for question in questions])
+        logprobs = self._logits(inputs, last=1)[:, -1].log_softmax(-1)  # [B, V]
+        rows = []
+        for row, question in zip(logprobs, questions, strict=True):
+            spelled = self._letters[: len(question.choices)]
+            rows.append(tuple(float(row[ids].logsumexp(0)) for ids in spelled))
+        return rows
+
+    def _text_scores(self, questions: Sequence[Question]) -> list[tuple[float, ...]]:
+        """Mean log-probability of the tokens of each choice's text."""
+        asked = [(question, choice) for question in questions for choice in question.choices]
+        prompts = [self._prompt(question.text) for question, _ in asked]
+        replies = [self._joined(choice) for _, choice in asked]
+        lengths = [
+            len(self._ids(prompt + reply)) - len(self._ids(prompt))
+            for prompt, reply in zip(prompts, replies, strict=True)
+        ]
+        texts = [prompt + reply for prompt, reply in zip(prompts, replies, strict=True)]
+        inputs = self._inputs([question for question, _ in asked], texts)
+        logprobs = self._logits(inputs, last=max(lengths) + 1)[:, :-1].log_softmax(-1)  # [B, L, V]
+        ids = inputs["input_ids"][:, -logprobs.shape[1] :]
+        each = logprobs.gather(-1, ids[..., None])[..., 0]  # [B, L]
+        means = iter([float(row[-length:].mean()) for row, length in zip(each, lengths, strict=True)])
+        return [tuple(next(means) for _ in question.choices) for question in questions]
+
+    def _generated(self, questions: Sequence[Question]) -> Iterator[Answer]:
+        """Answers parsed from greedy replies."""
+        import torch
+
+        inputs = self._inputs(questions, [self._asked(question) for question in questions])
+        tokenizer = self._processor.tokenizer
+        with torch.inference_mode():
+            ids = self._model.generate(
+                **inputs, max_new_tokens=self._max_new_tokens, do_sample=False, pad_token_id=tokenizer.pad_token_id
+            )
+        replies = tokenizer.batch_decode(ids[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+        for question, reply in zip(questions, replies, strict=True):
+            choice = parse_choice(reply, question.choices)
+            answer = Answer(question.id, choice, None, None if choice is not None else no_choice(reply))
+            yield detailed(answer, question, self._asked(question), self._frames, reply)
+
+    def _prompt(self, text: str) -> str:
+        """A conversation, open for the model's reply, as its chat template writes it."""
+        shown: list[dict[str, str]] = []
+        if self._frames is not None:
+            shown = [{"type": "video"}] if self._family.as_video else [{"type": "image"}] * self._frames.n_frames
+        conversation = [{"role": "user", "content": [*shown, {"type": "text", "text": text}]}]
+        try:
+            written = self._processor.apply_chat_template(conversation, add_generation_prompt=True, tokenize=False)
+        except ValueError as error:
+            raise GymQAError(
+                f"{self.name} has no chat template; put its chat_template.jinja into the folder"
+            ) from error
+        return str(written)
+
+    def _inputs(self, questions: Sequence[Question], texts: Sequence[str]) -> dict[str, Any]:
+        """A left-padded batch of texts with the questions' frames, on the model's device."""
+        visual: dict[str, Any] = {}
+        if self._frames is not None:
+            frames = self._frames.take([question.clip_id for question in questions])  # [B, N, S, S, 3]
+            visual = {"videos" if self._family.as_video else "images": [list(row) for row in frames]}
+        options = dict(self._family.image_options) if "images" in visual else {}
+        batch = self._processor(
+            text=list(texts), **visual, **options, padding=True, padding_side="left",
+            add_special_tokens=self._adds_specials(texts[0]), return_tensors="pt",
+        )  # fmt: skip
+        return dict(batch.to(self._model.device, dtype=self._model.dtype))
+
+    def _logits(self, inputs: Mapping[str, Any], last: int) -> "Tensor":
+        """Logits of the last positions [B, last, V], float32."""
+        import torch
+
+        with torch.inference_mode():
+            logits = self._model(**inputs, use_cache=False, logits_to_keep=last).logits
+        found: Tensor = logits[:, -last:].float().cpu()
+        return found
+
+    def _adds_specials(self, text: str) -> bool:
+        """Whether the tokenizer has to put its begin token before a prompt; most templates write it themselves."""
+        begin = self._processor.tokenizer.bos_token
+        return begin is None or not text.startswith(begin)
+
+    def _ids(self, text: str) -> list[int]:
+        return list(self._processor.tokenizer(text, add_special_tokens=False).input_ids)
+
+    def _joined(self, reply: str) -> str:
+        """A reply as it follows the prompt: after a space, unless the prompt ends with white space."""
+        return reply if self._tail.isspace() else f" {reply}"
+
+    def _letter_ids(self, letter: str) -> list[int]:
+        """Tokens that say a letter behind the prompt.
+
+        Raises:
+            GymQAError: there is none.
+        """
+        prompt = self._prompt("?")
+        before = self._ids(prompt)
+        found = []
+        for spelled in dict.fromkeys((self._joined(letter), letter)):
+            ids = self._ids(prompt + spelled)
+            if ids[:-1] == before and len(ids) == len(before) + 1:
+                found.append(ids[-1])
+        if not found:
+            raise GymQAError(f"{self.name} has no token for the letter {letter}; score texts, or generate")
+        return found
+
+
+def _batches(questions: Sequence[Question], size: int) -> Iterator[Sequence[Question]]:
+    for start in range(0, len(questions), size):
+        yield questions[start : start + size]

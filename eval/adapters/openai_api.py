@@ -1,0 +1,218 @@
+"""Any endpoint that speaks OpenAI's chat completions: OpenAI, vLLM, llama.cpp, `transformers serve`.
+
+Frames go as JPEG data URLs before the question, many questions at a time. The reply's text is parsed strictly; where
+the server gives log-probabilities and the reply is a letter, they become the choices' probabilities. The key comes
+from an environment variable, and stands in no result, log or error.
+"""
+
+import asyncio
+import base64
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Protocol
+
+from eval.adapters.api_client import ApiClient, UnansweredError
+from eval.adapters.api_replies import Reply, answer_of, letter_logprobs, read_reply
+from eval.adapters.api_settings import ApiSettings
+from eval.adapters.clip_frames import ClipFrames
+from eval.adapters.prompting import INSTRUCTION, detailed, lettered
+from gymqa.errors import GymQAError
+from gymqa.questions import Answer, Question
+
+SCORINGS = ("letters", "generate")
+_REFUSED_FIELDS = frozenset({400, 422})  # how servers say that they do not know `logprobs`
+
+
+class Responses(Protocol):
+    """Replies that were paid for, by the hash of what was asked."""
+
+    def get(self, key: str) -> dict[str, Any] | None:
+        """The reply to a request, if it is there."""
+        ...
+
+    def put(self, key: str, reply: dict[str, Any]) -> None:
+        """Keep a reply."""
+        ...
+
+
+@dataclass
+class Usage:
+    """What was used: HTTP requests, replies that came, replies that were there already, tokens of the former."""
+
+    requests: int = 0
+    replies: int = 0
+    from_cache: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class OpenAIModel:
+    """AnswerModel over HTTP.
+
+    Args:
+        name: name in the leaderboard.
+        model: the model's name at the endpoint.
+        frames: what it is shown; None asks without video.
+        settings: the endpoint.
+        scoring: "letters" asks for the first token's log-probabilities, "generate" for the text alone.
+        responses: replies of earlier runs.
+
+    Raises:
+        GymQAError: settings that cannot be, or an unknown scoring.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        model: str,
+        frames: ClipFrames | None,
+        settings: ApiSettings,
+        scoring: str = "letters",
+        responses: Responses | None = None,
+    ) -> None:
+        if scoring not in SCORINGS:
+            raise GymQAError(f"openai has no scoring {scoring!r}; choose one of {', '.join(SCORINGS)}")
+        settings.check()
+        self.name, self._model, self._frames, self._settings = name, model, frames, settings
+        self._scoring, self._responses, self._key = scoring, responses, settings.key()
+        self._logprobs = scoring == "letters" and settings.top_logprobs > 0
+        self._usage = Usage()
+        self._runner: asyncio.Runner | None = None
+        self._client: ApiClient | None = None
+
+    def answer(self, questions: Sequence[Question]) -> list[Answer]:
+        """One answer a question, in order; a question whose every try failed is unanswered, with the reason.
+
+        Raises:
+            GymQAError: the endpoint refuses every question: a wrong key, model or address.
+        """
+        found = self._replies(questions)
+        return [self._answer(question, reply) for question, reply in zip(questions, found, strict=True)]
+
+    def choice_logprobs(self, questions: Sequence[Question]) -> list[tuple[float, ...] | None]:
+        """Log-probabilities of the letters as the first token, where the server gives them and the reply is one."""
+        found = zip(questions, self._replies(questions), strict=True)
+        return [None if isinstance(one, str) else letter_logprobs(one, len(asked.choices)) for asked, one in found]
+
+    def fingerprint(self) -> Mapping[str, Any]:
+        """Everything the answers depend on that is known here; what an endpoint changes behind its name is not."""
+        return {
+            "model": self._model,
+            "endpoint": self._settings.asked_with(),
+            "frames": None if self._frames is None else dict(self._frames.fingerprint()),
+            "scoring": self._scoring,
+            "instruction": INSTRUCTION,
+        }
+
+    def usage(self) -> Mapping[str, Any]:
+        """Requests, replies and tokens since the model was made, and what they cost at the settings' prices."""
+        prices = self._settings.input_price, self._settings.output_price
+        cost = (self._usage.prompt_tokens * prices[0] + self._usage.completion_tokens * prices[1]) / 1e6
+        requests = self._usage.requests + (0 if self._client is None else self._client.requests)
+        return {**asdict(self._usage), "requests": requests, "cost": cost}
+
+    def close(self) -> None:
+        """Close all connections; they are opened again when needed."""
+        if self._runner is not None and self._client is not None:
+            self._usage.requests += self._client.requests
+            self._runner.run(self._client.close())
+            self._runner.close()
+        self._runner = self._client = None
+
+    def _answer(self, question: Question, reply: Reply | str) -> Answer:
+        if isinstance(reply, str):
+            return Answer(question.id, None, None, reply)
+        answer = answer_of(question, reply)
+        return detailed(answer, question, lettered(question), self._frames, reply.text, reply.revision)
+
+    def _replies(self, questions: Sequence[Question]) -> list[Reply | str]:
+        """A reply to each question, or the reason why there is none."""
+        if self._runner is None:
+            self._runner = asyncio.Runner()
+        return self._runner.run(self._ask_all(questions))
+
+    async def _ask_all(self, questions: Sequence[Question]) -> list[Reply | str]:
+        if self._client is None:
+            self._client = ApiClient(self._settings, self._key)
+        free = asyncio.Semaphore(self._settings.in_flight)
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._ask(question, self._client, free)) for question in questions]
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+        return [task.result() for task in tasks]
+
+    async def _ask(self, question: Question, client: ApiClient, free: asyncio.Semaphore) -> Reply | str:
+        unseen = None if self._frames is None else self._frames.why_unseen(question.clip_id)
+        if unseen is not None:
+            return unseen
+        async with free:
+            try:
+                return await self._reply(question, client)
+            except UnansweredError as error:
+                return str(error)
+
+    async def _reply(self, question: Question, client: ApiClient) -> Reply:
+        """The reply to a question; without log-probabilities where the server refuses a request for them."""
+        body = await asyncio.to_thread(self._body, question, self._logprobs)
+        key = hashlib.sha256(self._settings.url().encode() + b"\0" + body).hexdigest()
+        kept = None if self._responses is None else self._responses.get(key)
+        if kept is not None:
+            self._usage.from_cache += 1
+            return Reply(**kept)
+        try:
+            reply = await client.post(body, read_reply)
+        except UnansweredError as error:
+            if error.status not in _REFUSED_FIELDS or b'"logprobs"' not in body:
+                raise
+            reply = await client.post(await asyncio.to_thread(self._body, question, False), read_reply)
+            self._logprobs = False
+        reply = self._without_key(reply)
+        self._usage.replies += 1
+        self._usage.prompt_tokens += reply.prompt_tokens
+        self._usage.completion_tokens += reply.completion_tokens
+        if self._responses is not None:
+            self._responses.put(key, asdict(reply))
+        return reply
+
+    def _body(self, question: Question, logprobs: bool) -> bytes:
+        """The request's JSON."""
+        text: dict[str, Any] = {"type": "text", "text": lettered(question)}
+        content: Any = text["text"] if self._frames is None else [*self._pictures(question.clip_id), text]
+        fields: dict[str, Any] = {
+            "model": self._model,
+            "messages": [{"role": "user", "content": content}],
+            "max_tokens": self._settings.max_tokens,
+            "temperature": 0,
+        }
+        if logprobs:
+            fields |= {"logprobs": True, "top_logprobs": self._settings.top_logprobs}
+        fields |= self._settings.extra_fields()
+        return json.dumps({name: value for name, value in fields.items() if value is not None}).encode()
+
+    def _pictures(self, clip_id: str) -> list[dict[str, Any]]:
+        """A clip's frames as parts of a message."""
+        assert self._frames is not None
+        detail = {"detail": self._settings.detail} if self._settings.detail else {}
+        urls = [jpeg_url(frame, self._settings.jpeg_quality) for frame in self._frames.take([clip_id])[0]]
+        return [{"type": "image_url", "image_url": {"url": url, **detail}} for url in urls]
+
+    def _without_key(self, reply: Reply) -> Reply:
+        """The reply, should the server send the key back in it."""
+        if self._key is None:
+            return reply
+        texts = {name: getattr(reply, name).replace(self._key, "[key]") for name in ("text", "chosen", "revision")}
+        first = {token.replace(self._key, "[key]"): value for token, value in reply.first.items()}
+        return replace(reply, first=first, **texts)
+
+
+def jpeg_url(frame: Any, quality: int) -> str:
+    """A frame, uint8 [S, S, 3] RGB, as a data URL."""
+    import cv2
+
+    done, picture = cv2.imencode(".jpg", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not done:
+        raise GymQAError(f"a frame of the shape {frame.shape} is no picture; build the frame cache again")
+    return "data:image/jpeg;base64," + base64.b64encode(picture.tobytes()).decode()

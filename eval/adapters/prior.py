@@ -1,0 +1,57 @@
+"""The most frequent answer: what one scores who has read the training questions and never looks at a video."""
+
+import hashlib
+import json
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gymqa.errors import GymQAError
+from gymqa.questions import Answer, Question
+from gymqa.scoring import answer_from
+
+
+class Prior:
+    """AnswerModel that counts: P(choice i) ∝ n(question text, choice text) + p(letter i).
+
+    n is how often that text was the right answer to that question text in training, p how often that letter was the
+    right one among all training questions; the letters decide between texts that were right equally often.
+
+    Args:
+        name: name in the leaderboard.
+        training: questions with their answers; none of those that will be asked.
+
+    Raises:
+        GymQAError: no training question.
+    """
+
+    def __init__(self, name: str, training: Sequence[Question]) -> None:
+        if not training:
+            raise GymQAError("the prior has no training question to count answers in; name a file that holds some")
+        self.name = name
+        self._texts = Counter((one.text, one.choices[one.answer]) for one in training)
+        self._letters = Counter(one.answer for one in training)
+        self._n = len(training)
+
+    def answer(self, questions: Sequence[Question]) -> list[Answer]:
+        """Answer with the choice that was right most often; a tie is unanswered."""
+        found = zip(questions, self.choice_logprobs(questions), strict=True)
+        return [answer_from(question.id, logprobs) for question, logprobs in found]
+
+    def choice_logprobs(self, questions: Sequence[Question]) -> list[tuple[float, ...]]:
+        """Log-probabilities of each question's choices, in nats; they sum to 1 unless every one is 0."""
+        return [self._logprobs(question) for question in questions]
+
+    def fingerprint(self) -> Mapping[str, Any]:
+        """Return a hash of the counts."""
+        counts = json.dumps([sorted(self._texts.items()), sorted(self._letters.items())])
+        return {"counts": hashlib.sha256(counts.encode()).hexdigest()}
+
+    def _logprobs(self, question: Question) -> tuple[float, ...]:
+        weights = [
+            self._texts[question.text, choice] + self._letters[place] / self._n
+            for place, choice in enumerate(question.choices)
+        ]
+        total = math.fsum(weights)
+        return tuple(math.log(weight / total) if weight else -math.inf for weight in weights)

@@ -1,0 +1,63 @@
+"""Answering models that look at frames themselves: those of transformers, and endpoints."""
+
+from eval.adapters.clip_frames import ClipFrames
+from eval.protocol import AnswerModel
+from gymqa.commands.answerers import Loaded, Request
+from gymqa.controls import NO_VIDEO, ControlledFrames
+from gymqa.errors import GymQAError
+from gymqa.frames import FrameCache
+
+
+def load_vlm_answerer(request: Request) -> Loaded:
+    """An image-text-to-text model of transformers.
+
+    Raises:
+        GymQAError: no such model, no --frames, or a scoring that it does not have.
+    """
+    from eval.adapters.hf_loading import load_vlm
+    from eval.adapters.hf_vlm import HfVlm
+    from gymqa.devices import choose_device
+
+    options, scoring = request.options, request.scoring or "letters"
+    device = str(choose_device(request.device))
+    loaded = load_vlm(request.model, device, options.dtype, options.trust_remote_code)
+
+    def under(control: str) -> AnswerModel:
+        return HfVlm(request.name, loaded, shown(control, request), scoring, request.batch_size)
+
+    return Loaded(under, scoring, loaded.identity.get("commit"), options.n_frames)
+
+
+def load_endpoint(request: Request) -> Loaded:
+    """A model behind HTTP.
+
+    Raises:
+        GymQAError: no model's name, settings that cannot be, no --frames, or a scoring that it does not have.
+    """
+    from eval.adapters.openai_api import OpenAIModel
+
+    if not request.model:
+        raise GymQAError("the adapter openai needs --model, the model's name at the endpoint")
+    options, scoring = request.options, request.scoring or "letters"
+
+    def under(control: str) -> AnswerModel:
+        return OpenAIModel(request.name, request.model, shown(control, request), options.api, scoring)
+
+    return Loaded(under, scoring, None, options.n_frames)
+
+
+def shown(control: str, request: Request) -> ClipFrames | None:
+    """The frames that are shown under a control; None without video.
+
+    Raises:
+        GymQAError: no --frames.
+    """
+    if control == NO_VIDEO:
+        return None
+    if request.frames is None:
+        raise GymQAError(
+            f"{request.name} has to see frames; give --frames, the folder of `gymqa cache`, or ask it under the "
+            "control no-video"
+        )
+    source = ControlledFrames(FrameCache(request.frames), control, request.control_seed, request.elements)
+    return ClipFrames(source, request.options.n_frames)

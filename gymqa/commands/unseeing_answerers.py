@@ -1,0 +1,36 @@
+"""Answers that need no model: written down by people or a script, or following from a rule."""
+
+from pathlib import Path
+
+from eval.adapters import baselines
+from eval.adapters.human import Human
+from eval.adapters.prior import Prior
+from eval.adapters.scripted import Scripted
+from eval.protocol import AnswerModel
+from gymqa.annotations import open_release
+from gymqa.commands.answerers import Request
+from gymqa.errors import GymQAError
+from gymqa.questions import load_questions
+
+
+def make(adapter: str, request: Request) -> AnswerModel:
+    """One of scripted, human, prior, chance, oracle-event and oracle-set.
+
+    Raises:
+        GymQAError: the file it needs is not named, missing or wrong.
+    """
+    options = request.options
+    if adapter in ("scripted", "human") and not request.model:
+        raise GymQAError(f"the adapter {adapter} needs --model; `gymqa list adapters` says which")
+    if adapter == "scripted":
+        return Scripted.read(request.name, request.model)
+    if adapter == "human":
+        return Human.read(request.name, Path(request.model), options.annotator)
+    if adapter == "prior":
+        return Prior(request.name, [one for path in options.training for one in load_questions(path)])
+    if adapter == "chance":
+        return baselines.chance()
+    if options.finegym is None:
+        raise GymQAError(f"the adapter {adapter} needs the annotation files that it knows; give --options.finegym")
+    taxonomy = open_release(options.finegym, options.setting).taxonomy
+    return baselines.oracle_event(taxonomy) if adapter == "oracle-event" else baselines.oracle_set(taxonomy)
