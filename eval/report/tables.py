@@ -83,12 +83,7 @@ def _latex(heads: list[str], lines: list[list[str]]) -> str:
 def _in_markdown(text: str) -> str:
     """Text that stays in its cell and is no markup: entities for HTML, a backslash before punctuation."""
     plain = _one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*_{}\[\]()#+!|~$=@:-])", r"\\\1", plain) if not _is_figure(text) else plain
-
-
-def _is_figure(text: str) -> bool:
-    """Whether this is one of our own numbers, which needs no backslash."""
-    return re.fullmatch(r"[\d.]+ \([\d.]+–[\d.]+\)(, rank [\d–]+)?", text) is not None
+    return re.sub(r"([\\`*_{}\[\]!|~$@])", r"\\\1", plain)
 
 
 def _in_latex(text: str) -> str:
