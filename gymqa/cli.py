@@ -26,6 +26,7 @@ COMMANDS = {
     "finetune": "tune the projector and LoRA adapters of a multimodal model",
     "evaluate": "ask a model every question of a benchmark",
     "parse": "say which choice a model's reply means, or that it means none",
+    "metrics": "score saved predictions: accuracy, Top-1/5, mean-class, mAP, mAP@tIoU",
     "report": "make the leaderboard from predictions: table, JSON, page",
     "questions": "build, check or count multiple-choice questions; take over released ones",
     "hub": "upload question sets and recognizers, with their cards, to the Hugging Face Hub",
