@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install -qq --no-input --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test format clean
+.PHONY: help install demo test test-browser format clean
 
 help:  ## show this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
 
 install: $(VENV)/.installed-dev  ## make $(VENV) with gymqa and everything for development
 
@@ -22,6 +22,12 @@ test: $(VENV)/.installed-dev  ## style, types, import contract, tests
 	@$(BIN)/lint-imports --no-cache --no-logo
 	@$(BIN)/mypy
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+test-browser: $(VENV)/.installed-dev  ## the leaderboard's page in Chromium, which root installs by apt-get if it is missing
+	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \
+		[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -qq --yes chromium \
+		|| echo "there is no Chromium, so its tests are skipped; install your system's package chromium" >&2
+	@$(BIN)/python -m pytest -rs tests/test_browser.py $(ARGS)
 
 format: $(VENV)/.installed-dev  ## put the code in the house's style
 	@$(BIN)/ruff check --fix .

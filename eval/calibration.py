@@ -55,7 +55,7 @@ def expected_calibration_error(bins: Sequence[Bin]) -> float:
 
 
 def confidences(predictions: Sequence[Prediction]) -> tuple[FloatArray, FloatArray]:
-    """The probability of each answer and whether it was right, [m] each; without probabilities they are left out."""
+    """The probability of each answer, and whether it was right, [m] each; those without probabilities are left out."""
     known = [(one.probabilities[one.choice], one.choice == one.answer) for one in predictions
              if one.choice is not None and one.probabilities is not None]  # fmt: skip
     found = np.array(known, dtype=np.float64).reshape(-1, 2)

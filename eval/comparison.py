@@ -130,7 +130,7 @@ def minimum_detectable_difference(
     """The smallest true difference of two models that this set of questions shows with the power asked for.
 
     (t(1 - level/2) + t(power)) · standard error (Bloom 1995, "Minimum Detectable Effects"), t with one degree of
-    freedom less than there are videos, the standard error that of a paired difference clustered by video: the largest
+    freedom less than there are videos, the standard error that of a paired difference, clustered by video: the largest
     among the models given. One model alone stands for two that err independently of each other, √2 of its own.
 
     Args:
@@ -155,12 +155,18 @@ def minimum_detectable_difference(
 
 
 def clustered_error(values: FloatArray, videos: Sequence[str]) -> float:
-    """Standard error of the mean of values [n], clustered by video (sandwich, with G / (G-1)); NaN for one video."""
+    """Standard error of the mean of values [n], by leaving out one video at a time; NaN for one video.
+
+    Unlike the sandwich, the jackknife is not too small where videos have unequal numbers of questions (CV3 in
+    MacKinnon, Nielsen & Webb 2023, "Cluster-robust inference: A guide to empirical practice").
+    """
     cluster, n_clusters = cluster_index(videos)
-    residuals = cluster_sums((values - values.mean())[:, None], cluster, n_clusters)  # [G, 1]
     if n_clusters < 2:
         return math.nan
-    return math.sqrt(float((residuals**2).sum()) * n_clusters / (n_clusters - 1)) / len(values)
+    sums = cluster_sums(np.asarray(values, dtype=np.float64)[:, None], cluster, n_clusters)[:, 0]  # [G]
+    counts = np.bincount(cluster, minlength=n_clusters)  # [G]
+    without = (sums.sum() - sums) / (counts.sum() - counts)  # [G]
+    return math.sqrt(float(((without - values.mean()) ** 2).sum()) * (n_clusters - 1) / n_clusters)
 
 
 def mcnemar_p(first: FloatArray, second: FloatArray) -> float | None:

@@ -1,10 +1,11 @@
 """From results' files to what the leaderboard ranks: who answered which questions, every file held against its hash."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from eval.results import SUFFIX, Result, file_info, load_result, result_path
+from eval.rotations import is_rotation, rotations
 from eval.rows import ModelRun
 from gymqa.errors import GymQAError
 from gymqa.questions import ELEMENT_BENCHMARKS, Prediction, Question, load_predictions, load_questions
@@ -35,6 +36,11 @@ class Entry:
     def key(self) -> Key:
         """Which line of the leaderboard it belongs to."""
         return self.result.model.name, self.result.model.encoder, self.result.control, self.result.n_frames
+
+    @property
+    def rotated(self) -> bool:
+        """Whether each question was asked under all rotations of its choices."""
+        return self.result.rotations > 1
 
 
 def read_question_files(paths: Iterable[Path]) -> list[QuestionFile]:
@@ -68,10 +74,10 @@ def read_entries(paths: Iterable[Path], questions: Sequence[QuestionFile]) -> li
         GymQAError: no result, one whose predictions were changed or belong to other questions, or two of one model,
             encoder, benchmark, control and number of frames.
     """
-    found: dict[tuple[Key, str], Entry] = {}
+    found: dict[tuple[Key, str, bool], Entry] = {}
     for path in _result_files(paths):
         entry = _read_entry(path, questions)
-        key = (entry.key, entry.result.benchmark)
+        key = (entry.key, entry.result.benchmark, entry.rotated)
         if key in found:
             model = entry.result.model
             what = f"{model.name} {model.encoder}".strip() + f" on {entry.result.benchmark}"
@@ -83,13 +89,22 @@ def read_entries(paths: Iterable[Path], questions: Sequence[QuestionFile]) -> li
     return list(found.values())
 
 
-def as_runs(entries: Iterable[Entry]) -> list[ModelRun]:
-    """The entries by model, encoder, control and number of frames, in the order in which they came."""
-    runs: dict[Key, dict[str, tuple[Prediction, ...]]] = {}
-    for entry in entries:
-        runs.setdefault(entry.key, {})[entry.result.benchmark] = entry.predictions
-    return [ModelRun(model, encoder, found, control, n_frames)
-            for (model, encoder, control, n_frames), found in runs.items()]  # fmt: skip
+def as_runs(entries: Sequence[Entry]) -> list[ModelRun]:
+    """The entries by model, encoder, control and number of frames, in the order in which they came.
+
+    Of a result with rotations, the answers to the questions as they stand in their file count in the table.
+    """
+    runs: dict[Key, ModelRun] = {}
+    for entry in sorted(entries, key=lambda entry: not entry.rotated):  # plain answers win over those among rotations
+        model, encoder, control, n_frames = entry.key
+        run = runs.setdefault(entry.key, ModelRun(model, encoder, {}, control, n_frames, {}))
+        name, found = entry.result.benchmark, entry.predictions
+        if entry.rotated:
+            run = replace(run, rotated={**run.rotated, name: found})
+            found = tuple(one for one in found if not is_rotation(one.question_id))
+        runs[entry.key] = replace(run, predictions={**run.predictions, name: found})
+    order = {entry.key: None for entry in entries}
+    return [runs[key] for key in order]
 
 
 def _result_files(paths: Iterable[Path]) -> Iterator[Path]:
@@ -129,6 +144,8 @@ def _read_entry(path: Path, questions: Sequence[QuestionFile]) -> Entry:
 def _checked(entry: Entry, asked: QuestionFile) -> Entry:
     """Refuse predictions that these questions do not explain."""
     known = {question.id: question for question in asked.questions}
+    if entry.rotated:
+        known = {one.id: one for question in asked.questions for one in rotations(question)}
     seen: set[str] = set()
     for found in entry.predictions:
         question = known.get(found.question_id)

@@ -12,7 +12,7 @@ from rich.text import Text
 from eval.adapters.baselines import REFERENCE_MODELS
 from eval.report.page import Page, render
 from eval.report.tables import as_csv, as_latex, as_markdown
-from eval.rows import NO_CONTROL, RECOGNITION, Row, by_line, main_rows
+from eval.rows import ACCURACY, NO_CONTROL, RECOGNITION, Row, by_line, main_rows
 from gymqa.atomic import write_json, write_text
 from gymqa.errors import GymQAError
 
@@ -58,7 +58,7 @@ def print_table(rows: Sequence[Row], console: Console | None = None) -> None:
             width=FILE_WIDTH
         )  # in a file nothing is gained by 80 columns, and names would be cut to pieces
     shown = main_rows(rows)
-    groups = [("Questions, accuracy %", [row for row in shown if row.metric == "accuracy"], "benchmark"),
+    groups = [("Questions, accuracy %", [row for row in shown if row.metric == ACCURACY], "benchmark"),
               ("Recognition, %", [row for row in shown if row.benchmark == RECOGNITION], "metric")]  # fmt: skip
     for title, chosen, column in groups:
         if chosen:

@@ -23,9 +23,14 @@ def rotations(question: Question) -> list[Question]:
     Raises:
         GymQAError: the question's id ends as that of a rotation.
     """
-    if re.search(rf"{_MARK}\d+$", question.id):
+    if is_rotation(question.id):
         raise GymQAError(f"question {question.id} is a rotation itself; rotate the question it was made of")
     return [question, *(_rotated(question, by) for by in range(1, len(question.choices)))]
+
+
+def is_rotation(question_id: str) -> bool:
+    """Whether an id is that of a rotation, by `rotations`, other than the question itself."""
+    return re.search(rf"{_MARK}\d+$", question_id) is not None
 
 
 def _rotated(question: Question, by: int) -> Question:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -11,12 +11,14 @@ from eval.adapters.baselines import Guesser
 from eval.comparison import rank_ranges
 from eval.groups import group_scores
 from eval.metrics import ClassPredictions, recognition_intervals
+from eval.rotations import circular_scores, rotation_averaged
 from eval.statistics import RESAMPLES, FloatArray, Interval, mean_interval
 from gymqa.errors import GymQAError
 from gymqa.questions import Prediction, Question
 
 RECOGNITION = "recognition"
 NO_CONTROL = "none"
+ACCURACY, CIRCULAR, ROTATED = "accuracy", "circular", "rotation_averaged"
 _DECIMALS = 10  # takes the last bits' noise off, so that 1/4 is written as 0.25
 
 
@@ -64,13 +66,17 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ModelRun:
-    """A model's answers, under one control and with one number of frames: benchmark -> predictions."""
+    """A model's answers, under one control and with one number of frames: benchmark -> predictions.
+
+    `rotated` has those under every rotation of the choices, where a benchmark was asked so.
+    """
 
     model: str
     encoder: str
     predictions: Mapping[str, Sequence[Prediction]]
     control: str = NO_CONTROL
     n_frames: int | None = None
+    rotated: Mapping[str, Sequence[Prediction]] = field(default_factory=dict)
 
     @property
     def line(self) -> Line:
@@ -142,7 +148,7 @@ def build_rows(
         for guesser in guessers:
             worth, videos = group_scores(questions, guesser.expected(questions))
             interval = mean_interval(worth, videos, resamples, seed)
-            rows.append(_row(guesser.name, "", name, "accuracy", interval, len(worth), 1.0))
+            rows.append(_row(guesser.name, "", name, ACCURACY, interval, len(worth), 1.0))
     unknown = {name for run in runs for name in run.predictions} - set(benchmarks)
     if unknown:
         raise GymQAError(f"there are predictions of {', '.join(sorted(unknown))} but no questions; give both")
@@ -155,14 +161,16 @@ def _question_rows(
     name: str, questions: Sequence[Question], runs: Sequence[ModelRun], resamples: int, seed: int
 ) -> list[Row]:
     """A row a run, with its rank range among the main rows of its control."""
-    rows, worths = [], []
+    rows, worths, rotated = [], [], list[Row]()
     for run in runs:
         points, answered = score(questions, run.predictions[name], name)
         worth, videos = group_scores(questions, points)
         interval = mean_interval(worth, videos, resamples, seed)
-        row = _row(run.model, run.encoder, name, "accuracy", interval, len(worth), answered)
-        rows.append(replace(row, control=run.control, n_frames=run.n_frames))
+        row = _row(run.model, run.encoder, name, ACCURACY, interval, len(worth), answered)
+        row = replace(row, control=run.control, n_frames=run.n_frames)
+        rows.append(row)
         worths.append(worth)
+        rotated += _rotation_rows(name, questions, run, row, resamples, seed)
     main = set(map(id, main_rows(rows)))
     for control in dict.fromkeys(row.control for row in rows):
         chosen = [spot for spot, row in enumerate(rows) if id(row) in main and row.control == control]
@@ -172,7 +180,22 @@ def _question_rows(
         for spot in chosen:
             low, high = ranks[str(spot)]
             rows[spot] = replace(rows[spot], rank_low=low, rank_high=high)
-    return rows
+    return rows + rotated
+
+
+def _rotation_rows(
+    name: str, questions: Sequence[Question], run: ModelRun, row: Row, resamples: int, seed: int
+) -> list[Row]:
+    """CircularEval and the average over rotations, where the run has them; `row` is that of its plain accuracy."""
+    if name not in run.rotated:
+        return []
+    found = []
+    for metric, scored in ((CIRCULAR, circular_scores), (ROTATED, rotation_averaged)):
+        worth, videos = group_scores(questions, scored(questions, run.rotated[name]))
+        one = mean_interval(worth, videos, resamples, seed)
+        value, low, high = (round(number, _DECIMALS) for number in (one.value, one.low, one.high))
+        found.append(replace(row, metric=metric, value=value, ci_low=low, ci_high=high))
+    return found
 
 
 def score(
@@ -217,7 +240,8 @@ def main_runs(runs: Sequence[ModelRun]) -> list[ModelRun]:
 
 def best_first(runs: Sequence[ModelRun], rows: Sequence[Row]) -> list[ModelRun]:
     """The runs in the order in which the table shows their models."""
-    order = {line: spot for spot, (line, _) in enumerate(by_line(main_rows(rows), "benchmark"))}
+    shown = [row for row in main_rows(rows) if row.metric == ACCURACY]
+    order = {line: spot for spot, (line, _) in enumerate(by_line(shown, "benchmark"))}
     return sorted(runs, key=lambda run: order[run.line])
 
 

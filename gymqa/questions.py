@@ -1,7 +1,7 @@
 """The nouns of the benchmark: Question, Answer, Prediction; their files, one JSON object a line."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -274,14 +274,16 @@ def _load(kind: type[Noun], path: Path) -> list[Noun]:
     return nouns
 
 
-def _lines(path: Path) -> list[tuple[str, str]]:
-    """The file's non-empty lines, each with its place `file:line`."""
+def _lines(path: Path) -> Iterator[tuple[str, str]]:
+    """The file's non-empty lines as they are read, each with its place `file:line`."""
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")  # not splitlines: a choice may hold U+2028
+        with path.open(encoding="utf-8", newline="\n") as file:  # a choice may hold U+2028, or a carriage return
+            for number, line in enumerate(file, start=1):
+                if line.strip():
+                    yield f"{path}:{number}", line
     except FileNotFoundError as error:
         raise GymQAError(f"{path} does not exist; check the path, or run the step that writes it") from error
     except (OSError, UnicodeDecodeError) as error:
         raise GymQAError(
             f"{path} cannot be read as text ({error}); check that it holds one JSON object a line"
         ) from error
-    return [(f"{path}:{number}", line) for number, line in enumerate(lines, start=1) if line.strip()]

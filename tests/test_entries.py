@@ -7,7 +7,11 @@ from pathlib import Path
 import pytest
 
 from eval.entries import as_runs, read_entries, read_question_files
+from eval.results import load_result, save_result
+from eval.rotations import rotations
+from eval.rows import build_rows
 from gymqa.errors import GymQAError
+from gymqa.questions import Prediction
 from tests.leaderboard_example import answered
 from tests.site_example import put, write_questions, write_site_inputs
 
@@ -96,3 +100,19 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
     (tmp_path / "empty.jsonl").touch()
     with pytest.raises(GymQAError, match="holds no question"):
         read_question_files([tmp_path / "empty.jsonl"])
+
+
+def test_answers_under_rotations_stand_beside_the_plain_ones(tmp_path: Path) -> None:
+    path, questions = write_questions(tmp_path, 12)["gym-qa"]
+    rotated = [one for question in questions for one in rotations(question)]
+    always_a = [Prediction(one.id, one.clip_id, one.video_id, "gym-qa", 0, one.answer) for one in rotated]
+    result = put(tmp_path / "r", path, always_a, "always A")
+    save_result(result, load_result(result).model_copy(update={"rotations": 4}))
+    asked = read_question_files([path])
+    (run,) = as_runs(read_entries([tmp_path / "r"], asked))
+    assert len(run.predictions["gym-qa"]) == 12 and len(run.rotated["gym-qa"]) == 48
+    values = {row.metric: row.value for row in build_rows({"gym-qa": questions}, [run], resamples=50)}
+    assert values == {"accuracy": 0.25, "circular": 0, "rotation_averaged": 0.25}
+    put(tmp_path / "plain", path, answered(questions, 9), "always A")
+    (run,) = as_runs(read_entries([tmp_path / "plain", tmp_path / "r"], asked))
+    assert build_rows({"gym-qa": questions}, [run], resamples=50)[0].value == 0.75

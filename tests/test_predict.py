@@ -99,7 +99,7 @@ def test_the_command_scores_and_draws(
     metrics = json.loads((tmp_path / "found.metrics.json").read_text())
     right = sum(int(row.argmax()) == clip.label for clip, row in zip(splits.val, _rows(out), strict=True))
     assert metrics["clips"] == 12 and metrics["top1"] == pytest.approx(right / 12)
-    assert set(metrics) == {"clips", "top1", "top5", "mean_class", "mAP"}
+    assert set(metrics) == {"clips", "top1", "top5", "mean_class", "mAP", "mAP_micro"}
     assert f"top1 {100 * right / 12:.1f} %" in capsys.readouterr().out
     drawn = ET.parse(tmp_path / "found.confusion.svg").getroot()
     titles = [title.text or "" for title in drawn.iter("{http://www.w3.org/2000/svg}title")]

@@ -77,10 +77,9 @@ def test_binaries_set_the_right_choice_against_each_wrong_one() -> None:
     for question in asked(200):
         pairs = binary_questions(question)
         assert [one.id for one in pairs] == [f"{question.id}~b{number}" for number in (1, 2, 3)]
-        assert {one.choices[1 - one.answer] for one in pairs} == {*question.choices} - {
-            question.choices[question.answer]
-        }
-        assert all(one.choices[one.answer] == question.choices[question.answer] for one in pairs)
+        right = question.choices[question.answer]
+        assert {one.choices[1 - one.answer] for one in pairs} == {*question.choices} - {right}
+        assert all(one.choices[one.answer] == right for one in pairs)
         first += [one.answer for one in pairs]
     assert 0.42 < np.mean(first) < 0.58  # 600 draws
 

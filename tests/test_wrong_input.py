@@ -50,7 +50,12 @@ def test_impossible_options_are_refused(
 
 
 @pytest.mark.parametrize(
-    "words", ["benchmarks/measure_demo.py --out {here}", "scripts/pretrain_tiny_vicuna.py --steps many"]
+    "words",
+    [
+        "benchmarks/measure_demo.py --out {here}",
+        "scripts/pretrain_tiny_vicuna.py --steps many",
+        "scripts/leaderboard.py --resamples many",
+    ],
 )
 def test_scripts_answer_wrong_words_as_the_commands_do(words: str, tmp_path: Path) -> None:
     script, *options = words.format(here=tmp_path).split()

@@ -11,7 +11,7 @@ from eval.comparison import Comparison, compare_all, difference_interval, minimu
 from eval.groups import group_scores
 from eval.report.confusion import choice_confusion
 from eval.report.watching import Drop, sentences
-from eval.rows import NO_CONTROL, ModelRun, Row, main_rows, main_runs, score
+from eval.rows import ACCURACY, CIRCULAR, NO_CONTROL, ROTATED, ModelRun, Row, main_rows, main_runs, score
 from eval.statistics import RESAMPLES, FloatArray, Interval
 from gymqa.annotations import CLIP_ID, parse_clip_id
 from gymqa.questions import Prediction, Question
@@ -36,6 +36,7 @@ class Evidence:
     confusions: Items = field(default_factory=list)
     reliability: Items = field(default_factory=list)
     letters: Items = field(default_factory=list)
+    rotations: Items = field(default_factory=list)
     comparisons: Items = field(default_factory=list)
     resolution: dict[str, float] = field(default_factory=dict)
 
@@ -63,7 +64,9 @@ def gather(
         resamples: draws of the bootstrap over videos.
         seed: of these draws.
     """
-    found = Evidence(controls=_controls(benchmarks, runs, rows, resamples, seed), frames=_frames(rows))
+    found = Evidence(
+        controls=_controls(benchmarks, runs, rows, resamples, seed), frames=_frames(rows), rotations=_rotations(rows)
+    )
     plain = [run for run in main_runs(runs) if run.control == NO_CONTROL]
     for name, questions in benchmarks.items():
         asked = [run for run in plain if name in run.predictions]
@@ -86,7 +89,7 @@ def _controls(
     benchmarks: Benchmarks, runs: Sequence[ModelRun], rows: Sequence[Row], resamples: int, seed: int
 ) -> Items:
     """For each model with controls: its accuracy on untouched clips, what it loses under each, and that in words."""
-    values = {(row.line, row.benchmark): row for row in main_rows(rows) if row.metric == "accuracy"}
+    values = {(row.line, row.benchmark): row for row in main_rows(rows) if row.metric == ACCURACY}
     chosen = main_runs(runs)
     items = []
     for run in (run for run in chosen if run.control == NO_CONTROL):
@@ -115,11 +118,23 @@ def _frames(rows: Sequence[Row]) -> Items:
     """Accuracy by number of frames, of models that were asked with more than one number."""
     points: dict[tuple[str, str], list[list[float]]] = {}
     for row in rows:
-        if row.control == NO_CONTROL and row.n_frames is not None:
+        if row.control == NO_CONTROL and row.n_frames is not None and row.metric == ACCURACY:
             point = [row.n_frames, _short(row.value), _short(row.ci_low), _short(row.ci_high)]
             points.setdefault((row.benchmark, row.line.label), []).append(point)
     return [{"benchmark": name, "model": label, "points": sorted(found)}
             for (name, label), found in points.items() if len(found) > 1]  # fmt: skip
+
+
+def _rotations(rows: Sequence[Row]) -> Items:
+    """Of models that were asked under all rotations: accuracy as asked, the average, and all rotations right."""
+    found: dict[tuple[str, str], dict[str, list[float]]] = {}
+    for row in (row for row in main_rows(rows) if row.control == NO_CONTROL):
+        cells = found.setdefault((row.benchmark, row.line.label), {})
+        cells[row.metric] = [_short(row.value), _short(row.ci_low), _short(row.ci_high)]
+    return [
+        {"benchmark": name, "model": label, "cells": [cells[one] for one in (ACCURACY, ROTATED, CIRCULAR)]}
+        for (name, label), cells in found.items() if CIRCULAR in cells
+    ]  # fmt: skip
 
 
 def _slices(

@@ -14,7 +14,7 @@ import yaml
 from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
 
 from eval.entries import Entry, as_runs
-from eval.rows import NO_CONTROL, Row, main_rows
+from eval.rows import ACCURACY, NO_CONTROL, Row, main_rows
 from gymqa.errors import GymQAError
 from gymqa.question_dataset import config_name
 
@@ -22,7 +22,7 @@ FOLDER = ".eval_results"
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
 
 
-def require_one_model(entries: Iterable[Entry]) -> None:
+def require_one_model(entries: Sequence[Entry]) -> None:
     """Refuse results of several models: a repository has one.
 
     Raises:
@@ -46,7 +46,7 @@ def score_files(rows: Sequence[Row], benchmark_repo: str, setting: str) -> dict[
     """
     files = {}
     for row in main_rows(rows):
-        if row.metric != "accuracy" or row.control != NO_CONTROL:
+        if row.metric != ACCURACY or row.control != NO_CONTROL:
             continue
         task = config_name(setting, row.benchmark)
         entry = EvalResultEntry(dataset_id=benchmark_repo, task_id=task, value=round(row.value, 4), notes=_notes(row))
@@ -72,7 +72,8 @@ def result_files(entries: Iterable[Entry], model_repo: str) -> dict[str, Path]:
     for entry in entries:
         result = entry.result
         frames = [] if result.n_frames is None else [f"{result.n_frames}frames"]
-        name = ".".join([result.benchmark, result.control, *frames])
+        rotations = ["rotations"] if entry.rotated else []
+        name = ".".join([result.benchmark, result.control, *frames, *rotations])
         if not _NAME.fullmatch(name):
             raise GymQAError(f"{entry.path}: {name!r} cannot name a folder on the Hub; evaluate under a plain name")
         for path in (entry.path, entry.path.with_name(result.predictions.name)):

@@ -16,7 +16,7 @@ from markupsafe import Markup
 from eval.adapters.baselines import CHANCE, REFERENCE_MODELS
 from eval.report.evidence import Evidence
 from eval.report.templates import templates
-from eval.rows import NO_CONTROL, RECOGNITION, Row, Unanswered, by_line, label_of, main_rows
+from eval.rows import ACCURACY, NO_CONTROL, RECOGNITION, Row, Unanswered, by_line, label_of, main_rows
 
 # Benchmark or metric -> (heading, what it is in a few words).
 _NAMES = {
@@ -58,7 +58,7 @@ def render(page: Page) -> str:
     style = jinja.get_template("page.css.j2").render()
     script = "\n".join(jinja.get_template(name).render() for name in _SCRIPTS)
     rows = main_rows(page.rows)
-    asked = [row for row in rows if row.benchmark != RECOGNITION]
+    asked = [row for row in rows if row.metric == ACCURACY]
     questions = _table(asked, "benchmark", page.tiers)
     recognition = _table([row for row in rows if row.benchmark == RECOGNITION], "metric", {})
     return jinja.get_template("page.html.j2").render(

@@ -5,7 +5,7 @@ import io
 import re
 from collections.abc import Callable, Sequence
 
-from eval.rows import RECOGNITION, Row, by_line, main_rows
+from eval.rows import ACCURACY, RECOGNITION, Row, by_line, main_rows
 
 COLUMNS = ("model", "encoder", "control", "benchmark", "metric", "value", "ci_low", "ci_high", "rank_low", "rank_high",
            "n", "n_frames", "answered_rate")  # fmt: skip
@@ -43,7 +43,7 @@ Tabulate = Callable[[list[str], list[list[str]]], str]
 def _tables(rows: Sequence[Row], tabulate: Tabulate) -> list[str]:
     shown = main_rows(rows)
     parts = [
-        ([row for row in shown if row.benchmark != RECOGNITION], "benchmark"),
+        ([row for row in shown if row.metric == ACCURACY], "benchmark"),
         ([row for row in shown if row.benchmark == RECOGNITION], "metric"),
     ]
     return [tabulate(*_grid(part, column)) for part, column in parts if part]
@@ -83,12 +83,7 @@ def _latex(heads: list[str], lines: list[list[str]]) -> str:
 def _in_markdown(text: str) -> str:
     """Text that stays in its cell and is no markup: entities for HTML, a backslash before punctuation."""
     plain = _one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*_{}\[\]()#+!|~$=@:-])", r"\\\1", plain) if not _is_figure(text) else plain
-
-
-def _is_figure(text: str) -> bool:
-    """Whether this is one of our own numbers, which needs no backslash."""
-    return re.fullmatch(r"[\d.]+ \([\d.]+–[\d.]+\)(, rank [\d–]+)?", text) is not None
+    return re.sub(r"([\\`*_{}\[\]!|~$@])", r"\\\1", plain)
 
 
 def _in_latex(text: str) -> str:

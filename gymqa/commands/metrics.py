@@ -1,0 +1,106 @@
+"""`gymqa metrics`: what a predictions file scores."""
+
+import json as json_module
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from eval.calibration import expected_calibration_error, reliability
+from eval.class_report import per_class
+from eval.columns import PredictionColumns, read_columns
+from eval.localization import average_map, map_at_tiou, read_segments
+from eval.metrics import confusion, read_class_predictions, recognition_intervals, summary
+from eval.statistics import mean_interval
+from gymqa.errors import GymQAError
+
+
+def metrics(file: Path, truth: Path | None = None, classes: bool = False, json: bool = False) -> None:
+    """Print what a file of saved predictions scores, with 95 % intervals by bootstrap over videos.
+
+    Class probabilities of `gymqa predict`: Top-1, Top-5, mean-class accuracy and mAP (macro, micro). Answers of `gymqa
+    evaluate`: of each benchmark the accuracy, the share answered and the calibration error; pairs and rotations count
+    one by one here. Segments found in videos, with --truth: mAP at temporal overlaps of 0.5 to 0.95.
+
+    Args:
+        file: one JSON object a line.
+        truth: the true segments, {"video_id", "label", "start", "end"} a line; those of `file` have a "score" as well.
+        classes: print precision, recall, F1 and average precision of each class as well.
+        json: print JSON, with the classes' scores and the confusion matrix.
+    """
+    found = segment_metrics(file, truth) if truth is not None else _by_kind(file)
+    if json:
+        print(json_module.dumps(found, indent=2))
+        return
+    for name, value in found["metrics"].items():
+        print(f"{name:<24} {_cell(value)}")
+    if classes:
+        print(f"{'class':>5} {'clips':>6} {'precision':>9} {'recall':>7} {'F1':>6} {'AP':>6}")
+        for one in found.get("classes", []):
+            ap = "–" if one["average_precision"] is None else f"{100 * one['average_precision']:.1f}"
+            shares = f"{100 * one['precision']:>9.1f} {100 * one['recall']:>7.1f} {100 * one['f1']:>6.1f}"
+            print(f"{one['label']:>5} {one['n']:>6} {shares} {ap:>6}")
+
+
+def _by_kind(file: Path) -> dict[str, Any]:
+    """Score class probabilities or answers, whichever the first line holds."""
+    try:
+        with file.open(encoding="utf-8") as lines:
+            first = json_module.loads(lines.readline(1 << 24))
+    except (OSError, ValueError, RecursionError) as error:
+        raise GymQAError(f"{file} does not begin with a line of JSON ({error}); give a predictions file") from error
+    keys = set(first) if isinstance(first, dict) else set()
+    if "question_id" in keys:
+        return answer_metrics(read_columns(file))
+    if {"clip_id", "label"} <= keys:
+        return class_metrics(file)
+    if {"start", "end"} <= keys:
+        raise GymQAError(f"{file} holds segments; name the true ones with --truth")
+    raise GymQAError(f"{file} is no predictions file; give one of gymqa predict or gymqa evaluate")
+
+
+def class_metrics(file: Path) -> dict[str, Any]:
+    """All metrics of class probabilities, their intervals where they have one, the classes and the confusion matrix."""
+    predictions = read_class_predictions(file)
+    intervals = {name: asdict(one) for name, one in recognition_intervals(predictions).items()}
+    return {
+        "n": len(predictions.labels),
+        "metrics": {"answered": float(predictions.answered.mean()), **summary(predictions), **intervals},
+        "classes": [asdict(one) for one in per_class(predictions)],
+        "confusion": confusion(predictions).tolist(),
+    }
+
+
+def answer_metrics(columns: PredictionColumns) -> dict[str, Any]:
+    """Accuracy, share answered and calibration of each benchmark."""
+    found: dict[str, Any] = {}
+    names = np.array(columns.video_names, dtype=np.str_)
+    for index, benchmark in enumerate(columns.benchmark_names):
+        inside = columns.benchmark == index
+        interval = mean_interval(columns.points[inside], names[columns.video[inside]])
+        found[benchmark] = asdict(interval)
+        found[f"{benchmark} answered"] = float(columns.answered[inside].mean())
+        sure = inside & ~np.isnan(columns.confidence)
+        if sure.any():
+            bins = reliability(columns.confidence[sure].clip(0, 1), columns.points[sure])
+            found[f"{benchmark} ECE"] = expected_calibration_error(bins)
+    return {"n": len(columns.choice), "metrics": found}
+
+
+def segment_metrics(file: Path, truth: Path) -> dict[str, Any]:
+    """MAP at each threshold and on average."""
+    true, detections = read_segments(truth), read_segments(file)
+    by_threshold = map_at_tiou(true, detections)
+    named = {f"mAP@{threshold:g}": value for threshold, value in by_threshold.items()}
+    return {"n": len(detections), "metrics": {**named, "mAP average": average_map(by_threshold)}}
+
+
+def _cell(value: float | dict[str, float]) -> str:
+    """A number as per cent, with its interval where it has one."""
+    if not isinstance(value, dict):
+        return f"{100 * value:.1f} %"
+    return f"{100 * value['value']:.1f} % [{100 * value['low']:.1f}, {100 * value['high']:.1f}]"
+
+
+COMMAND = metrics
