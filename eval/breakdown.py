@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from eval.groups import group_points
-from eval.statistics import RESAMPLES, FloatArray, Interval, cluster_index, cluster_sums, tail_share, weight_blocks
+from eval.statistics import RESAMPLES, FloatArray, Interval, cluster_index, cluster_sums, expanded_ends, weight_blocks
 from gymqa.errors import GymQAError
 from gymqa.movement import body_shape, direction, saltos, turns
 from gymqa.questions import Question
@@ -94,24 +94,33 @@ def facet_values(
         return [question.drawn_tier if question.kind == "element" else None for question in questions]
     if facet == "length":
         return _length_bins(questions, lengths or {})
-    elements = [_element(question, taxonomy) for question in questions]
+    shown = [taxonomy is not None or question.kind == "element" for question in questions]
+    elements = {
+        question.element: _element(question, taxonomy) for question, has in zip(questions, shown, strict=True) if has
+    }
+    known = {label: _value(facet, one) for label, one in elements.items()}
+    return [known[question.element] if has else None for question, has in zip(questions, shown, strict=True)]
+
+
+def _value(facet: str, element: Element) -> str | None:
+    """The value of a facet that the element decides."""
     if facet == "element":
-        return [one.display_name if one else None for one in elements]
-    known = {one: _MOVEMENT[facet](one) for one in set(elements) if one is not None}
-    return [None if one is None or known[one] is None else _shown(known[one]) for one in elements]
-
-
-def _element(question: Question, taxonomy: Taxonomy | None) -> Element | None:
-    """The element that the question's clip shows."""
-    if taxonomy is not None:
-        found = taxonomy.elements[question.element] if question.element < len(taxonomy) else None
-        if found is None or found.set_id != question.set_id:
-            raise GymQAError(f"question {question.id} is of another setting than {taxonomy.setting}; name its own")
-        return found
-    if question.kind != "element":
+        return element.display_name
+    found = _MOVEMENT[facet](element)
+    if found is None:
         return None
-    name = question.choices[question.answer]
-    return Element(question.element, -1, question.set_id, question.event, name, name, question.attributes)
+    return f"{found:g}" if isinstance(found, float) else str(found)
+
+
+def _element(question: Question, taxonomy: Taxonomy | None) -> Element:
+    """The element that the question's clip shows; by its right choice where there is no taxonomy."""
+    if taxonomy is None:
+        name = question.choices[question.answer]
+        return Element(question.element, -1, question.set_id, question.event, name, name, question.attributes)
+    found = taxonomy.elements[question.element] if question.element < len(taxonomy) else None
+    if found is None or found.set_id != question.set_id:
+        raise GymQAError(f"question {question.id} is of another setting than {taxonomy.setting}; name its own")
+    return found
 
 
 def _length_bins(questions: Sequence[Question], lengths: Mapping[str, float]) -> list[str | None]:
@@ -123,10 +132,6 @@ def _length_bins(questions: Sequence[Question], lengths: Mapping[str, float]) ->
     bins = np.clip(np.searchsorted(edges, known, side="left") - 1, 0, max(0, len(edges) - 2))
     names = [f"{low:g}–{high:g}" for low, high in pairwise(edges)] or [f"{edges[0]:g}"]
     return [None if np.isnan(length) else names[bin] for length, bin in zip(known, bins, strict=True)]
-
-
-def _shown(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _order(value: str) -> tuple[float, str]:
@@ -149,21 +154,24 @@ def _intervals(
         inside[places, column] = 1.0
     sums = cluster_sums(inside * points[:, None], cluster, n_clusters)  # [G, K]
     counts = cluster_sums(inside, cluster, n_clusters)  # [G, K]
-    weights = np.concatenate(list(weight_blocks(n_clusters, resamples, seed)))  # [r, G]
-    values = sums.sum(axis=0) / counts.sum(axis=0)
+    blocks = weight_blocks(n_clusters, resamples, seed)
+    both = np.concatenate([weights @ np.hstack([sums, counts]) for weights in blocks])  # [r, 2 K]
+    columns = range(len(members))
     return [
-        _interval(float(values[column]), sums[:, column], counts[:, column], weights) for column in range(len(members))
+        _interval(
+            float(sums[:, column].sum() / counts[:, column].sum()),
+            both[:, column],
+            both[:, len(members) + column],
+            int((counts[:, column] > 0).sum()),
+        )
+        for column in columns
     ]
 
 
-def _interval(value: float, sums: FloatArray, counts: FloatArray, weights: FloatArray) -> Interval:
-    """The interval of one slice, from its sums and counts [G] and all draws [r, G]; as `mean_interval` otherwise."""
-    held = counts > 0
-    n_clusters = int(held.sum())
+def _interval(value: float, sums: FloatArray, counts: FloatArray, n_clusters: int) -> Interval:
+    """The interval of one slice that `n_clusters` videos have, from its resampled sums and counts [r]."""
     if n_clusters < 2:
         return Interval(value, 0.0, 1.0)
-    drawn = weights[:, held] @ np.stack([sums[held], counts[held]], axis=1)  # [r, 2]
-    drawn = drawn[drawn[:, 1] > 0]
-    tail = tail_share(n_clusters)
-    low, high = np.quantile(drawn[:, 0] / drawn[:, 1], (tail, 1 - tail)).clip(0.0, 1.0)
+    drawn = counts > 0
+    low, high = expanded_ends(sums[drawn] / counts[drawn], n_clusters).clip(0.0, 1.0)
     return Interval(value, float(low), float(high))
