@@ -1,12 +1,23 @@
 """What a video encoder must offer for its features to be extracted, and what its features offer to be read."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from torch import Tensor
 
 from gymqa.sampling import Indices
+
+
+class Normalisation(NamedTuple):
+    """Pixels in [0, 1] become (pixel − mean) / std, colour by colour."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+SYMMETRIC = Normalisation((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+"""To [-1, 1], as gymqa's own models see pixels."""
 
 
 class VideoEncoder(Protocol):
@@ -16,14 +27,20 @@ class VideoEncoder(Protocol):
         name: what it is called in tables.
         dim: width of a token.
         n_tokens: tokens a clip.
+        input_size: pixels of a side of what it sees; frames of another size are resized.
+        normalisation: of its pixels.
+        revision: which weights: a commit of the Hub, or the start of their hash.
     """
 
     name: str
     dim: int
     n_tokens: int
+    input_size: int
+    normalisation: Normalisation
+    revision: str
 
     def fingerprint(self) -> dict[str, Any]:
-        """What its tokens depend on, as JSON values: kind, sizes, a hash of the weights."""
+        """What its tokens depend on, as JSON values: kind, a hash of the weights, options."""
         ...
 
     def frame_indices(self, n_frames: int, rng: np.random.Generator | None) -> Indices:

@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from encoders.base import SYMMETRIC
+from encoders.options import EncoderOptions
 from gymqa.sampling import Indices, dual_level
 from recognizers.augment import to_model
 from recognizers.backbones.image_vit import SHIPPED, load_image_vit, weights_hash
@@ -30,7 +32,9 @@ class ImageEncoder:
         self.name = "image"
         self.dim, self.n_tokens = 2 * self.model.config.dim, FRAMES
         self._device = device
+        self.input_size, self.normalisation = self.model.config.image_size, SYMMETRIC
         self._weights = weights_hash(SHIPPED if folder is None else folder)
+        self.revision = self._weights[:12]
 
     def fingerprint(self) -> dict[str, Any]:
         """Kind and a hash of the weights."""
@@ -47,3 +51,8 @@ class ImageEncoder:
         tokens = self.model(pixels.flatten(0, 1))  # [B · 8, 1 + P, D]
         both = torch.cat([tokens[:, 0], tokens[:, 1:].mean(1)], -1)
         return both.unflatten(0, frames.shape[:2]).cpu()
+
+
+def make(source: str, options: EncoderOptions, device: str = "cpu") -> ImageEncoder:
+    """The image ViT of a folder, or "shipped", the package's own."""
+    return ImageEncoder(None if source == "shipped" else Path(source), device)

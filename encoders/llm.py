@@ -54,6 +54,9 @@ def load_llm(
     if found["missing_keys"]:  # transformers would go on with random numbers
         missing = sorted(found["missing_keys"])
         raise refusal(name, ValueError(f"its files lack {len(missing)} of its tensors, {missing[0]} among them"))
+    for module in model.modules():  # bitsandbytes 0.50 would repack 4-bit weights on a CPU, and DoRA misread them then
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
     model.config._commit_hash = commit_of(name, folder)
     return model, tokenizer
 

@@ -4,14 +4,11 @@ Layout after LLaVA-1.5 (Liu et al. 2023): the encoder is outside and frozen, its
 model's embedding space and stand where the prompt says `<video>`.
 """
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
 import torch
 from peft import get_peft_model_state_dict, set_peft_model_state_dict
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.modeling_outputs import CausalLMOutput
@@ -20,16 +17,21 @@ from encoders.llm import load_llm, load_tokenizer
 from encoders.llm_identity import llm_fingerprint
 from encoders.lora import add_lora
 from encoders.mllm_config import GymMLLMConfig
+from encoders.mllm_files import (
+    ADAPTER_FILE,
+    LLM_FOLDER,
+    PROJECTOR_FILE,
+    load_weights,
+    mllm_folder,
+    read_config,
+    save_tensors,
+    weights_digest,
+)
 from encoders.projector import Projector
 from encoders.prompts import IGNORED, VIDEO_ID
-from gymqa.atomic import atomic_path, read_json, write_json
+from gymqa.atomic import write_json
 from gymqa.errors import GymQAError
-from gymqa.hub import download_model, names_a_repo
 from recognizers.pretrained import load_exactly
-
-ADAPTER_FILE = "adapter_model.safetensors"
-PROJECTOR_FILE = "projector.safetensors"
-LLM_FOLDER = "llm"
 
 
 class GymMLLM(PreTrainedModel):
@@ -150,13 +152,8 @@ class GymMLLM(PreTrainedModel):
 
     def fingerprint(self) -> dict[str, Any]:
         """What it is made of: the language model, and a hash of projector and adapters; JSON values."""
-        digest = hashlib.sha256()
-        for part in (self.projector.state_dict(), self._adapters()):
-            for name, tensor in sorted(part.items()):
-                digest.update(f"{name} {tuple(tensor.shape)} ".encode())
-                digest.update(tensor.detach().float().cpu().contiguous().numpy().tobytes())
         llm = {**llm_fingerprint(self.config.llm_name), "name": self.config.base_llm or self.config.llm}
-        return {"llm": llm, "tuned": digest.hexdigest()}
+        return {"llm": llm, "tuned": weights_digest(self.projector.state_dict(), self._adapters())}
 
     @torch.inference_mode()
     def generate(
@@ -190,13 +187,13 @@ class GymMLLM(PreTrainedModel):
         """
         folder = Path(save_directory)
         values = self.config.to_dict()
-        _save(folder / PROJECTOR_FILE, self.projector.state_dict())
+        save_tensors(folder / PROJECTOR_FILE, self.projector.state_dict())
         if self.config.merged:
             self.llm.save_pretrained(folder / LLM_FOLDER)
             self.load_tokenizer().save_pretrained(folder / LLM_FOLDER)
-            values["llm"] = LLM_FOLDER
+            values |= {"llm": LLM_FOLDER, "llm_revision": None}
         else:
-            _save(folder / ADAPTER_FILE, self._adapters())
+            save_tensors(folder / ADAPTER_FILE, self._adapters())
             peft = {name: _plain(value) for name, value in self.llm.peft_config["default"].to_dict().items()}
             base = {"base_model_name_or_path": self.config.llm, "revision": self.config.llm_revision}
             write_json(folder / "adapter_config.json", {**peft, **base})
@@ -223,12 +220,9 @@ class GymMLLM(PreTrainedModel):
         config = read_config(folder)
         with torch.random.fork_rng(devices=[]):  # what is overwritten at once must not move anybody's draws
             model = cls(config, llm)
-        try:
-            load_exactly(model.projector, load_file(folder / PROJECTOR_FILE), folder)
-            if not config.merged:
-                model._load_adapters(load_file(folder / ADAPTER_FILE), folder)
-        except (OSError, SafetensorError) as error:
-            raise GymQAError(f"{folder} is incomplete or broken ({str(error).splitlines()[0]}); tune again") from error
+        projector, adapters = load_weights(folder, config)
+        load_exactly(model.projector, projector, folder)
+        model._load_adapters(adapters, folder)
         return model.eval()
 
     def _load_adapters(self, found: dict[str, Tensor], folder: Path) -> None:
@@ -238,39 +232,8 @@ class GymMLLM(PreTrainedModel):
                 f"the adapters in {folder} are of another language model than {self.config.llm}, or of other LoRA "
                 "settings than its config.json says"
             )
-        set_peft_model_state_dict(self.llm, found)
-
-
-def mllm_folder(source: str | Path, revision: str | None = None) -> Path:
-    """The folder of a tuned model; one on the Hub, owner/name, is downloaded first (all but its language model)."""
-    if isinstance(source, str) and not Path(source).exists() and names_a_repo(source):
-        return download_model(source, "multimodal model", revision)
-    return Path(source)
-
-
-def read_config(folder: Path) -> GymMLLMConfig:
-    """What the tuned model in a folder is made of.
-
-    Raises:
-        GymQAError: there is none.
-    """
-    values = read_json(folder / "config.json")
-    if not isinstance(values, dict) or values.get("model_type") != GymMLLMConfig.model_type:
-        raise GymQAError(f"{folder} holds no tuned model of ours; give a folder that `gymqa finetune` wrote")
-    config = GymMLLMConfig(**values)
-    if config.merged:
-        config.llm = str(folder / LLM_FOLDER)
-    return config
-
-
-def _save(path: Path, tensors: dict[str, Tensor]) -> None:
-    """Write tensors, whole or not at all."""
-    try:
-        with atomic_path(path) as temporary:
-            contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-            save_file(contiguous, temporary, metadata={"format": "pt"})
-    except SafetensorError as error:  # how safetensors says that a disk is full
-        raise GymQAError(f"cannot write {path} ({error}); make room, or choose another folder") from error
+        if found:
+            set_peft_model_state_dict(self.llm, found)
 
 
 def conversation_losses(logits: Tensor, labels: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ COMMANDS = {
     "parse": "say which choice a model's reply means, or that it means none",
     "report": "make the leaderboard from results: a site, and its tables as files",
     "questions": "build, check or count multiple-choice questions; take over released ones",
-    "hub": "upload question sets, recognizers and results to the Hugging Face Hub",
+    "hub": "upload question sets, recognizers, tuned language models and results to the Hugging Face Hub",
     "export": "write questions for other harnesses: lmms-eval, VLMEvalKit",
     "finegym": "get FineGym's annotations and raw videos, and cut the clips out of them",
     "list": "show the names that options take: recognizers, algorithms, benchmarks, …",

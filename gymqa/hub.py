@@ -5,7 +5,7 @@ gymqa hands it to nobody, and no message holds the text of an error that may quo
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -148,6 +148,19 @@ def download_llm(repo: str, revision: str | None = None) -> Path:
     return folder
 
 
+def download_files(repo: str, files: Sequence[str], revision: str | None = None) -> Path:
+    """Download those of a model's files that match a pattern, as "*.json"; those that it does not have are left out.
+
+    Returns:
+        a folder of huggingface_hub's cache, named by the commit.
+
+    Raises:
+        GymQAError: no such model, or the Hub cannot be reached and the model is not in the cache.
+    """
+    check_repo(repo, "model")
+    return _download(repo, list(files), "model", revision)
+
+
 def _download(repo: str, files: list[str], kind: Kind, revision: str | None) -> Path:
     from huggingface_hub import snapshot_download
 
@@ -155,24 +168,6 @@ def _download(repo: str, files: list[str], kind: Kind, revision: str | None) -> 
         return snapshot_download(repo, revision=revision, allow_patterns=files, library_name="gymqa")
 
     return Path(_ask(repo, download, kind))
-
-
-def download_files(repo: str, patterns: list[str], revision: str | None = None) -> Path:
-    """Download those of a model's files that match a pattern, or take what an earlier call downloaded.
-
-    Args:
-        repo: owner/name.
-        patterns: of file names, as "*.json".
-        revision: a branch, tag or commit; the main branch by default.
-
-    Returns:
-        a folder of huggingface_hub's cache, named by the commit.
-
-    Raises:
-        GymQAError: no such model or revision, or the Hub cannot be reached and the model is not in the cache.
-    """
-    check_repo(repo, "model")
-    return _download(repo, patterns, "model", revision)
 
 
 def upload(folder: Path, repo: str, private: bool = False, kind: Kind = "data set") -> str:

@@ -1,10 +1,14 @@
 """A small world for the language-model tests: a taxonomy of six elements, clips, and features that give them away."""
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
+from transformers import LlamaConfig, LlamaForCausalLM
 
+from encoders.llm import load_tokenizer
 from encoders.mllm import GymMLLM, GymMLLMConfig
 from gymqa.annotations import Clip
 from gymqa.taxonomy import Attribute, Element, Set, Taxonomy
@@ -72,8 +76,22 @@ class ExampleFeatures:
 def model(blind: bool = False) -> GymMLLM:
     """An untuned model whose adapters do something (as they come, their second factor is zero)."""
     torch.manual_seed(0)
-    made = GymMLLM(GymMLLMConfig(encoder={"name": "example"}, visual_dim=DIM, n_visual=N, blind=blind)).eval()
+    return shake(GymMLLM(GymMLLMConfig(encoder={"name": "example"}, visual_dim=DIM, n_visual=N, blind=blind)).eval())
+
+
+def shake(made: GymMLLM) -> GymMLLM:
+    """Give the adapters' second factors values."""
     for name, parameter in made.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(parameter, std=0.05)
     return made
+
+
+def save_tiny_llama(folder: Path, **changes: Any) -> Path:
+    """A random Llama with tiny-vicuna's tokenizer, as a folder of transformers."""
+    torch.manual_seed(0)
+    tokenizer = load_tokenizer()
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2}
+    LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), **{**sizes, **changes})).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder

@@ -156,6 +156,7 @@ def test_all_rotations_of_the_choices_are_asked(asked_world: EvaluationWorld, tm
     [
         (["--controls", "upside-down"], "there is no control 'upside-down'"),
         (["--controls", "none", "frozen"], "the control frozen needs its own features"),
+        (["--controls", "frozen", "--frames", "FRAMES", "--encode_with", "image"], "was tuned with another encoder"),
         (["--benchmark", "gym-new"], "no file of questions is left to be asked; --questions has gym-qa, gym-qa-hard"),
         (["--out", "x.jsonl"], "x.jsonl can hold the answers to one file of questions under one control"),
         (["--adapter", "oracle"], "there is no adapter 'oracle'"),
@@ -166,6 +167,7 @@ def test_wrong_input_is_told_in_one_sentence(
     asked_world: EvaluationWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str], complaint: str
 ) -> None:
     seen = ["--features", str(asked_world.features)]
+    more = [str(asked_world.frames) if word == "FRAMES" else word for word in more]
     assert cli.main(["evaluate", *words(asked_world, asked_world.mllm, tmp_path / "out", *seen), *more]) == 2
     printed = capsys.readouterr().err.splitlines()[-1]
     assert printed.startswith("gymqa: ") and complaint in printed

@@ -24,7 +24,7 @@ def ask(
     video: Path,
     question: str,
     run: Path = Path("runs/demo"),
-    encoder: Path | None = None,
+    encoder: str | None = None,
     model: Path | None = None,
     finegym: Path | None = None,
     setting: str | None = None,
@@ -44,7 +44,7 @@ def ask(
         video: any video file; its frames are taken to show one move.
         question: as "What gymnastics move is this athlete performing?".
         run: folder of `gymqa demo`, whose SeFAR encoder and language model answer.
-        encoder: folder of `gymqa train`, instead of the run's.
+        encoder: what `gymqa extract` was given: folder of `gymqa train`, or kind:source; instead of the run's.
         model: folder of `gymqa finetune` with that encoder, instead of the run's.
         finegym: folder of annotation files, whose elements the choices must be instead of the model's.
         setting: gym99, gym288, …; may be left out where the release has only one.
@@ -60,7 +60,7 @@ def ask(
         check_names(asked, known)
     if tuned is None:
         raise GymQAError(f"{folder / 'config.json'} does not exist; run gymqa demo first, or name --model")
-    answer = _answer(asked, frames, tuned, encoder or run / ENCODER, scoring)
+    answer = _answer(asked, frames, tuned, encoder, str(run / ENCODER), scoring)
     if json:
         named = dict(zip(choices, answer.probabilities or [None] * len(choices), strict=True))
         chosen = None if answer.choice is None else choices[answer.choice]
@@ -147,33 +147,32 @@ class _OneVideo:
         return self.tokens.expand(len(keys), -1, -1)
 
 
-def _answer(asked: Question, frames: Frames, tuned: _Tuned, encoder_folder: Path, scoring: str) -> Answer:
+def _answer(
+    asked: Question, frames: Frames, tuned: _Tuned, encoder: str | None, recognizer: str, scoring: str
+) -> Answer:
     """Encode the video as the features were that the model was tuned on, and let the language model answer.
 
+    Without a named encoder it is the model's, where its kind says which weights to take, else the recognizer.
+
     Raises:
-        GymQAError: the encoder's folder is missing, or the model was tuned with another encoder.
+        GymQAError: there is no such encoder, or the model was tuned with another.
     """
     import torch
 
     from encoders.answering import MLLMAnswerer
-    from encoders.base import VideoEncoder
-    from encoders.image import ImageEncoder
     from encoders.mllm import GymMLLM
-    from encoders.sefar import SeFAREncoder
+    from encoders.registry import create_encoder, options_of, own_source, parse
 
-    if tuned.encoder.get("encoder") == "image":
-        encoder: VideoEncoder = ImageEncoder()
-    elif encoder_folder.is_dir():
-        encoder = SeFAREncoder(encoder_folder)
-    else:
-        raise GymQAError(f"{encoder_folder} does not exist; run gymqa demo first, or name --encoder")
-    made = encoder.fingerprint()
+    spec = encoder or own_source(str(tuned.encoder.get("encoder"))) or recognizer
+    kind, source = parse(spec)
+    if kind == "sefar" and not Path(source).is_dir():
+        raise GymQAError(f"{source} does not exist; run gymqa demo first, or name --encoder")
+    seeing = create_encoder(spec, options_of(kind, tuned.encoder))
+    made = seeing.fingerprint()
     if {name: tuned.encoder.get(name) for name in made} != made:
-        raise GymQAError(
-            f"{tuned.folder} was tuned with another encoder than {encoder_folder}; give --encoder that one"
-        )
-    chosen = square(frames[encoder.frame_indices(len(frames), None)], tuned.size)
-    tokens = encoder.encode(torch.from_numpy(chosen).unsqueeze(0))  # [1, N, D]
+        raise GymQAError(f"{tuned.folder} was tuned with another encoder than {spec}; give --encoder that one")
+    chosen = square(frames[seeing.frame_indices(len(frames), None)], tuned.size)
+    tokens = seeing.encode(torch.from_numpy(chosen).unsqueeze(0))  # [1, N, D]
     model = GymMLLM.from_pretrained(tuned.folder)
     return MLLMAnswerer(model, model.load_tokenizer(), _OneVideo(tokens), scoring).answer([asked])[0]
 

@@ -5,10 +5,10 @@ Several processes of one evaluation make them once: the first one works, the oth
 
 import copy
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from encoders.features import FeatureStore, extract
+from encoders.registry import create_encoder, options_of, own_source, parse
 from gymqa.commands.answerers import Request
 from gymqa.controls import NONE, ControlledFrames, without_control
 from gymqa.errors import GymQAError
@@ -53,26 +53,26 @@ def features_under(control: str, request: Request, tuned_with: Mapping[str, Any]
     source = ControlledFrames(FrameCache(request.frames), control, request.control_seed, request.elements)
     folder = request.folder / "features" / control
     with waiting_for_lock(folder.with_name(f"{control}.lock")):
-        store = extract(encoder, source, list(request.clips), folder, seed=int(tuned_with.get("seed", 0)))
+        seed, dtype = int(tuned_with.get("seed", 0)), str(tuned_with.get("dtype", "float32"))
+        store = extract(encoder, source, list(request.clips), folder, seed=seed, dtype=dtype)
     return _same_encoder(store, tuned_with, request.model)
 
 
 def _encoder(request: Request, tuned_with: Mapping[str, Any]) -> "VideoEncoder":
-    """The encoder to extract with: the one named, or the image ViT where the model was tuned with that.
+    """The encoder to extract with: the one named, or the model's, where its kind says which weights to take.
 
     Raises:
-        GymQAError: it has to be named.
+        GymQAError: it has to be named, or the model was tuned with another.
     """
-    from encoders.image import ImageEncoder
-    from encoders.sefar import SeFAREncoder
-
-    name = request.encode_with or ("image" if tuned_with.get("encoder") == "image" else None)
+    own = str(tuned_with.get("encoder", "of an unknown name"))
+    name = request.encode_with or own_source(own)
     if name is None:
-        raise GymQAError(
-            f"{request.model} was tuned with the encoder {tuned_with.get('encoder', 'of an unknown name')}; name its "
-            "folder with --encode_with"
-        )
-    return ImageEncoder(device=request.device) if name == "image" else SeFAREncoder(Path(name), request.device)
+        raise GymQAError(f"{request.model} was tuned with the encoder {own}; name its folder with --encode_with")
+    encoder = create_encoder(name, options_of(parse(name)[0], tuned_with), request.device)
+    made = encoder.fingerprint()
+    if tuned_with and {key: tuned_with.get(key) for key in made} != made:  # before hours are spent on its features
+        raise GymQAError(f"{request.model} was tuned with another encoder than {name}; give --encode_with that one")
+    return encoder
 
 
 def _same_encoder(store: FeatureStore, tuned_with: Mapping[str, Any], model: str) -> FeatureStore:

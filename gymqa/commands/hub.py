@@ -1,6 +1,7 @@
-"""`gymqa hub`: question sets, recognizers and results on the Hugging Face Hub."""
+"""`gymqa hub`: question sets, recognizers, tuned language models and results on the Hugging Face Hub."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gymqa.annotations import open_release
 from gymqa.atomic import read_json
@@ -11,6 +12,9 @@ from gymqa.progress import track
 from gymqa.question_checks import mismatches
 from gymqa.question_dataset import CARD, is_dataset, question_files, require_whole, sort_questions, write_dataset
 from gymqa.questions import Question, load_questions
+
+if TYPE_CHECKING:
+    from encoders.mllm_card import CardResult
 
 
 def push(
@@ -161,6 +165,70 @@ def push_results(
         print(f"{leaderboard_repo}: {upload_files(files, leaderboard_repo, 'data set')}")
 
 
+def push_mllm(
+    mllm: Path,
+    *,
+    repo: str,
+    license: str,
+    dataset: str,
+    dataset_repo: str | None = None,
+    base_model: str | None = None,
+    results: list[Path] | None = None,
+    questions: list[Path] | None = None,
+    out: Path | None = None,
+    private: bool = False,
+) -> None:
+    """Upload a tuned language model with its card: adapters and projector, or all of it where it is merged.
+
+    GymMLLM.from_pretrained("owner/name") loads it. The token is huggingface_hub's own: HF_TOKEN, or `hf auth login`.
+
+    Args:
+        mllm: folder of `gymqa finetune`, or of scripts/merge_lora.py.
+        repo: where to upload, owner/name.
+        license: of the weights, by its Hub name; the language model's licence and the annotations' bind it.
+        dataset: what it was tuned on, in words, such as "Gym99, 5 % labelled".
+        dataset_repo: that data set on the Hub, if it is there.
+        base_model: the language model on the Hub, where it was tuned on a copy in a folder.
+        results: results of `gymqa evaluate`, or folders of them, whose figures go into the card.
+        questions: the question files that they answer, or folders of them.
+        out: write what would be uploaded into this folder, and upload nothing.
+        private: make the repository private, where it is new.
+    """
+    from encoders.mllm_card import MLLMFacts, write_mllm
+    from encoders.mllm_card import push_mllm as upload_mllm
+
+    check_repo(repo, "multimodal model")
+    figures = _accuracies(mllm, results, questions or []) if results else []
+    facts = MLLMFacts(license, dataset, dataset_repo, base_model, figures)
+    if out is None:
+        print(f"{repo}: {upload_mllm(mllm, repo, facts, private)}")
+    else:
+        write_mllm(mllm, out, repo, facts)
+        print(f"{out}: nothing uploaded")
+
+
+def _accuracies(mllm: Path, results: list[Path], questions: list[Path]) -> "list[CardResult]":
+    """The figures of a tuned model's results, each held against its questions."""
+    from encoders.mllm_card import CardResult, require_own_results
+    from eval.entries import read_entries, read_question_files
+    from eval.groups import group_scores
+    from eval.rows import score
+    from eval.statistics import mean_interval
+
+    asked = read_question_files(questions)
+    entries = read_entries(results, asked)
+    require_own_results(mllm, {str(entry.path): entry.result.model.fingerprint for entry in entries})
+    found = []
+    for entry in entries:
+        benchmark = entry.result.benchmark
+        own = next(one.questions for one in asked if one.benchmark == benchmark)
+        worth, videos = group_scores(own, score(own, entry.predictions, benchmark)[0])
+        interval = mean_interval(worth, videos)
+        figures = (interval.value, interval.low, interval.high, len(worth))
+        found.append(CardResult(benchmark, entry.result.control, entry.result.scoring, *figures))
+    return found
+
+
 def _figures(predictions: Path) -> tuple[dict[str, float], int]:
     """The card's figures, and of how many clips."""
     from eval.metrics import mean_average_precision, mean_class, read_class_predictions, top1
@@ -179,4 +247,9 @@ def _training_of(recognizer: Path) -> tuple[str, str | None]:
     return algorithm, initial if on_hub else None
 
 
-COMMAND = {"push": push, "push-recognizer": push_recognizer, "push-results": push_results}
+COMMAND = {
+    "push": push,
+    "push-recognizer": push_recognizer,
+    "push-mllm": push_mllm,
+    "push-results": push_results,
+}

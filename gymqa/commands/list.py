@@ -98,6 +98,27 @@ def recognizers(json: bool = False) -> None:
         _print({one["name"]: _sizes(one) for one in found})
 
 
+def encoders(json: bool = False) -> None:
+    """Video encoders by kind, with what they give when no option is set (`gymqa extract`).
+
+    Args:
+        json: print classes, sources, tokens, widths, input sizes and options as JSON.
+    """
+    from encoders.registry import KINDS, describe
+
+    found = [describe(kind) for kind in KINDS]
+    if json:
+        _print_json(found)
+    else:
+        _print({one["name"]: _tokens(one) for one in found})
+
+
+def _tokens(one: Mapping[str, Any]) -> str:
+    """Say what an encoder makes of a clip."""
+    sizes = f"{one['n_tokens']} tokens of {one['dim']} from {one['frames']} frames of {one['input_size']} px"
+    return f"{sizes}; {one['model']}; {one['source'] or 'name its folder'}"
+
+
 def _sizes(one: Mapping[str, Any]) -> str:
     """Say how large a recognizer is."""
     elements = "-".join(map(str, one["elements"]))
@@ -131,4 +152,5 @@ COMMAND = {
     "settings": settings,
     "algorithms": algorithms,
     "recognizers": recognizers,
+    "encoders": encoders,
 }

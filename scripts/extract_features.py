@@ -1,0 +1,19 @@
+"""Extract features: `accelerate launch scripts/extract_features.py clip runs/frames --clips …`, as `gymqa extract`.
+
+On several CPU processes: the same with `--num_processes 2 --cpu`, before the script's name or at the end.
+"""
+
+import sys
+from collections.abc import Sequence
+
+from gymqa.cli import attempt, dispatch
+from gymqa.launching import start_processes
+
+
+def extract(words: Sequence[str]) -> None:
+    """Start as many processes as were asked for, and extract in each."""
+    dispatch(["extract", *start_processes(__file__, words)])
+
+
+if __name__ == "__main__":
+    sys.exit(attempt(extract, sys.argv[1:]))

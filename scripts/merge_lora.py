@@ -1,0 +1,23 @@
+"""One model without adapters: `python scripts/merge_lora.py runs/mllm --out runs/merged`."""
+
+import sys
+from pathlib import Path
+
+from gymqa.cli import run_script
+
+
+def merge(model: str, *, out: Path, dtype: str = "float32") -> None:
+    """Merge a tuned model's adapters into its language model.
+
+    Args:
+        model: folder of `gymqa finetune`, or owner/name on the Hub.
+        out: folder to write; a merged model that is there is replaced.
+        dtype: precision of the weights written: float32, bfloat16 or float16; below float32 answers change a little.
+    """
+    from encoders.merging import merge_lora
+
+    print(f"{merge_lora(model, out, dtype)}: merged")
+
+
+if __name__ == "__main__":
+    sys.exit(run_script(merge, "merge_lora.py"))

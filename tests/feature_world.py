@@ -1,0 +1,37 @@
+"""Frames of noise in a cache's own files, and an encoder small enough for any test."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from encoders.image import ImageEncoder
+from gymqa.frames import FrameCache
+from recognizers.backbones.image_vit import ImageViT, ViTConfig
+
+VIT = ViTConfig(image_size=16, patch_size=8, dim=16, depth=2, heads=2)
+
+
+def clip_id(number: int) -> str:
+    """The id of a clip of `noise_cache`."""
+    return f"V_E_000000_000009_A_{number:04d}_{number + 1:04d}"
+
+
+def noise_cache(folder: Path, clips: int, size: int = 16, frames: int = 12) -> FrameCache:
+    """Clips of noise, of different lengths."""
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    rng.integers(0, 256, (clips, frames, size, size, 3), dtype=np.uint8).tofile(folder / "frames.bin")
+    lines: list[dict[str, Any]] = [{"size": size, "max_frames": frames}]
+    lines += [{"clip_id": clip_id(i), "slot": i, "frames": 5 + i % 8, "crc32": 0} for i in range(clips)]
+    (folder / "clips.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return FrameCache(folder)
+
+
+def image_encoder(folder: Path) -> ImageEncoder:
+    """An ImageViT of random weights as an encoder."""
+    torch.manual_seed(0)
+    ImageViT(VIT).save_pretrained(folder)
+    return ImageEncoder(folder)
