@@ -4,6 +4,7 @@ import asyncio
 import json as json_module
 import math
 import multiprocessing
+import os
 import re
 import sys
 import tempfile
@@ -113,6 +114,8 @@ def measure(n: int, latency: float, frames: ClipFrames | None) -> dict[str, floa
         "most_in_flight": most,
         "questions_per_second": round(n / taken, 1),
         "cpu_milliseconds_a_question": round(1000 * cpu / n, 2),
+        "latency_that_one_core_fills_seconds": round(IN_FLIGHT * cpu / n, 2),
+        "load_average_of_the_machine": round(os.getloadavg()[0], 1),
     }
 
 

@@ -169,6 +169,16 @@ def test_a_server_that_is_not_there_leaves_the_question_unanswered() -> None:
     model.close()
 
 
+def test_a_server_that_fails_one_question_after_the_other_stops_the_run() -> None:
+    many = [question(f"q{i}", (0, 1, 2, 3), 0) for i in range(30)]
+    stops = pytest.raises(GymQAError, match=r"5 questions in a row got no answer, .* 503; .* goes on")
+    with asking(endpoint := Endpoint(always=503), tries=1, in_flight=1, give_up_after=5) as model, stops:
+        model.answer(many)
+    assert len(endpoint.bodies) == 5
+    with asking(Endpoint(first=[503] * 4), "generate", tries=1, in_flight=1, give_up_after=5) as model:
+        assert [answer.choice for answer in model.answer(many[:6])] == [None] * 4 + [1, 1]
+
+
 def test_a_question_that_the_server_refuses_is_unanswered_and_the_others_are_asked() -> None:
     with asking(endpoint := Endpoint(first=[400]), "generate", in_flight=1) as model:
         answers = model.answer(FOUR)

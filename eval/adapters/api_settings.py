@@ -10,7 +10,8 @@ from gymqa.errors import GymQAError
 
 KEY_VARIABLE = "OPENAI_API_KEY"
 _NOT_ASKED = (
-    "key_variable", "in_flight", "timeout", "tries", "first_wait", "longest_wait", "input_price", "output_price",
+    "key_variable", "in_flight", "timeout", "tries", "first_wait", "longest_wait", "give_up_after", "input_price",
+    "output_price",
 )  # fmt: skip
 
 
@@ -26,6 +27,8 @@ class ApiSettings:
         tries: of one question, the first one included.
         first_wait: seconds before the second try; before each further one twice as long.
         longest_wait: seconds; a server that asks to wait longer is not asked again.
+        give_up_after: questions in a row whose every try failed, before the run stops rather than leave all the others
+            unanswered.
         max_tokens: of a reply.
         top_logprobs: alternatives of the first token to ask for; 0 asks for none.
         jpeg_quality: of the frames, 1 to 100.
@@ -42,6 +45,7 @@ class ApiSettings:
     tries: int = 6
     first_wait: float = 1.0
     longest_wait: float = 120.0
+    give_up_after: int = 20
     max_tokens: int = 32
     top_logprobs: int = 20
     jpeg_quality: int = 90
@@ -67,8 +71,8 @@ class ApiSettings:
             )
         if parts.query or parts.fragment:
             raise GymQAError("the base URL ends with a query; give the address alone, and the key by its variable")
-        if not (1 <= self.in_flight <= 1024 and self.tries >= 1 and self.timeout > 0 and self.max_tokens >= 1):
-            raise GymQAError("in_flight (1 to 1024), tries, timeout and max_tokens must be positive")
+        if not (1 <= self.in_flight <= 1024 and min(self.tries, self.timeout, self.max_tokens, self.give_up_after) > 0):
+            raise GymQAError("in_flight (1 to 1024), tries, timeout, max_tokens and give_up_after must be positive")
         if not (1 <= self.jpeg_quality <= 100 and 0 <= self.top_logprobs <= 20):
             raise GymQAError("jpeg_quality goes from 1 to 100, top_logprobs from 0 to 20")
         self.extra_fields()

@@ -67,7 +67,7 @@ class OpenAIModel:
         self.name, self._model, self._frames, self._settings = name, model, frames, settings
         self._scoring, self._responses, self._key = scoring, responses, settings.key()
         self._logprobs = scoring == "letters" and settings.top_logprobs > 0
-        self._usage = Usage()
+        self._usage, self._failed = Usage(), 0
         self._runner: asyncio.Runner | None = None
         self._client: ApiClient | None = None
 
@@ -139,9 +139,17 @@ class OpenAIModel:
             return unseen
         async with free:
             try:
-                return await self._reply(question, client)
+                reply = await self._reply(question, client)
             except UnansweredError as error:
+                self._failed = 0 if error.status else self._failed + 1
+                if self._failed >= self._settings.give_up_after:
+                    raise GymQAError(
+                        f"{self._failed} questions in a row got no answer, the last one because {error}; see to the "
+                        "endpoint, and the same command goes on"
+                    ) from None
                 return str(error)
+            self._failed = 0
+            return reply
 
     async def _reply(self, question: Question, client: ApiClient) -> Reply:
         """The reply to a question; without log-probabilities where the server refuses a request for them."""
