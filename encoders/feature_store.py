@@ -10,7 +10,8 @@ Tokens are read by memory map: a row comes from the disk when it is asked for.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,10 @@ class FeatureStore:
         self._mapped: dict[Path, Tensor] = {}
         for shard in sorted(folder.glob(SHARDS)):
             size, keys = known.get(shard.name, (-1, []))
-            self._take_in(shard, keys if size == shard.stat().st_size else _keys(shard, self.fingerprint))
+            if size != shard.stat().st_size:
+                with _reading(shard) as file:
+                    keys = _keys(file, shard, self.fingerprint)
+            self._take_in(shard, keys)
 
     @classmethod
     def create_or_open(
@@ -163,9 +167,8 @@ class FeatureStore:
     def _rows_of(self, shard: Path) -> Tensor:
         """A shard's tokens [n, N, D], mapped: nothing is read yet."""
         if shard not in self._mapped:
-            keys = _keys(shard, self.fingerprint)
-            with safe_open(shard, framework="pt") as file:
-                tokens = file.get_tensor("tokens")
+            with _reading(shard) as file:
+                keys, tokens = _keys(file, shard, self.fingerprint), file.get_tensor("tokens")
             if keys != self._keys[shard] or tuple(tokens.shape) != (len(keys), self.n_tokens, self.dim):
                 raise GymQAError(f"{shard} is not what the store's index says; remove it and extract them again")
             self._mapped[shard] = tokens
@@ -189,19 +192,28 @@ def _read_failures(path: Path) -> dict[str, str]:
     return {str(clip): str(reason) for clip, reason in reasons.items()}
 
 
-def _keys(shard: Path, fingerprint: Mapping[str, Any]) -> list[str]:
-    """The keys in a shard's header.
+@contextmanager
+def _reading(shard: Path) -> Iterator[Any]:
+    """A shard, open.
 
     Raises:
-        GymQAError: the shard is damaged, or holds features of another fingerprint.
+        GymQAError: what is read of it is damaged.
     """
     try:
         with safe_open(shard, framework="pt") as file:
-            header = file.metadata()
-        known = json.loads(header[HEADER]) if HEADER in header else {"keys": json.loads(header["keys"])}
-        keys = [str(key) for key in known["keys"]]
+            yield file
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise GymQAError(f"{shard} is damaged; remove it and extract the features again") from error
+
+
+def _keys(file: Any, shard: Path, fingerprint: Mapping[str, Any]) -> list[str]:
+    """The keys in an open shard's header.
+
+    Raises:
+        GymQAError: the shard holds features of another fingerprint.
+    """
+    header = file.metadata()
+    known = json.loads(header[HEADER]) if HEADER in header else {"keys": json.loads(header["keys"])}
     if known.get("fingerprint", fingerprint) != fingerprint:
         raise GymQAError(f"{shard} holds features of another encoder or other frames than its store; remove it")
-    return keys
+    return [str(key) for key in known["keys"]]
