@@ -58,7 +58,8 @@ class MLLMAnswerer:
             letter_ids(tokenizer, LETTERS[:4])  # refuse here, not after an hour
         self._reader = SharedPrefixReader(model, tokenizer.pad_token_id)
         self._known: dict[Asked, float] = {}
-        self._chat = lru_cache(maxsize=_REMEMBERED)(self._encode)  # the same names are asked of many clips
+        self._chat = lru_cache(_REMEMBERED)(self._encode)  # the same names are asked of many clips
+        self._prompt, self._letter = lru_cache(1)(self._encode_prompt), lru_cache(len(LETTERS))(self._letter_id)
 
     def answer(self, questions: Sequence[Question]) -> list[Answer]:
         """One answer a question, in order; a clip without features and a tie are unanswered, with the reason."""
@@ -120,5 +121,13 @@ class MLLMAnswerer:
     def _encode(self, text: str, answer: str) -> EncodedChat:
         """The conversation with one choice as its answer; of a letter, the end that follows it is not asked for."""
         user = text if self._model.config.blind else with_video(text)
-        chat = encode_chat(self._tokenizer, [Turn(user, answer)])
-        return EncodedChat(chat.ids[:-1], chat.labels[:-1]) if self._scoring == "letters" else chat
+        if self._scoring == "texts":
+            return encode_chat(self._tokenizer, [Turn(user, answer)])
+        prompt, letter = self._prompt(user), self._letter(answer)
+        return EncodedChat([*prompt.ids, letter], [*prompt.labels, letter])
+
+    def _encode_prompt(self, user: str) -> EncodedChat:
+        return encode_chat(self._tokenizer, [Turn(user)])
+
+    def _letter_id(self, letter: str) -> int:
+        return letter_ids(self._tokenizer, LETTERS[: LETTERS.index(letter) + 1])[-1]
