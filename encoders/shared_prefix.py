@@ -27,7 +27,7 @@ class SharedPrefixReader:
 
     def __init__(self, model: GymMLLM, pad_id: int) -> None:
         self._model, self._pad_id = model.eval(), pad_id
-        self._prefix: list[int] | None = None
+        self._prefix: list[int] = []
         self._cache: DynamicCache | None = None
 
     @torch.inference_mode()
@@ -87,9 +87,9 @@ class SharedPrefixReader:
         return [[sum(next(each) for _ in answer) for answer in tree.answers] for tree in trees]
 
     def _read_prefix(self, trees: Sequence[TokenTree]) -> list[int]:
-        """The tokens that these and all earlier trees begin with, their keys and values in the cache."""
+        """The tokens that these trees begin with, their keys and values in the cache."""
         trunk = common_start([tree.trunk() for tree in trees])
-        if self._prefix is None or trunk[: len(self._prefix)] != self._prefix:
+        if trunk != self._prefix:  # a part of it would do, but what is read must not depend on what was read before
             self._prefix, self._cache = trunk, None
             if trunk:
                 self._cache = DynamicCache(config=self._model.llm.config)
