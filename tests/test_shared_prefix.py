@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 import torch
@@ -160,6 +161,7 @@ def test_what_was_asked_before_changes_no_digit(scoring: str, blind: bool) -> No
     model, asked = tuned(language_model("grouped"), blind), questions()
     features = ExampleFeatures(mllm_examples.clips())
     first, second = asked[:5], asked[24:31]  # some about the same clips
+    first.append(replace(asked[5], text="Which move is it?"))  # it begins otherwise
     answerer, fresh = (MLLMAnswerer(model, model.load_tokenizer(), features, scoring) for _ in range(2))
     answerer.choice_logprobs(first)
     assert answerer.choice_logprobs(second) == fresh.choice_logprobs(second)
