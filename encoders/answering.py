@@ -1,25 +1,30 @@
 """A tuned GymMLLM answering multiple-choice questions by likelihood, in batches: nothing is parsed or guessed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
-import torch
-from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
+from encoders.answer_passes import Asked, passes
 from encoders.base import Features
-from encoders.collation import collate, length_buckets
 from encoders.config import SCORINGS
-from encoders.mllm import GymMLLM, answer_nll
-from encoders.prompts import EncodedChat, Turn, encode_chat, letter_ids, with_video
+from encoders.mllm import GymMLLM
+from encoders.prompts import IGNORED, EncodedChat, Turn, encode_chat, letter_ids, with_video
+from encoders.shared_prefix import SharedPrefixReader
 from gymqa.draws import hash_key
 from gymqa.errors import GymQAError
 from gymqa.questions import LETTERS, Answer, Question, format_question
 from gymqa.scoring import answer_from
 
+_REMEMBERED = 4096  # encoded conversations
+
 
 class MLLMAnswerer:
-    """An AnswerModel (see `eval.protocol`).
+    """An AnswerModel (see `eval.protocol`); the model must stay as it is while this lives.
+
+    What the choices of a call share is read once (see `shared_prefix.py`): the question without choices is the same in
+    Gym-QA, Gym-QA-Hard and Gym-New, so that a name that two of them offer for a clip is read once.
 
     Args:
         features: encoder tokens by clip id; not looked at when the model is blind.
@@ -27,7 +32,9 @@ class MLLMAnswerer:
             each choice's text as the answer to the question without choices, which was right more often in
             benchmarks/answer_scoring.py.
         length_normalised: divide a text's log-likelihood by its number of tokens.
-        batch_size: conversations in one pass ("texts" makes one a choice).
+        batch_size: conversations in one pass: questions under "letters", choices under "texts".
+        remember: keep what was read from call to call. Answers then depend in their last digits on what was asked
+            before, so that several processes no longer write the same bytes as one.
 
     Raises:
         GymQAError: an unknown scoring, or a tokenizer in which a letter is not one token.
@@ -42,6 +49,7 @@ class MLLMAnswerer:
         batch_size: int = 64,
         length_normalised: bool = False,
         name: str = "mllm",
+        remember: bool = False,
     ) -> None:
         if scoring not in SCORINGS:
             raise GymQAError(f"there is no scoring {scoring!r}; choose one of {', '.join(SCORINGS)}")
@@ -51,19 +59,34 @@ class MLLMAnswerer:
         self._model, self._tokenizer, self._features = model.eval(), tokenizer, features
         if scoring == "letters":
             letter_ids(tokenizer, LETTERS[:4])  # refuse here, not after an hour
+        self._reader = SharedPrefixReader(model, tokenizer.pad_token_id)
+        self._known: dict[Asked, float] = {}
+        self._remember = remember
+        self._chat = lru_cache(_REMEMBERED)(self._encode)  # the same names are asked of many clips
+        self._prompt, self._letter = lru_cache(1)(self._encode_prompt), lru_cache(len(LETTERS))(self._letter_id)
 
     def answer(self, questions: Sequence[Question]) -> list[Answer]:
         """One answer a question, in order; a clip without features and a tie are unanswered, with the reason."""
-        answers: dict[str, Answer] = {}
-        askable = [question for question in questions if self._can_see(question)]
-        for batch in self._batches(askable):
-            scores = self._letter_scores(batch) if self._scoring == "letters" else self._text_scores(batch)
-            for question, row in zip(batch, scores, strict=True):
-                answers[question.id] = answer_from(question.id, row[: len(question.choices)].tolist())
         return [
-            answers.get(question.id) or Answer(question.id, None, None, self._why_unseen(question.clip_id))
-            for question in questions
+            Answer(question.id, None, None, self._why_unseen(question.clip_id))
+            if scores is None
+            else answer_from(question.id, scores)
+            for question, scores in zip(questions, self.choice_logprobs(questions), strict=True)
         ]
+
+    def choice_logprobs(self, questions: Sequence[Question]) -> list[tuple[float, ...] | None]:
+        """Log-likelihood of each choice of each question, in nats; None where the clip has no features.
+
+        Many questions at a time are the quicker the more of them are about one clip.
+        """
+        if not self._remember:
+            self._known.clear()
+        asked = [self._asked(question) if self._can_see(question) else () for question in questions]
+        new = dict.fromkeys(one for choices in asked for one in choices if one not in self._known)
+        at_a_time = self._batch_size * (max(map(len, asked), default=1) if self._scoring == "letters" else 1)
+        for rows in passes(list(new), at_a_time):
+            self._read(rows)
+        return [tuple(self._known[one] for one in choices) or None for choices in asked]
 
     def fingerprint(self) -> dict[str, Any]:
         """Everything the answers depend on besides the questions: model, features, scoring."""
@@ -81,44 +104,36 @@ class MLLMAnswerer:
     def _can_see(self, question: Question) -> bool:
         return self._model.config.blind or (self._features is not None and question.clip_id in self._features)
 
-    def _batches(self, questions: Sequence[Question]) -> Iterator[list[Question]]:
-        per_question = 1 if self._scoring == "letters" else max((len(one.choices) for one in questions), default=1)
-        lengths = [len(format_question(question)) for question in questions]
-        for rows in length_buckets(lengths, max(1, self._batch_size // per_question)):
-            yield [questions[row] for row in rows]
+    def _asked(self, question: Question) -> tuple[Asked, ...]:
+        """What is to be read to answer a question, an entry for each choice."""
+        clip_id = "" if self._model.config.blind else question.clip_id
+        if self._scoring == "letters":
+            text = format_question(question)
+            return tuple(Asked(clip_id, text, letter) for letter in LETTERS[: len(question.choices)])
+        return tuple(Asked(clip_id, question.text, choice) for choice in question.choices)
 
-    def _user(self, text: str) -> str:
-        return text if self._model.config.blind else with_video(text)
-
-    def _letter_scores(self, questions: Sequence[Question]) -> Tensor:
-        """Logits of the letters at the last position [B, C]."""
-        turns = [Turn(self._user(format_question(question))) for question in questions]
-        chats = [encode_chat(self._tokenizer, [turn]) for turn in turns]
-        letters = letter_ids(self._tokenizer, LETTERS[: max(len(question.choices) for question in questions)])
-        logits, _ = self._logits(chats, [question.clip_id for question in questions], last=1)
-        return logits[:, -1, letters].float().cpu()
-
-    def _text_scores(self, questions: Sequence[Question]) -> Tensor:
-        """Log-likelihood of the choices' texts [B, C], minus infinity where a question has fewer choices."""
-        pairs = [(row, column) for row, one in enumerate(questions) for column in range(len(one.choices))]
-        turns = [Turn(self._user(questions[row].text), questions[row].choices[column]) for row, column in pairs]
-        chats = [encode_chat(self._tokenizer, [turn]) for turn in turns]
-        logits, labels = self._logits(chats, [questions[row].clip_id for row, _ in pairs], last=0)
-        nll, answered = answer_nll(logits, labels)
-        likelihood = -nll.sum(1) / (answered.sum(1) if self._normalised else 1)
-        scores = torch.full((len(questions), max(len(one.choices) for one in questions)), -torch.inf)
-        rows, columns = zip(*pairs, strict=True)
-        scores[list(rows), list(columns)] = likelihood.float().cpu()
-        return scores
-
-    @torch.inference_mode()
-    def _logits(self, chats: Sequence[EncodedChat], clip_ids: Sequence[str], last: int) -> tuple[Tensor, Tensor]:
-        """Logits of left-padded chats, of the `last` positions (0: all), and their labels."""
-        device = self._model.device
-        n_visual, pad = self._model.config.n_visual, self._tokenizer.pad_token_id
-        batch = collate(chats, n_visual, pad, pad_left=True, share_prefix=True).to(device)
+    def _read(self, rows: Sequence[Sequence[Asked]]) -> None:
+        """Read rows of one clip each in one pass, and keep the likelihoods."""
+        chats = [[self._chat(one.text, one.answer) for one in row] for row in rows]
         videos = None
         if self._features is not None and not self._model.config.blind:
-            videos = self._features.get(clip_ids).float().to(device)
-        out = self._model(batch.ids, batch.mask, videos, prefix=batch.prefix, logits_to_keep=last)
-        return out.logits, batch.labels
+            videos = self._features.get([row[0].clip_id for row in rows]).float()
+        found = self._reader.log_likelihoods(chats, videos)
+        for row, row_chats, likelihoods in zip(rows, chats, found, strict=True):
+            for one, chat, likelihood in zip(row, row_chats, likelihoods, strict=True):
+                n_tokens = sum(label != IGNORED for label in chat.labels) if self._normalised else 1
+                self._known[one] = likelihood / n_tokens
+
+    def _encode(self, text: str, answer: str) -> EncodedChat:
+        """The conversation with one choice as its answer; of a letter, the end that follows it is not asked for."""
+        user = text if self._model.config.blind else with_video(text)
+        if self._scoring == "texts":
+            return encode_chat(self._tokenizer, [Turn(user, answer)])
+        prompt, letter = self._prompt(user), self._letter(answer)
+        return EncodedChat([*prompt.ids, letter], [*prompt.labels, letter])
+
+    def _encode_prompt(self, user: str) -> EncodedChat:
+        return encode_chat(self._tokenizer, [Turn(user)])
+
+    def _letter_id(self, letter: str) -> int:
+        return letter_ids(self._tokenizer, LETTERS[: LETTERS.index(letter) + 1])[-1]
