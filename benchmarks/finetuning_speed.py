@@ -31,7 +31,7 @@ from gymqa.errors import GymQAError
 from gymqa.progress import console
 from gymqa.runs import environment
 from recognizers.augment import to_model
-from recognizers.backbones.registry import model_config
+from recognizers.backbones.registry import sefar_s
 from recognizers.sefar import SeFAR
 from recognizers.sizes import SeFARConfig
 
@@ -50,9 +50,7 @@ class Size:
     rounds: int
 
 
-FULL = Size(
-    model_config("sefar_s"), MLLMSize(640, 1984, 12, 10, 32_000, 7, 256), Lengths(system=36, question=41, name=15), 9
-)
+FULL = Size(sefar_s(), MLLMSize(640, 1984, 12, 10, 32_000, 7, 256), Lengths(system=36, question=41, name=15), 9)
 QUICK = Size(
     SeFARConfig(image_size=16, patch_size=8, dim=16, depth=2, heads=2, fusion_dim=8),
     MLLMSize(32, 64, 2, 4, 200, 7, 8),

@@ -34,7 +34,7 @@ def finetune(
     clips: Path,
     finegym: Path,
     tuning: FinetuneSettings,
-    memory: PlanSettings,
+    memory: PlanSettings = PlanSettings(),
 ) -> None:
     """Tune projector and LoRA adapters on questions about labelled clips; language model and encoder stay frozen.
 
