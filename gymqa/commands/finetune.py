@@ -15,6 +15,8 @@ from encoders.schedules import in_epochs
 from gymqa.annotations import Clip, open_release, read_element_list
 from gymqa.errors import GymQAError
 
+_MEMORY = PlanSettings()
+
 
 def finetune(
     features: Path,
@@ -34,7 +36,7 @@ def finetune(
     clips: Path,
     finegym: Path,
     tuning: FinetuneSettings,
-    memory: PlanSettings = PlanSettings(),
+    memory: PlanSettings = _MEMORY,
 ) -> None:
     """Tune projector and LoRA adapters on questions about labelled clips; language model and encoder stay frozen.
 
