@@ -2,9 +2,10 @@
 
 import multiprocessing
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
@@ -54,22 +55,32 @@ def run_trainings(run: Run, trainings: Sequence[Training], workers: int) -> None
     Args:
         run: a run whose frames and splits are there.
         trainings: in the order they are to be begun.
+        workers: as of `run_jobs`.
+    """
+    run_jobs({training.name: partial(_train_and_test, run, training) for training in trainings}, workers)
+
+
+def run_jobs(jobs: Mapping[str, Callable[[], None]], workers: int) -> None:
+    """Do all jobs, several at a time, each in a process of its own.
+
+    Args:
+        jobs: by name, in the order they are to be begun; what is done in one is for it to know.
         workers: processes. On a CPU each computes with one thread, so that the figures do not depend on `workers`.
 
     Raises:
-        GymQAError: fewer than one worker, a worker that was killed, or a training that cannot be done.
+        GymQAError: fewer than one worker, a worker that was killed, or a job that cannot be done.
     """
     processes = worker_count(workers)
     with (
-        progress_bar("trainings", len(trainings)) as bar,
+        progress_bar("trainings", len(jobs)) as bar,
         deaths_reported("training", "run again, with fewer workers"),
         ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _begin_worker) as pool,
     ):
-        jobs = {pool.submit(_train_and_test, run, training): training.name for training in trainings}
+        begun = {pool.submit(job): name for name, job in jobs.items()}
         try:
-            for job in as_completed(jobs):
+            for job in as_completed(begun):
                 job.result()
-                bar.advance(note=jobs[job])
+                bar.advance(note=begun[job])
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
