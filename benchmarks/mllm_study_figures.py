@@ -70,9 +70,8 @@ def show(figures: Mapping[str, Any]) -> None:
             for one in differences:
                 value = one["difference"]
                 mean, low, high = (f"{100 * value[key]:+.1f}" for key in ("value", "low", "high"))
-                print(
-                    f"  {column}: {one['first']} - {one['second']}: {mean} ({low} to {high}), Holm {one['p_holm']:.3f}"
-                )
+                pair = f"{one['first']} - {one['second']}"
+                print(f"  {column}: {pair}: {mean} ({low} to {high}), by Holm {one['p_holm']:.3f}")
         print()
 
 
@@ -94,9 +93,8 @@ def draw(figures: Mapping[str, Any], path: Path) -> None:
         columns = list(dict.fromkeys(cell["column"] for cell in one["cells"]))
         rows = list(dict.fromkeys(cell["row"] for cell in one["cells"]))
         for place, row in enumerate(rows):
-            cells = [
-                cell for column in columns for cell in one["cells"] if (cell["row"], cell["column"]) == (row, column)
-            ]
+            of_row = {cell["column"]: cell for cell in one["cells"] if cell["row"] == row}
+            cells = [of_row[column] for column in columns]
             at = np.arange(len(columns)) + (place - (len(rows) - 1) / 2) * 0.8 / len(rows)
             means = np.array([100 * cell["mean"] for cell in cells])
             ends = np.abs(np.array([[100 * cell[end] for cell in cells] for end in ("ci_low", "ci_high")]) - means)
@@ -106,9 +104,8 @@ def draw(figures: Mapping[str, Any], path: Path) -> None:
         axes.set_title(benchmark)
         axes.spines[["top", "right"]].set_visible(False)
     np.atleast_1d(panels)[0].set_ylabel("accuracy (%)")
-    figure.legend(
-        *np.atleast_1d(panels)[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, frameon=False
-    )
+    bars = np.atleast_1d(panels)[0].get_legend_handles_labels()
+    figure.legend(*bars, loc="outside lower center", ncols=len(bars[0]), frameon=False)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=130, format="png")
     plt.close(figure)
