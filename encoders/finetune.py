@@ -9,7 +9,6 @@ import shutil
 import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +21,12 @@ from encoders.base import Features
 from encoders.config import FinetuneSettings
 from encoders.features import view_key
 from encoders.llm_identity import llm_fingerprint
-from encoders.mllm import GymMLLM, GymMLLMConfig, conversation_losses
+from encoders.mllm import conversation_losses
 from encoders.pseudo_labels import PseudoLabel
 from encoders.schedules import rate_share
 from encoders.step_batches import BatchMaker, StepBatches, TuningBatch
 from encoders.tuning_material import TuningMaterial
+from encoders.tuning_setup import build_model, make_optimizer
 from encoders.tuning_state import TuningState, is_sharded, prepare_deepspeed, trainable
 from gymqa.annotations import Clip
 from gymqa.draws import hash_key
@@ -111,7 +111,7 @@ class Tuning:
         self._process = (self.accelerator.process_index, self.accelerator.num_processes)
         self._sharded = is_sharded(self.accelerator)
         torch.manual_seed(settings.seed)
-        self.model, self.tokenizer = _build_model(material, settings)
+        self.model, self.tokenizer = build_model(material, settings)
         whole = not (self._sharded or settings.gradient_checkpointing)  # which both lose what a shared prefix left
         data = material.questions(settings.mix, settings.views, settings.blind, settings.seed)
         self._batches = BatchMaker(
@@ -164,7 +164,7 @@ class Tuning:
                 self.model.llm.gradient_checkpointing_enable({"use_reentrant": False})
         samples = settings.batch_size // (self._process[1] * settings.accumulation)
         prepare_deepspeed(self.accelerator, samples, settings.max_gradient_norm)
-        self._prepared, self._optimizer = self.accelerator.prepare(self.model, _make_optimizer(self.model, settings))
+        self._prepared, self._optimizer = self.accelerator.prepare(self.model, make_optimizer(self.model, settings))
         self._state = TuningState(self.accelerator, self.model, self._prepared, self._optimizer)
         if self._saved is not None:
             self._state.take_up(self._saved, self.folder / LAST)
@@ -281,39 +281,3 @@ class Tuning:
                 mark_finished(self.folder, self._made_of)
                 log.finish()
             shutil.rmtree(self.folder / LAST.parent, ignore_errors=True)
-
-
-def _build_model(material: TuningMaterial, settings: FinetuneSettings) -> tuple[GymMLLM, Any]:
-    """The untrained model for these features, and its tokenizer."""
-    taxonomy = material.taxonomy
-    n_tokens, dim = material.features.get([material.labelled[0].id]).shape[1:]
-    config = GymMLLMConfig(
-        llm=settings.llm,
-        llm_dtype=settings.llm_dtype,
-        encoder=dict(material.features.fingerprint),
-        visual_dim=dim,
-        n_tokens=n_tokens,
-        n_visual=settings.n_queries if settings.projector == "resampler" else n_tokens,
-        projector=settings.projector,
-        n_codes=len(taxonomy) if settings.projector == "codebook" else 0,
-        lora=asdict(settings.lora),
-        blind=settings.blind,
-        setting=taxonomy.setting,
-        elements=[(element.event, element.name, element.display_name) for element in taxonomy.elements],
-    )
-    model = GymMLLM(config)
-    if settings.blind:
-        model.projector.requires_grad_(False)  # it is never asked, and DDP waits for every gradient
-    return model, model.load_tokenizer()
-
-
-def _make_optimizer(model: GymMLLM, settings: FinetuneSettings) -> torch.optim.Optimizer:
-    """AdamW over adapters and projector, whose peaks differ; the first stage moves the projector alone."""
-    tuned = trainable(model)
-    projector = [one for name, one in tuned.items() if name.startswith("projector.")]
-    adapters = [one for name, one in tuned.items() if not name.startswith("projector.")]
-    groups = [
-        {"params": adapters, "lr": 0.0, "base": settings.lora_learning_rate, "aligned": 0.0},
-        {"params": projector, "lr": 0.0, "base": settings.projector_learning_rate, "aligned": 1.0},
-    ]
-    return torch.optim.AdamW([group for group in groups if group["params"]], weight_decay=settings.weight_decay)
