@@ -15,9 +15,14 @@ from gymqa.errors import GymQAError
 from gymqa.questions import LETTERS, load_predictions
 
 _BLOCK = 1 << 24  # bytes read at once; a line must fit
+_DETAIL = pa.struct(
+    [("prompt_sha256", pa.string()), ("frames", pa.list_(pa.int64())), ("revision", pa.string()),
+     ("reply", pa.string())]
+)  # fmt: skip
 _SCHEMA = pa.schema(
     [("question_id", pa.string()), ("clip_id", pa.string()), ("video_id", pa.string()), ("benchmark", pa.string()),
-     ("choice", pa.int64()), ("answer", pa.int64()), ("probabilities", pa.list_(pa.float64())), ("error", pa.string())]
+     ("choice", pa.int64()), ("answer", pa.int64()), ("probabilities", pa.list_(pa.float64())), ("error", pa.string()),
+     ("detail", _DETAIL)]
 )  # fmt: skip
 _REQUIRED = ("question_id", "clip_id", "video_id", "benchmark", "answer")
 

@@ -110,7 +110,7 @@ def test_a_recognizers_folder_and_image_are_taken_as_before(tmp_path: Path, capf
     for spec, status, said in (
         ("image", 0, "8 × 256, seen by image"),
         (f"image:{tmp_path}/vit", 0, "8 × 32, seen by image"),
-        (str(tmp_path / "vit"), 2, "does not hold a SeFAR recognizer"),
+        (str(tmp_path / "vit"), 2, "does not hold a recognizer"),
         (str(tmp_path / "none"), 2, "config.json does not exist"),
     ):
         out = str(tmp_path / "out" / spec.replace("/", "-"))

@@ -238,7 +238,7 @@ def test_image_vit_saves_loads_and_refuses_a_damaged_file(tmp_path: Path) -> Non
 
 
 def test_an_unknown_model_name_is_answered_with_the_closest() -> None:
-    assert list_models() == ["sefar_b", "sefar_s", "sefar_tiny"]
+    assert {"sefar_b", "sefar_s", "sefar_tiny"} <= {*list_models()}
     assert model_config("sefar_tiny", n_classes=7).n_classes == 7
     with pytest.raises(GymQAError, match="sefar_s"):
         model_config("sefar-s")
