@@ -222,7 +222,7 @@ def main_rows(rows: Iterable[Row]) -> list[Row]:
     kept: dict[tuple[Line, str, str], Row] = {}
     for row in rows:
         key = (row.line, row.benchmark, row.metric)
-        if key not in kept or _frames(row.n_frames) > _frames(kept[key].n_frames):
+        if key not in kept or frame_rank(row.n_frames) > frame_rank(kept[key].n_frames):
             kept[key] = row
     return list(kept.values())
 
@@ -230,7 +230,7 @@ def main_rows(rows: Iterable[Row]) -> list[Row]:
 def main_runs(runs: Sequence[ModelRun]) -> list[ModelRun]:
     """Of runs that differ in the number of frames only, the answers with most on each benchmark, as one run."""
     kept: dict[Line, dict[str, ModelRun]] = {}
-    for run in sorted(runs, key=lambda run: _frames(run.n_frames)):  # stable: of equals the later one wins
+    for run in sorted(runs, key=lambda run: frame_rank(run.n_frames)):  # stable: of equals the later one wins
         line = run.line
         kept.setdefault(line, {}).update(dict.fromkeys(run.predictions, run))
     order = {run.line: None for run in runs}
@@ -245,7 +245,8 @@ def best_first(runs: Sequence[ModelRun], rows: Sequence[Row]) -> list[ModelRun]:
     return sorted(runs, key=lambda run: order[run.line])
 
 
-def _frames(n_frames: int | None) -> float:
+def frame_rank(n_frames: int | None) -> float:
+    """More for more frames; "chooses itself" (None) counts as most."""
     return math.inf if n_frames is None else n_frames
 
 

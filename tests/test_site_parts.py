@@ -150,6 +150,25 @@ def test_a_model_that_does_not_fall_when_shuffled_is_said_not_to_watch(tmp_path:
                                            "the movement.")  # fmt: skip
 
 
+def test_a_control_is_held_against_untouched_clips_of_as_many_frames() -> None:
+    asked = questions("gym-qa", 96)
+
+    def shown(right: int, n_frames: int | None, control: str = "none") -> ModelRun:
+        return ModelRun("m", "", {"gym-qa": answered(asked, right)}, control, n_frames)
+
+    def drops(*runs: ModelRun) -> list[tuple[str, str, float, float]]:
+        rows = build_rows({"gym-qa": asked}, runs, resamples=50)
+        found = gather({"gym-qa": asked}, runs, rows, resamples=50).controls
+        return [(one["model"], drop["control"], one["value"], drop["drop"]) for one in found for drop in one["drops"]]
+
+    few, many, shuffled, backwards = shown(48, 2), shown(72, 16), shown(24, 2, "shuffled"), shown(48, 16, "reversed")
+    assert drops(few, many, shuffled) == [("m, 2 frames", "shuffled", 0.5, 0.25)]
+    assert drops(few, many, shuffled, backwards) == [("m", "reversed", 0.75, 0.25),
+                                                     ("m, 2 frames", "shuffled", 0.5, 0.25)]  # fmt: skip
+    assert drops(few, shuffled, many, shown(60, 16, "shuffled")) == [("m", "shuffled", 0.75, 0.125)]
+    assert drops(many, shuffled) == []
+
+
 def test_controls_that_show_nothing_are_called_so() -> None:
     wide = Drop("reversed", 0.5, Interval(0.06, -0.1, 0.2))
     assert sentences("m", [wide], at_chance=False)[0] == (
