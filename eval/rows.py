@@ -68,7 +68,7 @@ class Line(NamedTuple):
 class ModelRun:
     """A model's answers, under one control and with one number of frames: benchmark -> predictions.
 
-    `rotated` has those under every rotation of the choices, where a benchmark was asked so.
+    `rotated` has those under every rotation of the choices, where a benchmark was asked so; `adapter` is what asked.
     """
 
     model: str
@@ -77,6 +77,7 @@ class ModelRun:
     control: str = NO_CONTROL
     n_frames: int | None = None
     rotated: Mapping[str, Sequence[Prediction]] = field(default_factory=dict)
+    adapter: str = ""
 
     @property
     def line(self) -> Line:
@@ -118,6 +119,18 @@ def label_of(model: str, encoder: str) -> str:
     return f"{model} · {encoder}" if encoder else model
 
 
+def without_guesses(runs: Sequence[ModelRun], guessers: Sequence[Guesser]) -> tuple[list[ModelRun], str]:
+    """Leave out what these guessers drew in `gymqa evaluate`: their exact rows are there.
+
+    Returns:
+        The other runs, and one sentence on those left out; empty where there are none.
+    """
+    names = {guesser.name for guesser in guessers}
+    drawn = dict.fromkeys(run.label for run in runs if run.adapter in names)
+    left = [run for run in runs if run.adapter not in names]
+    return left, f"left out: {', '.join(drawn)}, drawn by chance; the table has the exact values" if drawn else ""
+
+
 def build_rows(
     benchmarks: Mapping[str, Sequence[Question]],
     runs: Sequence[ModelRun] = (),
@@ -138,9 +151,13 @@ def build_rows(
         seed: of these draws.
 
     Raises:
-        GymQAError: a benchmark without questions, or predictions of a benchmark or question that is not given.
+        GymQAError: a benchmark without questions, predictions of a benchmark or question that is not given, or a model
+            of a guesser's name.
     """
     rows = []
+    taken = {run.label for run in runs} & {guesser.name for guesser in guessers}
+    if taken:
+        raise GymQAError(f"{taken.pop()} is the name of an exact row; evaluate that model under another --name")
     for name, questions in benchmarks.items():
         if not questions:
             raise GymQAError(f"benchmark {name} has no question; draw its questions again")
