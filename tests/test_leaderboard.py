@@ -58,7 +58,8 @@ def test_guessers_have_their_exact_value() -> None:
 def test_what_a_guesser_drew_does_not_replace_its_exact_row(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     questions = write_questions(tmp_path)["gym-qa"][0]
     asked = ["--questions", str(questions), "--out"]
-    for words in (["--adapter", "chance", "--controls", "none", "shuffled"], ["--adapter", "scripted", "--model", "A", "--name", "always-a"]):  # fmt: skip
+    guess = ["--adapter", "chance", "--controls", "none", "shuffled"]
+    for words in (guess, ["--adapter", "scripted", "--model", "A", "--name", "always-a"]):
         assert main(["evaluate", *words, *asked, str(tmp_path / "results" / words[-1])]) == 0
     capsys.readouterr()
     out = tmp_path / "site"
