@@ -9,8 +9,8 @@ What counts, the first that is there at all:
 
 A statement holds a letter, a choice's text in full, or both where they agree. Statements of one kind must agree. Two
 letters, a letter beyond the choices, the text of another choice, a denial ("not B", "B is wrong"), a condition
-before or after ("if …") or a second thought ("no, wait") leave the reply unanswered. docs/scoring.md lists what is read as what;
-its table is the test's.
+before or after ("if …") or a second thought ("no, wait") leave the reply unanswered.
+docs/scoring.md lists what is read as what; its table is the test's.
 """
 
 from collections.abc import Iterator, Sequence
