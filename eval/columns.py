@@ -1,4 +1,8 @@
-"""A predictions file as columns, for files of a million lines: a tenth of the time and half of the memory of nouns."""
+"""A predictions file as columns, for files of a million lines.
+
+Of 1,000,000 predictions `gymqa metrics` takes 4.9 s and 0.77 GB at most, `load_predictions` 24.3 s and 0.63 GB
+(benchmarks/results/scoring_speed.json): a fifth of the time, for a little more memory.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -97,7 +97,9 @@ def as_runs(entries: Sequence[Entry]) -> list[ModelRun]:
     runs: dict[Key, ModelRun] = {}
     for entry in sorted(entries, key=lambda entry: not entry.rotated):  # plain answers win over those among rotations
         model, encoder, control, n_frames = entry.key
-        run = runs.setdefault(entry.key, ModelRun(model, encoder, {}, control, n_frames, {}))
+        run = runs.setdefault(
+            entry.key, ModelRun(model, encoder, {}, control, n_frames, {}, entry.result.model.adapter)
+        )
         name, found = entry.result.benchmark, entry.predictions
         if entry.rotated:
             run = replace(run, rotated={**run.rotated, name: found})

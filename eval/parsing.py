@@ -8,8 +8,9 @@ What counts, the first that is there at all:
    line by itself.
 
 A statement holds a letter, a choice's text in full, or both where they agree. Statements of one kind must agree. Two
-letters, a letter beyond the choices, the text of another choice, a denial ("not B"), a condition ("if …") or a second
-thought ("no, wait") leave the reply unanswered. docs/scoring.md lists what is read as what; its table is the test's.
+letters, a letter beyond the choices, the text of another choice, a denial ("not B", "B is wrong"), a condition
+before or after ("if …") or a second thought ("no, wait") leave the reply unanswered.
+docs/scoring.md lists what is read as what; its table is the test's.
 """
 
 from collections.abc import Iterator, Sequence
@@ -54,9 +55,12 @@ class _Reading:
         if closing or plain:
             return self._agreed(closing or plain)
         for found in (self._leading(0), self._last_line()):
-            if found is not None and not self.reply.takes_back(found.end, weak=True):
+            if found is not None and not self._refused(found):
                 return self._one(found.meant)
         return None
+
+    def _refused(self, found: Value) -> bool:
+        return self.reply.denied(found.end) or self.reply.takes_back(found.end, weak=True)
 
     def _agreed(self, values: Sequence[Value]) -> int | None:
         """What all statements mean, unless the last is followed by a second thought."""
@@ -72,12 +76,16 @@ class _Reading:
         for place in self.reply.words:
             end = self._anchor(place)
             value = self._value(self._skip_fillers(end)) if end else self._called_right(place)
-            if value is not None and not self.reply.hedged(place) and not self.reply.sign(value.end, "?"):
+            if value is None or self.reply.hedged(place) or self.reply.sign(value.end, "?"):
+                continue
+            if not self.reply.denied(value.end):
                 yield place, value
 
     def _anchor(self, place: int) -> int | None:
         """The place after "answer", "correct option", "choice:", "I choose", `boxed`; None where none stands here."""
         word, before = self.tokens[place].plain, self.reply.words_before(place, 2)
+        if reply_words.WRONG & {*before[:1]} or before[1:] in (["least"], ["less"]):
+            return None
         if word in reply_words.ANSWER or (word == "boxed" and self.reply.sign(place + 1, "{")):
             return place + 1
         if word in reply_words.OPTION and (reply_words.RIGHT & {*before} or self._named(place + 1)):

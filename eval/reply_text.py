@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from eval import reply_words
-from eval.reply_tokens import Token, letter_at, words_of
+from eval.reply_tokens import CLOSERS, Token, letter_at, words_of
 
 _BACK = 40  # tokens looked at before a statement, for what denies it
 
@@ -100,6 +100,57 @@ class ReplyText:
             denies = token.plain in reply_words.NEGATIONS or token.plain.endswith("n't")
             negated = negated or (within_clause and denies)
         return negated
+
+    def denied(self, end: int) -> bool:
+        """Whether what ends here is called wrong, or made a condition or a question, in the rest of its sentence.
+
+        "B, not A" and "B: it is not a turn" deny something else.
+        """
+        place, copula = end, False
+        while place < len(self.tokens):
+            token = self.tokens[place]
+            if token.is_word and (token.plain not in reply_words.COPULAS or letter_at(self.tokens, place) is not None):
+                break
+            if token.is_word and place > end and self.tokens[place].line > self.tokens[end - 1].line:
+                return False
+            copula = copula or token.is_word
+            place += 1
+            if place > end + _BACK:
+                return False
+        return self._called_wrong(place, end, copula) or self._conditional(end) or self._denied_cjk(end)
+
+    def _called_wrong(self, place: int, end: int, copula: bool) -> bool:
+        """Whether a denial stands at this place, the first that is neither a sign nor a copula after `end`."""
+        if not self.word(place) or self.tokens[place].line > self.tokens[end - 1].line:
+            return False
+        plain = self.tokens[place].plain
+        if plain in reply_words.WRONG or (plain == "or" and not copula):
+            return True
+        if plain not in ("cannot", "never", "not") and not plain.endswith("n't"):
+            return False
+        following = {token.plain for token in self.tokens[place + 1 : place + 4]}
+        closed = all(token.is_word or token.text in CLOSERS for token in self.tokens[end:place])
+        return closed or bool(following & (reply_words.AFFIRMED | reply_words.WRONG))
+
+    def _conditional(self, end: int) -> bool:
+        """Whether "if" or "unless" follows in the sentence, before a reason begins."""
+        for token in self.tokens[end : end + _BACK]:
+            if token.line > self.tokens[end - 1].line or token.text in reply_words.SENTENCE_ENDS:
+                return False
+            if token.plain in reply_words.CONDITIONS_AFTER:
+                return True
+            if token.plain in reply_words.REASONS:
+                return False
+        return False
+
+    def _denied_cjk(self, end: int) -> bool:
+        """The same in Japanese and Chinese, whose signs are words of their own."""
+        rest = ""
+        for token in self.tokens[end : end + _BACK]:
+            if token.text in reply_words.CLAUSE_ENDS - {"?"} or token.line > self.tokens[end - 1].line:
+                break
+            rest += token.text
+        return any(sign in rest[:12] for sign in reply_words.DENIALS_CJK) or rest.rstrip("?").endswith("か")
 
     def takes_back(self, start: int, end: int | None = None, weak: bool = False) -> bool:
         """Whether a second thought follows; after a `weak` statement a refusal counts as one."""

@@ -49,3 +49,16 @@ LINKS = frozenset({"and", "et", "nor", "o", "oder", "or", "ou", "und", "y", "和
 LINK_SIGNS = frozenset({"&", "+", ",", "/", ";", "|", "、"})
 REASONS = frozenset({"as", "based", "because", "due", "for", "given", "since"})
 """Words that may follow a letter or a text without a sign between."""
+WRONG = frozenset({"false", "improbable", "inaccurate", "incorrect", "mistaken", "unlikely", "worst", "wrong"})
+"""What a choice is called that is not meant; also before "answer"."""
+COPULAS = frozenset({
+    "a", "also", "an", "are", "be", "certainly", "clearly", "definitely", "highly", "is", "looks", "most", "obviously",
+    "probably", "quite", "seems", "surely", "that", "that's", "the", "this", "very", "was", "which", "would"
+})  # fmt: skip
+"""Words between a choice and what it is called."""
+AFFIRMED = RIGHT | {"answer", "it", "likely", "possible", "true"}
+"""What is denied where it follows "not"."""
+CONDITIONS_AFTER = frozenset({"assuming", "if", "otherwise", "provided", "unless"})
+"""Words that make a condition of what stands before them in their sentence."""
+DENIALS_CJK = ("ではない", "ではなく", "じゃない", "ではありません", "不是", "不对", "不正确", "错", "吗")
+"""Denials, and the Chinese mark of a question, that follow a letter."""

@@ -68,7 +68,7 @@ class Line(NamedTuple):
 class ModelRun:
     """A model's answers, under one control and with one number of frames: benchmark -> predictions.
 
-    `rotated` has those under every rotation of the choices, where a benchmark was asked so.
+    `rotated` has those under every rotation of the choices, where a benchmark was asked so; `adapter` is what asked.
     """
 
     model: str
@@ -77,6 +77,7 @@ class ModelRun:
     control: str = NO_CONTROL
     n_frames: int | None = None
     rotated: Mapping[str, Sequence[Prediction]] = field(default_factory=dict)
+    adapter: str = ""
 
     @property
     def line(self) -> Line:
@@ -118,6 +119,18 @@ def label_of(model: str, encoder: str) -> str:
     return f"{model} · {encoder}" if encoder else model
 
 
+def without_guesses(runs: Sequence[ModelRun], guessers: Sequence[Guesser]) -> tuple[list[ModelRun], str]:
+    """Leave out what these guessers drew in `gymqa evaluate`: their exact rows are there.
+
+    Returns:
+        The other runs, and one sentence on those left out; empty where there are none.
+    """
+    names = {guesser.name for guesser in guessers}
+    drawn = dict.fromkeys(run.label for run in runs if run.adapter in names)
+    left = [run for run in runs if run.adapter not in names]
+    return left, f"left out: {', '.join(drawn)}, drawn by chance; the table has the exact values" if drawn else ""
+
+
 def build_rows(
     benchmarks: Mapping[str, Sequence[Question]],
     runs: Sequence[ModelRun] = (),
@@ -138,9 +151,13 @@ def build_rows(
         seed: of these draws.
 
     Raises:
-        GymQAError: a benchmark without questions, or predictions of a benchmark or question that is not given.
+        GymQAError: a benchmark without questions, predictions of a benchmark or question that is not given, or a model
+            of a guesser's name.
     """
     rows = []
+    taken = {run.label for run in runs} & {guesser.name for guesser in guessers}
+    if taken:
+        raise GymQAError(f"{taken.pop()} is the name of an exact row; evaluate that model under another --name")
     for name, questions in benchmarks.items():
         if not questions:
             raise GymQAError(f"benchmark {name} has no question; draw its questions again")
@@ -222,7 +239,7 @@ def main_rows(rows: Iterable[Row]) -> list[Row]:
     kept: dict[tuple[Line, str, str], Row] = {}
     for row in rows:
         key = (row.line, row.benchmark, row.metric)
-        if key not in kept or _frames(row.n_frames) > _frames(kept[key].n_frames):
+        if key not in kept or frame_rank(row.n_frames) > frame_rank(kept[key].n_frames):
             kept[key] = row
     return list(kept.values())
 
@@ -230,7 +247,7 @@ def main_rows(rows: Iterable[Row]) -> list[Row]:
 def main_runs(runs: Sequence[ModelRun]) -> list[ModelRun]:
     """Of runs that differ in the number of frames only, the answers with most on each benchmark, as one run."""
     kept: dict[Line, dict[str, ModelRun]] = {}
-    for run in sorted(runs, key=lambda run: _frames(run.n_frames)):  # stable: of equals the later one wins
+    for run in sorted(runs, key=lambda run: frame_rank(run.n_frames)):  # stable: of equals the later one wins
         line = run.line
         kept.setdefault(line, {}).update(dict.fromkeys(run.predictions, run))
     order = {run.line: None for run in runs}
@@ -245,7 +262,8 @@ def best_first(runs: Sequence[ModelRun], rows: Sequence[Row]) -> list[ModelRun]:
     return sorted(runs, key=lambda run: order[run.line])
 
 
-def _frames(n_frames: int | None) -> float:
+def frame_rank(n_frames: int | None) -> float:
+    """More for more frames; "chooses itself" (None) counts as most."""
     return math.inf if n_frames is None else n_frames
 
 

@@ -10,13 +10,13 @@ from eval.columns import read_columns
 from eval.statistics import mean_interval
 from gymqa.cli import main
 from gymqa.errors import GymQAError
-from gymqa.questions import Prediction, load_predictions, to_line
+from gymqa.questions import Detail, Prediction, load_predictions, to_line
 
 LINES = [
     Prediction("q0", "c0", "v", "gym-qa", 1, 1, (0.25, 0.75)),
     Prediction("q1", "c1", "w", "gym-qa", 0, 1, (0.75, 0.25)),
     Prediction("q2", "c2\u2028\n", "w", "gym-new", None, 0, None, "c2.mp4 is empty"),
-    Prediction("q3", "c3", "v", "gym-new", 3, 3, None),
+    Prediction("q3", "c3", "v", "gym-new", 3, 3, None, None, Detail("ab" * 32, (0, 4, 9), "r-1", "D.\n")),
 ]
 
 

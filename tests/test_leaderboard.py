@@ -8,12 +8,15 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from eval.adapters.baselines import chance
 from eval.leaderboard import print_table, write_leaderboard
 from eval.report.page import Page
-from eval.rows import ModelRun, Row, build_rows, score, unanswered_items
+from eval.rows import ModelRun, Row, build_rows, score, unanswered_items, without_guesses
 from eval.statistics import mean_interval
+from gymqa.cli import main
 from gymqa.errors import GymQAError
 from tests.leaderboard_example import GUESSERS, answered, questions, recognizer, run
+from tests.site_example import write_questions
 
 BENCHMARKS = {name: questions(name) for name in ("gym-qa", "gym-qa-hard")}
 RUNS = [run("tiny-vicuna", "SeFAR", 9, BENCHMARKS), run("tiny-vicuna", "image", 4, BENCHMARKS)]
@@ -50,6 +53,31 @@ def test_guessers_have_their_exact_value() -> None:
     assert found["chance", "gym-qa"].value == found["chance", "gym-qa"].ci_low == 0.25
     assert found["oracle-event", "gym-qa-hard"].value == 0.5
     assert found["chance", "gym-qa"].answered_rate == 1
+
+
+def test_what_a_guesser_drew_does_not_replace_its_exact_row(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    questions = write_questions(tmp_path)["gym-qa"][0]
+    asked = ["--questions", str(questions), "--out"]
+    guess = ["--adapter", "chance", "--controls", "none", "shuffled"]
+    for words in (guess, ["--adapter", "scripted", "--model", "A", "--name", "always-a"]):
+        assert main(["evaluate", *words, *asked, str(tmp_path / "results" / words[-1])]) == 0
+    capsys.readouterr()
+    out = tmp_path / "site"
+    assert main(["report", str(tmp_path / "results"), *asked, str(out), "--resamples", "50"]) == 0
+    text = capsys.readouterr().out
+    assert text.splitlines()[0] == "left out: chance, drawn by chance; the table has the exact values"
+    rows = json.loads((out / "leaderboard.json").read_text())["rows"]
+    assert [(row["model"], row["value"], row["ci_low"]) for row in rows if row["model"] != "always-a"] == [
+        ("chance", 0.25, 0.25)
+    ]
+    with pytest.raises(GymQAError, match="chance is the name of an exact row; evaluate that model under another"):
+        build_rows(BENCHMARKS, [run("chance", "", 9, BENCHMARKS)], GUESSERS)
+
+
+def test_an_oracle_stays_where_its_exact_row_is_not_there() -> None:
+    drawn = replace(run("oracle-event", "", 9, BENCHMARKS), adapter="oracle-event")
+    assert without_guesses([drawn], [chance()]) == ([drawn], "")
+    assert without_guesses([drawn], GUESSERS)[0] == []
 
 
 def test_recognizers_have_three_metrics() -> None:

@@ -15,10 +15,11 @@ from eval.entries import as_runs, read_entries, read_question_files
 from eval.report.clips import Clips, clips_beside, copy_clips
 from eval.report.confusion import ConfusionView, choice_confusion, matrix_data
 from eval.report.evidence import Evidence, gather
+from eval.report.page import Page, render
 from eval.report.samples import pack_samples, packed_size
 from eval.report.tables import as_csv, as_latex, as_markdown
 from eval.report.watching import Drop, sentences
-from eval.rows import ModelRun, Row, build_rows, main_rows, main_runs
+from eval.rows import ModelRun, Row, build_rows, main_rows, main_runs, unanswered_items
 from eval.statistics import Interval
 from gymqa import cli
 from gymqa.errors import GymQAError
@@ -58,11 +59,16 @@ def test_tables_show_ranks_as_ranges_and_numbers_unescaped() -> None:
     assert as_csv(rows).splitlines()[2] == "b,,none,gym-qa,accuracy,0.25,0.4,0.6,2,2,12,,1.0"
 
 
+def first_units(text: str, n: int) -> str:
+    """JavaScript's text.slice(0, n), which counts UTF-16 units."""
+    return text.encode("utf-16-le", "surrogatepass")[: 2 * n].decode("utf-16-le", "surrogatepass")
+
+
 def unpack(packed: dict[str, Any]) -> list[dict[str, Any]]:
     """What samples.js.j2 does, for a question and model: clip, choices, answer, letter said, shares."""
     clip, offset, found = "", 0, []
     for i, choices in enumerate(packed["choices"]):
-        clip = clip[: int(packed["clips"][i][:2], 36)] + packed["clips"][i][2:]
+        clip = first_units(clip, int(packed["clips"][i][:2], 36)) + packed["clips"][i][2:]
         kind = [packed["strings"][at] for at in packed["kinds"][packed["kind"][i]]]
         shares = [one[2 * offset : 2 * (offset + len(choices))] for one in packed["shares"]]
         offset += len(choices)
@@ -90,6 +96,26 @@ def test_packed_questions_are_the_questions_and_answers() -> None:
     assert found[0]["shares"] == [[0.7, 0.1, 0.1, 0.1], None]
     assert packed["strings"][packed["reasons"][0]["11"]] == "clip11.mp4 is empty"
     assert 0 not in packed["missing"] and 1 in packed["missing"]
+
+
+def test_signs_beyond_the_basic_plane_are_two_units_as_in_the_script() -> None:
+    names = ["\U0001f938-1", "\U0001f938-2", "\U0001f939-2", "a" * 1294 + "\U0001f938b", "a" * 1294 + "\U0001f938c"]
+    asked = [replace(one, clip_id=name) for one, name in zip(questions("gym-qa"), names, strict=False)]
+    packed = pack_samples({"gym-qa": asked}, [run("m", "", 3, {"gym-qa": asked})])
+    assert [one["clip"] for one in unpack(packed)] == names
+    assert packed["clips"][1] == "032"
+
+
+def test_half_of_a_surrogate_pair_in_a_question_is_shown_and_can_be_written() -> None:
+    half = "\ud83e"
+    asked = [replace(one, id=one.id + half, clip_id=one.clip_id + half) for one in questions("gym-qa", 12, half)]
+    one = ModelRun("m", "", {"gym-qa": answered(asked, 9, "empty" + half)})
+    packed = pack_samples({"gym-qa": asked}, [one])
+    assert packed["shown"] == 12 and [found["id"] for found in unpack(packed)] == [found.id for found in asked]
+    html = render(Page("t", (), {}, packed, tuple(unanswered_items({"gym-qa": asked}, [one]))))
+    html.encode()
+    (data,) = re.findall(r'id="data">(.*?)</script>', html, flags=re.DOTALL)
+    assert json.loads(data)["samples"] == json.loads(json.dumps(packed))
 
 
 def test_too_many_questions_are_drawn_by_a_hash_and_counted() -> None:
@@ -122,6 +148,25 @@ def test_a_model_that_does_not_fall_when_shuffled_is_said_not_to_watch(tmp_path:
     ((falls, sentence),) = says["gym-qa", "sleeper"]
     assert not falls and sentence.endswith("when the frames are shuffled, 0.0 points (0.0 to 0.0): it is not watching "
                                            "the movement.")  # fmt: skip
+
+
+def test_a_control_is_held_against_untouched_clips_of_as_many_frames() -> None:
+    asked = questions("gym-qa", 96)
+
+    def shown(right: int, n_frames: int | None, control: str = "none") -> ModelRun:
+        return ModelRun("m", "", {"gym-qa": answered(asked, right)}, control, n_frames)
+
+    def drops(*runs: ModelRun) -> list[tuple[str, str, float, float]]:
+        rows = build_rows({"gym-qa": asked}, runs, resamples=50)
+        found = gather({"gym-qa": asked}, runs, rows, resamples=50).controls
+        return [(one["model"], drop["control"], one["value"], drop["drop"]) for one in found for drop in one["drops"]]
+
+    few, many, shuffled, backwards = shown(48, 2), shown(72, 16), shown(24, 2, "shuffled"), shown(48, 16, "reversed")
+    assert drops(few, many, shuffled) == [("m, 2 frames", "shuffled", 0.5, 0.25)]
+    assert drops(few, many, shuffled, backwards) == [("m", "reversed", 0.75, 0.25),
+                                                     ("m, 2 frames", "shuffled", 0.5, 0.25)]  # fmt: skip
+    assert drops(few, shuffled, many, shown(60, 16, "shuffled")) == [("m", "shuffled", 0.75, 0.125)]
+    assert drops(many, shuffled) == []
 
 
 def test_controls_that_show_nothing_are_called_so() -> None:

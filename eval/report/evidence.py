@@ -11,7 +11,7 @@ from eval.comparison import Comparison, compare_all, difference_interval, minimu
 from eval.groups import group_scores
 from eval.report.confusion import choice_confusion
 from eval.report.watching import Drop, sentences
-from eval.rows import ACCURACY, CIRCULAR, NO_CONTROL, ROTATED, ModelRun, Row, main_rows, main_runs, score
+from eval.rows import ACCURACY, CIRCULAR, NO_CONTROL, ROTATED, ModelRun, Row, frame_rank, main_rows, main_runs, score
 from eval.statistics import RESAMPLES, FloatArray, Interval
 from gymqa.annotations import CLIP_ID, parse_clip_id
 from gymqa.questions import Prediction, Question
@@ -88,30 +88,53 @@ def gather(
 def _controls(
     benchmarks: Benchmarks, runs: Sequence[ModelRun], rows: Sequence[Row], resamples: int, seed: int
 ) -> Items:
-    """For each model with controls: its accuracy on untouched clips, what it loses under each, and that in words."""
-    values = {(row.line, row.benchmark): row for row in main_rows(rows) if row.metric == ACCURACY}
-    chosen = main_runs(runs)
-    items = []
-    for run in (run for run in chosen if run.control == NO_CONTROL):
-        under = [one for one in chosen if one.label == run.label and one.control != NO_CONTROL]
+    """For each model with controls: its accuracy on untouched clips, what it loses under each, and that in words.
+
+    Both are of one number of frames, for each control the most that was asked with and without it; an item a number.
+    """
+    values = {(row.line, row.benchmark, row.n_frames): row for row in rows if row.metric == ACCURACY}
+    shown = {(row.line, row.benchmark): row.n_frames for row in main_rows(values.values())}
+    items, done = [], set[tuple[str, str, str]]()
+    for run in _most_frames_first([run for run in runs if run.control == NO_CONTROL]):
         for name, predictions in run.predictions.items():
-            questions, row = benchmarks[name], values[run.line, name]
-            before, videos = group_scores(questions, score(questions, predictions, name)[0])
-            drops = []
-            for one in (one for one in under if name in one.predictions):
-                after, _ = group_scores(questions, score(questions, one.predictions[name], name)[0])
-                loss = difference_interval(before, after, videos, resamples, seed)
-                drops.append(Drop(one.control, float(after.mean()), loss))
+            under = [one for one in runs if _same_but_control(one, run) and name in one.predictions
+                     and (run.label, name, one.control) not in done]  # fmt: skip
+            if not under:
+                continue
+            done |= {(run.label, name, one.control) for one in under}
+            questions, row = benchmarks[name], values[run.line, name, run.n_frames]
+            before = score(questions, predictions, name)[0]
+            drops = [_drop(one, name, questions, before, resamples, seed) for one in under]
+            drops.sort(key=lambda drop: drop.place)
             chance = float(group_scores(questions, [1 / len(one.choices) for one in questions])[0].mean())
-            if drops:
-                drops.sort(key=lambda drop: drop.place)
-                items.append({
-                    "benchmark": name, "model": run.label, **_ends(row.value, row.ci_low, row.ci_high),
-                    "drops": [{"control": drop.control, "value": _short(drop.value), "drop": _short(drop.loss.value),
-                               "low": _short(drop.loss.low), "high": _short(drop.loss.high)} for drop in drops],
-                    "says": sentences(run.label, drops, at_chance=row.ci_low <= chance),
-                })  # fmt: skip
+            most = run.n_frames == shown[run.line, name]
+            label = run.label if most else f"{run.label}, {run.n_frames} frames"
+            items.append({
+                "benchmark": name, "model": label, **_ends(row.value, row.ci_low, row.ci_high),
+                "drops": [{"control": drop.control, "value": _short(drop.value), "drop": _short(drop.loss.value),
+                           "low": _short(drop.loss.low), "high": _short(drop.loss.high)} for drop in drops],
+                "says": sentences(label, drops, at_chance=row.ci_low <= chance),
+            })  # fmt: skip
     return items
+
+
+def _most_frames_first(runs: Sequence[ModelRun]) -> list[ModelRun]:
+    """The models in their order, of each the run with most frames first."""
+    order = {label: place for place, label in enumerate(dict.fromkeys(run.label for run in runs))}
+    return sorted(runs, key=lambda run: (order[run.label], -frame_rank(run.n_frames)))
+
+
+def _same_but_control(one: ModelRun, plain: ModelRun) -> bool:
+    return one.control != NO_CONTROL and (one.label, one.n_frames) == (plain.label, plain.n_frames)
+
+
+def _drop(
+    run: ModelRun, name: str, questions: Sequence[Question], plain: FloatArray, resamples: int, seed: int
+) -> Drop:
+    """What is lost against `plain`, the scores [n] on untouched clips."""
+    before, videos = group_scores(questions, plain)
+    after, _ = group_scores(questions, score(questions, run.predictions[name], name)[0])
+    return Drop(run.control, float(after.mean()), difference_interval(before, after, videos, resamples, seed))
 
 
 def _frames(rows: Sequence[Row]) -> Items:

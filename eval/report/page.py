@@ -61,7 +61,7 @@ def render(page: Page) -> str:
     asked = [row for row in rows if row.metric == ACCURACY]
     questions = _table(asked, "benchmark", page.tiers)
     recognition = _table([row for row in rows if row.benchmark == RECOGNITION], "metric", {})
-    return jinja.get_template("page.html.j2").render(
+    html = jinja.get_template("page.html.j2").render(
         page=page,
         style=Markup(style),
         script=Markup(script),
@@ -78,6 +78,7 @@ def render(page: Page) -> str:
         environment=list(_flat(page.environment)),
         most_unanswered=_MOST_UNANSWERED,
     )
+    return html.encode(errors="replace").decode()  # half of a surrogate pair is no text of UTF-8
 
 
 def _data(page: Page, benchmarks: Sequence[str]) -> dict[str, Any]:
@@ -95,7 +96,7 @@ def _json(values: Mapping[str, Any]) -> Markup:
     text = json.dumps(values, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     for sign in "<>&\u2028\u2029":
         text = text.replace(sign, f"\\u{ord(sign):04x}")
-    return Markup(text)
+    return Markup(text.encode(errors="backslashreplace").decode())  # half of a surrogate pair by itself is escaped
 
 
 def _hash(text: str) -> str:

@@ -56,7 +56,7 @@ def pack_samples(
         JSON values; `total` counts the questions there were, `shown` those packed.
     """
     asked = _asked(benchmarks, runs)
-    drawn = sorted(range(len(asked)), key=lambda spot: hashlib.blake2b(asked[spot].question.id.encode()).digest())
+    drawn = sorted(range(len(asked)), key=lambda spot: _digest(asked[spot].question.id))
     count, packed = len(asked), _pack(asked, runs, clips)
     while (size := packed_size(packed)) > budget and count:
         count = min(count - 1, int(count * budget / size * 0.99))
@@ -65,8 +65,12 @@ def pack_samples(
 
 
 def packed_size(values: Mapping[str, Any]) -> int:
-    """Bytes that the values take as JSON inside the page."""
-    return len(json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode())
+    """Bytes that the values take as JSON inside the page, where half of a surrogate pair by itself is escaped."""
+    return len(json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode(errors="backslashreplace"))
+
+
+def _digest(id: str) -> bytes:
+    return hashlib.blake2b(id.encode(errors="surrogatepass")).digest()
 
 
 def _asked(benchmarks: Mapping[str, Sequence[Question]], runs: Sequence[ModelRun]) -> list[_Asked]:
@@ -113,12 +117,19 @@ def _kind(one: _Asked, strings: _Table) -> tuple[int, ...]:
 
 
 def _front_coded(names: Sequence[str]) -> list[str]:
-    """Each name as two digits, how many characters it shares with the one before, and the rest."""
+    """Each name as two digits, how many UTF-16 units it shares with the one before, and the rest.
+
+    In these the page's script counts; a sign beyond U+FFFF is two of them, and never parted.
+    """
     coded, before = [], ""
     for name in names:
-        same = [a == b for a, b in zip(before, name, strict=False)]
-        shared = min([*same, False].index(False), len(_DIGITS) ** 2 - 1)
-        coded.append(_two_digits(shared) + name[shared:])
+        units = shared = 0
+        for mine, other in zip(name, before, strict=False):
+            width = 1 + (ord(mine) > 0xFFFF)
+            if mine != other or units + width >= len(_DIGITS) ** 2:
+                break
+            units, shared = units + width, shared + 1
+        coded.append(_two_digits(units) + name[shared:])
         before = name
     return coded
 

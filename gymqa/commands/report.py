@@ -21,6 +21,7 @@ from eval.rows import (
     build_rows,
     main_runs,
     unanswered_items,
+    without_guesses,
 )
 from eval.statistics import RESAMPLES
 from gymqa.annotations import open_release
@@ -92,6 +93,9 @@ def make_page(
     """
     benchmarks = {one.benchmark: one.questions for one in asked}
     guessers = [chance()] if taxonomy is None else [chance(), oracle_event(taxonomy), oracle_set(taxonomy)]
+    runs, left_out = without_guesses(runs, guessers)
+    if left_out:
+        print(left_out)
     rows = build_rows(benchmarks, runs, guessers, recognizers, resamples, seed)
     evidence = gather(benchmarks, best_first(runs, rows), rows, taxonomy, resamples, seed)
     if taxonomy is not None:
