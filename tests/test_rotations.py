@@ -1,11 +1,14 @@
-"""Rotations, position bias and calibration: hand counts, and what known guessers score."""
+"""Rotations, binaries, position bias and calibration: hand counts, and what known guessers score."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from eval.bias import position_bias
+from eval.binaries import binary_questions, binary_scores, binary_scores_of_likelihoods, multiple_binary
 from eval.calibration import confidences, expected_calibration_error, reliability
 from eval.rotations import circular_scores, rotation_averaged, rotations
 from gymqa.errors import GymQAError
@@ -67,6 +70,40 @@ def test_predictions_of_other_questions_are_refused() -> None:
     ):
         with pytest.raises(GymQAError):
             circular_scores(questions, wrong)
+
+
+def test_binaries_set_the_right_choice_against_each_wrong_one() -> None:
+    first = []
+    for question in asked(200):
+        pairs = binary_questions(question)
+        assert [one.id for one in pairs] == [f"{question.id}~b{number}" for number in (1, 2, 3)]
+        right = question.choices[question.answer]
+        assert {one.choices[1 - one.answer] for one in pairs} == {*question.choices} - {right}
+        assert all(one.choices[one.answer] == right for one in pairs)
+        first += [one.answer for one in pairs]
+    assert 0.42 < np.mean(first) < 0.58  # 600 draws
+
+
+def test_a_question_counts_where_all_its_binaries_are_right() -> None:
+    questions = asked(3)
+    pairs = [binary_questions(question) for question in questions]
+    predictions = [said(one, one.answer) for one in pairs[0]]
+    predictions += [said(one, one.answer if number else 1 - one.answer) for number, one in enumerate(pairs[1])]
+    scores = binary_scores(questions, predictions)
+    assert scores == pytest.approx([1, 2 / 3, 0])
+    assert multiple_binary(scores).tolist() == [1, 0, 0]
+
+
+@given(st.lists(st.lists(st.integers(0, 9), min_size=4, max_size=4), min_size=1, max_size=5), st.integers(0, 3))
+def test_from_likelihoods_all_binaries_are_right_where_the_answer_is_the_single_most_likely(
+    rows: list[list[int]], answer: int
+) -> None:
+    predictions = [
+        Prediction("q", "c", "v", "b", int(np.argmax(row)), answer, tuple(value / 10 for value in row)) for row in rows
+    ]
+    scores = binary_scores_of_likelihoods(predictions)
+    assert multiple_binary(scores).tolist() == [float(sorted(row)[2] < row[answer]) for row in rows]
+    assert scores.tolist() == pytest.approx([sum(value < row[answer] for value in row) / 3 for row in rows])
 
 
 def test_letters_are_counted_by_hand() -> None:
