@@ -1,9 +1,10 @@
 """The answers of a run that is not finished, one file for each process that gave them.
 
-<out>.parts/<hash of the configuration>/<process>.jsonl
+<out>.parts/<hash of the configuration>/<process>.jsonl, <process>.failed
 
 A process appends to its own file, which it holds locked, and reads those of all others, of earlier runs too. The hash
-keeps answers that were given under other settings apart.
+keeps answers that were given under other settings apart. Questions that got no answer for a reason that may pass are
+written only when a process is through, and apart: one that goes on asks them again.
 """
 
 import shutil
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from gymqa.atomic import atomic_path
 from gymqa.errors import GymQAError
 from gymqa.locks import take_lock
 from gymqa.questions import Prediction, Question, from_line, to_line
@@ -36,7 +38,7 @@ class Parts:
 
     @contextmanager
     def writer(self, process: int) -> Iterator[IO[bytes]]:
-        """Open the file of a process to append to, alone; half a line at its end is cut off.
+        """Open the file of a process to append to, alone; half a line at its end is cut off, and its failures forgotten.
 
         Raises:
             GymQAError: another process holds it, or it cannot be written.
@@ -54,32 +56,45 @@ class Parts:
             file.seek(0)
             whole = file.read()
             file.truncate(whole.rfind(b"\n") + 1)
+            self._failed(process).unlink(missing_ok=True)
             yield file
 
+    def fail(self, process: int, predictions: Sequence[Prediction]) -> None:
+        """Keep what a process got no answer to, when it has asked everything; whole or not at all."""
+        if predictions:
+            with atomic_path(self._failed(process)) as temporary:
+                temporary.write_bytes(to_bytes(predictions))
+
     def read(self) -> dict[str, Prediction]:
-        """All answers that are there, by question id; half a line at a file's end is left out.
+        """All answers that are there but the failed ones, by question id; half a line at a file's end is left out.
 
         Raises:
             GymQAError: a line is damaged, or answers a question that was never asked, or one twice in a file.
         """
+        return self._read("*.jsonl")
+
+    def _read(self, pattern: str) -> dict[str, Prediction]:
         done: dict[str, Prediction] = {}
-        for path in sorted(self.folder.glob("*.jsonl")):
+        for path in sorted(self.folder.glob(pattern)):
             for question_id, prediction in self._read_file(path).items():
                 done.setdefault(question_id, prediction)  # two launches at once may have asked the same
         return done
 
-    def wait(self) -> dict[str, Prediction]:
-        """The answers to all questions, once every process has given its own."""
+    def wait(self) -> tuple[dict[str, Prediction], frozenset[str]]:
+        """The answers to all questions, once every process has given its own, and the ids of those that failed."""
         while True:
-            lines = sum(_contents(path).count(b"\n") for path in self.folder.glob("*.jsonl"))
-            done = self.read() if lines >= len(self._ids) else {}
-            if len(done) == len(self._ids):
-                return done
+            lines = sum(_contents(path).count(b"\n") for path in self.folder.glob("*.*"))
+            done, failed = (self.read(), self._read("*.failed")) if lines >= len(self._ids) else ({}, {})
+            if len(failed | done) == len(self._ids):
+                return failed | done, frozenset(failed.keys() - done.keys())
             time.sleep(_POLL)
 
     def remove(self) -> None:
         """Remove these answers, and those under other configurations."""
         shutil.rmtree(self.root, ignore_errors=True)
+
+    def _failed(self, process: int) -> Path:
+        return self.folder / f"{process}.failed"
 
     def _read_file(self, path: Path) -> dict[str, Prediction]:
         """Answers of one file."""

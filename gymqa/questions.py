@@ -106,13 +106,18 @@ class Detail:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A model's answer: index of its choice (None: unanswered, with the reason in `error`) and a probability each."""
+    """A model's answer: index of its choice (None: unanswered, with the reason in `error`) and a probability each.
+
+    `retry` says that it is unanswered for a reason that may pass, such as a server that is down: the same run, started
+    again, asks it again.
+    """
 
     question_id: str
     choice: int | None
     probabilities: tuple[float, ...] | None = None
     error: str | None = None
     detail: Detail | None = None
+    retry: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,14 @@ SCORINGS = ("letters", "generate")
 _REFUSED_FIELDS = frozenset({400, 422})  # how servers say that they do not know `logprobs`
 
 
+@dataclass(frozen=True, slots=True)
+class _NoReply:
+    """Why a question has no reply; `retry` where that may pass."""
+
+    reason: str
+    retry: bool = False
+
+
 @dataclass
 class Usage:
     """What was used: HTTP requests, replies that came, replies that were there already, tokens of the former."""
@@ -72,7 +80,7 @@ class OpenAIModel:
         self._client: ApiClient | None = None
 
     def answer(self, questions: Sequence[Question]) -> list[Answer]:
-        """One answer a question, in order; a question whose every try failed is unanswered, with the reason.
+        """One answer a question, in order; one whose every try failed is unanswered, with the reason, and to be retried.
 
         Raises:
             GymQAError: the endpoint refuses every question: a wrong key, model or address.
@@ -83,7 +91,7 @@ class OpenAIModel:
     def choice_logprobs(self, questions: Sequence[Question]) -> list[tuple[float, ...] | None]:
         """Log-probabilities of the letters as the first token, where the server gives them and the reply is one."""
         found = zip(questions, self._replies(questions), strict=True)
-        return [None if isinstance(one, str) else letter_logprobs(one, len(asked.choices)) for asked, one in found]
+        return [None if isinstance(one, _NoReply) else letter_logprobs(one, len(asked.choices)) for asked, one in found]
 
     def fingerprint(self) -> Mapping[str, Any]:
         """Everything the answers depend on that is known here; what an endpoint changes behind its name is not."""
@@ -110,19 +118,19 @@ class OpenAIModel:
             self._runner.close()
         self._runner = self._client = None
 
-    def _answer(self, question: Question, reply: Reply | str) -> Answer:
-        if isinstance(reply, str):
-            return Answer(question.id, None, None, reply)
+    def _answer(self, question: Question, reply: Reply | _NoReply) -> Answer:
+        if isinstance(reply, _NoReply):
+            return Answer(question.id, None, None, reply.reason, retry=reply.retry)
         answer = answer_of(question, reply)
         return detailed(answer, question, lettered(question), self._frames, reply.text, reply.revision)
 
-    def _replies(self, questions: Sequence[Question]) -> list[Reply | str]:
+    def _replies(self, questions: Sequence[Question]) -> list[Reply | _NoReply]:
         """A reply to each question, or the reason why there is none."""
         if self._runner is None:
             self._runner = asyncio.Runner()
         return self._runner.run(self._ask_all(questions))
 
-    async def _ask_all(self, questions: Sequence[Question]) -> list[Reply | str]:
+    async def _ask_all(self, questions: Sequence[Question]) -> list[Reply | _NoReply]:
         if self._client is None:
             self._client = ApiClient(self._settings, self._key)
         free = asyncio.Semaphore(self._settings.in_flight)
@@ -133,10 +141,10 @@ class OpenAIModel:
             raise errors.exceptions[0] from None
         return [task.result() for task in tasks]
 
-    async def _ask(self, question: Question, client: ApiClient, free: asyncio.Semaphore) -> Reply | str:
+    async def _ask(self, question: Question, client: ApiClient, free: asyncio.Semaphore) -> Reply | _NoReply:
         unseen = None if self._frames is None else self._frames.why_unseen(question.clip_id)
         if unseen is not None:
-            return unseen
+            return _NoReply(unseen)
         async with free:
             try:
                 reply = await self._reply(question, client)
@@ -147,7 +155,7 @@ class OpenAIModel:
                         f"{self._failed} questions in a row got no answer, the last one because {error}; see to the "
                         "endpoint, and the same command goes on"
                     ) from None
-                return str(error)
+                return _NoReply(str(error), retry=not error.status)
             self._failed = 0
             return reply
 

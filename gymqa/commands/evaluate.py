@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from eval.protocol import AnswerModel, Metered
-from eval.results import file_info
+from eval.results import file_info, load_result, result_path
 from eval.rotations import rotations as rotated
 from eval.runner import Terms, run
 from gymqa.commands.answerers import AdapterOptions, Request, adapter_of, load
@@ -126,6 +126,9 @@ def ask_file(
     predictions = run(model, asked, out, batch_size, of_file, process)
     if process[0] == 0:
         print(summary(out, predictions))
+        failed = len(load_result(result_path(out)).open)
+        if failed:
+            print(f"{out}: of {failed} questions every try failed; the same command asks them again")
 
 
 def summary(out: Path, predictions: Sequence[Prediction]) -> str:
