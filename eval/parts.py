@@ -10,7 +10,7 @@ written only when a process is through, and apart: one that goes on asks them ag
 import shutil
 import time
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -38,7 +38,7 @@ class Parts:
 
     @contextmanager
     def writer(self, process: int) -> Iterator[IO[bytes]]:
-        """Open the file of a process to append to, alone; half a line at its end is cut off, and its failures forgotten.
+        """Open the file of a process to append to, alone; half a line at its end and what failed are dropped.
 
         Raises:
             GymQAError: another process holds it, or it cannot be written.
@@ -90,8 +90,10 @@ class Parts:
             time.sleep(_POLL)
 
     def remove(self) -> None:
-        """Remove these answers, and those under other configurations."""
-        shutil.rmtree(self.root, ignore_errors=True)
+        """Remove these answers; those under other configurations stay."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        with suppress(OSError):  # others are there
+            self.root.rmdir()
 
     def _failed(self, process: int) -> Path:
         return self.folder / f"{process}.failed"

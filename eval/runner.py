@@ -75,7 +75,7 @@ def run(
 
     Raises:
         GymQAError: a question id twice, an answer that fits no question, a damaged or locked file, a file that no
-            run made or that was changed since, a full disk.
+            run made, that was changed since or that is another model's, a full disk.
     """
     if len({question.id for question in questions}) != len(questions):
         raise GymQAError("the questions name an id twice; give each question its own id")
@@ -91,6 +91,7 @@ def run(
         return []
     parts = Parts(out, _round(wanted, before), [question.id for question in questions if question.id not in kept])
     if before is None:
+        _refuse_other_model(out, wanted.model)
         _refuse_foreign(out, parts, say=first)
     with parts.writer(process[0]) as file:
         done = parts.read()
@@ -177,6 +178,21 @@ def _round(wanted: Result, before: Result | None) -> str:
     if before is None:
         return wanted.config_hash
     return hash_values({"config": wanted.config_hash, "after": before.predictions.sha256})
+
+
+def _refuse_other_model(out: Path, asked: ModelInfo) -> None:
+    """Let a changed model replace its own answers only.
+
+    Raises:
+        GymQAError: `out` holds those of a model of another name, encoder or adapter.
+    """
+    try:
+        found = load_result(result_path(out)).model
+    except GymQAError:
+        return  # a result that is not there, or cannot be read, vouches for nothing
+    if (found.name, found.encoder, found.adapter) != (asked.name, asked.encoder, asked.adapter):
+        held, new = (" ".join(filter(None, (one.name, one.encoder, one.adapter))) for one in (found, asked))
+        raise GymQAError(f"{out} holds the answers of {held}, which {new} must not replace; choose another --out")
 
 
 def _refuse_foreign(out: Path, parts: Parts, say: bool) -> None:

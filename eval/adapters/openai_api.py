@@ -80,7 +80,7 @@ class OpenAIModel:
         self._client: ApiClient | None = None
 
     def answer(self, questions: Sequence[Question]) -> list[Answer]:
-        """One answer a question, in order; one whose every try failed is unanswered, with the reason, and to be retried.
+        """One answer a question, in order; one whose every try failed is unanswered, with the reason, to be retried.
 
         Raises:
             GymQAError: the endpoint refuses every question: a wrong key, model or address.
