@@ -176,10 +176,24 @@ def _endpoint(request: Request) -> Loaded:
 
 def _blind(request: Request) -> Loaded:
     """Any language model, ours or another's, without video whatever the control."""
-    config = Path(request.model) / "config.json"
-    ours = config.is_file() and read_json(config).get("model_type") == "gym_mllm"
-    loaded = (_gymqa if ours else _seeing)(request)
+    loaded = (_gymqa if _is_ours(request.model) else _seeing)(request)
     return replace(loaded, under=lambda control: loaded.under(NO_VIDEO), n_frames=None)
+
+
+def _is_ours(model: str) -> bool:
+    """Whether a folder, or owner/name[@revision] on the Hub, is of `gymqa finetune`.
+
+    Raises:
+        GymQAError: the Hub has no such model, or cannot be reached.
+    """
+    from encoders.llm_identity import split_revision
+    from gymqa.hub import download_files, names_a_repo
+
+    folder, (repo, revision) = Path(model), split_revision(model)
+    if not folder.exists() and names_a_repo(repo):
+        folder = download_files(repo, ["config.json"], revision)
+    config = folder / "config.json"
+    return config.is_file() and read_json(config).get("model_type") == "gym_mllm"
 
 
 def _unseeing(adapter: str) -> Callable[[Request], Loaded]:
