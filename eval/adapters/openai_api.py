@@ -74,7 +74,8 @@ class OpenAIModel:
         settings.check()
         self.name, self._model, self._frames, self._settings = name, model, frames, settings
         self._scoring, self._responses, self._key = scoring, responses, settings.key()
-        self._logprobs = scoring == "letters" and settings.top_logprobs > 0
+        self._wants_logprobs = scoring == "letters" and settings.top_logprobs > 0
+        self._logprobs = self._wants_logprobs  # until the server refuses them
         self._usage, self._failed = Usage(), 0
         self._runner: asyncio.Runner | None = None
         self._client: ApiClient | None = None
@@ -160,13 +161,18 @@ class OpenAIModel:
             return reply
 
     async def _reply(self, question: Question, client: ApiClient) -> Reply:
-        """The reply to a question; without log-probabilities where the server refuses a request for them."""
-        body = await asyncio.to_thread(self._body, question, self._logprobs)
-        request = hashlib.sha256(body).hexdigest(), self._model, {"url": self._settings.url()}
+        """The reply to a question; without log-probabilities where the server refuses a request for them.
+
+        It is kept under the request as it was wanted, so that another run, which asks for them again, finds it.
+        """
+        wanted = await asyncio.to_thread(self._body, question, self._wants_logprobs)
+        request = hashlib.sha256(wanted).hexdigest(), self._model, {"url": self._settings.url()}
         kept = None if self._responses is None else self._responses.get(*request)
         if kept is not None:
             self._usage.from_cache += 1
             return Reply(**json.loads(kept))
+        refused = self._wants_logprobs and not self._logprobs
+        body = await asyncio.to_thread(self._body, question, False) if refused else wanted
         try:
             reply = await client.post(body, read_reply)
         except UnansweredError as error:
