@@ -19,6 +19,7 @@ from gymqa.errors import GymQAError
 from gymqa.locks import take_lock
 from gymqa.questions import Prediction, Question, from_line, to_line
 
+_TRIES = 3  # to make a folder that is removed at the same moment
 _POLL = 0.2  # seconds between two looks at what other processes have answered
 
 
@@ -45,8 +46,7 @@ class Parts:
         """
         path = self.folder / f"{process}.jsonl"
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            file = path.open("a+b")
+            file = _open(path)
         except OSError as error:
             raise GymQAError(
                 f"cannot write {path}: {error.strerror or error}; choose a folder you may write to"
@@ -132,6 +132,16 @@ def to_bytes(nouns: Sequence[Question | Prediction]) -> bytes:
     """The lines of some questions or predictions."""
     lines = "".join(to_line(noun) + "\n" for noun in nouns)
     return lines.encode("utf-8", "backslashreplace")  # \udc80 of an odd file name is a JSON escape
+
+
+def _open(path: Path) -> IO[bytes]:
+    """Open a file to append to; its folder is made, again where the process that merges removes it meanwhile."""
+    for _ in range(_TRIES):
+        with suppress(FileNotFoundError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return path.open("a+b")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.open("a+b")
 
 
 def _contents(path: Path) -> bytes:
