@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from eval.adapters.api_client import ApiClient, UnansweredError
-from eval.adapters.api_replies import Reply, answer_of, letter_logprobs, read_reply
+from eval.adapters.api_replies import Reply, answer_of, read_reply
 from eval.adapters.api_settings import ApiSettings
 from eval.adapters.clip_frames import ClipFrames
 from eval.adapters.prompting import INSTRUCTION, detailed, lettered
@@ -88,11 +88,6 @@ class OpenAIModel:
         """
         found = self._replies(questions)
         return [self._answer(question, reply) for question, reply in zip(questions, found, strict=True)]
-
-    def choice_logprobs(self, questions: Sequence[Question]) -> list[tuple[float, ...] | None]:
-        """Log-probabilities of the letters as the first token, where the server gives them and the reply is one."""
-        found = zip(questions, self._replies(questions), strict=True)
-        return [None if isinstance(one, _NoReply) else letter_logprobs(one, len(asked.choices)) for asked, one in found]
 
     def fingerprint(self) -> Mapping[str, Any]:
         """Everything the answers depend on that is known here; what an endpoint changes behind its name is not."""
