@@ -21,7 +21,7 @@ from gymqa.questions import LETTERS, load_predictions
 _BLOCK = 1 << 24  # bytes read at once; a line must fit
 _DETAIL = pa.struct(
     [("prompt_sha256", pa.string()), ("frames", pa.list_(pa.int64())), ("revision", pa.string()),
-     ("reply", pa.string())]
+     ("reply", pa.string()), ("clip_id", pa.string())]
 )  # fmt: skip
 _SCHEMA = pa.schema(
     [("question_id", pa.string()), ("clip_id", pa.string()), ("video_id", pa.string()), ("benchmark", pa.string()),

@@ -24,19 +24,6 @@ class AnswerModel(Protocol):
 
 
 @runtime_checkable
-class ChoiceLogprobs(Protocol):
-    """A model that can say how likely each choice is, before anything is made of it."""
-
-    def choice_logprobs(self, questions: Sequence[Question]) -> list[tuple[float, ...] | None]:
-        """Log-probabilities of each question's choices, in nats, in the order of the questions.
-
-        They need not sum to 1 over the choices: what the model would rather have said is missing. None where there
-        are none.
-        """
-        ...
-
-
-@runtime_checkable
 class Fingerprinted(Protocol):
     """A model that can say what it is made of, so that its old answers are not taken for a changed model's."""
 

@@ -43,7 +43,8 @@ class Result(_Strict):
     """One model on one benchmark under one control.
 
     `scoring` says how an answer came about (texts, letters, generate, classes, expected); `rotations` is how many
-    rotations of the choices each question was asked in. `n_frames` is None where the model chooses itself.
+    rotations of the choices each question was asked in. `n_frames` is None where the model chooses itself. `open` are
+    the ids of questions that got no answer for a reason that may pass; the same command asks them again.
     """
 
     schema_version: Literal[1] = 1
@@ -55,6 +56,7 @@ class Result(_Strict):
     n_frames: int | None = Field(default=None, ge=1)
     questions: FileInfo
     predictions: FileInfo
+    open: tuple[str, ...] = ()
     config: dict[str, Any] = Field(default_factory=dict)
     environment: dict[str, Any] = Field(default_factory=dict)
     config_hash: str = ""

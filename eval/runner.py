@@ -3,7 +3,8 @@
 While it runs, answers are appended to one file a process (`eval.parts`). At the end the first process writes them, in
 the order of the questions, to the predictions file, and beside it the result (`eval.results`): what answered which
 questions, under which configuration and environment. Killed at any moment, the same call goes on where it was, with
-any number of processes. When model, settings or questions have changed, the run starts over; the old predictions stay
+any number of processes; called again when it was through, it asks what got no answer for a reason that may pass
+(`Answer.retry`). When model, settings or questions have changed, the run starts over; the old predictions stay
 until the new ones are whole.
 """
 
@@ -74,29 +75,35 @@ def run(
 
     Raises:
         GymQAError: a question id twice, an answer that fits no question, a damaged or locked file, a file that no
-            run made or that was changed since, a full disk.
+            run made, that was changed since or that is another model's, a full disk.
     """
     if len({question.id for question in questions}) != len(questions):
         raise GymQAError("the questions name an id twice; give each question its own id")
     if batch_size < 1:
         raise GymQAError(f"a batch size of {batch_size} asks nothing; give 1 or more")
-    wanted = _wanted(model, questions, out, terms)
-    parts = Parts(out, wanted.config_hash, [question.id for question in questions])
-    first = process[0] == 0
-    if _finished(out, wanted):
+    wanted, first = _wanted(model, questions, out, terms), process[0] == 0
+    before = _finished(out, wanted)
+    if before is not None and not before.open:
         return load_predictions(out) if first else []
-    _refuse_foreign(out, parts, say=first)
+    kept = {} if before is None else _answered(out, before)
+    todo = [[one for one in batch if one.id not in kept] for batch in share(batches(questions, batch_size), process)]
+    if before is not None and not first and not any(todo):
+        return []
+    parts = Parts(out, _round(wanted, before), [question.id for question in questions if question.id not in kept])
+    if before is None:
+        _refuse_other_model(out, wanted.model)
+        _refuse_foreign(out, parts, say=first)
     with parts.writer(process[0]) as file:
         done = parts.read()
-        if _finished(out, wanted):  # the first process was through, and removed the parts before they were read
+        if _finished(out, wanted) != before:  # the first process was through, and removed the parts before
             parts.remove()
             return []
-        _ask(model, share(batches(questions, batch_size), process), file, done, show=first)
+        parts.fail(process[0], _ask(model, todo, file, done, show=first))
         if not first:
             return []
-        answered = parts.wait()
-        predictions = [answered[question.id] for question in questions]
-        _finish(out, predictions, wanted)
+        answered, failed = parts.wait()
+        predictions = [kept.get(question.id) or answered[question.id] for question in questions]
+        _finish(out, predictions, wanted.model_copy(update={"open": tuple(sorted(failed))}))
         parts.remove()
     return predictions
 
@@ -140,25 +147,52 @@ def _wanted(model: AnswerModel, questions: Sequence[Question], out: Path, terms:
     )
 
 
-def _finished(out: Path, wanted: Result) -> bool:
-    """Whether `out` holds the answers of this very configuration.
+def _finished(out: Path, wanted: Result) -> Result | None:
+    """The result of `out`, where it holds the answers of this very configuration.
 
     Raises:
         GymQAError: it does not hold what was written there.
     """
     if not out.is_file() or not result_path(out).is_file():
-        return False
+        return None
     try:
         found = load_result(result_path(out))
     except GymQAError:
-        return False  # a result that cannot be read vouches for nothing
+        return None  # a result that cannot be read vouches for nothing
     if found.config_hash != wanted.config_hash:
-        return False
+        return None
     if found.predictions != file_info(out):
         raise GymQAError(
             f"{out} is not what the run wrote that {result_path(out).name} tells of; remove both and run again"
         )
-    return True
+    return found
+
+
+def _answered(out: Path, before: Result) -> dict[str, Prediction]:
+    """What of a finished file need not be asked again, by question id."""
+    return {one.question_id: one for one in load_predictions(out) if one.question_id not in before.open}
+
+
+def _round(wanted: Result, before: Result | None) -> str:
+    """What keeps the parts of a run, and of each that asks again what failed in a finished one, apart."""
+    if before is None:
+        return wanted.config_hash
+    return hash_values({"config": wanted.config_hash, "after": before.predictions.sha256})
+
+
+def _refuse_other_model(out: Path, asked: ModelInfo) -> None:
+    """Let a changed model replace its own answers only.
+
+    Raises:
+        GymQAError: `out` holds those of a model of another name, encoder or adapter.
+    """
+    try:
+        found = load_result(result_path(out)).model
+    except GymQAError:
+        return  # a result that is not there, or cannot be read, vouches for nothing
+    if (found.name, found.encoder, found.adapter) != (asked.name, asked.encoder, asked.adapter):
+        held, new = (" ".join(filter(None, (one.name, one.encoder, one.adapter))) for one in (found, asked))
+        raise GymQAError(f"{out} holds the answers of {held}, which {new} must not replace; choose another --out")
 
 
 def _refuse_foreign(out: Path, parts: Parts, say: bool) -> None:
@@ -178,16 +212,26 @@ def _refuse_foreign(out: Path, parts: Parts, say: bool) -> None:
 
 def _ask(
     model: AnswerModel, todo: Sequence[Sequence[Question]], file: IO[bytes], done: Mapping[str, Prediction], show: bool
-) -> None:
-    """Ask batch by batch what is not done; each batch is on disk before the next is asked."""
+) -> list[Prediction]:
+    """Ask batch by batch what is not done; each batch is on disk before the next is asked.
+
+    Returns:
+        What got no answer for a reason that may pass; it is not on disk, so that a run that stops asks it again.
+    """
+    failed: list[Prediction] = []
     total = sum(map(len, todo))
     left = [[question for question in batch if question.id not in done] for batch in todo]
     bar = progress_bar(f"asking {model.name}", total, done=total - sum(map(len, left)))
     with bar if show else nullcontext() as shown:
         for batch in filter(None, left):
-            append(file, _predictions(model.name, batch, model.answer(batch)))
+            answers = model.answer(batch)
+            again = {answer.question_id for answer in answers if answer.retry}
+            given = _predictions(model.name, batch, answers)
+            append(file, [one for one in given if one.question_id not in again])
+            failed += [one for one in given if one.question_id in again]
             if shown is not None:
                 shown.advance(len(batch))
+    return failed
 
 
 def _predictions(name: str, batch: Sequence[Question], answers: Sequence[Answer]) -> list[Prediction]:

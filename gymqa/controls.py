@@ -88,15 +88,21 @@ class ControlledFrames:
         lengths = self.lengths(clip_ids)
         if ((indices < 0) | (indices >= lengths[:, None])).any():
             raise IndexError(f"clips of {lengths.tolist()} frames have no frames {indices.tolist()}")
-        shown = self._shown(clip_ids)
+        return self._source.gather(self._shown(clip_ids), self._places(clip_ids, indices))
+
+    def shown(self, clip_id: str, indices: Indices) -> tuple[str, Indices]:
+        """Whose frames `gather` shows for frames [N] of a clip, and which of them [N], in that order."""
+        return self._shown([clip_id])[0], self._places([clip_id], indices[None])[0]
+
+    def _places(self, clip_ids: Sequence[str], indices: Indices) -> Indices:
+        """The frames of the clips shown that stand for these frames [B, N]."""
         if self._control in (ONE_FRAME, FROZEN):
-            indices = np.repeat(self._source.lengths(shown)[:, None] // 2, indices.shape[1], axis=1)
-        elif self._control == REVERSED:
-            indices = lengths[:, None] - 1 - indices
-        elif self._control == SHUFFLED:
-            rows = [shuffled(row, clip, self._seed) for clip, row in zip(clip_ids, indices, strict=True)]
-            indices = np.stack(rows)
-        return self._source.gather(shown, indices)
+            return np.repeat(self._source.lengths(clip_ids)[:, None] // 2, indices.shape[1], axis=1)
+        if self._control == REVERSED:
+            return self.lengths(clip_ids)[:, None] - 1 - indices
+        if self._control == SHUFFLED:
+            return np.stack([shuffled(row, clip, self._seed) for clip, row in zip(clip_ids, indices, strict=True)])
+        return indices
 
     def _shown(self, clip_ids: Sequence[str]) -> Sequence[str]:
         """The clips whose frames are shown for these."""

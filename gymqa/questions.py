@@ -94,25 +94,32 @@ class Question(BareQuestion):
 class Detail:
     """How an answer came about, as far as the model tells.
 
-    `prompt_sha256` is of the whole prompt, `frames` the indices shown of the clip, `revision` the model's own, where
-    it differs by answer (an endpoint's), `reply` the text that the choice was read from.
+    `prompt_sha256` is of the whole prompt, `frames` the indices shown, in the order in which they were shown, of the
+    clip or of `clip_id`, where a control showed another one; `revision` is the model's own, where it differs by answer
+    (an endpoint's), `reply` the text that the choice was read from.
     """
 
     prompt_sha256: str = ""
     frames: tuple[int, ...] = ()
     revision: str = ""
     reply: str = ""
+    clip_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A model's answer: index of its choice (None: unanswered, with the reason in `error`) and a probability each."""
+    """A model's answer: index of its choice (None: unanswered, with the reason in `error`) and a probability each.
+
+    `retry` says that it is unanswered for a reason that may pass, such as a server that is down: the same run, started
+    again, asks it again.
+    """
 
     question_id: str
     choice: int | None
     probabilities: tuple[float, ...] | None = None
     error: str | None = None
     detail: Detail | None = None
+    retry: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, world: tuple[FrameCache, Sp
 
 def evaluate(folder: Path, out: Path, *words: str) -> Result:
     assert main(["evaluate", "--questions", str(folder / "asked"), "--out", str(out), *words]) == 0
-    return load_result(out / "gym-qa.result.json")
+    return load_result(out / ("gym-qa.no-video.result.json" if "blind" in words else "gym-qa.result.json"))
 
 
 def test_a_vlm_is_asked_with_frames_and_under_controls(
@@ -43,8 +43,8 @@ def test_a_vlm_is_asked_with_frames_and_under_controls(
     assert [one.detail.frames if one.detail else None for one in (seen[0], unseen[0])] == [(2, 6, 10, 14), ()]
     assert all(one.probabilities != other.probabilities for one, other in zip(seen, unseen, strict=True))
     blind = evaluate(folder, tmp_path / "blind", "--adapter", "blind", "--model", str(folder / "tiny-llava"))
-    assert (blind.model.adapter, blind.n_frames) == ("blind", None)
-    assert [one.probabilities for one in load_predictions(tmp_path / "blind" / "gym-qa.jsonl")] == [
+    assert (blind.model.adapter, blind.n_frames, blind.control) == ("blind", None, "no-video")
+    assert [one.probabilities for one in load_predictions(tmp_path / "blind" / "gym-qa.no-video.jsonl")] == [
         one.probabilities for one in unseen
     ]
 

@@ -89,10 +89,8 @@ def test_log_probabilities_of_the_letters_become_probabilities() -> None:
     first = [("B", math.log(0.5)), (" B", math.log(0.1)), ("C", math.log(0.2)), ("The", math.log(0.1)), ("F", -0.1)]
     with asking(endpoint := Endpoint(lambda body: completion("B", first))) as model:
         (answer,) = model.answer(FOUR[:1])
-        (logprobs,) = model.choice_logprobs(FOUR[:1])
     assert endpoint.bodies[0]["logprobs"] is True and endpoint.bodies[0]["top_logprobs"] == 20
     assert answer.choice == 1 and answer.probabilities == pytest.approx((0, 0.75, 0.25, 0))
-    assert logprobs == pytest.approx((-math.inf, math.log(0.6), math.log(0.2), -math.inf))
 
 
 @pytest.mark.parametrize("text", ["A salto, I would say", "I cannot tell", "", "B or C"])
@@ -106,7 +104,6 @@ def test_a_reply_that_is_no_choice_is_unanswered_however_probable_its_first_lett
 def test_generating_asks_for_no_log_probabilities_and_parses() -> None:
     with asking(endpoint := Endpoint(lambda body: completion("The answer is (c).")), "generate") as model:
         (answer,) = model.answer(FOUR[:1])
-        assert model.choice_logprobs(FOUR[:1]) == [None]
     assert "logprobs" not in endpoint.bodies[0] and (answer.choice, answer.probabilities) == (2, None)
 
 

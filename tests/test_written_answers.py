@@ -9,10 +9,8 @@ import pytest
 
 from eval.adapters.human import Human
 from eval.adapters.prior import Prior
-from eval.adapters.recognizer import RecognizerAnswerer
 from eval.adapters.registry import ADAPTERS, NAMES, describe, require_adapter
 from eval.adapters.scripted import Scripted
-from eval.protocol import ChoiceLogprobs
 from gymqa.commands.answerers import BUILDERS
 from gymqa.commands.list import adapters
 from gymqa.errors import GymQAError
@@ -118,13 +116,6 @@ def test_an_annotator_who_is_not_there_is_named(tmp_path: Path) -> None:
     (tmp_path / "h.csv").write_text(VOTES)
     with pytest.raises(GymQAError, match="no annotator 'dan'; it has ann, ben, cem"):
         Human.read("people", tmp_path / "h.csv", "dan")
-
-
-def test_a_recognizer_and_the_prior_say_how_likely_each_choice_is() -> None:
-    recognizer = RecognizerAnswerer("r", {"clip": [0.5, 0.25, 0.25, 0.0]})
-    assert isinstance(recognizer, ChoiceLogprobs) and isinstance(Prior("p", FOUR), ChoiceLogprobs)
-    (row, lost) = recognizer.choice_logprobs([TWO, question("l", (0, 1), 0, "lost")])
-    assert row == pytest.approx((-0.693147, -1.386294)) and lost is None
 
 
 def test_every_adapter_is_listed_and_built_and_a_wrong_name_is_corrected(capsys: pytest.CaptureFixture[str]) -> None:

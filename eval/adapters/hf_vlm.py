@@ -33,6 +33,7 @@ class HfVlm:
         scoring: letters, texts or generate.
         batch_size: prompts in one pass ("texts" makes one a choice); answers do not depend on it.
         max_new_tokens: length of a generated reply, in tokens.
+        length_normalised: divide a text's log-likelihood by its number of tokens.
 
     Raises:
         GymQAError: an unknown scoring, no chat template, or letters that are no tokens of their own.
@@ -46,12 +47,14 @@ class HfVlm:
         scoring: str = "letters",
         batch_size: int = 8,
         max_new_tokens: int = 32,
+        length_normalised: bool = True,
     ) -> None:
         if scoring not in SCORINGS:
             raise GymQAError(f"hf-vlm has no scoring {scoring!r}; choose one of {', '.join(SCORINGS)}")
         self.name, self._loaded, self._frames, self._scoring = name, loaded, frames, scoring
         self._model, self._processor = loaded.model, loaded.processor
         self._batch_size, self._max_new_tokens = max(1, batch_size), max_new_tokens
+        self._normalised = length_normalised
         self._family = FAMILIES.get(loaded.identity.get("architecture", ""), Family())
         self._tail = self._prompt("?")[-1:]  # refuses a processor without a chat template here, not after an hour
         if scoring == "letters":
@@ -78,6 +81,7 @@ class HfVlm:
             **self._loaded.identity,
             "frames": None if self._frames is None else dict(self._frames.fingerprint()),
             "scoring": self._scoring,
+            "length_normalised": self._normalised if self._scoring == "texts" else None,
             "max_new_tokens": self._max_new_tokens if self._scoring == "generate" else None,
             "prompt": self._prompt("?" + INSTRUCTION),
         }
@@ -117,7 +121,7 @@ class HfVlm:
         return rows
 
     def _text_scores(self, questions: Sequence[Question]) -> list[tuple[float, ...]]:
-        """Mean log-probability of the tokens of each choice's text."""
+        """Mean (or summed) log-probability of the tokens of each choice's text."""
         asked = [(question, choice) for question in questions for choice in question.choices]
         prompts = [self._prompt(question.text) for question, _ in asked]
         replies = [self._joined(choice) for _, choice in asked]
@@ -130,8 +134,9 @@ class HfVlm:
         logprobs = self._logits(inputs, last=max(lengths) + 1)[:, :-1].log_softmax(-1)  # [B, L, V]
         ids = inputs["input_ids"][:, -logprobs.shape[1] :]
         each = logprobs.gather(-1, ids[..., None])[..., 0]  # [B, L]
-        means = iter([float(row[-length:].mean()) for row, length in zip(each, lengths, strict=True)])
-        return [tuple(next(means) for _ in question.choices) for question in questions]
+        sums = [float(row[-length:].sum()) for row, length in zip(each, lengths, strict=True)]
+        scores = iter([one / length if self._normalised else one for one, length in zip(sums, lengths, strict=True)])
+        return [tuple(next(scores) for _ in question.choices) for question in questions]
 
     def _generated(self, questions: Sequence[Question]) -> Iterator[Answer]:
         """Answers parsed from greedy replies."""

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from eval.adapters.api_client import ApiClient, UnansweredError
-from eval.adapters.api_replies import Reply, answer_of, letter_logprobs, read_reply
+from eval.adapters.api_replies import Reply, answer_of, read_reply
 from eval.adapters.api_settings import ApiSettings
 from eval.adapters.clip_frames import ClipFrames
 from eval.adapters.prompting import INSTRUCTION, detailed, lettered
@@ -24,6 +24,14 @@ from gymqa.questions import Answer, Question
 
 SCORINGS = ("letters", "generate")
 _REFUSED_FIELDS = frozenset({400, 422})  # how servers say that they do not know `logprobs`
+
+
+@dataclass(frozen=True, slots=True)
+class _NoReply:
+    """Why a question has no reply; `retry` where that may pass."""
+
+    reason: str
+    retry: bool = False
 
 
 @dataclass
@@ -66,24 +74,20 @@ class OpenAIModel:
         settings.check()
         self.name, self._model, self._frames, self._settings = name, model, frames, settings
         self._scoring, self._responses, self._key = scoring, responses, settings.key()
-        self._logprobs = scoring == "letters" and settings.top_logprobs > 0
+        self._wants_logprobs = scoring == "letters" and settings.top_logprobs > 0
+        self._logprobs = self._wants_logprobs  # until the server refuses them
         self._usage, self._failed = Usage(), 0
         self._runner: asyncio.Runner | None = None
         self._client: ApiClient | None = None
 
     def answer(self, questions: Sequence[Question]) -> list[Answer]:
-        """One answer a question, in order; a question whose every try failed is unanswered, with the reason.
+        """One answer a question, in order; one whose every try failed is unanswered, with the reason, to be retried.
 
         Raises:
             GymQAError: the endpoint refuses every question: a wrong key, model or address.
         """
         found = self._replies(questions)
         return [self._answer(question, reply) for question, reply in zip(questions, found, strict=True)]
-
-    def choice_logprobs(self, questions: Sequence[Question]) -> list[tuple[float, ...] | None]:
-        """Log-probabilities of the letters as the first token, where the server gives them and the reply is one."""
-        found = zip(questions, self._replies(questions), strict=True)
-        return [None if isinstance(one, str) else letter_logprobs(one, len(asked.choices)) for asked, one in found]
 
     def fingerprint(self) -> Mapping[str, Any]:
         """Everything the answers depend on that is known here; what an endpoint changes behind its name is not."""
@@ -110,19 +114,19 @@ class OpenAIModel:
             self._runner.close()
         self._runner = self._client = None
 
-    def _answer(self, question: Question, reply: Reply | str) -> Answer:
-        if isinstance(reply, str):
-            return Answer(question.id, None, None, reply)
+    def _answer(self, question: Question, reply: Reply | _NoReply) -> Answer:
+        if isinstance(reply, _NoReply):
+            return Answer(question.id, None, None, reply.reason, retry=reply.retry)
         answer = answer_of(question, reply)
         return detailed(answer, question, lettered(question), self._frames, reply.text, reply.revision)
 
-    def _replies(self, questions: Sequence[Question]) -> list[Reply | str]:
+    def _replies(self, questions: Sequence[Question]) -> list[Reply | _NoReply]:
         """A reply to each question, or the reason why there is none."""
         if self._runner is None:
             self._runner = asyncio.Runner()
         return self._runner.run(self._ask_all(questions))
 
-    async def _ask_all(self, questions: Sequence[Question]) -> list[Reply | str]:
+    async def _ask_all(self, questions: Sequence[Question]) -> list[Reply | _NoReply]:
         if self._client is None:
             self._client = ApiClient(self._settings, self._key)
         free = asyncio.Semaphore(self._settings.in_flight)
@@ -133,10 +137,10 @@ class OpenAIModel:
             raise errors.exceptions[0] from None
         return [task.result() for task in tasks]
 
-    async def _ask(self, question: Question, client: ApiClient, free: asyncio.Semaphore) -> Reply | str:
+    async def _ask(self, question: Question, client: ApiClient, free: asyncio.Semaphore) -> Reply | _NoReply:
         unseen = None if self._frames is None else self._frames.why_unseen(question.clip_id)
         if unseen is not None:
-            return unseen
+            return _NoReply(unseen)
         async with free:
             try:
                 reply = await self._reply(question, client)
@@ -147,18 +151,23 @@ class OpenAIModel:
                         f"{self._failed} questions in a row got no answer, the last one because {error}; see to the "
                         "endpoint, and the same command goes on"
                     ) from None
-                return str(error)
+                return _NoReply(str(error), retry=not error.status)
             self._failed = 0
             return reply
 
     async def _reply(self, question: Question, client: ApiClient) -> Reply:
-        """The reply to a question; without log-probabilities where the server refuses a request for them."""
-        body = await asyncio.to_thread(self._body, question, self._logprobs)
-        request = hashlib.sha256(body).hexdigest(), self._model, {"url": self._settings.url()}
+        """The reply to a question; without log-probabilities where the server refuses a request for them.
+
+        It is kept under the request as it was wanted, so that another run, which asks for them again, finds it.
+        """
+        wanted = await asyncio.to_thread(self._body, question, self._wants_logprobs)
+        request = hashlib.sha256(wanted).hexdigest(), self._model, {"url": self._settings.url()}
         kept = None if self._responses is None else self._responses.get(*request)
         if kept is not None:
             self._usage.from_cache += 1
             return Reply(**json.loads(kept))
+        refused = self._wants_logprobs and not self._logprobs
+        body = await asyncio.to_thread(self._body, question, False) if refused else wanted
         try:
             reply = await client.post(body, read_reply)
         except UnansweredError as error:

@@ -25,5 +25,9 @@ def detailed(
     answer: Answer, question: Question, prompt: str, frames: ClipFrames | None, reply: str = "", revision: str = ""
 ) -> Answer:
     """The answer with how it came about: the prompt's hash, the frames shown, the reply it was read from, by whom."""
-    shown = () if frames is None else tuple(int(index) for index in frames.indices([question.clip_id])[0])
-    return replace(answer, detail=Detail(hashlib.sha256(prompt.encode()).hexdigest(), shown, revision, reply))
+    digest = hashlib.sha256(prompt.encode()).hexdigest()
+    if frames is None:
+        return replace(answer, detail=Detail(digest, (), revision, reply))
+    clip, indices = frames.shown(question.clip_id)
+    other = "" if clip == question.clip_id else clip
+    return replace(answer, detail=Detail(digest, tuple(indices.tolist()), revision, reply, other))

@@ -35,11 +35,6 @@ class RecognizerAnswerer:
         """Answer with the choices' class probabilities, brought to sum 1; a clip without any is unanswered."""
         return [self._answer(question) for question in questions]
 
-    def choice_logprobs(self, questions: Sequence[Question]) -> list[tuple[float, ...] | None]:
-        """Log-probabilities of the choices' classes among all classes; None where `answer` gives none."""
-        rows = [self._classes(question) for question in questions]
-        return [None if isinstance(row, str) else row for row in rows]
-
     def fingerprint(self) -> Mapping[str, Any]:
         """Return a hash of all probabilities and errors."""
         digest = hashlib.blake2b(digest_size=16)

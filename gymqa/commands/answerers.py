@@ -24,6 +24,7 @@ class AdapterOptions:
     Attributes:
         n_frames: frames of a clip shown to hf-vlm and openai.
         dtype: of hf-vlm's weights: auto, float32, bfloat16, float16.
+        length_normalised: divide a text's log-likelihood by its number of tokens; by default hf-vlm does, gymqa not.
         trust_remote_code: let hf-vlm run the Python code that comes with a model.
         training: .jsonl of questions, or a folder of them, whose answers `prior` counts.
         finegym: folder of annotation files that the oracles know.
@@ -36,6 +37,7 @@ class AdapterOptions:
 
     n_frames: int = 8
     dtype: str = "auto"
+    length_normalised: bool | None = None
     trust_remote_code: bool = False
     training: Path | None = None
     finegym: Path | None = None
@@ -117,6 +119,11 @@ def load(adapter: str, request: Request) -> Loaded:
     return build(request)
 
 
+def scoring_name(scoring: str, length_normalised: bool) -> str:
+    """What a result calls a scoring: texts whose likelihood is divided by their tokens are another one."""
+    return "texts-per-token" if scoring == "texts" and length_normalised else scoring
+
+
 def _gymqa(request: Request) -> Loaded:
     """Our language model, from features of the clips or of what a control makes of them."""
     from encoders.answering import MLLMAnswerer
@@ -139,10 +146,10 @@ def _gymqa(request: Request) -> Loaded:
         blind = model.config.blind or control == NO_VIDEO
         asked = unseeing(model) if blind else model
         store = None if blind else features_under(control, request, model.config.encoder)
-        return MLLMAnswerer(asked, tokenizer, store, scoring, request.batch_size, name=request.name)
+        return MLLMAnswerer(asked, tokenizer, store, scoring, request.batch_size, by_token, request.name)
 
-    scoring = request.scoring or "texts"
-    return Loaded(under, scoring, revision)
+    scoring, by_token = request.scoring or "texts", bool(request.options.length_normalised)
+    return Loaded(under, scoring_name(scoring, by_token), revision)
 
 
 def _recognizer(request: Request) -> Loaded:
@@ -176,10 +183,24 @@ def _endpoint(request: Request) -> Loaded:
 
 def _blind(request: Request) -> Loaded:
     """Any language model, ours or another's, without video whatever the control."""
-    config = Path(request.model) / "config.json"
-    ours = config.is_file() and read_json(config).get("model_type") == "gym_mllm"
-    loaded = (_gymqa if ours else _seeing)(request)
+    loaded = (_gymqa if _is_ours(request.model) else _seeing)(request)
     return replace(loaded, under=lambda control: loaded.under(NO_VIDEO), n_frames=None)
+
+
+def _is_ours(model: str) -> bool:
+    """Whether a folder, or owner/name[@revision] on the Hub, is of `gymqa finetune`.
+
+    Raises:
+        GymQAError: the Hub has no such model, or cannot be reached.
+    """
+    from encoders.llm_identity import split_revision
+    from gymqa.hub import download_files, names_a_repo
+
+    folder, (repo, revision) = Path(model), split_revision(model)
+    if not folder.exists() and names_a_repo(repo):
+        folder = download_files(repo, ["config.json"], revision)
+    config = folder / "config.json"
+    return config.is_file() and read_json(config).get("model_type") == "gym_mllm"
 
 
 def _unseeing(adapter: str) -> Callable[[Request], Loaded]:

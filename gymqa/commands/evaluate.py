@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Literal
 
 from eval.protocol import AnswerModel, Metered
-from eval.results import file_info
+from eval.results import file_info, load_result, result_path
 from eval.rotations import rotations as rotated
 from eval.runner import Terms, run
 from gymqa.commands.answerers import AdapterOptions, Request, adapter_of, load
 from gymqa.commands.question_files import QuestionFile, choose_files, out_path
-from gymqa.controls import NONE, require_control
+from gymqa.controls import NO_VIDEO, NONE, require_control
 from gymqa.devices import own_device
 from gymqa.errors import GymQAError
 from gymqa.launching import end_with_launcher, require_no_other, this_process
@@ -79,6 +79,7 @@ def evaluate(
     if out.suffix == ".jsonl" and len(files) * len(under) > 1:
         raise GymQAError(f"{out} can hold the answers to one file of questions under one control; name a folder")
     kind = adapter or adapter_of(model)
+    under = _unseen(under) if kind == "blind" else under
     request = Request(
         model=model,
         name=name or Path(model).name.removesuffix(".jsonl") or kind,
@@ -114,6 +115,18 @@ def evaluate(
             print(", ".join(f"{what.replace('_', ' ')} {used:,}" for what, used in answerer.usage().items()))
 
 
+def _unseen(controls: Sequence[str]) -> list[str]:
+    """The control that the adapter blind is asked under.
+
+    Raises:
+        GymQAError: there are others, which would change nothing.
+    """
+    for control in controls:
+        if control not in (NONE, NO_VIDEO):
+            raise GymQAError(f"the adapter blind looks at no video, so that {control} changes nothing; leave it out")
+    return [NO_VIDEO]
+
+
 def ask_file(
     model: AnswerModel, file: QuestionFile, out: Path, batch_size: int, terms: Terms, rotate: bool = False
 ) -> None:
@@ -126,6 +139,9 @@ def ask_file(
     predictions = run(model, asked, out, batch_size, of_file, process)
     if process[0] == 0:
         print(summary(out, predictions))
+        failed = len(load_result(result_path(out)).open)
+        if failed:
+            print(f"{out}: of {failed} questions every try failed; the same command asks them again")
 
 
 def summary(out: Path, predictions: Sequence[Prediction]) -> str:

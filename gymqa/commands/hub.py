@@ -212,6 +212,7 @@ def _accuracies(mllm: Path, results: list[Path], questions: list[Path]) -> "list
     from encoders.mllm_card import CardResult, require_own_results
     from eval.entries import read_entries, read_question_files
     from eval.groups import group_scores
+    from eval.rotations import is_rotation
     from eval.rows import score
     from eval.statistics import mean_interval
 
@@ -219,10 +220,14 @@ def _accuracies(mllm: Path, results: list[Path], questions: list[Path]) -> "list
     entries = read_entries(results, asked)
     require_own_results(mllm, {str(entry.path): entry.result.model.fingerprint for entry in entries})
     found = []
+    plain = {(entry.key, entry.result.benchmark) for entry in entries if not entry.rotated}
     for entry in entries:
         benchmark = entry.result.benchmark
+        if entry.rotated and (entry.key, benchmark) in plain:
+            continue
         own = next(one.questions for one in asked if one.benchmark == benchmark)
-        worth, videos = group_scores(own, score(own, entry.predictions, benchmark)[0])
+        answers = [one for one in entry.predictions if not (entry.rotated and is_rotation(one.question_id))]
+        worth, videos = group_scores(own, score(own, answers, benchmark)[0])
         interval = mean_interval(worth, videos)
         figures = (interval.value, interval.low, interval.high, len(worth))
         found.append(CardResult(benchmark, entry.result.control, entry.result.scoring, *figures))

@@ -2,7 +2,7 @@
 
 from eval.adapters.clip_frames import ClipFrames
 from eval.protocol import AnswerModel
-from gymqa.commands.answerers import Loaded, Request
+from gymqa.commands.answerers import Loaded, Request, scoring_name
 from gymqa.controls import NO_VIDEO, ControlledFrames
 from gymqa.errors import GymQAError
 from gymqa.frames import FrameCache
@@ -19,13 +19,16 @@ def load_vlm_answerer(request: Request) -> Loaded:
     from gymqa.devices import choose_device
 
     options, scoring = request.options, request.scoring or "letters"
+    by_token = options.length_normalised is not False
     device = str(choose_device(request.device))
     loaded = load_vlm(request.model, device, options.dtype, options.trust_remote_code)
 
     def under(control: str) -> AnswerModel:
-        return HfVlm(request.name, loaded, shown(control, request), scoring, request.batch_size)
+        return HfVlm(
+            request.name, loaded, shown(control, request), scoring, request.batch_size, length_normalised=by_token
+        )
 
-    return Loaded(under, scoring, loaded.identity.get("commit"), options.n_frames)
+    return Loaded(under, scoring_name(scoring, by_token), loaded.identity.get("commit"), options.n_frames)
 
 
 def load_endpoint(request: Request) -> Loaded:
