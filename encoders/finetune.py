@@ -118,6 +118,7 @@ class Tuning:
         self._batches = BatchMaker(
             material.features, data, self.tokenizer, settings, self.model.config.n_visual, self._process, whole
         )
+        self._frozen: dict[str, Tensor] = {}  # of the projector, where weights are cut over the processes
         self._saved = load_checkpoint(folder / LAST, self._made_of)
         self.step = int(self._saved["step"]) if self._saved else 0
 
@@ -163,6 +164,9 @@ class Tuning:
             with warnings.catch_warnings():  # of its new name, which earlier 5.x do not know
                 warnings.simplefilter("ignore", FutureWarning)
                 self.model.llm.gradient_checkpointing_enable({"use_reentrant": False})
+        if self._sharded:  # a blind model's, which is frozen and cut as all is, and no checkpoint has it
+            frozen = {name: one for name, one in self.model.named_parameters() if name.startswith("projector.")}
+            self._frozen = {name: one.detach().cpu().clone() for name, one in frozen.items() if not one.requires_grad}
         samples = settings.batch_size // (self._process[1] * settings.accumulation)
         prepare_deepspeed(self.accelerator, samples, settings.max_gradient_norm)
         self._prepared, self._optimizer = self.accelerator.prepare(self.model, make_optimizer(self.model, settings))
@@ -277,7 +281,7 @@ class Tuning:
     def _finish(self, log: TrainingLog | None) -> None:
         """Write the tuned model."""
         self.model.eval()
-        weights = self._state.weights() if self._sharded else None
+        weights = {**self._frozen, **self._state.weights()} if self._sharded else None
         if log:
             with writing_reported(self.folder):
                 self.model.save_pretrained(self.folder, state_dict=weights)
