@@ -130,19 +130,21 @@ def _tune_and_ask(run: Run, recognizers: Path, tuning: FinetuneSettings, cell: C
     features, model, answers = (f"{kind}/{cell.name}" for kind in ("features", "mllm", "predictions"))
     source = IMAGE if cell.encoder == IMAGE else str(recognizers / "models" / cell.recognizer)
     made_of = {"views": tuning.views, "weights": None if cell.encoder == IMAGE else weights_hash(Path(source))}
-    reads = [f"features-{cell.name}"]
+    looked, guessed = f"features-{cell.name}", [f"guesses-{cell.name}"] if cell.pseudo else []
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
         if cell.pseudo:
             guess = partial(_guess, recognizers, run.folder / f"guesses/{cell.name}", cell, tuning.pseudo_threshold)
-            run.step(f"guesses-{cell.name}", made_of, [f"guesses/{cell.name}"], guess)
-        run.step(reads[0], made_of, [features], partial(_features, run.folder, recognizers, source, cell, tuning.views))
+            sure = {**made_of, "threshold": tuning.pseudo_threshold}
+            run.step(guessed[0], sure, [f"guesses/{cell.name}"], guess)
+        look = partial(_features, run.folder, recognizers, source, cell, tuning.views)
+        run.step(looked, made_of, [features], look, guessed)
         tune = partial(
             finetune, run.folder / features, run.folder / model, clips=split / "labelled.txt",
             finegym=recognizers / "release", tuning=settings,
             pseudo=run.folder / f"guesses/{cell.name}/found.jsonl" if cell.pseudo else None,
             unlabelled=split / "unlabelled.txt" if cell.pseudo else None,
         )  # fmt: skip
-        run.step(f"tune-{cell.name}", resolved(settings), [model], tune, reads)
+        run.step(f"tune-{cell.name}", resolved(settings), [model], tune, [looked])
         answer = partial(
             evaluate, str(run.folder / model), run.folder / answers, features=run.folder / features, name=cell.row,
             questions=[run.folder / "questions"],

@@ -100,8 +100,8 @@ def ridge_regression(inputs: Tensor, outputs: Tensor, ridge: float) -> tuple[Ten
 
 def _descend(
     projector: Projector, videos: Tensor, labels: Tensor, targets: Tensor, settings: AlignmentSettings, seed: int
-) -> float:
-    """Train `projector` to map videos [V, N, D_in] to targets[labels], targets [C, N, D]; returns the last loss.
+) -> None:
+    """Train `projector` to map videos [V, N, D_in] to targets[labels], targets [C, N, D].
 
     The loss is the squared error in units of the targets' variance: 1 is as good as saying their mean.
     """
@@ -112,9 +112,8 @@ def _descend(
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.learning_rate, max(settings.steps, 2))
     scale = (targets - targets.mean(0)).pow(2).mean().clamp(min=1e-12)
     size = min(settings.batch_size, len(videos))
-    value = float("nan")
     if settings.steps == 0:
-        return value
+        return
     with progress_bar("aligning the projector", settings.steps) as bar:
         for _ in range(settings.steps):
             rows = torch.randperm(len(videos), generator=generator)[:size]
@@ -124,9 +123,7 @@ def _descend(
             loss.backward()
             optimizer.step()
             schedule.step()
-            value = loss.item()
-            bar.advance(note=f"loss {value:.3f}")
-    return value
+            bar.advance(note=f"loss {loss.item():.3f}")
 
 
 def _mixed(videos: Tensor, targets: Tensor, mixing: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:

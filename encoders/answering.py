@@ -66,22 +66,26 @@ class MLLMAnswerer:
         self._prompt, self._letter = lru_cache(1)(self._encode_prompt), lru_cache(len(LETTERS))(self._letter_id)
 
     def answer(self, questions: Sequence[Question]) -> list[Answer]:
-        """One answer a question, in order; a clip without features and a tie are unanswered, with the reason."""
+        """One answer a question, in order.
+
+        A question about a clip without features, one too long for the model's context, and a tie are unanswered, with
+        the reason.
+        """
         return [
-            Answer(question.id, None, None, self._why_unseen(question.clip_id))
+            Answer(question.id, None, None, self._why_unanswered(question))
             if scores is None
             else answer_from(question.id, scores)
             for question, scores in zip(questions, self.choice_logprobs(questions), strict=True)
         ]
 
     def choice_logprobs(self, questions: Sequence[Question]) -> list[tuple[float, ...] | None]:
-        """Log-likelihood of each choice of each question, in nats; None where the clip has no features.
+        """Log-likelihood of each choice of each question, in nats; None where the question cannot be answered.
 
         Many questions at a time are the quicker the more of them are about one clip.
         """
         if not self._remember:
             self._known.clear()
-        asked = [self._asked(question) if self._can_see(question) else () for question in questions]
+        asked = [() if self._why_unanswered(question) else self._asked(question) for question in questions]
         new = dict.fromkeys(one for choices in asked for one in choices if one not in self._known)
         at_a_time = self._batch_size * (max(map(len, asked), default=1) if self._scoring == "letters" else 1)
         for rows in passes(list(new), at_a_time):
@@ -96,13 +100,13 @@ class MLLMAnswerer:
         known = hash_key(*sorted(self._features.keys()), *map(str, sorted(self._features.failures.items()))).hex()
         return {**made, "features": dict(self._features.fingerprint), "clips": known}
 
-    def _why_unseen(self, clip_id: str) -> str:
-        """Why a clip cannot be looked at."""
-        failures = {} if self._features is None else self._features.failures
-        return failures.get(clip_id, f"no features of clip {clip_id}; extract them")
-
-    def _can_see(self, question: Question) -> bool:
-        return self._model.config.blind or (self._features is not None and question.clip_id in self._features)
+    def _why_unanswered(self, question: Question) -> str | None:
+        """Why a question cannot be answered: its clip cannot be looked at, or it is longer than can be read."""
+        clip_id = question.clip_id
+        if not self._model.config.blind and self._features is not None and clip_id not in self._features:
+            return self._features.failures.get(clip_id, f"no features of clip {clip_id}; extract them")
+        reasons = (self._reader.why_too_long(self._chat(one.text, one.answer)) for one in self._asked(question))
+        return next((reason for reason in reasons if reason is not None), None)
 
     def _asked(self, question: Question) -> tuple[Asked, ...]:
         """What is to be read to answer a question, an entry for each choice."""

@@ -28,6 +28,11 @@ class ChatBatch:
         return ChatBatch(*(one.to(device) for one in (self.prefix, self.ids, self.mask, self.labels)))
 
 
+def rounded(length: int) -> int:
+    """The number of tokens that are read where there are `length`, the rest of them padding."""
+    return -(-length // _ROUND) * _ROUND
+
+
 def open_videos(chat: EncodedChat, n_visual: int) -> EncodedChat:
     """Repeat every VIDEO_ID of a conversation `n_visual` times."""
     ids: list[int] = []
@@ -50,7 +55,7 @@ def collate(
     shared = _shared_prefix(opened) if share_prefix else 0
     prefix = opened[0].ids[:shared]
     opened = [EncodedChat(chat.ids[shared:], chat.labels[shared:]) for chat in opened]
-    longest = -(-max(len(chat.ids) for chat in opened) // _ROUND) * _ROUND
+    longest = rounded(max(len(chat.ids) for chat in opened))
 
     def padded(rows: Sequence[list[int]], fill: int) -> Tensor:
         pads = [[fill] * (longest - len(row)) for row in rows]

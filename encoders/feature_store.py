@@ -179,9 +179,14 @@ def _difference(wanted: Mapping[str, Any], store: FeatureStore, name: str) -> st
     """Say in what a store differs from the wanted one."""
     there, asked = getattr(store, name), wanted[name]
     if name == "fingerprint":
-        name = next(one for one in {**there, **asked} if there.get(one) != asked.get(one))
-        there, asked = there.get(name), asked.get(name)
+        return str(fingerprint_difference(there, asked))
     return f"{name} {str(there)[:40]} there, {str(asked)[:40]} now"
+
+
+def fingerprint_difference(there: Mapping[str, Any], asked: Mapping[str, Any]) -> str | None:
+    """Say in what first entry two fingerprints differ; None where they do not."""
+    name = next((one for one in {**there, **asked} if there.get(one) != asked.get(one)), None)
+    return None if name is None else f"{name} {str(there.get(name))[:40]} there, {str(asked.get(name))[:40]} now"
 
 
 def _read_failures(path: Path) -> dict[str, str]:

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from accelerate.utils import gather_object
 from torch import Tensor
+from torch.distributed.tensor import DTensor
 
 from encoders.alignment import align, spoken
 from encoders.base import Features
@@ -73,7 +74,7 @@ def finetune(
 
     Raises:
         GymQAError: no labelled clip with features, a folder of other settings or in use, a damaged checkpoint, a loss
-            that is not a number, or a full disk.
+            or gradient that is not a number, or a full disk.
     """
     require_writable(folder)
     material = TuningMaterial(features, tuple(clips), taxonomy, tuple(pseudo)).with_features(settings.views)
@@ -117,6 +118,7 @@ class Tuning:
         self._batches = BatchMaker(
             material.features, data, self.tokenizer, settings, self.model.config.n_visual, self._process, whole
         )
+        self._frozen: dict[str, Tensor] = {}  # of the projector, where weights are cut over the processes
         self._saved = load_checkpoint(folder / LAST, self._made_of)
         self.step = int(self._saved["step"]) if self._saved else 0
 
@@ -162,6 +164,9 @@ class Tuning:
             with warnings.catch_warnings():  # of its new name, which earlier 5.x do not know
                 warnings.simplefilter("ignore", FutureWarning)
                 self.model.llm.gradient_checkpointing_enable({"use_reentrant": False})
+        if self._sharded:  # a blind model's, which is frozen and cut as all is, and no checkpoint has it
+            frozen = {name: one for name, one in self.model.named_parameters() if name.startswith("projector.")}
+            self._frozen = {name: one.detach().cpu().clone() for name, one in frozen.items() if not one.requires_grad}
         samples = settings.batch_size // (self._process[1] * settings.accumulation)
         prepare_deepspeed(self.accelerator, samples, settings.max_gradient_norm)
         self._prepared, self._optimizer = self.accelerator.prepare(self.model, make_optimizer(self.model, settings))
@@ -197,7 +202,9 @@ class Tuning:
         share = self._set_rates(captions)
         losses = [self._learn(batch, number, captions) for number, batch in enumerate(batches.parts)]
         clipped = self.model.projector.parameters() if captions else trainable(self.model).values()
-        self.accelerator.clip_grad_norm_(list(clipped), settings.max_gradient_norm)
+        norm = self.accelerator.clip_grad_norm_(list(clipped), settings.max_gradient_norm)
+        if norm is not None and not math.isfinite(_whole(norm)):  # DeepSpeed has none; the others' is of all processes
+            self._refuse("gradient", [clip for batch in batches.parts for clip in batch.clip_ids])
         self._optimizer.step()
         self._optimizer.zero_grad()
         return {"loss": sum(losses) / len(losses), "rate": share, "stage": 1.0 if captions else 2.0}
@@ -232,7 +239,7 @@ class Tuning:
                 loss = (conversation_losses(out.logits, chats.labels) * batch.weights).mean()
             told = self._mean(loss.detach())
             if not math.isfinite(told):
-                self._refuse(batch.clip_ids)
+                self._refuse("loss", batch.clip_ids)
             self.accelerator.backward(loss)
         return told
 
@@ -242,7 +249,7 @@ class Tuning:
             loss = self.accelerator.reduce(loss, "mean")
         return float(loss.item())
 
-    def _refuse(self, clip_ids: Sequence[str]) -> None:
+    def _refuse(self, what: str, clip_ids: Sequence[str]) -> None:
         """Keep the state before a step that cannot be taken, and stop.
 
         Raises:
@@ -253,8 +260,8 @@ class Tuning:
         if self.accelerator.is_main_process:
             console.print(f"the state before the step is kept in {self.folder / STOPPED}", highlight=False)
         raise GymQAError(
-            f"the loss of step {self.step} is not a number; look at the features of its clips ({named}), or lower the "
-            "learning rates"
+            f"the {what} of step {self.step} is not a number; look at the features of its clips ({named}), or lower "
+            "the learning rates"
         )
 
     def _autocast(self) -> torch.autocast:
@@ -274,10 +281,15 @@ class Tuning:
     def _finish(self, log: TrainingLog | None) -> None:
         """Write the tuned model."""
         self.model.eval()
-        weights = self._state.weights() if self._sharded else None
+        weights = {**self._frozen, **self._state.weights()} if self._sharded else None
         if log:
             with writing_reported(self.folder):
                 self.model.save_pretrained(self.folder, state_dict=weights)
                 mark_finished(self.folder, self._made_of)
                 log.finish()
             shutil.rmtree(self.folder / LAST.parent, ignore_errors=True)
+
+
+def _whole(norm: Any) -> float:
+    """A norm as a number; FSDP2's is a tensor cut over the processes."""
+    return float(norm.full_tensor() if isinstance(norm, DTensor) else norm)

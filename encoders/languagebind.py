@@ -28,8 +28,6 @@ from encoders.hf_encoder import HFEncoder
 from encoders.options import EncoderOptions
 from encoders.vision_family import Family
 
-VIDEO_TOWER = ("video_tower.vision_model.", "video_tower.", "model.video_tower.vision_model.", "model.video_tower.")
-
 
 class TimeAttentionLayer(CLIPEncoderLayer):
     """CLIP's block behind attention over the frames at each place of the picture; frames lie in the batch."""

@@ -30,7 +30,7 @@ def load_llm(
             local folder.
         dtype: of the weights in memory, or its name; of what the 4-bit weights are computed in.
         attention: transformers' attention implementation; by default plain matrix products on a machine without a
-            GPU (their backward pass is the quicker one there, see BASELINES.md) and the library's choice on a GPU.
+            GPU (their backward pass was measured to be the quicker one there) and the library's choice on a GPU.
         quantization: "nf4" holds the linear layers' weights in 4 bits (QLoRA, Dettmers et al. 2023).
 
     Raises:

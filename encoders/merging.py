@@ -72,7 +72,12 @@ def _write(model: GymMLLM, out: Path) -> None:
         model.save_pretrained(new)
         if out.exists():
             out.rename(old)
-        new.rename(out)
+        try:
+            new.rename(out)
+        except OSError:
+            if old.exists():
+                old.rename(out)
+            raise
     except SafetensorError as error:  # how safetensors says that a disk is full
         raise GymQAError(f"cannot write {out} ({error}); make room, or choose another folder") from error
     finally:

@@ -131,7 +131,7 @@ class GymMLLM(PreTrainedModel):
             GymQAError: prompt longer than the language model's context, or videos that do not fit their places.
         """
         n_prefix = 0 if prefix is None else len(prefix)
-        self._require_room(n_prefix + input_ids.shape[1])
+        self.require_room(n_prefix + input_ids.shape[1])
         cache = self._read(prefix, len(input_ids)) if prefix is not None and n_prefix else None
         logits = self.llm(
             inputs_embeds=self.embed(input_ids, videos, noise),
@@ -151,14 +151,25 @@ class GymMLLM(PreTrainedModel):
         cache.batch_repeat_interleave(times)
         return cache
 
-    def _require_room(self, length: int) -> None:
-        """Refuse what is longer than the language model's context."""
+    def why_too_long(self, length: int) -> str | None:
+        """Why so many tokens cannot be read; None where they fit the language model's context."""
         limit = getattr(self.llm.config, "max_position_embeddings", length)
-        if length > limit:
-            raise GymQAError(
-                f"a prompt of {length} tokens is longer than the {limit} that {self.config.llm} can read; "
-                "shorten the question or use fewer visual tokens"
-            )
+        if length <= limit:
+            return None
+        return (
+            f"a prompt of {length} tokens is longer than the {limit} that {self.config.llm} can read; "
+            "shorten the question or use fewer visual tokens"
+        )
+
+    def require_room(self, length: int) -> None:
+        """Refuse what is longer than the language model's context.
+
+        Raises:
+            GymQAError: it is.
+        """
+        refusal = self.why_too_long(length)
+        if refusal is not None:
+            raise GymQAError(refusal)
 
     def fingerprint(self) -> dict[str, Any]:
         """What it is made of: the language model, and a hash of projector and adapters; JSON values."""
@@ -174,7 +185,7 @@ class GymMLLM(PreTrainedModel):
         Raises:
             GymQAError: prompt and answer are longer than the language model's context, or a video is not all numbers.
         """
-        self._require_room(input_ids.shape[1] + int(options.get("max_new_tokens") or 1))
+        self.require_room(input_ids.shape[1] + int(options.get("max_new_tokens") or 1))
         if videos is not None and not videos.isfinite().all():
             number = 1 + int((~videos.isfinite().flatten(1).all(1)).nonzero()[0])
             raise GymQAError(f"the features of video {number} of {len(videos)} are not all numbers; extract them again")

@@ -114,15 +114,23 @@ def write_mllm(source: Path, out: Path, repo: str, facts: MLLMFacts) -> None:
     write_text(out / CARD, mllm_card(repo, config, trained, facts))
 
 
-def require_own_results(source: Path, fingerprints: Mapping[str, Mapping[str, Any]]) -> None:
-    """Refuse results, by file, whose fingerprint says that another model answered.
+def require_own_results(source: Path, answered: Mapping[str, tuple[str, Mapping[str, Any]]]) -> None:
+    """Refuse results that do not say that this model answered, and saw what it was tuned to see.
+
+    Args:
+        source: folder of the tuned model.
+        answered: by file, the adapter that answered and its fingerprint; an adapter "blind" hides the videos.
 
     Raises:
         GymQAError: such a result, or no whole tuned model.
     """
     own = weights_digest(*load_weights(source, read_config(source)))
-    for file, fingerprint in fingerprints.items():
-        if fingerprint.get("tuned", own) != own:
+    for file, (adapter, fingerprint) in answered.items():
+        if adapter != "gymqa":
+            raise GymQAError(
+                f"{file} holds the answers of the adapter {adapter or 'of an unknown name'}; evaluate {source} by gymqa"
+            )
+        if fingerprint.get("tuned") != own:
             raise GymQAError(f"{file} holds the answers of another model than {source}; evaluate this one")
 
 

@@ -19,7 +19,10 @@ LLM_FOLDER = "llm"
 
 
 def mllm_folder(source: str | Path, revision: str | None = None) -> Path:
-    """The folder of a tuned model; one on the Hub, owner/name, is downloaded first (all but its language model)."""
+    """The folder of a tuned model; one on the Hub, owner/name, is downloaded first.
+
+    Of a merged model its language model comes with it; adapters' own is downloaded when it is loaded.
+    """
     if isinstance(source, str) and not Path(source).exists() and names_a_repo(source):
         return download_model(source, "multimodal model", revision)
     return Path(source)

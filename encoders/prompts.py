@@ -1,6 +1,6 @@
 """The Vicuna v1.1 conversation, to the character and to the token.
 
-Source: PAPERS.md, "Vicuna v1.1 prompt" (FastChat's `vicuna_v1.1`): system sentence, ` USER: …`, ` ASSISTANT:`; the
+Source: FastChat's template `vicuna_v1.1` (fastchat/conversation.py): system sentence, ` USER: …`, ` ASSISTANT:`; the
 answer follows a space and ends with `</s>`; the next `USER:` follows `</s>` directly.
 """
 

@@ -11,11 +11,10 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache, PretrainedConfig
 
-from encoders.collation import collate, open_videos
+from encoders.collation import collate, open_videos, rounded
 from encoders.mllm import GymMLLM, answer_nll
 from encoders.prompts import VIDEO_ID, EncodedChat
 from encoders.token_trees import TokenTree, TreeBatch, common_start, lay_out
-from gymqa.errors import GymQAError
 
 
 class SharedPrefixReader:
@@ -52,11 +51,18 @@ class SharedPrefixReader:
         trees = [TokenTree.grow([open_videos(chat, n_visual) for chat in row]) for row in rows]
         return self._answers(trees, self._logits(trees, videos))
 
+    def why_too_long(self, chat: EncodedChat) -> str | None:
+        """Why a conversation cannot be read; None where it can. Its last token predicts nothing and is not read."""
+        length = len(open_videos(chat, self._model.config.n_visual).ids)
+        if reads_trees(self._model.llm.config):
+            return self._model.why_too_long(length - 1)
+        return self._model.why_too_long(rounded(length))
+
     def _logits(self, trees: Sequence[TokenTree], videos: Tensor | None) -> Tensor:
         """Logits [R, K, V] of each tree's asked nodes, its last one last."""
         prefix = self._read_prefix(trees)
         batch = lay_out(trees, len(prefix), self._pad_id).to(self._model.device)
-        self._require_context(1 + int(batch.positions.max()))
+        self._model.require_room(1 + int(batch.positions.max()))
         cache = copy.deepcopy(self._cache)
         if cache is not None:
             cache.batch_repeat_interleave(len(trees))
@@ -96,14 +102,6 @@ class SharedPrefixReader:
                 ids = torch.tensor([trunk], device=self._model.device)
                 self._model.llm(input_ids=ids, past_key_values=self._cache, use_cache=True, logits_to_keep=1)
         return self._prefix
-
-    def _require_context(self, length: int) -> None:
-        limit = getattr(self._model.llm.config, "max_position_embeddings", length)
-        if length > limit:
-            raise GymQAError(
-                f"a prompt of {length} tokens is longer than the {limit} that {self._model.config.llm} can read; "
-                "shorten the question or use fewer visual tokens"
-            )
 
 
 def reads_trees(config: PretrainedConfig) -> bool:

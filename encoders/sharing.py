@@ -7,7 +7,6 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from gymqa.errors import GymQAError
-from gymqa.launching import in_world, left_out
 
 LONGEST = timedelta(days=7)  # that one process waits for the others
 
@@ -97,16 +96,3 @@ class Launched(AbstractContextManager["Launched"]):
         if kind is None:
             self._state.wait_for_everyone()
             self._state.destroy_process_group()  # gloo now and then aborts a process that leaves with it open
-
-
-def require_shared() -> None:
-    """Refuse to be the only process where several were asked for.
-
-    Raises:
-        GymQAError: accelerate left the others out.
-    """
-    if left_out() and not in_world():
-        raise GymQAError(
-            "accelerate launch starts one process on CPUs, whatever --num_processes says (it leaves the others to "
-            "mpirun); launch scripts/extract_features.py, which starts them itself"
-        )

@@ -13,6 +13,7 @@ from encoders.collation import ChatBatch, collate, length_buckets
 from encoders.config import FinetuneSettings
 from encoders.prompts import IGNORED, VIDEO_ID, EncodedChat, encode_chat
 from encoders.question_data import QuestionData, Sample
+from gymqa.draws import hash_key
 from gymqa.errors import GymQAError
 
 _WINDOW = 4  # batches drawn together and cut by length
@@ -98,7 +99,8 @@ class BatchMaker:
         first = window * _WINDOW * size
         samples = [self._sample(index, captions) for index in range(first, first + _WINDOW * size)]
         buckets = length_buckets([len(sample.turn.user) + len(sample.turn.answer or "") for sample in samples], size)
-        order = torch.randperm(len(buckets), generator=torch.Generator().manual_seed(window)).tolist()
+        seed = int.from_bytes(hash_key("buckets", self._settings.seed, window)[:7], "big")
+        order = torch.randperm(len(buckets), generator=torch.Generator().manual_seed(seed)).tolist()
         return [samples[row] for row in buckets[order[within]]]
 
     def _sample(self, index: int, captions: bool) -> Sample:

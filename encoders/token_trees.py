@@ -14,9 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from encoders.collation import rounded
 from encoders.prompts import IGNORED, VIDEO_ID, EncodedChat
-
-_ROUND = 8  # lengths are rounded up to it: every new shape costs a CPU the making of new kernels, in time and memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +102,7 @@ def common_start(rows: Sequence[Sequence[int]]) -> list[int]:
 def lay_out(trees: Sequence[TokenTree], n_prefix: int, pad_id: int) -> TreeBatch:
     """Lay trees flat whose first `n_prefix` nodes (of their trunk) were read before."""
     orders = [_order(tree, n_prefix) for tree in trees]
-    length = -(-max(len(order) for order in orders) // _ROUND) * _ROUND
+    length = rounded(max(len(order) for order in orders))
     ids = np.full((len(trees), length), pad_id)
     positions = np.zeros_like(ids)
     sees = np.zeros((len(trees), 1, length, n_prefix + length), dtype=bool)

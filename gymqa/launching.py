@@ -64,16 +64,19 @@ def this_process() -> tuple[int, int]:
     return 0, 1
 
 
-def require_no_other(command: str) -> None:
+def require_no_other(script: str) -> None:
     """Refuse to be the only process where accelerate was asked for several.
 
+    Args:
+        script: what would have started them: "scripts/evaluate.py".
+
     Raises:
-        GymQAError: accelerate left the others out, which scripts/<command>.py would have started.
+        GymQAError: accelerate left the others out.
     """
     if left_out():
         raise GymQAError(
             "accelerate launch starts one process on CPUs, whatever --num_processes says (it leaves the others to "
-            f"mpirun); launch scripts/{command}.py, which starts them itself"
+            f"mpirun); launch {script}, which starts them itself"
         )
 
 

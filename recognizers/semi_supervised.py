@@ -101,14 +101,14 @@ def step_loss(
     return combine(config.algorithm, xi, supervised, unlabelled, mixed)
 
 
-def require_finite(loss: float, step: int, clip_ids: tuple[str, ...]) -> None:
-    """Stop at a loss that is no number.
+def require_finite(what: str, value: float, step: int, clip_ids: tuple[str, ...]) -> None:
+    """Stop at a loss, or a gradient's norm, that is no number.
 
     Raises:
         GymQAError: it is not finite; the step and its clips (this process's) are named.
     """
-    if not math.isfinite(loss):
+    if not math.isfinite(value):
         raise GymQAError(
-            f"the loss is {loss} at step {step}, with clips {', '.join(clip_ids)}; "
+            f"the {what} is {value} at step {step}, with clips {', '.join(clip_ids)}; "
             "lower learning_rate or set clip_norm, and train into another folder"
         )

@@ -61,8 +61,8 @@ def train(config: TrainConfig, cache: FrameCache, splits: Splits, out: Path) -> 
         out: the run's folder.
 
     Raises:
-        GymQAError: clips, labels or frames that do not fit the model, a folder of another run or in use, a loss that
-            is not finite, validation on clips that results are reported on, or a full disk.
+        GymQAError: clips, labels or frames that do not fit the model, a folder of another run or in use, a loss or
+            gradient that is not finite, validation on clips that results are reported on, or a full disk.
     """
     require_writable(out)
     clips = training_clips(config, cache, splits)
@@ -151,7 +151,7 @@ class Trainer:
         rng = Generator().manual_seed(seed)
         memory = {name: tensor.clone() for name, tensor in self.weighting.state_dict().items()}
         parts = [self._learn(part, rng, memory) for part in clips.parts(config.accumulation)]
-        rate = self._update()
+        rate = self._update(clips.ids, memory)
         decay = decay_at(step, config.ema_decay, config.ema_warm_up)
         update_teacher(self.teacher, self.accelerator.unwrap_model(self.student), decay)
         values = {name: sum(part[name] for part in parts) / len(parts) for name in parts[0]}
@@ -166,7 +166,7 @@ class Trainer:
             loss = step_loss(self.config, self.student, clips.labelled, guidance, self._xi(), rng)
             values = self._mean({"loss": loss.total.detach(), **_details(loss, guidance)})
             ids = clips.ids if math.isfinite(values["loss"]) else self._keep_state(clips.ids, memory)
-            require_finite(values["loss"], self.step, ids)  # the mean, so that all processes stop together
+            require_finite("loss", values["loss"], self.step, ids)  # the mean, so that all processes stop together
             self.accelerator.backward(self.scaler.scale(loss.total))
         return values
 
@@ -193,15 +193,16 @@ class Trainer:
         labeller = self.accelerator.unwrap_model(self.student) if own else self.teacher
         return guide(self.config, labeller, batch, self.weighting, rng)
 
-    def _update(self) -> float:
+    def _update(self, clip_ids: Sequence[str], memory: Mapping[str, Tensor]) -> float:
         """Optimiser step on the gradient of all parts; returns the learning rate."""
         config = self.config
         factor = rate_factor(config, self.step)
         for group in self.optimizer.param_groups:
             group["lr"] = config.learning_rate * group["scale"] * factor
-        if config.clip_norm:
-            self.scaler.unscale_(self.optimizer)
-            self.accelerator.clip_grad_norm_(self.student.parameters(), config.clip_norm)
+        self.scaler.unscale_(self.optimizer)
+        norm = self.accelerator.clip_grad_norm_(self.student.parameters(), config.clip_norm or math.inf)
+        if norm is not None and not self.scaler.is_enabled() and not math.isfinite(norm):  # the scaler skips such steps
+            require_finite("gradient's norm", float(norm), self.step, self._keep_state(clip_ids, memory))
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.optimizer.zero_grad()

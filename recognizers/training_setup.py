@@ -9,7 +9,7 @@ from accelerate import Accelerator
 from accelerate.utils import GradientAccumulationPlugin
 
 from gymqa.errors import GymQAError
-from gymqa.launching import left_out
+from gymqa.launching import require_no_other
 from gymqa.progress import console
 from recognizers.config import TrainConfig
 from recognizers.recognizer import Recognizer
@@ -77,11 +77,7 @@ def require_one_world(processes: int) -> None:
             f"{started} processes were started, but each trains by itself; "
             "on CPUs set ACCELERATE_USE_CPU=true before torchrun, or start one process"
         )
-    if left_out():
-        raise GymQAError(
-            "accelerate launch starts one process on CPUs, whatever --num_processes says (it leaves the others to "
-            "mpirun); launch one of the files in scripts/, which start them themselves"
-        )
+    require_no_other("one of the files in scripts/")
 
 
 def build_student(config: TrainConfig, say: bool = True) -> Recognizer:

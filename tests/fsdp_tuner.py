@@ -1,4 +1,4 @@
-"""Tune under FSDP2 in two CPU processes: `torchrun … fsdp_tuner.py OUT UNTIL`, to step UNTIL, 0 meaning the last.
+"""Tune under FSDP2 in two CPU processes: `torchrun … fsdp_tuner.py OUT UNTIL [blind]`, to step UNTIL, 0 for the last.
 
 accelerate shards on accelerators only: it leaves processes on CPUs at MULTI_CPU, whatever its configuration says. What
 it does there is done here by hand, right after it has started; from then on everything is accelerate's and torch's own.
@@ -37,16 +37,16 @@ def sharded(config: ProcessSettings, out: Path, option: str = "training") -> Acc
     return accelerator
 
 
-def main(out: Path, until: int) -> None:
+def main(out: Path, until: int, blind: bool) -> None:
     """Tune to a step."""
     encoders.finetune.start_accelerator = sharded  # type: ignore[attr-defined]
     clips = mllm_examples.clips()
     material = TuningMaterial(ExampleFeatures(clips), tuple(clips), mllm_examples.taxonomy())
-    run = Tuning(material, replace(SMALL, workers=0), out)
+    run = Tuning(material, replace(SMALL, workers=0, blind=blind), out)
     run.run(until=until or None)
     kinds = {type(one).__name__ for one in run.model.parameters()}
     print("parameters are", *sorted(kinds), "after step", run.step)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), "blind" in sys.argv[3:])

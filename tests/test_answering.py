@@ -1,11 +1,14 @@
 """Answering: likelihoods by hand, batches that change nothing, and clips that cannot be seen."""
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from encoders import shared_prefix
 from encoders.answering import MLLMAnswerer
 from encoders.collation import collate
 from encoders.llm import load_llm
@@ -130,6 +133,22 @@ def test_the_reason_why_a_clip_cannot_be_seen_is_carried_through(model: GymMLLM,
     known = ExampleFeatures(mllm_examples.clips()[1:], failures={lost: "lost.mp4 is empty; copy it again"})
     answers = MLLMAnswerer(model, model.load_tokenizer(), known).answer(questions)
     assert [answer.error for answer in answers if answer.choice is None] == ["lost.mp4 is empty; copy it again"]
+
+
+@pytest.mark.parametrize("scoring", ["letters", "texts"])
+@pytest.mark.parametrize("trees", [True, False], ids=["trees", "in full"])
+def test_a_question_longer_than_the_context_is_unanswered_and_the_others_are_not(
+    model: GymMLLM, features: ExampleFeatures, questions: list[Question], scoring: str, trees: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(shared_prefix, "reads_trees", lambda config: trees)
+    limit = model.llm.config.max_position_embeddings
+    asked = [replace(questions[0], text="salto " * limit), questions[1]]
+    long, short = MLLMAnswerer(model, model.load_tokenizer(), features, scoring).answer(asked)
+    assert long.choice is None and short.choice is not None
+    assert re.match(rf"a prompt of \d+ tokens is longer than the {limit} that tiny-vicuna can read", long.error or "")
+    alone = MLLMAnswerer(model, model.load_tokenizer(), features, scoring).answer(asked[1:])
+    assert alone == [short]
 
 
 def test_a_tie_is_unanswered_and_favours_no_letter(questions: list[Question]) -> None:

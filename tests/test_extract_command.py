@@ -5,6 +5,7 @@ import os
 import resource
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,9 @@ from encoders.hf_encoder import FRAMES, count_tokens
 from encoders.image import ImageEncoder
 from encoders.options import EncoderOptions
 from encoders.registry import KINDS, create_encoder, describe, options_of
-from encoders.sharing import require_shared
 from encoders.vision_family import Family
 from gymqa import cli
+from gymqa.commands.extract import _join
 from gymqa.errors import GymQAError
 from recognizers.backbones.registry import sefar_b
 from tests import vision_models
@@ -82,7 +83,7 @@ def test_accelerate_without_the_script_is_refused_where_it_starts_too_few(monkey
     monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")  # what accelerate launch --num_processes 2 --cpu leaves behind
     monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "no")
     with pytest.raises(GymQAError, match=r"launch scripts/extract_features\.py, which starts them itself"):
-        require_shared()
+        _join("cpu", ExitStack())
 
 
 def test_kind_source_and_options_are_taken_and_the_enlarging_is_said(

@@ -20,6 +20,7 @@ from encoders.tuning_material import TuningMaterial
 from gymqa.annotations import Clip
 from gymqa.errors import GymQAError
 from gymqa.question_building import build_questions
+from recognizers.checkpoint import LAST, STOPPED
 from tests import mllm_examples
 from tests.mllm_examples import ExampleFeatures
 
@@ -88,6 +89,18 @@ def test_a_loss_that_is_not_a_number_names_step_and_clips(tmp_path: Path) -> Non
     settings = replace(SHORT, projector_learning_rate=1e30, lora_learning_rate=1e30)
     with pytest.raises(GymQAError, match=r"step \d+ .*V\d_E_.*learning rates"):
         finetune(ExampleFeatures(clips), clips, mllm_examples.taxonomy(), settings, tmp_path)
+
+
+def test_a_gradient_that_is_not_a_number_is_not_stepped_on(tmp_path: Path) -> None:
+    run = _tuning(replace(SHORT, checkpoint_every=1), tmp_path)
+    adapter = next(one for name, one in run.model.named_parameters() if "lora_B" in name)
+    adapter.register_hook(lambda gradient: gradient * (torch.inf if run.step == 5 else 1.0))
+    with pytest.raises(GymQAError, match=r"the gradient of step 5 is not a number; .*V\d_E_.*learning rates"):
+        run.run()
+    kept, last = (torch.load(tmp_path / name, weights_only=True)["state"] for name in (STOPPED, LAST))
+    assert kept["step"] == last["step"] == 5 and not (tmp_path / "config.json").exists()
+    for state in (kept["model"], last["model"], _weights(run.model)):
+        assert all(torch.equal(one, last["model"][name]) and one.isfinite().all() for name, one in state.items())
 
 
 def test_features_that_are_not_numbers_name_their_clip(tmp_path: Path) -> None:

@@ -119,7 +119,9 @@ def test_the_plan_says_what_fits_where() -> None:
     large = make_plan(replace(VICUNA, llm="lmsys/vicuna-13b-v1.5"), PlanSettings())
     assert [row.fits for row in large[:2]] == [False, False], "13 B in bfloat16 need 24.2 GiB"
     small = replace(VICUNA, llm="lmsys/vicuna-13b-v1.5", lora=LoRASettings(r=64, quantization="nf4"))
-    assert make_plan(small, PlanSettings())[1].fits
+    in_four_bits = make_plan(small, PlanSettings())
+    assert in_four_bits[1].fits
+    assert {row.sharding for row in in_four_bits} == {"none", "DDP"}, "nobody has tried the others in 4 bits"
 
 
 def test_longer_conversations_take_more(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -114,6 +114,23 @@ def test_a_merged_model_is_replaced_and_nothing_else(folders: tuple[Path, Path],
     ]
 
 
+def test_a_merged_model_that_cannot_be_replaced_stays(
+    folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    merge_lora(folders[0], tmp_path / "out")
+    rename = Path.rename
+
+    def broken(path: Path, target: Path) -> Path:
+        if path.name == "new":
+            raise OSError("the second rename fails")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", broken)
+    with pytest.raises(OSError, match="the second rename fails"):
+        merge_lora(folders[0], tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"] and GymMLLM.from_pretrained(tmp_path / "out")
+
+
 def test_adapters_of_half_precision_language_models_are_merged_in_full_precision(tmp_path: Path) -> None:
     model = tuned(LoRASettings(r=4), llm_dtype="bfloat16")
     model.save_pretrained(tmp_path / "tuned")

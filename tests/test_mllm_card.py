@@ -107,7 +107,7 @@ def test_peft_alone_reads_the_adapters(model: GymMLLM, tuned: Path) -> None:
         torch.testing.assert_close(adapted(ids).logits, model.llm(input_ids=ids).logits)
 
 
-def _evaluated(folder: Path, model: GymMLLM, name: str, **fingerprint: str) -> list[str]:
+def _evaluated(folder: Path, made: ModelInfo, name: str = "p") -> list[str]:
     """A result of 24 questions, every other one right; the words that name it."""
     questions = list(build_questions(mllm_examples.clips(), mllm_examples.taxonomy(), "gym-qa", 0))
     answers = [one.answer if number % 2 else (one.answer + 1) % 4 for number, one in enumerate(questions)]
@@ -117,7 +117,6 @@ def _evaluated(folder: Path, model: GymMLLM, name: str, **fingerprint: str) -> l
     pairs = zip(questions, answers, strict=True)
     given = (Prediction.of(one, Answer(one.id, choice, None)) for one, choice in pairs)
     predictions.write_text("".join(to_line(one) + "\n" for one in given))
-    made = ModelInfo(name="mllm", fingerprint={**model.fingerprint(), **fingerprint})
     asked = FileInfo(name="questions.jsonl", sha256=file_info(folder / "questions.jsonl").sha256)
     result = Result(
         model=made, benchmark="gym-qa", scoring="texts", questions=asked, predictions=file_info(predictions)
@@ -133,12 +132,20 @@ def test_figures_come_from_this_models_results_and_from_no_other_ones(
     model: GymMLLM, tuned: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["hub", "push-mllm", str(tuned), *WORDS, "--out", str(tmp_path / "out")]
-    assert cli.main([*words, *_evaluated(tmp_path / "own", model, "p")]) == 0
+    this = ModelInfo(name="mllm", adapter="gymqa", fingerprint=model.fingerprint())
+    assert cli.main([*words, *_evaluated(tmp_path / "own", this)]) == 0
     assert capsys.readouterr().out == f"{tmp_path}/out: nothing uploaded\n"
     assert "| gym-qa | none | texts | 50.0 % |" in _card(tmp_path / "out").text
-    assert cli.main([*words, *_evaluated(tmp_path / "other", model, "p", tuned="0" * 64)]) == 2
-    assert "holds the answers of another model" in capsys.readouterr().err
-    own = _evaluated(tmp_path / "own", model, "p")
+    for number, (change, complaint) in enumerate((
+        ({"fingerprint": {"tuned": "0" * 64}}, "holds the answers of another model"),
+        ({"fingerprint": {}}, "holds the answers of another model"),
+        ({"adapter": "chance", "fingerprint": {}}, "holds the answers of the adapter chance"),
+        ({"adapter": "blind"}, "holds the answers of the adapter blind"),  # this model, that was shown nothing
+        ({"adapter": ""}, "of the adapter of an unknown name"),
+    )):  # fmt: skip
+        assert cli.main([*words, *_evaluated(tmp_path / str(number), this.model_copy(update=change))]) == 2
+        assert complaint in capsys.readouterr().err
+    own = _evaluated(tmp_path / "own", this)
     (tmp_path / "own" / "p.jsonl").write_text("")
     assert cli.main([*words, *own]) == 2 and "was changed after" in capsys.readouterr().err
 

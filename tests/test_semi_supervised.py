@@ -260,9 +260,9 @@ def test_the_student_sees_the_labelled_view_another_weak_one_or_a_strong_one() -
 
 @pytest.mark.parametrize("loss", [math.nan, math.inf])
 def test_a_loss_that_is_not_finite_stops_with_step_and_clips(loss: float) -> None:
-    require_finite(1.5, 7, ("a", "b"))
+    require_finite("loss", 1.5, 7, ("a", "b"))
     with pytest.raises(GymQAError, match=r"step 7, with clips a, b"):
-        require_finite(loss, 7, ("a", "b"))
+        require_finite("loss", loss, 7, ("a", "b"))
 
 
 def test_unknown_names_are_answered_with_the_closest() -> None:

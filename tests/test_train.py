@@ -115,6 +115,26 @@ def test_the_state_kept_is_that_before_the_step(
         assert all(torch.equal(tensor, last[part][name]) for name, tensor in kept[part].items())
 
 
+@pytest.mark.parametrize("clip_norm", [0.0, 1.0])
+def test_a_gradient_that_is_not_finite_is_not_stepped_on(
+    world: tuple[FrameCache, Splits], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clip_norm: float
+) -> None:
+    config, original = replace(CONFIG, clip_norm=clip_norm, checkpoint_every=1), training.step_loss
+
+    def broken(*arguments: Any) -> StepLoss:
+        loss = original(*arguments)
+        if len(read_metrics(tmp_path / "metrics.jsonl")) == 3:
+            loss.total.register_hook(lambda gradient: gradient * torch.inf)
+        return loss
+
+    monkeypatch.setattr(training, "step_loss", broken)
+    with pytest.raises(GymQAError, match=r"the gradient's norm is (nan|inf) at step 6, with clips V"):
+        train(config, *world, tmp_path)
+    kept, last = (torch.load(tmp_path / name, weights_only=True)["state"] for name in (STOPPED, LAST))
+    for part in ("student", "teacher", "weighting"):
+        assert all(torch.equal(tensor, last[part][name]) for name, tensor in kept[part].items())
+
+
 def test_frames_smaller_than_the_model_looks_at_are_refused(world: tuple[FrameCache, Splits], tmp_path: Path) -> None:
     large = replace(CONFIG, model=replace(MODEL, image_size=32))
     with pytest.raises(GymQAError, match="are 16 px, and the model looks at 32 px; build the cache with --size 32"):

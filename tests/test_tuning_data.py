@@ -166,6 +166,16 @@ def test_processes_and_parts_share_a_step_without_gap_or_overlap(step: int) -> N
     assert sorted(ids) == sorted(whole.parts[0].clip_ids)
 
 
+def test_another_seed_takes_the_batches_of_like_length_in_another_order() -> None:
+    clips = mllm_examples.clips(16)
+    data = QuestionData(clips, mllm_examples.taxonomy(), SMALL.mix, 1, False, 0)
+    orders = set()
+    for seed in range(4):
+        maker = BatchMaker(ExampleFeatures(clips), data, load_tokenizer(), replace(SMALL, seed=seed), 7)
+        orders.add(tuple(maker.at(SMALL.caption_steps + step).parts[0].clip_ids for step in range(4)))
+    assert len(orders) > 1
+
+
 def test_a_batch_that_processes_cannot_share_is_refused() -> None:
     clips = mllm_examples.clips()
     data = QuestionData(clips, mllm_examples.taxonomy(), SMALL.mix, 1, False, 0)

@@ -11,6 +11,7 @@ from accelerate import Accelerator
 from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
 
 from encoders.finetune import Tuning
+from encoders.mllm import GymMLLM
 from encoders.tuning_material import TuningMaterial
 from encoders.tuning_state import is_sharded
 from gymqa.errors import GymQAError
@@ -59,6 +60,13 @@ def test_fsdp2_gives_the_losses_and_weights_of_one_process_and_goes_on(tmp_path:
         assert cut.returncode == 0, cut.stderr[-3000:]
         assert cut.stdout.count("DTensor") == 2, "both processes hold parts"
     alike(tmp_path / "one", tmp_path / "cut")
+
+
+def test_a_blind_model_tuned_under_fsdp2_is_whole(tmp_path: Path) -> None:
+    cut = run([*TWO, "-m", "tests.fsdp_tuner", str(tmp_path), "0", "blind"], ACCELERATE_USE_CPU="true")
+    assert cut.returncode == 0, cut.stderr[-3000:]
+    model = GymMLLM.from_pretrained(tmp_path)  # which refuses a projector without its tensors
+    assert model.config.blind and all(one.isfinite().all() for one in model.projector.parameters())
 
 
 def test_the_first_version_of_fsdp_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

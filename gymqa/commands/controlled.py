@@ -7,6 +7,7 @@ import copy
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from encoders.feature_store import fingerprint_difference
 from encoders.features import FeatureStore, extract
 from encoders.registry import create_encoder, options_of, own_source, parse
 from gymqa.commands.answerers import Request
@@ -78,11 +79,15 @@ def _encoder(request: Request, tuned_with: Mapping[str, Any]) -> "VideoEncoder":
 def _same_encoder(store: FeatureStore, tuned_with: Mapping[str, Any], model: str) -> FeatureStore:
     """The store, whose encoder must be the model's; what was done to the frames may differ.
 
+    So may the seed: view 0, the only one that is asked about, does not depend on it.
+
     Raises:
-        GymQAError: it holds features of another.
+        GymQAError: it holds features of another; the difference is named.
     """
-    if tuned_with and without_control(tuned_with) != without_control(store.fingerprint):
+    there, asked = ({**without_control(made), "seed": None} for made in (store.fingerprint, tuned_with))
+    difference = fingerprint_difference(there, asked) if tuned_with else None
+    if difference is not None:
         raise GymQAError(
-            f"{store.folder} holds another encoder's features than {model} was tuned with; give that one's"
+            f"{store.folder} holds other features than {model} was tuned with ({difference}); give those of its encoder"
         )
     return store

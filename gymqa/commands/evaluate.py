@@ -71,7 +71,7 @@ def evaluate(
         questions: .jsonl files of `gymqa questions build`, or folders of them.
         options: what single adapters are built with.
     """
-    require_no_other("evaluate")
+    require_no_other("scripts/evaluate.py")
     under = list(dict.fromkeys(controls or [NONE]))
     for control in under:
         require_control(control)

@@ -6,12 +6,12 @@ from pathlib import Path
 from encoders.features import extract as extract_features
 from encoders.options import EncoderOptions
 from encoders.registry import create_encoder
-from encoders.sharing import Alone, Launched, Share, require_shared
+from encoders.sharing import Alone, Launched, Share
 from gymqa.annotations import read_element_list
 from gymqa.controls import ControlledFrames
 from gymqa.devices import choose_device
 from gymqa.frames import FrameCache
-from gymqa.launching import in_world
+from gymqa.launching import in_world, require_no_other
 
 
 def extract(
@@ -76,7 +76,7 @@ def _join(device: str, held: ExitStack) -> tuple[Share, str]:
         GymQAError: others were asked for, and are not there.
     """
     if not in_world():
-        require_shared()
+        require_no_other("scripts/extract_features.py")
         return Alone(), device
     launched = held.enter_context(Launched(device))
     return launched, launched.device

@@ -218,7 +218,8 @@ def _accuracies(mllm: Path, results: list[Path], questions: list[Path]) -> "list
 
     asked = read_question_files(questions)
     entries = read_entries(results, asked)
-    require_own_results(mllm, {str(entry.path): entry.result.model.fingerprint for entry in entries})
+    models = {str(entry.path): entry.result.model for entry in entries}
+    require_own_results(mllm, {path: (model.adapter, model.fingerprint) for path, model in models.items()})
     found = []
     plain = {(entry.key, entry.result.benchmark) for entry in entries if not entry.rotated}
     for entry in entries:
