@@ -136,13 +136,14 @@ def test_figures_come_from_this_models_results_and_from_no_other_ones(
     assert cli.main([*words, *_evaluated(tmp_path / "own", this)]) == 0
     assert capsys.readouterr().out == f"{tmp_path}/out: nothing uploaded\n"
     assert "| gym-qa | none | texts | 50.0 % |" in _card(tmp_path / "out").text
-    for number, (change, complaint) in enumerate((
+    others: tuple[tuple[dict[str, Any], str], ...] = (
         ({"fingerprint": {"tuned": "0" * 64}}, "holds the answers of another model"),
         ({"fingerprint": {}}, "holds the answers of another model"),
         ({"adapter": "chance", "fingerprint": {}}, "holds the answers of the adapter chance"),
         ({"adapter": "blind"}, "holds the answers of the adapter blind"),  # this model, that was shown nothing
         ({"adapter": ""}, "of the adapter of an unknown name"),
-    )):  # fmt: skip
+    )
+    for number, (change, complaint) in enumerate(others):
         assert cli.main([*words, *_evaluated(tmp_path / str(number), this.model_copy(update=change))]) == 2
         assert complaint in capsys.readouterr().err
     own = _evaluated(tmp_path / "own", this)
