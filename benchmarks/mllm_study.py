@@ -169,7 +169,8 @@ def _guess(recognizers: Path, out: Path, cell: Cell, threshold: float) -> None:
 def _features(folder: Path, recognizers: Path, source: str, cell: Cell, views: int) -> None:
     """Features of the clips that are learned from, in several views, and of the val clips."""
     split, out = recognizers / "splits" / cell.split, folder / f"features/{cell.name}"
-    learned = [split / "labelled.txt", *([folder / f"guesses/{cell.name}" / SURE] if cell.pseudo else [])]
+    sure = folder / f"guesses/{cell.name}" / SURE
+    learned = [split / "labelled.txt", *([sure] if cell.pseudo and sure.stat().st_size else [])]
     extract(source, recognizers / FRAMES, out, views, cell.seed, clips=learned)
     extract(source, recognizers / FRAMES, out, 1, cell.seed, clips=[split / "val.txt"])
 

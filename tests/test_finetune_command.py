@@ -94,10 +94,12 @@ def test_a_wrong_label_in_the_unlabelled_list_changes_nothing(
 def test_epochs_count_the_clips_that_are_learned_from(
     small: TuningWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = {**small.pseudo, "epochs": 0.5, "warm_up_share": 0.5}
+    lines = small.labelled.read_text().splitlines()
+    (tmp_path / "more.txt").write_text("\n".join([*lines, *(f"absent{line}" for line in lines[:8])]) + "\n")
+    options = {**small.pseudo, "epochs": 0.5, "warm_up_share": 0.5, "clips": str(tmp_path / "more.txt")}
     file = small.recipe(tmp_path, replace(QUICK, pseudo_threshold=0.85), **options)
     assert cli.main(["finetune", "--config", str(file), "--out", str(tmp_path / "out")]) == 0
-    assert "tiny-vicuna, 4 steps" in capsys.readouterr().out  # half of 24 + 2 clips in batches of 4
+    assert "tiny-vicuna, 4 steps" in capsys.readouterr().out  # half of 24 + 2 clips with features, by 4
     made_of = json.loads((tmp_path / "out" / "training.json").read_text())
     assert (made_of["steps"], made_of["warmup"]) == (4, 2)
 

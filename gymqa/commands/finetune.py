@@ -12,6 +12,7 @@ from encoders.finetune import finetune as tune
 from encoders.memory_plan import PlanSettings, as_json, make_plan, table
 from encoders.pseudo_labels import PseudoLabel, pseudo_labels, read_probabilities
 from encoders.schedules import in_epochs
+from encoders.tuning_material import TuningMaterial
 from gymqa.annotations import Clip, open_release, read_element_list
 from gymqa.errors import GymQAError
 
@@ -78,7 +79,9 @@ def finetune(
     _require_encoder(store, encoder)
     guessed = _guessed(pseudo, unlabelled, labelled, len(taxonomy), tuning.pseudo_threshold)
     if epochs or alignment_epochs or warm_up_share:
-        tuning = in_epochs(tuning, epochs, alignment_epochs, warm_up_share, len(labelled) + len(guessed))
+        usable = TuningMaterial(store, tuple(labelled), taxonomy, tuple(guessed)).with_features(tuning.views)
+        clips_used = len(usable.labelled) + len(usable.pseudo)
+        tuning = in_epochs(tuning, epochs, alignment_epochs, warm_up_share, clips_used)
     tune(store, labelled, taxonomy, tuning, out, guessed)
     if int(os.environ.get("RANK", "0")) == 0:
         print(f"{out}: {tuning.llm}, {tuning.steps} steps")
