@@ -227,7 +227,10 @@ def test_code_that_comes_with_a_model_is_run_only_when_asked_for(
         "auto_map": {"AutoConfig": "theirs.Config"},
     }
     write_json(tmp_path / "config.json", config)
-    (tmp_path / "theirs.py").write_text(f"open({str(ran)!r}, 'w')\nfrom transformers import LlavaConfig as Config\n")
+    own_class = "from transformers import LlavaConfig\nclass Config(LlavaConfig):\n    model_type = 'theirs'\n"
+    (tmp_path / "theirs.py").write_text(
+        f"open({str(ran)!r}, 'w')\n{own_class}"
+    )  # transformers marks the class as theirs
     with suppress(GymQAError):
         load_vlm(str(tmp_path), trust_remote_code=trusted)
     assert ran.exists() == trusted
