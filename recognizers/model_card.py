@@ -15,6 +15,7 @@ from gymqa.text_templates import fill
 if TYPE_CHECKING:
     from recognizers.recognizer import Recognizer
 
+TAGS = ("video", "gymnastics", "fine-grained-action-recognition", "semi-supervised-learning")
 METRICS = {
     "top1": ("Top-1 accuracy", "accuracy"),
     "mean_class": ("mean-class accuracy", "accuracy"),
@@ -71,7 +72,14 @@ def model_card(repo: str, model: "Recognizer", facts: ModelFacts) -> str:
         license=facts.license,
         library_name="gymqa",
         pipeline_tag="video-classification",
-        tags=["gymqa", "sefar", "video", "gymnastics", "fine-grained-action-recognition", "semi-supervised-learning"],
+        tags=[
+            "gymqa",
+            model.config.family,
+            "video",
+            "gymnastics",
+            "fine-grained-action-recognition",
+            "semi-supervised-learning",
+        ],
         base_model=facts.base_model,
         datasets=[facts.dataset_repo] if facts.dataset_repo else None,
         metrics=sorted({METRICS[name][1] for name in facts.metrics}) or None,

@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from gymqa.errors import GymQAError
 from gymqa.hub import download_model
+from recognizers.frame_net_sizes import TSNConfig
 from recognizers.model_card import ModelFacts, model_card
 from recognizers.sefar import SeFAR
 from recognizers.sizes import SeFARConfig
@@ -127,9 +128,16 @@ def test_the_card_says_to_the_hub_what_the_model_is(saved: tuple[Path, SeFAR], t
         "GymSim, 10 % labelled",
         [],
     )
-    assert 'SeFAR.from_pretrained("me/sefar")' in card.text and "| Top-1 accuracy | 50.0 % |" in card.text
+    assert 'Recognizer.from_pretrained("me/sefar")' in card.text and "| Top-1 accuracy | 50.0 % |" in card.text
     assert "8 frames of 24 px in the temporal elements {2-2-4}" in card.text.replace("\n", " ")
     assert "started from [google/vit-base-patch16-224]" in card.text
+
+
+def test_a_card_of_another_family_names_it_and_its_own_frames() -> None:
+    model = TSNConfig(image_size=16, width=4, n_classes=3).build()
+    text = model_card("me/tsn", model, ModelFacts("apache-2.0", "GymSim"))
+    assert "a network of the family tsn" in text and "- tsn\n" in text and "- sefar\n" not in text
+    assert "clips [B, 3, 3, 16, 16]" in text and "[B, 3, width]" in text
 
 
 def test_a_card_without_figures_claims_none(saved: tuple[Path, SeFAR]) -> None:
