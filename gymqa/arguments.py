@@ -133,5 +133,8 @@ def usage_sentence(error: str) -> str:
     value = re.search(r"(?:Given value|Got value): (.*)\s*$", error)
     if key and value:
         return f"option {key[1]} does not take {value[1].strip()!r}"
+    unknown = re.search(r"Expected a dot import path string: (\S+)", error)
+    if key and unknown:
+        return f"option {key[1]} knows no {unknown[1]!r}; choose one of its known subclasses"
     sentence = " ".join(error.split()).rstrip(".")
     return re.sub(r'^Parser key "([^"]+)": ', r"option \1: ", sentence)

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gymqa import cli
 from gymqa.errors import GymQAError
 from gymqa.frames import FrameCache
 from gymqa.splits import Splits
@@ -136,6 +137,12 @@ def test_a_baseline_trains_resumes_predicts_and_loads(
     assert loaded.config == model
     found = predict(loaded, cache, splits.val)
     assert len(found) == len(splits.val) and all(abs(row.sum() - 1) < 1e-5 for row in found.values())
+
+
+def test_an_unknown_family_is_refused_in_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["train", str(tmp_path), str(tmp_path), "--training.model", "Nope"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("gymqa: option training.model knows no 'Nope'; choose one of its known subclasses")
 
 
 def test_impossible_sizes_are_refused() -> None:
