@@ -21,6 +21,7 @@ from gymqa.atomic import atomic_path
 from gymqa.errors import GymQAError
 from gymqa.keypoint_files import ClipKeypoints, read_keypoints
 from gymqa.locks import only_writer
+from gymqa.modalities import Modality
 from gymqa.progress import track
 from gymqa.runs import require_writable
 from gymqa.sampling import Indices
@@ -40,8 +41,10 @@ class PoseCache:
         GymQAError: there is no cache, or its file is damaged.
     """
 
+    modality: Modality = "pose"
+    format = "float32"
     size = 1
-    """Of pictures there are none: a skeleton's coordinates are shares of them, so any size will do."""
+    """Of pictures, of which there are none: a joint's coordinates are shares of them."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

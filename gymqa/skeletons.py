@@ -106,6 +106,7 @@ GYMSIM15 = Skeleton(
     "pelvis",
 )  # fmt: skip
 SKELETONS = {one.name: one for one in (COCO17, GYMSIM15, OPENPOSE18)}
+"""By name; no two have as many joints."""
 
 
 def skeleton_named(name: str) -> Skeleton:
@@ -117,3 +118,15 @@ def skeleton_named(name: str) -> Skeleton:
     if name not in SKELETONS:
         raise GymQAError(f"there is no skeleton {name!r}; choose one of {', '.join(SKELETONS)}")
     return SKELETONS[name]
+
+
+def skeleton_of(joints: int) -> Skeleton:
+    """The skeleton with so many joints.
+
+    Raises:
+        GymQAError: there is none.
+    """
+    for skeleton in SKELETONS.values():
+        if len(skeleton) == joints:
+            return skeleton
+    raise GymQAError(f"there is no skeleton of {joints} joints; choose one of {', '.join(SKELETONS)}")
