@@ -20,6 +20,7 @@ COMMANDS = {
     "split": "make labelled, unlabelled and validation lists of a release",
     "cache": "decode clips once into a frame cache",
     "poses": "read clips' keypoints once into a pose cache",
+    "flow": "compute the optical flow of cached clips",
     "train": "train a recognizer with few labels",
     "recipes": "list, run and tabulate the trainings behind the papers' tables",
     "predict": "write a recognizer's class probabilities",
