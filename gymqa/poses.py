@@ -5,6 +5,7 @@ poses.safetensors   poses [all frames, J, 3] float32: x and y in [-1, 1] over th
 """
 
 import json
+import sys
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from hashlib import sha256
@@ -43,8 +44,8 @@ class PoseCache:
 
     modality: Modality = "pose"
     format = "float32"
-    size = 1
-    """Of pictures, of which there are none: a joint's coordinates are shares of them."""
+    size = sys.maxsize
+    """Of pictures there are none: a joint's coordinates are shares of them, exact for a model of any size."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

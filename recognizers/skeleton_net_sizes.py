@@ -39,7 +39,7 @@ class STGCNConfig(ModelConfig):
     skeleton: str = "coco17"
     dropout: float = 0.5
     head_dropout: float = 0.5
-    modality: Modality = field(default="pose", kw_only=True)
+    modality: Modality = field(default="pose", init=False)
 
     family: ClassVar[str] = "stgcn"
 
@@ -47,8 +47,6 @@ class STGCNConfig(ModelConfig):
         skeleton_named(self.skeleton)
         if min(self.n_frames, self.width, self.n_classes) < 1 or self.stride < 0 or self.kernel % 2 != 1:
             raise GymQAError(f"{self}: n_frames, width and n_classes are at least 1, stride at least 0, kernel is odd")
-        if self.modality != "pose":
-            raise GymQAError(f"an ST-GCN sees skeletons, not {self.modality}; set modality to pose")
 
     @property
     def elements(self) -> tuple[int, ...]:

@@ -135,5 +135,3 @@ def test_impossible_sizes_are_refused() -> None:
         STGCNConfig(skeleton="coco")
     with pytest.raises(GymQAError, match="kernel is odd"):
         STGCNConfig(kernel=8)
-    with pytest.raises(GymQAError, match="sees skeletons, not rgb"):
-        STGCNConfig(modality="rgb")

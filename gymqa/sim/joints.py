@@ -29,17 +29,18 @@ KINDS = ("true", "detected")
 
 @dataclass(frozen=True)
 class SeenJoints:
-    """A clip's joints in the picture: pixels [T, 15, 2], depths [T, 15] and pixels of a metre at the body [T]."""
+    """A clip's label and joints in the picture: pixels [T, 15, 2], depths [T, 15], pixels of a metre there [T]."""
 
+    label: int
     pixels: Array
     depth: Array
     metre: Array
 
     @classmethod
-    def of(cls, shot: Shot) -> "SeenJoints":
+    def of(cls, shot: Shot, label: int) -> "SeenJoints":
         """Those of a shot, projected as they are drawn."""
         pixels, depth = shot.camera.project(shot.motion.joints)
-        return cls(pixels, depth, shot.camera.focal / depth.mean(axis=1))
+        return cls(label, pixels, depth, shot.camera.focal / depth.mean(axis=1))
 
     @property
     def true(self) -> Keypoints:
@@ -61,24 +62,24 @@ def write_joints(root: Path, config: ReleaseConfig, detector: DetectorConfig = T
     Raises:
         GymQAError: a video is not rendered, or another process writes into the release.
     """
-    clips = 0
+    written = 0
     with only_writer(root, "the release in"):
         for video_id in track(config.video_ids, "computing joints", len(config.video_ids)):
             manifest = read_json(root / "manifests" / f"{video_id}.json")
-            ids = [clip["id"] for event in manifest["events"] for clip in event["clips"]]
+            clips = [clip for event in manifest["events"] for clip in event["clips"]]
             rng = np.random.default_rng(
                 (config.seed, config.video_ids.index(video_id), 4, 0)
             )  # no stream of the film's
             seen = list(video_joints(config, video_id))
-            if len(ids) != len(seen):
+            if [clip["label"] for clip in clips] != [one.label for one in seen]:
                 raise GymQAError(f"the manifest of {video_id} names other clips than were performed; render again")
-            for clip_id, one in zip(ids, seen, strict=True):
+            for clip, one in zip(clips, seen, strict=True):
                 found = detect(one.pixels, one.depth, one.metre, config.size, rng, detector)
                 for kind, keypoints in zip(KINDS, (one.true, found), strict=True):
-                    path = root / "joints" / kind / f"{clip_id}.npz"
+                    path = root / "joints" / kind / f"{clip['id']}.npz"
                     write_keypoints(path, keypoints, (config.size, config.size), JOINTS)
-            clips += len(ids)
-    return clips
+            written += len(clips)
+    return written
 
 
 def video_joints(config: ReleaseConfig, video_id: str) -> Iterator[SeenJoints]:
@@ -89,4 +90,4 @@ def video_joints(config: ReleaseConfig, video_id: str) -> Iterator[SeenJoints]:
     build = Build.sample(rng)
     labels = running_orders(config)[video_id]
     for performance in competition(config.repertoire, labels, build, config.size, rng):
-        yield from (SeenJoints.of(shot) for shot in performance.shots if shot.label is not None)
+        yield from (SeenJoints.of(shot, shot.label) for shot in performance.shots if shot.label is not None)
