@@ -24,6 +24,7 @@ COMMANDS = {
     "train": "train a recognizer with few labels",
     "recipes": "list, run and tabulate the trainings behind the papers' tables",
     "predict": "write a recognizer's class probabilities",
+    "fuse": "average several recognizers' class probabilities, as two streams",
     "extract": "write a video encoder's frozen features into a feature store",
     "finetune": "tune the projector and LoRA adapters of a multimodal model",
     "evaluate": "ask a model every question of a benchmark",

@@ -166,7 +166,8 @@ def _computer(method: FlowMethod) -> _Method:
         GymQAError: TV-L1 is not installed.
     """
     if method == "dis":
-        dis: _Method = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        made: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        dis: _Method = made
         return dis
     contrib = getattr(cv2, "optflow", None)
     if contrib is None:

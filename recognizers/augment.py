@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from gymqa.modalities import Modality, flow_channels
+from gymqa.modalities import Modality, colour_channels, flow_channels
 from recognizers.backbones.image_vit import normalise
 from recognizers.perturbation import perturbed_order
 from recognizers.pose_views import JITTER, drop_joints, jitter, seen_through
@@ -100,8 +100,10 @@ def strong_view(
     if is_pose(frames):
         return _strong_pose(seen_through(frames, crop @ geometry), config, rng)
     x = _sample(frames, crop @ geometry, size)
-    if modality == "rgb":
-        return drop_channels(change_colours(x, drawn), config.channel_dropout, rng)
+    colours = colour_channels(modality)
+    if colours is not None:
+        seen = drop_channels(change_colours(x[:, :, colours], drawn), config.channel_dropout, rng)
+        x = seen if modality == "rgb" else torch.cat([seen, x[:, :, colours.stop :]], 2)
     return turn_vectors(x, _mirror(crop) @ geometry[:, :2, :2], modality)
 
 

@@ -226,4 +226,4 @@ def test_the_commands_train_predict_and_extract_skeletons(
     assert "48 views of clips, 2 × 16" in capsys.readouterr().out
     assert cli.main(["list", "recognizers"]) == 0
     rows = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
-    assert "100 frames {100} of 17 joints" in rows["stgcn"] and len(COCO17) == 17
+    assert "100 frames {100} of pose of 17 joints" in rows["stgcn"] and len(COCO17) == 17
