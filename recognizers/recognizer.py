@@ -1,5 +1,6 @@
 """What every recognizer is, whatever its family; training, prediction and the encoders need no more."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -68,6 +69,18 @@ class Recognizer(nn.Module):
         if source == "shipped":
             return None
         raise GymQAError(f"a {self.config.family} starts from no other weights than its own; set initial to none")
+
+    def prepare(self, clips: Iterable[Tensor], seed: int) -> None:
+        """Look at training clips before the first step, where the family wants to, and change in place.
+
+        Args:
+            clips: batches [B, N, 3, S, S], in an order that is drawn; taken only as far as wanted.
+            seed: of what the family draws.
+        """
+
+    def held(self, share: float) -> Sequence[nn.Parameter]:
+        """The parameters that a step leaves as they are, after this share of the training; mostly none."""
+        return ()
 
     def reset_classifier(self, n_classes: int) -> None:
         """Put a fresh head for another number of classes; the rest stays."""

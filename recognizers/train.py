@@ -40,7 +40,7 @@ from recognizers.recognizer import Recognizer
 from recognizers.semi_supervised import Guidance, guide, require_finite, step_loss
 from recognizers.training_clips import TrainingClips, training_clips
 from recognizers.training_log import Training, TrainingLog
-from recognizers.training_setup import build_student, start_accelerator
+from recognizers.training_setup import build_student, prepare, start_accelerator
 from recognizers.validation import BEST, validate
 from recognizers.weighting import make_weighting
 
@@ -90,6 +90,8 @@ class Trainer:
         self.process = (self.accelerator.process_index, self.accelerator.num_processes)
         device = self.accelerator.device
         student = build_student(config, say=self.accelerator.is_main_process).to(device)
+        if not (out / LAST).exists():
+            prepare(student, config, clips)
         self.teacher = make_teacher(student)
         self.optimizer = make_optimizer(config, student)
         self.scaler = GradScaler(device.type, enabled=config.precision == "fp16")
@@ -199,6 +201,8 @@ class Trainer:
         factor = rate_factor(config, self.step)
         for group in self.optimizer.param_groups:
             group["lr"] = config.learning_rate * group["scale"] * factor
+        for parameter in self.accelerator.unwrap_model(self.student).held(self.step / config.steps):
+            parameter.grad = None
         self.scaler.unscale_(self.optimizer)
         norm = self.accelerator.clip_grad_norm_(self.student.parameters(), config.clip_norm or math.inf)
         if norm is not None and not self.scaler.is_enabled() and not math.isfinite(norm):  # the scaler skips such steps

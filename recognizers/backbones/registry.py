@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from gymqa.errors import GymQAError
 from recognizers.clip_net_sizes import C3DConfig, I3DConfig, ResNet3DConfig, SlowFastConfig
-from recognizers.frame_net_sizes import TRNConfig, TSMConfig, TSNConfig
+from recognizers.frame_net_sizes import ActionVLADConfig, FrameLSTMConfig, TRNConfig, TSMConfig, TSNConfig
 from recognizers.sizes import ModelConfig, SeFARConfig
 
 if TYPE_CHECKING:
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 CLASSES = 99
 """Gym99's, at which parameters are counted."""
-_FAMILIES = (SeFARConfig, TSNConfig, TRNConfig, TSMConfig, I3DConfig, ResNet3DConfig, C3DConfig, SlowFastConfig)
+_FAMILIES = (
+    ActionVLADConfig, C3DConfig, FrameLSTMConfig, I3DConfig, ResNet3DConfig, SeFARConfig, SlowFastConfig, TRNConfig,
+    TSMConfig, TSNConfig,
+)  # fmt: skip
 FAMILIES: dict[str, type[ModelConfig]] = {one.family: one for one in _FAMILIES}
 """Families by the name that config.json has."""
 ConfigMaker = Callable[[], ModelConfig]
@@ -193,3 +196,15 @@ def c3d() -> C3DConfig:
 def slowfast_r50() -> SlowFastConfig:
     """SlowFast on ResNet-50: 32 frames, every other; 8 of them in the slow pathway."""
     return SlowFastConfig(image_size=224, stride=2, n_classes=CLASSES)
+
+
+@register(parameters=16_823_939)
+def actionvlad_bn_inception() -> ActionVLADConfig:
+    """ActionVLAD: 25 segments, 64 centres; the paper's and FineGym's stand on VGG-16."""
+    return ActionVLADConfig(image_size=224, n_classes=CLASSES)
+
+
+@register(parameters=8_802_563, published="9 M with 400 classes (ConvNet+LSTM, in I3D, CVPR'17)")
+def lstm_inception() -> FrameLSTMConfig:
+    """ConvNet+LSTM on Inception-v1: 25 segments, as many frames as in I3D's paper."""
+    return FrameLSTMConfig(image_size=224, n_classes=CLASSES)
