@@ -67,8 +67,8 @@ class ClipNet(Recognizer):
         """Load a 2-D network's weights, each filter repeated over time."""
         if not self.inflatable:
             raise GymQAError(
-                f"{found.source} is of a network of pictures, and a factorised one has no layers of its kind; give weights "
-                "of the same network, or set initial to none"
+                f"{found.source} is of a network of pictures, and a factorised one has no layers of its kind; "
+                "give weights of the same network, or set initial to none"
             )
         flat = self.flat()
         report = load_whole(flat, found)

@@ -1,4 +1,4 @@
-"""Networks to start from, of pictures or clips, by their publishers' names or ours; they must fit to the last tensor."""
+"""Networks to start from, of pictures or clips, by published names or ours; they must fit to the last tensor."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
