@@ -42,7 +42,7 @@ def _moderate(batch: int, elements: Sequence[int], rng: Generator) -> Tensor:
 
 def _reverse(batch: int, elements: Sequence[int], rng: Generator) -> Tensor:
     """Play the whole clip backwards: the frame of span s takes the place of span N - 1 - s."""
-    return _in_time(torch.arange(sum(elements)).flip(0).expand(batch, -1), elements)
+    return in_time(torch.arange(sum(elements)).flip(0).expand(batch, -1), elements)
 
 
 def _shuffle_all(batch: int, elements: Sequence[int], rng: Generator) -> Tensor:
@@ -76,13 +76,13 @@ def _warp(batch: int, elements: Sequence[int], rng: Generator) -> Tensor:
     share = torch.rand(batch, n, generator=rng).gather(1, before.clamp(min=0))  # one draw for each kept frame
     border = before + 1 + (share * (after - before)).floor()
     earlier = (time < border) & (before >= 0) | (after == n)
-    return _in_time(before.where(earlier, after), elements)
+    return in_time(before.where(earlier, after), elements)
 
 
 def _half(batch: int, elements: Sequence[int], rng: Generator) -> Tensor:
     """T-Half: the first half of the clip in the place of the second, too."""
     n = sum(elements)
-    return _in_time((torch.arange(n) % ((n + 1) // 2)).expand(batch, -1), elements)
+    return in_time((torch.arange(n) % ((n + 1) // 2)).expand(batch, -1), elements)
 
 
 def _drop(batch: int, elements: Sequence[int], rng: Generator) -> Tensor:
@@ -90,10 +90,10 @@ def _drop(batch: int, elements: Sequence[int], rng: Generator) -> Tensor:
     n = sum(elements)
     is_kept = torch.rand(batch, n, generator=rng) >= 0.5
     is_kept[:, 0] = True
-    return _in_time(torch.arange(n).where(is_kept, 0).cummax(1).values, elements)
+    return in_time(torch.arange(n).where(is_kept, 0).cummax(1).values, elements)
 
 
-def _in_time(source: Tensor, elements: Sequence[int]) -> Tensor:
+def in_time(source: Tensor, elements: Sequence[int]) -> Tensor:
     """From spans to places: `source` [B, N] names for each span, in time, the span whose frame is shown there."""
     span_of_place = torch.cat([torch.from_numpy(spans) for spans in spans_of_elements(elements)])
     return span_of_place.argsort()[source[:, span_of_place]]
