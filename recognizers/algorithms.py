@@ -1,7 +1,7 @@
 """Semi-supervised algorithms: each a composition of the same parts, with the hyper-parameters of its paper.
 
     teacher × passes (pseudo_label.py) → weighting (weighting.py) → view, perturbation (augment.py, perturbation.py),
-    mixing (mixing.py) → consistency (losses.py)
+    mixing (mixing.py) → consistency (losses.py); further terms with parts of their own (objectives/)
 
 Every part is a switch (`--training.algorithm.perturbation warp`); SeFAR's ablations are SEFAR with a switch changed.
 This file imports no torch, for listings.
@@ -16,11 +16,12 @@ from gymqa.errors import GymQAError
 
 @dataclass(frozen=True)
 class Algorithm:
-    """What is done with the unlabelled clips: L = L_sup + ξ (unlabelled_weight · L_un + mix_weight · L_mix).
+    """What is done with the unlabelled clips: L_sup + ξ (unlabelled_weight · L_un + mix_weight · L_mix) + objectives.
 
     Attributes:
         name: what it is called in tables.
-        unlabelled_weight: factor of L_un; with 0 here and in `mix_weight` the unlabelled clips are not looked at.
+        unlabelled_weight: factor of L_un; with 0 here and in `mix_weight`, and no objectives, the unlabelled clips are
+            not looked at.
         mix_weight: factor of L_mix; 0 mixes nothing.
         teacher: whose pseudo-labels: the moving average's or the student's own.
         passes: K, stochastic passes of the teacher; 1 is a single one without dropout.
@@ -33,6 +34,7 @@ class Algorithm:
         mix_alpha: λ ~ Beta(mix_alpha, mix_alpha).
         mix_logits: compare raw logits with the mixed probabilities, as the release does, instead of the softmax.
         ramp: let ξ grow as a sine; False holds it at 1 after the warm-up.
+        objectives: further terms of the loss by name (recognizers/objectives/), each weighing itself.
     """
 
     name: str = "supervised"
@@ -48,8 +50,10 @@ class Algorithm:
     mix_alpha: float = 10.0
     mix_logits: bool = False
     ramp: bool = False
+    objectives: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "objectives", tuple(self.objectives))  # JSON and YAML bring lists
         if self.unlabelled_weight < 0 or self.mix_weight < 0:
             raise GymQAError(f"{self.name}: unlabelled_weight and mix_weight cannot be negative; give 0 or more")
         if self.passes < 1:
@@ -64,7 +68,7 @@ class Algorithm:
     @property
     def semi_supervised(self) -> bool:
         """Whether unlabelled clips are used at all."""
-        return self.unlabelled_weight > 0 or self.mix_weight > 0
+        return self.unlabelled_weight > 0 or self.mix_weight > 0 or bool(self.objectives)
 
 
 SUPERVISED = Algorithm("supervised")

@@ -8,6 +8,7 @@ from jsonargparse import set_parsing_settings
 from gymqa.errors import GymQAError
 from recognizers.algorithms import SEFAR, Algorithm
 from recognizers.augment import AugmentConfig
+from recognizers.objectives.registry import require_objectives
 from recognizers.perturbation import PERTURBATIONS
 from recognizers.sizes import ModelConfig, SeFARConfig
 
@@ -105,6 +106,7 @@ class TrainConfig:
                 f"batches of {self.labelled_batch} and {self.unlabelled_batch} clips cannot be cut into "
                 f"{self.accumulation} equal parts; change accumulation or the batches"
             )
+        require_objectives(self.algorithm.objectives)
         if self.algorithm.perturbation not in PERTURBATIONS:
             known = ", ".join(PERTURBATIONS)
             raise GymQAError(
@@ -124,4 +126,6 @@ class TrainConfig:
     def determines(self) -> dict[str, Any]:
         """The settings that the trained weights depend on; a run may go on with others of the rest."""
         kept = {name: value for name, value in asdict(self).items() if name not in _WITHOUT_EFFECT}
+        if not self.algorithm.objectives:  # runs older than objectives go on
+            del kept["algorithm"]["objectives"]
         return kept | {"initial_weights": self.initial_weights}

@@ -48,9 +48,11 @@ class Recognizer(nn.Module):
         """Fused features […, F] -> logits […, n_classes]."""
         raise NotImplementedError
 
-    def forward(self, frames: Tensor) -> Tensor:
-        """[B, N, 3, S, S] -> logits [B, n_classes]."""
-        return self.forward_head(self.forward_features(frames).fused)
+    def forward(self, frames: Tensor, with_features: bool = False) -> Tensor | tuple[Tensor, Features]:
+        """[B, N, 3, S, S] -> logits [B, n_classes], and on request the features that they are made of."""
+        features = self.forward_features(frames)
+        logits = self.forward_head(features.fused)
+        return (logits, features) if with_features else logits
 
     def start_from(self, source: str, copy_attention: bool = True) -> str | None:
         """Start from trained weights, in place.

@@ -80,7 +80,7 @@ def _parts(algorithm: "Algorithm") -> list[str]:
     named = {name: value for name, value in asdict(algorithm).items() if isinstance(value, str) and name != "name"}
     parts = [f"{name}: {value}" for name, value in named.items() if (name, value) != ("perturbation", "none")]
     passes = [f"passes: {algorithm.passes}"] * (algorithm.passes > 1)
-    return [*parts, *passes, *["TokenMix"] * (algorithm.mix_weight > 0)]
+    return [*parts, *passes, *["TokenMix"] * (algorithm.mix_weight > 0), *algorithm.objectives]
 
 
 def recognizers(json: bool = False) -> None:
