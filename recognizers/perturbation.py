@@ -5,8 +5,8 @@ Spatial only: none.
 A clip's frames lie element after element; what acts on the whole clip acts on its spans in temporal order.
 
 Sources: SeFAR (arXiv 2501.01245), Tables 4 and 7; SVFormer (arXiv 2211.13222), temporal warping, in the release's
-setting; "Learning Representational Invariances" (arXiv 2103.16565) and its release, T-Half (there either half may take the
-other's place), T-Drop and varied; TACL (TCSVT'22), uneven, by its abstract.
+setting; "Learning Representational Invariances" (arXiv 2103.16565) and its release, T-Half (there either half may take
+the other's place), T-Drop and varied; TACL (TCSVT'22), uneven, by its abstract.
 """
 
 from collections.abc import Callable, Sequence

@@ -66,10 +66,7 @@ class Appearance(Objective):
     def __init__(self, config: TrainConfig, student: Recognizer) -> None:
         super().__init__(config, student)
         self.network = image_network(config.algorithm.image_network)
-        if isinstance(self.network, ImageViT):
-            opinions = self.network.config.dim
-        else:
-            opinions = self.network.config.n_classes
+        opinions = self.network.config.dim if isinstance(self.network, ImageViT) else self.network.config.n_classes
         self.head = nn.Linear(student.head.in_features, opinions)
 
     def loss(self, views: StepViews) -> Tensor:

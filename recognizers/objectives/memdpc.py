@@ -45,9 +45,7 @@ class MemDPC(Objective):
         if views.clips is None or views.step >= self.config.pretraining_steps:
             return views.labelled.logits.new_zeros(())
         model = self.config.model
-        view = strong_view(
-            views.clips.frames, model.image_size, self.config.augment, model.elements, "none", views.rng
-        )
+        view = strong_view(views.clips.frames, model.image_size, self.config.augment, model.elements, "none", views.rng)
         blocks = cut_in_time(view, self.blocks, model.elements)  # [B, n, N, …]
         features = self.see(views.student, blocks.flatten(0, 1)).fused.unflatten(0, blocks.shape[:2])
         return self.of_features(features)

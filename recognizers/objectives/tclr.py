@@ -56,8 +56,8 @@ class TCLR(Objective):
             F.normalize(torch.stack([quarter(view[:, 0]) for quarter in self.quarters], 1), dim=-1)
             for view in (first, second)
         ]
-        instances = nt_xent(*wholes, TEMPERATURE) + _between_parts(parts)
-        local = nt_xent_within(*parts, TEMPERATURE)
+        instances = nt_xent(wholes[0], wholes[1], TEMPERATURE) + _between_parts(parts)
+        local = nt_xent_within(parts[0], parts[1], TEMPERATURE)
         across = [same_moment(of_whole, of_part, TEMPERATURE) for of_whole in told for of_part in parts]
         return instances + local + self.parts * torch.stack(across).sum()
 
