@@ -12,14 +12,15 @@ _FRESH = ("backbone.time_blocks.", "backbone.time_norm.", "backbone.frame_embed"
 _FUSED = ("cpu", "cuda", "mps", "xpu")  # devices for which torch has fused SGD and AdamW
 
 
-def make_optimizer(config: TrainConfig, model: nn.Module) -> Optimizer:
-    """SGD or AdamW; weight decay on matrices only, the loaded tensors' rate scaled.
+def make_optimizer(config: TrainConfig, model: nn.Module, *further: nn.Module) -> Optimizer:
+    """SGD or AdamW over the parameters of all modules; weight decay on matrices only, the loaded tensors' rate scaled.
 
     One fused kernel for all tensors where the model's device has it; elsewhere torch chooses (foreach, if it can). Not
     with float16: when the first step overflows, torch's fused SGD leaves its momentum uninitialised (as of torch 2.13).
     """
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
-    for name, parameter in model.named_parameters():
+    for full_name, parameter in (named for module in (model, *further) for named in module.named_parameters()):
+        name = _from_backbone(full_name)
         decays = parameter.ndim > 1 and "embed" not in name and "token" not in name
         decays = decays or name.endswith("patch_embed.weight")
         if parameter.requires_grad:
@@ -39,11 +40,25 @@ def make_optimizer(config: TrainConfig, model: nn.Module) -> Optimizer:
     return AdamW(described, lr=config.learning_rate, fused=fused)
 
 
+def _from_backbone(name: str) -> str:
+    """The name as a recognizer has it, of a parameter in a recognizer's backbone that is part of something else."""
+    _, found, rest = f".{name}".partition(".backbone.")
+    return f"backbone.{rest}" if found else name
+
+
 def rate_factor(config: TrainConfig, step: int) -> float:
-    """The learning rate at a step (from 0), as a share of its peak."""
+    """The learning rate at a step (from 0), as a share of its peak; a pre-training has a course of its own."""
+    before = config.pretraining_steps
+    if step < before:
+        return _factor(config, step, before)
+    return _factor(config, step - before, config.steps - before)
+
+
+def _factor(config: TrainConfig, step: int, steps: int) -> float:
+    """The share of the peak at a step of so many."""
     rise = min(1.0, (step + 1) / config.rate_warm_up_steps) if config.rate_warm_up_steps else 1.0
     if config.schedule == "cosine":
-        return rise * 0.5 * (1 + math.cos(math.pi * step / config.steps))
-    epochs = math.ceil(config.steps / config.steps_per_epoch)
+        return rise * 0.5 * (1 + math.cos(math.pi * step / steps))
+    epochs = math.ceil(steps / config.steps_per_epoch)
     done = (step // config.steps_per_epoch) / epochs
     return rise * (1.0 if done < 25 / 30 else 0.1 if done < 28 / 30 else 0.01)
