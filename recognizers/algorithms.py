@@ -35,6 +35,10 @@ class Algorithm:
         mix_logits: compare raw logits with the mixed probabilities, as the release does, instead of the softmax.
         ramp: let ξ grow as a sine; False holds it at 1 after the warm-up.
         objectives: further terms of the loss by name (recognizers/objectives/), each weighing itself.
+        pretraining: share of the run's steps in which the objectives alone teach, on unlabelled clips, before labelled
+            clips alone do; 1 leaves weights for `--training.initial` of another run.
+        image_network: whose opinion of single frames is learnt where an objective asks for one: "shipped" (the
+            package's image ViT), or a folder or model on the Hub with an image ViT of ours or a TSN.
     """
 
     name: str = "supervised"
@@ -51,6 +55,8 @@ class Algorithm:
     mix_logits: bool = False
     ramp: bool = False
     objectives: tuple[str, ...] = ()
+    pretraining: float = 0.0
+    image_network: str = "shipped"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "objectives", tuple(self.objectives))  # JSON and YAML bring lists
@@ -64,6 +70,14 @@ class Algorithm:
             raise GymQAError(f"{self.name}: there is no Beta distribution of mix_alpha {self.mix_alpha}; give more")
         if self.view != "strong" and (self.mix_weight > 0 or self.perturbation != "none"):
             raise GymQAError(f"{self.name}: only a strong view is mixed and perturbed; set view to strong")
+
+        if not 0 <= self.pretraining <= 1:
+            raise GymQAError(f"{self.name}: a pre-training of {self.pretraining} of the steps cannot be; give 0 to 1")
+        if self.pretraining and (self.unlabelled_weight or self.mix_weight or not self.objectives):
+            raise GymQAError(
+                f"{self.name}: a pre-training learns from its objectives alone; name one, and set unlabelled_weight "
+                "and mix_weight to 0"
+            )
 
     @property
     def semi_supervised(self) -> bool:
@@ -122,9 +136,61 @@ SEFAR = Algorithm(  # arXiv 2501.01245
     ramp=True,
 )
 
+MEMDPC = Algorithm("memdpc", objectives=("memdpc",), pretraining=0.5)  # arXiv 2008.01065; the share is ours
+
+TCLR = Algorithm("tclr", objectives=("tclr",), pretraining=0.5)  # arXiv 2101.07974; the share is ours
+
+ACTORCM = Algorithm(  # arXiv 2103.16565: FixMatch; the other half of its strong views are the objective's
+    "actorcm",
+    unlabelled_weight=0.5,
+    teacher="student",
+    threshold=0.95,
+    perturbation="varied",
+    objectives=("actor_cutmix",),
+)
+
+L2A = Algorithm(  # arXiv 2206.04790; FixMatch's part from memory
+    "l2a",
+    unlabelled_weight=1.0,
+    teacher="student",
+    threshold=0.95,
+    objectives=("composite",),
+)
+
+TACL = Algorithm(  # 10.1109/TCSVT.2022.3210271; its curriculum is FlexMatch's here
+    "tacl",
+    unlabelled_weight=1.0,
+    teacher="student",
+    weighting="flexmatch",
+    threshold=0.95,
+    perturbation="uneven",
+    objectives=("phases",),
+)
+
+VIDEOSSL = Algorithm(  # arXiv 2003.00197: pseudo-labels and soft distillation; the threshold from memory
+    "videossl",
+    unlabelled_weight=1.0,
+    teacher="student",
+    threshold=0.95,
+    view="same",
+    objectives=("appearance",),
+)
+
+MT_SD = Algorithm(  # Mean Teacher and VideoSSL's soft distillation, of the same paper
+    "mt_sd",
+    unlabelled_weight=10.0,
+    weighting="none",
+    view="weak",
+    consistency="squared",
+    objectives=("appearance",),
+)
+
 ALGORITHMS = {
     algorithm.name: algorithm
-    for algorithm in (SUPERVISED, PSEUDO_LABEL, MEAN_TEACHER, FIXMATCH, FLEXMATCH, SVFORMER, SEFAR)
+    for algorithm in (
+        *(SUPERVISED, PSEUDO_LABEL, MEAN_TEACHER, FIXMATCH, FLEXMATCH, SVFORMER, SEFAR),
+        *(MEMDPC, TCLR, ACTORCM, L2A, TACL, VIDEOSSL, MT_SD),
+    )
 }
 
 

@@ -57,6 +57,10 @@ class StepLoss:
     mixed: Tensor
     further: Mapping[str, Tensor] = field(default_factory=dict)
 
+    def without_labels(self) -> "StepLoss":
+        """A loss that nothing is learnt from; its parts are told all the same."""
+        return replace(self, total=self.total * 0.0)
+
     def plus(self, further: Mapping[str, Tensor]) -> "StepLoss":
         """The loss with the terms of objectives."""
         told = {name: term.detach() for name, term in further.items()}

@@ -49,10 +49,18 @@ def make_optimizer(
 
 
 def rate_factor(config: TrainConfig, step: int) -> float:
-    """The learning rate at a step (from 0), as a share of its peak."""
+    """The learning rate at a step (from 0), as a share of its peak; a pre-training has a course of its own."""
+    before = config.pretraining_steps
+    if step < before:
+        return _factor(config, step, before)
+    return _factor(config, step - before, config.steps - before)
+
+
+def _factor(config: TrainConfig, step: int, steps: int) -> float:
+    """The share of the peak at a step of so many."""
     rise = min(1.0, (step + 1) / config.rate_warm_up_steps) if config.rate_warm_up_steps else 1.0
     if config.schedule == "cosine":
-        return rise * 0.5 * (1 + math.cos(math.pi * step / config.steps))
-    epochs = math.ceil(config.steps / config.steps_per_epoch)
+        return rise * 0.5 * (1 + math.cos(math.pi * step / steps))
+    epochs = math.ceil(steps / config.steps_per_epoch)
     done = (step // config.steps_per_epoch) / epochs
     return rise * (1.0 if done < 25 / 30 else 0.1 if done < 28 / 30 else 0.01)

@@ -58,7 +58,8 @@ class Recognizer(nn.Module):
         """Start from trained weights, in place.
 
         Args:
-            source: "shipped" takes the package's own weights, where the family has some; else as the family says.
+            source: "shipped" takes the package's own weights, where the family has some; a folder or a model on the Hub
+                that holds a recognizer of the same family gives all but its head; else as the family says.
             copy_attention: start time attention as a copy of spatial attention, where there are both.
 
         Returns:
@@ -69,7 +70,15 @@ class Recognizer(nn.Module):
         """
         if source == "shipped":
             return None
-        raise GymQAError(f"a {self.config.family} starts from no other weights than its own; set initial to none")
+        from recognizers.starting import holds_recognizer, start_from_recognizer
+
+        if not holds_recognizer(source):
+            family = self.config.family
+            raise GymQAError(
+                f"a {family} starts from no other weights than its own; give a saved {family}'s folder, "
+                "or set initial to none"
+            )
+        return start_from_recognizer(self, source)
 
     def reset_classifier(self, n_classes: int) -> None:
         """Put a fresh head for another number of classes; the rest stays."""

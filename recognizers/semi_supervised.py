@@ -119,6 +119,7 @@ def step_loss(
         return _own_loss(config, logits.split([len(view) for view in views]), labelled, guidance, xi)
     looks = _looks(config, student, views)
     loss = _own_loss(config, [look.logits for look in looks], labelled, guidance, xi)
+    loss = loss.without_labels() if further.step < config.pretraining_steps else loss
     return loss.plus(further.objectives.losses(_step_views(looks, labelled, guidance, xi, rng, further)))
 
 

@@ -34,7 +34,7 @@ from recognizers.checkpoint import (
 from recognizers.config import TrainConfig
 from recognizers.ema import decay_at, make_teacher, update_teacher
 from recognizers.losses import ramp
-from recognizers.objectives.registry import looks_in_warm_up, make_objectives
+from recognizers.objectives.registry import make_objectives
 from recognizers.optimization import make_optimizer, rate_factor
 from recognizers.prefetch import Prefetcher
 from recognizers.recognizer import Recognizer
@@ -141,8 +141,8 @@ class Trainer:
         return TrainingLog(training, self.out, self.accelerator, self.step, stack.enter_context(bar))
 
     def load(self, step: int) -> StepClips:
-        """One process's clips of a step; unlabelled ones from the end of the warm-up on, or for an objective before."""
-        used = step >= self.config.warm_up_steps or looks_in_warm_up(self.config.algorithm.objectives)
+        """One process's clips of a step."""
+        used = self.config.looks_at_unlabelled(step)
         clips = StepClips(self.labelled.at(step), self.unlabelled.at(step) if self.unlabelled and used else None)
         return clips.map(Tensor.pin_memory) if self.accelerator.device.type == "cuda" else clips
 
@@ -164,7 +164,7 @@ class Trainer:
     def _learn(self, clips: StepClips, rng: Generator, memory: Memory) -> dict[str, float]:
         """Add the gradient of some clips' loss; `memory` is of before the step."""
         clips = clips.to(self.accelerator.device)
-        guidance = self._guide(clips.unlabelled if self.step >= self.config.warm_up_steps else None, rng)
+        guidance = self._guide(clips.unlabelled if self.config.guides(self.step) else None, rng)
         self.student.train()
         with self.accelerator.accumulate(self.student):
             student = self.accelerator.unwrap_model(self.student)

@@ -29,7 +29,15 @@ class Entry:
     in_warm_up: bool = False
 
 
-OBJECTIVES: dict[str, Entry] = {}
+_HERE = "recognizers.objectives"
+OBJECTIVES: dict[str, Entry] = {
+    "actor_cutmix": Entry(f"{_HERE}.actor_cutmix:ActorCutMix", "actors pasted on other clips' scenes"),
+    "appearance": Entry(f"{_HERE}.appearance:Appearance", "what an image network says of the frames"),
+    "composite": Entry(f"{_HERE}.composite:Composite", "actors before scenes that a selector learns to choose"),
+    "memdpc": Entry(f"{_HERE}.memdpc:MemDPC", "the blocks of a clip that come next, out of a memory", True),
+    "phases": Entry(f"{_HERE}.phases:Phases", "halves of a clip at half speed"),
+    "tclr": Entry(f"{_HERE}.tclr:TCLR", "whole clips and their quarters told from all others", True),
+}
 """Names as in `Algorithm.objectives`, alphabetic."""
 
 
