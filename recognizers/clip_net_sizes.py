@@ -1,6 +1,6 @@
 """Sizes of the networks that see clips in three dimensions: I3D, and its relatives. No torch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
@@ -30,7 +30,9 @@ class ClipNetConfig(ModelConfig):
     stride: int = 0
     width: int = 64
     head_dropout: float = 0.5
-    pixels: Pixels = "symmetric"
+    pixels: Pixels = field(default="symmetric", kw_only=True)
+
+    adapts_colours: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if min(self.n_frames, self.width, self.n_classes, self.image_size) < 1 or self.stride < 0:

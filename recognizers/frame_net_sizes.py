@@ -1,9 +1,12 @@
 """Sizes of the networks that see single frames in two dimensions, and then combine them: TSN, TRN, …. No torch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+import numpy as np
+
 from gymqa.errors import GymQAError
+from gymqa.sampling import Indices, dual_level
 from recognizers.pixel_ranges import Pixels, require_known
 from recognizers.sizes import ModelConfig
 
@@ -20,6 +23,8 @@ class FrameNetConfig(ModelConfig):
     Attributes:
         architecture: of the 2-D network.
         segments: equal spans of a clip, of which one frame each is looked at.
+        stack: frames in a row that are looked at instead of one, as channels of one picture; published two-stream
+            networks stack 5 or 10 of flow.
         width: channels after the first layer; 64 is the published network's, fewer make a small one.
         head_dropout: before the last layer.
         pixels: what the 2-D network's pixels are; weights that it starts from bring theirs.
@@ -29,19 +34,27 @@ class FrameNetConfig(ModelConfig):
     segments: int = 3
     width: int = 64
     head_dropout: float = 0.5
-    pixels: Pixels = "symmetric"
+    pixels: Pixels = field(default="symmetric", kw_only=True)
+    stack: int = field(default=1, kw_only=True)
+
+    adapts_colours: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        if min(self.segments, self.width, self.n_classes, self.image_size) < 1:
-            raise GymQAError(f"{self}: segments, width, n_classes and image_size are at least 1")
+        if min(self.segments, self.stack, self.width, self.n_classes, self.image_size) < 1:
+            raise GymQAError(f"{self}: segments, stack, width, n_classes and image_size are at least 1")
         if self.architecture == "inception_v1" and self.image_size < 32:
             raise GymQAError(f"Inception-v1 sees nothing in {self.image_size} px; set image_size to 32 or more")
         require_known(self.pixels)
 
     @property
     def elements(self) -> tuple[int, ...]:
-        """One, of a frame a segment."""
-        return (self.segments,)
+        """One, of `stack` frames a segment."""
+        return (self.segments * self.stack,)
+
+    @property
+    def in_channels(self) -> int:
+        """Channels of the pictures that the 2-D network sees."""
+        return self.channels * self.stack
 
     @property
     def tokens(self) -> int:
@@ -53,6 +66,12 @@ class FrameNetConfig(ModelConfig):
         from recognizers.backbones.published import start_hash
 
         return start_hash(source)
+
+    def sample(self, n_frames: int, rng: np.random.Generator | None = None, within: float = 0.5) -> Indices:
+        """A frame of each segment, or `stack` in a row from it on; as of ModelConfig."""
+        first = max(min(1, n_frames), n_frames - self.stack + 1)  # so many frames a stack can begin with
+        starts = np.concatenate(dual_level(first, (self.segments,), rng, within))
+        return np.minimum(starts[:, None] + np.arange(self.stack), n_frames - 1).reshape(-1)
 
 
 @dataclass(frozen=True)

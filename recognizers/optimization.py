@@ -1,6 +1,8 @@
 """Optimizers and learning rates."""
 
 import math
+from collections.abc import Iterable
+from itertools import chain
 
 from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
@@ -12,15 +14,21 @@ _FRESH = ("backbone.time_blocks.", "backbone.time_norm.", "backbone.frame_embed"
 _FUSED = ("cpu", "cuda", "mps", "xpu")  # devices for which torch has fused SGD and AdamW
 
 
-def make_optimizer(config: TrainConfig, model: nn.Module, *further: nn.Module) -> Optimizer:
-    """SGD or AdamW over the parameters of all modules; weight decay on matrices only, the loaded tensors' rate scaled.
+def make_optimizer(
+    config: TrainConfig, model: nn.Module, further: Iterable[tuple[str, nn.Parameter]] = ()
+) -> Optimizer:
+    """SGD or AdamW; weight decay on matrices only, the loaded tensors' rate scaled.
 
     One fused kernel for all tensors where the model's device has it; elsewhere torch chooses (foreach, if it can). Not
     with float16: when the first step overflows, torch's fused SGD leaves its momentum uninitialised (as of torch 2.13).
+
+    Args:
+        config: settings.
+        model: what is trained.
+        further: parameters besides the model's, by name; names count as the model's do.
     """
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
-    for full_name, parameter in (named for module in (model, *further) for named in module.named_parameters()):
-        name = _from_backbone(full_name)
+    for name, parameter in chain(model.named_parameters(), further):
         decays = parameter.ndim > 1 and "embed" not in name and "token" not in name
         decays = decays or name.endswith("patch_embed.weight")
         if parameter.requires_grad:
@@ -38,12 +46,6 @@ def make_optimizer(config: TrainConfig, model: nn.Module, *further: nn.Module) -
     if config.optimizer == "sgd":
         return SGD(described, lr=config.learning_rate, momentum=0.9, fused=fused)
     return AdamW(described, lr=config.learning_rate, fused=fused)
-
-
-def _from_backbone(name: str) -> str:
-    """The name as a recognizer has it, of a parameter in a recognizer's backbone that is part of something else."""
-    _, found, rest = f".{name}".partition(".backbone.")
-    return f"backbone.{rest}" if found else name
 
 
 def rate_factor(config: TrainConfig, step: int) -> float:

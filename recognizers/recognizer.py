@@ -28,7 +28,7 @@ class Features(Protocol):
 
 
 class Recognizer(nn.Module):
-    """Clips [B, N, 3, S, S] in [-1, 1] to logits [B, n_classes]: forward = forward_head(forward_features(…).fused).
+    """Clips [B, N, C, S, S] in [-1, 1] to logits [B, n_classes]: forward = forward_head(forward_features(…).fused).
 
     A family is a subclass of this and of `recognizers.sizes.ModelConfig`, and a function in
     `recognizers.backbones.registry` for each of its named sizes. A subclass has a linear layer `head` that
@@ -42,7 +42,7 @@ class Recognizer(nn.Module):
         self.config = config
 
     def forward_features(self, frames: Tensor) -> Features:
-        """[B, N, 3, S, S] -> tokens [B, T, F] and the fused feature [B, F]."""
+        """[B, N, C, S, S] -> tokens [B, T, F] and the fused feature [B, F]."""
         raise NotImplementedError
 
     def forward_head(self, fused: Tensor) -> Tensor:
@@ -50,7 +50,7 @@ class Recognizer(nn.Module):
         raise NotImplementedError
 
     def forward(self, frames: Tensor, with_features: bool = False) -> Tensor | tuple[Tensor, Features]:
-        """[B, N, 3, S, S] -> logits [B, n_classes], and on request the features that they are made of."""
+        """[B, N, C, S, S] -> logits [B, n_classes], and on request the features that they are made of."""
         features = self.forward_features(frames)
         logits = self.forward_head(features.fused)
         return (logits, features) if with_features else logits

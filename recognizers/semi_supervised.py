@@ -26,7 +26,7 @@ class Guidance:
     """What the unlabelled clips of a step ask of the student.
 
     Attributes:
-        views: [B, N, 3, S, S] each: the student's own, then the mixed one if the algorithm mixes.
+        views: [B, N, C, S, S] each: the student's own, then the mixed one if the algorithm mixes.
         weak: the view that was labelled, of the same shape.
         believed: the teacher's pseudo-labels.
         labels: those that count: the teacher's, or what the objectives made of them.
@@ -73,16 +73,17 @@ def guide(
         objectives: may change the pseudo-labels before they are weighed.
     """
     algorithm, size, elements = config.algorithm, config.model.image_size, config.model.elements
-    weak = weak_view(batch.frames, size, config.augment, rng)
+    augment, modality = config.augment, config.model.modality
+    weak = weak_view(batch.frames, size, augment, rng, modality)
     with autocast(weak.device, config):
         believed = pseudo_label(labeller, weak, algorithm.passes)
     labels = objectives.relabel(weak, batch, believed) if objectives else believed
     weights = weighting(labels, batch.positions)
     known = (weak, believed, labels, weights)
     if algorithm.view != "strong":
-        own = weak if algorithm.view == "same" else weak_view(batch.frames, size, config.augment, rng)
+        own = weak if algorithm.view == "same" else weak_view(batch.frames, size, augment, rng, modality)
         return Guidance([own], *known)
-    strong = strong_view(batch.frames, size, config.augment, elements, algorithm.perturbation, rng)
+    strong = strong_view(batch.frames, size, augment, elements, algorithm.perturbation, rng, modality)
     if algorithm.mix_weight == 0:
         return Guidance([strong], *known)
     plan = draw_mix(len(strong), len(elements), config.model.mix_side**2, algorithm.mix_alpha, rng)
@@ -110,7 +111,7 @@ def step_loss(
         rng: draws the labelled clips' views, and what the objectives draw.
         further: the objectives, perhaps none.
     """
-    views = [weak_view(labelled.frames, config.model.image_size, config.augment, rng)]
+    views = [weak_view(labelled.frames, config.model.image_size, config.augment, rng, config.model.modality)]
     views += guidance.views if guidance else []
     if further is None or not further.objectives:
         with autocast(views[0].device, config):
@@ -125,10 +126,9 @@ def step_loss(
 def _looks(config: TrainConfig, student: nn.Module, views: list[Tensor]) -> list[Seen]:
     """One forward pass over all views, with the features of each."""
     with autocast(views[0].device, config):
-        logits, features = student(torch.cat(views), with_features=True)
-    whole, sizes = seen(torch.cat(views), logits, features), [len(view) for view in views]
-    parts = zip(*(part.split(sizes) for part in (whole.logits, whole.fused, whole.tokens)), strict=True)
-    return [Seen(view, *rest) for view, rest in zip(views, parts, strict=True)]
+        logits, features = student(together := torch.cat(views), with_features=True)
+    whole, sizes = seen(together, logits, features), [len(view) for view in views]
+    return [Seen(*parts) for parts in zip(*(whole_of.split(sizes) for whole_of in whole), strict=True)]
 
 
 def _step_views(

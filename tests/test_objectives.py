@@ -18,7 +18,7 @@ from recognizers.algorithms import Algorithm, algorithm_named
 from recognizers.batches import ClipBatches
 from recognizers.checkpoint import LAST, STOPPED
 from recognizers.losses import StepLoss
-from recognizers.objectives.base import gathered
+from recognizers.objectives.base import Objective, Objectives, gathered
 from recognizers.objectives.registry import OBJECTIVES, Entry, make_objectives
 from recognizers.optimization import make_optimizer
 from recognizers.sefar import SeFAR
@@ -111,13 +111,27 @@ def test_the_state_kept_of_a_step_that_cannot_be_taken_has_the_memory_of_before(
     assert all(torch.equal(tensor, last[name]) for name, tensor in kept.items())
 
 
-def test_a_second_networks_backbone_has_the_rate_of_the_students() -> None:
-    second = torch.nn.ModuleDict({"ltg": torch.nn.ModuleDict({"network": SeFAR(MODEL)})})
-    optimizer = make_optimizer(replace(CONFIG, backbone_rate=0.1), SeFAR(MODEL), second)
+class Second(Objective):
+    """A network that starts as the student does, and one that does not."""
+
+    copies = ("network",)
+
+    def __init__(self, student: SeFAR) -> None:
+        super().__init__(CONFIG, student)
+        self.network, self.other = SeFAR(MODEL), SeFAR(MODEL)
+
+
+def test_a_copy_of_the_student_learns_at_the_rates_of_the_student_and_other_networks_at_the_full_one() -> None:
+    student, second = SeFAR(MODEL), Second(SeFAR(MODEL))
+    objectives = Objectives({"second": second})
+    optimizer = make_optimizer(replace(CONFIG, backbone_rate=0.1), student, objectives.optimized())
     scales = {id(p): group["scale"] for group in optimizer.param_groups for p in group["params"]}
-    named = {name.removeprefix("ltg.network."): scales[id(p)] for name, p in second.named_parameters()}
-    assert (named["backbone.norm.weight"], named["backbone.time_embed"], named["head.weight"]) == (0.1, 0.1, 1.0)
-    assert named == {name: scales[id(p)] for name, p in second["ltg"]["network"].named_parameters()}  # type: ignore[index]
+    own, copied, other = (
+        {name: scales[id(p)] for name, p in network.named_parameters()}
+        for network in (student, second.network, second.other)
+    )
+    assert own == copied and (own["backbone.norm.weight"], own["head.weight"]) == (0.1, 1.0)
+    assert set(other.values()) == {1.0}
 
 
 def test_unknown_objectives_and_those_named_twice_are_refused(example: Algorithm) -> None:

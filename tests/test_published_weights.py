@@ -260,6 +260,28 @@ def test_a_recognizers_network_goes_into_another_family_and_keeps_its_pixels(tmp
     assert Recognizer.from_pretrained(tmp_path / "again").config == model.config
 
 
+def test_a_recognizer_of_the_own_family_gives_all_but_its_head_and_its_pixels(tmp_path: Path) -> None:
+    first = TRNConfig(image_size=64, width=WIDTH, segments=2, pixels="imagenet").build()
+    first.save_pretrained(tmp_path)
+    model, _ = started(TRNConfig(image_size=64, width=WIDTH, segments=2), tmp_path)
+    frames = clip(model.config)  # type: ignore[arg-type]
+    torch.testing.assert_close(model.forward_features(frames).fused, first.eval().forward_features(frames).fused)
+
+
+def test_filters_of_colours_become_their_mean_for_flow(tmp_path: Path) -> None:
+    _, tensors = resnet(*R18)
+    path = saved(tmp_path, tensors)
+    config = TSNConfig(image_size=64, width=WIDTH, modality="flow", stack=5)
+    model, said = started(config, path)
+    own = model.backbone.state_dict()["conv1.weight"]  # type: ignore[union-attr, operator]
+    assert own.shape[1] == 10 and "1 of them resized (conv1.weight)" in said
+    assert torch.equal(own, tensors["conv1.weight"].mean(1, keepdim=True).expand_as(own))
+    assert model.config == config  # flow has no colours to normalise
+    from recognizers.training_setup import build_student
+
+    build_student(replace(CONFIG, model=config, initial=str(path)), say=False)
+
+
 @pytest.mark.parametrize(
     ("config", "said"),
     [

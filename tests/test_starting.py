@@ -13,6 +13,7 @@ from gymqa.splits import Splits
 from recognizers.algorithms import algorithm_named
 from recognizers.backbones.image_vit import ImageViT
 from recognizers.clip_net_sizes import ResNet3DConfig
+from recognizers.clip_net_sizes import C3DConfig
 from recognizers.frame_net_sizes import TSNConfig
 from recognizers.sizes import ModelConfig
 from recognizers.train import train
@@ -51,10 +52,13 @@ def test_other_families_other_sizes_and_other_folders_are_refused(tmp_path: Path
     with pytest.raises(GymQAError, match="holds a tsn, and a sefar is trained"):
         MODEL.build().start_from(str(tmp_path / "wide"))
     (tmp_path / "nothing").mkdir()
-    with pytest.raises(GymQAError, match="a tsn starts from no other weights than its own; give a saved tsn's folder"):
-        TSN.build().start_from(str(tmp_path / "nothing"))
+    c3d = C3DConfig(image_size=16, width=2, wide=2, n_frames=2).build()
+    with pytest.raises(GymQAError, match="a c3d starts from no other weights than its own; give a saved c3d's folder"):
+        c3d.start_from(str(tmp_path / "nothing"))
     (tmp_path / "nothing" / "config.json").write_text(json.dumps([]))
     with pytest.raises(GymQAError, match="starts from no other weights"):
+        c3d.start_from(str(tmp_path / "nothing"))
+    with pytest.raises(GymQAError, match=r"model\.safetensors is not there"):
         TSN.build().start_from(str(tmp_path / "nothing"))
 
 

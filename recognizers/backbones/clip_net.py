@@ -1,18 +1,16 @@
 """Networks that see a clip in three dimensions, to a mean over time and picture, and a linear head."""
 
-from dataclasses import replace
 from typing import NamedTuple
 
 from torch import Tensor, nn
 
 from gymqa.errors import GymQAError
 from recognizers.backbones.inception_v1 import InceptionV1
-from recognizers.backbones.published import Published, load_whole, read_published
+from recognizers.backbones.published import Published, StartsFromPublished, load_whole
 from recognizers.backbones.resnet import ResNet
 from recognizers.backbones.vit_weights import LoadReport
 from recognizers.clip_net_sizes import ClipNetConfig
 from recognizers.pixel_ranges import as_trained
-from recognizers.recognizer import Recognizer
 
 
 class ClipFeatures(NamedTuple):
@@ -22,7 +20,7 @@ class ClipFeatures(NamedTuple):
     fused: Tensor  # [B, F]
 
 
-class ClipNet(Recognizer):
+class ClipNet(StartsFromPublished):
     """A 2-D network put into three dimensions, on the whole clip; a subclass says which, and how."""
 
     config: ClipNetConfig
@@ -49,22 +47,10 @@ class ClipNet(Recognizer):
         """Names of the 3-D network's tensors that the 2-D one has nothing for."""
         return []
 
-    def start_from(self, source: str, copy_attention: bool = True) -> str | None:
-        """Start from published weights: of the 3-D network, or of the 2-D one, which are inflated.
-
-        Args:
-            source: as of `read_published`.
-            copy_attention: there is none.
-        """
-        if source == "shipped":
-            return None
-        found = read_published(source)
-        report = load_whole(self.backbone, found) if found.in_time else self._inflate(found)
-        self.config = replace(self.config, pixels=found.pixels)
-        return report.sentence()
-
-    def _inflate(self, found: Published) -> LoadReport:
-        """Load a 2-D network's weights, each filter repeated over time."""
+    def load(self, found: Published) -> LoadReport:
+        """Put weights of the 3-D network into it, or of the 2-D one, each filter repeated over time."""
+        if found.in_time:
+            return load_whole(self.backbone, found)
         if not self.inflatable:
             raise GymQAError(
                 f"{found.source} is of a network of pictures, and a factorised one has no layers of its kind; "
@@ -78,8 +64,8 @@ class ClipNet(Recognizer):
         return report
 
     def forward_features(self, frames: Tensor) -> ClipFeatures:
-        """[B, N, 3, S, S] -> features of moments, and their mean."""
-        seen = as_trained(frames, self.config.pixels).transpose(1, 2)  # [B, 3, N, S, S]
+        """[B, N, C, S, S] -> features of moments, and their mean."""
+        seen = as_trained(frames, self.config.pixels).transpose(1, 2)  # [B, C, N, S, S]
         tokens = self.backbone(seen).mean((3, 4)).transpose(1, 2)  # [B, F, T', h, w] -> [B, T', F]
         return ClipFeatures(tokens, tokens.mean(1))
 

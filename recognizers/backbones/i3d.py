@@ -77,8 +77,8 @@ class I3D(ClipNet):
     def flat(self) -> ResNet | InceptionV1:
         """The 2-D network, with fresh weights."""
         if self.config.architecture == "inception_v1":
-            return InceptionV1(self.config.width)
-        return ResNet("resnet50", self.config.width)
+            return InceptionV1(self.config.width, self.config.channels)
+        return ResNet("resnet50", self.config.width, channels=self.config.channels)
 
     def in_time(self, flat: nn.Module) -> nn.Module:
         """The 3-D network that is made of it; non-local blocks are fresh."""

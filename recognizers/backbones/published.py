@@ -1,11 +1,12 @@
 """Networks to start from, of pictures or clips, by published names or ours; they must fit to the last tensor."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torch import Tensor, nn
 
+from gymqa.atomic import read_json
 from gymqa.errors import GymQAError
 from recognizers.backbones.image_checkpoints import (
     beside,
@@ -16,7 +17,11 @@ from recognizers.backbones.image_checkpoints import (
 )
 from recognizers.backbones.vit_weights import LoadReport
 from recognizers.backbones.weight_names import Naming, naming_of
+from recognizers.clip_net_sizes import ClipNetConfig
+from recognizers.frame_net_sizes import FrameNetConfig
 from recognizers.pixel_ranges import Pixels, pixels_of, require_known
+from recognizers.pretrained import model_folder
+from recognizers.recognizer import Recognizer
 
 SHOWN = 3  # names that a complaint lists of each kind
 _COUNTED = "num_batches_tracked"  # of batch norms; older files have none
@@ -42,6 +47,39 @@ class Published:
     def in_time(self) -> bool:
         """Whether it is a network of clips."""
         return any(tensor.ndim == 5 for tensor in self.tensors.values())
+
+
+class StartsFromPublished(Recognizer):
+    """A recognizer around a network that is published by itself."""
+
+    config: FrameNetConfig | ClipNetConfig
+
+    def load(self, found: Published) -> LoadReport:
+        """Put weights into the network, in place.
+
+        Raises:
+            GymQAError: they are of another architecture.
+        """
+        raise NotImplementedError
+
+    def start_from(self, source: str, copy_attention: bool = True) -> str | None:
+        """Start from published weights, or a saved recognizer: all but the head, or another family's network.
+
+        Args:
+            source: as of `read_published`.
+            copy_attention: there is none.
+        """
+        if source == "shipped":
+            return None
+        pixels = _pixels_of_saved(source, self.config.family)
+        if pixels is not None:
+            said = super().start_from(source)
+        else:
+            found = read_published(source)
+            said, pixels = self.load(found).sentence(), found.pixels
+        if self.config.modality == "rgb":
+            self.config = replace(self.config, pixels=pixels)
+        return said
 
 
 def start_hash(source: str) -> str | None:
@@ -95,6 +133,17 @@ def _pixels(path: Path, naming: Naming, source: str) -> Pixels:
     if named is None:
         raise GymQAError(f"{source} normalises pixels by {mean} and {std}, which is not known here; give other weights")
     return named
+
+
+def _pixels_of_saved(source: str, family: str) -> Pixels | None:
+    """What a saved recognizer of a family was trained on; None where the source is none."""
+    file = model_folder(source) / "config.json"
+    values = read_json(file) if file.is_file() else None
+    if not isinstance(values, dict) or values.get("model") != family:
+        return None
+    pixels: Pixels = values.get("pixels", "symmetric")
+    require_known(pixels)
+    return pixels
 
 
 def load_whole(network: nn.Module, found: Published) -> LoadReport:

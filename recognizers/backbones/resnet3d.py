@@ -73,7 +73,7 @@ class ResNet3D(ClipNet):
 
     def flat(self) -> ResNet:
         """The 2-D network, with fresh weights."""
-        return ResNet(self.config.architecture, self.config.width)
+        return ResNet(self.config.architecture, self.config.width, channels=self.config.channels)
 
     def in_time(self, flat: nn.Module) -> nn.Module:
         """The 3-D network that is made of it; R(2+1)D's layers are fresh."""

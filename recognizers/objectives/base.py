@@ -1,13 +1,14 @@
 """What an objective is, what a step offers it, and how several are trained together with the student."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import ClassVar, NamedTuple, cast
 
 import torch
 import torch.distributed as dist
 from torch import Generator, Tensor, nn
 
+from recognizers.augment import strong_view, weak_view
 from recognizers.batches import ClipBatch
 from recognizers.config import TrainConfig
 from recognizers.precision import autocast
@@ -15,12 +16,11 @@ from recognizers.pseudo_label import PseudoLabels, pseudo_label
 from recognizers.recognizer import Features, Recognizer
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):
     """A view of some clips and what a network makes of it, in float32 and with gradient.
 
     Attributes:
-        view: [B, N, 3, S, S].
+        view: [B, N, C, S, S].
         logits: [B, C].
         fused: the feature before dropout and head, [B, F].
         tokens: features of moments, frames or elements, [B, T, F'].
@@ -37,7 +37,7 @@ class UnlabelledViews:
     """The unlabelled clips of a step after the warm-up.
 
     Attributes:
-        weak: the weak view that was labelled, [B, N, 3, S, S].
+        weak: the weak view that was labelled, [B, N, C, S, S].
         own: the view that L_un is taken of, as the student sees it.
         believed: the pseudo-labels of the algorithm's teacher (moving average or student).
         labels: those that the student learns from: `believed`, unless an objective's `relabel` changed them.
@@ -91,6 +91,9 @@ class Objective(nn.Module):
         student: for sizes and first weights; not to be kept (a step brings the student).
     """
 
+    copies: ClassVar[tuple[str, ...]] = ()
+    """Attributes that are networks which start as the student, perhaps pre-trained: `backbone_rate` holds there."""
+
     def __init__(self, config: TrainConfig, student: Recognizer) -> None:
         super().__init__()
         self.config = config
@@ -103,7 +106,7 @@ class Objective(nn.Module):
         """The pseudo-labels that the student is to learn from instead of the teacher's; without gradient.
 
         Args:
-            weak: the unlabelled clips' weak view [B, N, 3, S, S].
+            weak: the unlabelled clips' weak view [B, N, C, S, S].
             clips: the unlabelled clips.
             labels: the teacher's, or what an objective before this one made of them.
         """
@@ -111,6 +114,18 @@ class Objective(nn.Module):
 
     def after_step(self, student: Recognizer, step: int) -> None:
         """Called when step number `step` (from 0) is done, for memories and moving averages; without gradient."""
+
+    def weak(self, frames: Tensor, rng: Generator) -> Tensor:
+        """A weak view of uint8 frames [B, N, S', S', C]."""
+        model = self.config.model
+        return weak_view(frames, model.image_size, self.config.augment, rng, model.modality)
+
+    def strong(self, frames: Tensor, rng: Generator, perturbation: str = "none") -> Tensor:
+        """A strong view of uint8 frames [B, N, S', S', C]."""
+        model = self.config.model
+        return strong_view(
+            frames, model.image_size, self.config.augment, model.elements, perturbation, rng, model.modality
+        )
 
     def see(self, network: Recognizer, view: Tensor) -> Seen:
         """A forward pass in the run's precision; the gradient reaches network and view."""
@@ -138,6 +153,13 @@ class Objectives(nn.ModuleDict):
     def each(self) -> Mapping[str, Objective]:
         """The objectives by name."""
         return {name: cast(Objective, module) for name, module in self.items()}
+
+    def optimized(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """All parameters; those of copies of the student under their names there, all others with the objective's."""
+        for objective_name, objective in self.each().items():
+            for name, parameter in objective.named_parameters():
+                module, _, rest = name.partition(".")
+                yield (rest if module in objective.copies else f"{objective_name}.{name}"), parameter
 
     @torch.no_grad()
     def relabel(self, weak: Tensor, clips: ClipBatch, labels: PseudoLabels) -> PseudoLabels:
