@@ -55,7 +55,8 @@ class ActionVLAD(FrameNet):
         """[B, N, 3, S, S] -> features of the frames, and the clip's VLAD [B, K · D]."""
         maps = self.forward_maps(frames)  # [B, N, D, h, w]
         tokens = pooled(maps.flatten(0, 1)).unflatten(0, maps.shape[:2])
-        with torch.autocast(frames.device.type, enabled=False):  # α times a rounded distance is no distance
+        kind = "cpu" if frames.is_meta else frames.device.type  # meta, where shapes alone are computed, has no autocast
+        with torch.autocast(kind, enabled=False):  # α times a rounded distance is no distance
             fused = vlad(_places(maps), self.centres.float(), self.config.sharpness)
         return FrameFeatures(tokens, fused)
 
