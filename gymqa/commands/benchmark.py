@@ -50,7 +50,7 @@ def backbones(
     )
     for speed in measure_backbones([Setting(name, batch, place, seconds, bf16) for name in names]):
         found.append(speed)
-        print(_line(speed, max(map(len, names))), flush=True)
+        print(_line(speed, width), flush=True)
     for speed in found:
         if speed.lost:
             print(f"did not fit into memory: {speed.name}: {speed.lost}")
