@@ -45,9 +45,8 @@ def backbones(
         raise GymQAError(f"batches of {batch} clips for {seconds} s measure nothing; give 1 or more, and more than 0")
     names, place = _chosen(only or ["*"]), str(choose_device(device))
     found: list[Speed] = []
-    print(
-        f"{'':<{max(map(len, names))}}  {'M parameters':>12}  {'G multiply-adds':>15}  {'forward/s':>9}  {'training/s':>10}"
-    )
+    width = max(map(len, names))
+    print(f"{'':<{width}}  {'M parameters':>12}  {'G multiply-adds':>15}  {'forward/s':>9}  {'training/s':>10}")
     for speed in measure_backbones([Setting(name, batch, place, seconds, bf16) for name in names]):
         found.append(speed)
         print(_line(speed, width), flush=True)
