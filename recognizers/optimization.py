@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable
 from itertools import chain
 
+import torch
 from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
 
@@ -44,7 +45,10 @@ def make_optimizer(
     ]
     fused = (next(model.parameters()).device.type in _FUSED and config.precision != "fp16") or None
     if config.optimizer == "sgd":
-        return SGD(described, lr=config.learning_rate, momentum=0.9, fused=fused)
+        optimizer = SGD(described, lr=config.learning_rate, momentum=0.9, fused=fused)
+        for parameter in chain.from_iterable(groups.values()):  # the fused kernel needs all momenta, once there is one
+            optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+        return optimizer
     return AdamW(described, lr=config.learning_rate, fused=fused)
 
 

@@ -146,13 +146,14 @@ def test_at_first_nothing_but_the_head_learns(world: tuple[FrameCache, Splits], 
     assert not torch.allclose(before["centres"], after["centres"], rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("stop", [1, 3])
+@pytest.mark.parametrize(("stop", "optimizer"), [(1, "adamw"), (3, "sgd")])
 def test_a_stopped_training_goes_on_bit_for_bit(
-    world: tuple[FrameCache, Splits], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: int
+    world: tuple[FrameCache, Splits], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: int, optimizer: str
 ) -> None:
     cache, splits = world
     model = ActionVLADConfig(image_size=16, width=4, architecture="resnet18", clusters=3, segments=4, n_classes=2)
-    config = replace(CONFIG, model=model, algorithm=SEFAR, steps=4, warm_up_steps=1, checkpoint_every=1)
+    config = replace(CONFIG, model=model, algorithm=SEFAR, steps=4, warm_up_steps=1, checkpoint_every=1,
+                     optimizer=optimizer)  # type: ignore[arg-type]  # fmt: skip
     train(config, cache, splits, tmp_path / "whole")
     at = ClipBatches.at
 
