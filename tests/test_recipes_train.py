@@ -187,9 +187,7 @@ def test_a_recipes_algorithm_is_that_of_its_name(name: str) -> None:
 def test_a_recipe_of_flow_is_that_of_colours_but_for_what_is_seen(name: str) -> None:
     flow, colours = values(name), values(name.removesuffix("_flow"))
     assert flow.frames == Path("runs/flow/gym99") and flow.out == Path("runs/recipes") / name
-    assert flow.training == replace(
-        colours.training, model=replace(colours.training.model, modality="flow", stack=5)
-    )
+    assert flow.training == replace(colours.training, model=replace(colours.training.model, modality="flow", stack=5))
 
 
 def test_finegyms_table_3_has_the_papers_figures(shared: Path) -> None:

@@ -195,7 +195,10 @@ def _require_same(own: Mapping[str, Tensor], found: Published, fitted: Mapping[s
         *_listed("only there: ", [name for name in found.tensors if name not in own]),
     ]
     if parts:
-        raise GymQAError(f"{found.source} holds another architecture than the recognizer's: {'; '.join(parts)}")
+        raise GymQAError(
+            f"{found.source} holds another architecture than the recognizer's: {'; '.join(parts)}; "
+            "give weights of the same network, or set initial to none"
+        )
 
 
 def _listed(what: str, names: list[str]) -> list[str]:
