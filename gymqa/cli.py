@@ -35,6 +35,7 @@ COMMANDS = {
     "hub": "upload question sets, recognizers, tuned language models and results to the Hugging Face Hub",
     "export": "write questions for other harnesses: lmms-eval, VLMEvalKit",
     "finegym": "get FineGym's annotations and raw videos, and cut the clips out of them",
+    "benchmark": "measure the recognizers: clips a second, parameters, operations",
     "list": "show the names that options take: recognizers, algorithms, benchmarks, …",
 }
 

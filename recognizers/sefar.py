@@ -14,6 +14,7 @@ from recognizers.backbones.image_checkpoints import initialise_backbone
 from recognizers.backbones.timesformer import TimeSformer
 from recognizers.recognizer import Recognizer
 from recognizers.sizes import SeFARConfig
+from recognizers.starting import holds_recognizer, start_from_recognizer
 
 
 class SeFARFeatures(NamedTuple):
@@ -103,5 +104,7 @@ class SeFAR(Recognizer):
         return logits
 
     def start_from(self, source: str, copy_attention: bool = True) -> str | None:
-        """Start the backbone from an image ViT; `source` as of `initialise_backbone`."""
+        """Start from a saved SeFAR, or the backbone from an image ViT; `source` as of `initialise_backbone`."""
+        if source != "shipped" and holds_recognizer(source):
+            return start_from_recognizer(self, source)
         return initialise_backbone(self.backbone, source, copy_attention).sentence()

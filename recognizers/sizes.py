@@ -54,6 +54,8 @@ class ModelConfig:
 
     family: ClassVar[str] = ""
     """Name of the family, as config.json says it."""
+    adapts_colours: ClassVar[bool] = False
+    """Whether weights trained on rgb may start a model of another modality."""
 
     @property
     def elements(self) -> tuple[int, ...]:
@@ -120,7 +122,11 @@ class ModelConfig:
         Raises:
             GymQAError: there are no such weights.
         """
-        return None
+        if source == "shipped":
+            return None
+        from recognizers.starting import saved_hash
+
+        return saved_hash(source)
 
     def saved(self) -> dict[str, Any]:
         """What config.json says of the model."""

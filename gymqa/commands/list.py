@@ -77,10 +77,14 @@ def _parts(algorithm: "Algorithm") -> list[str]:
     """Say what an algorithm is composed of: its settings that name a part, the teacher's passes, and mixing."""
     if not algorithm.semi_supervised:
         return ["labelled clips only"]
-    named = {name: value for name, value in asdict(algorithm).items() if isinstance(value, str) and name != "name"}
+    if algorithm.pretraining:
+        taught = ", ".join(algorithm.objectives)
+        return [f"first {algorithm.pretraining:.0%} of the steps: {taught} on unlabelled clips", "then labelled clips"]
+    named = {name: value for name, value in asdict(algorithm).items() if isinstance(value, str)}
+    named = {name: value for name, value in named.items() if name not in ("name", "image_network")}
     parts = [f"{name}: {value}" for name, value in named.items() if (name, value) != ("perturbation", "none")]
     passes = [f"passes: {algorithm.passes}"] * (algorithm.passes > 1)
-    return [*parts, *passes, *["TokenMix"] * (algorithm.mix_weight > 0)]
+    return [*parts, *passes, *["TokenMix"] * (algorithm.mix_weight > 0), *algorithm.objectives]
 
 
 def recognizers(json: bool = False) -> None:

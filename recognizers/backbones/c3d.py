@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from recognizers.backbones.clip_net import ClipFeatures
 from recognizers.clip_net_sizes import C3DConfig
+from recognizers.pixel_ranges import as_trained
 from recognizers.recognizer import Recognizer
 
 LAYERS = ((1,), (2,), (4, 4), (8, 8), (8, 8))
@@ -34,7 +35,7 @@ class C3D(Recognizer):
 
     def forward_features(self, frames: Tensor) -> ClipFeatures:
         """[B, N, C, S, S] -> the clip's feature, as its only token."""
-        x = self.backbone(frames.transpose(1, 2)).flatten(1)
+        x = self.backbone(as_trained(frames, self.config.pixels).transpose(1, 2)).flatten(1)
         fused = F.relu(self.fc7(self.dropout(F.relu(self.fc6(x)))))
         return ClipFeatures(fused.unsqueeze(1), fused)
 

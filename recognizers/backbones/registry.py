@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from gymqa.errors import GymQAError
 from recognizers.clip_net_sizes import C3DConfig, I3DConfig, ResNet3DConfig, SlowFastConfig
-from recognizers.frame_net_sizes import TRNConfig, TSMConfig, TSNConfig
+from recognizers.frame_net_sizes import ActionVLADConfig, FrameLSTMConfig, TRNConfig, TSMConfig, TSNConfig
 from recognizers.sizes import ModelConfig, SeFARConfig
 from recognizers.skeleton_net_sizes import STGCNConfig
 from recognizers.two_stream_sizes import Fused3DConfig, TwoStreamConfig, TwoStreamI3DConfig
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 CLASSES = 99
 """Gym99's, at which parameters are counted."""
 _FAMILIES = (
-    SeFARConfig, TSNConfig, TRNConfig, TSMConfig, I3DConfig, ResNet3DConfig, C3DConfig, SlowFastConfig, STGCNConfig,
-    TwoStreamConfig, Fused3DConfig, TwoStreamI3DConfig,
+    ActionVLADConfig, C3DConfig, FrameLSTMConfig, Fused3DConfig, I3DConfig, ResNet3DConfig, SeFARConfig, SlowFastConfig,
+    STGCNConfig, TRNConfig, TSMConfig, TSNConfig, TwoStreamConfig, TwoStreamI3DConfig,
 )  # fmt: skip
 FAMILIES: dict[str, type[ModelConfig]] = {one.family: one for one in _FAMILIES}
 """Families by the name that config.json has."""
@@ -212,6 +212,18 @@ def stgcn() -> STGCNConfig:
 def stgcn_gymsim() -> STGCNConfig:
     """ST-GCN on GymSim's 15 joints."""
     return replace(stgcn(), skeleton="gymsim15", n_frames=32)
+
+
+@register(parameters=16_823_939)
+def actionvlad_bn_inception() -> ActionVLADConfig:
+    """ActionVLAD: 25 segments, 64 centres; the paper's and FineGym's stand on VGG-16."""
+    return ActionVLADConfig(image_size=224, n_classes=CLASSES)
+
+
+@register(parameters=8_802_563, published="9 M with 400 classes (ConvNet+LSTM, in I3D, CVPR'17)")
+def lstm_inception() -> FrameLSTMConfig:
+    """ConvNet+LSTM on Inception-v1: 25 segments, as many frames as in I3D's paper."""
+    return FrameLSTMConfig(image_size=224, n_classes=CLASSES)
 
 
 @register(parameters=11_455_971, published="12 M (two-stream, in I3D, CVPR'17)")

@@ -9,6 +9,7 @@ from recognizers.backbones.clip_net import ClipFeatures
 from recognizers.backbones.inflation import InTime, TimeConv3d, inflate
 from recognizers.backbones.resnet import ResNet
 from recognizers.clip_net_sizes import SlowFastConfig
+from recognizers.pixel_ranges import as_trained
 from recognizers.recognizer import Recognizer
 
 STAGES = ("layer1", "layer2", "layer3", "layer4")
@@ -51,7 +52,7 @@ class SlowFast(Recognizer):
 
     def forward_features(self, frames: Tensor) -> ClipFeatures:
         """[B, N, C, S, S] -> both pathways' features at the slow one's moments, and both's means over the clip."""
-        fast = frames.transpose(1, 2)  # [B, C, N, S, S]
+        fast = as_trained(frames, self.config.pixels).transpose(1, 2)  # [B, C, N, S, S]
         slow = fast[:, :, :: self.config.alpha]
         slow, fast = _stem(self.slow, slow), _stem(self.fast, fast)
         for stage, lateral in zip(STAGES, self.lateral, strict=True):
