@@ -114,10 +114,9 @@ def multiply_adds(model: nn.Module, frames: torch.Tensor) -> float:
     return counter.get_total_flops() / 2
 
 
-def _picture(name: str) -> tuple[int, int, int]:
-    """One frame as the recognizer takes it: (C, S, S)."""
-    config = model_config(name)
-    return config.channels, config.image_size, config.image_size
+def _picture(name: str) -> tuple[int, ...]:
+    """One frame as the recognizer takes it: (C, S, S), of a skeleton (J, 3)."""
+    return model_config(name).input_shape[1:]
 
 
 def _forward(model: Recognizer, frames: torch.Tensor) -> Callable[[], None]:
