@@ -19,9 +19,12 @@ COMMANDS = {
     "dataset": "import another data set: UCF101, HMDB51, Diving48, FineDiving, …",
     "split": "make labelled, unlabelled and validation lists of a release",
     "cache": "decode clips once into a frame cache",
+    "poses": "read clips' keypoints once into a pose cache",
+    "flow": "compute the optical flow of cached clips",
     "train": "train a recognizer with few labels",
     "recipes": "list, run and tabulate the trainings behind the papers' tables",
     "predict": "write a recognizer's class probabilities",
+    "fuse": "average several recognizers' class probabilities, as two streams",
     "extract": "write a video encoder's frozen features into a feature store",
     "finetune": "tune the projector and LoRA adapters of a multimodal model",
     "evaluate": "ask a model every question of a benchmark",
@@ -32,6 +35,7 @@ COMMANDS = {
     "hub": "upload question sets, recognizers, tuned language models and results to the Hugging Face Hub",
     "export": "write questions for other harnesses: lmms-eval, VLMEvalKit",
     "finegym": "get FineGym's annotations and raw videos, and cut the clips out of them",
+    "benchmark": "measure the recognizers: clips a second, parameters, operations",
     "list": "show the names that options take: recognizers, algorithms, benchmarks, …",
 }
 

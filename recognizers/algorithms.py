@@ -1,7 +1,7 @@
 """Semi-supervised algorithms: each a composition of the same parts, with the hyper-parameters of its paper.
 
     teacher × passes (pseudo_label.py) → weighting (weighting.py) → view, perturbation (augment.py, perturbation.py),
-    mixing (mixing.py) → consistency (losses.py)
+    mixing (mixing.py) → consistency (losses.py); further terms with parts of their own (objectives/)
 
 Every part is a switch (`--training.algorithm.perturbation warp`); SeFAR's ablations are SEFAR with a switch changed.
 This file imports no torch, for listings.
@@ -16,11 +16,12 @@ from gymqa.errors import GymQAError
 
 @dataclass(frozen=True)
 class Algorithm:
-    """What is done with the unlabelled clips: L = L_sup + ξ (unlabelled_weight · L_un + mix_weight · L_mix).
+    """What is done with the unlabelled clips: L_sup + ξ (unlabelled_weight · L_un + mix_weight · L_mix) + objectives.
 
     Attributes:
         name: what it is called in tables.
-        unlabelled_weight: factor of L_un; with 0 here and in `mix_weight` the unlabelled clips are not looked at.
+        unlabelled_weight: factor of L_un; with 0 here and in `mix_weight`, and no objectives, the unlabelled clips are
+            not looked at.
         mix_weight: factor of L_mix; 0 mixes nothing.
         teacher: whose pseudo-labels: the moving average's or the student's own.
         passes: K, stochastic passes of the teacher; 1 is a single one without dropout.
@@ -33,6 +34,11 @@ class Algorithm:
         mix_alpha: λ ~ Beta(mix_alpha, mix_alpha).
         mix_logits: compare raw logits with the mixed probabilities, as the release does, instead of the softmax.
         ramp: let ξ grow as a sine; False holds it at 1 after the warm-up.
+        objectives: further terms of the loss by name (recognizers/objectives/), each weighing itself.
+        pretraining: share of the run's steps in which the objectives alone teach, on unlabelled clips, before labelled
+            clips alone do; 1 leaves weights for `--training.initial` of another run.
+        image_network: whose opinion of single frames is learnt where an objective asks for one: "shipped" (the
+            package's image ViT), or a folder or model on the Hub with an image ViT of ours or a TSN.
     """
 
     name: str = "supervised"
@@ -48,8 +54,12 @@ class Algorithm:
     mix_alpha: float = 10.0
     mix_logits: bool = False
     ramp: bool = False
+    objectives: tuple[str, ...] = ()
+    pretraining: float = 0.0
+    image_network: str = "shipped"
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "objectives", tuple(self.objectives))  # JSON and YAML bring lists
         if self.unlabelled_weight < 0 or self.mix_weight < 0:
             raise GymQAError(f"{self.name}: unlabelled_weight and mix_weight cannot be negative; give 0 or more")
         if self.passes < 1:
@@ -61,10 +71,18 @@ class Algorithm:
         if self.view != "strong" and (self.mix_weight > 0 or self.perturbation != "none"):
             raise GymQAError(f"{self.name}: only a strong view is mixed and perturbed; set view to strong")
 
+        if not 0 <= self.pretraining <= 1:
+            raise GymQAError(f"{self.name}: a pre-training of {self.pretraining} of the steps cannot be; give 0 to 1")
+        if self.pretraining and (self.unlabelled_weight or self.mix_weight or not self.objectives):
+            raise GymQAError(
+                f"{self.name}: a pre-training learns from its objectives alone; name one, and set unlabelled_weight "
+                "and mix_weight to 0"
+            )
+
     @property
     def semi_supervised(self) -> bool:
         """Whether unlabelled clips are used at all."""
-        return self.unlabelled_weight > 0 or self.mix_weight > 0
+        return self.unlabelled_weight > 0 or self.mix_weight > 0 or bool(self.objectives)
 
 
 SUPERVISED = Algorithm("supervised")
@@ -118,9 +136,61 @@ SEFAR = Algorithm(  # arXiv 2501.01245
     ramp=True,
 )
 
+MEMDPC = Algorithm("memdpc", objectives=("memdpc",), pretraining=0.5)  # arXiv 2008.01065; the share is ours
+
+TCLR = Algorithm("tclr", objectives=("tclr",), pretraining=0.5)  # arXiv 2101.07974; the share is ours
+
+ACTORCM = Algorithm(  # arXiv 2103.16565: FixMatch; the other half of its strong views are the objective's
+    "actorcm",
+    unlabelled_weight=0.5,
+    teacher="student",
+    threshold=0.95,
+    perturbation="varied",
+    objectives=("actor_cutmix",),
+)
+
+L2A = Algorithm(  # arXiv 2206.04790; FixMatch's part from memory
+    "l2a",
+    unlabelled_weight=1.0,
+    teacher="student",
+    threshold=0.95,
+    objectives=("composite",),
+)
+
+TACL = Algorithm(  # 10.1109/TCSVT.2022.3210271; its curriculum is FlexMatch's here
+    "tacl",
+    unlabelled_weight=1.0,
+    teacher="student",
+    weighting="flexmatch",
+    threshold=0.95,
+    perturbation="uneven",
+    objectives=("phases",),
+)
+
+VIDEOSSL = Algorithm(  # arXiv 2003.00197: pseudo-labels and soft distillation; the threshold from memory
+    "videossl",
+    unlabelled_weight=1.0,
+    teacher="student",
+    threshold=0.95,
+    view="same",
+    objectives=("appearance",),
+)
+
+MT_SD = Algorithm(  # Mean Teacher and VideoSSL's soft distillation, of the same paper
+    "mt_sd",
+    unlabelled_weight=10.0,
+    weighting="none",
+    view="weak",
+    consistency="squared",
+    objectives=("appearance",),
+)
+
 ALGORITHMS = {
     algorithm.name: algorithm
-    for algorithm in (SUPERVISED, PSEUDO_LABEL, MEAN_TEACHER, FIXMATCH, FLEXMATCH, SVFORMER, SEFAR)
+    for algorithm in (
+        *(SUPERVISED, PSEUDO_LABEL, MEAN_TEACHER, FIXMATCH, FLEXMATCH, SVFORMER, SEFAR),
+        *(MEMDPC, TCLR, ACTORCM, L2A, TACL, VIDEOSSL, MT_SD),
+    )
 }
 
 

@@ -1,12 +1,13 @@
 """Sizes of the networks that see clips in three dimensions: I3D, and its relatives. No torch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
 from gymqa.errors import GymQAError
 from gymqa.sampling import Indices, dense
+from recognizers.pixel_ranges import Pixels, require_known
 from recognizers.sizes import ModelConfig
 
 if TYPE_CHECKING:
@@ -22,16 +23,21 @@ class ClipNetConfig(ModelConfig):
         stride: every how many of the frames one is looked at; 0 spreads them over the whole clip.
         width: channels after the first layer; 64 is the published network's, fewer make a small one.
         head_dropout: before the last layer.
+        pixels: what the network's pixels are; weights that it starts from bring theirs.
     """
 
     n_frames: int = 8
     stride: int = 0
     width: int = 64
     head_dropout: float = 0.5
+    pixels: Pixels = field(default="symmetric", kw_only=True)
+
+    adapts_colours: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if min(self.n_frames, self.width, self.n_classes, self.image_size) < 1 or self.stride < 0:
             raise GymQAError(f"{self}: n_frames, width, n_classes and image_size are at least 1, stride at least 0")
+        require_known(self.pixels)
 
     @property
     def elements(self) -> tuple[int, ...]:
@@ -43,6 +49,12 @@ class ClipNetConfig(ModelConfig):
         if not self.stride:
             return super().sample(n_frames, rng, within)
         return dense(n_frames, self.n_frames, self.stride, rng, within)
+
+    def start_hash(self, source: str) -> str | None:
+        """A hash of the weights that the network starts from."""
+        from recognizers.backbones.published import start_hash
+
+        return start_hash(source)
 
 
 @dataclass(frozen=True)

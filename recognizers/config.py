@@ -8,6 +8,7 @@ from jsonargparse import set_parsing_settings
 from gymqa.errors import GymQAError
 from recognizers.algorithms import SEFAR, Algorithm
 from recognizers.augment import AugmentConfig
+from recognizers.objectives.registry import looks_in_warm_up, require_objectives
 from recognizers.perturbation import PERTURBATIONS
 from recognizers.sizes import ModelConfig, SeFARConfig
 
@@ -15,6 +16,9 @@ set_parsing_settings(subclasses_enabled=[ModelConfig])  # --training.model TSNCo
 _AT_LEAST_ONE = (
     "labelled_batch", "unlabelled_batch", "steps_per_epoch", "checkpoint_every", "log_every", "accumulation",
 )  # fmt: skip
+_CAME_LATER = {"modality": "rgb", "stack": 1}
+"""Settings of models that runs begun before them do not have, and what those runs did."""
+_LATER = ("objectives", "pretraining", "image_network")  # in Algorithm: runs older than these go on
 _WITHOUT_EFFECT = ("checkpoint_every", "log_every", "workers", "tracker")  # on the weights
 
 
@@ -105,11 +109,27 @@ class TrainConfig:
                 f"batches of {self.labelled_batch} and {self.unlabelled_batch} clips cannot be cut into "
                 f"{self.accumulation} equal parts; change accumulation or the batches"
             )
+        require_objectives(self.algorithm.objectives)
         if self.algorithm.perturbation not in PERTURBATIONS:
             known = ", ".join(PERTURBATIONS)
             raise GymQAError(
                 f"there is no temporal perturbation {self.algorithm.perturbation!r}; choose one of {known}"
             )
+
+    @property
+    def pretraining_steps(self) -> int:
+        """The first steps, in which nothing is learnt from labels; 0 without a self-supervised pre-training."""
+        return round(self.algorithm.pretraining * self.steps)
+
+    def looks_at_unlabelled(self, step: int) -> bool:
+        """Whether a step (from 0) loads unlabelled clips: after the warm-up, or before for an objective."""
+        if self.algorithm.pretraining:
+            return step < self.pretraining_steps
+        return step >= self.warm_up_steps or looks_in_warm_up(self.algorithm.objectives)
+
+    def guides(self, step: int) -> bool:
+        """Whether the unlabelled clips of a step (from 0) get pseudo-labels."""
+        return step >= self.warm_up_steps and not self.algorithm.pretraining
 
     @property
     def initial_weights(self) -> str | None:
@@ -124,4 +144,8 @@ class TrainConfig:
     def determines(self) -> dict[str, Any]:
         """The settings that the trained weights depend on; a run may go on with others of the rest."""
         kept = {name: value for name, value in asdict(self).items() if name not in _WITHOUT_EFFECT}
+        kept["model"] = {name: value for name, value in kept["model"].items() if _CAME_LATER.get(name) != value}
+        for name in _LATER:
+            if kept["algorithm"][name] == getattr(Algorithm(), name):
+                del kept["algorithm"][name]
         return kept | {"initial_weights": self.initial_weights}

@@ -1,15 +1,19 @@
-"""Sizes of the networks that see single frames in two dimensions, and then combine them: TSN, TRN, TSM. No torch."""
+"""Sizes of the networks that see single frames in two dimensions, and then combine them: TSN, TRN, …. No torch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+import numpy as np
+
 from gymqa.errors import GymQAError
+from gymqa.sampling import Indices, dual_level
+from recognizers.pixel_ranges import Pixels, require_known
 from recognizers.sizes import ModelConfig
 
 if TYPE_CHECKING:
     from recognizers.recognizer import Recognizer
 
-Architecture = Literal["resnet18", "resnet50", "bn_inception"]
+Architecture = Literal["resnet18", "resnet50", "bn_inception", "inception_v1"]
 
 
 @dataclass(frozen=True)
@@ -19,28 +23,55 @@ class FrameNetConfig(ModelConfig):
     Attributes:
         architecture: of the 2-D network.
         segments: equal spans of a clip, of which one frame each is looked at.
+        stack: frames in a row that are looked at instead of one, as channels of one picture; published two-stream
+            networks stack 5 or 10 of flow.
         width: channels after the first layer; 64 is the published network's, fewer make a small one.
         head_dropout: before the last layer.
+        pixels: what the 2-D network's pixels are; weights that it starts from bring theirs.
     """
 
     architecture: Architecture = "resnet18"
     segments: int = 3
     width: int = 64
     head_dropout: float = 0.5
+    pixels: Pixels = field(default="symmetric", kw_only=True)
+    stack: int = field(default=1, kw_only=True)
+
+    adapts_colours: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        if min(self.segments, self.width, self.n_classes, self.image_size) < 1:
-            raise GymQAError(f"{self}: segments, width, n_classes and image_size are at least 1")
+        if min(self.segments, self.stack, self.width, self.n_classes, self.image_size) < 1:
+            raise GymQAError(f"{self}: segments, stack, width, n_classes and image_size are at least 1")
+        if self.architecture == "inception_v1" and self.image_size < 32:
+            raise GymQAError(f"Inception-v1 sees nothing in {self.image_size} px; set image_size to 32 or more")
+        require_known(self.pixels)
 
     @property
     def elements(self) -> tuple[int, ...]:
-        """One, of a frame a segment."""
-        return (self.segments,)
+        """One, of `stack` frames a segment."""
+        return (self.segments * self.stack,)
+
+    @property
+    def in_channels(self) -> int:
+        """Channels of the pictures that the 2-D network sees."""
+        return self.channels * self.stack
 
     @property
     def tokens(self) -> int:
         """One a segment."""
         return self.segments
+
+    def start_hash(self, source: str) -> str | None:
+        """A hash of the weights that the 2-D network starts from."""
+        from recognizers.backbones.published import start_hash
+
+        return start_hash(source)
+
+    def sample(self, n_frames: int, rng: np.random.Generator | None = None, within: float = 0.5) -> Indices:
+        """A frame of each segment, or `stack` in a row from it on; as of ModelConfig."""
+        first = max(min(1, n_frames), n_frames - self.stack + 1)  # so many frames a stack can begin with
+        starts = np.concatenate(dual_level(first, (self.segments,), rng, within))
+        return np.minimum(starts[:, None] + np.arange(self.stack), n_frames - 1).reshape(-1)
 
 
 @dataclass(frozen=True)
@@ -113,3 +144,61 @@ class TSMConfig(FrameNetConfig):
         from recognizers.backbones.tsm import TSM
 
         return TSM(self)
+
+
+@dataclass(frozen=True)
+class ActionVLADConfig(FrameNetConfig):
+    """ActionVLAD (Girdhar et al., CVPR'17): which of k kinds of places the clip shows, and how they differ from these.
+
+    Attributes:
+        clusters: k.
+        sharpness: α of the soft assignment; the larger, the more a place belongs to its nearest centre only.
+        head_first: share of the training, at its begin, in which nothing but the head learns.
+    """
+
+    architecture: Architecture = "bn_inception"
+    segments: int = 25
+    clusters: int = 64
+    sharpness: float = 1000.0
+    head_first: float = 0.5
+
+    family: ClassVar[str] = "actionvlad"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.clusters < 1 or self.sharpness <= 0 or not 0 <= self.head_first < 1:
+            raise GymQAError(f"{self}: clusters are at least 1, sharpness more than 0, head_first from 0 to below 1")
+
+    def build(self) -> "Recognizer":
+        """The model of these sizes, with fresh weights."""
+        from recognizers.backbones.action_vlad import ActionVLAD
+
+        return ActionVLAD(self)
+
+
+@dataclass(frozen=True)
+class FrameLSTMConfig(FrameNetConfig):
+    """ConvNet+LSTM, as I3D's paper compares itself with (Carreira and Zisserman, CVPR'17): frames read one by one.
+
+    Attributes:
+        hidden: units of the LSTM.
+        outputs: what the head sees, and so the loss: the mean of the outputs at all frames, or the last frame's.
+    """
+
+    architecture: Architecture = "inception_v1"
+    segments: int = 25
+    hidden: int = 512
+    outputs: Literal["all", "last"] = "all"
+
+    family: ClassVar[str] = "lstm"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.hidden < 1:
+            raise GymQAError(f"{self}: hidden is at least 1")
+
+    def build(self) -> "Recognizer":
+        """The model of these sizes, with fresh weights."""
+        from recognizers.backbones.frame_lstm import FrameLSTM
+
+        return FrameLSTM(self)

@@ -1,8 +1,10 @@
 """The parts of the loss and how they are put together: L = L_sup + ξ (w_un · L_un + w_mix · L_mix)."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -44,12 +46,25 @@ def unlabelled_loss(algorithm: Algorithm, logits: Tensor, labels: PseudoLabels, 
 
 @dataclass(frozen=True, slots=True)
 class StepLoss:
-    """The loss of one step and its parts, all scalars; those without unlabelled clips are 0."""
+    """The loss of one step and its parts, all scalars; those without unlabelled clips are 0.
+
+    `further` are the terms of the algorithm's objectives, by name.
+    """
 
     total: Tensor
     supervised: Tensor
     unlabelled: Tensor
     mixed: Tensor
+    further: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def without_labels(self) -> "StepLoss":
+        """A loss that nothing is learnt from; its parts are told all the same."""
+        return replace(self, total=self.total * 0.0)
+
+    def plus(self, further: Mapping[str, Tensor]) -> "StepLoss":
+        """The loss with the terms of objectives."""
+        told = {name: term.detach() for name, term in further.items()}
+        return replace(self, total=torch.stack([self.total, *further.values()]).sum(), further=told)
 
 
 def combine(algorithm: Algorithm, xi: float, supervised: Tensor, unlabelled: Tensor, mixed: Tensor) -> StepLoss:

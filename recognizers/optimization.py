@@ -1,7 +1,10 @@
 """Optimizers and learning rates."""
 
 import math
+from collections.abc import Iterable
+from itertools import chain
 
+import torch
 from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
 
@@ -12,14 +15,21 @@ _FRESH = ("backbone.time_blocks.", "backbone.time_norm.", "backbone.frame_embed"
 _FUSED = ("cpu", "cuda", "mps", "xpu")  # devices for which torch has fused SGD and AdamW
 
 
-def make_optimizer(config: TrainConfig, model: nn.Module) -> Optimizer:
+def make_optimizer(
+    config: TrainConfig, model: nn.Module, further: Iterable[tuple[str, nn.Parameter]] = ()
+) -> Optimizer:
     """SGD or AdamW; weight decay on matrices only, the loaded tensors' rate scaled.
 
     One fused kernel for all tensors where the model's device has it; elsewhere torch chooses (foreach, if it can). Not
     with float16: when the first step overflows, torch's fused SGD leaves its momentum uninitialised (as of torch 2.13).
+
+    Args:
+        config: settings.
+        model: what is trained.
+        further: parameters besides the model's, by name; names count as the model's do.
     """
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
-    for name, parameter in model.named_parameters():
+    for name, parameter in chain(model.named_parameters(), further):
         decays = parameter.ndim > 1 and "embed" not in name and "token" not in name
         decays = decays or name.endswith("patch_embed.weight")
         if parameter.requires_grad:
@@ -35,15 +45,26 @@ def make_optimizer(config: TrainConfig, model: nn.Module) -> Optimizer:
     ]
     fused = (next(model.parameters()).device.type in _FUSED and config.precision != "fp16") or None
     if config.optimizer == "sgd":
-        return SGD(described, lr=config.learning_rate, momentum=0.9, fused=fused)
+        optimizer = SGD(described, lr=config.learning_rate, momentum=0.9, fused=fused)
+        for parameter in chain.from_iterable(groups.values()):  # the fused kernel needs all momenta, once there is one
+            optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+        return optimizer
     return AdamW(described, lr=config.learning_rate, fused=fused)
 
 
 def rate_factor(config: TrainConfig, step: int) -> float:
-    """The learning rate at a step (from 0), as a share of its peak."""
+    """The learning rate at a step (from 0), as a share of its peak; a pre-training has a course of its own."""
+    before = config.pretraining_steps
+    if step < before:
+        return _factor(config, step, before)
+    return _factor(config, step - before, config.steps - before)
+
+
+def _factor(config: TrainConfig, step: int, steps: int) -> float:
+    """The share of the peak at a step of so many."""
     rise = min(1.0, (step + 1) / config.rate_warm_up_steps) if config.rate_warm_up_steps else 1.0
     if config.schedule == "cosine":
-        return rise * 0.5 * (1 + math.cos(math.pi * step / config.steps))
-    epochs = math.ceil(config.steps / config.steps_per_epoch)
+        return rise * 0.5 * (1 + math.cos(math.pi * step / steps))
+    epochs = math.ceil(steps / config.steps_per_epoch)
     done = (step // config.steps_per_epoch) / epochs
     return rise * (1.0 if done < 25 / 30 else 0.1 if done < 28 / 30 else 0.01)

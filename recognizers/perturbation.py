@@ -1,10 +1,12 @@
 """Perturbations of time, for strong views: every frame of a perturbed clip is one of the clip's own frames.
 
-Order: moderate (SeFAR's), reverse, shuffle_all, shuffle_local, warp, half. Speed: drop. Spatial only: none.
+Order: moderate (SeFAR's), reverse, shuffle_all, shuffle_local, warp, half. Speed: drop, uneven. One of several: varied.
+Spatial only: none.
 A clip's frames lie element after element; what acts on the whole clip acts on its spans in temporal order.
 
 Sources: SeFAR (arXiv 2501.01245), Tables 4 and 7; SVFormer (arXiv 2211.13222), temporal warping, in the release's
-setting; "Learning Representational Invariances" (arXiv 2103.16565), T-Half and T-Drop (unchecked).
+setting; "Learning Representational Invariances" (arXiv 2103.16565) and its release, T-Half (there either half may take
+the other's place), T-Drop and varied; TACL (TCSVT'22), uneven, by its abstract.
 """
 
 from collections.abc import Callable, Sequence
@@ -42,7 +44,7 @@ def _moderate(batch: int, elements: Sequence[int], rng: Generator) -> Tensor:
 
 def _reverse(batch: int, elements: Sequence[int], rng: Generator) -> Tensor:
     """Play the whole clip backwards: the frame of span s takes the place of span N - 1 - s."""
-    return _in_time(torch.arange(sum(elements)).flip(0).expand(batch, -1), elements)
+    return in_time(torch.arange(sum(elements)).flip(0).expand(batch, -1), elements)
 
 
 def _shuffle_all(batch: int, elements: Sequence[int], rng: Generator) -> Tensor:
@@ -76,13 +78,13 @@ def _warp(batch: int, elements: Sequence[int], rng: Generator) -> Tensor:
     share = torch.rand(batch, n, generator=rng).gather(1, before.clamp(min=0))  # one draw for each kept frame
     border = before + 1 + (share * (after - before)).floor()
     earlier = (time < border) & (before >= 0) | (after == n)
-    return _in_time(before.where(earlier, after), elements)
+    return in_time(before.where(earlier, after), elements)
 
 
 def _half(batch: int, elements: Sequence[int], rng: Generator) -> Tensor:
     """T-Half: the first half of the clip in the place of the second, too."""
     n = sum(elements)
-    return _in_time((torch.arange(n) % ((n + 1) // 2)).expand(batch, -1), elements)
+    return in_time((torch.arange(n) % ((n + 1) // 2)).expand(batch, -1), elements)
 
 
 def _drop(batch: int, elements: Sequence[int], rng: Generator) -> Tensor:
@@ -90,13 +92,30 @@ def _drop(batch: int, elements: Sequence[int], rng: Generator) -> Tensor:
     n = sum(elements)
     is_kept = torch.rand(batch, n, generator=rng) >= 0.5
     is_kept[:, 0] = True
-    return _in_time(torch.arange(n).where(is_kept, 0).cummax(1).values, elements)
+    return in_time(torch.arange(n).where(is_kept, 0).cummax(1).values, elements)
 
 
-def _in_time(source: Tensor, elements: Sequence[int]) -> Tensor:
+def _varied(batch: int, elements: Sequence[int], rng: Generator) -> Tensor:
+    """Nothing, T-Half, reversal or T-Drop, a quarter of the clips each (Learning Representational Invariances)."""
+    kinds = torch.stack([kind(batch, elements, rng) for kind in (_unchanged, _half, _reverse, _drop)])
+    return kinds[torch.randint(len(kinds), (batch,), generator=rng), torch.arange(batch)]
+
+
+def _uneven(batch: int, elements: Sequence[int], rng: Generator) -> Tensor:
+    """Forwards at a speed that changes: as many frames as the clip has, drawn with replacement, in time (TACL's)."""
+    n = sum(elements)
+    return in_time(torch.randint(n, (batch, n), generator=rng).sort(1).values, elements)
+
+
+def time_order(elements: Sequence[int]) -> Tensor:
+    """The places [N] of a clip's frames in the order of time."""
+    return torch.cat([torch.from_numpy(spans) for spans in spans_of_elements(elements)]).argsort()
+
+
+def in_time(source: Tensor, elements: Sequence[int]) -> Tensor:
     """From spans to places: `source` [B, N] names for each span, in time, the span whose frame is shown there."""
-    span_of_place = torch.cat([torch.from_numpy(spans) for spans in spans_of_elements(elements)])
-    return span_of_place.argsort()[source[:, span_of_place]]
+    place_of_span = time_order(elements)
+    return place_of_span[source[:, place_of_span.argsort()]]
 
 
 PERTURBATIONS: dict[str, Perturbation] = {
@@ -108,4 +127,6 @@ PERTURBATIONS: dict[str, Perturbation] = {
     "warp": _warp,
     "half": _half,
     "drop": _drop,
+    "varied": _varied,
+    "uneven": _uneven,
 }

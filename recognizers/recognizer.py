@@ -1,5 +1,6 @@
 """What every recognizer is, whatever its family; training, prediction and the encoders need no more."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -27,7 +28,7 @@ class Features(Protocol):
 
 
 class Recognizer(nn.Module):
-    """Clips [B, N, 3, S, S] in [-1, 1] to logits [B, n_classes]: forward = forward_head(forward_features(…).fused).
+    """Clips [B, N, C, S, S] in [-1, 1] to logits [B, n_classes]: forward = forward_head(forward_features(…).fused).
 
     A family is a subclass of this and of `recognizers.sizes.ModelConfig`, and a function in
     `recognizers.backbones.registry` for each of its named sizes. A subclass has a linear layer `head` that
@@ -41,22 +42,25 @@ class Recognizer(nn.Module):
         self.config = config
 
     def forward_features(self, frames: Tensor) -> Features:
-        """[B, N, 3, S, S] -> tokens [B, T, F] and the fused feature [B, F]."""
+        """[B, N, C, S, S] -> tokens [B, T, F] and the fused feature [B, F]."""
         raise NotImplementedError
 
     def forward_head(self, fused: Tensor) -> Tensor:
         """Fused features […, F] -> logits […, n_classes]."""
         raise NotImplementedError
 
-    def forward(self, frames: Tensor) -> Tensor:
-        """[B, N, 3, S, S] -> logits [B, n_classes]."""
-        return self.forward_head(self.forward_features(frames).fused)
+    def forward(self, frames: Tensor, with_features: bool = False) -> Tensor | tuple[Tensor, Features]:
+        """[B, N, C, S, S] -> logits [B, n_classes], and on request the features that they are made of."""
+        features = self.forward_features(frames)
+        logits = self.forward_head(features.fused)
+        return (logits, features) if with_features else logits
 
     def start_from(self, source: str, copy_attention: bool = True) -> str | None:
         """Start from trained weights, in place.
 
         Args:
-            source: "shipped" takes the package's own weights, where the family has some; else as the family says.
+            source: "shipped" takes the package's own weights, where the family has some; a folder or a model on the Hub
+                that holds a recognizer of the same family gives all but its head; else as the family says.
             copy_attention: start time attention as a copy of spatial attention, where there are both.
 
         Returns:
@@ -67,7 +71,27 @@ class Recognizer(nn.Module):
         """
         if source == "shipped":
             return None
-        raise GymQAError(f"a {self.config.family} starts from no other weights than its own; set initial to none")
+        from recognizers.starting import holds_recognizer, start_from_recognizer
+
+        if not holds_recognizer(source):
+            family = self.config.family
+            raise GymQAError(
+                f"a {family} starts from no other weights than its own; give a saved {family}'s folder, "
+                "or set initial to none"
+            )
+        return start_from_recognizer(self, source)
+
+    def prepare(self, clips: Iterable[Tensor], seed: int) -> None:
+        """Look at training clips before the first step, where the family wants to, and change in place.
+
+        Args:
+            clips: batches [B, N, 3, S, S], in an order that is drawn; taken only as far as wanted.
+            seed: of what the family draws.
+        """
+
+    def held(self, share: float) -> Sequence[nn.Parameter]:
+        """The parameters that a step leaves as they are, after this share of the training; mostly none."""
+        return ()
 
     def reset_classifier(self, n_classes: int) -> None:
         """Put a fresh head for another number of classes; the rest stays."""

@@ -14,6 +14,7 @@ from recognizers.backbones.image_checkpoints import initialise_backbone
 from recognizers.backbones.timesformer import TimeSformer
 from recognizers.recognizer import Recognizer
 from recognizers.sizes import SeFARConfig
+from recognizers.starting import holds_recognizer, start_from_recognizer
 
 
 class SeFARFeatures(NamedTuple):
@@ -69,7 +70,7 @@ class ElementFusion(nn.Module):
 
 
 class SeFAR(Recognizer):
-    """Clips [B, N, 3, S, S] in [-1, 1], frames element after element -> logits [B, n_classes]."""
+    """Clips [B, N, C, S, S] in [-1, 1], frames element after element -> logits [B, n_classes]."""
 
     config: SeFARConfig
 
@@ -82,6 +83,7 @@ class SeFAR(Recognizer):
             config.time_embed_std,
             config.time_blocks,
             config.frozen_blocks,
+            config.channels,
         )
         self.fusion = ElementFusion(len(config.elements), config.dim, config.fusion_dim)
         self.dropout = nn.Dropout(config.head_dropout)
@@ -92,7 +94,7 @@ class SeFAR(Recognizer):
         self.backbone.compile(*args, **kwargs)
 
     def forward_features(self, frames: Tensor) -> SeFARFeatures:
-        """[B, N, 3, S, S] -> SeFARFeatures."""
+        """[B, N, C, S, S] -> SeFARFeatures."""
         features: SeFARFeatures = self.fusion(self.backbone(frames))
         return features
 
@@ -102,5 +104,7 @@ class SeFAR(Recognizer):
         return logits
 
     def start_from(self, source: str, copy_attention: bool = True) -> str | None:
-        """Start the backbone from an image ViT; `source` as of `initialise_backbone`."""
+        """Start from a saved SeFAR, or the backbone from an image ViT; `source` as of `initialise_backbone`."""
+        if source != "shipped" and holds_recognizer(source):
+            return start_from_recognizer(self, source)
         return initialise_backbone(self.backbone, source, copy_attention).sentence()

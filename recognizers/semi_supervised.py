@@ -1,7 +1,7 @@
 """One training step's loss: views, pseudo-labels, weights, mixing, and one forward pass of the student over all."""
 
 import math
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +14,8 @@ from recognizers.batches import ClipBatch
 from recognizers.config import TrainConfig
 from recognizers.losses import StepLoss, combine, distance_loss, unlabelled_loss
 from recognizers.mixing import draw_mix, mix_frames, mix_targets
+from recognizers.objectives.base import Objectives, Seen, StepViews, UnlabelledViews, seen
+from recognizers.precision import autocast
 from recognizers.pseudo_label import PseudoLabels, pseudo_label
 from recognizers.recognizer import Recognizer
 from recognizers.weighting import Weighting
@@ -24,28 +26,41 @@ class Guidance:
     """What the unlabelled clips of a step ask of the student.
 
     Attributes:
-        views: [B, N, 3, S, S] each: the student's own, then the mixed one if the algorithm mixes.
-        labels: the teacher's pseudo-labels.
+        views: [B, N, C, S, S] each: the student's own, then the mixed one if the algorithm mixes.
+        weak: the view that was labelled, of the same shape.
+        believed: the teacher's pseudo-labels.
+        labels: those that count: the teacher's, or what the objectives made of them.
         weights: [B].
         mix_targets: [B, C] and mix_weights [B]; None without mixing.
     """
 
     views: list[Tensor]
+    weak: Tensor
+    believed: PseudoLabels
     labels: PseudoLabels
     weights: Tensor
     mix_targets: Tensor | None = None
     mix_weights: Tensor | None = None
 
 
-def autocast(device: torch.device, config: TrainConfig) -> AbstractContextManager[None]:
-    """The precision of forward passes. One context a pass: casts made without gradient must not serve with it."""
-    dtype = torch.float16 if config.precision == "fp16" else torch.bfloat16
-    context: AbstractContextManager[None] = torch.autocast(device.type, dtype, enabled=config.precision != "no")
-    return context
+@dataclass(frozen=True, slots=True)
+class Further:
+    """What the objectives of a step need besides the loss's own parts; see StepViews."""
+
+    objectives: Objectives
+    student: Recognizer
+    teacher: Recognizer
+    clips: ClipBatch | None
+    step: int
 
 
 def guide(
-    config: TrainConfig, labeller: Recognizer, batch: ClipBatch, weighting: Weighting, rng: Generator
+    config: TrainConfig,
+    labeller: Recognizer,
+    batch: ClipBatch,
+    weighting: Weighting,
+    rng: Generator,
+    objectives: Objectives | None = None,
 ) -> Guidance:
     """Look at unlabelled clips with the teacher and prepare the student's views of them.
 
@@ -55,25 +70,35 @@ def guide(
         batch: unlabelled clips, on the model's device.
         weighting: of the pseudo-labels.
         rng: of all draws but the teacher's dropout.
+        objectives: may change the pseudo-labels before they are weighed.
     """
     algorithm, size, elements = config.algorithm, config.model.image_size, config.model.elements
-    weak = weak_view(batch.frames, size, config.augment, rng)
+    augment, modality = config.augment, config.model.modality
+    weak = weak_view(batch.frames, size, augment, rng, modality)
     with autocast(weak.device, config):
-        labels = pseudo_label(labeller, weak, algorithm.passes)
+        believed = pseudo_label(labeller, weak, algorithm.passes)
+    labels = objectives.relabel(weak, batch, believed) if objectives else believed
     weights = weighting(labels, batch.positions)
+    known = (weak, believed, labels, weights)
     if algorithm.view != "strong":
-        own = weak if algorithm.view == "same" else weak_view(batch.frames, size, config.augment, rng)
-        return Guidance([own], labels, weights)
-    strong = strong_view(batch.frames, size, config.augment, elements, algorithm.perturbation, rng)
+        own = weak if algorithm.view == "same" else weak_view(batch.frames, size, augment, rng, modality)
+        return Guidance([own], *known)
+    strong = strong_view(batch.frames, size, augment, elements, algorithm.perturbation, rng, modality)
     if algorithm.mix_weight == 0:
-        return Guidance([strong], labels, weights)
-    plan = draw_mix(len(strong), len(elements), config.model.mix_side**2, algorithm.mix_alpha, rng)
+        return Guidance([strong], *known)
+    plan = draw_mix(len(strong), len(elements), config.model.mix_parts, algorithm.mix_alpha, rng)
     targets, mixed_weights = mix_targets(labels, weights, plan)
-    return Guidance([strong, mix_frames(strong, plan, elements)], labels, weights, targets, mixed_weights)
+    return Guidance([strong, mix_frames(strong, plan, elements)], *known, targets, mixed_weights)
 
 
 def step_loss(
-    config: TrainConfig, student: nn.Module, labelled: ClipBatch, guidance: Guidance | None, xi: float, rng: Generator
+    config: TrainConfig,
+    student: nn.Module,
+    labelled: ClipBatch,
+    guidance: Guidance | None,
+    xi: float,
+    rng: Generator,
+    further: Further | None = None,
 ) -> StepLoss:
     """The loss of one step; views of equal shape go through the student together.
 
@@ -83,13 +108,44 @@ def step_loss(
         labelled: labelled clips, on the model's device.
         guidance: None looks at labelled clips only.
         xi: ξ, how much the unlabelled clips count.
-        rng: draws the labelled clips' views.
+        rng: draws the labelled clips' views, and what the objectives draw.
+        further: the objectives, perhaps none.
     """
-    views = [weak_view(labelled.frames, config.model.image_size, config.augment, rng)]
+    views = [weak_view(labelled.frames, config.model.image_size, config.augment, rng, config.model.modality)]
     views += guidance.views if guidance else []
+    if further is None or not further.objectives:
+        with autocast(views[0].device, config):
+            logits = student(torch.cat(views)).float()
+        return _own_loss(config, logits.split([len(view) for view in views]), labelled, guidance, xi)
+    looks = _looks(config, student, views)
+    loss = _own_loss(config, [look.logits for look in looks], labelled, guidance, xi)
+    loss = loss.without_labels() if further.step < config.pretraining_steps else loss
+    return loss.plus(further.objectives.losses(_step_views(looks, labelled, guidance, xi, rng, further)))
+
+
+def _looks(config: TrainConfig, student: nn.Module, views: list[Tensor]) -> list[Seen]:
+    """One forward pass over all views, with the features of each."""
     with autocast(views[0].device, config):
-        logits = student(torch.cat(views)).float()
-    parts = logits.split([len(view) for view in views])
+        logits, features = student(together := torch.cat(views), with_features=True)
+    whole, sizes = seen(together, logits, features), [len(view) for view in views]
+    return [Seen(*parts) for parts in zip(*(whole_of.split(sizes) for whole_of in whole), strict=True)]
+
+
+def _step_views(
+    looks: list[Seen], labelled: ClipBatch, guidance: Guidance | None, xi: float, rng: Generator, further: Further
+) -> StepViews:
+    """What a step offers its objectives."""
+    unlabelled = None
+    if guidance is not None:
+        unlabelled = UnlabelledViews(guidance.weak, looks[1], guidance.believed, guidance.labels, guidance.weights)
+    student, teacher = further.student, further.teacher
+    return StepViews(student, teacher, looks[0], labelled.labels, further.clips, unlabelled, further.step, xi, rng)
+
+
+def _own_loss(
+    config: TrainConfig, parts: Sequence[Tensor], labelled: ClipBatch, guidance: Guidance | None, xi: float
+) -> StepLoss:
+    """L_sup, L_un and L_mix of the student's logits for each view."""
     supervised = F.cross_entropy(parts[0], labelled.labels)
     zero = torch.zeros_like(supervised).detach()
     if guidance is None:
@@ -112,3 +168,17 @@ def require_finite(what: str, value: float, step: int, clip_ids: tuple[str, ...]
             f"the {what} is {value} at step {step}, with clips {', '.join(clip_ids)}; "
             "lower learning_rate or set clip_norm, and train into another folder"
         )
+
+
+def told(loss: StepLoss, guidance: Guidance | None) -> dict[str, Tensor]:
+    """The loss, its parts and what the teacher thinks, as scalars to be logged."""
+    values = {"loss": loss.total.detach(), "supervised": loss.supervised}
+    if guidance is not None:
+        values |= {
+            "unlabelled": loss.unlabelled,
+            "mixed": loss.mixed,
+            "confidence": guidance.labels.confidence.mean(),
+            "spread": guidance.labels.spread.mean(),
+            "weight": guidance.weights.mean(),
+        }
+    return values | dict(loss.further)

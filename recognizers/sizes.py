@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from gymqa.errors import GymQAError
+from gymqa.modalities import Modality, channels
 from gymqa.sampling import Indices, dual_level
 
 if TYPE_CHECKING:
@@ -44,13 +45,17 @@ class ModelConfig:
     Attributes:
         image_size: pixels of a side of the square frames.
         n_classes: classes of the head.
+        modality: what it sees of a clip; a saved model that does not say sees rgb.
     """
 
     image_size: int = 48
     n_classes: int = field(default=24, kw_only=True)
+    modality: Modality = field(default="rgb", kw_only=True)
 
     family: ClassVar[str] = ""
     """Name of the family, as config.json says it."""
+    adapts_colours: ClassVar[bool] = False
+    """Whether weights trained on rgb may start a model of another modality."""
 
     @property
     def elements(self) -> tuple[int, ...]:
@@ -63,6 +68,26 @@ class ModelConfig:
         return sum(self.elements)
 
     @property
+    def channels(self) -> int:
+        """C, numbers of a pixel."""
+        return channels(self.modality)
+
+    @property
+    def frame_shape(self) -> tuple[int, ...]:
+        """One frame as a FrameSource gives it: (S, S, C)."""
+        return (self.image_size, self.image_size, self.channels)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """One clip as the model sees it: (N, C, S, S)."""
+        return (self.frames, self.channels, self.image_size, self.image_size)
+
+    @property
+    def joints_of(self) -> str:
+        """Name of the skeleton that it sees; "" where it sees pictures."""
+        return ""
+
+    @property
     def tokens(self) -> int:
         """T, tokens a clip gives to a language model."""
         return 1
@@ -71,6 +96,11 @@ class ModelConfig:
     def mix_side(self) -> int:
         """Squares on a side of the picture that TokenMix exchanges: patches, where the model sees patches."""
         return next(side for side in (14, 8, 7, 6, 4, 2, 1) if self.image_size % side == 0)
+
+    @property
+    def mix_parts(self) -> int:
+        """Parts of a frame that TokenMix exchanges."""
+        return self.mix_side**2
 
     def sample(self, n_frames: int, rng: np.random.Generator | None = None, within: float = 0.5) -> Indices:
         """Which frames of a clip it looks at, element after element: [N].
@@ -92,7 +122,11 @@ class ModelConfig:
         Raises:
             GymQAError: there are no such weights.
         """
-        return None
+        if source == "shipped":
+            return None
+        from recognizers.starting import saved_hash
+
+        return saved_hash(source)
 
     def saved(self) -> dict[str, Any]:
         """What config.json says of the model."""

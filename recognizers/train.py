@@ -14,7 +14,7 @@ from torch.amp.grad_scaler import GradScaler
 from gymqa.annotations import Clip
 from gymqa.draws import hash_key
 from gymqa.errors import GymQAError
-from gymqa.frames import FrameCache
+from gymqa.frame_source import FrameSource
 from gymqa.locks import only_writer
 from gymqa.progress import console, progress_bar
 from gymqa.runs import require_writable
@@ -33,21 +33,23 @@ from recognizers.checkpoint import (
 )
 from recognizers.config import TrainConfig
 from recognizers.ema import decay_at, make_teacher, update_teacher
-from recognizers.losses import StepLoss, ramp
+from recognizers.losses import ramp
+from recognizers.objectives.registry import make_objectives
 from recognizers.optimization import make_optimizer, rate_factor
 from recognizers.prefetch import Prefetcher
 from recognizers.recognizer import Recognizer
-from recognizers.semi_supervised import Guidance, guide, require_finite, step_loss
+from recognizers.semi_supervised import Further, Guidance, guide, require_finite, step_loss, told
 from recognizers.training_clips import TrainingClips, training_clips
 from recognizers.training_log import Training, TrainingLog
-from recognizers.training_setup import build_student, start_accelerator
+from recognizers.training_setup import build_student, prepare, start_accelerator
 from recognizers.validation import BEST, validate
 from recognizers.weighting import make_weighting
 
 LABELLED, UNLABELLED = 0, 1  # names of the pools in the seeds of their draws
+Memory = tuple[Mapping[str, Tensor], Mapping[str, Tensor]]  # the weighting's and the objectives'
 
 
-def train(config: TrainConfig, cache: FrameCache, splits: Splits, out: Path) -> Path:
+def train(config: TrainConfig, cache: FrameSource, splits: Splits, out: Path) -> Path:
     """Train a recognizer, or go on with a training that was stopped, and return its folder.
 
     The folder gets model.safetensors and config.json (for `Recognizer.from_pretrained`), metrics.jsonl, training.json
@@ -73,7 +75,7 @@ def train(config: TrainConfig, cache: FrameCache, splits: Splits, out: Path) -> 
 
 
 class Trainer:
-    """The state of a run: model, teacher, optimizer, loss scale, weighting, the best so far, step.
+    """The state of a run: model, teacher, objectives, optimizer, loss scale, weighting, the best so far, step.
 
     Everything else follows from seed and step: clips, frames, views, dropout, the learning rate.
 
@@ -90,8 +92,11 @@ class Trainer:
         self.process = (self.accelerator.process_index, self.accelerator.num_processes)
         device = self.accelerator.device
         student = build_student(config, say=self.accelerator.is_main_process).to(device)
+        if not (out / LAST).exists():
+            prepare(student, config, clips)
         self.teacher = make_teacher(student)
-        self.optimizer = make_optimizer(config, student)
+        self.objectives = make_objectives(config, student).to(device)
+        self.optimizer = make_optimizer(config, student, self.objectives.optimized())
         self.scaler = GradScaler(device.type, enabled=config.precision == "fp16")
         self.weighting = make_weighting(config.algorithm, len(clips.unlabelled), config.model.n_classes)
         self.best: dict[str, float] = {}
@@ -138,8 +143,8 @@ class Trainer:
         return TrainingLog(training, self.out, self.accelerator, self.step, stack.enter_context(bar))
 
     def load(self, step: int) -> StepClips:
-        """One process's clips of a step; unlabelled ones from the end of the warm-up on."""
-        used = self.unlabelled is not None and step >= self.config.warm_up_steps
+        """One process's clips of a step."""
+        used = self.config.looks_at_unlabelled(step)
         clips = StepClips(self.labelled.at(step), self.unlabelled.at(step) if self.unlabelled and used else None)
         return clips.map(Tensor.pin_memory) if self.accelerator.device.type == "cuda" else clips
 
@@ -149,22 +154,25 @@ class Trainer:
         seed = step_seed(config.seed, step, self.process[0])
         torch.manual_seed(seed)  # dropout and drop-path
         rng = Generator().manual_seed(seed)
-        memory = {name: tensor.clone() for name, tensor in self.weighting.state_dict().items()}
+        memory = self._memory()
         parts = [self._learn(part, rng, memory) for part in clips.parts(config.accumulation)]
         rate = self._update(clips.ids, memory)
         decay = decay_at(step, config.ema_decay, config.ema_warm_up)
         update_teacher(self.teacher, self.accelerator.unwrap_model(self.student), decay)
+        self.objectives.after_step(self.accelerator.unwrap_model(self.student), step)
         values = {name: sum(part[name] for part in parts) / len(parts) for name in parts[0]}
         return {**values, "rate": rate, "xi": self._xi()}
 
-    def _learn(self, clips: StepClips, rng: Generator, memory: Mapping[str, Tensor]) -> dict[str, float]:
-        """Add the gradient of some clips' loss; `memory` is the weighting's state before the step."""
+    def _learn(self, clips: StepClips, rng: Generator, memory: Memory) -> dict[str, float]:
+        """Add the gradient of some clips' loss; `memory` is of before the step."""
         clips = clips.to(self.accelerator.device)
-        guidance = self._guide(clips.unlabelled, rng)
+        guidance = self._guide(clips.unlabelled if self.config.guides(self.step) else None, rng)
         self.student.train()
         with self.accelerator.accumulate(self.student):
-            loss = step_loss(self.config, self.student, clips.labelled, guidance, self._xi(), rng)
-            values = self._mean({"loss": loss.total.detach(), **_details(loss, guidance)})
+            student = self.accelerator.unwrap_model(self.student)
+            further = Further(self.objectives.train(), student, self.teacher, clips.unlabelled, self.step)
+            loss = step_loss(self.config, self.student, clips.labelled, guidance, self._xi(), rng, further)
+            values = self._mean(told(loss, guidance))
             ids = clips.ids if math.isfinite(values["loss"]) else self._keep_state(clips.ids, memory)
             require_finite("loss", values["loss"], self.step, ids)  # the mean, so that all processes stop together
             self.accelerator.backward(self.scaler.scale(loss.total))
@@ -177,9 +185,15 @@ class Trainer:
             together = self.accelerator.reduce(together, "mean")
         return dict(zip(values, together.tolist(), strict=True))
 
-    def _keep_state(self, clip_ids: Sequence[str], memory: Mapping[str, Tensor]) -> tuple[str, ...]:
+    def _memory(self) -> Memory:
+        """What weighting and objectives remember, before a step."""
+        weighting = {name: tensor.clone() for name, tensor in self.weighting.state_dict().items()}
+        return weighting, self.objectives.memory()
+
+    def _keep_state(self, clip_ids: Sequence[str], memory: Memory) -> tuple[str, ...]:
         """Save the state before a step that cannot be taken; returns the ids of all processes' clips."""
-        self.weighting.load_state_dict(memory)
+        self.weighting.load_state_dict(memory[0])
+        self.objectives.load_state_dict(memory[1], strict=False)
         if self.accelerator.is_main_process:
             self._save(STOPPED)
             console.print(f"the state before the step is kept in {self.out / STOPPED}", highlight=False)
@@ -191,16 +205,20 @@ class Trainer:
             return None
         own = self.config.algorithm.teacher == "student"
         labeller = self.accelerator.unwrap_model(self.student) if own else self.teacher
-        return guide(self.config, labeller, batch, self.weighting, rng)
+        return guide(self.config, labeller, batch, self.weighting, rng, self.objectives)
 
-    def _update(self, clip_ids: Sequence[str], memory: Mapping[str, Tensor]) -> float:
+    def _update(self, clip_ids: Sequence[str], memory: Memory) -> float:
         """Optimiser step on the gradient of all parts; returns the learning rate."""
         config = self.config
         factor = rate_factor(config, self.step)
         for group in self.optimizer.param_groups:
             group["lr"] = config.learning_rate * group["scale"] * factor
+        self.objectives.average_gradients()
+        for parameter in self.accelerator.unwrap_model(self.student).held(self.step / config.steps):
+            parameter.grad = None
         self.scaler.unscale_(self.optimizer)
-        norm = self.accelerator.clip_grad_norm_(self.student.parameters(), config.clip_norm or math.inf)
+        parameters = [*self.student.parameters(), *self.objectives.parameters()]
+        norm = self.accelerator.clip_grad_norm_(parameters, config.clip_norm or math.inf)
         if norm is not None and not self.scaler.is_enabled() and not math.isfinite(norm):  # the scaler skips such steps
             require_finite("gradient's norm", float(norm), self.step, self._keep_state(clip_ids, memory))
         self.scaler.step(self.optimizer)
@@ -260,7 +278,8 @@ class Trainer:
 
     def _holders(self, student: Recognizer) -> dict[str, Any]:
         """All that has a state, by its name in a checkpoint."""
-        return {
+        objectives = {"objectives": self.objectives} if len(self.objectives) else {}
+        return objectives | {
             "student": student,
             "teacher": self.teacher,
             "optimizer": self.optimizer,
@@ -278,17 +297,3 @@ class Trainer:
 def step_seed(seed: int, step: int, process: int) -> int:
     """The seed of one step's draws in one process."""
     return int.from_bytes(hash_key("recognizer", seed, step, process)[:7], "big")
-
-
-def _details(loss: StepLoss, guidance: Guidance | None) -> dict[str, Tensor]:
-    """The parts of the loss and what the teacher thinks, as scalars."""
-    values = {"supervised": loss.supervised}
-    if guidance is not None:
-        values |= {
-            "unlabelled": loss.unlabelled,
-            "mixed": loss.mixed,
-            "confidence": guidance.labels.confidence.mean(),
-            "spread": guidance.labels.spread.mean(),
-            "weight": guidance.weights.mean(),
-        }
-    return values

@@ -1,18 +1,25 @@
 """What a training starts from: the processes it runs in, and the untrained recognizer."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
 import torch
 from accelerate import Accelerator
-from accelerate.utils import GradientAccumulationPlugin
+from accelerate.utils import GradientAccumulationPlugin, broadcast
+from torch import Tensor
 
 from gymqa.errors import GymQAError
 from gymqa.launching import require_no_other
 from gymqa.progress import console
+from recognizers.augment import to_model
+from recognizers.batches import centre_indices
 from recognizers.config import TrainConfig
+from recognizers.pretrained import weights_modality
 from recognizers.recognizer import Recognizer
+from recognizers.training_clips import TrainingClips
 from recognizers.training_log import tracker_for
 
 
@@ -86,11 +93,50 @@ def build_student(config: TrainConfig, say: bool = True) -> Recognizer:
     Args:
         config: settings.
         say: tell what was loaded.
+
+    Raises:
+        GymQAError: those weights are not there, do not fit, or see another modality than the model.
     """
     torch.manual_seed(config.seed)
     model = config.model.build()
     if config.initial != "none":
+        require_same_modality(config)
         loaded = model.start_from(config.initial, config.copy_attention)
         if say and loaded:
             console.print(f"backbone from {config.initial}: {loaded}", highlight=False)
     return model
+
+
+def prepare(model: Recognizer, config: TrainConfig, clips: TrainingClips) -> None:
+    """Let a model look at training clips before its first step, if its family wants to; all processes get the same."""
+    model.prepare(_shown(model, config, clips), config.seed)
+    if torch.distributed.is_initialized():
+        for tensor in model.state_dict().values():
+            broadcast(tensor)
+
+
+def _shown(model: Recognizer, config: TrainConfig, clips: TrainingClips) -> Iterator[Tensor]:
+    """All training clips once, in an order that the seed draws, as in a test: batches [B, N, 3, S, S]."""
+    ids = [clip.id for clip in (*clips.labelled, *clips.unlabelled)]
+    order = np.random.default_rng((config.seed, 2)).permutation(len(ids))
+    device = next(model.parameters()).device
+    for start in range(0, len(ids), config.labelled_batch):
+        part = [ids[place] for place in order[start : start + config.labelled_batch]]
+        frames = torch.from_numpy(clips.cache.gather(part, centre_indices(clips.cache, part, config.model)))
+        yield to_model(frames.to(device), config.model.image_size)
+
+
+def require_same_modality(config: TrainConfig) -> None:
+    """Refuse to start from weights that were trained to see something else.
+
+    Raises:
+        GymQAError: the weights, which the model would load, see another modality.
+    """
+    if config.initial == "shipped" and config.initial_weights is None:
+        return  # the family has none
+    trained, wanted = weights_modality(config.initial), config.model.modality
+    if trained != wanted and not (trained == "rgb" and config.model.adapts_colours):
+        raise GymQAError(
+            f"the weights {config.initial} were trained on {trained}, and the model sees {wanted}; "
+            f"set initial to none, or name weights trained on {wanted}"
+        )

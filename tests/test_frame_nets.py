@@ -150,5 +150,5 @@ def test_impossible_sizes_are_refused() -> None:
         TRNConfig(segments=1)
     with pytest.raises(GymQAError, match="choose a divisor"):
         TSMConfig(width=6, shifted=4)
-    with pytest.raises(GymQAError, match="starts from no other weights"):
+    with pytest.raises(GymQAError, match="somewhere is not there"):
         built(CONFIGS[0]).start_from("somewhere")

@@ -13,7 +13,7 @@ from recognizers.perturbation import PERTURBATIONS, perturbed_order
 
 ELEMENTS = (2, 2, 4)
 STILL = AugmentConfig(crop_area=(1, 1), crop_ratio=(1, 1), flip=0, operations=0, channel_dropout=0)
-SPEED = ("warp", "half", "drop")  # these repeat frames; the others only change their order
+SPEED = ("warp", "half", "drop", "varied", "uneven")  # these repeat frames; the others only change their order
 
 
 def rng(seed: int = 0) -> Generator:
@@ -102,6 +102,21 @@ def test_warping_stretches_a_quarter_half_or_all_of_the_frames_over_the_clip(ele
         assert all(row[frame] == frame for frame in set(row))  # a frame that is shown is also where it belongs
     borders = [row.index(row[-1]) for row in shown[kept == n // 4].tolist()]
     assert len(set(borders)) > 2
+
+
+@pytest.mark.parametrize("elements", [(2, 2, 4), (8,)])
+def test_an_uneven_speed_never_runs_back_and_differs_from_clip_to_clip(elements: tuple[int, ...]) -> None:
+    shown = in_time("uneven", 50, elements)
+    assert (shown.diff(dim=1) >= 0).all()
+    assert len(shown.unique(dim=0)) > 40
+
+
+def test_varied_clips_are_left_halved_reversed_or_dropped_a_quarter_each() -> None:
+    shown = in_time("varied", 800, (8,))
+    fixed = {"none": list(range(8)), "half": [0, 1, 2, 3] * 2, "reverse": list(range(7, -1, -1))}
+    shares = {name: sum(row == rows for row in shown.tolist()) / 800 for name, rows in fixed.items()}
+    assert shares == pytest.approx(dict.fromkeys(fixed, 0.25), abs=0.05)
+    assert {tuple(row[:1]) for row in shown.tolist()} == {(0,), (7,)}
 
 
 @pytest.mark.parametrize("name", sorted(PERTURBATIONS))

@@ -22,7 +22,10 @@ from recognizers.config import TrainConfig
 from recognizers.recipes import read_cells, read_recipes
 
 FOLDER = Path(__file__).resolve().parents[1] / "recipes"
-NAMES = [recipe.name for recipe in read_recipes(FOLDER)]
+FINEGYM = "finegym-3"  # the table of tests/test_recipes_train.py's recipes
+ALL = read_recipes(FOLDER)
+OTHERS = {"memdpc_r3d18_gym99_5"}
+NAMES = [recipe.name for recipe in ALL if re.match(r"(sefar|svformer|fixmatch)_[sb]_", recipe.name)]
 FRAMES = {"ub": "gym99", "fx": "gym99", "ub-s1": "gym99", "fx-s1": "gym99", "gym-new": "gym288", "10m": "finediving",
           "5253b": "finediving"}  # fmt: skip
 SPELT = {"spatial-only": "none"}
@@ -83,21 +86,21 @@ def test_a_recipe_is_what_its_name_says(name: str) -> None:
 
 
 def test_every_recipe_stands_in_a_table_and_says_what_it_is_in_its_first_line() -> None:
-    cells = read_cells(FOLDER)
-    assert {cell.recipe for cell in cells} == set(NAMES)
-    for recipe in read_recipes(FOLDER):
+    cells = [cell for cell in read_cells(FOLDER) if cell.table != FINEGYM]
+    assert {cell.recipe for cell in cells} == {*NAMES, *OTHERS}
+    for recipe in (one for one in ALL if one.name in NAMES):
         method, size, setting, rate, *switches = recipe.name.split("_")
         said = recipe.what.lower()
         assert said.startswith(f"{method}-{size}, {setting}, {rate} % labelled")
         assert (":" in said) == bool(switches)
     assert Counter(cell.table for cell in cells) == {
-        "1": 9 * 2 * 4, "2": 5 * 6, "3": 4 * 3, "4": 8 * 4, "6": 2 * 5, "7": 7 * 4, "passes": 6, "sampling": 6,
+        "1": 9 * 2 * 4 + 1, "2": 5 * 6, "3": 4 * 3, "4": 8 * 4, "6": 2 * 5, "7": 7 * 4, "passes": 6, "sampling": 6,
         "thresholds": 7,
     }  # fmt: skip
 
 
 def test_a_cells_recipe_is_of_its_column() -> None:
-    for cell in read_cells(FOLDER):
+    for cell in (one for one in read_cells(FOLDER) if one.table != FINEGYM):
         setting, rate = re.fullmatch(r"(.+) (\d+)%", cell.column).groups()  # type: ignore[union-attr]
         assert cell.recipe.split("_")[2:4] == [setting.lower(), rate]
 

@@ -77,10 +77,14 @@ def _parts(algorithm: "Algorithm") -> list[str]:
     """Say what an algorithm is composed of: its settings that name a part, the teacher's passes, and mixing."""
     if not algorithm.semi_supervised:
         return ["labelled clips only"]
-    named = {name: value for name, value in asdict(algorithm).items() if isinstance(value, str) and name != "name"}
+    if algorithm.pretraining:
+        taught = ", ".join(algorithm.objectives)
+        return [f"first {algorithm.pretraining:.0%} of the steps: {taught} on unlabelled clips", "then labelled clips"]
+    named = {name: value for name, value in asdict(algorithm).items() if isinstance(value, str)}
+    named = {name: value for name, value in named.items() if name not in ("name", "image_network")}
     parts = [f"{name}: {value}" for name, value in named.items() if (name, value) != ("perturbation", "none")]
     passes = [f"passes: {algorithm.passes}"] * (algorithm.passes > 1)
-    return [*parts, *passes, *["TokenMix"] * (algorithm.mix_weight > 0)]
+    return [*parts, *passes, *["TokenMix"] * (algorithm.mix_weight > 0), *algorithm.objectives]
 
 
 def recognizers(json: bool = False) -> None:
@@ -122,7 +126,9 @@ def _tokens(one: Mapping[str, Any]) -> str:
 def _sizes(one: Mapping[str, Any]) -> str:
     """Say how large a recognizer is."""
     elements = "-".join(map(str, one["elements"]))
-    frames = f"{one['frames']} frames {{{elements}}} of {one['input_size']} px"
+    seen = "" if one["modality"] == "rgb" else f" of {one['modality']}"
+    unit = f"{one['joints']} joints" if "joints" in one else f"{one['input_size']} px"
+    frames = f"{one['frames']} frames {{{elements}}}{seen} of {unit}"
     published = f"; published: {one['published']}" if one["published"] else ""
     return f"{one['millions']:.2f} M parameters at {one['classes']} classes; {frames}{published}"
 

@@ -198,8 +198,8 @@ def table(
         recipes: folder of the recipes.
         out: folder of the results.
         only: names of recipes, or patterns; all without it.
-        tables: 1, 2, 3, 4, 6 and 7 of the paper, passes (of the teacher), sampling and thresholds (figure 4); all
-            that have one of the recipes without it.
+        tables: 1, 2, 3, 4, 6 and 7 of the paper, passes (of the teacher), sampling and thresholds (figure 4),
+            finegym-3 (FineGym's table 3); all that have one of the recipes without it.
         json: print a JSON object for each cell.
     """
     from recognizers.recipes import read_cells, read_recipes

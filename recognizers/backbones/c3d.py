@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from recognizers.backbones.clip_net import ClipFeatures
 from recognizers.clip_net_sizes import C3DConfig
+from recognizers.pixel_ranges import as_trained
 from recognizers.recognizer import Recognizer
 
 LAYERS = ((1,), (2,), (4, 4), (8, 8), (8, 8))
@@ -19,7 +20,7 @@ class C3D(Recognizer):
     def __init__(self, config: C3DConfig) -> None:
         super().__init__(config)
         layers: list[nn.Module] = []
-        d_in, time, side = 3, config.n_frames, config.image_size
+        d_in, time, side = config.channels, config.n_frames, config.image_size
         for number, channels in enumerate(LAYERS):
             for times in channels:
                 layers += [nn.Conv3d(d_in, config.width * times, 3, padding=1), nn.ReLU(inplace=True)]
@@ -33,8 +34,8 @@ class C3D(Recognizer):
         self.head = nn.Linear(config.wide, config.n_classes)
 
     def forward_features(self, frames: Tensor) -> ClipFeatures:
-        """[B, N, 3, S, S] -> the clip's feature, as its only token."""
-        x = self.backbone(frames.transpose(1, 2)).flatten(1)
+        """[B, N, C, S, S] -> the clip's feature, as its only token."""
+        x = self.backbone(as_trained(frames, self.config.pixels).transpose(1, 2)).flatten(1)
         fused = F.relu(self.fc7(self.dropout(F.relu(self.fc6(x)))))
         return ClipFeatures(fused.unsqueeze(1), fused)
 

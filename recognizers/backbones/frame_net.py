@@ -5,9 +5,12 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from recognizers.backbones.bn_inception import BNInception
+from recognizers.backbones.inception_v1 import InceptionV1
+from recognizers.backbones.published import Published, StartsFromPublished, load_whole
 from recognizers.backbones.resnet import ResNet, pooled
+from recognizers.backbones.vit_weights import LoadReport
 from recognizers.frame_net_sizes import FrameNetConfig
-from recognizers.recognizer import Recognizer
+from recognizers.pixel_ranges import as_trained
 
 
 class FrameFeatures(NamedTuple):
@@ -17,17 +20,19 @@ class FrameFeatures(NamedTuple):
     fused: Tensor  # [B, F']
 
 
-def frame_network(config: FrameNetConfig) -> ResNet | BNInception:
+def frame_network(config: FrameNetConfig) -> ResNet | BNInception | InceptionV1:
     """The 2-D network of a configuration, with fresh weights."""
-    return (
-        BNInception(config.width)
-        if config.architecture == "bn_inception"
-        else ResNet(config.architecture, config.width)
-    )
+    if config.architecture == "bn_inception":
+        return BNInception(config.width, config.in_channels)
+    if config.architecture == "inception_v1":
+        return InceptionV1(config.width, config.in_channels)
+    return ResNet(config.architecture, config.width, channels=config.in_channels)
 
 
-class FrameNet(Recognizer):
-    """A 2-D network on each frame; a subclass says how the frames are combined."""
+class FrameNet(StartsFromPublished):
+    """A 2-D network on each frame (or stack of them); a subclass says how they are combined."""
+
+    config: FrameNetConfig
 
     def __init__(self, config: FrameNetConfig, fused_dim: int | None = None) -> None:
         super().__init__(config)
@@ -35,9 +40,21 @@ class FrameNet(Recognizer):
         self.dropout = nn.Dropout(config.head_dropout)
         self.head = nn.Linear(fused_dim or self.backbone.dim, config.n_classes)
 
+    def load(self, found: Published) -> LoadReport:
+        """Put weights into the 2-D network."""
+        return load_whole(self.backbone, found)
+
+    def forward_maps(self, frames: Tensor) -> Tensor:
+        """[B, N · stack, C, S, S] -> a map of features of each segment [B, N, D, h, w]."""
+        seen = as_trained(frames, self.config.pixels)
+        segments = seen.unflatten(1, (-1, self.config.stack)).flatten(2, 3)  # [B, N, stack · C, S, S]
+        maps: Tensor = self.backbone(segments.flatten(0, 1))
+        return maps.unflatten(0, segments.shape[:2])
+
     def forward_frames(self, frames: Tensor) -> Tensor:
-        """[B, N, 3, S, S] -> a feature of each frame [B, N, D]."""
-        return pooled(self.backbone(frames.flatten(0, 1))).unflatten(0, frames.shape[:2])
+        """[B, N · stack, C, S, S] -> a feature of each segment [B, N, D]."""
+        maps = self.forward_maps(frames)
+        return pooled(maps.flatten(0, 1)).unflatten(0, maps.shape[:2])
 
     def forward_head(self, fused: Tensor) -> Tensor:
         """Fused features […, F] -> logits […, n_classes]."""

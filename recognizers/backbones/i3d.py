@@ -74,19 +74,29 @@ class I3D(ClipNet):
 
     config: I3DConfig
 
-    def __init__(self, config: I3DConfig) -> None:
-        if config.architecture == "inception_v1":
-            flat = InceptionV1(config.width)
-            super().__init__(config, inflate(flat, inception_in_time), flat.dim)
-            return
-        network = ResNet("resnet50", config.width)
-        backbone = inflate(network, resnet_in_time)
+    def flat(self) -> ResNet | InceptionV1:
+        """The 2-D network, with fresh weights."""
+        if self.config.architecture == "inception_v1":
+            return InceptionV1(self.config.width, self.config.channels)
+        return ResNet("resnet50", self.config.width, channels=self.config.channels)
+
+    def in_time(self, flat: nn.Module) -> nn.Module:
+        """The 3-D network that is made of it; non-local blocks are fresh."""
+        if self.config.architecture == "inception_v1":
+            return inflate(flat, inception_in_time)
+        backbone = inflate(flat, resnet_in_time)
         halve = nn.MaxPool3d((2, 1, 1), ceil_mode=True)
         backbone.layer1 = nn.Sequential(*backbone.get_submodule("layer1").children(), halve)
-        if config.non_local:
+        if self.config.non_local:
             for stage, places in NON_LOCAL.items():
-                dim = config.width * 2 ** int(stage[-1]) * 2
+                dim = self.config.width * 2 ** int(stage[-1]) * 2
                 pairs = [(block, NonLocal(dim)) if place in places else (block,)
                          for place, block in enumerate(backbone.get_submodule(stage).children())]  # fmt: skip
                 setattr(backbone, stage, nn.Sequential(*chain.from_iterable(pairs)))
-        super().__init__(config, backbone, network.dim)
+        return backbone
+
+    @property
+    def added(self) -> list[str]:
+        """The non-local blocks' tensors."""
+        blocks = {name: block for name, block in self.backbone.named_modules() if isinstance(block, NonLocal)}
+        return [f"{name}.{tensor}" for name, block in blocks.items() for tensor in block.state_dict()]

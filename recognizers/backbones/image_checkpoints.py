@@ -61,13 +61,13 @@ def read_image_checkpoint(source: Path | str) -> ImageCheckpoint:
     """
     path = find_image_weights(source)
     try:
-        tensors = our_names(_read_tensors(path))
+        tensors = our_names(read_tensors(path))
     except GymQAError as error:
         raise GymQAError(f"{source}: {error}") from error
-    config = _beside(path, "config.json")
+    config = beside(path, "config.json")
     if config.get("hidden_act", "gelu") != "gelu":
         raise GymQAError(f"{source} computes {config['hidden_act']} where ours computes gelu; give another checkpoint")
-    mean, std = _normalisation(config, _beside(path, "preprocessor_config.json"), source)
+    mean, std = normalisation(config, beside(path, "preprocessor_config.json"), source)
     heads = config.get("num_attention_heads", config.get("heads"))
     return ImageCheckpoint(_for_our_pixels(tensors, mean, std), heads if isinstance(heads, int) else None)
 
@@ -84,7 +84,7 @@ def find_image_weights(source: Path | str) -> Path:
     if not path.is_file():
         raise GymQAError(f"{path} is not there; give a folder with model.safetensors, a file, or owner/name on the Hub")
     if path.suffix not in (".safetensors", *PICKLED):
-        raise GymQAError(f"{path} is neither a .safetensors nor a .pth file; give the weights of an image ViT")
+        raise GymQAError(f"{path} is neither a .safetensors nor a .pth file; give a file of weights")
     return path
 
 
@@ -97,7 +97,7 @@ def image_weights_hash(source: Path | str) -> str:
     return file_hash(find_image_weights(source))
 
 
-def _read_tensors(path: Path) -> dict[str, Tensor]:
+def read_tensors(path: Path) -> dict[str, Tensor]:
     """The tensors of a file, as float32; no pickle in it is run."""
     try:
         if path.suffix not in PICKLED:
@@ -114,7 +114,7 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
     return {str(name): value.float() for name, value in found.items() if isinstance(value, Tensor)}
 
 
-def _beside(path: Path, name: str) -> Mapping[str, Any]:
+def beside(path: Path, name: str) -> Mapping[str, Any]:
     """A JSON file beside model.safetensors; nothing where there is none. Other files stand for themselves."""
     file = path.with_name(name)
     if path.name != "model.safetensors" or not file.is_file():
@@ -123,7 +123,7 @@ def _beside(path: Path, name: str) -> Mapping[str, Any]:
     return values if isinstance(values, dict) else {}
 
 
-def _normalisation(
+def normalisation(
     config: Mapping[str, Any], preprocessor: Mapping[str, Any], source: Path | str
 ) -> tuple[list[float], list[float]]:
     """Mean and standard deviation of the pixels (0…1) a checkpoint was trained on; by default 0.5, which is [-1, 1].

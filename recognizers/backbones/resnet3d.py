@@ -65,10 +65,20 @@ def _between(network: nn.Module, name: str, architecture: str) -> int | None:
 class ResNet3D(ClipNet):
     """R3D or R(2+1)D; see ResNet3DConfig. Unlike the 2-D network it does not pool behind its first layer."""
 
+    config: ResNet3DConfig
+
     def __init__(self, config: ResNet3DConfig) -> None:
-        flat = ResNet(config.architecture, config.width)
-        setattr(flat, "maxpool", nn.Identity())  # noqa: B010  its type says otherwise
+        super().__init__(config)
+        self.inflatable = not config.factorised
+
+    def flat(self) -> ResNet:
+        """The 2-D network, with fresh weights."""
+        return ResNet(self.config.architecture, self.config.width, channels=self.config.channels)
+
+    def in_time(self, flat: nn.Module) -> nn.Module:
+        """The 3-D network that is made of it; R(2+1)D's layers are fresh."""
         backbone = inflate(flat, r3d_in_time)
-        if config.factorised:
-            _factorise(backbone, config.architecture)
-        super().__init__(config, backbone, flat.dim)
+        setattr(backbone, "maxpool", nn.Identity())  # noqa: B010  its type says otherwise
+        if self.config.factorised:
+            _factorise(backbone, self.config.architecture)
+        return backbone

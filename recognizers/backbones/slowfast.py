@@ -9,6 +9,7 @@ from recognizers.backbones.clip_net import ClipFeatures
 from recognizers.backbones.inflation import InTime, TimeConv3d, inflate
 from recognizers.backbones.resnet import ResNet
 from recognizers.clip_net_sizes import SlowFastConfig
+from recognizers.pixel_ranges import as_trained
 from recognizers.recognizer import Recognizer
 
 STAGES = ("layer1", "layer2", "layer3", "layer4")
@@ -35,8 +36,8 @@ class SlowFast(Recognizer):
         super().__init__(config)
         thin = config.width // config.beta
         told = [2 * thin, *(2 * thin * 4 * 2**stage for stage in range(3))]  # channels told before each stage
-        self.slow = inflate(ResNet("resnet50", config.width, told=told), slow_in_time)
-        fast = ResNet("resnet50", thin)
+        self.slow = inflate(ResNet("resnet50", config.width, told, config.channels), slow_in_time)
+        fast = ResNet("resnet50", thin, channels=config.channels)
         self.fast = inflate(fast, fast_in_time)
         self.lateral = nn.ModuleList(
             nn.Sequential(
@@ -50,8 +51,8 @@ class SlowFast(Recognizer):
         self.head = nn.Linear(32 * config.width + fast.dim, config.n_classes)
 
     def forward_features(self, frames: Tensor) -> ClipFeatures:
-        """[B, N, 3, S, S] -> both pathways' features at the slow one's moments, and both's means over the clip."""
-        fast = frames.transpose(1, 2)  # [B, 3, N, S, S]
+        """[B, N, C, S, S] -> both pathways' features at the slow one's moments, and both's means over the clip."""
+        fast = as_trained(frames, self.config.pixels).transpose(1, 2)  # [B, C, N, S, S]
         slow = fast[:, :, :: self.config.alpha]
         slow, fast = _stem(self.slow, slow), _stem(self.fast, fast)
         for stage, lateral in zip(STAGES, self.lateral, strict=True):

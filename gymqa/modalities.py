@@ -1,0 +1,115 @@
+"""What a model sees of a clip: its colours, its optical flow, both, what changes between its frames, or skeletons.
+
+Each is a FrameSource. Colours are the frame cache, flow is a cache of its own that `gymqa flow` makes, the gradient is
+a view of the frame cache that needs no files, skeletons are a cache of their own that `gymqa poses` makes. rgb+flow,
+for two streams, is a frame and its flow one after the other.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gymqa.errors import GymQAError
+
+if TYPE_CHECKING:
+    from gymqa.frame_source import FrameSource
+
+Modality = Literal["rgb", "flow", "gradient", "pose", "rgb+flow"]
+_CHANNELS: dict[Modality, int] = {"rgb": 3, "flow": 2, "gradient": 3, "pose": 3, "rgb+flow": 5}
+_MADE_BY: dict[Modality, str] = {
+    "rgb": "the folder of `gymqa cache`",
+    "flow": "the folder of `gymqa flow`",
+    "gradient": "the folder of `gymqa cache`, which it is computed from",
+    "pose": "the folder of `gymqa poses`",
+    "rgb+flow": "the folder of `gymqa flow`, which names its frames",
+}
+
+
+def channels(modality: Modality) -> int:
+    """Numbers a pixel has, or a joint of a skeleton (x, y, confidence).
+
+    Raises:
+        GymQAError: there is no such modality.
+    """
+    if modality not in _CHANNELS:
+        raise GymQAError(f"there is no modality {modality!r}; choose one of {', '.join(get_args(Modality))}")
+    return _CHANNELS[modality]
+
+
+def source_of(modality: Modality, folder: Path) -> "FrameSource":
+    """Open what a model of this modality looks at.
+
+    Args:
+        modality: the model's.
+        folder: of `gymqa cache` (rgb, gradient), `gymqa flow` (flow, rgb+flow) or `gymqa poses` (pose).
+
+    Raises:
+        GymQAError: the folder does not hold it.
+    """
+    from gymqa.frames import FrameCache  # which loads OpenCV; who asks for a number of channels need not wait
+    from gymqa.gradients import GradientFrames
+    from gymqa.joint_frames import JointFrames
+
+    channels(modality)
+    if modality == "pose":
+        from gymqa.poses import PoseCache
+
+        return PoseCache(folder)
+    cache = FrameCache(folder)
+    kept: dict[Modality, Modality] = {"gradient": "rgb", "rgb+flow": "flow"}
+    require_modality(kept.get(modality, modality), cache)
+    if modality == "rgb+flow":
+        return JointFrames(cache)
+    return GradientFrames(cache) if modality == "gradient" else cache
+
+
+def require_modality(wanted: Modality, source: "FrameSource", joints_of: str = "") -> None:
+    """Refuse frames of another kind than a model sees.
+
+    Args:
+        wanted: the model's modality.
+        source: the frames.
+        joints_of: the skeleton that the model sees; "" where it sees pictures.
+
+    Raises:
+        GymQAError: they are of another modality, or skeletons of other joints.
+    """
+    if source.modality != wanted:
+        raise GymQAError(
+            f"{source.folder} holds {source.modality}, and {wanted} is wanted; give {_MADE_BY[wanted]}, or set the "
+            f"model's modality to {source.modality}"
+        )
+    seen = source.fingerprint().get("skeleton", "")
+    if seen != joints_of:
+        mend = f"make it with --skeleton {joints_of}" if joints_of else "train an stgcn"
+        raise GymQAError(
+            f"{source.folder} holds the skeletons {seen}, and the model sees {joints_of or 'pictures'}; {mend}"
+        )
+
+
+def flow_channels(modality: Modality) -> slice | None:
+    """Which channels are the x and y of a vector, so that a mirror changes the sign of the first; None for none."""
+    return {"flow": slice(0, 2), "rgb+flow": slice(3, 5)}.get(modality)
+
+
+def colour_channels(modality: Modality) -> slice | None:
+    """Which channels are colours, which a strong view may change; None for none."""
+    return slice(0, 3) if modality in ("rgb", "rgb+flow") else None
+
+
+def mirrored(frames: NDArray[Any], modality: Modality) -> NDArray[Any]:
+    """Frames as a mirror shows them: uint8 [..., S, S, C] -> the same; what moves right then moves left.
+
+    Of skeletons, float32 [..., J, 3], left and right joints change places.
+    """
+    if modality == "pose":
+        from gymqa.skeletons import skeleton_of
+
+        return np.asarray(frames[..., skeleton_of(frames.shape[-2]).mirrored, :] * np.array([-1, 1, 1], np.float32))
+    out = np.ascontiguousarray(frames[..., ::-1, :])
+    vectors = flow_channels(modality)
+    if vectors is not None:
+        out[..., vectors.start] = 255 - out[..., vectors.start]
+    return out

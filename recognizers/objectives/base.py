@@ -1,0 +1,238 @@
+"""What an objective is, what a step offers it, and how several are trained together with the student."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple, cast
+
+import torch
+import torch.distributed as dist
+from torch import Generator, Tensor, nn
+
+from recognizers.augment import strong_view, weak_view
+from recognizers.batches import ClipBatch
+from recognizers.config import TrainConfig
+from recognizers.precision import autocast
+from recognizers.pseudo_label import PseudoLabels, pseudo_label
+from recognizers.recognizer import Features, Recognizer
+
+
+class Seen(NamedTuple):
+    """A view of some clips and what a network makes of it, in float32 and with gradient.
+
+    Attributes:
+        view: [B, N, C, S, S].
+        logits: [B, C].
+        fused: the feature before dropout and head, [B, F].
+        tokens: features of moments, frames or elements, [B, T, F'].
+    """
+
+    view: Tensor
+    logits: Tensor
+    fused: Tensor
+    tokens: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class UnlabelledViews:
+    """The unlabelled clips of a step after the warm-up.
+
+    Attributes:
+        weak: the weak view that was labelled, [B, N, C, S, S].
+        own: the view that L_un is taken of, as the student sees it.
+        believed: the pseudo-labels of the algorithm's teacher (moving average or student).
+        labels: those that the student learns from: `believed`, unless an objective's `relabel` changed them.
+        weights: how much each of `labels` counts, [B].
+    """
+
+    weak: Tensor
+    own: Seen
+    believed: PseudoLabels
+    labels: PseudoLabels
+    weights: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class StepViews:
+    """What a step offers an objective.
+
+    Attributes:
+        student: not wrapped, in training mode; gradients that reach it are averaged over the processes as always.
+        teacher: its moving average, without gradient.
+        labelled: weak views of the labelled clips, as the student sees them.
+        targets: their labels, [B].
+        clips: the unlabelled clips (uint8 frames, positions among all of them); None in the warm-up, unless the
+            objective is registered with `in_warm_up`, and where the algorithm has none.
+        unlabelled: None during the warm-up.
+        step: from 0, before the optimiser's step.
+        xi: ξ, how much unlabelled clips count; 0 during the warm-up. An objective weighs itself.
+        rng: of all draws but dropout (on the CPU); exact resume needs that no other source is used.
+    """
+
+    student: Recognizer
+    teacher: Recognizer
+    labelled: Seen
+    targets: Tensor
+    clips: ClipBatch | None
+    unlabelled: UnlabelledViews | None
+    step: int
+    xi: float
+    rng: Generator
+
+
+class Objective(nn.Module):
+    """A further term of the loss: L = L_sup + ξ (w_un · L_un + w_mix · L_mix) + Σ objectives.
+
+    Its parameters are in the optimizer, its state is in the checkpoint, and the gradients of its parameters are
+    averaged over the processes; none of it is in the trained model. What it remembers lies in buffers, which hold the
+    same in every process: `gathered` brings the other processes' part of a batch.
+
+    Args:
+        config: the run's settings.
+        student: for sizes and first weights; not to be kept (a step brings the student).
+    """
+
+    copies: ClassVar[tuple[str, ...]] = ()
+    """Attributes that are networks which start as the student, perhaps pre-trained: `backbone_rate` holds there."""
+
+    def __init__(self, config: TrainConfig, student: Recognizer) -> None:
+        super().__init__()
+        self.config = config
+
+    def loss(self, views: StepViews) -> Tensor:
+        """The term, a scalar in float32, which is logged under the objective's name. Called in training mode."""
+        raise NotImplementedError
+
+    def relabel(self, weak: Tensor, clips: ClipBatch, labels: PseudoLabels) -> PseudoLabels:
+        """The pseudo-labels that the student is to learn from instead of the teacher's; without gradient.
+
+        Args:
+            weak: the unlabelled clips' weak view [B, N, C, S, S].
+            clips: the unlabelled clips.
+            labels: the teacher's, or what an objective before this one made of them.
+        """
+        return labels
+
+    def after_step(self, student: Recognizer, step: int) -> None:
+        """Called when step number `step` (from 0) is done, for memories and moving averages; without gradient."""
+
+    def weak(self, frames: Tensor, rng: Generator) -> Tensor:
+        """A weak view of uint8 frames [B, N, S', S', C]."""
+        model = self.config.model
+        return weak_view(frames, model.image_size, self.config.augment, rng, model.modality)
+
+    def strong(self, frames: Tensor, rng: Generator, perturbation: str = "none") -> Tensor:
+        """A strong view of uint8 frames [B, N, S', S', C]."""
+        model = self.config.model
+        return strong_view(
+            frames, model.image_size, self.config.augment, model.elements, perturbation, rng, model.modality
+        )
+
+    def see(self, network: Recognizer, view: Tensor) -> Seen:
+        """A forward pass in the run's precision; the gradient reaches network and view."""
+        with autocast(view.device, self.config):
+            logits, features = network(view, with_features=True)
+        return seen(view, logits, features)
+
+    def label(self, network: Recognizer, view: Tensor) -> PseudoLabels:
+        """What a network thinks of a view, without dropout and gradient; its mode stays."""
+        training = network.training
+        with autocast(view.device, self.config):
+            labels = pseudo_label(network, view, 1)
+        network.train(training)
+        return labels
+
+
+def seen(view: Tensor, logits: Tensor, features: Features) -> Seen:
+    """A forward pass's outcome, in float32."""
+    return Seen(view, logits.float(), features.fused.float(), features.tokens.float())
+
+
+class Objectives(nn.ModuleDict):
+    """All objectives of a run, perhaps none."""
+
+    def each(self) -> Mapping[str, Objective]:
+        """The objectives by name."""
+        return {name: cast(Objective, module) for name, module in self.items()}
+
+    def optimized(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """All parameters; those of copies of the student under their names there, all others with the objective's."""
+        for objective_name, objective in self.each().items():
+            for name, parameter in objective.named_parameters():
+                module, _, rest = name.partition(".")
+                yield (rest if module in objective.copies else f"{objective_name}.{name}"), parameter
+
+    @torch.no_grad()
+    def relabel(self, weak: Tensor, clips: ClipBatch, labels: PseudoLabels) -> PseudoLabels:
+        """The pseudo-labels after every objective had its say, in turn."""
+        for objective in self.each().values():
+            labels = objective.relabel(weak, clips, labels)
+        return labels
+
+    def losses(self, views: StepViews) -> dict[str, Tensor]:
+        """Every objective's term by its name."""
+        return {name: objective.loss(views) for name, objective in self.each().items()}
+
+    @torch.no_grad()
+    def after_step(self, student: Recognizer, step: int) -> None:
+        """Tell every objective that a step is done, and give all processes the buffers of the first."""
+        for objective in self.each().values():
+            objective.after_step(student, step)
+        if processes() > 1:
+            for buffer in self.buffers():
+                dist.broadcast(buffer, 0)
+
+    def memory(self) -> dict[str, Tensor]:
+        """A copy of all buffers; `load_state_dict(…, strict=False)` takes it up again."""
+        state, names = self.state_dict(), {name for name, _ in self.named_buffers()}
+        return {name: tensor.clone() for name, tensor in state.items() if name in names}
+
+    def average_gradients(self) -> None:
+        """Average the gradients over all processes, in one exchange; parameters that no process used get none."""
+        parameters = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        if processes() == 1 or not parameters:
+            return
+        used = torch.tensor([float(parameter.grad is not None) for parameter in parameters])
+        flat = [_flat_gradient(parameter) for parameter in parameters]
+        together = torch.cat([*flat, used.to(flat[0])])
+        dist.all_reduce(together)
+        *gradients, counts = together.split([*(len(part) for part in flat), len(used)])
+        for parameter, gradient, count in zip(parameters, gradients, counts.tolist(), strict=True):
+            parameter.grad = (gradient / processes()).view_as(parameter) if count else None
+
+
+def _flat_gradient(parameter: Tensor) -> Tensor:
+    """The gradient in one row, zeros where there is none."""
+    gradient = parameter.grad if parameter.grad is not None else torch.zeros_like(parameter)
+    return gradient.flatten()
+
+
+def processes() -> int:
+    """How many processes train together."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def gathered(rows: Tensor) -> Tensor:
+    """The rows [B, …] of all processes, [B · processes, …], the same in each; the gradient goes back to each's own.
+
+    B is the same everywhere. With a loss that averages over a process's own rows, held against all, the average over
+    processes is the loss of the whole batch, and so is its gradient.
+    """
+    return rows if processes() == 1 else cast(Tensor, _Gathered.apply(rows))  # type: ignore[no-untyped-call]
+
+
+class _Gathered(torch.autograd.Function):
+    """all_gather; backward sums what every process sends to a row."""
+
+    @staticmethod
+    def forward(ctx: torch.autograd.function.FunctionCtx, rows: Tensor) -> Tensor:
+        """[B, …] -> [B · processes, …]."""
+        parts = [torch.empty_like(rows) for _ in range(processes())]
+        dist.all_gather(parts, rows.contiguous())
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(ctx: torch.autograd.function.FunctionCtx, *gradients: Tensor) -> Tensor:
+        """The gradient of this process's rows."""
+        total = gradients[0].contiguous().clone()
+        dist.all_reduce(total)
+        return total.chunk(processes())[dist.get_rank()]

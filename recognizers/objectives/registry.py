@@ -1,0 +1,80 @@
+"""Objectives by name. No torch here, so that names are listed and checked without waiting for it."""
+
+import difflib
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gymqa.errors import GymQAError
+
+if TYPE_CHECKING:
+    from recognizers.config import TrainConfig
+    from recognizers.objectives.base import Objectives
+    from recognizers.recognizer import Recognizer
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Where an objective is.
+
+    Attributes:
+        place: "module:Class", imported when a training asks for it.
+        what: half a sentence on it, for listings.
+        in_warm_up: it looks at unlabelled clips during the warm-up, too; the student does not.
+    """
+
+    place: str
+    what: str
+    in_warm_up: bool = False
+
+
+_HERE = "recognizers.objectives"
+OBJECTIVES: dict[str, Entry] = {
+    "actor_cutmix": Entry(f"{_HERE}.actor_cutmix:ActorCutMix", "actors pasted on other clips' scenes"),
+    "appearance": Entry(f"{_HERE}.appearance:Appearance", "what an image network says of the frames"),
+    "composite": Entry(f"{_HERE}.composite:Composite", "actors before scenes that a selector learns to choose"),
+    "memdpc": Entry(f"{_HERE}.memdpc:MemDPC", "the blocks of a clip that come next, out of a memory", True),
+    "phases": Entry(f"{_HERE}.phases:Phases", "halves of a clip at half speed"),
+    "tclr": Entry(f"{_HERE}.tclr:TCLR", "whole clips and their quarters told from all others", True),
+}
+"""Names as in `Algorithm.objectives`, alphabetic."""
+
+
+def require_objectives(names: Sequence[str]) -> None:
+    """Refuse names that stand for no objective, or one that is named twice.
+
+    Raises:
+        GymQAError: it says which, and the closest that there are.
+    """
+    for name in names:
+        if name not in OBJECTIVES:
+            near = difflib.get_close_matches(name, OBJECTIVES, n=3, cutoff=0)
+            raise GymQAError(f"there is no objective {name!r}; did you mean {', '.join(near)}?")
+    if len(set(names)) < len(names):
+        raise GymQAError(f"an algorithm's objectives {', '.join(names)} name one twice; name each once")
+
+
+def looks_in_warm_up(names: Sequence[str]) -> bool:
+    """Whether one of these objectives looks at unlabelled clips during the warm-up."""
+    return any(OBJECTIVES[name].in_warm_up for name in names)
+
+
+def make_objectives(config: "TrainConfig", student: "Recognizer") -> "Objectives":
+    """The objectives of the settings' algorithm, fresh; the same whenever and wherever they are made.
+
+    Args:
+        config: settings; the draws come from their seed.
+        student: fresh as well, for its sizes and, where a second network starts as it does, its weights.
+    """
+    import torch
+
+    from recognizers.objectives.base import Objectives
+
+    made = {}
+    with torch.random.fork_rng(devices=[]):
+        for number, name in enumerate(config.algorithm.objectives):
+            torch.manual_seed(config.seed + 1 + number)
+            module, kind = OBJECTIVES[name].place.split(":")
+            made[name] = getattr(importlib.import_module(module), kind)(config, student)
+    return Objectives(made)

@@ -1,0 +1,65 @@
+"""Starting a training from a trained recognizer of the same family, as fine-tuning after a pre-training does."""
+
+from pathlib import Path
+
+from gymqa.atomic import read_json
+from gymqa.errors import GymQAError
+from recognizers.backbones.image_vit import read_weights, weights_hash
+from recognizers.backbones.registry import FAMILIES
+from recognizers.pretrained import SHOWN, model_folder
+from recognizers.recognizer import Recognizer
+from recognizers.saved import read_config
+
+_HEAD = "head."
+
+
+def holds_recognizer(source: Path | str) -> bool:
+    """Whether a folder, or a model on the Hub, is a recognizer of any of our families."""
+    path = model_folder(source) / "config.json"
+    if not path.is_file():
+        return False
+    values = read_json(path)
+    return isinstance(values, dict) and values.get("model") in FAMILIES
+
+
+def saved_hash(source: Path | str) -> str:
+    """A hash of a saved recognizer's weights.
+
+    Raises:
+        GymQAError: there is no such recognizer.
+    """
+    return weights_hash(model_folder(source))
+
+
+def start_from_recognizer(model: Recognizer, source: Path | str) -> str:
+    """Take up a saved recognizer's weights, all but the head's, in place.
+
+    The head stays fresh even where its shape is the same: after a self-supervised pre-training it has learnt nothing.
+
+    Args:
+        model: what is to be trained.
+        source: a folder with config.json and model.safetensors, or owner/name on the Hub.
+
+    Returns:
+        A sentence on what was loaded and what was left out.
+
+    Raises:
+        GymQAError: no such recognizer, one of another family, or of other sizes; the tensors that differ are named.
+    """
+    folder = model_folder(source)
+    family = read_config(folder).family
+    if family != model.config.family:
+        raise GymQAError(f"{source} holds a {family}, and a {model.config.family} is trained; give one of its family")
+    weights = read_weights(folder)
+    own = {name: tensor.shape for name, tensor in model.state_dict().items() if not name.startswith(_HEAD)}
+    found = {name: tensor.shape for name, tensor in weights.items() if not name.startswith(_HEAD)}
+    differ = sorted(name for name in own.keys() | found.keys() if own.get(name) != found.get(name))
+    if differ:
+        more = f" and {len(differ) - SHOWN} more" if len(differ) > SHOWN else ""
+        raise GymQAError(
+            f"{source} is a {family} of other sizes: {', '.join(differ[:SHOWN])}{more} differ; "
+            "set the model's sizes as in its config.json"
+        )
+    model.load_state_dict({name: weights[name] for name in own}, strict=False)
+    left_out = sorted(weights.keys() - own.keys())
+    return f"{len(own)} tensors loaded, {len(left_out)} left out ({', '.join(left_out)})"

@@ -1,0 +1,78 @@
+"""`gymqa benchmark backbones`: operations are the published ones, speeds are measured, lack of memory is said."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from gymqa import cli
+from recognizers import backbone_speed
+from recognizers.backbone_speed import Setting, counted, measure, multiply_adds
+from recognizers.backbones.registry import create_model, list_models
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "published"),
+    [
+        ("r3d_18", 112, 40.697),  # torchvision
+        ("r2plus1d_18", 112, 40.519),  # torchvision
+        ("slowfast_r50", 256, 65.71),  # PyTorchVideo; 65.7 in the paper
+        ("i3d_r50", 256, 37.53),  # PyTorchVideo; PySlowFast's
+        ("c3d", 112, 38.5),  # in arXiv 1906.04226
+        ("tsm_r50", 224, 33.0),  # the paper
+    ],
+)
+def test_multiply_adds_are_the_published_ones(name: str, size: int, published: float) -> None:
+    with torch.device("meta"):
+        model = create_model(name, image_size=size, n_classes=400).eval()
+        frames = torch.empty(1, model.config.frames, 3, size, size)
+    assert multiply_adds(model, frames) / 1e9 == pytest.approx(published, rel=0.015)
+
+
+@pytest.mark.parametrize("name", list_models())
+def test_every_recognizer_is_counted_without_being_built(name: str) -> None:
+    assert counted(name).giga_multiply_adds > 0.001
+
+
+def test_the_command_measures_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = f"benchmark backbones --only sefar_tin* --device cpu --seconds 0.05 --json {tmp_path / 'speed.json'}"
+    assert cli.main(words.split()) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[-1].startswith("sefar_tiny") and "did not fit" not in shown[-1]
+    written = json.loads((tmp_path / "speed.json").read_text())
+    (one,) = written["backbones"]
+    assert one["name"] == "sefar_tiny" and one["parameters"] == 1_316_579
+    assert one["forward"] > one["training"] > 0 and one["lost"] == ""
+    assert (written["batch"], written["device"]) == (1, "cpu") and "torch" in json.dumps(written["environment"])
+
+
+def test_what_does_not_fit_is_said_and_the_rest_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_room(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 TiB\nand more")
+
+    monkeypatch.setattr(backbone_speed, "_training", no_room)
+    found = measure(Setting("sefar_tiny", 1, "cpu", 0.01))
+    assert found.forward is not None and found.training is None
+    assert found.lost == "training in batches of 1: CUDA out of memory. Tried to allocate 2 TiB"
+
+
+def test_other_errors_are_not_taken_for_lack_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("shapes do not fit")
+
+    monkeypatch.setattr(backbone_speed, "_forward", broken)
+    with pytest.raises(RuntimeError, match="shapes do not fit"):
+        measure(Setting("sefar_tiny", 1, "cpu", 0.01))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--only nothing_*", "no recognizer is named 'nothing_*'; gymqa list recognizers shows all"),
+        ("--batch 0", "batches of 0 clips for 5.0 s measure nothing"),
+    ],
+)
+def test_wrong_input_is_refused(words: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["benchmark", "backbones", *words.split()]) == 2
+    assert said in capsys.readouterr().err

@@ -1,0 +1,85 @@
+"""A training that starts from a saved recognizer of the same family."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from gymqa.errors import GymQAError
+from gymqa.frames import FrameCache
+from gymqa.splits import Splits
+from recognizers.algorithms import algorithm_named
+from recognizers.backbones.image_vit import ImageViT
+from recognizers.clip_net_sizes import C3DConfig, ResNet3DConfig
+from recognizers.frame_net_sizes import TSNConfig
+from recognizers.sizes import ModelConfig
+from recognizers.train import train
+from tests.training_world import CONFIG, MODEL, weights
+
+TSN = TSNConfig(image_size=16, width=4, n_classes=2)
+SMALL: list[ModelConfig] = [TSN, ResNet3DConfig(image_size=16, n_frames=4, width=4, n_classes=2), MODEL]
+
+
+@pytest.mark.parametrize("config", SMALL, ids=lambda config: config.family)
+def test_all_but_the_head_is_taken_up_and_the_rest_is_reported(config: ModelConfig, tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    before = replace(config, n_classes=5).build()
+    before.save_pretrained(tmp_path)
+    model = config.build()
+    head = model.head.weight.detach().clone()
+    said = model.start_from(str(tmp_path))
+    assert said == f"{len(before.state_dict()) - 2} tensors loaded, 2 left out (head.bias, head.weight)"
+    for name, tensor in model.state_dict().items():
+        if not name.startswith("head."):
+            assert torch.equal(tensor, before.state_dict()[name]), name
+    assert torch.equal(model.head.weight, head)
+
+
+def test_the_head_stays_fresh_even_where_it_would_fit(tmp_path: Path) -> None:
+    before, model = TSN.build(), TSN.build()
+    before.save_pretrained(tmp_path)
+    model.start_from(str(tmp_path))
+    assert not torch.equal(model.head.weight, before.head.weight)
+
+
+def test_other_families_other_sizes_and_other_folders_are_refused(tmp_path: Path) -> None:
+    replace(TSN, width=8).build().save_pretrained(tmp_path / "wide")
+    with pytest.raises(GymQAError, match=r"is a tsn of other sizes: backbone.* and \d+ more differ"):
+        TSN.build().start_from(str(tmp_path / "wide"))
+    with pytest.raises(GymQAError, match="holds a tsn, and a sefar is trained"):
+        MODEL.build().start_from(str(tmp_path / "wide"))
+    (tmp_path / "nothing").mkdir()
+    c3d = C3DConfig(image_size=16, width=2, wide=2, n_frames=2).build()
+    with pytest.raises(GymQAError, match="a c3d starts from no other weights than its own; give a saved c3d's folder"):
+        c3d.start_from(str(tmp_path / "nothing"))
+    (tmp_path / "nothing" / "config.json").write_text(json.dumps([]))
+    with pytest.raises(GymQAError, match="starts from no other weights"):
+        c3d.start_from(str(tmp_path / "nothing"))
+    with pytest.raises(GymQAError, match=r"model\.safetensors is not there"):
+        TSN.build().start_from(str(tmp_path / "nothing"))
+
+
+def test_a_sefar_still_starts_from_an_image_vit(tmp_path: Path) -> None:
+    image = ImageViT(MODEL.vit)
+    image.save_pretrained(tmp_path)
+    model = MODEL.build()
+    model.start_from(str(tmp_path))
+    assert torch.equal(model.state_dict()["backbone.cls_token"], image.cls_token)
+
+
+def test_a_training_says_what_it_started_from_and_other_weights_of_that_name_are_another_run(
+    world: tuple[FrameCache, Splits], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = replace(CONFIG, model=TSN, algorithm=algorithm_named("supervised"), steps=2, warm_up_steps=0)
+    before = train(config, *world, tmp_path / "before")
+    fine = replace(config, initial=str(before), learning_rate=1e-9, clip_norm=0.0)
+    after = train(fine, *world, tmp_path / "after")
+    assert f"backbone from {before}:" in capsys.readouterr().err.replace("\n", "")
+    torch.testing.assert_close(
+        weights(after)["backbone.conv1.weight"], weights(before)["backbone.conv1.weight"], atol=1e-6, rtol=0
+    )
+    TSN.build().save_pretrained(before)
+    with pytest.raises(GymQAError, match="another initial_weights"):
+        train(fine, *world, tmp_path / "after")
