@@ -132,8 +132,9 @@ def test_tclrs_loss_is_the_sum_of_its_contrasts() -> None:
 
 def gru(x: Array, state: Array, cell: nn.GRU) -> Array:
     """One step of a GRU (Cho et al., in torch's form)."""
-    i = x @ told(cell.weight_ih_l0).T + told(cell.bias_ih_l0)
-    h = state @ told(cell.weight_hh_l0).T + told(cell.bias_hh_l0)
+    weights = {name: told(parameter) for name, parameter in cell.named_parameters()}
+    i = x @ weights["weight_ih_l0"].T + weights["bias_ih_l0"]
+    h = state @ weights["weight_hh_l0"].T + weights["bias_hh_l0"]
     (i_r, i_z, i_n), (h_r, h_z, h_n) = np.split(i, 3, -1), np.split(h, 3, -1)
     reset, update = 1 / (1 + np.exp(-i_r - h_r)), 1 / (1 + np.exp(-i_z - h_z))
     result: Array = (1 - update) * np.tanh(i_n + reset * h_n) + update * state
@@ -144,7 +145,7 @@ def test_memdpcs_loss_predicts_both_ways_out_of_its_memory() -> None:
     objective: MemDPC = made("memdpc")
     objective.blocks, objective.predicted = 5, 2
     features = drawn(3, 5, 16)
-    expected = 0.0
+    expected = []
     for context, blocks in ((objective.forwards, told(features)), (objective.backwards, told(features)[:, ::-1])):
         state = np.zeros((3, 16))
         for block in range(3):
@@ -155,8 +156,8 @@ def test_memdpcs_loss_predicts_both_ways_out_of_its_memory() -> None:
             said.append(softmax(address) @ told(objective.memory))
             state = gru(np.maximum(said[-1], 0), state, context)
         rows, true = np.stack(said, 1).reshape(6, 16), blocks[:, 3:].reshape(6, 16)
-        expected += np.mean([picked(true @ rows[i], i) for i in range(6)])
-    assert objective.of_features(features).item() == pytest.approx(expected, rel=1e-4)
+        expected.append(np.mean([picked(true @ rows[i], i) for i in range(6)]))
+    assert objective.of_features(features).item() == pytest.approx(sum(expected), rel=1e-4)
 
 
 def test_pasted_actors_are_worth_their_share() -> None:

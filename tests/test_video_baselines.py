@@ -24,6 +24,7 @@ from recognizers.objectives.appearance import appearance, image_network
 from recognizers.objectives.composite import composite
 from recognizers.objectives.contrast import nt_xent
 from recognizers.objectives.local_clips import cut_in_time
+from recognizers.objectives.registry import make_objectives
 from recognizers.optimization import rate_factor
 from recognizers.perturbation import time_order
 from recognizers.sizes import ModelConfig
@@ -66,8 +67,6 @@ def test_the_actors_box_lies_around_what_moves() -> None:
         assert 2 <= columns[0] <= 5 and 18 <= columns[-1] <= 21
     still = moving_squares(1)[:, :1].expand(1, 8, 3, 32, 32)
     assert actor_masks(still, ELEMENTS).all(), "where nothing moves, all is the actor"
-    with pytest.raises(GymQAError, match="not in skeletons"):
-        actor_masks(torch.zeros(1, 8, 17, 3), ELEMENTS)
 
 
 def test_a_pasted_box_is_the_actors_own_in_every_frame_and_the_rest_the_partners_scene() -> None:
@@ -105,10 +104,18 @@ def test_the_image_network_says_probabilities_that_differ_between_pictures(tmp_p
         assert said.shape == (2, width)
         torch.testing.assert_close(said.sum(-1), torch.ones(2))
         assert not said.requires_grad and not torch.equal(said[0], said[1])
-    with pytest.raises(GymQAError, match="holds a sefar; of single frames a tsn or an image ViT speaks"):
+    with pytest.raises(GymQAError, match="holds a sefar of rgb; of single frames a tsn of rgb or an image ViT speaks"):
         image_network(str(tmp_path / "sefar"))
-    with pytest.raises(GymQAError, match="looks at pictures in colour"):
-        appearance(image_network("shipped"), view[:, :, :2])
+
+
+def test_what_is_not_seen_cannot_be_looked_for() -> None:
+    flow, poses = (replace(CONFIG, model=replace(TSN, modality=seen)) for seen in ("flow", "pose"))
+    with pytest.raises(GymQAError, match="an image network looks at rgb, and the model sees flow"):
+        make_objectives(replace(flow, algorithm=algorithm_named("videossl")), TSN.build())
+    for name in ("actorcm", "l2a"):
+        make_objectives(replace(flow, algorithm=algorithm_named(name)), TSN.build())
+        with pytest.raises(GymQAError, match=f"{name} looks for the actor in pictures, and the model sees poses"):
+            make_objectives(replace(poses, algorithm=algorithm_named(name)), TSN.build())
 
 
 @pytest.mark.parametrize("model", [MODEL, TSN], ids=["sefar", "tsn"])

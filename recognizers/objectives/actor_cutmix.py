@@ -9,8 +9,10 @@ from typing import NamedTuple
 import torch.nn.functional as F
 from torch import Tensor
 
-from recognizers.objectives.actors import actor_masks
+from recognizers.config import TrainConfig
+from recognizers.objectives.actors import actor_masks, require_pictures
 from recognizers.objectives.base import Objective, StepViews
+from recognizers.recognizer import Recognizer
 
 SHARE = 0.5
 """Of the strong views are pasted actors; the release draws one kind for a step, here each counts half."""
@@ -53,6 +55,10 @@ class ActorCutMix(Objective):
     Left out: the person detector. The box is estimated from the differences between frames (actors.py), one a clip
     instead of one a frame.
     """
+
+    def __init__(self, config: TrainConfig, student: Recognizer) -> None:
+        super().__init__(config, student)
+        require_pictures(config)
 
     def loss(self, views: StepViews) -> Tensor:
         """The term of this step's unlabelled clips."""

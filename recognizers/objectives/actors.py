@@ -6,9 +6,23 @@ import torch
 from torch import Tensor
 
 from gymqa.errors import GymQAError
+from recognizers.config import TrainConfig
 from recognizers.perturbation import time_order
 
 MARGIN = 0.05  # share of the change that a box leaves out on each side
+
+
+def require_pictures(config: TrainConfig) -> None:
+    """Refuse a training on skeletons, which are all actor.
+
+    Raises:
+        GymQAError: the model sees poses.
+    """
+    if config.model.modality == "pose":
+        raise GymQAError(
+            f"{config.algorithm.name} looks for the actor in pictures, and the model sees poses; "
+            "choose another algorithm or modality"
+        )
 
 
 def actor_masks(view: Tensor, elements: Sequence[int]) -> Tensor:
@@ -19,14 +33,9 @@ def actor_masks(view: Tensor, elements: Sequence[int]) -> Tensor:
     A clip in which nothing moves is all actor.
 
     Args:
-        view: [B, N, channels, S, S], element after element.
+        view: [B, N, C, S, S], element after element.
         elements: frames of each temporal element.
-
-    Raises:
-        GymQAError: these are no pictures.
     """
-    if view.ndim != 5:
-        raise GymQAError("an actor is looked for in pictures, not in skeletons; choose another algorithm or modality")
     frames = view[:, time_order(elements).to(view.device)].detach()
     change = frames.diff(dim=1).abs().mean((1, 2)) if view.shape[1] > 1 else torch.zeros_like(frames[:, 0, 0])
     moved = (change - change.flatten(1).median(1).values.view(-1, 1, 1)).clamp(min=0)  # [B, S, S]

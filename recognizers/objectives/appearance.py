@@ -24,12 +24,14 @@ def image_network(source: str) -> ImageNetwork:
         source: "shipped" (the package's image ViT), or a folder or model on the Hub with an image ViT of ours or a TSN.
 
     Raises:
-        GymQAError: it holds neither.
+        GymQAError: it holds neither, or a TSN that does not see rgb.
     """
     if source != "shipped" and holds_recognizer(source):
         network = load_recognizer(source)
-        if not isinstance(network, FrameNet) or network.config.family != "tsn":
-            raise GymQAError(f"{source} holds a {network.config.family}; of single frames a tsn or an image ViT speaks")
+        seen = network.config.modality
+        if not isinstance(network, FrameNet) or network.config.family != "tsn" or seen != "rgb":
+            kind = network.config.family
+            raise GymQAError(f"{source} holds a {kind} of {seen}; of single frames a tsn of rgb or an image ViT speaks")
         return network.requires_grad_(False)
     return load_image_vit(None if source == "shipped" else model_folder(source)).requires_grad_(False)
 
@@ -38,12 +40,7 @@ def appearance(network: ImageNetwork, view: Tensor) -> Tensor:
     """What the frames of clips look like, soft: [B, N, 3, S, S] -> probabilities [B, D], the mean over the frames.
 
     A TSN's are its classes'. An image ViT has none: the softmax over its CLS feature takes their place.
-
-    Raises:
-        GymQAError: these are no pictures in colour.
     """
-    if view.ndim != 5 or view.shape[2] != 3:
-        raise GymQAError("an image network looks at pictures in colour; choose another algorithm or modality")
     frames, side = view.flatten(0, 1), network.config.image_size
     if frames.shape[-1] != side:
         frames = F.interpolate(frames, (side, side), mode="bilinear", antialias=True)
@@ -65,6 +62,9 @@ class Appearance(Objective):
 
     def __init__(self, config: TrainConfig, student: Recognizer) -> None:
         super().__init__(config, student)
+        seen = config.model.modality
+        if seen != "rgb":
+            raise GymQAError(f"an image network looks at rgb, and the model sees {seen}; choose another algorithm")
         self.network = image_network(config.algorithm.image_network)
         opinions = self.network.config.dim if isinstance(self.network, ImageViT) else self.network.config.n_classes
         self.head = nn.Linear(student.head.in_features, opinions)

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recognizers.config import TrainConfig
-from recognizers.objectives.actors import actor_masks
+from recognizers.objectives.actors import actor_masks, require_pictures
 from recognizers.objectives.base import Objective, StepViews
 from recognizers.precision import autocast
 from recognizers.recognizer import Recognizer
@@ -51,6 +51,7 @@ class Composite(Objective):
 
     def __init__(self, config: TrainConfig, student: Recognizer) -> None:
         super().__init__(config, student)
+        require_pictures(config)
         self.selector = Selector(student.head.in_features)
 
     def loss(self, views: StepViews) -> Tensor:

@@ -5,7 +5,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gymqa.errors import GymQAError
-from recognizers.augment import strong_view
 from recognizers.config import TrainConfig
 from recognizers.objectives.base import Objective, StepViews
 from recognizers.objectives.contrast import own_among_all
@@ -44,9 +43,8 @@ class MemDPC(Objective):
         """L of this step's unlabelled clips; 0 after the pre-training."""
         if views.clips is None or views.step >= self.config.pretraining_steps:
             return views.labelled.logits.new_zeros(())
-        model = self.config.model
-        view = strong_view(views.clips.frames, model.image_size, self.config.augment, model.elements, "none", views.rng)
-        blocks = cut_in_time(view, self.blocks, model.elements)  # [B, n, N, …]
+        view = self.strong(views.clips.frames, views.rng)
+        blocks = cut_in_time(view, self.blocks, self.config.model.elements)  # [B, n, N, …]
         features = self.see(views.student, blocks.flatten(0, 1)).fused.unflatten(0, blocks.shape[:2])
         return self.of_features(features)
 

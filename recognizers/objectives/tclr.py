@@ -4,7 +4,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recognizers.augment import strong_view
 from recognizers.config import TrainConfig
 from recognizers.objectives.base import Objective, StepViews
 from recognizers.objectives.contrast import nt_xent, nt_xent_within, same_moment
@@ -40,10 +39,7 @@ class TCLR(Objective):
         """L of this step's unlabelled clips; 0 after the pre-training."""
         if views.clips is None or views.step >= self.config.pretraining_steps:
             return views.labelled.logits.new_zeros(())
-        size, elements = self.config.model.image_size, self.config.model.elements
-        pair = [
-            strong_view(views.clips.frames, size, self.config.augment, elements, "none", views.rng) for _ in range(2)
-        ]
+        elements, pair = self.config.model.elements, [self.strong(views.clips.frames, views.rng) for _ in range(2)]
         clips = [torch.cat([view.unsqueeze(1), cut_in_time(view, self.parts, elements)], 1) for view in pair]
         fused = self.see(views.student, torch.cat(clips).flatten(0, 1)).fused.unflatten(0, (-1, 1 + self.parts))
         return self.of_features(*fused.chunk(2))
