@@ -102,13 +102,14 @@ class Objective(nn.Module):
         """The term, a scalar in float32, which is logged under the objective's name. Called in training mode."""
         raise NotImplementedError
 
-    def relabel(self, weak: Tensor, clips: ClipBatch, labels: PseudoLabels) -> PseudoLabels:
+    def relabel(self, weak: Tensor, clips: ClipBatch, labels: PseudoLabels, labeller: Recognizer) -> PseudoLabels:
         """The pseudo-labels that the student is to learn from instead of the teacher's; without gradient.
 
         Args:
             weak: the unlabelled clips' weak view [B, N, C, S, S].
             clips: the unlabelled clips.
-            labels: the teacher's, or what an objective before this one made of them.
+            labels: the labeller's, or what an objective before this one made of them.
+            labeller: the algorithm's teacher, the moving average or the student, in evaluation mode.
         """
         return labels
 
@@ -133,6 +134,10 @@ class Objective(nn.Module):
             logits, features = network(view, with_features=True)
         return seen(view, logits, features)
 
+    def see_all(self, network: Recognizer, *views: Tensor) -> list[Seen]:
+        """One forward pass over several views."""
+        return parts_of(self.see(network, torch.cat(views)), [len(view) for view in views])
+
     def label(self, network: Recognizer, view: Tensor) -> PseudoLabels:
         """What a network thinks of a view, without dropout and gradient; its mode stays."""
         training = network.training
@@ -145,6 +150,11 @@ class Objective(nn.Module):
 def seen(view: Tensor, logits: Tensor, features: Features) -> Seen:
     """A forward pass's outcome, in float32."""
     return Seen(view, logits.float(), features.fused.float(), features.tokens.float())
+
+
+def parts_of(whole: Seen, sizes: list[int]) -> list[Seen]:
+    """What was seen together, part by part."""
+    return [Seen(*parts) for parts in zip(*(tensor.split(sizes) for tensor in whole), strict=True)]
 
 
 class Objectives(nn.ModuleDict):
@@ -162,10 +172,10 @@ class Objectives(nn.ModuleDict):
                 yield (rest if module in objective.copies else f"{objective_name}.{name}"), parameter
 
     @torch.no_grad()
-    def relabel(self, weak: Tensor, clips: ClipBatch, labels: PseudoLabels) -> PseudoLabels:
+    def relabel(self, weak: Tensor, clips: ClipBatch, labels: PseudoLabels, labeller: Recognizer) -> PseudoLabels:
         """The pseudo-labels after every objective had its say, in turn."""
         for objective in self.each().values():
-            labels = objective.relabel(weak, clips, labels)
+            labels = objective.relabel(weak, clips, labels, labeller)
         return labels
 
     def losses(self, views: StepViews) -> dict[str, Tensor]:
@@ -178,8 +188,7 @@ class Objectives(nn.ModuleDict):
         for objective in self.each().values():
             objective.after_step(student, step)
         if processes() > 1:
-            for buffer in self.buffers():
-                dist.broadcast(buffer, 0)
+            _share_first(list(self.buffers()))
 
     def memory(self) -> dict[str, Tensor]:
         """A copy of all buffers; `load_state_dict(…, strict=False)` takes it up again."""
@@ -198,6 +207,16 @@ class Objectives(nn.ModuleDict):
         *gradients, counts = together.split([*(len(part) for part in flat), len(used)])
         for parameter, gradient, count in zip(parameters, gradients, counts.tolist(), strict=True):
             parameter.grad = (gradient / processes()).view_as(parameter) if count else None
+
+
+def _share_first(tensors: list[Tensor]) -> None:
+    """Give all processes the first one's tensors, in one exchange a kind."""
+    for kind in dict.fromkeys(tensor.dtype for tensor in tensors):
+        alike = [tensor for tensor in tensors if tensor.dtype == kind]
+        together = torch.cat([tensor.flatten() for tensor in alike])
+        dist.broadcast(together, 0)
+        for tensor, part in zip(alike, together.split([tensor.numel() for tensor in alike]), strict=True):
+            tensor.copy_(part.view_as(tensor))
 
 
 def _flat_gradient(parameter: Tensor) -> Tensor:
