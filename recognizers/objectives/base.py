@@ -8,7 +8,7 @@ import torch
 import torch.distributed as dist
 from torch import Generator, Tensor, nn
 
-from recognizers.augment import strong_view, weak_view
+from recognizers.augment import strong_view
 from recognizers.batches import ClipBatch
 from recognizers.config import TrainConfig
 from recognizers.precision import autocast
@@ -116,17 +116,10 @@ class Objective(nn.Module):
     def after_step(self, student: Recognizer, step: int) -> None:
         """Called when step number `step` (from 0) is done, for memories and moving averages; without gradient."""
 
-    def weak(self, frames: Tensor, rng: Generator) -> Tensor:
-        """A weak view of uint8 frames [B, N, S', S', C]."""
+    def strong(self, frames: Tensor, rng: Generator) -> Tensor:
+        """A strong view of uint8 frames [B, N, S', S', C], in the order of time that they have."""
         model = self.config.model
-        return weak_view(frames, model.image_size, self.config.augment, rng, model.modality)
-
-    def strong(self, frames: Tensor, rng: Generator, perturbation: str = "none") -> Tensor:
-        """A strong view of uint8 frames [B, N, S', S', C]."""
-        model = self.config.model
-        return strong_view(
-            frames, model.image_size, self.config.augment, model.elements, perturbation, rng, model.modality
-        )
+        return strong_view(frames, model.image_size, self.config.augment, model.elements, "none", rng, model.modality)
 
     def see(self, network: Recognizer, view: Tensor) -> Seen:
         """A forward pass in the run's precision; the gradient reaches network and view."""
