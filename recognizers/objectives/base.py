@@ -83,8 +83,9 @@ class Objective(nn.Module):
     """A further term of the loss: L = L_sup + ξ (w_un · L_un + w_mix · L_mix) + Σ objectives.
 
     Its parameters are in the optimizer, its state is in the checkpoint, and the gradients of its parameters are
-    averaged over the processes; none of it is in the trained model. What it remembers lies in buffers, which hold the
-    same in every process: `gathered` brings the other processes' part of a batch.
+    averaged over the processes; `clip_norm` holds for the gradients of student and objectives together. None of it is
+    in the trained model. What it remembers lies in buffers, which hold the same in every process: `gathered` brings
+    the other processes' part of a batch.
 
     Args:
         config: the run's settings.
