@@ -1,0 +1,96 @@
+"""What a study's trainings read: clips at each level, and their frames, made once in its run folder."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+from gymqa.annotations import Clip, Release, open_release
+from gymqa.commands.cache import cache
+from gymqa.commands.studies.settings import Level, StudySettings, at_level, names_of_classes
+from gymqa.draws import hash_key
+from gymqa.runs import Run
+from gymqa.sim.release import FORMAT, render_release
+from gymqa.splits import LABELLED, VAL, Splits
+from gymqa.taxonomy import Taxonomy
+
+RENDER, RELEASE, FRAMES = "render", "release", "frames"  # steps, and folders of the run
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The clips of a study.
+
+    Attributes:
+        taxonomy: of the setting.
+        train: how many are learnt from.
+        root: of the release.
+        made_of: the step that made the release, if one did.
+    """
+
+    taxonomy: Taxonomy
+    train: int
+    root: Path
+    made_of: tuple[str, ...]
+
+    def classes(self, level: Level) -> list[str]:
+        """Names of the classes at a level."""
+        return names_of_classes(self.taxonomy, level)
+
+
+def splits_step(level: Level) -> str:
+    """The step that writes a level's splits."""
+    return f"split-{level}"
+
+
+def splits_folder(run: Run, level: Level) -> Path:
+    """Where a level's splits lie."""
+    return run.folder / "splits" / level
+
+
+def prepare(run: Run, settings: StudySettings, levels: Sequence[Level], size: int, workers: int) -> Inputs:
+    """Render if no release was given, write the splits of all levels, and decode every clip once.
+
+    Every training clip is labelled, and the release's own val clips are tested on.
+
+    Args:
+        run: the study's.
+        settings: what was asked for.
+        levels: of the classes; the frames are the same.
+        size: of the frames in pixels.
+        workers: processes.
+
+    Raises:
+        GymQAError: the release cannot be read, or has no such setting.
+    """
+    root, made_of = settings.root, ()
+    if root is None:
+        root, made_of = run.folder / RELEASE, (RENDER,)
+        rendered = {**asdict(settings.rendered), "format": FORMAT}
+        run.step(RENDER, rendered, [RELEASE], lambda: _render(run, settings, workers))
+    release = open_release(root, settings.setting)
+    train, val = release.read_clips(release.train_list), release.read_clips(release.val_list)
+    for level in levels:
+        _write_splits(run, release, level, train, val, made_of)
+    lists = [splits_folder(run, levels[0]) / name for name in (LABELLED, VAL)]
+    decoded = {"size": size, "max_frames": settings.max_frames, "root": str(root.resolve())}
+    decode = partial(
+        cache, root, run.folder / FRAMES, size, settings.max_frames, workers, settings.setting, lists=lists
+    )
+    run.step(FRAMES, decoded, [FRAMES], decode, [splits_step(levels[0])])
+    return Inputs(release.taxonomy, len(train), root, made_of)
+
+
+def _render(run: Run, settings: StudySettings, workers: int) -> None:
+    render_release(run.folder / RELEASE, settings.rendered, workers)
+
+
+def _write_splits(
+    run: Run, release: Release, level: Level, train: Sequence[Clip], val: Sequence[Clip], after: Sequence[str]
+) -> None:
+    """Write a level's splits, and begin again where the release's lists are others than before."""
+    taxonomy, folder = release.taxonomy, splits_folder(run, level)
+    splits = Splits(at_level(train, taxonomy, level), [], at_level(val, taxonomy, level))
+    clips = hash_key(*(f"{clip.id} {clip.label}" for clip in (*splits.labelled, *splits.val))).hex()
+    output = str(folder.relative_to(run.folder))
+    run.step(splits_step(level), {"clips": clips}, [output], partial(splits.write, folder), after)
