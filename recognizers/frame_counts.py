@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import fields, replace
+from typing import Any
 
 import torch
 
@@ -18,7 +19,8 @@ def with_frames(config: ModelConfig, frames: int) -> ModelConfig:
     Raises:
         GymQAError: the family takes no number of frames, or not this one.
     """
-    return replace(config, **{_name(config): frames})
+    changes: dict[str, Any] = {_name(config): frames}
+    return replace(config, **changes)
 
 
 def frames_of(config: ModelConfig) -> int:
@@ -56,7 +58,10 @@ def require_any_number(config: ModelConfig, frames: Sequence[int]) -> None:
 
 def fits(config: ModelConfig, frames: int) -> bool:
     """Whether weights of these sizes are those of another number of frames, too."""
-    return _shapes(with_frames(config, frames)) == _shapes(config)
+    try:
+        return _shapes(with_frames(config, frames)) == _shapes(config)
+    except GymQAError:  # a relation of one frame, say
+        return False
 
 
 def looking_at(model: Recognizer, frames: int) -> Recognizer:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from eval.statistics import Interval
 from gymqa.commands.studies.plots import Line, draw_lines
-from gymqa.commands.studies.results import Cell, Measured
+from gymqa.commands.studies.results import Cell, Measured, Place
 from gymqa.commands.studies.settings import (
     FIRST_FRAMES,
     RENDERED,
@@ -67,7 +67,7 @@ def frames(
     for count, model in sizes.items():
         trained = study.trainings(f"{recognizer}-{level}-{count}", model, level)
         for tested in dict.fromkeys((count, most if fits(model, most) else count)):
-            place = {"recognizer": recognizer, "frames": count, "tested": tested}
+            place: Place = {"recognizer": recognizer, "frames": count, "tested": tested}
             cells.append(Cell(place, {seed: (ModelTest(one, tested),) for seed, one in trained.items()}))
     found = study.measure(cells)
     study.write(found, [], chance=1 / len(study.inputs.classes(level)))

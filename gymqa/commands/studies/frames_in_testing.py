@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from gymqa.commands.studies.plots import Line, draw_lines
-from gymqa.commands.studies.results import Cell, Measured, difference
+from gymqa.commands.studies.results import Cell, Measured, Place, difference
 from gymqa.commands.studies.settings import (
     FIRST_FRAMES,
     RENDERED,
@@ -71,7 +71,7 @@ def frames_in_testing(
     for name, model in models.items():
         trained = study.trainings(f"{name}-{level}-{frames}", model, level)
         for count in counts:
-            place = {"recognizer": name, "frames": frames, "tested": count}
+            place: Place = {"recognizer": name, "frames": frames, "tested": count}
             cells.append(Cell(place, {seed: (ModelTest(one, count),) for seed, one in trained.items()}))
     found = {(str(one.place["recognizer"]), int(one.place["tested"])): one for one in study.measure(cells)}
     chance = 1 / len(study.inputs.classes(level))

@@ -9,12 +9,13 @@ from gymqa.annotations import Clip, Release, open_release
 from gymqa.commands.cache import cache
 from gymqa.commands.studies.settings import Level, StudySettings, at_level, names_of_classes
 from gymqa.draws import hash_key
+from gymqa.modalities import Modality
 from gymqa.runs import Run
 from gymqa.sim.release import FORMAT, render_release
 from gymqa.splits import LABELLED, VAL, Splits
 from gymqa.taxonomy import Taxonomy
 
-RENDER, RELEASE, FRAMES = "render", "release", "frames"  # steps, and folders of the run
+RENDER, RELEASE, FRAMES, FLOW = "render", "release", "frames", "flow"  # steps, and folders of the run
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,11 @@ class Inputs:
     def classes(self, level: Level) -> list[str]:
         """Names of the classes at a level."""
         return names_of_classes(self.taxonomy, level)
+
+
+def frames_step(modality: Modality) -> str:
+    """The step that makes a modality's frames, and their folder; a gradient is computed from colours."""
+    return FLOW if modality == "flow" else FRAMES
 
 
 def splits_step(level: Level) -> str:
@@ -63,9 +69,9 @@ def prepare(run: Run, settings: StudySettings, levels: Sequence[Level], size: in
     Raises:
         GymQAError: the release cannot be read, or has no such setting.
     """
-    root, made_of = settings.root, ()
-    if root is None:
-        root, made_of = run.folder / RELEASE, (RENDER,)
+    root = settings.root or run.folder / RELEASE
+    made_of = () if settings.root else (RENDER,)
+    if settings.root is None:
         rendered = {**asdict(settings.rendered), "format": FORMAT}
         run.step(RENDER, rendered, [RELEASE], lambda: _render(run, settings, workers))
     release = open_release(root, settings.setting)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from eval.statistics import Interval
 from gymqa.atomic import atomic_path
@@ -107,7 +107,7 @@ def _axes(path: Path, y: str, chance: float | None, wide: bool = False) -> Itera
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    look = {"font.size": 10, "axes.spines.top": False, "axes.spines.right": False, "text.color": _INK}
+    look: dict[Any, Any] = {"font.size": 10, "axes.spines.top": False, "axes.spines.right": False, "text.color": _INK}
     with plt.rc_context(look):
         figure, axes = plt.subplots(figsize=(8.0 if wide else 5.6, 3.6), layout="constrained")
         if chance is not None:
