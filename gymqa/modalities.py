@@ -1,7 +1,7 @@
-"""What a model sees of a clip: its colours, its optical flow, what changes between its frames, or skeletons.
+"""What a model sees of a clip: its colours, its optical flow, both, what changes between its frames, or skeletons.
 
 Each is a FrameSource. Colours are the frame cache, flow is a cache of its own that `gymqa flow` makes, the gradient is
-a view of the frame cache that needs no files.
+a view of the frame cache that needs no files. rgb+flow, for two streams, is a frame and its flow one after the other.
 """
 
 from pathlib import Path
@@ -15,13 +15,14 @@ from gymqa.errors import GymQAError
 if TYPE_CHECKING:
     from gymqa.frame_source import FrameSource
 
-Modality = Literal["rgb", "flow", "gradient", "pose"]
-_CHANNELS: dict[Modality, int] = {"rgb": 3, "flow": 2, "gradient": 3, "pose": 3}
+Modality = Literal["rgb", "flow", "gradient", "pose", "rgb+flow"]
+_CHANNELS: dict[Modality, int] = {"rgb": 3, "flow": 2, "gradient": 3, "pose": 3, "rgb+flow": 5}
 _MADE_BY: dict[Modality, str] = {
     "rgb": "the folder of `gymqa cache`",
     "flow": "the folder of `gymqa flow`",
     "gradient": "the folder of `gymqa cache`, which it is computed from",
     "pose": "a folder of skeletons",
+    "rgb+flow": "the folder of `gymqa flow`, which names its frames",
 }
 
 
@@ -41,19 +42,23 @@ def source_of(modality: Modality, folder: Path) -> "FrameSource":
 
     Args:
         modality: the model's.
-        folder: of `gymqa cache` (rgb, gradient) or `gymqa flow` (flow).
+        folder: of `gymqa cache` (rgb, gradient) or `gymqa flow` (flow, rgb+flow).
 
     Raises:
         GymQAError: the folder does not hold it.
     """
     from gymqa.frames import FrameCache  # which loads OpenCV; who asks for a number of channels need not wait
     from gymqa.gradients import GradientFrames
+    from gymqa.joint_frames import JointFrames
 
     channels(modality)
     if modality == "pose":
         raise GymQAError("skeletons cannot be read yet; choose another modality")
     cache = FrameCache(folder)
-    require_modality("rgb" if modality == "gradient" else modality, cache)
+    kept: dict[Modality, Modality] = {"gradient": "rgb", "rgb+flow": "flow"}
+    require_modality(kept.get(modality, modality), cache)
+    if modality == "rgb+flow":
+        return JointFrames(cache)
     return GradientFrames(cache) if modality == "gradient" else cache
 
 
@@ -72,7 +77,12 @@ def require_modality(wanted: Modality, source: "FrameSource") -> None:
 
 def flow_channels(modality: Modality) -> slice | None:
     """Which channels are the x and y of a vector, so that a mirror changes the sign of the first; None for none."""
-    return slice(0, 2) if modality == "flow" else None
+    return {"flow": slice(0, 2), "rgb+flow": slice(3, 5)}.get(modality)
+
+
+def colour_channels(modality: Modality) -> slice | None:
+    """Which channels are colours, which a strong view may change; None for none."""
+    return slice(0, 3) if modality in ("rgb", "rgb+flow") else None
 
 
 def mirrored(frames: NDArray[np.uint8], modality: Modality) -> NDArray[np.uint8]:

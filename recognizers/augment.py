@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from gymqa.modalities import Modality, flow_channels
+from gymqa.modalities import Modality, colour_channels, flow_channels
 from recognizers.backbones.image_vit import normalise
 from recognizers.perturbation import perturbed_order
 
@@ -90,8 +90,10 @@ def strong_view(
     drawn = draw_operations(batch, config, rng)
     crop, geometry = _crop(batch, config, rng), _geometry(drawn)
     x = _sample(frames, crop @ geometry, size)
-    if modality == "rgb":
-        return drop_channels(change_colours(x, drawn), config.channel_dropout, rng)
+    colours = colour_channels(modality)
+    if colours is not None:
+        seen = drop_channels(change_colours(x[:, :, colours], drawn), config.channel_dropout, rng)
+        x = seen if modality == "rgb" else torch.cat([seen, x[:, :, colours.stop :]], 2)
     return turn_vectors(x, _mirror(crop) @ geometry[:, :2, :2], modality)
 
 
