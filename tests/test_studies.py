@@ -6,11 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from gymqa.annotations import open_release
 from gymqa.commands.studies.frames import frames
 from gymqa.commands.studies.frames_in_testing import frames_in_testing
+from gymqa.commands.studies.modality import modality
 from gymqa.commands.studies.published import published
 from gymqa.commands.studies.settings import SMALL, TRAINING, at_level, names_of_classes
 from gymqa.commands.studies.shuffle import shuffle
@@ -92,6 +94,43 @@ def test_trained_with_three_frames_tested_with_others(gymsim_root: Path, tmp_pat
     assert {one["minus"]["tested"] for one in found["differences"]} == {3}
 
 
+def test_colours_and_flow_are_compared_at_every_level(gymsim_root: Path, tmp_path: Path, capsys: Shown) -> None:
+    modality(
+        gymsim_root, tmp_path, levels=["element", "event"], modalities=["flow", "rgb", "gradient"], frames=2,
+        flow_stack=2, seeds=[0], max_frames=8, workers=1, training=TRAINED,
+    )  # fmt: skip
+    found = figures(tmp_path, "modality")
+    assert [(cell["level"], cell["modality"]) for cell in found["cells"]] == [
+        (level, name) for level in ("event", "element") for name in ("rgb", "flow", "gradient", "2stream")
+    ]
+    seen = {name: config["modality"] for name, config in _configs(tmp_path).items()}
+    assert seen == {
+        f"tsn-{level}-{name}-0": name for level in ("event", "element") for name in ("rgb", "flow", "gradient")
+    }
+    assert _configs(tmp_path)["tsn-element-flow-0"]["stack"] == 2
+    streams = [_predictions(tmp_path, f"tsn-element-{name}-0-at-2-none") for name in ("rgb", "flow")]
+    labels = np.array([line["label"] for line in streams[0]])
+    mean = np.mean([[line["probabilities"] for line in stream] for stream in streams], axis=0)
+    assert found["cells"][-1]["top1"]["value"] == pytest.approx(float((mean.argmax(1) == labels).mean()))
+    assert set(found["elements"]) == {"rgb", "flow", "gradient", "2stream"}
+    of_elements = [share for share in found["elements"]["rgb"].values() if share is not None]
+    rgb = next(cell for cell in found["cells"] if (cell["level"], cell["modality"]) == ("element", "rgb"))
+    assert np.mean(of_elements) == pytest.approx(rgb["mean_class"]["value"])
+    assert found["chances"] == {"event": 0.25, "element": pytest.approx(1 / 24)}
+    assert "99.9" in capsys.readouterr().out  # the paper's events, 2stream
+    for name in ("modality.png", "modality-sets.png"):
+        assert (tmp_path / name).read_bytes().startswith(PNG)
+
+
+def _configs(folder: Path) -> dict[str, Any]:
+    return {path.parent.name: json.loads(path.read_text()) for path in folder.glob("models/*/config.json")}
+
+
+def _predictions(folder: Path, name: str) -> list[dict[str, Any]]:
+    text = (folder / "predictions" / f"{name}.jsonl").read_text(encoding="utf-8")
+    return [json.loads(line) for line in text.splitlines()]
+
+
 def test_a_killed_study_goes_on_and_gives_the_same_figures(
     gymsim_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,6 +171,7 @@ def _stopped_after_one(run: Any, tests: Any, workers: int) -> None:
         (lambda root, out: frames(root, out, setting="gym77"), "no setting 'gym77'"),
         (lambda root, out: frames(out, out), "no FineGym release"),
         (lambda root, out: frames(root, out, training=replace(TRAINED, model=TINY["tsn"])), "leave training.model out"),
+        (lambda root, out: modality(root, out, modalities=["sound"]), "knows no 'sound'; choose some of rgb, flow"),  # type: ignore[list-item]
         (lambda root, out: shuffle(root, out, frames=1, recognizers=["tsn"]), "no order to shuffle"),
         (lambda root, out: frames_in_testing(root, out, recognizers=["trn"]), "trained with 3 frames cannot look at"),
     ],

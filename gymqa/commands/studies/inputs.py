@@ -7,8 +7,10 @@ from pathlib import Path
 
 from gymqa.annotations import Clip, Release, open_release
 from gymqa.commands.cache import cache
+from gymqa.commands.flow import flow
 from gymqa.commands.studies.settings import Level, StudySettings, at_level, names_of_classes
 from gymqa.draws import hash_key
+from gymqa.flow import FlowMethod
 from gymqa.modalities import Modality
 from gymqa.runs import Run
 from gymqa.sim.release import FORMAT, render_release
@@ -85,6 +87,16 @@ def prepare(run: Run, settings: StudySettings, levels: Sequence[Level], size: in
     )
     run.step(FRAMES, decoded, [FRAMES], decode, [splits_step(levels[0])])
     return Inputs(release.taxonomy, len(train), root, made_of)
+
+
+def prepare_flow(run: Run, method: FlowMethod, workers: int) -> None:
+    """Compute the flow of all frames.
+
+    Raises:
+        GymQAError: the method is not installed.
+    """
+    compute = partial(flow, run.folder / FLOW, method, workers, frames=run.folder / FRAMES)
+    run.step(FLOW, {"method": method}, [FLOW], compute, [FRAMES])
 
 
 def _render(run: Run, settings: StudySettings, workers: int) -> None:

@@ -97,6 +97,8 @@ def draw_bars(
             for place, level in enumerate(chance):
                 axes.hlines(100 * level, place - 0.45, place + 0.45, color=_GREY, ls=":")
         axes.set_xticks(range(len(groups)), groups)
+        if max(map(len, groups)) > 10:
+            axes.tick_params("x", rotation=25)
 
 
 @contextmanager

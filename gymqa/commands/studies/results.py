@@ -1,12 +1,13 @@
 """What a study's tests say: accuracies with intervals by bootstrap over videos, and paired differences."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from eval.comparison import difference_interval
+from eval.fusion import fuse
 from eval.metrics import ClassPredictions, mean_class, mean_class_resampled, read_class_predictions, top1
 from eval.statistics import FloatArray, Interval, bootstrap, cluster_index, mean_interval
 from gymqa.commands.studies.trainings import ModelTest
@@ -72,7 +73,7 @@ def measure(run: Run, cell: Cell) -> Measured:
     Raises:
         GymQAError: a file is missing or damaged.
     """
-    found = {seed: fused([_read(run, test) for test in tests]) for seed, tests in cell.tests.items()}
+    found = {seed: _read(run, tests) for seed, tests in cell.tests.items()}
     one = next(iter(found.values()))
     points = np.mean([(each.predicted == each.labels).astype(np.float64) for each in found.values()], axis=0)
     seeds = {str(seed): {"top1": top1(each), "mean_class": mean_class(each)} for seed, each in found.items()}
@@ -89,15 +90,10 @@ def measure(run: Run, cell: Cell) -> Measured:
     )
 
 
-def _read(run: Run, test: ModelTest) -> ClassPredictions:
-    return read_class_predictions(run.folder / test.predictions)
-
-
-def fused(streams: Sequence[ClassPredictions]) -> ClassPredictions:
-    """Late fusion: the mean of the streams' probabilities of the same clips; one without an answer stays so."""
-    probabilities = np.mean([one.probabilities for one in streams], axis=0)
-    answered = np.all([one.answered for one in streams], axis=0)
-    return replace(streams[0], probabilities=np.where(answered[:, None], probabilities, -1.0))
+def _read(run: Run, tests: Sequence[ModelTest]) -> ClassPredictions:
+    """One model's predictions, or the mean of several models'."""
+    paths = [run.folder / test.predictions for test in tests]
+    return fuse(paths) if len(paths) > 1 else read_class_predictions(paths[0])
 
 
 def difference(first: Measured, second: Measured) -> dict[str, Any]:

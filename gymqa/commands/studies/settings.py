@@ -19,6 +19,7 @@ from recognizers.frame_net_sizes import TRNConfig, TSMConfig, TSNConfig
 from recognizers.sizes import ModelConfig
 
 Level = Literal["element", "set", "event"]
+LEVELS: tuple[Level, ...] = ("event", "set", "element")  # from coarse to fine
 RENDERED = ReleaseConfig(train_videos=40, val_videos=20, raw_videos=0, size=64, seed=3)
 TRAINING = TrainConfig(
     algorithm=algorithm_named("supervised"),
