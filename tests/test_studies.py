@@ -116,7 +116,7 @@ def test_colours_and_flow_are_compared_at_every_level(gymsim_root: Path, tmp_pat
     of_elements = [share for share in found["elements"]["rgb"].values() if share is not None]
     rgb = next(cell for cell in found["cells"] if (cell["level"], cell["modality"]) == ("element", "rgb"))
     assert np.mean(of_elements) == pytest.approx(rgb["mean_class"]["value"])
-    assert found["chances"] == {"event": 0.25, "element": pytest.approx(1 / 24)}
+    assert found["chance"] == {"event": 0.25, "element": pytest.approx(1 / 24)}
     assert "99.9" in capsys.readouterr().out  # the paper's events, 2stream
     for name in ("modality.png", "modality-sets.png"):
         assert (tmp_path / name).read_bytes().startswith(PNG)
