@@ -14,7 +14,7 @@ from gymqa.commands.studies.frames import frames
 from gymqa.commands.studies.frames_in_testing import frames_in_testing
 from gymqa.commands.studies.modality import modality
 from gymqa.commands.studies.published import published
-from gymqa.commands.studies.settings import SMALL, TRAINING, at_level, names_of_classes
+from gymqa.commands.studies.settings import RENDERED, SMALL, TRAINING, at_level, names_of_classes
 from gymqa.commands.studies.shuffle import shuffle
 from gymqa.commands.studies.study import whole_numbers
 from gymqa.errors import GymQAError
@@ -122,6 +122,18 @@ def test_colours_and_flow_are_compared_at_every_level(gymsim_root: Path, tmp_pat
         assert (tmp_path / name).read_bytes().startswith(PNG)
 
 
+def test_skeletons_are_a_modality_of_rendered_gymnasts(tmp_path: Path) -> None:
+    rendered = replace(RENDERED, train_videos=1, val_videos=1)
+    modality(
+        None, tmp_path, levels=["event"], modalities=["pose", "rgb"], frames=2, seeds=[0], max_frames=4, workers=1,
+        training=TRAINED, rendered=rendered,
+    )  # fmt: skip
+    found = figures(tmp_path, "modality")
+    assert [cell["modality"] for cell in found["cells"]] == ["rgb", "pose"]
+    assert _configs(tmp_path)["tsn-event-pose-0"]["skeleton"] == "gymsim15"
+    assert found["settings"]["data"]["train_videos"] == 1
+
+
 def _configs(folder: Path) -> dict[str, Any]:
     return {path.parent.name: json.loads(path.read_text()) for path in folder.glob("models/*/config.json")}
 
@@ -172,6 +184,8 @@ def _stopped_after_one(run: Any, tests: Any, workers: int) -> None:
         (lambda root, out: frames(out, out), "no FineGym release"),
         (lambda root, out: frames(root, out, training=replace(TRAINED, model=TINY["tsn"])), "leave training.model out"),
         (lambda root, out: modality(root, out, modalities=["sound"]), "knows no 'sound'; choose some of rgb, flow"),  # type: ignore[list-item]
+        (lambda root, out: modality(root, out, recognizer="stgcn"), "stgcn sees pose, and the study shows it rgb"),
+        (lambda root, out: modality(root, out, modalities=["pose"], workers=1), "name a folder of keypoints"),
         (lambda root, out: shuffle(root, out, frames=1, recognizers=["tsn"]), "no order to shuffle"),
         (lambda root, out: frames_in_testing(root, out, recognizers=["trn"]), "trained with 3 frames cannot look at"),
     ],

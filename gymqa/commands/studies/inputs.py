@@ -8,16 +8,20 @@ from pathlib import Path
 from gymqa.annotations import Clip, Release, open_release
 from gymqa.commands.cache import cache
 from gymqa.commands.flow import flow
+from gymqa.commands.poses import poses
 from gymqa.commands.studies.settings import Level, StudySettings, at_level, names_of_classes
 from gymqa.draws import hash_key
 from gymqa.flow import FlowMethod
 from gymqa.modalities import Modality
 from gymqa.runs import Run
+from gymqa.sim.joints import KINDS, write_joints
 from gymqa.sim.release import FORMAT, render_release
 from gymqa.splits import LABELLED, VAL, Splits
 from gymqa.taxonomy import Taxonomy
 
-RENDER, RELEASE, FRAMES, FLOW = "render", "release", "frames", "flow"  # steps, and folders of the run
+# Steps, and folders of the run.
+RENDER, RELEASE, FRAMES, FLOW, JOINTS, POSES = "render", "release", "frames", "flow", "joints", "poses"
+DETECTED = KINDS[1]
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ class Inputs:
 
 def frames_step(modality: Modality) -> str:
     """The step that makes a modality's frames, and their folder; a gradient is computed from colours."""
-    return FLOW if modality == "flow" else FRAMES
+    return {"flow": FLOW, "pose": POSES}.get(modality, FRAMES)
 
 
 def splits_step(level: Level) -> str:
@@ -97,6 +101,30 @@ def prepare_flow(run: Run, method: FlowMethod, workers: int) -> None:
     """
     compute = partial(flow, run.folder / FLOW, method, workers, frames=run.folder / FRAMES)
     run.step(FLOW, {"method": method}, [FLOW], compute, [FRAMES])
+
+
+def prepare_poses(run: Run, settings: StudySettings, level: Level, skeleton: str, keypoints: Path | None) -> None:
+    """Read the keypoints of all clips; those of GymSim are what a detector would report of it.
+
+    Args:
+        run: the study's, whose splits are there.
+        settings: what was asked for.
+        level: of splits that are there.
+        skeleton: whose joints are kept.
+        keypoints: folder of CLIP.npz or CLIP.json; None where GymSim is rendered.
+    """
+    after = [splits_step(level)]
+    if keypoints is None:
+        joints = f"{RELEASE}/joints"
+        keypoints, after = run.folder / joints / DETECTED, [*after, JOINTS]
+        run.step(JOINTS, {}, [joints], lambda: _compute_joints(run, settings), [RENDER])
+    lists = [splits_folder(run, level) / name for name in (LABELLED, VAL)]
+    read = partial(poses, keypoints, run.folder / POSES, skeleton, lists=lists)
+    run.step(POSES, {"skeleton": skeleton, "keypoints": str(keypoints.resolve())}, [POSES], read, after)
+
+
+def _compute_joints(run: Run, settings: StudySettings) -> None:
+    write_joints(run.folder / RELEASE, settings.rendered)
 
 
 def _render(run: Run, settings: StudySettings, workers: int) -> None:

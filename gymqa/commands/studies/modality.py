@@ -8,16 +8,19 @@ from pathlib import Path
 import numpy as np
 
 from eval.statistics import Interval
+from gymqa.commands.studies.inputs import prepare_flow, prepare_poses
 from gymqa.commands.studies.plots import draw_bars
 from gymqa.commands.studies.results import Cell, Measured, Place, difference
 from gymqa.commands.studies.settings import (
     FIRST_FRAMES,
     LEVELS,
     RENDERED,
+    SMALL_SKELETON,
     TRAINING,
     Level,
     StudySettings,
     recognizer_named,
+    skeleton_recognizer_named,
 )
 from gymqa.commands.studies.study import Study, percent, printed_percent
 from gymqa.commands.studies.trainings import ModelTest, Training
@@ -28,10 +31,11 @@ from gymqa.sim.release import ReleaseConfig
 from recognizers.config import TrainConfig
 from recognizers.frame_counts import with_frames
 from recognizers.sizes import ModelConfig
+from recognizers.skeleton_net_sizes import STGCNConfig
 
 TWO_STREAM = "2stream"
 STREAMS: tuple[Modality, ...] = ("rgb", "flow")
-SHOWN: tuple[Modality, ...] = ("rgb", "flow", "gradient")  # that the study has frames of
+SHOWN: tuple[Modality, ...] = ("rgb", "flow", "gradient", "pose")  # that the study has frames of
 Found = Mapping[tuple[Level, str], Measured]
 
 
@@ -45,6 +49,8 @@ def modality(
     frames: int = 3,
     flow_stack: int = 5,
     flow_method: FlowMethod = "dis",
+    keypoints: Path | None = None,
+    pose_recognizer: str = SMALL_SKELETON,
     seeds: list[int] | None = None,
     epochs: int = 0,
     max_frames: int = FIRST_FRAMES,
@@ -64,10 +70,12 @@ def modality(
         setting: gym99, fx-s1, …; may be left out where the release has only one.
         levels: what is recognized; event set element when not given.
         recognizer: tsn, trn, trn-ms or tsm, small ones, or one of `gymqa list recognizers`.
-        modalities: rgb, flow, gradient; rgb flow when not given.
+        modalities: rgb, flow, gradient, pose; rgb flow when not given.
         frames: of a clip that are looked at; 0 as many as the recognizer has by itself.
         flow_stack: fields in a row that are looked at instead of one of flow, where the recognizer can.
         flow_method: dis, or tvl1 as in FineGym, many times slower.
+        keypoints: folder of CLIP.npz or CLIP.json for pose, as of `gymqa poses`; GymSim's are computed.
+        pose_recognizer: st-gcn, a small one on GymSim's joints, or one of `gymqa list recognizers`.
         seeds: one training each; 0 1 when not given.
         epochs: passes over the training clips, instead of training.steps; 0 keeps those.
         max_frames: frames of a clip that are kept, evenly spaced; flow is from one of them to the next.
@@ -78,16 +86,23 @@ def modality(
     at = [level for level in LEVELS if level in (levels or LEVELS)]
     seen = [one for one in SHOWN if one in (modalities or STREAMS)]
     _require(levels or LEVELS, modalities or STREAMS)
+    if "pose" in seen and root is not None and keypoints is None:
+        raise GymQAError(f"{root} comes without skeletons; name a folder of keypoints with --keypoints")
     base = recognizer_named(recognizer)
     base = with_frames(base, frames) if frames else base
-    models = {one: _model(base, one, flow_stack) for one in seen}
+    skeletons = skeleton_recognizer_named(pose_recognizer)
+    models = {one: skeletons if one == "pose" else _model(base, one, flow_stack) for one in seen}
     settings = StudySettings(root, setting, tuple(seeds or (0, 1)), epochs, max_frames, training, rendered)
     asked = {
         "levels": at, "recognizer": recognizer, "modalities": seen, "frames": frames, "flow_stack": flow_stack,
-        "flow_method": flow_method,
+        "flow_method": flow_method, "pose_recognizer": pose_recognizer,
     }  # fmt: skip
     study = Study("modality", out, settings, asked, workers)
-    study.prepare(at, base.image_size, flow_method if "flow" in seen else None)
+    study.prepare(at, base.image_size)
+    if "flow" in seen:
+        prepare_flow(study.run, flow_method, workers)
+    if isinstance(skeletons, STGCNConfig) and "pose" in seen:
+        prepare_poses(study.run, settings, at[0], skeletons.skeleton, keypoints)
     measured = study.measure(_cells(study, recognizer, at, models))
     places = ((level, one) for one in measured for level in at if one.place["level"] == level)
     found = {(level, str(one.place["modality"])): one for level, one in places}

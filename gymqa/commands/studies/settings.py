@@ -1,12 +1,13 @@
 """What a study is asked for: the clips, the recognizers, how they are trained."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from gymqa.annotations import Clip
 from gymqa.errors import GymQAError
+from gymqa.modalities import Modality
 from gymqa.runs import resolved
 from gymqa.sim.release import FORMAT, ReleaseConfig
 from gymqa.taxonomy import EVENTS, Taxonomy
@@ -17,6 +18,7 @@ from recognizers.config import TrainConfig
 from recognizers.epochs import in_epochs
 from recognizers.frame_net_sizes import TRNConfig, TSMConfig, TSNConfig
 from recognizers.sizes import ModelConfig
+from recognizers.skeleton_net_sizes import STGCNConfig
 
 Level = Literal["element", "set", "event"]
 LEVELS: tuple[Level, ...] = ("event", "set", "element")  # from coarse to fine
@@ -39,6 +41,10 @@ SMALL: dict[str, ModelConfig] = {
     "tsm": TSMConfig(architecture="resnet18", width=16, head_dropout=0.2),
 }
 """ResNet-18 with a quarter of its channels, 48 pixels: trained from scratch in a minute or two of one core."""
+SMALL_SKELETON = "st-gcn"
+_SKELETONS: dict[str, ModelConfig] = {
+    SMALL_SKELETON: STGCNConfig(n_frames=16, width=16, skeleton="gymsim15", dropout=0.2, head_dropout=0.2)
+}
 FIRST_FRAMES = 32
 
 
@@ -96,17 +102,31 @@ class StudySettings:
 
 
 def recognizer_named(name: str) -> ModelConfig:
-    """The sizes of a recognizer: one of SMALL, or of `gymqa list recognizers`.
+    """The sizes of a recognizer that sees colours: one of SMALL, or of `gymqa list recognizers`.
 
     Raises:
-        GymQAError: there is none of this name.
+        GymQAError: there is none of this name, or it sees something else.
     """
-    if name in SMALL:
-        return SMALL[name]
+    return _named(name, SMALL, "rgb")
+
+
+def skeleton_recognizer_named(name: str) -> ModelConfig:
+    """The sizes of a recognizer that sees skeletons: st-gcn, a small one, or of `gymqa list recognizers`.
+
+    Raises:
+        GymQAError: there is none of this name, or it sees something else.
+    """
+    return _named(name, _SKELETONS, "pose")
+
+
+def _named(name: str, small: Mapping[str, ModelConfig], modality: Modality) -> ModelConfig:
     try:
-        return model_config(name)
+        config = small[name] if name in small else model_config(name)
     except GymQAError as error:
-        raise GymQAError(f"{error}; or one of the small ones, {', '.join(SMALL)}") from error
+        raise GymQAError(f"{error}; or one of the small ones, {', '.join(small)}") from error
+    if config.modality != modality:
+        raise GymQAError(f"{name} sees {config.modality}, and the study shows it {modality}; choose another recognizer")
+    return config
 
 
 def names_of_classes(taxonomy: Taxonomy, level: Level) -> list[str]:

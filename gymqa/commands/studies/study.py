@@ -6,14 +6,13 @@ from typing import Any
 
 from eval.statistics import Interval
 from gymqa.atomic import write_json
-from gymqa.commands.studies.inputs import Inputs, prepare, prepare_flow
+from gymqa.commands.studies.inputs import Inputs, prepare
 from gymqa.commands.studies.plots import require_matplotlib
 from gymqa.commands.studies.published import Published, published
 from gymqa.commands.studies.results import Cell, Measured, measure
 from gymqa.commands.studies.settings import Level, StudySettings
 from gymqa.commands.studies.trainings import Training, train_and_test
 from gymqa.errors import GymQAError
-from gymqa.flow import FlowMethod
 from gymqa.runs import Run, environment, resolved
 from gymqa.text_tables import text_table
 from recognizers.sizes import ModelConfig
@@ -46,11 +45,9 @@ class Study:
         assert self._inputs is not None
         return self._inputs
 
-    def prepare(self, levels: Sequence[Level], size: int, flow: FlowMethod | None = None) -> None:
-        """Make clips, frames of `size` pixels and, with a method, their flow; see `gymqa.commands.studies.inputs`."""
+    def prepare(self, levels: Sequence[Level], size: int) -> None:
+        """Make clips and frames of `size` pixels; see `gymqa.commands.studies.inputs`."""
         self._inputs = prepare(self.run, self.settings, levels, size, self.workers)
-        if flow is not None:
-            prepare_flow(self.run, flow, self.workers)
 
     def trainings(
         self, name: str, model: ModelConfig, level: Level = "element", reshuffled: bool = False
