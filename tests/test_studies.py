@@ -1,6 +1,9 @@
 """FineGym's studies at a tiny size: tables, files, pictures, and what is refused."""
 
 import json
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +13,7 @@ import numpy as np
 import pytest
 
 from gymqa.annotations import open_release
+from gymqa.cli import dispatch
 from gymqa.commands.studies.frames import frames
 from gymqa.commands.studies.frames_in_testing import frames_in_testing
 from gymqa.commands.studies.modality import modality
@@ -146,31 +150,26 @@ def _predictions(folder: Path, name: str) -> list[dict[str, Any]]:
 def test_a_killed_study_goes_on_and_gives_the_same_figures(
     gymsim_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def study(out: Path) -> None:
-        frames(gymsim_root, out, frames=[1, 2], seeds=[0], max_frames=8, workers=1, training=TRAINED)
-
-    study(tmp_path / "whole")
-    monkeypatch.setattr("gymqa.commands.studies.study.train_and_test", _stopped_after_one)
-    with pytest.raises(KeyboardInterrupt):
-        study(tmp_path / "killed")
-    first = trained_models(tmp_path / "killed")
-    assert len(first) == 1 and not (tmp_path / "killed" / "frames.json").exists()
-    monkeypatch.undo()
-    for name, config in TINY.items():
-        monkeypatch.setitem(SMALL, name, config)
-    study(tmp_path / "killed")
-    assert figures(tmp_path / "killed", "frames") == figures(tmp_path / "whole", "frames")
-    again = trained_models(tmp_path / "killed")
+    monkeypatch.undo()  # the other process has the small recognizers as they are
+    words = (
+        f"study frames --root {gymsim_root} --frames 1 2 --seeds 0 --max_frames 8 --workers 1 --training.steps 3 "
+        "--training.rate_warm_up_steps 0 --training.labelled_batch 4 --training.checkpoint_every 1 --out"
+    ).split()
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    process = subprocess.Popen([sys.executable, "-m", "gymqa.cli", *words, str(killed)], stderr=subprocess.DEVNULL)
+    while process.poll() is None and not trained_models(killed):
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    first = trained_models(killed)
+    assert len(first) == 1 and not (killed / "frames.json").exists()
+    dispatch([*words, str(killed)])
+    dispatch([*words, str(whole)])
+    assert figures(killed, "frames") == figures(whole, "frames")
+    again = trained_models(killed)
     assert len(again) == 2 and first.items() <= again.items()
-    study(tmp_path / "killed")
-    assert trained_models(tmp_path / "killed") == again
-
-
-def _stopped_after_one(run: Any, tests: Any, workers: int) -> None:
-    from gymqa.commands.studies.trainings import train_and_test
-
-    train_and_test(run, tests[:1], workers)
-    raise KeyboardInterrupt
+    dispatch([*words, str(killed)])
+    assert trained_models(killed) == again
 
 
 @pytest.mark.parametrize(

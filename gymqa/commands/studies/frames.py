@@ -87,7 +87,7 @@ def _series(found: list[Measured]) -> dict[str, dict[int, Interval]]:
 def _draw(study: Study, found: list[Measured], level: Level) -> None:
     lines = [Line(name, points) for name, points in _series(found).items()]
     paper = {int(column): Interval(value, value, value) for (_, column), value in study.paper("mean_class").items()}
-    if level == "element":
+    if paper:
         lines.append(Line("FineGym's paper, Gym99", paper, printed=True))
     chance = 1 / len(study.inputs.classes(level))
     draw_lines(study.picture(), lines, "frames in training", "mean-class accuracy (%)", chance)

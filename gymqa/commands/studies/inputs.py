@@ -31,14 +31,10 @@ class Inputs:
     Attributes:
         taxonomy: of the setting.
         train: how many are learnt from.
-        root: of the release.
-        made_of: the step that made the release, if one did.
     """
 
     taxonomy: Taxonomy
     train: int
-    root: Path
-    made_of: tuple[str, ...]
 
     def classes(self, level: Level) -> list[str]:
         """Names of the classes at a level."""
@@ -90,7 +86,7 @@ def prepare(run: Run, settings: StudySettings, levels: Sequence[Level], size: in
         cache, root, run.folder / FRAMES, size, settings.max_frames, workers, settings.setting, lists=lists
     )
     run.step(FRAMES, decoded, [FRAMES], decode, [splits_step(levels[0])])
-    return Inputs(release.taxonomy, len(train), root, made_of)
+    return Inputs(release.taxonomy, len(train))
 
 
 def prepare_flow(run: Run, method: FlowMethod, workers: int) -> None:

@@ -90,9 +90,11 @@ class Study:
         }
         write_json(self.run.folder / f"{self.name}.json", figures)
 
-    def paper(self, metric: str, data: str | None = None) -> dict[tuple[str, str], float]:
-        """The paper's figures of a metric in [0, 1], by row and column."""
-        chosen = (one for one in self.printed if one.metric == metric and data in (None, one.data))
+    def paper(self, metric: str) -> dict[tuple[str, str], float]:
+        """The paper's figures of a metric in [0, 1], by row and column; none where sets or events were asked for."""
+        if self.asked.get("level", "element") != "element":
+            return {}
+        chosen = (one for one in self.printed if one.metric == metric)
         return {(one.row, one.column): one.value / 100 for one in chosen}
 
     def show(self, lines: Sequence[Sequence[str]]) -> None:
