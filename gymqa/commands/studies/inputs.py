@@ -22,6 +22,7 @@ from gymqa.taxonomy import Taxonomy
 # Steps, and folders of the run.
 RENDER, RELEASE, FRAMES, FLOW, JOINTS, POSES = "render", "release", "frames", "flow", "joints", "poses"
 DETECTED = KINDS[1]
+CLIPS: Level = "element"  # whose splits are always there, so that frames are made once whatever levels are asked for
 
 
 @dataclass(frozen=True)
@@ -78,15 +79,19 @@ def prepare(run: Run, settings: StudySettings, levels: Sequence[Level], size: in
         run.step(RENDER, rendered, [RELEASE], lambda: _render(run, settings, workers))
     release = open_release(root, settings.setting)
     train, val = release.read_clips(release.train_list), release.read_clips(release.val_list)
-    for level in levels:
+    for level in dict.fromkeys((CLIPS, *levels)):
         _write_splits(run, release, level, train, val, made_of)
-    lists = [splits_folder(run, levels[0]) / name for name in (LABELLED, VAL)]
     decoded = {"size": size, "max_frames": settings.max_frames, "root": str(root.resolve())}
     decode = partial(
-        cache, root, run.folder / FRAMES, size, settings.max_frames, workers, settings.setting, lists=lists
+        cache, root, run.folder / FRAMES, size, settings.max_frames, workers, settings.setting, lists=_lists(run)
     )
-    run.step(FRAMES, decoded, [FRAMES], decode, [splits_step(levels[0])])
+    run.step(FRAMES, decoded, [FRAMES], decode, [splits_step(CLIPS)])
     return Inputs(release.taxonomy, len(train))
+
+
+def _lists(run: Run) -> list[Path]:
+    """Files that name all clips."""
+    return [splits_folder(run, CLIPS) / name for name in (LABELLED, VAL)]
 
 
 def prepare_flow(run: Run, method: FlowMethod, workers: int) -> None:
@@ -99,23 +104,21 @@ def prepare_flow(run: Run, method: FlowMethod, workers: int) -> None:
     run.step(FLOW, {"method": method}, [FLOW], compute, [FRAMES])
 
 
-def prepare_poses(run: Run, settings: StudySettings, level: Level, skeleton: str, keypoints: Path | None) -> None:
+def prepare_poses(run: Run, settings: StudySettings, skeleton: str, keypoints: Path | None) -> None:
     """Read the keypoints of all clips; those of GymSim are what a detector would report of it.
 
     Args:
         run: the study's, whose splits are there.
         settings: what was asked for.
-        level: of splits that are there.
         skeleton: whose joints are kept.
         keypoints: folder of CLIP.npz or CLIP.json; None where GymSim is rendered.
     """
-    after = [splits_step(level)]
+    after = [splits_step(CLIPS)]
     if keypoints is None:
         joints = f"{RELEASE}/joints"
         keypoints, after = run.folder / joints / DETECTED, [*after, JOINTS]
         run.step(JOINTS, {}, [joints], lambda: _compute_joints(run, settings), [RENDER])
-    lists = [splits_folder(run, level) / name for name in (LABELLED, VAL)]
-    read = partial(poses, keypoints, run.folder / POSES, skeleton, lists=lists)
+    read = partial(poses, keypoints, run.folder / POSES, skeleton, lists=_lists(run))
     run.step(POSES, {"skeleton": skeleton, "keypoints": str(keypoints.resolve())}, [POSES], read, after)
 
 

@@ -102,7 +102,7 @@ def modality(
     if "flow" in seen:
         prepare_flow(study.run, flow_method, workers)
     if isinstance(skeletons, STGCNConfig) and "pose" in seen:
-        prepare_poses(study.run, settings, at[0], skeletons.skeleton, keypoints)
+        prepare_poses(study.run, settings, skeletons.skeleton, keypoints)
     measured = study.measure(_cells(study, recognizer, at, models))
     places = ((level, one) for one in measured for level in at if one.place["level"] == level)
     found = {(level, str(one.place["modality"])): one for level, one in places}
