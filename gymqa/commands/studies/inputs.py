@@ -81,12 +81,18 @@ def prepare(run: Run, settings: StudySettings, levels: Sequence[Level], size: in
     train, val = release.read_clips(release.train_list), release.read_clips(release.val_list)
     for level in dict.fromkeys((CLIPS, *levels)):
         _write_splits(run, release, level, train, val, made_of)
-    decoded = {"size": size, "max_frames": settings.max_frames, "root": str(root.resolve())}
+    decoded = {"size": size, "max_frames": settings.max_frames, "root": _place(run, root)}
     decode = partial(
         cache, root, run.folder / FRAMES, size, settings.max_frames, workers, settings.setting, lists=_lists(run)
     )
     run.step(FRAMES, decoded, [FRAMES], decode, [splits_step(CLIPS)])
     return Inputs(release.taxonomy, len(train))
+
+
+def _place(run: Run, path: Path) -> str:
+    """A path for a step's settings; what lies in the run's folder moves with it."""
+    whole, folder = path.resolve(), run.folder.resolve()
+    return str(whole.relative_to(folder) if whole.is_relative_to(folder) else whole)
 
 
 def _lists(run: Run) -> list[Path]:
@@ -119,7 +125,7 @@ def prepare_poses(run: Run, settings: StudySettings, skeleton: str, keypoints: P
         keypoints, after = run.folder / joints / DETECTED, [*after, JOINTS]
         run.step(JOINTS, {}, [joints], lambda: _compute_joints(run, settings), [RENDER])
     read = partial(poses, keypoints, run.folder / POSES, skeleton, lists=_lists(run))
-    run.step(POSES, {"skeleton": skeleton, "keypoints": str(keypoints.resolve())}, [POSES], read, after)
+    run.step(POSES, {"skeleton": skeleton, "keypoints": _place(run, keypoints)}, [POSES], read, after)
 
 
 def _compute_joints(run: Run, settings: StudySettings) -> None:

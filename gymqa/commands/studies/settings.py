@@ -98,8 +98,12 @@ class StudySettings:
 
     def described(self) -> dict[str, Any]:
         """JSON values for the file of figures; a release is called by its folder's name."""
-        data = {**resolved(self.rendered), "format": FORMAT} if self.root is None else self.root.resolve().name
-        return {**resolved(self), "root": None, "rendered": None, "data": data}
+        values = resolved(self)
+        rendered = {**values.pop("rendered"), "format": FORMAT}
+        for name in ("model", "seed"):  # the study's
+            del values["training"][name]
+        root = values.pop("root")
+        return {**values, "data": rendered if root is None else Path(root).resolve().name}
 
 
 def recognizer_named(name: str) -> ModelConfig:
