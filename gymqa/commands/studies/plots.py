@@ -87,7 +87,8 @@ def draw_bars(
         for number, name in enumerate(names):
             at = [place - 0.4 + width * (number + 0.5) for place in range(len(groups))]
             heights, ends = _values([bars[group][name] for group in groups])
-            axes.bar(at, heights, 0.92 * width, yerr=ends, color=_COLOURS[number % 6], capsize=2, label=name)
+            known = ends if any(map(any, ends)) else None
+            axes.bar(at, heights, 0.92 * width, yerr=known, color=_COLOURS[number % 6], capsize=2, label=name)
             pairs = zip(at, groups, strict=True)
             printed_at = [(x, 100 * shown[group, name]) for x, group in pairs if (group, name) in shown]
             if printed_at:
@@ -115,9 +116,10 @@ def _axes(path: Path, y: str, chance: float | None, wide: bool = False) -> Itera
         if chance is not None:
             axes.axhline(100 * chance, color=_GREY, ls=":", label="chance")
         yield axes
-        axes.set_ylim(0, 100)
+        axes.set_ylim(0, 102)
+        axes.set_yticks(range(0, 101, 20))
         axes.set_ylabel(y)
-        figure.legend(frameon=False, loc="outside upper center", ncols=3)
+        figure.legend(frameon=False, loc="outside upper center", ncols=4 if wide else 2)
         with atomic_path(path) as temporary:
             figure.savefig(temporary, dpi=140, format="png")
         plt.close(figure)
