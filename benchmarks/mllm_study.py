@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from mllm_study_figures import draw, read_figures, show
-from study_trainings import FRAMES, run_jobs
+from study_trainings import FRAMES
 
 from encoders.config import FinetuneSettings
 from gymqa.annotations import open_release, read_element_list
@@ -28,6 +28,7 @@ from gymqa.errors import GymQAError
 from gymqa.questions import BENCHMARKS
 from gymqa.runs import Run, environment, resolved
 from recognizers.backbones.image_vit import weights_hash
+from recognizers.training_jobs import run_jobs
 
 RESULT = Path("benchmarks/results/mllm_study.json")
 IMAGE = "image"

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from gymqa.text_tables import text_table
+
 
 def spread(values: Sequence[float]) -> dict[str, float | None]:
     """Mean of some shares, and their standard deviation; None of a single one."""
@@ -23,10 +25,7 @@ def percent(cell: Mapping[str, Any]) -> str:
 def print_table(title: str, columns: Sequence[str], rows: Mapping[str, Sequence[str]]) -> None:
     """Print a table; each row has a text for every column."""
     lines = [[title, *columns], *([name, *texts] for name, texts in rows.items())]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        print("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
-    print()
+    print(text_table(lines))
 
 
 def print_differences(differences: Mapping[str, Mapping[str, float]]) -> None:

@@ -1,25 +1,20 @@
 """The trainings of a study: each trains and is tested once, in one of several worker processes."""
 
-import multiprocessing
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-
-import torch
 
 from eval.metrics import read_class_predictions
 from gymqa.devices import choose_device
 from gymqa.frames import FrameCache
-from gymqa.processes import deaths_reported, end_with_parent, worker_count
-from gymqa.progress import console, progress_bar
 from gymqa.runs import Run, read_metrics
 from gymqa.splits import read_splits
 from recognizers.config import TrainConfig
 from recognizers.predict import predict, save_predictions
 from recognizers.recognizer import Recognizer
 from recognizers.train import train
+from recognizers.training_jobs import run_jobs
 
 FRAMES = "frames"  # step and folder of the frame cache
 
@@ -58,40 +53,6 @@ def run_trainings(run: Run, trainings: Sequence[Training], workers: int) -> None
         workers: as of `run_jobs`.
     """
     run_jobs({training.name: partial(_train_and_test, run, training) for training in trainings}, workers)
-
-
-def run_jobs(jobs: Mapping[str, Callable[[], None]], workers: int) -> None:
-    """Do all jobs, several at a time, each in a process of its own.
-
-    Args:
-        jobs: by name, in the order they are to be begun; what is done in one is for it to know.
-        workers: processes. On a CPU each computes with one thread, so that the figures do not depend on `workers`.
-
-    Raises:
-        GymQAError: fewer than one worker, a worker that was killed, or a job that cannot be done.
-    """
-    processes = worker_count(workers)
-    with (
-        progress_bar("trainings", len(jobs)) as bar,
-        deaths_reported("training", "run again, with fewer workers"),
-        ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _begin_worker) as pool,
-    ):
-        begun = {pool.submit(job): name for name, job in jobs.items()}
-        try:
-            for job in as_completed(begun):
-                job.result()
-                bar.advance(note=begun[job])
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _begin_worker() -> None:
-    """One thread on a CPU; the bar is the parent's."""
-    end_with_parent()
-    console.quiet = True
-    if not torch.cuda.is_available():
-        torch.set_num_threads(1)
 
 
 def _train_and_test(run: Run, training: Training) -> None:

@@ -169,7 +169,7 @@ def recognition_intervals(
     return {
         "top1": replace(accuracy, value=top1(predictions)),
         "mean_class": bootstrap(
-            mean_class(predictions), _mean_class_resampled(predictions, right), n_clusters, resamples, seed
+            mean_class(predictions), mean_class_resampled(predictions, right), n_clusters, resamples, seed
         ),
         "mAP": bootstrap(
             mean_average_precision(predictions), _map_resampled(predictions), n_clusters, resamples, seed, reflect=True
@@ -177,7 +177,7 @@ def recognition_intervals(
     }
 
 
-def _mean_class_resampled(predictions: ClassPredictions, right: FloatArray) -> Callable[[FloatArray], FloatArray]:
+def mean_class_resampled(predictions: ClassPredictions, right: FloatArray) -> Callable[[FloatArray], FloatArray]:
     """Mean-class accuracy as a function of cluster weights [r, G]; a class not drawn is left out of the mean."""
     cluster, n_clusters = cluster_index(predictions.video_ids)
     n_classes = predictions.probabilities.shape[1]

@@ -30,6 +30,7 @@ COMMANDS = {
     "evaluate": "ask a model every question of a benchmark",
     "parse": "say which choice a model's reply means, or that it means none",
     "report": "make the leaderboard from results: a site, and its tables as files",
+    "study": "FineGym's studies: number and order of frames, modalities",
     "metrics": "score saved predictions: accuracy, Top-1/5, mean-class, mAP, mAP@tIoU",
     "questions": "build, check or count multiple-choice questions; take over released ones",
     "hub": "upload question sets, recognizers, tuned language models and results to the Hugging Face Hub",

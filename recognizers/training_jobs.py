@@ -1,0 +1,64 @@
+"""Several trainings at a time, each in a worker process."""
+
+import multiprocessing
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+
+import torch
+
+from gymqa.processes import deaths_reported, end_with_parent, worker_count
+from gymqa.progress import console, progress_bar
+
+
+def run_jobs(jobs: Mapping[str, Callable[[], None]], workers: int) -> None:
+    """Do all jobs, several at a time, each in a process of its own, or one after another in this one.
+
+    Args:
+        jobs: by name, in the order they are to be begun; what is done in one is for it to know.
+        workers: processes; 1 is this one. On a CPU each computes with one thread, so that the figures do not depend
+            on `workers`.
+
+    Raises:
+        GymQAError: fewer than one worker, a worker that was killed, or a job that cannot be done.
+    """
+    processes = worker_count(workers)
+    if processes == 1:
+        _one_after_another(list(jobs.values()))
+        return
+    with (
+        progress_bar("trainings", len(jobs)) as bar,
+        deaths_reported("training", "run again, with fewer workers"),
+        ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _begin_worker) as pool,
+    ):
+        begun = {pool.submit(job): name for name, job in jobs.items()}
+        try:
+            for job in as_completed(begun):
+                job.result()
+                bar.advance(note=begun[job])
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _one_after_another(jobs: Sequence[Callable[[], None]]) -> None:
+    """Do the jobs here, with as many threads as a worker has; each shows its own bar."""
+    threads = torch.get_num_threads()
+    try:
+        _take_one_thread()
+        for job in jobs:
+            job()
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _begin_worker() -> None:
+    """One thread on a CPU; the bar is the parent's."""
+    end_with_parent()
+    console.quiet = True
+    _take_one_thread()
+
+
+def _take_one_thread() -> None:
+    """A thread on a CPU; where there is a GPU, threads prepare its batches."""
+    if not torch.cuda.is_available():
+        torch.set_num_threads(1)

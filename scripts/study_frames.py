@@ -1,0 +1,9 @@
+"""FineGym's Table 5: `python scripts/study_frames.py --out runs/studies/frames`, as `gymqa study frames`."""
+
+import sys
+
+from gymqa.cli import run_script
+from gymqa.commands.studies.frames import frames
+
+if __name__ == "__main__":
+    sys.exit(run_script(frames, "study_frames.py"))

@@ -1,0 +1,9 @@
+"""FineGym's Table 2 and Figure 6a: `python scripts/study_modality.py`, as `gymqa study modality`."""
+
+import sys
+
+from gymqa.cli import run_script
+from gymqa.commands.studies.modality import modality
+
+if __name__ == "__main__":
+    sys.exit(run_script(modality, "study_modality.py"))

@@ -1,0 +1,9 @@
+"""FineGym's Figure 6b: `python scripts/study_shuffle.py --out runs/studies/shuffle`, as `gymqa study shuffle`."""
+
+import sys
+
+from gymqa.cli import run_script
+from gymqa.commands.studies.shuffle import shuffle
+
+if __name__ == "__main__":
+    sys.exit(run_script(shuffle, "study_shuffle.py"))
