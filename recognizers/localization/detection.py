@@ -2,6 +2,8 @@
 
 As at the test of Zhao et al. (ICCV'17): a proposal's score for a class is its activity's probability times
 exp(completeness); its bounds are moved as the class's regression says; non-maximum suppression is class by class.
+Completeness counts up to 1 only, unlike there: beyond it the hinge loss asks for nothing, and what a classifier says of
+proposals unlike any that it was trained on (bits of background, say) would outweigh their activity.
 """
 
 from collections.abc import Sequence
@@ -31,11 +33,13 @@ class DetectionConfig:
     Attributes:
         overlap: of two segments of a class that overlap by more than this (IoU), the surer one stays; 0.2 is the
             released code's on THUMOS14, where, as here, an action seldom overlaps the next.
+        complete: completeness beyond which more does not count.
         most: segments of a stretch, the surest ones.
         grouping: of snippets to proposals.
     """
 
     overlap: float = 0.2
+    complete: float = 1.0
     most: int = 200
     grouping: GroupingConfig = field(default_factory=GroupingConfig)
 
@@ -66,7 +70,7 @@ def find_segments(model: Localizer, snippets: Tensor, config: DetectionConfig = 
     if not len(spans):
         return Segments(np.empty((0, 2)), np.empty(0, np.int64), np.empty(0))
     found = model(snippets, spans)
-    scores = found.activity.softmax(1)[:, 1:] * found.completeness.exp()  # [P, K]
+    scores = found.activity.softmax(1)[:, 1:] * found.completeness.clamp(max=config.complete).exp()  # [P, K]
     moved = placed(spans, found.places * model.place_std + model.place_mean).clamp(0, len(snippets))  # [P, K, 2]
     return chosen(moved.double().cpu().numpy(), scores.double().cpu().numpy(), config)
 
@@ -109,10 +113,8 @@ def detect(
     with progress_bar("localizing", len(stretches)) as bar:
         for stretch, snippets in read_snippets(store, stretches, seconds):
             segments = find_segments(model, snippets.to(device), config)
-            for (start, end), label, score in zip(
-                segments.spans * seconds, segments.classes, segments.scores, strict=True
-            ):
-                place = round(float(start), 4), round(float(end), 4)
-                found.append(Detection(stretch.id, model.config.labels[label], *place, float(score)))
+            for span, label, score in zip(*segments, strict=True):
+                start, end = (round(float(place) * seconds, 4) for place in span)
+                found.append(Detection(stretch.id, model.config.labels[label], start, end, float(score)))
             bar.advance()
     return found, missing_videos(store, stretches)
