@@ -80,7 +80,9 @@ def main(
     _inputs(run, study, workers)
     levels: dict[str, dict[str, Any]] = {level: _level(run, study, level) for level in LEVELS}
     speed, settings = _speed(run, study), {**resolved(study), "format": FORMAT}
-    write_json(json, {"levels": levels, "speed": speed, "settings": settings, "environment": environment()})
+    write_json(
+        json, {"levels": levels, "speed": speed, "settings": settings, "environment": environment(study.release.seed)}
+    )
     _show(levels, speed)
 
 
