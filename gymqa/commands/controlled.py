@@ -7,14 +7,15 @@ import copy
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from encoders.base import modality_of
 from encoders.feature_store import fingerprint_difference
 from encoders.features import FeatureStore, extract
 from encoders.registry import create_encoder, options_of, own_source, parse
 from gymqa.commands.answerers import Request
 from gymqa.controls import NONE, ControlledFrames, without_control
 from gymqa.errors import GymQAError
-from gymqa.frames import FrameCache
 from gymqa.locks import waiting_for_lock
+from gymqa.modalities import source_of
 
 if TYPE_CHECKING:
     from encoders.base import VideoEncoder
@@ -51,7 +52,8 @@ def features_under(control: str, request: Request, tuned_with: Mapping[str, Any]
             "`gymqa cache`"
         )
     encoder = _encoder(request, tuned_with)
-    source = ControlledFrames(FrameCache(request.frames), control, request.control_seed, request.elements)
+    frames = source_of(modality_of(encoder), request.frames)
+    source = ControlledFrames(frames, control, request.control_seed, request.elements)
     folder = request.folder / "features" / control
     with waiting_for_lock(folder.with_name(f"{control}.lock")):
         seed, dtype = int(tuned_with.get("seed", 0)), str(tuned_with.get("dtype", "float32"))

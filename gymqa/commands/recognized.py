@@ -9,8 +9,8 @@ from gymqa.commands.answerers import Request
 from gymqa.controls import NONE, ControlledFrames
 from gymqa.draws import hash_key
 from gymqa.errors import GymQAError
-from gymqa.frames import FrameCache
 from gymqa.locks import waiting_for_lock
+from gymqa.modalities import source_of
 
 
 def classes_under(control: str, request: Request) -> Path:
@@ -42,8 +42,10 @@ def _predict(control: str, request: Request, frames: Path, out: Path) -> None:
     from recognizers.backbones.image_vit import weights_hash
     from recognizers.predict import predict, save_predictions
     from recognizers.recognizer import Recognizer
+    from recognizers.saved import read_config
 
-    source = ControlledFrames(FrameCache(frames), control, request.control_seed, request.elements)
+    seen_as = source_of(read_config(Path(request.model)).modality, frames)
+    source = ControlledFrames(seen_as, control, request.control_seed, request.elements)
     clips = [Clip(clip, question.video_id, question.element) for clip, question in request.clips.items()]
     seen = hash_key(*(clip.id for clip in clips if clip.id in source)).hex()
     made_of = {

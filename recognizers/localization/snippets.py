@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gymqa.errors import GymQAError
 from gymqa.frame_stream import frames_at
 from gymqa.video import CHUNK, Frames
 from recognizers.augment import to_model
@@ -80,12 +81,14 @@ class ClipEncoder:
         device: where it runs.
 
     Raises:
-        GymQAError: the folder holds no recognizer.
+        GymQAError: the folder holds no recognizer, or one that sees something else than colours.
     """
 
     def __init__(self, source: Path, device: str = "cpu") -> None:
         self._model = Recognizer.from_pretrained(source).to(device).requires_grad_(False)
         config = self._model.config
+        if config.modality != "rgb":
+            raise GymQAError(f"{source} sees {config.modality}, which is not made of raw videos; name a recognizer of rgb")
         self.size, self.before = config.image_size, config.frames // 2
         self.after = config.frames - 1 - self.before
         self._device, self._weights = device, weights_hash(model_folder(source))
