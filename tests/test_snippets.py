@@ -1,5 +1,6 @@
 """Snippet features: each moment of a video is seen once, in time, and a video that does not decode is named."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +79,12 @@ def test_a_recognizer_sees_the_frames_around_each(tmp_path: Path) -> None:
     frames = torch.from_numpy(np.concatenate(list(frames_at(path, 10, encoder.size))))
     alone = encoder.encode(frames[6 - encoder.before : 7 + encoder.after])
     assert torch.allclose(found[6].float(), alone[0], atol=2e-3)
+
+
+def test_a_recognizer_of_flow_is_refused(tmp_path: Path) -> None:
+    replace(model_config("sefar_tiny"), modality="flow").build().save_pretrained(tmp_path)
+    with pytest.raises(GymQAError, match="sees flow"):
+        ClipEncoder(tmp_path)
 
 
 def test_a_store_goes_on_and_names_what_does_not_decode(tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ class ClipEncoder:
         self._model = Recognizer.from_pretrained(source).to(device).requires_grad_(False)
         config = self._model.config
         if config.modality != "rgb":
-            raise GymQAError(f"{source} sees {config.modality}, which is not made of raw videos; name a recognizer of rgb")
+            raise GymQAError(f"{source} sees {config.modality}, not the colours of raw videos; name one of rgb")
         self.size, self.before = config.image_size, config.frames // 2
         self.after = config.frames - 1 - self.before
         self._device, self._weights = device, weights_hash(model_folder(source))
