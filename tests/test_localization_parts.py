@@ -55,6 +55,22 @@ def test_suppression_keeps_the_surest_of_those_that_overlap() -> None:
     assert suppress(spans, np.array([0.5, 0.9, 0.1, 0.6]), 0.95).tolist() == [1, 3, 0, 2]
 
 
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.integers(1, 9), st.integers(0, 5)), max_size=12),
+    st.sampled_from([0, 0.2, 0.5, 0.95, 1]),
+)
+@settings(max_examples=40)
+def test_suppression_is_that_of_its_definition(made: list[tuple[int, int, int]], overlap: float) -> None:
+    spans = np.array([(start, start + length) for start, length, _ in made], float).reshape(-1, 2)
+    scores = np.array([score for _, _, score in made], float)
+    left, kept = sorted(range(len(made)), key=lambda one: -scores[one]), []
+    while left:
+        best, *left = left
+        kept.append(best)
+        left = [one for one in left if overlaps(spans[[best]], spans[[one]])[0, 0] <= overlap]
+    assert suppress(spans, scores, overlap).tolist() == kept
+
+
 def plain_mean(snippets: np.ndarray, start: float, end: float) -> np.ndarray:
     """Each snippet by the share of [start, end] that it fills."""
     shares = [max(0.0, min(end, t + 1) - max(start, t)) / (end - start) for t in range(len(snippets))]

@@ -34,11 +34,19 @@ def suppress(spans: Spans, scores: NDArray[np.float64], overlap: float) -> NDArr
         scores: [P]; equally sure ones count in the order given.
         overlap: IoU.
     """
-    left, kept = np.argsort(-scores, kind="stable"), []
-    while len(left):
-        best = left[0]
-        kept.append(best)
-        left = left[1:][overlaps(spans[best : best + 1], spans[left[1:]])[0] <= overlap]
+    if not len(spans):
+        return np.empty(0, np.int64)
+    by_start = np.argsort(spans[:, 0], kind="stable")
+    starts, lengths = spans[by_start, 0], spans[:, 1] - spans[:, 0]
+    # who overlaps a span by more than this begins between these; long videos have thousands of proposals
+    first = np.searchsorted(starts, spans[:, 0] - lengths * (1 / max(overlap, 1e-9) - 1) - 1e-6)
+    last = np.searchsorted(starts, spans[:, 0] + lengths * (1 - overlap) + 1e-6, side="right")
+    free, kept = np.ones(len(spans), bool), []
+    for best in np.argsort(-scores, kind="stable"):
+        if free[best]:
+            kept.append(best)
+            near = by_start[first[best] : last[best]]
+            free[near[overlaps(spans[best : best + 1], spans[near])[0] > overlap]] = False
     return np.array(kept, np.int64)
 
 
@@ -50,14 +58,17 @@ def basins(actionness: NDArray[np.float64], threshold: float) -> Spans:
 
 
 def grouped(found: Spans, share: float) -> Spans:
-    """From each basin on, as many of the next as keep the covered share at `share` or above: [B, 2]."""
+    """From each basin on, as many of the next as keep the covered share at `share` or above: [B, 2] -> [B, 2]."""
     starts, ends = found.T
     covered = np.concatenate([[0.0], np.cumsum(ends - starts)])
-    of_whole = (covered[None, 1:] - covered[:-1, None]) / np.where(ends[None] > starts[:, None],
-                                                                  ends[None] - starts[:, None], 1.0)  # fmt: skip
-    too_little = np.triu(of_whole < share - 1e-12)  # [first, last]
-    stops = np.where(too_little.any(1), too_little.argmax(1), len(found))
-    return np.stack([starts, ends[stops - 1]], 1)
+    last, growing = np.arange(len(found)), np.arange(len(found) - 1)
+    while len(growing):
+        next_one = last[growing] + 1
+        least = (share - 1e-12) * (ends[next_one] - starts[growing])
+        growing = growing[covered[next_one + 1] - covered[growing] >= least]
+        last[growing] += 1
+        growing = growing[last[growing] + 1 < len(found)]
+    return np.stack([starts, ends[last]], 1)
 
 
 def group_actionness(actionness: NDArray[np.float64], config: GroupingConfig) -> Spans:
