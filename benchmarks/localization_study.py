@@ -56,7 +56,7 @@ class StudyConfig:
 
     release: ReleaseConfig = field(default_factory=_release)
     fps: float = 8.0
-    training: LocalizationConfig = field(default_factory=LocalizationConfig)
+    training: LocalizationConfig = field(default_factory=lambda: LocalizationConfig(actionness_steps=200, steps=500))
     detection: DetectionConfig = field(default_factory=DetectionConfig)
     seeds: tuple[int, ...] = (0, 1, 2)
 
