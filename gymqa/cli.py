@@ -25,6 +25,7 @@ COMMANDS = {
     "recipes": "list, run and tabulate the trainings behind the papers' tables",
     "predict": "write a recognizer's class probabilities",
     "fuse": "average several recognizers' class probabilities, as two streams",
+    "localize": "find actions in videos and sub-actions in actions",
     "extract": "write a video encoder's frozen features into a feature store",
     "finetune": "tune the projector and LoRA adapters of a multimodal model",
     "evaluate": "ask a model every question of a benchmark",

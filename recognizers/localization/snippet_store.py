@@ -1,0 +1,150 @@
+"""Where snippet features are kept: a file a video, written whole.
+
+snippets.json         fingerprint of the network, frames a second, width
+VIDEO.safetensors     tensor "features" float16 [T, D], row k seen at second (k + ½) / fps
+failures.json         why videos that were wanted are not there
+"""
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from gymqa.annotations import VIDEO_ID
+from gymqa.atomic import atomic_path, read_json, write_json
+from gymqa.errors import GymQAError
+from gymqa.finegym.videos import find_raw_video
+from gymqa.locks import only_writer
+from gymqa.progress import progress_bar
+from gymqa.runs import require_writable
+from gymqa.video import VideoError
+from recognizers.checkpoint import writing_reported
+from recognizers.localization.pooling import running_sum, span_means
+from recognizers.localization.snippets import SnippetEncoder, video_features
+from recognizers.localization.stretches import Stretch
+
+INDEX, FAILURES = "snippets.json", "failures.json"
+
+
+class SnippetStore:
+    """Features of the videos of one release, seen by one network.
+
+    Args:
+        folder: of `extract_snippets`.
+
+    Raises:
+        GymQAError: there is no store, or its index is damaged.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        if not (folder / INDEX).exists():
+            raise GymQAError(f"{folder} holds no snippet features; make them with `gymqa localize features`")
+        index = read_json(folder / INDEX)
+        try:
+            self.fps, self.dim = float(index["fps"]), int(index["dim"])
+            self.seen_by: dict[str, Any] = {**dict(index["fingerprint"]), "fps": self.fps}
+            failures = read_json(folder / FAILURES) if (folder / FAILURES).exists() else {}
+            self.failures = {str(video): str(why) for video, why in failures.items()}
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise GymQAError(
+                f"{folder / INDEX} or {FAILURES} is damaged; remove the folder and make it again"
+            ) from error
+
+    def __contains__(self, video_id: object) -> bool:
+        return isinstance(video_id, str) and self.path(video_id).is_file()
+
+    def path(self, video_id: str) -> Path:
+        """The file of a video, which need not exist.
+
+        Raises:
+            GymQAError: `video_id` could lead out of the folder.
+        """
+        if VIDEO_ID.fullmatch(video_id) is None:
+            raise GymQAError(f"{video_id!r} is no video id; use at most 64 letters, digits, - and _")
+        return self.folder / f"{video_id}.safetensors"
+
+    def missing(self, video_id: str) -> str:
+        """Why a video has no features."""
+        return self.failures.get(video_id, f"{video_id} was never added; run `gymqa localize features` with it")
+
+    def features(self, video_id: str) -> Tensor:
+        """Features of a whole video: float32 [T, D].
+
+        Raises:
+            GymQAError: it is not in the store, or damaged.
+        """
+        if video_id not in self:
+            raise GymQAError(f"{self.folder} has no features of {video_id}: {self.missing(video_id)}")
+        try:
+            found = load_file(self.path(video_id))["features"]
+        except (SafetensorError, KeyError, OSError) as error:
+            raise GymQAError(f"{self.path(video_id)} is damaged; remove it and make the features again") from error
+        if found.ndim != 2 or found.shape[1] != self.dim or not len(found):
+            raise GymQAError(f"{self.path(video_id)} is not what the store's index says; remove it and make it again")
+        return found.float()
+
+    def snippets(self, features: Tensor, stretch: Stretch, seconds: float) -> Tensor:
+        """Mean features of a stretch's snippets, the last of which may reach beyond the stretch: float32 [T, D].
+
+        Args:
+            features: of the stretch's whole video.
+            stretch: part of it, or all.
+            seconds: of a snippet.
+        """
+        end = len(features) / self.fps if stretch.end is None else stretch.end
+        count = max(1, math.ceil((end - stretch.start) / seconds - 1e-6))
+        starts = stretch.start + seconds * torch.arange(count, dtype=torch.float64)
+        return span_means(running_sum(features), torch.stack([starts, starts + seconds], 1) * self.fps)
+
+
+def extract_snippets(
+    encoder: SnippetEncoder, root: Path, video_ids: Iterable[str], folder: Path, fps: float
+) -> SnippetStore:
+    """Make features of the raw videos that the store lacks; those that failed before are tried again.
+
+    Args:
+        encoder: the frozen network.
+        root: folder of the release, with its `videos`.
+        video_ids: videos wanted.
+        folder: of the store; made if absent.
+        fps: frames a second that are looked at.
+
+    Raises:
+        GymQAError: the folder holds features of another network or rate, or cannot be written to.
+    """
+    wanted = list(dict.fromkeys(video_ids))
+    index = {"fingerprint": encoder.fingerprint(), "fps": float(fps), "dim": encoder.dim}
+    with only_writer(require_writable(folder), "snippet features in"):
+        if (folder / INDEX).exists() and read_json(folder / INDEX) != index:
+            raise GymQAError(f"{folder} holds features of another network or rate; choose another folder with --out")
+        write_json(folder / INDEX, index)
+        store = SnippetStore(folder)
+        for left in folder.glob(".*-*.safetensors"):
+            left.unlink()  # half-written when a run was killed
+        _add(store, encoder, root, wanted)
+    return SnippetStore(folder)
+
+
+def _add(store: SnippetStore, encoder: SnippetEncoder, root: Path, wanted: list[str]) -> None:
+    missing = [video_id for video_id in wanted if video_id not in store]
+    failures = {video_id: why for video_id, why in store.failures.items() if video_id not in missing}
+    with progress_bar("features of videos", len(wanted), len(wanted) - len(missing)) as bar:
+        for video_id in missing:
+            path = find_raw_video(root, video_id)
+            try:
+                if path is None:
+                    raise VideoError(f"{root / 'videos'} has no video {video_id}; bring or render it")
+                features = video_features(path, encoder, store.fps)
+            except VideoError as error:
+                failures[video_id] = str(error)
+            else:
+                with writing_reported(store.folder), atomic_path(store.path(video_id)) as temporary:
+                    save_file({"features": features.contiguous()}, temporary)
+            write_json(store.folder / FAILURES, failures)
+            bar.advance(note=video_id)

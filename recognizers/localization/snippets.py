@@ -1,0 +1,143 @@
+"""What is known of each moment of a video: features by a frozen network, at a fixed number of frames a second."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gymqa.errors import GymQAError
+from gymqa.frame_stream import frames_at
+from gymqa.video import CHUNK, Frames
+from recognizers.augment import to_model
+from recognizers.backbones.image_vit import SHIPPED, load_image_vit, weights_hash
+from recognizers.pretrained import model_folder
+from recognizers.recognizer import Recognizer
+
+
+class SnippetEncoder(Protocol):
+    """A frozen network that looks at a frame among its neighbours.
+
+    Attributes:
+        dim: D, features of a frame.
+        size: pixels of a side of the frames it takes.
+        before: neighbours it looks at before a frame.
+        after: neighbours it looks at after a frame.
+    """
+
+    dim: int
+    size: int
+    before: int
+    after: int
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What the features depend on beside the frames; JSON values."""
+
+    def encode(self, frames: Tensor) -> Tensor:
+        """uint8 [before + n + after, S, S, 3] -> float32 [n, D] on the CPU."""
+
+
+class FrameEncoder:
+    """An image ViT's view of a frame, and of how far its patches' tokens are from those of the frame before.
+
+    The CLS token, the mean of the patch tokens, and the mean over patches of the absolute difference: motion has no
+    sign, so that it does not cancel out over the picture.
+
+    Args:
+        folder: of an ImageViT; None takes the one shipped with the package.
+        device: where it runs.
+
+    Raises:
+        GymQAError: the folder does not hold an ImageViT.
+    """
+
+    before, after = 1, 0
+
+    def __init__(self, folder: Path | None = None, device: str = "cpu") -> None:
+        self._model = load_image_vit(folder).to(device).requires_grad_(False)
+        self.dim, self.size = 3 * self._model.config.dim, self._model.config.image_size
+        self._device, self._weights = device, weights_hash(SHIPPED if folder is None else folder)
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Kind and a hash of the weights."""
+        return {"encoder": "image", "weights": self._weights}
+
+    @torch.inference_mode()
+    def encode(self, frames: Tensor) -> Tensor:
+        """uint8 [1 + n, S, S, 3] -> [n, 3 D]."""
+        tokens = self._model(to_model(frames.to(self._device)[None], self.size)[0])  # [1 + n, 1 + P, D]
+        patches = tokens[:, 1:]
+        motion = (patches[1:] - patches[:-1]).abs().mean(1)
+        return torch.cat([tokens[1:, 0], patches[1:].mean(1), motion], 1).float().cpu()
+
+
+class ClipEncoder:
+    """A trained recognizer's fused feature of the N frames around each frame.
+
+    Args:
+        source: folder of `gymqa train`.
+        device: where it runs.
+
+    Raises:
+        GymQAError: the folder holds no recognizer, or one that sees something else than colours.
+    """
+
+    def __init__(self, source: Path, device: str = "cpu") -> None:
+        self._model = Recognizer.from_pretrained(source).to(device).requires_grad_(False)
+        config = self._model.config
+        if config.modality != "rgb":
+            raise GymQAError(f"{source} sees {config.modality}, not the colours of raw videos; name one of rgb")
+        self.size, self.before = config.image_size, config.frames // 2
+        self.after = config.frames - 1 - self.before
+        self._device, self._weights = device, weights_hash(model_folder(source))
+        self._order = torch.from_numpy(config.sample(config.frames))  # [N], element after element
+        self.dim = self._model.head.in_features
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Kind and a hash of the weights."""
+        return {"encoder": "recognizer", "weights": self._weights}
+
+    @torch.inference_mode()
+    def encode(self, frames: Tensor) -> Tensor:
+        """uint8 [N − 1 + n, S, S, 3] -> [n, F]."""
+        windows = frames.unfold(0, self.before + 1 + self.after, 1).movedim(-1, 1)  # [n, N, S, S, 3]
+        seen = to_model(windows[:, self._order].to(self._device), self.size)
+        return self._model.forward_features(seen).fused.float().cpu()
+
+
+def snippet_encoder(recognizer: Path | None, device: str = "cpu") -> SnippetEncoder:
+    """A trained recognizer, or the image ViT that is shipped."""
+    return FrameEncoder(device=device) if recognizer is None else ClipEncoder(recognizer, device)
+
+
+def video_features(path: Path, encoder: SnippetEncoder, fps: float) -> Tensor:
+    """Features of a video, a row for each frame: float16 [T, D], row k seen at second (k + ½) / fps.
+
+    Raises:
+        VideoError: the video does not decode to its end.
+    """
+    batches = with_neighbours(frames_at(path, fps, encoder.size), encoder.before, encoder.after)
+    return torch.cat([encoder.encode(torch.from_numpy(frames)).half() for frames in batches])
+
+
+def with_neighbours(chunks: Iterator[Frames], before: int, after: int, most: int = CHUNK) -> Iterator[Frames]:
+    """Join chunks of frames anew, each with the neighbours of its frames; at the ends the outermost frame is repeated.
+
+    Args:
+        chunks: [n, S, S, 3], of one video, in order; one at least.
+        before: neighbours before the first frame of a chunk.
+        after: neighbours after its last.
+        most: frames of a chunk, without neighbours.
+    """
+    first = next(chunks)
+    waiting = np.concatenate([np.repeat(first[:1], before, axis=0), first])
+    for chunk in chunks:
+        waiting = np.concatenate([waiting, chunk])
+        while len(waiting) >= before + most + after:
+            yield waiting[: before + most + after]
+            waiting = waiting[most:]
+    waiting = np.concatenate([waiting, np.repeat(waiting[-1:], after, axis=0)])
+    for start in range(0, len(waiting) - before - after, most):
+        yield waiting[start : start + before + most + after]
