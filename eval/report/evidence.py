@@ -206,6 +206,7 @@ def _comparison(name: str, one: Comparison) -> dict[str, Any]:
         "ci_high": one.difference.high,
         "p_mcnemar": one.p_mcnemar,
         "p_bootstrap": one.p_bootstrap,
+        "p_flip": one.p_flip,
         "p_holm": one.p_holm,
     }
 
