@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from eval.lines import ModelRun
 from eval.results import SUFFIX, Result, file_info, load_result, result_path
 from eval.rotations import is_rotation, rotations
-from eval.rows import ModelRun
 from gymqa.errors import GymQAError
 from gymqa.questions import ELEMENT_BENCHMARKS, Prediction, Question, load_predictions, load_questions
 

@@ -3,8 +3,8 @@
 import numpy as np
 
 from eval.adapters.baselines import chance, oracle_event
+from eval.lines import ModelRun, RecognizerRun
 from eval.metrics import ClassPredictions
-from eval.rows import ModelRun, RecognizerRun
 from gymqa.questions import Prediction, Question
 from gymqa.taxonomy import Element, Set, Taxonomy
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from eval.adapters.baselines import chance, oracle_set
 from eval.adapters.recognizer import RecognizerAnswerer
 from eval.groups import group_scores
-from eval.rows import ModelRun, build_rows
+from eval.lines import ModelRun
+from eval.rows import build_rows
 from gymqa.annotations import Clip
 from gymqa.minimal_pairs import build_minimal_pairs
 from gymqa.questions import Answer, Prediction, Question, from_line, to_line

@@ -9,9 +9,11 @@ from eval.breakdown import breakdown
 from eval.calibration import confidences, expected_calibration_error, reliability
 from eval.comparison import Comparison, compare_all, difference_interval, minimum_detectable_difference
 from eval.groups import group_scores
+from eval.lines import ACCURACY, CIRCULAR, NO_CONTROL, ROTATED, ModelRun, Row
+from eval.ordering import frame_rank, main_rows, main_runs
 from eval.report.confusion import choice_confusion
 from eval.report.watching import Drop, sentences
-from eval.rows import ACCURACY, CIRCULAR, NO_CONTROL, ROTATED, ModelRun, Row, frame_rank, main_rows, main_runs, score
+from eval.rows import score
 from eval.statistics import RESAMPLES, FloatArray, Interval
 from gymqa.annotations import CLIP_ID, parse_clip_id
 from gymqa.questions import Prediction, Question

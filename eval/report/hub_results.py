@@ -14,7 +14,8 @@ import yaml
 from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
 
 from eval.entries import Entry, as_runs
-from eval.rows import ACCURACY, NO_CONTROL, Row, main_rows
+from eval.lines import ACCURACY, NO_CONTROL, Row
+from eval.ordering import main_rows
 from gymqa.errors import GymQAError
 from gymqa.question_dataset import config_name
 
