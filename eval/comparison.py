@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
-from scipy.special import bdtr, stdtr, stdtrit
+from scipy.special import bdtr, ndtri, stdtr, stdtrit
 
 from eval.sign_flips import split_videos
 from eval.statistics import RESAMPLES, FloatArray, Interval, cluster_index, cluster_sums, resampled_means
@@ -123,9 +123,11 @@ def minimum_detectable_difference(
 ) -> float:
     """The smallest true difference of two models that this set of questions shows with the power asked for.
 
-    (t(1 - level/2) + t(power)) · standard error (Bloom 1995, "Minimum Detectable Effects"), t with one degree of
+    z(1 - level/2) · spread + t(power) · standard error (Bloom 1995, "Minimum Detectable Effects"), t with one degree of
     freedom less than there are videos, the standard error that of a paired difference, clustered by video: the largest
-    among the models given. One model alone stands for two that err independently of each other, √2 of its own.
+    among the models given. The sign-flip test measures the spread about zero, not about the difference d: spread² =
+    standard error² + d² · the videos' squared shares of the questions. One model alone stands for two that err
+    independently of each other, √2 of its own.
 
     Args:
         scores: of each model [n] in [0, 1].
@@ -134,7 +136,7 @@ def minimum_detectable_difference(
         level: of the two-sided test.
 
     Returns:
-        In [0, 1]; 1 where there is one video only.
+        In [0, 1]; 1 where there are too few videos for any.
 
     Raises:
         ValueError: no model, no questions, or not one score of each model a question.
@@ -142,10 +144,13 @@ def minimum_detectable_difference(
     columns = _columns(scores, videos)
     errors = [clustered_error(columns[:, i] - columns[:, j], videos) for i, j in combinations(range(len(scores)), 2)]
     error = max(errors, default=0.0) or math.sqrt(2) * max(clustered_error(one, videos) for one in columns.T)
-    freedom = len(set(videos)) - 1
-    if freedom < 1:
+    cluster, n_videos = cluster_index(videos)
+    shares = np.bincount(cluster) / len(videos)
+    z, t = float(ndtri(1 - level / 2)), float(stdtrit(max(1, n_videos - 1), power))
+    left = 1 - z**2 * float((shares**2).sum())  # of d² when (d - t · error)² = z² · spread² is solved for d
+    if left <= 0:
         return 1.0
-    return float(min(1.0, (stdtrit(freedom, 1 - level / 2) + stdtrit(freedom, power)) * error))
+    return min(1.0, error * (t + math.sqrt(t**2 - left * (t**2 - z**2))) / left)
 
 
 def clustered_error(values: FloatArray, videos: Sequence[str]) -> float:

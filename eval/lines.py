@@ -10,6 +10,9 @@ from gymqa.questions import Prediction
 RECOGNITION = "recognition"
 NO_CONTROL = "none"
 ACCURACY, CIRCULAR, ROTATED = "accuracy", "circular", "rotation_averaged"
+BINARY, MULTIPLE_BINARY, BINARY_BY_PROBABILITY = "binary", "multiple_binary", "binary_by_probability"
+SINGLE = "single_questions"
+"""Accuracy of the questions of minimal pairs one by one; ACCURACY counts pairs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,8 @@ class Line(NamedTuple):
 class ModelRun:
     """A model's answers, under one control and with one number of frames: benchmark -> predictions.
 
-    `rotated` has those under every rotation of the choices, where a benchmark was asked so; `adapter` is what asked.
+    `rotated` has those under every rotation of the choices, and `binaries` those of choices in twos, where a benchmark
+    was asked so; `adapter` is what asked.
     """
 
     model: str
@@ -68,6 +72,7 @@ class ModelRun:
     n_frames: int | None = None
     rotated: Mapping[str, Sequence[Prediction]] = field(default_factory=dict)
     adapter: str = ""
+    binaries: Mapping[str, Sequence[Prediction]] = field(default_factory=dict)
 
     @property
     def line(self) -> Line:

@@ -7,11 +7,11 @@ import numpy as np
 
 from eval.adapters.baselines import Guesser
 from eval.comparison import rank_ranges
+from eval.forms import Form, scores_of
 from eval.groups import group_scores
-from eval.lines import ACCURACY, CIRCULAR, RECOGNITION, ROTATED, ModelRun, RecognizerRun, Row
+from eval.lines import ACCURACY, RECOGNITION, SINGLE, ModelRun, RecognizerRun, Row
 from eval.metrics import recognition_intervals
 from eval.ordering import main_rows
-from eval.rotations import circular_scores, rotation_averaged
 from eval.statistics import RESAMPLES, FloatArray, Interval, mean_interval
 from gymqa.errors import GymQAError
 from gymqa.questions import Prediction, Question
@@ -62,11 +62,13 @@ def build_rows(
         if not questions:
             raise GymQAError(f"benchmark {name} has no question; draw its questions again")
         rows += _question_rows(name, questions, [run for run in runs if name in run.predictions], resamples, seed)
+        for run in runs:
+            rows += _form_rows(name, questions, run, resamples, seed)
         for guesser in guessers:
             worth, videos = group_scores(questions, guesser.expected(questions))
             interval = mean_interval(worth, videos, resamples, seed)
             rows.append(_row(guesser.name, "", name, ACCURACY, interval, len(worth), 1.0))
-    unknown = {name for run in runs for name in run.predictions} - set(benchmarks)
+    unknown = {name for run in runs for name in (*run.predictions, *run.binaries)} - set(benchmarks)
     if unknown:
         raise GymQAError(f"there are predictions of {', '.join(sorted(unknown))} but no questions; give both")
     for recognizer in recognizers:
@@ -78,7 +80,7 @@ def _question_rows(
     name: str, questions: Sequence[Question], runs: Sequence[ModelRun], resamples: int, seed: int
 ) -> list[Row]:
     """A row a run, with its rank range among the main rows of its control."""
-    rows, worths, rotated = [], [], list[Row]()
+    rows, worths = [], []
     for run in runs:
         points, answered = score(questions, run.predictions[name], name)
         worth, videos = group_scores(questions, points)
@@ -87,7 +89,6 @@ def _question_rows(
         row = replace(row, control=run.control, n_frames=run.n_frames)
         rows.append(row)
         worths.append(worth)
-        rotated += _rotation_rows(name, questions, run, row, resamples, seed)
     main = set(map(id, main_rows(rows)))
     for control in dict.fromkeys(row.control for row in rows):
         chosen = [spot for spot, row in enumerate(rows) if id(row) in main and row.control == control]
@@ -97,22 +98,27 @@ def _question_rows(
         for spot in chosen:
             low, high = ranks[str(spot)]
             rows[spot] = replace(rows[spot], rank_low=low, rank_high=high)
-    return rows + rotated
+    return rows
 
 
-def _rotation_rows(
-    name: str, questions: Sequence[Question], run: ModelRun, row: Row, resamples: int, seed: int
-) -> list[Row]:
-    """CircularEval and the average over rotations, where the run has them; `row` is that of its plain accuracy."""
-    if name not in run.rotated:
-        return []
-    found = []
-    for metric, scored in ((CIRCULAR, circular_scores), (ROTATED, rotation_averaged)):
-        worth, videos = group_scores(questions, scored(questions, run.rotated[name]))
-        one = mean_interval(worth, videos, resamples, seed)
-        value, low, high = (round(number, _DECIMALS) for number in (one.value, one.low, one.high))
-        found.append(replace(row, metric=metric, value=value, ci_low=low, ci_high=high))
-    return found
+def _form_rows(name: str, questions: Sequence[Question], run: ModelRun, resamples: int, seed: int) -> list[Row]:
+    """What a run is worth in the other forms in which it was asked, and of minimal pairs the questions one by one."""
+    asked: dict[Form, Mapping[str, Sequence[Prediction]]]
+    asked = {"plain": run.predictions, "rotated": run.rotated, "binaries": run.binaries}
+    answers = {form: found[name] for form, found in asked.items() if name in found}
+    scored = [
+        (metric, *group_scores(questions, points), answered)
+        for metric, (points, answered) in scores_of(questions, answers).items()
+    ]
+    if "plain" in answers and any(question.group for question in questions):
+        points, answered = score(questions, answers["plain"], name)
+        scored.append((SINGLE, points, [question.video_id for question in questions], answered))
+    rows = []
+    for metric, worth, videos, answered in scored:
+        interval = mean_interval(worth, videos, resamples, seed)
+        row = _row(run.model, run.encoder, name, metric, interval, len(worth), answered)
+        rows.append(replace(row, control=run.control, n_frames=run.n_frames))
+    return rows
 
 
 def score(

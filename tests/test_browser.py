@@ -187,7 +187,7 @@ def test_one_may_try_oneself(watched: Watched) -> None:
 
 def test_what_stands_behind_the_number_is_drawn_for_each_benchmark(watched: Watched) -> None:
     page = watched.page
-    parts = ["controls", "frames", "slices", "confusions", "reliability", "letters"]
+    parts = ["controls", "frames", "slices", "confusions", "reliability", "letters", "binaries"]
     for benchmark in ("gym-qa", "gym-new"):
         page.locator("#explore").select_option(benchmark)
         drawn = page.locator(".part").evaluate_all("(all) => all.map((one) => one.id)")

@@ -96,7 +96,7 @@ def make_page(
         events = tuple(element.event for element in taxonomy.elements)
         views = [ConfusionView(one.label, names, confusion(one.predictions), events) for one in recognizers]
         evidence.confusions += [matrix for view in views if (matrix := matrix_data(view, RECOGNITION))]
-    plain = [run for run in best_first(main_runs(runs), rows) if run.control == NO_CONTROL]
+    plain = [run for run in best_first(main_runs(runs), rows) if run.control == NO_CONTROL and run.predictions]
     return Page(
         title,
         tuple(rows),
