@@ -24,7 +24,7 @@ class MLLMAnswerer:
     """An AnswerModel (see `eval.protocol`); the model must stay as it is while this lives.
 
     What the choices of a call share is read once (see `shared_prefix.py`): the question without choices is the same in
-    Gym-QA, Gym-QA-Hard and Gym-New, so that a name that two of them offer for a clip is read once.
+    Gym-QA, Gym-QA-Hard and Gym-New, so that a name that two of them offer for a clip is read once in a call.
 
     Args:
         features: encoder tokens by clip id; not looked at when the model is blind.
@@ -33,8 +33,6 @@ class MLLMAnswerer:
             benchmarks/answer_scoring.py.
         length_normalised: divide a text's log-likelihood by its number of tokens.
         batch_size: conversations in one pass: questions under "letters", choices under "texts".
-        remember: keep what was read from call to call. Answers then depend in their last digits on what was asked
-            before, so that several processes no longer write the same bytes as one.
 
     Raises:
         GymQAError: an unknown scoring, or a tokenizer in which a letter is not one token.
@@ -49,7 +47,6 @@ class MLLMAnswerer:
         batch_size: int = 64,
         length_normalised: bool = False,
         name: str = "mllm",
-        remember: bool = False,
     ) -> None:
         if scoring not in SCORINGS:
             raise GymQAError(f"there is no scoring {scoring!r}; choose one of {', '.join(SCORINGS)}")
@@ -61,7 +58,6 @@ class MLLMAnswerer:
             letter_ids(tokenizer, LETTERS[:4])  # refuse here, not after an hour
         self._reader = SharedPrefixReader(model, tokenizer.pad_token_id)
         self._known: dict[Asked, float] = {}
-        self._remember = remember
         self._chat = lru_cache(_REMEMBERED)(self._encode)  # the same names are asked of many clips
         self._prompt, self._letter = lru_cache(1)(self._encode_prompt), lru_cache(len(LETTERS))(self._letter_id)
 
@@ -83,8 +79,7 @@ class MLLMAnswerer:
 
         Many questions at a time are the quicker the more of them are about one clip.
         """
-        if not self._remember:
-            self._known.clear()
+        self._known.clear()
         asked = [() if self._why_unanswered(question) else self._asked(question) for question in questions]
         new = dict.fromkeys(one for choices in asked for one in choices if one not in self._known)
         at_a_time = self._batch_size * (max(map(len, asked), default=1) if self._scoring == "letters" else 1)

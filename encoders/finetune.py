@@ -201,13 +201,20 @@ class Tuning:
             self._state.forget()  # the second stage's optimizer is its own
         share = self._set_rates(captions)
         losses = [self._learn(batch, number, captions) for number, batch in enumerate(batches.parts)]
-        clipped = self.model.projector.parameters() if captions else trainable(self.model).values()
-        norm = self.accelerator.clip_grad_norm_(list(clipped), settings.max_gradient_norm)
+        if captions:
+            self._leave_adapters()
+        norm = self.accelerator.clip_grad_norm_(list(trainable(self.model).values()), settings.max_gradient_norm)
         if norm is not None and not math.isfinite(_whole(norm)):  # DeepSpeed has none; the others' is of all processes
             self._refuse("gradient", [clip for batch in batches.parts for clip in batch.clip_ids])
         self._optimizer.step()
         self._optimizer.zero_grad()
         return {"loss": sum(losses) / len(losses), "rate": share, "stage": 1.0 if captions else 2.0}
+
+    def _leave_adapters(self) -> None:
+        """Drop all gradients but the projector's: the first stage learns no other weights."""
+        for name, weights in trainable(self.model).items():
+            if not name.startswith("projector."):
+                weights.grad = None
 
     def _set_rates(self, captions: bool) -> float:
         """Set this step's learning rates and weight decay; returns the rates' share of their peaks."""

@@ -144,17 +144,6 @@ def test_a_clip_is_looked_at_once_for_all_its_questions(scoring: str) -> None:
     assert sum(looked_at) == len({one.clip_id for one in asked}) < len(asked)
 
 
-def test_a_name_asked_of_a_clip_is_read_once_in_a_run_that_remembers() -> None:
-    model, asked = tuned(), questions()
-    features = ExampleFeatures(mllm_examples.clips())
-    answerer = MLLMAnswerer(model, model.load_tokenizer(), features, remember=True)
-    first = answerer.answer(asked)
-    passes: list[object] = []
-    model.llm.register_forward_hook(lambda module, inputs, output: passes.append(output))
-    assert answerer.answer(asked) == first
-    assert not passes
-
-
 @pytest.mark.parametrize("blind", [False, True])
 @pytest.mark.parametrize("scoring", ["letters", "texts"])
 def test_what_was_asked_before_changes_no_digit(scoring: str, blind: bool) -> None:

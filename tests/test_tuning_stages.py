@@ -52,6 +52,18 @@ def test_the_first_stage_moves_the_projector_alone_and_the_second_both(tmp_path:
     assert [line["stage"] for line in lines] == [1.0] * 4 + [2.0] * 6
 
 
+def test_a_broken_gradient_of_the_adapters_does_no_harm_to_the_first_stage(tmp_path: Path) -> None:
+    run = tuning(SMALL, tmp_path)
+    adapters = {name: one for name, one in run.model.named_parameters() if "lora_B" in name}
+    before = weights(run.model)
+    for one in adapters.values():
+        one.register_hook(lambda gradient: torch.full_like(gradient, float("nan")))
+    run.run(until=SMALL.caption_steps)
+    after = weights(run.model)
+    assert adapters and all(torch.equal(before[name], after[name]) for name in adapters)
+    assert all(bool(one.isfinite().all()) for one in after.values())
+
+
 def test_captions_teach_the_projector_to_say_the_names(tmp_path: Path) -> None:
     longer = replace(SMALL, steps=1, alignment=replace(SMALL.alignment, steps=40, learning_rate=1e-2))
     tuning(longer, tmp_path).run()
