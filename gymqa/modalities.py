@@ -70,8 +70,8 @@ def require_modality(wanted: Modality, source: "FrameSource") -> None:
     """
     if source.modality != wanted:
         raise GymQAError(
-            f"{source.folder} holds {source.modality}, and {wanted} is wanted; give {_MADE_BY[wanted]}, or set the "
-            f"model's modality to {source.modality}"
+            f"{source.folder} holds {source.modality}, and {wanted} is wanted; give {_MADE_BY[wanted]}, or take a "
+            f"model that sees {source.modality}"
         )
 
 
