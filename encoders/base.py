@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from torch import Tensor
 
+from gymqa.modalities import Modality
 from gymqa.sampling import Indices
 
 
@@ -50,6 +51,12 @@ class VideoEncoder(Protocol):
     def encode(self, frames: Tensor) -> Tensor:
         """Tokens of clips whose frames were so chosen: uint8 [B, T, H, W, 3] -> float32 [B, n_tokens, dim]."""
         ...
+
+
+def modality_of(encoder: VideoEncoder) -> Modality:
+    """What frames an encoder sees: those of recognizers say it, all others see colours."""
+    modality: Modality = getattr(encoder, "modality", "rgb")
+    return modality
 
 
 class Features(Protocol):

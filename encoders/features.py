@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from encoders.base import VideoEncoder
+from encoders.base import VideoEncoder, modality_of
 from encoders.feature_store import DTYPES, FeatureStore
 from encoders.frames_shown import note_frames
 from encoders.sharing import Alone, Share
@@ -19,6 +19,7 @@ from gymqa.draws import hash_key
 from gymqa.errors import GymQAError
 from gymqa.frame_source import FrameSource
 from gymqa.locks import only_writer
+from gymqa.modalities import mirrored, require_modality
 from gymqa.progress import console, progress_bar
 from gymqa.runs import require_writable
 
@@ -62,11 +63,13 @@ def extract(
         share: this process among several, each of which makes this call.
 
     Raises:
-        GymQAError: the folder holds features of another encoder, frames, seed or dtype, or is being written by another
-            process, the disk is full, or there are fewer than one view.
+        GymQAError: frames of another modality than the encoder's, the folder holds features of another encoder,
+            frames, seed or dtype, or is being written by another process, the disk is full, or there are fewer than one
+            view.
     """
     if views < 1:
         raise GymQAError(f"{views} views of a clip cannot be extracted; give 1 or more")
+    require_modality(modality_of(encoder), frames)
     job = _Job(encoder, frames, list(dict.fromkeys(clip_ids)), folder, views, seed, dtype, share or Alone())
     with ExitStack() as held:
         refusal = None
@@ -171,10 +174,10 @@ class _Job:
 def view_frames(
     encoder: VideoEncoder, source: FrameSource, clip_id: str, view: int, seed: int
 ) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """The frames an encoder is shown of one view of a clip: uint8 [1, T, S, S, 3]."""
+    """The frames an encoder is shown of one view of a clip: uint8 [1, T, S, S, C]."""
     n_frames = int(source.lengths([clip_id])[0])
     if view == 0:
         return source.gather([clip_id], encoder.frame_indices(n_frames, None)[None])
     rng = np.random.default_rng(int.from_bytes(hash_key("view", clip_id, view, seed), "big"))
     frames = source.gather([clip_id], encoder.frame_indices(n_frames, rng)[None])
-    return np.ascontiguousarray(frames[:, :, :, ::-1]) if rng.random() < 0.5 else frames
+    return mirrored(frames, source.modality) if rng.random() < 0.5 else frames

@@ -43,14 +43,14 @@ class SeFAREncoder:
         self.model = Recognizer.from_pretrained(folder).to(device).requires_grad_(False)
         config = self.model.config
         self.name = (folder.resolve() if Path(source).exists() else Path(source)).name
-        self.input_size, self.normalisation = config.image_size, SYMMETRIC
+        self.input_size, self.normalisation, self.modality = config.image_size, SYMMETRIC, config.modality
         self._grid = (options or EncoderOptions()).grid or 0
         self._device = device
         self._order = np.argsort(np.concatenate(spans_of_elements(config.elements)))  # elements' frames by time
         self._weights = weights_hash(folder)
         self.revision = self._weights[:12]
         self._patches = PatchTap(self.model, self._grid) if self._grid else None
-        shape = self.encode(torch.zeros(1, config.frames, 1, 1, 3, dtype=torch.uint8)).shape
+        shape = self.encode(torch.zeros(1, config.frames, *config.frame_shape, dtype=torch.uint8)).shape
         self.n_tokens, self.dim = shape[1], shape[2]
 
     def fingerprint(self) -> dict[str, Any]:
@@ -67,7 +67,7 @@ class SeFAREncoder:
 
     @torch.inference_mode()
     def encode(self, frames: Tensor) -> Tensor:
-        """Encode clips: uint8 [B, N, H, W, 3] -> [B, n_tokens, dim]."""
+        """Encode clips: uint8 [B, N, H, W, C] -> [B, n_tokens, dim]."""
         pixels = to_model(frames.to(self._device), self.input_size)
         tokens: Tensor = self.model.forward_features(pixels).tokens  # [B, k + pairs + 1, F]
         if self._patches is not None:

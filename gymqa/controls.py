@@ -5,6 +5,7 @@ clip's does not look at all.
 """
 
 from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from gymqa.draws import Draws, hash_key
 from gymqa.errors import GymQAError
 from gymqa.frame_source import FrameSource
+from gymqa.modalities import Modality
 from gymqa.sampling import Indices
 
 NONE, NO_VIDEO, ONE_FRAME, FROZEN = "none", "no-video", "one-frame", "frozen"
@@ -53,6 +55,21 @@ class ControlledFrames:
             self._partners = partners(present, seed)
 
     @property
+    def folder(self) -> Path:
+        """The source's."""
+        return self._source.folder
+
+    @property
+    def modality(self) -> Modality:
+        """The source's."""
+        return self._source.modality
+
+    @property
+    def format(self) -> str:
+        """The source's."""
+        return self._source.format
+
+    @property
     def size(self) -> int:
         """Pixels of a side of the square frames."""
         return self._source.size
@@ -81,7 +98,7 @@ class ControlledFrames:
         return np.ones_like(lengths) if self._control == ONE_FRAME else lengths
 
     def gather(self, clip_ids: Sequence[str], indices: Indices) -> NDArray[np.uint8]:
-        """Chosen frames of many clips at once: indices [B, N] -> uint8 [B, N, S, S, 3].
+        """Chosen frames of many clips at once: indices [B, N] -> uint8 [B, N, S, S, C].
 
         Raises:
             GymQAError: a clip is not in the source.

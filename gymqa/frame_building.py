@@ -1,4 +1,4 @@
-"""Building a frame cache: processes decode, one process writes.
+"""Building a frame cache: processes decode (or compute flow), one process writes.
 
 A clip's line is added to the index only after its frames are in the file, and what an index line names is never moved
 or written over. So a build that was stopped goes on where it was, and who reads meanwhile sees whole clips only. Frames
@@ -28,9 +28,9 @@ from gymqa.frame_index import (
 )
 from gymqa.guarded import UNLIMITED, Limits, Lost, guarded_map
 from gymqa.progress import console, progress_bar
-from gymqa.video import VideoError, decode
+from gymqa.video import Frames, VideoError, decode
 
-Task = tuple[str, Path]  # clip id, video
+Task = tuple[str, Path]  # clip id, and the video or folder that its frames come from
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,48 @@ class Decoded:
     failure: str | None = None
 
 
+def _begin() -> None:
+    """Import the decoders before a clip's time is taken; one thread a process."""
+    import av  # noqa: F401
+    import cv2
+    import decord  # noqa: F401
+
+    cv2.setNumThreads(1)
+
+
+def _decode_clip(settings: CacheSettings, task: Task) -> Decoded:
+    """Decode one clip and pack its frames."""
+    clip_id, video = task
+    try:
+        return packed_clip(clip_id, decode(video, settings.size, settings.max_frames), settings)
+    except VideoError as error:
+        return Decoded(clip_id, failure=str(error))
+
+
+def packed_clip(clip_id: str, frames: Frames, settings: CacheSettings) -> Decoded:
+    """A clip's frames [t, S, S, C] as they are to be written."""
+    packed = pack(frames, settings)
+    return Decoded(clip_id, len(frames), packed, zlib.crc32(packed))
+
+
+@dataclass(frozen=True, slots=True)
+class Making:
+    """How the frames of a cache are made.
+
+    Attributes:
+        what: the progress bar's words.
+        make: gives a clip's frames, packed; works in the processes, so it must pickle.
+        begin: done once in each process before.
+    """
+
+    what: str
+    make: Callable[[CacheSettings, Task], Decoded]
+    begin: Callable[[], None]
+
+
+DECODING = Making("decoding clips", _decode_clip, _begin)
+
+
 def add_clips(
     folder: Path,
     clip_ids: Sequence[str],
@@ -52,17 +94,19 @@ def add_clips(
     workers: int,
     verify: bool = False,
     limits: Limits = UNLIMITED,
+    making: Making = DECODING,
 ) -> None:
-    """Decode the clips that are not in the cache yet; the caller holds the folder's lock.
+    """Make the frames of the clips that are not in the cache yet; the caller holds the folder's lock.
 
     Args:
         folder: the cache's; nothing in it means a new cache.
         clip_ids: clips wanted, each once; those already there stay.
-        path_of: the video file of a clip.
+        path_of: the video file of a clip, or whatever its frames are made from.
         settings: those of the cache.
         workers: processes; 1 works in this one, where there are no limits.
         verify: decode again what does not have its CRC-32.
         limits: of one clip; its process is killed when it takes more, and the clip is one that does not decode.
+        making: how its frames are made; they are decoded by default.
 
     Raises:
         GymQAError: the folder cannot be written to or the disk is full; what is in the cache stays.
@@ -73,8 +117,8 @@ def add_clips(
     if not tasks:
         return
     end = end_of(kept.values(), settings)
-    with progress_bar("decoding clips", len(clip_ids), len(clip_ids) - len(tasks)) as bar:
-        for decoded in _run(tasks, settings, workers, limits):
+    with progress_bar(making.what, len(clip_ids), len(clip_ids) - len(tasks)) as bar:
+        for decoded in _run(tasks, settings, workers, limits, making):
             with _write_errors_told(folder):
                 end = _write(folder, decoded, settings, end)
             bar.advance()
@@ -125,31 +169,13 @@ def _write_errors_told(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def _run(tasks: Sequence[Task], settings: CacheSettings, workers: int, limits: Limits) -> Iterator[Decoded]:
+def _run(
+    tasks: Sequence[Task], settings: CacheSettings, workers: int, limits: Limits, making: Making
+) -> Iterator[Decoded]:
     """Yield the clips in order, from this process or from several, holding few at a time."""
-    work = partial(_decode_clip, settings)
+    work = partial(making.make, settings)
     if workers == 1 and not limits:
         yield from map(work, tasks)
         return
-    for (clip_id, video), found in zip(tasks, guarded_map(work, tasks, workers, limits, _begin), strict=True):
+    for (clip_id, video), found in zip(tasks, guarded_map(work, tasks, workers, limits, making.begin), strict=True):
         yield Decoded(clip_id, failure=f"{video}: {found.reason}") if isinstance(found, Lost) else found
-
-
-def _begin() -> None:
-    """Import the decoders before a clip's time is taken; one thread a process."""
-    import av  # noqa: F401
-    import cv2
-    import decord  # noqa: F401
-
-    cv2.setNumThreads(1)
-
-
-def _decode_clip(settings: CacheSettings, task: Task) -> Decoded:
-    """Decode one clip and pack its frames."""
-    clip_id, video = task
-    try:
-        frames = decode(video, settings.size, settings.max_frames)
-    except VideoError as error:
-        return Decoded(clip_id, failure=str(error))
-    packed = pack(frames, settings)
-    return Decoded(clip_id, len(frames), packed, zlib.crc32(packed))

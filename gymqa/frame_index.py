@@ -7,7 +7,7 @@ jpeg   {"clip_id", "offset", "bytes", "frames", "crc32"}
 import json
 import zlib
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from gymqa.atomic import write_text
 from gymqa.errors import GymQAError
+from gymqa.modalities import Modality, channels
 from gymqa.progress import track
 
 FrameFormat = Literal["raw", "jpeg"]
@@ -31,19 +32,39 @@ class CacheSettings:
         size: side of the square frames, pixels.
         max_frames: frames kept of a longer clip.
         format: how frames are kept.
+        modality: rgb, or flow, of two channels.
+        method: how flow was computed; "" for rgb.
     """
 
     size: int
     max_frames: int
     format: FrameFormat = "raw"
+    modality: Modality = "rgb"
+    method: str = ""
+
+    @property
+    def channels(self) -> int:
+        """Numbers of a pixel."""
+        return channels(self.modality)
+
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of a frame, raw."""
+        return self.size**2 * self.channels
 
     @property
     def clip_bytes(self) -> int:
         """Bytes of the longest clip, raw."""
-        return self.max_frames * self.size**2 * 3
+        return self.max_frames * self.frame_bytes
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """What the frames show, where that is not colours; a cache that does not say is of colours."""
+        return {} if self.modality == "rgb" else {"modality": self.modality, "method": self.method}
 
     def __str__(self) -> str:
-        return f"size {self.size}, max_frames {self.max_frames}, format {self.format}"
+        shown = "".join(f", {name} {value}" for name, value in self.content.items())
+        return f"size {self.size}, max_frames {self.max_frames}, format {self.format}{shown}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +110,8 @@ def lines_of(entries: Iterable[Cached], settings: CacheSettings) -> str:
 
 def write_index(folder: Path, settings: CacheSettings, entries: Iterable[Cached]) -> None:
     """Write the whole index, or leave the old one as it is."""
-    write_text(folder / INDEX, json.dumps(asdict(settings)) + "\n" + lines_of(entries, settings))
+    kept = {"size": settings.size, "max_frames": settings.max_frames, "format": settings.format, **settings.content}
+    write_text(folder / INDEX, json.dumps(kept) + "\n" + lines_of(entries, settings))
 
 
 def read_index(folder: Path) -> tuple[CacheSettings | None, list[Cached]]:
@@ -104,15 +126,27 @@ def read_index(folder: Path) -> tuple[CacheSettings | None, list[Cached]]:
     try:
         lines = path.read_text(encoding="utf-8").split("\n")[:-1]  # what follows the last newline is half a line
         values = [json.loads(line) for line in lines]
-        settings = CacheSettings(int(values[0]["size"]), int(values[0]["max_frames"]), values[0].get("format", "raw"))
-        if settings.format not in get_args(FrameFormat):
-            raise ValueError(settings.format)
+        settings = _settings(values[0])
         entries = [_from_line(value, settings) for value in values[1:]]
     except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
         raise GymQAError(f"{path} is damaged; remove the folder and build the frame cache again") from error
     except OSError as error:
         raise GymQAError(f"{path} cannot be read: {error.strerror or error}; check its rights") from error
     return settings, list({entry.clip_id: entry for entry in entries}.values())
+
+
+def _settings(value: dict[str, Any]) -> CacheSettings:
+    """The settings from the first line."""
+    settings = CacheSettings(
+        int(value["size"]),
+        int(value["max_frames"]),
+        value.get("format", "raw"),
+        value.get("modality", "rgb"),
+        str(value.get("method", "")),
+    )
+    if settings.format not in get_args(FrameFormat) or settings.modality not in ("rgb", "flow"):
+        raise ValueError(f"{settings.format} {settings.modality}")
+    return settings
 
 
 def _to_line(entry: Cached, settings: CacheSettings) -> dict[str, Any]:
@@ -132,7 +166,7 @@ def _from_line(value: dict[str, Any], settings: CacheSettings) -> Cached:
         return Cached(str(value["clip_id"]), failure=str(value["failure"]))
     frames = int(value["frames"])
     if settings.format == "raw":
-        offset, size = int(value["slot"]) * settings.clip_bytes, frames * settings.size**2 * 3
+        offset, size = int(value["slot"]) * settings.clip_bytes, frames * settings.frame_bytes
     else:
         offset, size = int(value["offset"]), int(value["bytes"])
     if min(offset, frames - 1, size) < 0 or frames > settings.max_frames:

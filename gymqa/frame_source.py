@@ -1,16 +1,30 @@
 """What encoders and answering models read frames from: the frame cache, or a view of it with its frames changed."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gymqa.modalities import Modality
 from gymqa.sampling import Indices
 
 
 class FrameSource(Protocol):
-    """Decoded frames by clip id."""
+    """Frames by clip id: decoded ones, or what is computed from them (gymqa.modalities)."""
+
+    @property
+    def folder(self) -> Path:
+        """Where they lie, or what they are computed from."""
+
+    @property
+    def modality(self) -> Modality:
+        """What a frame shows."""
+
+    @property
+    def format(self) -> str:
+        """How they are kept: raw, jpeg."""
 
     @property
     def size(self) -> int:
@@ -30,4 +44,4 @@ class FrameSource(Protocol):
         """Number of frames of each clip [B]."""
 
     def gather(self, clip_ids: Sequence[str], indices: Indices) -> NDArray[np.uint8]:
-        """Chosen frames of many clips at once: indices [B, N] -> uint8 [B, N, S, S, 3]."""
+        """Chosen frames of many clips at once: indices [B, N] -> uint8 [B, N, S, S, C]."""

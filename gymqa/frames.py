@@ -5,6 +5,7 @@ clips.jsonl  the settings, then a line for each clip: its place, number of frame
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ class FrameCache:
         if settings is None:
             raise GymQAError(f"{folder} holds no frame cache; build it first")
         self.size, self.max_frames, self.format = settings.size, settings.max_frames, settings.format
+        self.modality, self.settings = settings.modality, settings
         self._entries = {entry.clip_id: entry for entry in entries if entry.failure is None}
         self.failures = {entry.clip_id: entry.failure for entry in entries if entry.failure is not None}
         self._data = mapped(folder)
@@ -63,11 +65,11 @@ class FrameCache:
         return list(self._entries)
 
     def fingerprint(self) -> dict[str, Any]:
-        """What the frames depend on beside the clips: their size and how many of a clip are kept."""
-        return {"size": self.size, "max_frames": self.max_frames}
+        """What the frames depend on beside the clips: size, how many of a clip are kept, how flow was made."""
+        return {"size": self.size, "max_frames": self.max_frames, **self.settings.content}
 
     def get(self, clip_id: str) -> Frames:
-        """Frames of a clip: uint8 [t, S, S, 3], t <= max_frames, evenly spaced.
+        """Frames of a clip: uint8 [t, S, S, C], t <= max_frames, evenly spaced.
 
         Raises:
             GymQAError: the clip is not in the cache (with the reason, when it did not decode), or is damaged.
@@ -79,7 +81,7 @@ class FrameCache:
         return np.array([self._entry(clip_id).frames for clip_id in clip_ids], np.int64)
 
     def gather(self, clip_ids: Sequence[str], indices: Indices) -> NDArray[np.uint8]:
-        """Chosen frames of many clips at once: indices [B, N] -> uint8 [B, N, S, S, 3].
+        """Chosen frames of many clips at once: indices [B, N] -> uint8 [B, N, S, S, C].
 
         Raises:
             GymQAError: a clip is not in the cache, or a JPEG picture is damaged.
@@ -135,7 +137,7 @@ class FrameCache:
             raise GymQAError(f"no frame cache can hold {max_frames} frames of {size} pixels; give 1 or more of both")
         wanted, processes = list(dict.fromkeys(clip_ids)), worker_count(workers)
         with only_writer(require_writable(folder), "the frame cache"):
-            settings = _settings(folder, CacheSettings(size, max_frames), format, len(wanted))
+            settings = settled(folder, CacheSettings(size, max_frames), format, len(wanted))
             add_clips(folder, wanted, path_of, settings, processes, verify, limits)
         return FrameCache(folder)
 
@@ -143,7 +145,7 @@ class FrameCache:
 RAW_LIMIT = 8 << 30  # bytes; raw frames are fastest as long as they stay in memory
 
 
-def _settings(folder: Path, wanted: CacheSettings, format: FrameFormat | None, clips: int) -> CacheSettings:
+def settled(folder: Path, wanted: CacheSettings, format: FrameFormat | None, clips: int) -> CacheSettings:
     """The settings of the cache in `folder`, or of the one to be made there.
 
     Raises:
@@ -151,7 +153,7 @@ def _settings(folder: Path, wanted: CacheSettings, format: FrameFormat | None, c
     """
     found, _ = read_index(folder)
     by_size: FrameFormat = "raw" if clips * wanted.clip_bytes <= RAW_LIMIT else "jpeg"
-    settings = CacheSettings(wanted.size, wanted.max_frames, format or (found.format if found else by_size))
+    settings = replace(wanted, format=format or (found.format if found else by_size))
     if found not in (None, settings):
         raise GymQAError(f"the frame cache {folder} was built with {found}, not {settings}; choose another folder")
     return settings

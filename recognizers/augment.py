@@ -3,6 +3,9 @@
 Weak: random resized crop and horizontal flip (a mirrored element keeps its name). Strong: a weak view changed further
 by RandAugment's operations, channel dropout, and a perturbation of time. The crop and all geometric operations are one
 affine map a clip, sampled once.
+
+Of flow and temporal gradients, only the geometry is changed. Flow is turned with the picture: a mirror changes the sign
+of x, RandAugment's rotation and shear act on the vectors as on the places. A crop leaves their lengths as they are.
 """
 
 import math
@@ -13,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from gymqa.modalities import Modality, colour_channels, flow_channels
 from recognizers.backbones.image_vit import normalise
 from recognizers.perturbation import perturbed_order
 
@@ -47,22 +51,29 @@ class AugmentConfig:
 
 
 def to_model(frames: Tensor, size: int) -> Tensor:
-    """The whole picture, for testing: uint8 [B, N, S', S', 3] -> float [B, N, 3, size, size] in [-1, 1]."""
+    """The whole picture, for testing: uint8 [B, N, S', S', C] -> float [B, N, C, size, size] in [-1, 1]."""
     x = normalise(frames.permute(0, 1, 4, 2, 3))
     if x.shape[-1] == size:
         return x.contiguous()
     return F.interpolate(x.flatten(0, 1), (size, size), mode="bilinear", antialias=True).unflatten(0, x.shape[:2])
 
 
-def weak_view(frames: Tensor, size: int, config: AugmentConfig, rng: Generator) -> Tensor:
-    """Random resized crop and flip: uint8 [B, N, S', S', 3] -> float [B, N, 3, size, size] in [-1, 1]."""
-    return _sample(frames, _crop(len(frames), config, rng), size)
+def weak_view(frames: Tensor, size: int, config: AugmentConfig, rng: Generator, modality: Modality = "rgb") -> Tensor:
+    """Random resized crop and flip: uint8 [B, N, S', S', C] -> float [B, N, C, size, size] in [-1, 1]."""
+    crop = _crop(len(frames), config, rng)
+    return turn_vectors(_sample(frames, crop, size), _mirror(crop), modality)
 
 
 def strong_view(
-    frames: Tensor, size: int, config: AugmentConfig, elements: Sequence[int], perturbation: str, rng: Generator
+    frames: Tensor,
+    size: int,
+    config: AugmentConfig,
+    elements: Sequence[int],
+    perturbation: str,
+    rng: Generator,
+    modality: Modality = "rgb",
 ) -> Tensor:
-    """A strong view: uint8 [B, N, S', S', 3], element after element -> float [B, N, 3, size, size] in [-1, 1].
+    """A strong view: uint8 [B, N, S', S', C], element after element -> float [B, N, C, size, size] in [-1, 1].
 
     Args:
         frames: the same frames as the weak view's.
@@ -71,14 +82,39 @@ def strong_view(
         elements: frames of each temporal element.
         perturbation: a name in PERTURBATIONS.
         rng: all draws come from it (on the CPU).
+        modality: what the frames show; colours are changed where there are any.
     """
     batch = len(frames)
     order = perturbed_order(perturbation, batch, elements, rng).to(frames.device)
     frames = frames.gather(1, order[:, :, None, None, None].expand_as(frames))
     drawn = draw_operations(batch, config, rng)
-    x = _sample(frames, _crop(batch, config, rng) @ _geometry(drawn), size)
-    x = change_colours(x, drawn)
-    return drop_channels(x, config.channel_dropout, rng)
+    crop, geometry = _crop(batch, config, rng), _geometry(drawn)
+    x = _sample(frames, crop @ geometry, size)
+    colours = colour_channels(modality)
+    if colours is not None:
+        seen = drop_channels(change_colours(x[:, :, colours], drawn), config.channel_dropout, rng)
+        x = seen if modality == "rgb" else torch.cat([seen, x[:, :, colours.stop :]], 2)
+    return turn_vectors(x, _mirror(crop) @ geometry[:, :2, :2], modality)
+
+
+def _mirror(crop: Tensor) -> Tensor:
+    """What a crop's maps [B, 3, 3] do to directions: a mirror or nothing, [B, 2, 2]."""
+    return crop[:, :2, :2].sign()
+
+
+def turn_vectors(x: Tensor, maps: Tensor, modality: Modality) -> Tensor:
+    """Turn the vectors of flow as their picture is turned: float [B, N, C, S, S] in [-1, 1] -> the same.
+
+    Args:
+        x: sampled frames; those without vectors come back as they are.
+        maps: from directions in the view to those in the picture, [B, 2, 2].
+        modality: what the frames show.
+    """
+    vectors = flow_channels(modality)
+    if vectors is None:
+        return x
+    seen = torch.einsum("bij,bnjhw->bnihw", torch.linalg.inv(maps).to(x.device), x[:, :, vectors]).clamp(-1, 1)
+    return torch.cat([x[:, :, : vectors.start], seen, x[:, :, vectors.stop :]], 2)
 
 
 def _crop(batch: int, config: AugmentConfig, rng: Generator) -> Tensor:
@@ -96,11 +132,11 @@ def _crop(batch: int, config: AugmentConfig, rng: Generator) -> Tensor:
 
 
 def _sample(frames: Tensor, maps: Tensor, size: int) -> Tensor:
-    """Look at each clip through its map: uint8 [B, N, S', S', 3] -> float [B, N, 3, size, size]; grey outside."""
-    batch, n, height, width, _ = frames.shape
-    pixels = normalise(frames.permute(0, 1, 4, 2, 3)).reshape(batch, n * 3, height, width)
-    grid = F.affine_grid(maps[:, :2].to(frames.device), [batch, n * 3, size, size], align_corners=False)
-    return F.grid_sample(pixels, grid, align_corners=False).view(batch, n, 3, size, size)
+    """Look at each clip through its map: uint8 [B, N, S', S', C] -> float [B, N, C, size, size]; grey outside."""
+    batch, n, height, width, channels = frames.shape
+    pixels = normalise(frames.permute(0, 1, 4, 2, 3)).reshape(batch, n * channels, height, width)
+    grid = F.affine_grid(maps[:, :2].to(frames.device), [batch, n * channels, size, size], align_corners=False)
+    return F.grid_sample(pixels, grid, align_corners=False).view(batch, n, channels, size, size)
 
 
 def draw_operations(batch: int, config: AugmentConfig, rng: Generator) -> dict[str, Tensor]:

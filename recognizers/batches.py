@@ -1,4 +1,4 @@
-"""Batches of clips from the frame cache; which clips and frames a step sees depends on seed and step alone.
+"""Batches of clips from a frame source; which clips and frames a step sees depends on seed and step alone.
 
 So there is no loader state to save: a resumed run asks for the step it stopped at.
 """
@@ -14,14 +14,13 @@ from torch import Tensor
 from gymqa.annotations import Clip
 from gymqa.errors import GymQAError
 from gymqa.frame_source import FrameSource
-from gymqa.frames import FrameCache
 from gymqa.sampling import Indices
 from recognizers.sizes import ModelConfig
 
 
 @dataclass(frozen=True, slots=True)
 class ClipBatch:
-    """Frames uint8 [B, N, S, S, 3], labels [B] (-1 where unlabelled), and which clips of the pool these are."""
+    """Frames uint8 [B, N, S, S, C], labels [B] (-1 where unlabelled), and which clips of the pool these are."""
 
     frames: Tensor
     labels: Tensor
@@ -75,7 +74,7 @@ class ClipBatches:
 
     Args:
         cache: where the frames are.
-        clips: the pool; all must be in the cache.
+        clips: the pool; all must be in it.
         model: says which frames of a clip it looks at.
         size: clips of a batch, over all processes.
         seed: what the draws depend on, with the step; name the pool in it.
@@ -84,7 +83,7 @@ class ClipBatches:
 
     def __init__(
         self,
-        cache: FrameCache,
+        cache: FrameSource,
         clips: Sequence[Clip],
         model: ModelConfig,
         size: int,

@@ -15,6 +15,8 @@ set_parsing_settings(subclasses_enabled=[ModelConfig])  # --training.model TSNCo
 _AT_LEAST_ONE = (
     "labelled_batch", "unlabelled_batch", "steps_per_epoch", "checkpoint_every", "log_every", "accumulation",
 )  # fmt: skip
+_CAME_LATER = {"modality": "rgb", "stack": 1}
+"""Settings of models that runs begun before them do not have, and what those runs did."""
 _WITHOUT_EFFECT = ("checkpoint_every", "log_every", "workers", "tracker")  # on the weights
 
 
@@ -124,4 +126,5 @@ class TrainConfig:
     def determines(self) -> dict[str, Any]:
         """The settings that the trained weights depend on; a run may go on with others of the rest."""
         kept = {name: value for name, value in asdict(self).items() if name not in _WITHOUT_EFFECT}
-        return kept | {"initial_weights": self.initial_weights}
+        model = {name: value for name, value in kept["model"].items() if _CAME_LATER.get(name) != value}
+        return kept | {"model": model, "initial_weights": self.initial_weights}

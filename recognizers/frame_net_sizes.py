@@ -1,9 +1,12 @@
 """Sizes of the networks that see single frames in two dimensions, and then combine them: TSN, TRN, TSM. No torch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+import numpy as np
+
 from gymqa.errors import GymQAError
+from gymqa.sampling import Indices, dual_level
 from recognizers.sizes import ModelConfig
 
 if TYPE_CHECKING:
@@ -19,6 +22,8 @@ class FrameNetConfig(ModelConfig):
     Attributes:
         architecture: of the 2-D network.
         segments: equal spans of a clip, of which one frame each is looked at.
+        stack: frames in a row that are looked at instead of one, as channels of one picture; published two-stream
+            networks stack 5 or 10 of flow.
         width: channels after the first layer; 64 is the published network's, fewer make a small one.
         head_dropout: before the last layer.
     """
@@ -27,20 +32,32 @@ class FrameNetConfig(ModelConfig):
     segments: int = 3
     width: int = 64
     head_dropout: float = 0.5
+    stack: int = field(default=1, kw_only=True)
 
     def __post_init__(self) -> None:
-        if min(self.segments, self.width, self.n_classes, self.image_size) < 1:
-            raise GymQAError(f"{self}: segments, width, n_classes and image_size are at least 1")
+        if min(self.segments, self.stack, self.width, self.n_classes, self.image_size) < 1:
+            raise GymQAError(f"{self}: segments, stack, width, n_classes and image_size are at least 1")
 
     @property
     def elements(self) -> tuple[int, ...]:
-        """One, of a frame a segment."""
-        return (self.segments,)
+        """One, of `stack` frames a segment."""
+        return (self.segments * self.stack,)
+
+    @property
+    def in_channels(self) -> int:
+        """Channels of the pictures that the 2-D network sees."""
+        return self.channels * self.stack
 
     @property
     def tokens(self) -> int:
         """One a segment."""
         return self.segments
+
+    def sample(self, n_frames: int, rng: np.random.Generator | None = None, within: float = 0.5) -> Indices:
+        """A frame of each segment, or `stack` in a row from it on; as of ModelConfig."""
+        first = max(min(1, n_frames), n_frames - self.stack + 1)  # so many frames a stack can begin with
+        starts = np.concatenate(dual_level(first, (self.segments,), rng, within))
+        return np.minimum(starts[:, None] + np.arange(self.stack), n_frames - 1).reshape(-1)
 
 
 @dataclass(frozen=True)

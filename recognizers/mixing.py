@@ -36,14 +36,14 @@ def draw_mix(batch: int, elements: int, patches: int, alpha: float, rng: Generat
 
 
 def mix_frames(frames: Tensor, plan: MixPlan, elements: Sequence[int]) -> Tensor:
-    """Mix a batch of clips [B, N, 3, S, S], element after element.
+    """Mix a batch of clips [B, N, C, S, S], element after element.
 
     Mixing patches of pixels is mixing patch tokens: the embedding of a patch sees nothing else.
     """
     side, size = int(plan.mask.shape[-1] ** 0.5), frames.shape[-1]
     mask = plan.mask.repeat_interleave(torch.tensor(elements), 1)  # [B, N, P]
     mask = mask.view(*mask.shape[:2], 1, side, 1, side, 1).to(frames.device)
-    tiles = frames.unflatten(-1, (side, size // side)).unflatten(-3, (side, size // side))  # [B, N, 3, s, p, s, p]
+    tiles = frames.unflatten(-1, (side, size // side)).unflatten(-3, (side, size // side))  # [B, N, C, s, p, s, p]
     return torch.where(mask, tiles, tiles[plan.partner.to(frames.device)]).view_as(frames)
 
 

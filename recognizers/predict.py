@@ -19,6 +19,7 @@ from gymqa.atomic import write_text
 from gymqa.controls import NONE
 from gymqa.errors import GymQAError
 from gymqa.frame_source import FrameSource
+from gymqa.modalities import require_modality
 from gymqa.progress import progress_bar
 from recognizers.augment import to_model
 from recognizers.batches import centre_indices
@@ -61,8 +62,8 @@ def predict(
 
     Args:
         model: on the device it is to run on; its mode is set to evaluation.
-        cache: frame cache or a view of one; clips that did not decode are left out of the result, for the caller to
-            count as unanswered.
+        cache: frames of the model's modality, or a view of them; clips that did not decode are left
+            out of the result, for the caller to count as unanswered.
         clips: which ones.
         batch_size: clips at a time.
         bf16: compute in bfloat16.
@@ -71,7 +72,11 @@ def predict(
 
     Returns:
         float32 [C] by clip id.
+
+    Raises:
+        GymQAError: the frames are of another modality than the model's.
     """
+    require_modality(model.config.modality, cache)
     ids = [clip.id for clip in clips if clip.id in cache]
     found: Probabilities = (
         {} if journal is None else {clip: journal.found[clip] for clip in ids if clip in journal.found}
@@ -110,7 +115,7 @@ def predictions_of(
 
 @torch.inference_mode()
 def _mean_softmax(model: Recognizer, seen: Sequence[Tensor], bf16: bool) -> Tensor:
-    """Probabilities [B, C], averaged over views uint8 [B, N, s, s, 3]."""
+    """Probabilities [B, C], averaged over views uint8 [B, N, s, s, C]."""
     found = []
     for frames in seen:
         with torch.autocast(frames.device.type, torch.bfloat16, enabled=bf16):
@@ -120,13 +125,13 @@ def _mean_softmax(model: Recognizer, seen: Sequence[Tensor], bf16: bool) -> Tens
 
 
 def _frames(cache: FrameSource, ids: Sequence[str], config: ModelConfig, temporal: int) -> list[Tensor]:
-    """uint8 [B, N, S, S, 3] of each temporal view: the frames at (t + ½) / T of each span."""
+    """uint8 [B, N, S, S, C] of each temporal view: the frames at (t + ½) / T of each span."""
     within = [(t + 0.5) / temporal for t in range(temporal)]
     return [torch.from_numpy(cache.gather(ids, centre_indices(cache, ids, config, place))) for place in within]
 
 
 def squares(frames: Tensor, spatial: int) -> list[Tensor]:
-    """Views of the pictures: all of them, or 3 squares along the longer side: [B, N, H, W, 3] -> [B, N, s, s, 3]."""
+    """Views of the pictures: all of them, or 3 squares along the longer side: [B, N, H, W, C] -> [B, N, s, s, C]."""
     if spatial == 1:
         return [frames]
     height, width = frames.shape[2:4]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from gymqa.atomic import read_json
 from gymqa.errors import GymQAError
 from gymqa.hub import download_model, names_a_repo
 
@@ -23,6 +24,13 @@ def model_folder(source: Path | str) -> Path:
     if isinstance(source, str) and not Path(source).exists() and names_a_repo(source):
         return download_model(source)
     return Path(source)
+
+
+def weights_modality(source: str) -> str:
+    """What the network saw that these weights were trained in: as its config.json says, else rgb."""
+    config = Path(source) / "config.json"
+    values = read_json(config) if config.is_file() else {}
+    return str(values.get("modality", "rgb")) if isinstance(values, dict) else "rgb"
 
 
 def load_exactly(model: nn.Module, weights: Mapping[str, Tensor], where: Path) -> None:

@@ -27,7 +27,7 @@ class Features(Protocol):
 
 
 class Recognizer(nn.Module):
-    """Clips [B, N, 3, S, S] in [-1, 1] to logits [B, n_classes]: forward = forward_head(forward_features(…).fused).
+    """Clips [B, N, C, S, S] in [-1, 1] to logits [B, n_classes]: forward = forward_head(forward_features(…).fused).
 
     A family is a subclass of this and of `recognizers.sizes.ModelConfig`, and a function in
     `recognizers.backbones.registry` for each of its named sizes. A subclass has a linear layer `head` that
@@ -41,7 +41,7 @@ class Recognizer(nn.Module):
         self.config = config
 
     def forward_features(self, frames: Tensor) -> Features:
-        """[B, N, 3, S, S] -> tokens [B, T, F] and the fused feature [B, F]."""
+        """[B, N, C, S, S] -> tokens [B, T, F] and the fused feature [B, F]."""
         raise NotImplementedError
 
     def forward_head(self, fused: Tensor) -> Tensor:
@@ -49,7 +49,7 @@ class Recognizer(nn.Module):
         raise NotImplementedError
 
     def forward(self, frames: Tensor) -> Tensor:
-        """[B, N, 3, S, S] -> logits [B, n_classes]."""
+        """[B, N, C, S, S] -> logits [B, n_classes]."""
         return self.forward_head(self.forward_features(frames).fused)
 
     def start_from(self, source: str, copy_attention: bool = True) -> str | None:

@@ -69,7 +69,7 @@ class ElementFusion(nn.Module):
 
 
 class SeFAR(Recognizer):
-    """Clips [B, N, 3, S, S] in [-1, 1], frames element after element -> logits [B, n_classes]."""
+    """Clips [B, N, C, S, S] in [-1, 1], frames element after element -> logits [B, n_classes]."""
 
     config: SeFARConfig
 
@@ -82,6 +82,7 @@ class SeFAR(Recognizer):
             config.time_embed_std,
             config.time_blocks,
             config.frozen_blocks,
+            config.channels,
         )
         self.fusion = ElementFusion(len(config.elements), config.dim, config.fusion_dim)
         self.dropout = nn.Dropout(config.head_dropout)
@@ -92,7 +93,7 @@ class SeFAR(Recognizer):
         self.backbone.compile(*args, **kwargs)
 
     def forward_features(self, frames: Tensor) -> SeFARFeatures:
-        """[B, N, 3, S, S] -> SeFARFeatures."""
+        """[B, N, C, S, S] -> SeFARFeatures."""
         features: SeFARFeatures = self.fusion(self.backbone(frames))
         return features
 

@@ -24,7 +24,7 @@ class Guidance:
     """What the unlabelled clips of a step ask of the student.
 
     Attributes:
-        views: [B, N, 3, S, S] each: the student's own, then the mixed one if the algorithm mixes.
+        views: [B, N, C, S, S] each: the student's own, then the mixed one if the algorithm mixes.
         labels: the teacher's pseudo-labels.
         weights: [B].
         mix_targets: [B, C] and mix_weights [B]; None without mixing.
@@ -57,14 +57,15 @@ def guide(
         rng: of all draws but the teacher's dropout.
     """
     algorithm, size, elements = config.algorithm, config.model.image_size, config.model.elements
-    weak = weak_view(batch.frames, size, config.augment, rng)
+    augment, modality = config.augment, config.model.modality
+    weak = weak_view(batch.frames, size, augment, rng, modality)
     with autocast(weak.device, config):
         labels = pseudo_label(labeller, weak, algorithm.passes)
     weights = weighting(labels, batch.positions)
     if algorithm.view != "strong":
-        own = weak if algorithm.view == "same" else weak_view(batch.frames, size, config.augment, rng)
+        own = weak if algorithm.view == "same" else weak_view(batch.frames, size, augment, rng, modality)
         return Guidance([own], labels, weights)
-    strong = strong_view(batch.frames, size, config.augment, elements, algorithm.perturbation, rng)
+    strong = strong_view(batch.frames, size, augment, elements, algorithm.perturbation, rng, modality)
     if algorithm.mix_weight == 0:
         return Guidance([strong], labels, weights)
     plan = draw_mix(len(strong), len(elements), config.model.mix_side**2, algorithm.mix_alpha, rng)
@@ -85,7 +86,7 @@ def step_loss(
         xi: ξ, how much the unlabelled clips count.
         rng: draws the labelled clips' views.
     """
-    views = [weak_view(labelled.frames, config.model.image_size, config.augment, rng)]
+    views = [weak_view(labelled.frames, config.model.image_size, config.augment, rng, config.model.modality)]
     views += guidance.views if guidance else []
     with autocast(views[0].device, config):
         logits = student(torch.cat(views)).float()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from gymqa.errors import GymQAError
+from gymqa.modalities import Modality, channels
 from gymqa.sampling import Indices, dual_level
 
 if TYPE_CHECKING:
@@ -44,10 +45,12 @@ class ModelConfig:
     Attributes:
         image_size: pixels of a side of the square frames.
         n_classes: classes of the head.
+        modality: what it sees of a clip; a saved model that does not say sees rgb.
     """
 
     image_size: int = 48
     n_classes: int = field(default=24, kw_only=True)
+    modality: Modality = field(default="rgb", kw_only=True)
 
     family: ClassVar[str] = ""
     """Name of the family, as config.json says it."""
@@ -61,6 +64,16 @@ class ModelConfig:
     def frames(self) -> int:
         """N, frames of a clip."""
         return sum(self.elements)
+
+    @property
+    def channels(self) -> int:
+        """C, numbers of a pixel."""
+        return channels(self.modality)
+
+    @property
+    def frame_shape(self) -> tuple[int, ...]:
+        """One frame as a FrameSource gives it: (S, S, C)."""
+        return (self.image_size, self.image_size, self.channels)
 
     @property
     def tokens(self) -> int:

@@ -14,7 +14,7 @@ from torch.amp.grad_scaler import GradScaler
 from gymqa.annotations import Clip
 from gymqa.draws import hash_key
 from gymqa.errors import GymQAError
-from gymqa.frames import FrameCache
+from gymqa.frame_source import FrameSource
 from gymqa.locks import only_writer
 from gymqa.progress import console, progress_bar
 from gymqa.runs import require_writable
@@ -47,7 +47,7 @@ from recognizers.weighting import make_weighting
 LABELLED, UNLABELLED = 0, 1  # names of the pools in the seeds of their draws
 
 
-def train(config: TrainConfig, cache: FrameCache, splits: Splits, out: Path) -> Path:
+def train(config: TrainConfig, cache: FrameSource, splits: Splits, out: Path) -> Path:
     """Train a recognizer, or go on with a training that was stopped, and return its folder.
 
     The folder gets model.safetensors and config.json (for `Recognizer.from_pretrained`), metrics.jsonl, training.json

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from gymqa.annotations import Clip
 from gymqa.draws import hash_key
 from gymqa.errors import GymQAError
-from gymqa.frames import FrameCache
+from gymqa.frame_source import FrameSource
+from gymqa.modalities import require_modality
 from gymqa.progress import console
 from gymqa.splits import Splits
 from recognizers.config import TrainConfig
@@ -16,7 +17,7 @@ from recognizers.config import TrainConfig
 class TrainingClips:
     """Clips with their frames: labelled, without label, and those to choose the best weights by (perhaps none)."""
 
-    cache: FrameCache
+    cache: FrameSource
     labelled: list[Clip]
     unlabelled: list[Clip]
     val: list[Clip]
@@ -27,17 +28,18 @@ class TrainingClips:
         learnt = [*self.labelled, *self.unlabelled]
         cache = self.cache
         lengths = cache.lengths([clip.id for clip in learnt]).tolist()
-        kept = [cache.size, cache.max_frames, cache.format, *lengths]
+        kept = [*cache.fingerprint().values(), cache.format, *lengths]
         return hash_key(*(f"{clip.id} {clip.label}" for clip in (*learnt, *self.val)), *kept).hex()
 
 
-def training_clips(config: TrainConfig, cache: FrameCache, splits: Splits) -> TrainingClips:
+def training_clips(config: TrainConfig, cache: FrameSource, splits: Splits) -> TrainingClips:
     """The clips of the splits that are in the cache; the number of others is said.
 
     Raises:
-        GymQAError: a cache of smaller frames than the model's, labels outside the classes, a class without labelled
-            clips, or validation on clips that results are reported on.
+        GymQAError: frames of another modality than the model's, or smaller ones, labels outside the
+            classes, a class without labelled clips, or validation on clips that results are reported on.
     """
+    require_modality(config.model.modality, cache)
     if cache.size < config.model.image_size:
         raise GymQAError(
             f"the frames in {cache.folder} are {cache.size} px, and the model looks at {config.model.image_size} px; "
@@ -61,7 +63,7 @@ def _check_labels(labelled: Sequence[Clip], classes: int) -> None:
         raise GymQAError(f"classes {absent} have no labelled clip; label at least one of each, or set model.n_classes")
 
 
-def _validation(config: TrainConfig, cache: FrameCache, splits: Splits) -> list[Clip]:
+def _validation(config: TrainConfig, cache: FrameSource, splits: Splits) -> list[Clip]:
     """The val clips, if the training looks at them; those that did not decode stay in and count as wrong."""
     if not config.validate_every:
         return []

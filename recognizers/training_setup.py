@@ -12,6 +12,7 @@ from gymqa.errors import GymQAError
 from gymqa.launching import require_no_other
 from gymqa.progress import console
 from recognizers.config import TrainConfig
+from recognizers.pretrained import weights_modality
 from recognizers.recognizer import Recognizer
 from recognizers.training_log import tracker_for
 
@@ -86,11 +87,31 @@ def build_student(config: TrainConfig, say: bool = True) -> Recognizer:
     Args:
         config: settings.
         say: tell what was loaded.
+
+    Raises:
+        GymQAError: those weights are not there, do not fit, or see another modality than the model.
     """
     torch.manual_seed(config.seed)
     model = config.model.build()
     if config.initial != "none":
+        require_same_modality(config)
         loaded = model.start_from(config.initial, config.copy_attention)
         if say and loaded:
             console.print(f"backbone from {config.initial}: {loaded}", highlight=False)
     return model
+
+
+def require_same_modality(config: TrainConfig) -> None:
+    """Refuse to start from weights that were trained to see something else.
+
+    Raises:
+        GymQAError: the weights, which the model would load, see another modality.
+    """
+    if config.initial == "shipped" and config.initial_weights is None:
+        return  # the family has none
+    trained, wanted = weights_modality(config.initial), config.model.modality
+    if trained != wanted:
+        raise GymQAError(
+            f"the weights {config.initial} were trained on {trained}, and the model sees {wanted}; "
+            f"set initial to none, or name weights trained on {wanted}"
+        )

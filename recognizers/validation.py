@@ -7,7 +7,7 @@ import numpy as np
 from accelerate.utils import gather_object
 
 from gymqa.annotations import Clip
-from gymqa.frames import FrameCache
+from gymqa.frame_source import FrameSource
 from recognizers.predict import predictions_of
 from recognizers.recognizer import Recognizer
 
@@ -15,7 +15,7 @@ BEST = Path("checkpoints") / "best"
 
 
 def validate(
-    model: Recognizer, cache: FrameCache, clips: Sequence[Clip], bf16: bool, process: tuple[int, int] = (0, 1)
+    model: Recognizer, cache: FrameSource, clips: Sequence[Clip], bf16: bool, process: tuple[int, int] = (0, 1)
 ) -> dict[str, float]:
     """Accuracies on the clips, each process predicting its part; a clip that is not in the cache is wrong.
 

@@ -1,6 +1,7 @@
 """Each control shows what it says, the same frames for the same clip and seed, and says so in its fingerprint."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from gymqa.controls import CONTROLS, ControlledFrames, partners, permutation, shuffled, without_control
 from gymqa.errors import GymQAError
 from gymqa.frame_source import FrameSource
+from gymqa.modalities import Modality
 from gymqa.sampling import Indices
 
 LENGTHS = {"a": 5, "b": 8, "c": 2, "d": 1}
@@ -23,6 +25,8 @@ class NumberedFrames:
 
     def __init__(self) -> None:
         self.size, self.failures = 2, {"lost": "it is empty"}
+        self.folder, self.format = Path("numbered"), "raw"
+        self.modality: Modality = "rgb"
 
     def fingerprint(self) -> dict[str, Any]:
         return {"size": 2, "max_frames": 8}

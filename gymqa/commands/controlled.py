@@ -8,14 +8,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from encoders.base import modality_of
 from encoders.feature_store import fingerprint_difference
 from encoders.features import FeatureStore, extract
 from encoders.registry import create_encoder, options_of, own_source, parse
 from gymqa.commands.answerers import Request
 from gymqa.controls import NONE, ControlledFrames, without_control
 from gymqa.errors import GymQAError
-from gymqa.frames import FrameCache
 from gymqa.locks import waiting_for_lock
+from gymqa.modalities import source_of
 
 if TYPE_CHECKING:
     from encoders.base import VideoEncoder
@@ -45,7 +46,8 @@ def features_under(control: str, request: Request, tuned_with: Mapping[str, Any]
     if isinstance(given, FeatureStore):
         return given
     encoder = _encoder(request, tuned_with)
-    source = ControlledFrames(FrameCache(given), control, request.control_seed, request.elements)
+    frames = source_of(modality_of(encoder), given)
+    source = ControlledFrames(frames, control, request.control_seed, request.elements)
     folder = request.folder / "features" / control
     with waiting_for_lock(folder.with_name(f"{control}.lock")):
         seed, dtype = int(tuned_with.get("seed", 0)), str(tuned_with.get("dtype", "float32"))

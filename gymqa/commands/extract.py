@@ -3,6 +3,7 @@
 from contextlib import ExitStack
 from pathlib import Path
 
+from encoders.base import modality_of
 from encoders.features import extract as extract_features
 from encoders.options import EncoderOptions
 from encoders.registry import create_encoder
@@ -10,8 +11,8 @@ from encoders.sharing import Alone, Launched, Share
 from gymqa.annotations import read_element_list
 from gymqa.controls import ControlledFrames
 from gymqa.devices import choose_device
-from gymqa.frames import FrameCache
 from gymqa.launching import in_world, require_no_other
+from gymqa.modalities import source_of
 
 
 def extract(
@@ -41,7 +42,7 @@ def extract(
     Args:
         encoder: folder of `gymqa train`; a kind of `gymqa list encoders`, as image; or kind:source, the source being
             a folder or owner/name@revision on the Hub, as clip:openai/clip-vit-base-patch16.
-        frames: folder of `gymqa cache`.
+        frames: folder of `gymqa cache`; of `gymqa flow` for a recognizer of modality flow.
         out: folder of the store.
         views: views of a clip; the first is the clip as it is, the others are jittered in time and mirrored.
         seed: of the further views.
@@ -63,7 +64,7 @@ def extract(
         chosen = create_encoder(encoder, options, choose_device(device))
         wanted = [clip for path in clips for clip in read_element_list(path)]
         elements = {clip.id: clip.label for clip in wanted}
-        source = ControlledFrames(FrameCache(frames), control, control_seed, elements)
+        source = ControlledFrames(source_of(modality_of(chosen), frames), control, control_seed, elements)
         store = extract_features(chosen, source, [clip.id for clip in wanted], out, views, seed, dtype, share)
         if share.index == 0:
             print(f"{out}: {len(store)} views of clips, {chosen.n_tokens} × {chosen.dim}, seen by {chosen.name}")

@@ -122,7 +122,8 @@ def _tokens(one: Mapping[str, Any]) -> str:
 def _sizes(one: Mapping[str, Any]) -> str:
     """Say how large a recognizer is."""
     elements = "-".join(map(str, one["elements"]))
-    frames = f"{one['frames']} frames {{{elements}}} of {one['input_size']} px"
+    seen = "" if one["modality"] == "rgb" else f" of {one['modality']}"
+    frames = f"{one['frames']} frames {{{elements}}}{seen} of {one['input_size']} px"
     published = f"; published: {one['published']}" if one["published"] else ""
     return f"{one['millions']:.2f} M parameters at {one['classes']} classes; {frames}{published}"
 

@@ -10,7 +10,7 @@ from gymqa.atomic import write_json, write_text
 from gymqa.controls import ControlledFrames
 from gymqa.devices import choose_device
 from gymqa.errors import GymQAError
-from gymqa.frames import FrameCache
+from gymqa.modalities import source_of
 from gymqa.video_datasets.imported import CLASSES
 from recognizers.backbones.image_vit import weights_hash
 from recognizers.predict import Views, save_predictions
@@ -43,7 +43,7 @@ def predict(
 
     Args:
         recognizer: folder of `gymqa train`.
-        frames: folder of `gymqa cache`.
+        frames: folder of `gymqa cache`; of `gymqa flow` for a recognizer of modality flow.
         out: file to write, one JSON object a line.
         device: cpu, cuda, cuda:1, …
         temporal_views: frames of each span that are looked at in turn; probabilities are averaged over all views.
@@ -61,7 +61,7 @@ def predict(
     model = Recognizer.from_pretrained(recognizer)
     wanted = read_element_list(clips, model.config.n_classes)
     elements = {clip.id: clip.label for clip in wanted}
-    source = ControlledFrames(FrameCache(frames), control, control_seed, elements)
+    source = ControlledFrames(source_of(model.config.modality, frames), control, control_seed, elements)
     model = model.to(choose_device(device))
     weights = weights_hash(model_folder(recognizer))
     settings = {"weights": weights, "frames": source.fingerprint(), "views": asdict(views), "bf16": bf16}

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from eval.results import file_info
 from gymqa.annotations import Clip
@@ -11,8 +12,11 @@ from gymqa.commands.answerers import Request
 from gymqa.controls import NO_VIDEO, NONE, ControlledFrames, Shown, shown_of
 from gymqa.draws import hash_key
 from gymqa.errors import GymQAError
-from gymqa.frames import FrameCache
 from gymqa.locks import waiting_for_lock
+from gymqa.modalities import source_of
+
+if TYPE_CHECKING:
+    from recognizers.sizes import ModelConfig
 
 
 def check_classes(controls: Sequence[str], request: Request) -> None:
@@ -56,8 +60,9 @@ def _predict(control: str, request: Request, frames: Path, out: Path) -> None:
     from recognizers.backbones.image_vit import weights_hash
     from recognizers.predict import predict, save_predictions
     from recognizers.recognizer import Recognizer
+    from recognizers.saved import read_config
 
-    source = _source(control, request, frames)
+    source = _source(read_config(Path(request.model)), control, request, frames)
     clips = [Clip(clip, question.video_id, question.element) for clip, question in request.clips.items()]
     seen = hash_key(*(clip.id for clip in clips if clip.id in source)).hex()
     made_of = {
@@ -82,7 +87,8 @@ def frames_under(control: str, request: Request) -> dict[str, Shown]:
     from recognizers.batches import centre_indices
     from recognizers.saved import read_config
 
-    source, config = _source(control, request, request.frames), read_config(Path(request.model))
+    config = read_config(Path(request.model))
+    source = _source(config, control, request, request.frames)
     clips = [clip for clip in request.clips if clip in source]
     return {clip: shown_of(source, clip, centre_indices(source, [clip], config)[0]) for clip in clips}
 
@@ -99,9 +105,9 @@ def _is_saved(model: str) -> bool:
     return model.endswith(".jsonl")
 
 
-def _source(control: str, request: Request, frames: Path) -> ControlledFrames:
-    """What the recognizer looks at."""
-    return ControlledFrames(FrameCache(frames), control, request.control_seed, request.elements)
+def _source(config: "ModelConfig", control: str, request: Request, frames: Path) -> ControlledFrames:
+    """What a recognizer looks at."""
+    return ControlledFrames(source_of(config.modality, frames), control, request.control_seed, request.elements)
 
 
 def _control_of(path: Path) -> str:

@@ -7,7 +7,7 @@ from eval.protocol import AnswerModel
 from gymqa.commands.answerers import Loaded, Request, scoring_name
 from gymqa.controls import NO_VIDEO, ControlledFrames
 from gymqa.errors import GymQAError
-from gymqa.frames import FrameCache
+from gymqa.modalities import source_of
 
 
 def load_vlm_answerer(request: Request) -> Loaded:
@@ -76,5 +76,5 @@ def shown(control: str, request: Request) -> ClipFrames | None:
             f"{request.name} has to see frames; give --frames, the folder of `gymqa cache`, or ask it under the "
             "control no-video"
         )
-    source = ControlledFrames(FrameCache(request.frames), control, request.control_seed, request.elements)
+    source = ControlledFrames(source_of("rgb", request.frames), control, request.control_seed, request.elements)
     return ClipFrames(source, request.options.n_frames)

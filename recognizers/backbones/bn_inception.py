@@ -35,16 +35,17 @@ LAYERS = (
 
 
 class BNInception(nn.Module):
-    """Pictures [B, 3, S, S] to a map of features [B, dim, S / 32, S / 32].
+    """Pictures [B, C, S, S] to a map of features [B, dim, S / 32, S / 32].
 
     Args:
         width: channels after the first layer, 64 in the published network; all others keep their ratio to it.
+        channels: C.
     """
 
-    def __init__(self, width: int = 64) -> None:
+    def __init__(self, width: int = 64, channels: int = 3) -> None:
         super().__init__()
         self._width = width
-        self._add("conv1_7x7_s2", 3, self._scaled(64), 7, 2)
+        self._add("conv1_7x7_s2", channels, self._scaled(64), 7, 2)
         self._add("conv2_3x3_reduce", self._scaled(64), self._scaled(64), 1)
         self._add("conv2_3x3", self._scaled(64), self._scaled(192), 3)
         d_in = self._scaled(192)
@@ -102,7 +103,7 @@ class BNInception(nn.Module):
         return torch.cat(parts, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, 3, S, S] -> [B, dim, S / 32, S / 32]."""
+        """[B, C, S, S] -> [B, dim, S / 32, S / 32]."""
         x = self._halve(self._conv("conv1_7x7_s2", x))
         x = self._halve(self._conv("conv2_3x3", self._conv("conv2_3x3_reduce", x)))
         for layer in LAYERS:

@@ -19,7 +19,7 @@ class C3D(Recognizer):
     def __init__(self, config: C3DConfig) -> None:
         super().__init__(config)
         layers: list[nn.Module] = []
-        d_in, time, side = 3, config.n_frames, config.image_size
+        d_in, time, side = config.channels, config.n_frames, config.image_size
         for number, channels in enumerate(LAYERS):
             for times in channels:
                 layers += [nn.Conv3d(d_in, config.width * times, 3, padding=1), nn.ReLU(inplace=True)]
@@ -33,7 +33,7 @@ class C3D(Recognizer):
         self.head = nn.Linear(config.wide, config.n_classes)
 
     def forward_features(self, frames: Tensor) -> ClipFeatures:
-        """[B, N, 3, S, S] -> the clip's feature, as its only token."""
+        """[B, N, C, S, S] -> the clip's feature, as its only token."""
         x = self.backbone(frames.transpose(1, 2)).flatten(1)
         fused = F.relu(self.fc7(self.dropout(F.relu(self.fc6(x)))))
         return ClipFeatures(fused.unsqueeze(1), fused)

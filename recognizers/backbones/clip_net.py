@@ -25,7 +25,7 @@ class ClipNet(Recognizer):
         self.head = nn.Linear(dim, config.n_classes)
 
     def forward_features(self, frames: Tensor) -> ClipFeatures:
-        """[B, N, 3, S, S] -> features of moments, and their mean."""
+        """[B, N, C, S, S] -> features of moments, and their mean."""
         tokens = self.backbone(frames.transpose(1, 2)).mean((3, 4)).transpose(1, 2)  # [B, F, T', h, w] -> [B, T', F]
         return ClipFeatures(tokens, tokens.mean(1))
 

@@ -20,14 +20,16 @@ class FrameFeatures(NamedTuple):
 def frame_network(config: FrameNetConfig) -> ResNet | BNInception:
     """The 2-D network of a configuration, with fresh weights."""
     return (
-        BNInception(config.width)
+        BNInception(config.width, config.in_channels)
         if config.architecture == "bn_inception"
-        else ResNet(config.architecture, config.width)
+        else ResNet(config.architecture, config.width, channels=config.in_channels)
     )
 
 
 class FrameNet(Recognizer):
-    """A 2-D network on each frame; a subclass says how the frames are combined."""
+    """A 2-D network on each frame (or stack of them); a subclass says how they are combined."""
+
+    config: FrameNetConfig
 
     def __init__(self, config: FrameNetConfig, fused_dim: int | None = None) -> None:
         super().__init__(config)
@@ -36,8 +38,9 @@ class FrameNet(Recognizer):
         self.head = nn.Linear(fused_dim or self.backbone.dim, config.n_classes)
 
     def forward_frames(self, frames: Tensor) -> Tensor:
-        """[B, N, 3, S, S] -> a feature of each frame [B, N, D]."""
-        return pooled(self.backbone(frames.flatten(0, 1))).unflatten(0, frames.shape[:2])
+        """[B, N · stack, C, S, S] -> a feature of each segment [B, N, D]."""
+        segments = frames.unflatten(1, (-1, self.config.stack)).flatten(2, 3)  # [B, N, stack · C, S, S]
+        return pooled(self.backbone(segments.flatten(0, 1))).unflatten(0, segments.shape[:2])
 
     def forward_head(self, fused: Tensor) -> Tensor:
         """Fused features […, F] -> logits […, n_classes]."""

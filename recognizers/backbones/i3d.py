@@ -76,10 +76,10 @@ class I3D(ClipNet):
 
     def __init__(self, config: I3DConfig) -> None:
         if config.architecture == "inception_v1":
-            flat = InceptionV1(config.width)
+            flat = InceptionV1(config.width, config.channels)
             super().__init__(config, inflate(flat, inception_in_time), flat.dim)
             return
-        network = ResNet("resnet50", config.width)
+        network = ResNet("resnet50", config.width, channels=config.channels)
         backbone = inflate(network, resnet_in_time)
         halve = nn.MaxPool3d((2, 1, 1), ceil_mode=True)
         backbone.layer1 = nn.Sequential(*backbone.get_submodule("layer1").children(), halve)

@@ -63,16 +63,16 @@ class Mlp(nn.Module):
 
 
 class PatchEmbed(nn.Conv2d):
-    """Non-overlapping patches to tokens: [B, 3, H, W] -> [B, P, D], row by row.
+    """Non-overlapping patches to tokens: [B, C, H, W] -> [B, P, D], row by row.
 
     A convolution by its parameters; computed as one matrix product, which is quicker on a CPU.
     """
 
-    def __init__(self, patch_size: int, dim: int) -> None:
-        super().__init__(3, dim, patch_size, patch_size)
+    def __init__(self, patch_size: int, dim: int, channels: int = 3) -> None:
+        super().__init__(channels, dim, patch_size, patch_size)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, 3, H, W] -> [B, P, D]."""
+        """[B, C, H, W] -> [B, P, D]."""
         batch, channels, height, width = x.shape
         p = self.kernel_size[0]
         x = x.view(batch, channels, height // p, p, width // p, p).permute(0, 2, 4, 1, 3, 5)

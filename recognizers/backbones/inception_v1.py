@@ -52,30 +52,31 @@ class Mixed(nn.Module):
 
 
 class InceptionV1(nn.Sequential):
-    """Pictures [B, 3, S, S] to a map of features [B, dim, S / 32, S / 32].
+    """Pictures [B, C, S, S] to a map of features [B, dim, S / 32, S / 32].
 
     Args:
         width: channels after the first layer, 64 in the published network; all others keep their ratio to it.
+        channels: C.
     """
 
-    def __init__(self, width: int = 64) -> None:
-        def scaled(channels: int) -> int:
-            return max(1, channels * width // 64)
+    def __init__(self, width: int = 64, channels: int = 3) -> None:
+        def scaled(published: int) -> int:
+            return max(1, published * width // 64)
 
         layers: dict[str, nn.Module] = {
-            "Conv3d_1a_7x7": Unit(3, scaled(64), 7, 2),
+            "Conv3d_1a_7x7": Unit(channels, scaled(64), 7, 2),
             "MaxPool3d_2a_3x3": nn.MaxPool2d(3, 2, 1),
             "Conv3d_2b_1x1": Unit(scaled(64), scaled(64), 1),
             "Conv3d_2c_3x3": Unit(scaled(64), scaled(192), 3),
             "MaxPool3d_3a_3x3": nn.MaxPool2d(3, 2, 1),
         }
         d_in = scaled(192)
-        for name, channels in MIXED.items():
+        for name, branches in MIXED.items():
             if name == "Mixed_4b":
                 layers["MaxPool3d_4a_3x3"] = nn.MaxPool2d(3, 2, 1)
             if name == "Mixed_5b":
                 layers["MaxPool3d_5a_2x2"] = nn.MaxPool2d(2, 2)
-            a, b, c, d, e, f = map(scaled, channels)
+            a, b, c, d, e, f = map(scaled, branches)
             mixed = Mixed(d_in, (a, b, c, d, e, f))
             layers[name], d_in = mixed, mixed.dim
         super().__init__()

@@ -9,13 +9,17 @@ from gymqa.errors import GymQAError
 from recognizers.clip_net_sizes import C3DConfig, I3DConfig, ResNet3DConfig, SlowFastConfig
 from recognizers.frame_net_sizes import TRNConfig, TSMConfig, TSNConfig
 from recognizers.sizes import ModelConfig, SeFARConfig
+from recognizers.two_stream_sizes import Fused3DConfig, TwoStreamConfig, TwoStreamI3DConfig
 
 if TYPE_CHECKING:
     from recognizers.recognizer import Recognizer
 
 CLASSES = 99
 """Gym99's, at which parameters are counted."""
-_FAMILIES = (SeFARConfig, TSNConfig, TRNConfig, TSMConfig, I3DConfig, ResNet3DConfig, C3DConfig, SlowFastConfig)
+_FAMILIES = (
+    SeFARConfig, TSNConfig, TRNConfig, TSMConfig, I3DConfig, ResNet3DConfig, C3DConfig, SlowFastConfig, TwoStreamConfig,
+    Fused3DConfig, TwoStreamI3DConfig,
+)  # fmt: skip
 FAMILIES: dict[str, type[ModelConfig]] = {one.family: one for one in _FAMILIES}
 """Families by the name that config.json has."""
 ConfigMaker = Callable[[], ModelConfig]
@@ -71,6 +75,7 @@ def describe(name: str) -> dict[str, Any]:
         "millions": round(entry.parameters / 1e6, 2),
         "classes": CLASSES,
         "input_size": config.image_size,
+        "modality": config.modality,
         "frames": config.frames,
         "elements": list(config.elements),
         "published": entry.published,
@@ -193,3 +198,29 @@ def c3d() -> C3DConfig:
 def slowfast_r50() -> SlowFastConfig:
     """SlowFast on ResNet-50: 32 frames, every other; 8 of them in the slow pathway."""
     return SlowFastConfig(image_size=224, stride=2, n_classes=CLASSES)
+
+
+@register(parameters=11_455_971, published="12 M (two-stream, in I3D, CVPR'17)")
+def two_stream() -> TwoStreamConfig:
+    """Two-stream as in I3D's paper: a frame, and 10 fields of flow around it."""
+    return TwoStreamConfig(image_size=224, n_classes=CLASSES)
+
+
+@register(parameters=20_765_283, published="2 × 11.30 M with 1,000 classes (BN-Inception)")
+def two_stream_bn_inception() -> TwoStreamConfig:
+    """TSN of two streams as in FineGym: 3 segments, 5 fields of flow each."""
+    return TwoStreamConfig(
+        image_size=224, architecture="bn_inception", segments=3, stack=5, head_dropout=0.8, n_classes=CLASSES
+    )
+
+
+@register(parameters=39_615_971, published="39 M (3D-fused, in I3D, CVPR'17)")
+def two_stream_3d_fused() -> Fused3DConfig:
+    """3D-fused two-stream: 5 frames, and 10 fields of flow around each."""
+    return Fused3DConfig(image_size=224, n_classes=CLASSES)
+
+
+@register(parameters=24_755_427, published="25 M (two-stream I3D, CVPR'17)")
+def two_stream_i3d() -> TwoStreamI3DConfig:
+    """Two-stream I3D: 64 frames in a row, and their flow."""
+    return TwoStreamI3DConfig(image_size=224, n_frames=64, stride=1, n_classes=CLASSES)

@@ -75,18 +75,19 @@ class Bottleneck(_Block):
 
 
 class ResNet(nn.Module):
-    """Pictures [B, 3, S, S] to a map of features [B, dim, S / 32, S / 32].
+    """Pictures [B, C, S, S] to a map of features [B, dim, S / 32, S / 32].
 
     Args:
         name: one of DEPTHS.
         width: channels after the first layer.
         told: channels that each stage is given besides those of the stage before (SlowFast); none by default.
+        channels: C.
     """
 
-    def __init__(self, name: str, width: int = 64, told: Sequence[int] = (0, 0, 0, 0)) -> None:
+    def __init__(self, name: str, width: int = 64, told: Sequence[int] = (0, 0, 0, 0), channels: int = 3) -> None:
         super().__init__()
         block: type[_Block] = Bottleneck if name == "resnet50" else BasicBlock
-        self.conv1, self.bn1 = nn.Conv2d(3, width, 7, 2, 3, bias=False), nn.BatchNorm2d(width)
+        self.conv1, self.bn1 = nn.Conv2d(channels, width, 7, 2, 3, bias=False), nn.BatchNorm2d(width)
         self.relu, self.maxpool = nn.ReLU(inplace=True), nn.MaxPool2d(3, 2, 1)
         d_in = width
         for number, depth in enumerate(DEPTHS[name]):
@@ -108,7 +109,7 @@ class ResNet(nn.Module):
         return [module for module in self.modules() if isinstance(module, _Block)]
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, 3, S, S] -> [B, dim, S / 32, S / 32]."""
+        """[B, C, S, S] -> [B, dim, S / 32, S / 32]."""
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
         for number in range(1, 5):
             x = getattr(self, f"layer{number}")(x)

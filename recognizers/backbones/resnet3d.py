@@ -66,7 +66,7 @@ class ResNet3D(ClipNet):
     """R3D or R(2+1)D; see ResNet3DConfig. Unlike the 2-D network it does not pool behind its first layer."""
 
     def __init__(self, config: ResNet3DConfig) -> None:
-        flat = ResNet(config.architecture, config.width)
+        flat = ResNet(config.architecture, config.width, channels=config.channels)
         setattr(flat, "maxpool", nn.Identity())  # noqa: B010  its type says otherwise
         backbone = inflate(flat, r3d_in_time)
         if config.factorised:

@@ -35,8 +35,8 @@ class SlowFast(Recognizer):
         super().__init__(config)
         thin = config.width // config.beta
         told = [2 * thin, *(2 * thin * 4 * 2**stage for stage in range(3))]  # channels told before each stage
-        self.slow = inflate(ResNet("resnet50", config.width, told=told), slow_in_time)
-        fast = ResNet("resnet50", thin)
+        self.slow = inflate(ResNet("resnet50", config.width, told, config.channels), slow_in_time)
+        fast = ResNet("resnet50", thin, channels=config.channels)
         self.fast = inflate(fast, fast_in_time)
         self.lateral = nn.ModuleList(
             nn.Sequential(
@@ -50,8 +50,8 @@ class SlowFast(Recognizer):
         self.head = nn.Linear(32 * config.width + fast.dim, config.n_classes)
 
     def forward_features(self, frames: Tensor) -> ClipFeatures:
-        """[B, N, 3, S, S] -> both pathways' features at the slow one's moments, and both's means over the clip."""
-        fast = frames.transpose(1, 2)  # [B, 3, N, S, S]
+        """[B, N, C, S, S] -> both pathways' features at the slow one's moments, and both's means over the clip."""
+        fast = frames.transpose(1, 2)  # [B, C, N, S, S]
         slow = fast[:, :, :: self.config.alpha]
         slow, fast = _stem(self.slow, slow), _stem(self.fast, fast)
         for stage, lateral in zip(STAGES, self.lateral, strict=True):

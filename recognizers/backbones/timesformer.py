@@ -158,6 +158,7 @@ class TimeSformer(nn.Module):
             whole frames are much easier to compare than single patches.
         frozen_blocks: so many of the first blocks, and the embeddings before them, are not trained and look at single
             frames only. They cost a third of what they would, which short runs on a CPU spend better.
+        channels: C.
     """
 
     def __init__(
@@ -168,12 +169,13 @@ class TimeSformer(nn.Module):
         time_embed_std: float,
         time_blocks: int = 0,
         frozen_blocks: int = 0,
+        channels: int = 3,
     ) -> None:
         super().__init__()
         self.frozen_blocks, self.timed, self.heads = frozen_blocks, time_blocks > 0, config.heads
         self.layout = ElementLayout(elements)
         dim = config.dim
-        self.patch_embed = PatchEmbed(config.patch_size, dim)
+        self.patch_embed = PatchEmbed(config.patch_size, dim, channels)
         self.cls_token = nn.Parameter(torch.zeros(1, 1, dim))
         self.pos_embed = nn.Parameter(torch.zeros(1, 1 + config.patches, dim))
         self.time_embed = nn.Parameter(torch.zeros(1, self.layout.frames, dim))
@@ -198,7 +200,7 @@ class TimeSformer(nn.Module):
                 parameter.requires_grad_(not early and not name.startswith(_EMBEDDINGS))
 
     def forward(self, frames: Tensor) -> Tensor:
-        """Frames [B, N, 3, S, S] in [-1, 1], element after element -> one feature an element [B, k, D]."""
+        """Frames [B, N, C, S, S] in [-1, 1], element after element -> one feature an element [B, k, D]."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen_blocks):
             cls, patches = self._embed(frames)
             for block in self.blocks[: self.frozen_blocks]:

@@ -28,7 +28,7 @@ class TRN(FrameNet):
         self._sets = [torch.tensor(list(combinations(range(config.segments), k))) for k in self.scales]
 
     def forward_features(self, frames: Tensor) -> FrameFeatures:
-        """[B, N, 3, S, S] -> features of the frames, and all relations side by side."""
+        """[B, N, C, S, S] -> features of the frames, and all relations side by side."""
         tokens = self.frame(self.dropout(self.forward_frames(frames)))  # [B, N, F]
         found = [
             F.relu(layer(F.relu(tokens[:, chosen].flatten(2)))).sum(1)  # [B, n, k, F] -> [B, n, R] -> [B, R]

@@ -13,6 +13,6 @@ class TSN(FrameNet):
     """
 
     def forward_features(self, frames: Tensor) -> FrameFeatures:
-        """[B, N, 3, S, S] -> features of the frames, and their mean."""
+        """[B, N, C, S, S] -> features of the frames, and their mean."""
         tokens = self.forward_frames(frames)
         return FrameFeatures(tokens, tokens.mean(1))
