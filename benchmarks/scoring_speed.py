@@ -18,7 +18,8 @@ from eval.bias import position_bias
 from eval.breakdown import breakdown
 from eval.calibration import confidences, reliability
 from eval.comparison import compare_all, minimum_detectable_difference, ranges_of
-from eval.rows import ModelRun, build_rows, score
+from eval.lines import ModelRun
+from eval.rows import build_rows, score
 from eval.statistics import FloatArray
 from gymqa.atomic import write_json
 from gymqa.cli import run_script

@@ -68,6 +68,7 @@ def false_alarms(rng: np.random.Generator, own: float, videos: int, resamples: i
     scores, names = simulate(rng, [0.6, 0.6], videos, own=own)
     (found,) = compare_all(scores, names, resamples)
     return {
+        "sign_flip": found.p_flip < 0.05,
         "bootstrap": found.p_bootstrap < 0.05,
         "mcnemar": float(found.p_mcnemar is not None and found.p_mcnemar < 0.05),
         "interval_misses_zero": not found.difference.low <= 0 <= found.difference.high,
@@ -93,7 +94,7 @@ def power(rng: np.random.Generator, gap: float, resamples: int) -> dict[str, flo
     """Whether a true difference of `gap` is found, and what difference this data set calls detectable."""
     scores, names = simulate(rng, [0.6 - gap / 2, 0.6 + gap / 2])
     (found,) = compare_all(scores, names, resamples)
-    return {"found": found.p_bootstrap < 0.05, "detectable": minimum_detectable_difference(scores, names)}
+    return {"found": found.p_flip < 0.05, "detectable": minimum_detectable_difference(scores, names)}
 
 
 def detectable(rng: np.random.Generator, repeats: int = 300) -> float:
@@ -125,6 +126,7 @@ def main(
         "coverage of a mean, accuracy 0.5, 15 videos": lambda: coverage(rng, 0.5, 15, resamples),
         "false alarms, two equal models, 65 videos": lambda: false_alarms(rng, 0.1, 65, resamples),
         "false alarms, two equal models, 15 videos": lambda: false_alarms(rng, 0.1, 15, resamples),
+        "false alarms, two equal models, 8 videos": lambda: false_alarms(rng, 0.1, 8, resamples),
         "false alarms, no model has videos of its own": lambda: false_alarms(rng, 0.0, 65, resamples),
         "five equal models, Holm": lambda: ranking(rng, [0.6] * 5, resamples),
         "ranks of 0.5, 0.6, 0.6, 0.62, 0.8": lambda: ranking(rng, [0.5, 0.6, 0.6, 0.62, 0.8], resamples),

@@ -10,7 +10,7 @@ from encoders.answer_passes import Asked, passes
 from encoders.base import Features
 from encoders.config import SCORINGS
 from encoders.mllm import GymMLLM
-from encoders.prompts import IGNORED, EncodedChat, Turn, encode_chat, letter_ids, with_video
+from encoders.prompts import IGNORED, EncodedChat, Turn, encode_chat, letter_ids, render, with_video
 from encoders.shared_prefix import SharedPrefixReader
 from gymqa.draws import hash_key
 from gymqa.errors import GymQAError
@@ -87,6 +87,11 @@ class MLLMAnswerer:
             self._read(rows)
         return [tuple(self._known[one] for one in choices) or None for choices in asked]
 
+    def prompt(self, question: Question) -> str:
+        """The whole conversation up to the answer; under "texts" the choices are read behind it, one by one."""
+        text = format_question(question) if self._scoring == "letters" else question.text
+        return render([Turn(self._user(text))])
+
     def fingerprint(self) -> dict[str, Any]:
         """Everything the answers depend on besides the questions: model, features, scoring."""
         made = {"scoring": self._scoring, "length_normalised": self._normalised, **self._model.fingerprint()}
@@ -125,11 +130,15 @@ class MLLMAnswerer:
 
     def _encode(self, text: str, answer: str) -> EncodedChat:
         """The conversation with one choice as its answer; of a letter, the end that follows it is not asked for."""
-        user = text if self._model.config.blind else with_video(text)
+        user = self._user(text)
         if self._scoring == "texts":
             return encode_chat(self._tokenizer, [Turn(user, answer)])
         prompt, letter = self._prompt(user), self._letter(answer)
         return EncodedChat([*prompt.ids, letter], [*prompt.labels, letter])
+
+    def _user(self, text: str) -> str:
+        """The user's message."""
+        return text if self._model.config.blind else with_video(text)
 
     def _encode_prompt(self, user: str) -> EncodedChat:
         return encode_chat(self._tokenizer, [Turn(user)])

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from encoders.base import VideoEncoder, modality_of
 from encoders.feature_store import DTYPES, FeatureStore
+from encoders.frames_shown import note_frames
 from encoders.sharing import Alone, Share
 from gymqa.draws import hash_key
 from gymqa.errors import GymQAError
@@ -162,8 +163,9 @@ class _Job:
         return f"the encoder {self.encoder.name} gave features that are not finite; try it in float32"
 
     def end(self, store: FeatureStore) -> None:
-        """Write the index, and why clips are missing."""
+        """Write the index, which frames were taken, and why clips are missing."""
         store.write_index()
+        note_frames(self.folder, self.encoder, self.source, [clip for clip in self.clips if clip in store])
         store.note_failures(self.unusable)
         if self.unusable:
             clip, why = next(iter(self.unusable.items()))

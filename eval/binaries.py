@@ -5,6 +5,7 @@ without the video. Asked in twos that does not help; a question counts where it 
 accuracy), and the share of the twos is the binary accuracy. Chance is 1/2^(choices - 1) and 1/2.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -23,9 +24,19 @@ def binary_questions(question: Question) -> list[Question]:
     """The question with two choices, the right one and the i-th wrong one, as `<id>~b<i>`.
 
     Which of the two comes first is drawn by the id, so that letters balance in aggregate.
+
+    Raises:
+        GymQAError: the question's id ends as that of one of two.
     """
+    if is_binary(question.id):
+        raise GymQAError(f"question {question.id} is one of two already; take the question it was made of")
     wrong = [index for index in range(len(question.choices)) if index != question.answer]
     return [_pair(question, index, number) for number, index in enumerate(wrong, start=1)]
+
+
+def is_binary(question_id: str) -> bool:
+    """Whether an id is one of `binary_questions`."""
+    return re.search(rf"{_MARK}\d+$", question_id) is not None
 
 
 def _pair(question: Question, wrong: int, number: int) -> Question:
@@ -51,6 +62,9 @@ def binary_scores(questions: Sequence[Question], predictions: Sequence[Predictio
         GymQAError: a question twice, or answers to other binaries.
     """
     known = by_question_id(predictions)
+    asked = {binary.id for question in questions for binary in binary_questions(question)}
+    if strange := known.keys() - asked:
+        raise GymQAError(f"{len(strange)} predictions are of no two choices of these questions; give theirs")
     return np.array([_share(question, known) for question in questions], dtype=np.float64)
 
 
@@ -64,13 +78,18 @@ def _share(question: Question, known: Mapping[str, Prediction]) -> float:
     return float(np.mean(rights))
 
 
-def binary_scores_of_likelihoods(predictions: Sequence[Prediction]) -> FloatArray:
+def binary_scores_of_likelihoods(questions: Sequence[Question], predictions: Sequence[Prediction]) -> FloatArray:
     """The same from the probabilities of all choices: a binary is right where the right choice is the likelier.
 
-    A tie is wrong, and so is all of an unanswered question. Multiple-binary accuracy is then that of the most likely
-    choice; what is new is the share, float [n].
+    A tie is wrong, and so is all of a question that is unanswered or was not asked. Multiple-binary accuracy is then
+    that of the most likely choice; what is new is the share, float [n].
+
+    Raises:
+        GymQAError: a question twice.
     """
-    return np.array([_likelier(one) for one in predictions], dtype=np.float64)
+    known = by_question_id(predictions)
+    shares = [_likelier(known[question.id]) if question.id in known else 0.0 for question in questions]
+    return np.array(shares, dtype=np.float64)
 
 
 def _likelier(prediction: Prediction) -> float:

@@ -1,8 +1,9 @@
 """Which of several models is better on the same questions: paired differences, tests, ranks, and what a set can tell.
 
-Questions of one video are not independent, so videos are drawn, not questions, and the same draws serve every model:
-what is hard for all of them cancels out of a difference. McNemar's test, which takes questions for independent, stands
-beside because it is what others print; ranks do not rest on it.
+Questions of one video are not independent, so videos are split and drawn, not questions, and in the same way for every
+model: what is hard for all of them cancels out of a difference. Ranks and intervals rest on the sign-flip test of
+`eval.sign_flips`. The bootstrap, which is too ready to see a difference between few videos, and McNemar's test, which
+takes questions for independent, stand beside because they are what others print.
 """
 
 import math
@@ -11,19 +12,13 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
-from scipy.special import bdtr, stdtr, stdtrit
+from scipy.special import bdtr, ndtri, stdtr, stdtrit
 
-from eval.statistics import (
-    RESAMPLES,
-    FloatArray,
-    Interval,
-    cluster_index,
-    cluster_sums,
-    expanded_ends,
-    resampled_means,
-)
+from eval.sign_flips import split_videos
+from eval.statistics import RESAMPLES, FloatArray, Interval, cluster_index, cluster_sums, resampled_means
 
 LEVEL = 0.05
+_COARSE = 10  # drawn splits that disagree; of fewer the share is not to be trusted
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +27,11 @@ class Comparison:
 
     Attributes:
         first, second: names of models.
-        difference: of their mean scores, in [-1, 1], with its 95 % interval by bootstrap over videos.
+        difference: of their mean scores, in [-1, 1], with the 95 % interval that goes with p_flip.
         p_mcnemar: McNemar's exact test, two-sided; None where a score is neither 0 nor 1.
         p_bootstrap: that the difference is zero, two-sided, from its spread over the resampled videos.
-        p_holm: the same, corrected for all comparisons made together.
+        p_flip: the same by flipping the signs of whole videos' differences.
+        p_holm: p_flip, corrected for all comparisons made together.
     """
 
     first: str
@@ -43,6 +39,7 @@ class Comparison:
     difference: Interval
     p_mcnemar: float | None
     p_bootstrap: float
+    p_flip: float
     p_holm: float
 
     @property
@@ -72,19 +69,17 @@ def compare_all(
         return []
     columns = _columns(scores, videos)  # [n, M]
     drawn, n_videos = resampled_means(columns, videos, resamples, seed)  # [r, M]
+    splits = split_videos(columns, videos, resamples, seed)
     place = {name: index for index, name in enumerate(scores)}
     found = []
     for first, second in pairs:
-        apart = columns[:, place[first]] - columns[:, place[second]]
-        resampled = drawn[:, place[first]] - drawn[:, place[second]]
-        value = float(apart.mean())
-        p = _spread_p(value, resampled, n_videos)
-        found.append(
-            Comparison(
-                first, second, _interval(value, resampled, n_videos), mcnemar_p(scores[first], scores[second]), p, p
-            )
-        )
-    return [replace(one, p_holm=p) for one, p in zip(found, holm([one.p_bootstrap for one in found]), strict=True)]
+        i, j = place[first], place[second]
+        difference = splits.interval(i, j)
+        p_bootstrap, p = _spread_p(difference.value, drawn[:, i] - drawn[:, j], n_videos), splits.p(i, j)
+        if splits.drawn and p * len(splits.counts) < _COARSE:
+            p = min(p, p_bootstrap)  # the share of a few splits in thousands is too coarse for Holm's correction
+        found.append(Comparison(first, second, difference, mcnemar_p(scores[first], scores[second]), p_bootstrap, p, p))
+    return [replace(one, p_holm=p) for one, p in zip(found, holm([one.p_flip for one in found]), strict=True)]
 
 
 def difference_interval(
@@ -95,9 +90,8 @@ def difference_interval(
     Raises:
         ValueError: no questions, or not one score of each model a question.
     """
-    apart = _columns({"first": first, "second": second}, videos) @ np.array([[1.0], [-1.0]])  # [n, 1]
-    drawn, n_videos = resampled_means(apart, videos, resamples, seed)
-    return _interval(float(apart.mean()), drawn[:, 0], n_videos)
+    columns = _columns({"first": first, "second": second}, videos)
+    return split_videos(columns, videos, resamples, seed).interval(0, 1)
 
 
 def rank_ranges(
@@ -129,9 +123,11 @@ def minimum_detectable_difference(
 ) -> float:
     """The smallest true difference of two models that this set of questions shows with the power asked for.
 
-    (t(1 - level/2) + t(power)) · standard error (Bloom 1995, "Minimum Detectable Effects"), t with one degree of
+    z(1 - level/2) · spread + t(power) · standard error (Bloom 1995, "Minimum Detectable Effects"), t with one degree of
     freedom less than there are videos, the standard error that of a paired difference, clustered by video: the largest
-    among the models given. One model alone stands for two that err independently of each other, √2 of its own.
+    among the models given. The sign-flip test measures the spread about zero, not about the difference d: spread² =
+    standard error² + d² · the videos' squared shares of the questions. One model alone stands for two that err
+    independently of each other, √2 of its own.
 
     Args:
         scores: of each model [n] in [0, 1].
@@ -140,7 +136,7 @@ def minimum_detectable_difference(
         level: of the two-sided test.
 
     Returns:
-        In [0, 1]; 1 where there is one video only.
+        In [0, 1]; 1 where there are too few videos for any.
 
     Raises:
         ValueError: no model, no questions, or not one score of each model a question.
@@ -148,10 +144,13 @@ def minimum_detectable_difference(
     columns = _columns(scores, videos)
     errors = [clustered_error(columns[:, i] - columns[:, j], videos) for i, j in combinations(range(len(scores)), 2)]
     error = max(errors, default=0.0) or math.sqrt(2) * max(clustered_error(one, videos) for one in columns.T)
-    freedom = len(set(videos)) - 1
-    if freedom < 1:
+    cluster, n_videos = cluster_index(videos)
+    shares = np.bincount(cluster) / len(videos)
+    z, t = float(ndtri(1 - level / 2)), float(stdtrit(max(1, n_videos - 1), power))
+    left = 1 - z**2 * float((shares**2).sum())  # of d² when (d - t · error)² = z² · spread² is solved for d
+    if left <= 0:
         return 1.0
-    return float(min(1.0, (stdtrit(freedom, 1 - level / 2) + stdtrit(freedom, power)) * error))
+    return min(1.0, error * (t + math.sqrt(t**2 - left * (t**2 - z**2))) / left)
 
 
 def clustered_error(values: FloatArray, videos: Sequence[str]) -> float:
@@ -195,14 +194,6 @@ def _columns(scores: Mapping[str, FloatArray], videos: Sequence[str]) -> FloatAr
     if lengths != {len(videos)} or not videos:
         raise ValueError(f"scores of {sorted(lengths)} questions for {len(videos)} videos")
     return np.stack([np.asarray(column, dtype=np.float64) for column in scores.values()], axis=1)
-
-
-def _interval(value: float, resampled: FloatArray, n_videos: int) -> Interval:
-    """The expanded percentile interval of a difference, inside [-1, 1], which is all of it for one video."""
-    if n_videos < 2:
-        return Interval(value, -1.0, 1.0)
-    low, high = expanded_ends(resampled, n_videos).clip(-1.0, 1.0)
-    return Interval(value, float(low), float(high))
 
 
 def _spread_p(value: float, resampled: FloatArray, n_videos: int) -> float:

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from eval.forms import Form, asked_in, form_of
+from eval.lines import ModelRun
 from eval.results import SUFFIX, Result, file_info, load_result, result_path
-from eval.rotations import is_rotation, rotations
-from eval.rows import ModelRun
 from gymqa.errors import GymQAError
 from gymqa.questions import ELEMENT_BENCHMARKS, Prediction, Question, load_predictions, load_questions
 
@@ -38,9 +38,11 @@ class Entry:
         return self.result.model.name, self.result.model.encoder, self.result.control, self.result.n_frames
 
     @property
-    def rotated(self) -> bool:
-        """Whether each question was asked under all rotations of its choices."""
-        return self.result.rotations > 1
+    def form(self) -> Form:
+        """As the questions stand, under all rotations of their choices, or in twos."""
+        if self.result.binaries:
+            return "binaries"
+        return "rotated" if self.result.rotations > 1 else "plain"
 
 
 def read_question_files(paths: Iterable[Path]) -> list[QuestionFile]:
@@ -74,10 +76,10 @@ def read_entries(paths: Iterable[Path], questions: Sequence[QuestionFile]) -> li
         GymQAError: no result, one whose predictions were changed or belong to other questions, or two of one model,
             encoder, benchmark, control and number of frames.
     """
-    found: dict[tuple[Key, str, bool], Entry] = {}
+    found: dict[tuple[Key, str, Form], Entry] = {}
     for path in _result_files(paths):
         entry = _read_entry(path, questions)
-        key = (entry.key, entry.result.benchmark, entry.rotated)
+        key = (entry.key, entry.result.benchmark, entry.form)
         if key in found:
             model = entry.result.model
             what = f"{model.name} {model.encoder}".strip() + f" on {entry.result.benchmark}"
@@ -95,15 +97,18 @@ def as_runs(entries: Sequence[Entry]) -> list[ModelRun]:
     Of a result with rotations, the answers to the questions as they stand in their file count in the table.
     """
     runs: dict[Key, ModelRun] = {}
-    for entry in sorted(entries, key=lambda entry: not entry.rotated):  # plain answers win over those among rotations
+    for entry in sorted(entries, key=lambda entry: entry.form == "plain"):  # plain ones win over those among rotations
         model, encoder, control, n_frames = entry.key
         run = runs.setdefault(
             entry.key, ModelRun(model, encoder, {}, control, n_frames, {}, entry.result.model.adapter)
         )
         name, found = entry.result.benchmark, entry.predictions
-        if entry.rotated:
+        if entry.form == "binaries":
+            runs[entry.key] = replace(run, binaries={**run.binaries, name: found})
+            continue
+        if entry.form == "rotated":
             run = replace(run, rotated={**run.rotated, name: found})
-            found = tuple(one for one in found if not is_rotation(one.question_id))
+            found = tuple(one for one in found if form_of(one.question_id) == "plain")
         runs[entry.key] = replace(run, predictions={**run.predictions, name: found})
     order = {entry.key: None for entry in entries}
     return [runs[key] for key in order]
@@ -145,9 +150,7 @@ def _read_entry(path: Path, questions: Sequence[QuestionFile]) -> Entry:
 
 def _checked(entry: Entry, asked: QuestionFile) -> Entry:
     """Refuse predictions that these questions do not explain."""
-    known = {question.id: question for question in asked.questions}
-    if entry.rotated:
-        known = {one.id: one for question in asked.questions for one in rotations(question)}
+    known = {question.id: question for question in asked_in(entry.form, asked.questions)}
     seen: set[str] = set()
     for found in entry.predictions:
         question = known.get(found.question_id)

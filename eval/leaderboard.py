@@ -10,9 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from eval.adapters.baselines import REFERENCE_MODELS
+from eval.lines import ACCURACY, NO_CONTROL, RECOGNITION, Row
+from eval.ordering import by_line, main_rows
 from eval.report.page import Page, render
 from eval.report.tables import as_csv, as_latex, as_markdown
-from eval.rows import ACCURACY, NO_CONTROL, RECOGNITION, Row, by_line, main_rows
 from gymqa.atomic import write_json, write_text
 from gymqa.errors import GymQAError
 

@@ -43,7 +43,8 @@ class Result(_Strict):
     """One model on one benchmark under one control.
 
     `scoring` says how an answer came about (texts, letters, generate, classes, expected); `rotations` is how many
-    rotations of the choices each question was asked in. `n_frames` is None where the model chooses itself. `open` are
+    rotations of the choices each question was asked in, `binaries` whether in twos, the right choice against each other
+    one. `n_frames` is None where the model chooses itself. `open` are
     the ids of questions that got no answer for a reason that may pass; the same command asks them again.
     """
 
@@ -53,6 +54,7 @@ class Result(_Strict):
     control: str = "none"
     scoring: str = ""
     rotations: int = Field(default=1, ge=1)
+    binaries: bool = False
     n_frames: int | None = Field(default=None, ge=1)
     questions: FileInfo
     predictions: FileInfo

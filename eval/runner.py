@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from eval.batching import batches, share
+from eval.hangs import SUFFIX, Watch
 from eval.parts import Parts, append, to_bytes
 from eval.protocol import AnswerModel, Fingerprinted
 from eval.results import FileInfo, ModelInfo, Result, file_info, hash_values, load_result, result_path, save_result
@@ -45,6 +46,7 @@ class Terms:
     control: str = "none"
     scoring: str = ""
     rotations: int = 1
+    binaries: bool = False
     n_frames: int | None = None
     questions: FileInfo | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -58,6 +60,7 @@ def run(
     batch_size: int = 32,
     terms: Terms = Terms(),
     process: tuple[int, int] = ALONE,
+    answer_timeout: float | None = None,
 ) -> list[Prediction]:
     """Answer `questions` into the JSONL file `out` and return one Prediction a question, in their order.
 
@@ -69,6 +72,8 @@ def run(
             on it.
         terms: what the result says beside the answers.
         process: this process's number and how many share the questions; all are called with the same arguments.
+        answer_timeout: seconds that a call of `model.answer` may take before this process ends itself, with status 2;
+            see `eval.hangs`.
 
     Returns:
         The predictions in the first process; in the others nothing.
@@ -98,7 +103,8 @@ def run(
         if _finished(out, wanted) != before:  # the first process was through, and removed the parts before
             parts.remove()
             return []
-        parts.fail(process[0], _ask(model, todo, file, done, show=first))
+        watch = Watch(answer_timeout, parts.folder / f"{process[0]}{SUFFIX}", model.name)
+        parts.fail(process[0], _ask(model, todo, file, done, watch, show=first))
         if not first:
             return []
         answered, failed = parts.wait()
@@ -126,6 +132,7 @@ def _wanted(model: AnswerModel, questions: Sequence[Question], out: Path, terms:
         "control": terms.control,
         "scoring": terms.scoring,
         "rotations": terms.rotations,
+        **({"binaries": True} if terms.binaries else {}),  # absent elsewhere: earlier results keep their hash
         "n_frames": terms.n_frames,
         "settings": json.loads(json.dumps(dict(terms.settings), default=str)),
         "questions": {"n": len(questions), "sha256": asked},
@@ -137,6 +144,7 @@ def _wanted(model: AnswerModel, questions: Sequence[Question], out: Path, terms:
         control=terms.control,
         scoring=terms.scoring,
         rotations=terms.rotations,
+        binaries=terms.binaries,
         n_frames=terms.n_frames,
         questions=file,
         predictions=FileInfo(name=out.name, sha256="0" * 64),
@@ -211,7 +219,12 @@ def _refuse_foreign(out: Path, parts: Parts, say: bool) -> None:
 
 
 def _ask(
-    model: AnswerModel, todo: Sequence[Sequence[Question]], file: IO[bytes], done: Mapping[str, Prediction], show: bool
+    model: AnswerModel,
+    todo: Sequence[Sequence[Question]],
+    file: IO[bytes],
+    done: Mapping[str, Prediction],
+    watch: Watch,
+    show: bool,
 ) -> list[Prediction]:
     """Ask batch by batch what is not done; each batch is on disk before the next is asked.
 
@@ -221,10 +234,13 @@ def _ask(
     failed: list[Prediction] = []
     total = sum(map(len, todo))
     left = [[question for question in batch if question.id not in done] for batch in todo]
-    bar = progress_bar(f"asking {model.name}", total, done=total - sum(map(len, left)))
+    batches, lost = watch.order(left)
+    append(file, [Prediction.of(question, Answer(question.id, None, None, watch.reason)) for question in lost])
+    bar = progress_bar(f"asking {model.name}", total, done=total - sum(map(len, batches)))
     with bar if show else nullcontext() as shown:
-        for batch in filter(None, left):
-            answers = model.answer(batch)
+        for batch in batches:
+            with watch.over(batch):
+                answers = model.answer(batch)
             again = {answer.question_id for answer in answers if answer.retry}
             given = _predictions(model.name, batch, answers)
             append(file, [one for one in given if one.question_id not in again])

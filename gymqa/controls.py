@@ -20,6 +20,8 @@ from gymqa.sampling import Indices
 NONE, NO_VIDEO, ONE_FRAME, FROZEN = "none", "no-video", "one-frame", "frozen"
 SHUFFLED, REVERSED, MISMATCHED = "shuffled", "reversed", "mismatched"
 CONTROLS = (NONE, NO_VIDEO, ONE_FRAME, FROZEN, SHUFFLED, REVERSED, MISMATCHED)
+Shown = tuple[str, tuple[int, ...]]
+"""The clip whose frames were shown, "" where it was the one that was asked about, and which, in their order."""
 _KEYS = ("control", "control_seed", "control_clips")  # what a control adds to a fingerprint
 
 
@@ -129,6 +131,14 @@ class ControlledFrames:
             if clip not in self._partners:
                 raise GymQAError(f"clip {clip} has no other clip to be mismatched with; name it and its element")
         return [self._partners[clip] for clip in clip_ids]
+
+
+def shown_of(source: FrameSource, clip_id: str, indices: Indices) -> Shown:
+    """Whose frames a source shows for frames [N] of a clip, and which; only a control changes either."""
+    if not isinstance(source, ControlledFrames):
+        return "", tuple(indices.tolist())
+    clip, places = source.shown(clip_id, indices)
+    return "" if clip == clip_id else clip, tuple(places.tolist())
 
 
 def require_control(name: str) -> None:

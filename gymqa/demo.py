@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from encoders.llm_identity import llm_fingerprint
-from eval.rows import Row
+from eval.lines import Row
 from gymqa.annotations import open_release, read_element_list
 from gymqa.atomic import read_json
 from gymqa.devices import accelerate_on, choose_device
@@ -266,9 +266,9 @@ class Demo:
     def _write_report(self) -> None:
         from eval.entries import as_runs, read_entries, read_question_files
         from eval.leaderboard import write_leaderboard
+        from eval.lines import RecognizerRun
         from eval.metrics import read_class_predictions
         from eval.report.clips import clips_beside
-        from eval.rows import RecognizerRun
         from gymqa.commands.report import make_page
 
         asked = read_question_files(self.path(f"questions/{name}.jsonl") for name in BENCHMARKS)

@@ -95,8 +95,8 @@ class Detail:
     """How an answer came about, as far as the model tells.
 
     `prompt_sha256` is of the whole prompt, `frames` the indices shown, in the order in which they were shown, of the
-    clip or of `clip_id`, where a control showed another one; `revision` is the model's own, where it differs by answer
-    (an endpoint's), `reply` the text that the choice was read from.
+    clip or of `clip_id`, where a control showed another one; `revision` says which weights (an endpoint's own words, a
+    commit of the Hub, the start of a hash), `reply` is the text that the choice was read from.
     """
 
     prompt_sha256: str = ""

@@ -97,9 +97,14 @@ class TwoStreamI3DConfig(ClipNetConfig):
 def _check(config: ModelConfig, architecture: str) -> None:
     """Refuse one stream, and pictures that Inception-v1 sees nothing in.
 
+    rgb, what a model sees that is told nothing, becomes rgb+flow: `--training.model TwoStreamConfig` brings it along
+    from the family that stood there before.
+
     Raises:
         GymQAError: either.
     """
+    if config.modality == "rgb":
+        object.__setattr__(config, "modality", "rgb+flow")
     if config.modality != "rgb+flow":
         raise GymQAError(f"a {config.family} sees rgb+flow, not {config.modality}; leave model.modality out")
     if architecture == "inception_v1" and config.image_size < 32:

@@ -3,8 +3,8 @@
 import numpy as np
 
 from eval.adapters.baselines import chance, oracle_event
+from eval.lines import ModelRun, RecognizerRun
 from eval.metrics import ClassPredictions
-from eval.rows import ModelRun, RecognizerRun
 from gymqa.questions import Prediction, Question
 from gymqa.taxonomy import Element, Set, Taxonomy
 
@@ -17,13 +17,13 @@ GUESSERS = (chance(), oracle_event(TAXONOMY))
 
 
 def questions(benchmark: str, n: int = 12, tail: str = "") -> list[Question]:
-    """`n` questions of 4 videos; two of the four choices are of the right event. `tail` is put into every text."""
+    """`n` questions of 8 videos; two of the four choices are of the right event. `tail` is put into every text."""
     tier = {"gym-qa": "random", "gym-qa-hard": "set", "gym-new": "twin"}[benchmark]
     return [
         Question(
             id=f"{benchmark}-{i}",
             clip_id=f"clip{i}",
-            video_id=f"v{i % 4}",
+            video_id=f"v{i % 8}",
             text=f"Which?{tail}",
             choices=tuple(f"move {label}{tail}" for label in range(4)),
             answer=i % 4,

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not there; pip install gymqa[dev] brings it")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH; `make test-browser` says how to get it")
+MEND = "as root on Debian `make test-browser` installs it, elsewhere install your system's package chromium"
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=f"no Chromium on PATH: {MEND}")
 
 ATTACK = '"><script>alert(1)</script><img src=x onerror=alert(1)></script>'
 Scheme = Literal["light", "dark"]
@@ -187,7 +188,7 @@ def test_one_may_try_oneself(watched: Watched) -> None:
 
 def test_what_stands_behind_the_number_is_drawn_for_each_benchmark(watched: Watched) -> None:
     page = watched.page
-    parts = ["controls", "frames", "slices", "confusions", "reliability", "letters"]
+    parts = ["controls", "frames", "slices", "confusions", "reliability", "letters", "binaries"]
     for benchmark in ("gym-qa", "gym-new"):
         page.locator("#explore").select_option(benchmark)
         drawn = page.locator(".part").evaluate_all("(all) => all.map((one) => one.id)")

@@ -35,10 +35,20 @@ def test_the_clustered_interval_holds_the_truth_where_the_naive_one_does_not() -
 def test_equally_good_models_are_called_different_about_5_times_in_100() -> None:
     rng = np.random.default_rng(1)
     drawn = [false_alarms(rng, 0.1, 65, 400) for _ in range(300)]
-    assert often("bootstrap", drawn) < 0.10
+    assert often("bootstrap", drawn) < 0.10 and often("sign_flip", drawn) < 0.08
     assert often("mcnemar", drawn) > 0.10  # it takes questions for independent
     independent = [false_alarms(rng, 0.0, 65, 400) for _ in range(200)]
     assert often("mcnemar", independent) < 0.08 and often("bootstrap", independent) < 0.11
+
+
+def test_with_few_videos_the_sign_flip_test_is_no_readier_to_see_a_difference() -> None:
+    """The bootstrap's 0.08 at 15 videos is in benchmarks/results/statistics_check.json."""
+    rng = np.random.default_rng(11)
+    for videos in (8, 15):
+        drawn = [false_alarms(rng, 0.1, videos, 400) for _ in range(300)]
+        assert often("sign_flip", drawn) < 0.07
+        assert often("interval_misses_zero", drawn) < 0.07
+    assert often("bootstrap", drawn) > often("sign_flip", drawn)
 
 
 def test_a_difference_of_the_detectable_size_is_found_about_4_times_in_5() -> None:
@@ -55,7 +65,7 @@ def test_rank_ranges_hold_the_true_ranks() -> None:
 
 
 def compared(first: str, second: str, value: float, p: float) -> Comparison:
-    return Comparison(first, second, Interval(value, value, value), None, p, p)
+    return Comparison(first, second, Interval(value, value, value), None, p, p, p)
 
 
 def test_a_rank_is_a_range_until_the_tests_part_the_models() -> None:
@@ -84,13 +94,6 @@ def test_a_comparison_has_the_difference_of_the_means_and_swaps_its_sign() -> No
     assert (alone.low, alone.high) == pytest.approx((found.difference.low, found.difference.high))
 
 
-def test_the_interval_of_a_difference_is_that_of_a_mean_on_another_scale() -> None:
-    scores, videos = simulate(np.random.default_rng(6), [0.5, 0.6])
-    found = difference_interval(scores["m0"], scores["m1"], videos, 500)
-    half = mean_interval((1 + scores["m0"] - scores["m1"]) / 2, videos, 500)
-    assert (found.low, found.high) == pytest.approx((2 * half.low - 1, 2 * half.high - 1))
-
-
 @pytest.mark.parametrize(("ours", "theirs"), [(0, 0), (5, 0), (3, 9), (40, 22), (7, 7)])
 def test_mcnemar_is_the_exact_binomial_test(ours: int, theirs: int) -> None:
     first = np.array([1.0] * ours + [0.0] * theirs + [1.0, 0.0])
@@ -114,7 +117,7 @@ def test_few_videos_prove_nothing_however_many_questions_agree() -> None:
     for n_videos, least in ((1, 1.0), (2, 0.5), (5, 1 / 16)):
         videos = [f"v{number % n_videos}" for number in range(300)]
         (found,) = compare_all({"right": right, "wrong": wrong}, videos, 200)
-        assert found.p_bootstrap == least and found.better is None
+        assert found.p_flip == found.p_bootstrap == least and found.better is None
     assert minimum_detectable_difference({"right": right}, ["v"] * 300) == 1.0
 
 
@@ -122,7 +125,7 @@ def test_the_same_answers_differ_in_nothing() -> None:
     scores, videos = simulate(np.random.default_rng(7), [0.5])
     same = {"a": scores["m0"], "b": scores["m0"].copy()}
     (found,) = compare_all(same, videos, 200)
-    assert (found.p_mcnemar, found.p_bootstrap, found.p_holm) == (1.0, 1.0, 1.0)
+    assert (found.p_mcnemar, found.p_bootstrap, found.p_flip, found.p_holm) == (1.0, 1.0, 1.0, 1.0)
     assert minimum_detectable_difference(same, videos) > 0
 
 

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from eval.binaries import binary_questions
 from eval.entries import as_runs, read_entries, read_question_files
+from eval.report.evidence import gather
 from eval.results import load_result, save_result
 from eval.rotations import rotations
 from eval.rows import build_rows
@@ -100,6 +102,27 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
     (tmp_path / "empty.jsonl").touch()
     with pytest.raises(GymQAError, match="holds no question"):
         read_question_files([tmp_path / "empty.jsonl"])
+
+
+def test_answers_in_twos_stand_beside_the_plain_ones_and_are_no_questions_of_the_table(tmp_path: Path) -> None:
+    path, questions = write_questions(tmp_path, 12)["gym-qa"]
+    twos = [one for question in questions for one in binary_questions(question)]
+    said = [Prediction(one.id, one.clip_id, one.video_id, "gym-qa", one.answer if number % 3 or number < 9 else None,
+                       one.answer) for number, one in enumerate(twos)]  # fmt: skip
+    result = put(tmp_path / "twos", path, said, "model")
+    save_result(result, load_result(result).model_copy(update={"binaries": True}))
+    asked = read_question_files([path])
+    (run,) = as_runs(read_entries([tmp_path / "twos"], asked))
+    (binary, multiple) = build_rows({"gym-qa": questions}, [run], resamples=50)
+    assert (binary.metric, binary.value, binary.answered_rate) == ("binary", 0.75, 0.75)
+    assert (multiple.metric, multiple.value) == ("multiple_binary", 0.25)
+    put(tmp_path / "plain", path, answered(questions, 9), "model")
+    (run,) = as_runs(read_entries([tmp_path / "plain", tmp_path / "twos"], asked))
+    values = {row.metric: row.value for row in build_rows({"gym-qa": questions}, [run], resamples=50)}
+    assert values == {"accuracy": 0.75, "binary": 0.75, "multiple_binary": 0.25, "binary_by_probability": 0.25}
+    evidence = gather({"gym-qa": questions}, [run], build_rows({"gym-qa": questions}, [run], resamples=50))
+    (shown,) = evidence.binaries
+    assert shown["asked"] and [cell[0] for cell in shown["cells"]] == [0.75, 0.75, 0.25]
 
 
 def test_answers_under_rotations_stand_beside_the_plain_ones(tmp_path: Path) -> None:

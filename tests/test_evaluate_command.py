@@ -1,14 +1,19 @@
 """One command asks several benchmarks under several controls; every file says what it is, and nothing is made twice."""
 
+import hashlib
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from encoders.mllm import GymMLLM
+from encoders.prompts import Turn, render, with_video
 from eval.results import load_result, result_path
 from gymqa import cli
 from gymqa.questions import load_predictions, load_questions
@@ -135,8 +140,9 @@ def test_a_recognizer_sees_the_frames_under_each_control(
                      "--control", "reversed"]) == 0  # fmt: skip
     assert cli.main(["evaluate", *words(world, saved, tmp_path / "file")]) == 2
     assert "was predicted under the control reversed, not none" in capsys.readouterr().err
-    by_file = evaluated(world, saved, tmp_path / "file", "--controls", "reversed")
-    assert by_file["gym-qa.reversed.jsonl"] == made["gym-qa.reversed.jsonl"]
+    evaluated(world, saved, tmp_path / "file", "--controls", "reversed")
+    here, there = (load_predictions(tmp_path / name / "gym-qa.reversed.jsonl") for name in ("folder", "file"))
+    assert [replace(one, detail=None) for one in here] == [replace(one, detail=None) for one in there]
 
 
 def test_all_rotations_of_the_choices_are_asked(asked_world: EvaluationWorld, tmp_path: Path) -> None:
@@ -151,6 +157,72 @@ def test_all_rotations_of_the_choices_are_asked(asked_world: EvaluationWorld, tm
     assert load_result(tmp_path / "gym-qa-hard.rotated.result.json").rotations == 4
 
 
+def test_each_question_may_be_asked_in_twos(
+    asked_world: EvaluationWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world, asked = asked_world, load_questions(asked_world.questions / "gym-qa-hard.jsonl")
+    seen = ["--frames", str(world.frames), "--tier", "set", "--binaries"]
+    made = evaluated(world, world.recognizer, tmp_path, *seen)
+    assert made.keys() == {"gym-qa-hard.binaries.jsonl", "gym-qa-hard.binaries.result.json"}
+    predictions = load_predictions(tmp_path / "gym-qa-hard.binaries.jsonl")
+    assert len(predictions) == sum(len(question.choices) - 1 for question in asked)
+    assert load_result(tmp_path / "gym-qa-hard.binaries.result.json").binaries
+    evaluated(world, world.recognizer, tmp_path, *seen[:-1])
+    report = ["report", str(tmp_path), "--questions", str(world.questions), "--resamples", "50"]
+    assert cli.main([*report, "--out", str(tmp_path / "site")]) == 0
+    rows = json.loads((tmp_path / "site" / "leaderboard.json").read_text())["rows"]
+    values = {row["metric"]: row["value"] for row in rows if row["model"] == "sefar"}
+    assert values["binary"] == pytest.approx(values["binary_by_probability"])  # it goes by classes, whatever is beside
+    assert values["multiple_binary"] == pytest.approx(values["accuracy"])
+    capsys.readouterr()
+    file = str(world.questions / "gym-qa-hard.jsonl")
+    assert cli.main(["metrics", str(tmp_path / "gym-qa-hard.binaries.jsonl"), "--questions", file]) == 0
+    assert f"gym-qa-hard multiple binary {100 * values['accuracy']:.1f} %" in capsys.readouterr().out
+    assert cli.main(["evaluate", *words(world, world.recognizer, tmp_path, *seen, "--rotations", "all")]) == 2
+    assert "two ways to ask again" in capsys.readouterr().err
+
+
+def test_every_answer_says_how_it_came_about(asked_world: EvaluationWorld, tmp_path: Path) -> None:
+    world = asked_world
+    seen = ["--frames", str(world.frames), "--benchmark", "gym-qa"]
+    encoder = ["--encode_with", str(world.recognizer)]
+    evaluated(world, world.mllm, tmp_path / "m", *seen, *encoder, "--controls", "none", "mismatched", "no-video")
+    evaluated(world, world.recognizer, tmp_path / "r", *seen, "--controls", "reversed")
+    none, other, blind, backward = (
+        {one.question_id: one for one in load_predictions(tmp_path / name)}
+        for name in (
+            "m/gym-qa.jsonl",
+            "m/gym-qa.mismatched.jsonl",
+            "m/gym-qa.no-video.jsonl",
+            "r/gym-qa.reversed.jsonl",
+        )
+    )
+    question = next(one for one in load_questions(world.questions / "gym-qa.jsonl") if one.clip_id != LOST)
+    plain, else_, text, back = (found[question.id].detail for found in (none, other, blind, backward))
+    assert plain and else_ and text and back
+    said = render([Turn(with_video(question.text))])
+    assert plain.prompt_sha256 == hashlib.sha256(said.encode()).hexdigest() != text.prompt_sha256
+    assert plain.frames == else_.frames and len(plain.frames) > 1 and text.frames == ()
+    assert plain.clip_id == "" and else_.clip_id not in ("", question.clip_id)
+    assert back.frames == tuple(11 - frame for frame in plain.frames)  # of 12, by the same recognizer
+    assert plain.revision == GymMLLM.from_pretrained(world.mllm).fingerprint()["tuned"][:12]
+    assert back.revision and back.prompt_sha256 == ""
+    assert {one.detail for one in none.values() if one.clip_id == LOST} == {None}
+
+
+def test_controls_are_checked_before_the_first_is_asked(
+    asked_world: EvaluationWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world, out = asked_world, tmp_path / "out"
+    seen = ["--features", str(world.features), "--frames", str(world.frames)]
+    more = [*seen, "--encode_with", "image", "--controls", "none", "frozen"]
+    assert cli.main(["evaluate", *words(world, world.mllm, out, *more)]) == 2
+    assert "was tuned with another encoder than image" in capsys.readouterr().err and not out.exists()
+    more = ["--frames", str(world.frames), "--controls", "none", "no-video"]
+    assert cli.main(["evaluate", *words(world, world.recognizer, out, *more)]) == 2
+    assert "leave the control no-video out" in capsys.readouterr().err and not out.exists()
+
+
 @pytest.mark.parametrize(
     ("more", "complaint"),
     [
@@ -159,6 +231,7 @@ def test_all_rotations_of_the_choices_are_asked(asked_world: EvaluationWorld, tm
         (["--controls", "frozen", "--frames", "FRAMES", "--encode_with", "image"], "was tuned with another encoder"),
         (["--benchmark", "gym-new"], "no file of questions is left to be asked; --questions has gym-qa, gym-qa-hard"),
         (["--out", "x.jsonl"], "x.jsonl can hold the answers to one file of questions under one control"),
+        (["--answer_timeout", "0"], "in 0 s nothing is answered"),
         (["--adapter", "oracle"], "there is no adapter 'oracle'"),
         (["--questions", "none.jsonl"], "none.jsonl does not exist"),
     ],

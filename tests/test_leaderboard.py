@@ -10,9 +10,11 @@ from rich.console import Console
 
 from eval.adapters.baselines import chance
 from eval.leaderboard import print_table, write_leaderboard
+from eval.lines import ModelRun, Row
 from eval.report.page import Page
-from eval.rows import ModelRun, Row, build_rows, score, unanswered_items, without_guesses
+from eval.rows import build_rows, score, without_guesses
 from eval.statistics import mean_interval
+from eval.unanswered import unanswered_items
 from gymqa.cli import main
 from gymqa.errors import GymQAError
 from tests.leaderboard_example import GUESSERS, answered, questions, recognizer, run

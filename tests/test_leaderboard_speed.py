@@ -5,8 +5,8 @@ from pathlib import Path
 
 import leaderboard_speed
 
+from eval.lines import ModelRun
 from eval.report.samples import pack_samples, packed_size
-from eval.rows import ModelRun
 
 
 def test_a_quick_round_writes_its_figures(tmp_path: Path) -> None:

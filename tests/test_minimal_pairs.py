@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from eval.adapters.baselines import chance, oracle_set
 from eval.adapters.recognizer import RecognizerAnswerer
 from eval.groups import group_scores
-from eval.rows import ModelRun, build_rows
+from eval.lines import ModelRun
+from eval.rows import build_rows
 from gymqa.annotations import Clip
 from gymqa.minimal_pairs import build_minimal_pairs
 from gymqa.questions import Answer, Prediction, Question, from_line, to_line
@@ -103,8 +104,11 @@ def test_the_leaderboard_counts_pairs_so_that_always_saying_the_same_scores_noth
     same = ModelRun("yes-sayer", "", {"minimal-pairs": [Prediction.of(one, Answer(one.id, 0)) for one in asked]})
     right = ModelRun("seer", "", {"minimal-pairs": [Prediction.of(one, Answer(one.id, one.answer)) for one in asked]})
     rows = build_rows({"minimal-pairs": asked}, [same, right], [chance(), oracle_set(GYMSIM)], resamples=50)
-    assert {row.model: row.value for row in rows} == {"yes-sayer": 0, "seer": 1, "chance": 0.25, "oracle-set": 0.25}
-    assert {row.n for row in rows} == {1}
+    pairs = {row.model: row.value for row in rows if row.metric == "accuracy"}
+    assert pairs == {"yes-sayer": 0, "seer": 1, "chance": 0.25, "oracle-set": 0.25}
+    single = {row.model: (row.value, row.n) for row in rows if row.metric == "single_questions"}
+    assert single == {"yes-sayer": (0.5, 2), "seer": (1, 2)}
+    assert {row.n for row in rows if row.metric == "accuracy"} == {1}
 
 
 def test_a_recognizer_leaves_questions_without_classes_open() -> None:

@@ -16,7 +16,8 @@ from eval.report.confusion import ConfusionView, matrix_data
 from eval.report.evidence import gather
 from eval.report.page import Page, render
 from eval.report.samples import pack_samples
-from eval.rows import build_rows, unanswered_items
+from eval.rows import build_rows
+from eval.unanswered import unanswered_items
 from tests.leaderboard_example import GUESSERS, questions, recognizer, run
 
 ATTACK = '"><script>alert(1)</script><img src=x onerror=alert(1)>'

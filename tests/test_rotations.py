@@ -92,6 +92,10 @@ def test_a_question_counts_where_all_its_binaries_are_right() -> None:
     scores = binary_scores(questions, predictions)
     assert scores == pytest.approx([1, 2 / 3, 0])
     assert multiple_binary(scores).tolist() == [1, 0, 0]
+    with pytest.raises(GymQAError, match="1 predictions are of no two choices of these questions"):
+        binary_scores(questions[1:], [*predictions[3:], said(pairs[0][0], 0)])
+    with pytest.raises(GymQAError, match="one of two already"):
+        binary_questions(pairs[0][0])
 
 
 @given(st.lists(st.lists(st.integers(0, 9), min_size=4, max_size=4), min_size=1, max_size=5), st.integers(0, 3))
@@ -101,7 +105,8 @@ def test_from_likelihoods_all_binaries_are_right_where_the_answer_is_the_single_
     predictions = [
         Prediction("q", "c", "v", "b", int(np.argmax(row)), answer, tuple(value / 10 for value in row)) for row in rows
     ]
-    scores = binary_scores_of_likelihoods(predictions)
+    asked_for = [Question("q", "c", "v", "Which?", tuple("abcd"), answer, "set", "set", (), "FX", 1, 0, "counting")]
+    scores = np.concatenate([binary_scores_of_likelihoods(asked_for, [one]) for one in predictions])
     assert multiple_binary(scores).tolist() == [float(sorted(row)[2] < row[answer]) for row in rows]
     assert scores.tolist() == pytest.approx([sum(value < row[answer] for value in row) / 3 for row in rows])
 

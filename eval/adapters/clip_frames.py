@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gymqa.controls import ControlledFrames
+from gymqa.controls import Shown, shown_of
 from gymqa.errors import GymQAError
 from gymqa.frame_source import FrameSource
 from gymqa.sampling import Indices, uniform
@@ -38,12 +38,9 @@ class ClipFrames:
         """Which frames of the clips the source is asked for [B, N]."""
         return np.stack([uniform(int(length), self.n_frames) for length in self._source.lengths(clip_ids)])
 
-    def shown(self, clip_id: str) -> tuple[str, Indices]:
-        """Whose frames a model is shown for a clip, and which [N], in their order; a control may change both."""
-        indices = self.indices([clip_id])[0]
-        return (
-            self._source.shown(clip_id, indices) if isinstance(self._source, ControlledFrames) else (clip_id, indices)
-        )
+    def shown(self, clip_id: str) -> Shown:
+        """Whose frames a model is shown for a clip, and which, in their order; a control may change both."""
+        return shown_of(self._source, clip_id, self.indices([clip_id])[0])
 
     def take(self, clip_ids: Sequence[str]) -> NDArray[np.uint8]:
         """Frames of some clips: uint8 [B, N, S, S, 3], RGB."""

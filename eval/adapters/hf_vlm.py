@@ -53,6 +53,7 @@ class HfVlm:
             raise GymQAError(f"hf-vlm has no scoring {scoring!r}; choose one of {', '.join(SCORINGS)}")
         self.name, self._loaded, self._frames, self._scoring = name, loaded, frames, scoring
         self._model, self._processor = loaded.model, loaded.processor
+        self._revision = (loaded.identity.get("commit") or loaded.identity.get("files", ""))[:12]
         self._batch_size, self._max_new_tokens = max(1, batch_size), max_new_tokens
         self._normalised = length_normalised
         self._family = FAMILIES.get(loaded.identity.get("architecture", ""), Family())
@@ -95,7 +96,9 @@ class HfVlm:
                 yield from self._generated(batch)
             return
         for question, logprobs in zip(questions, self._scores(questions), strict=True):
-            yield detailed(answer_from(question.id, logprobs), question, self._asked(question), self._frames)
+            yield detailed(
+                answer_from(question.id, logprobs), question, self._asked(question), self._frames, "", self._revision
+            )
 
     def _asked(self, question: Question) -> str:
         """The prompt of a question."""
@@ -152,7 +155,7 @@ class HfVlm:
         for question, reply in zip(questions, replies, strict=True):
             choice = parse_choice(reply, question.choices)
             answer = Answer(question.id, choice, None, None if choice is not None else no_choice(reply))
-            yield detailed(answer, question, self._asked(question), self._frames, reply)
+            yield detailed(answer, question, self._asked(question), self._frames, reply, self._revision)
 
     def _prompt(self, text: str) -> str:
         """A conversation, open for the model's reply, as its chat template writes it."""

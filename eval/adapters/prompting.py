@@ -28,6 +28,5 @@ def detailed(
     digest = hashlib.sha256(prompt.encode()).hexdigest()
     if frames is None:
         return replace(answer, detail=Detail(digest, (), revision, reply))
-    clip, indices = frames.shown(question.clip_id)
-    other = "" if clip == question.clip_id else clip
-    return replace(answer, detail=Detail(digest, tuple(indices.tolist()), revision, reply, other))
+    other, indices = frames.shown(question.clip_id)
+    return replace(answer, detail=Detail(digest, indices, revision, reply, other))

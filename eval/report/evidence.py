@@ -9,9 +9,21 @@ from eval.breakdown import breakdown
 from eval.calibration import confidences, expected_calibration_error, reliability
 from eval.comparison import Comparison, compare_all, difference_interval, minimum_detectable_difference
 from eval.groups import group_scores
+from eval.lines import (
+    ACCURACY,
+    BINARY,
+    BINARY_BY_PROBABILITY,
+    CIRCULAR,
+    MULTIPLE_BINARY,
+    NO_CONTROL,
+    ROTATED,
+    ModelRun,
+    Row,
+)
+from eval.ordering import frame_rank, main_rows, main_runs
 from eval.report.confusion import choice_confusion
 from eval.report.watching import Drop, sentences
-from eval.rows import ACCURACY, CIRCULAR, NO_CONTROL, ROTATED, ModelRun, Row, frame_rank, main_rows, main_runs, score
+from eval.rows import score
 from eval.statistics import RESAMPLES, FloatArray, Interval
 from gymqa.annotations import CLIP_ID, parse_clip_id
 from gymqa.questions import Prediction, Question
@@ -37,6 +49,7 @@ class Evidence:
     reliability: Items = field(default_factory=list)
     letters: Items = field(default_factory=list)
     rotations: Items = field(default_factory=list)
+    binaries: Items = field(default_factory=list)
     comparisons: Items = field(default_factory=list)
     resolution: dict[str, float] = field(default_factory=dict)
 
@@ -65,7 +78,10 @@ def gather(
         seed: of these draws.
     """
     found = Evidence(
-        controls=_controls(benchmarks, runs, rows, resamples, seed), frames=_frames(rows), rotations=_rotations(rows)
+        controls=_controls(benchmarks, runs, rows, resamples, seed),
+        frames=_frames(rows),
+        rotations=_rotations(rows),
+        binaries=_binaries(rows),
     )
     plain = [run for run in main_runs(runs) if run.control == NO_CONTROL]
     for name, questions in benchmarks.items():
@@ -150,14 +166,30 @@ def _frames(rows: Sequence[Row]) -> Items:
 
 def _rotations(rows: Sequence[Row]) -> Items:
     """Of models that were asked under all rotations: accuracy as asked, the average, and all rotations right."""
+    return [
+        {"benchmark": name, "model": label, "cells": [cells[one] for one in (ACCURACY, ROTATED, CIRCULAR)]}
+        for (name, label), cells in _by_metric(rows).items() if CIRCULAR in cells
+    ]  # fmt: skip
+
+
+def _binaries(rows: Sequence[Row]) -> Items:
+    """Accuracy as asked, the share of twos and all twos right; twos that were asked, else by the probabilities."""
+    found = []
+    for (name, label), cells in _by_metric(rows).items():
+        asked = BINARY in cells
+        metrics = (ACCURACY, BINARY if asked else BINARY_BY_PROBABILITY, MULTIPLE_BINARY)
+        if metrics[1] in cells:
+            found.append({"benchmark": name, "model": label, "asked": asked, "cells": [cells.get(m) for m in metrics]})
+    return found
+
+
+def _by_metric(rows: Sequence[Row]) -> dict[tuple[str, str], dict[str, list[float]]]:
+    """Value and interval by metric, of each benchmark and model without a control."""
     found: dict[tuple[str, str], dict[str, list[float]]] = {}
     for row in (row for row in main_rows(rows) if row.control == NO_CONTROL):
         cells = found.setdefault((row.benchmark, row.line.label), {})
         cells[row.metric] = [_short(row.value), _short(row.ci_low), _short(row.ci_high)]
-    return [
-        {"benchmark": name, "model": label, "cells": [cells[one] for one in (ACCURACY, ROTATED, CIRCULAR)]}
-        for (name, label), cells in found.items() if CIRCULAR in cells
-    ]  # fmt: skip
+    return found
 
 
 def _slices(
@@ -206,6 +238,7 @@ def _comparison(name: str, one: Comparison) -> dict[str, Any]:
         "ci_high": one.difference.high,
         "p_mcnemar": one.p_mcnemar,
         "p_bootstrap": one.p_bootstrap,
+        "p_flip": one.p_flip,
         "p_holm": one.p_holm,
     }
 

@@ -14,7 +14,8 @@ import yaml
 from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
 
 from eval.entries import Entry, as_runs
-from eval.rows import ACCURACY, NO_CONTROL, Row, main_rows
+from eval.lines import ACCURACY, NO_CONTROL, Row
+from eval.ordering import main_rows
 from gymqa.errors import GymQAError
 from gymqa.question_dataset import config_name
 
@@ -72,8 +73,8 @@ def result_files(entries: Iterable[Entry], model_repo: str) -> dict[str, Path]:
     for entry in entries:
         result = entry.result
         frames = [] if result.n_frames is None else [f"{result.n_frames}frames"]
-        rotations = ["rotations"] if entry.rotated else []
-        name = ".".join([result.benchmark, result.control, *frames, *rotations])
+        form = {"plain": [], "rotated": ["rotations"], "binaries": ["binaries"]}[entry.form]
+        name = ".".join([result.benchmark, result.control, *frames, *form])
         if not _NAME.fullmatch(name):
             raise GymQAError(f"{entry.path}: {name!r} cannot name a folder on the Hub; evaluate under a plain name")
         for path in (entry.path, entry.path.with_name(result.predictions.name)):

@@ -14,9 +14,11 @@ from typing import Any
 from markupsafe import Markup
 
 from eval.adapters.baselines import CHANCE, REFERENCE_MODELS
+from eval.lines import ACCURACY, NO_CONTROL, RECOGNITION, Row, label_of
+from eval.ordering import by_line, main_rows
 from eval.report.evidence import Evidence
 from eval.report.templates import templates
-from eval.rows import ACCURACY, NO_CONTROL, RECOGNITION, Row, Unanswered, by_line, label_of, main_rows
+from eval.unanswered import Unanswered
 
 # Benchmark or metric -> (heading, what it is in a few words).
 _NAMES = {

@@ -10,8 +10,8 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from eval.lines import ModelRun
 from eval.report.clips import Clips
-from eval.rows import ModelRun
 from gymqa.questions import LETTERS, Prediction, Question
 
 BUDGET = 700_000  # bytes of packed questions in a page of at most 1 MB

@@ -5,7 +5,8 @@ import io
 import re
 from collections.abc import Callable, Sequence
 
-from eval.rows import ACCURACY, RECOGNITION, Row, by_line, main_rows
+from eval.lines import ACCURACY, RECOGNITION, Row
+from eval.ordering import by_line, main_rows
 
 COLUMNS = ("model", "encoder", "control", "benchmark", "metric", "value", "ci_low", "ci_high", "rank_low", "rank_high",
            "n", "n_frames", "answered_rate")  # fmt: skip

@@ -4,7 +4,7 @@ A builder loads its model once; the model is then asked under one control after 
 Request -> Loaded and name it in BUILDERS.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -76,9 +76,13 @@ class Request:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A model that is ready: `under` gives it under a control; the rest is what a result tells of it."""
+    """A model that is ready: `under` gives it under a control; the rest is what a result tells of it.
+
+    `check` refuses controls that `under` would refuse, all of them before the first is asked.
+    """
 
     under: Callable[[str], AnswerModel]
+    check: Callable[[Sequence[str]], None]
     scoring: str = ""
     revision: str | None = None
     n_frames: int | None = None
@@ -127,9 +131,11 @@ def scoring_name(scoring: str, length_normalised: bool) -> str:
 def _gymqa(request: Request) -> Loaded:
     """Our language model, from features of the clips or of what a control makes of them."""
     from encoders.answering import MLLMAnswerer
+    from encoders.frames_shown import read_frames
     from encoders.llm_identity import split_revision
     from encoders.mllm import GymMLLM
-    from gymqa.commands.controlled import features_under, unseeing
+    from gymqa.commands.controlled import check_features, features_under, unseeing
+    from gymqa.commands.provenance import Provenance
     from gymqa.devices import choose_device
     from gymqa.hub import names_a_repo
 
@@ -138,33 +144,41 @@ def _gymqa(request: Request) -> Loaded:
         raise GymQAError(f"{folder} is neither a folder of `gymqa finetune` nor one's name on the Hub; check --model")
     model = GymMLLM.from_pretrained(folder if folder.is_dir() else repo, revision=revision)
     tokenizer = model.load_tokenizer()
+    weights = revision or model.fingerprint()["tuned"][:12]
     model.to(choose_device(request.device))
 
+    def check(controls: Sequence[str]) -> None:
+        for control in controls:
+            if model.config.blind and control not in (NONE, NO_VIDEO):
+                raise GymQAError(f"{folder} was tuned without videos, so that {control} shows it nothing; leave it out")
+        if not model.config.blind:
+            check_features([one for one in controls if one != NO_VIDEO], request, model.config.encoder)
+
     def under(control: str) -> AnswerModel:
-        if model.config.blind and control not in (NONE, NO_VIDEO):
-            raise GymQAError(f"{folder} was tuned without videos, so that {control} shows it nothing; leave it out")
         blind = model.config.blind or control == NO_VIDEO
         asked = unseeing(model) if blind else model
         store = None if blind else features_under(control, request, model.config.encoder)
-        return MLLMAnswerer(asked, tokenizer, store, scoring, request.batch_size, by_token, request.name)
+        answerer = MLLMAnswerer(asked, tokenizer, store, scoring, request.batch_size, by_token, request.name)
+        shown = {} if store is None else read_frames(store.folder)
+        return Provenance(answerer, weights, shown, answerer.prompt)
 
     scoring, by_token = request.scoring or "texts", bool(request.options.length_normalised)
-    return Loaded(under, scoring_name(scoring, by_token), revision)
+    return Loaded(under, check, scoring_name(scoring, by_token), revision)
 
 
 def _recognizer(request: Request) -> Loaded:
     """A recognizer by its class probabilities: saved ones, or those of a folder of `gymqa train` with --frames."""
     from eval.adapters.recognizer import RecognizerAnswerer
     from eval.metrics import read_class_predictions
-    from gymqa.commands.recognized import classes_under
+    from gymqa.commands.provenance import Provenance
+    from gymqa.commands.recognized import check_classes, classes_under, frames_under, revision_of
 
     def under(control: str) -> AnswerModel:
-        if control == NO_VIDEO:
-            raise GymQAError("a recognizer cannot be asked without a video; leave the control no-video out")
         found = read_class_predictions(classes_under(control, request))
-        return RecognizerAnswerer(request.name, found.by_clip(), found.errors)
+        answerer = RecognizerAnswerer(request.name, found.by_clip(), found.errors)
+        return Provenance(answerer, revision_of(request.model), frames_under(control, request))
 
-    return Loaded(under, "classes")
+    return Loaded(under, lambda controls: check_classes(controls, request), "classes")
 
 
 def _seeing(request: Request) -> Loaded:
@@ -184,7 +198,12 @@ def _endpoint(request: Request) -> Loaded:
 def _blind(request: Request) -> Loaded:
     """Any language model, ours or another's, without video whatever the control."""
     loaded = (_gymqa if _is_ours(request.model) else _seeing)(request)
-    return replace(loaded, under=lambda control: loaded.under(NO_VIDEO), n_frames=None)
+    return replace(
+        loaded,
+        under=lambda control: loaded.under(NO_VIDEO),
+        check=lambda controls: loaded.check([NO_VIDEO]),
+        n_frames=None,
+    )
 
 
 def _is_ours(model: str) -> bool:
@@ -210,7 +229,7 @@ def _unseeing(adapter: str) -> Callable[[Request], Loaded]:
         from gymqa.commands.unseeing_answerers import make
 
         made = make(adapter, request)
-        return Loaded(lambda control: made, adapter)
+        return Loaded(lambda control: made, lambda controls: None, adapter)
 
     return build
 

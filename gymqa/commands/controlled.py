@@ -4,7 +4,8 @@ Several processes of one evaluation make them once: the first one works, the oth
 """
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from encoders.base import modality_of
@@ -41,6 +42,36 @@ def features_under(control: str, request: Request, tuned_with: Mapping[str, Any]
     Raises:
         GymQAError: neither was given, or features of another encoder.
     """
+    given = _given(control, request, tuned_with)
+    if isinstance(given, FeatureStore):
+        return given
+    encoder = _encoder(request, tuned_with)
+    frames = source_of(modality_of(encoder), given)
+    source = ControlledFrames(frames, control, request.control_seed, request.elements)
+    folder = request.folder / "features" / control
+    with waiting_for_lock(folder.with_name(f"{control}.lock")):
+        seed, dtype = int(tuned_with.get("seed", 0)), str(tuned_with.get("dtype", "float32"))
+        store = extract(encoder, source, list(request.clips), folder, seed=seed, dtype=dtype)
+    return _same_encoder(store, tuned_with, request.model)
+
+
+def check_features(controls: Sequence[str], request: Request, tuned_with: Mapping[str, Any]) -> None:
+    """Refuse what `features_under` would refuse under any of these controls, before anything is made or asked.
+
+    Raises:
+        GymQAError: as there.
+    """
+    given = [_given(control, request, tuned_with) for control in controls]
+    if not all(isinstance(one, FeatureStore) for one in given):
+        _encoder(request, tuned_with)
+
+
+def _given(control: str, request: Request, tuned_with: Mapping[str, Any]) -> FeatureStore | Path:
+    """The --features where they are those of a control, else the --frames to make them of.
+
+    Raises:
+        GymQAError: neither was given, or features of another encoder.
+    """
     given = None if request.features is None else FeatureStore(request.features)
     shown = None if given is None else given.fingerprint.get("control", NONE)
     if given is not None and shown == control:
@@ -51,14 +82,7 @@ def features_under(control: str, request: Request, tuned_with: Mapping[str, Any]
             f"the control {control} needs its own features, and there are {what}; give --frames, the folder of "
             "`gymqa cache`"
         )
-    encoder = _encoder(request, tuned_with)
-    frames = source_of(modality_of(encoder), request.frames)
-    source = ControlledFrames(frames, control, request.control_seed, request.elements)
-    folder = request.folder / "features" / control
-    with waiting_for_lock(folder.with_name(f"{control}.lock")):
-        seed, dtype = int(tuned_with.get("seed", 0)), str(tuned_with.get("dtype", "float32"))
-        store = extract(encoder, source, list(request.clips), folder, seed=seed, dtype=dtype)
-    return _same_encoder(store, tuned_with, request.model)
+    return request.frames
 
 
 def _encoder(request: Request, tuned_with: Mapping[str, Any]) -> "VideoEncoder":

@@ -5,9 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+from eval.forms import Form, asked_in
 from eval.protocol import AnswerModel, Metered
 from eval.results import file_info, load_result, result_path
-from eval.rotations import rotations as rotated
 from eval.runner import Terms, run
 from gymqa.commands.answerers import AdapterOptions, Request, adapter_of, load
 from gymqa.commands.question_files import QuestionFile, choose_files, out_path
@@ -33,10 +33,12 @@ def evaluate(
     benchmark: list[str] | None = None,
     tier: list[str] | None = None,
     rotations: Literal["none", "all"] = "none",
+    binaries: bool = False,
     name: str | None = None,
     encoder: str = "",
     scoring: str | None = None,
     batch_size: int = 64,
+    answer_timeout: float | None = None,
     device: str = "cpu",
     *,
     questions: list[Path],
@@ -51,7 +53,8 @@ def evaluate(
     Args:
         model: folder of `gymqa finetune` or `gymqa train`, the .jsonl of `gymqa predict`, or what --adapter takes.
         out: folder of the predictions, <benchmark>.jsonl and <benchmark>.<control>.jsonl, with rotations
-            <benchmark>.rotated.jsonl; or the .jsonl file, where there is one file of questions and one control.
+            <benchmark>.rotated.jsonl, in twos <benchmark>.binaries.jsonl; or the .jsonl file, where there is one file
+            of questions and one control.
         adapter: kind of model, of `gymqa list adapters`; found out by itself for what gymqa's own commands write.
         features: folder of `gymqa extract`, of the encoder that the model was tuned with; not for a blind model.
         frames: folder of `gymqa cache`, which hf-vlm and openai are shown; features and class probabilities are made
@@ -62,16 +65,24 @@ def evaluate(
         benchmark: ask only files of these benchmarks.
         tier: ask only files whose questions are of these tiers.
         rotations: all: ask each question under every rotation of its choices.
+        binaries: ask each question in twos, the right choice against each wrong one by itself.
         name: of the model in the leaderboard; by default its file or folder.
         encoder: name of the encoder in the leaderboard.
         scoring: texts (likelihood of each choice), letters (likelihood of A, B, …, in one pass) or generate (a reply,
             read strictly), as far as the adapter has it; by default texts for gymqa, letters for hf-vlm and openai.
         batch_size: questions at a time.
+        answer_timeout: seconds that a model may take for a batch; a process that waits longer ends with status 2, and
+            the same command goes on, asking what hung by itself; what hung twice is unanswered. No limit by default.
         device: cpu, cuda, cuda:1, …; several processes take one GPU each.
         questions: .jsonl files of `gymqa questions build`, or folders of them.
         options: what single adapters are built with.
     """
     require_no_other("scripts/evaluate.py")
+    if answer_timeout is not None and answer_timeout <= 0:
+        raise GymQAError(f"in {answer_timeout:g} s nothing is answered; give --answer_timeout more than 0")
+    if binaries and rotations == "all":
+        raise GymQAError("rotations and binaries are two ways to ask again; ask for one at a time")
+    form: Form = "binaries" if binaries else "rotated" if rotations == "all" else "plain"
     under = list(dict.fromkeys(controls or [NONE]))
     for control in under:
         require_control(control)
@@ -96,6 +107,7 @@ def evaluate(
     )
     end_with_launcher()
     loaded, around = load(kind, request), environment(device=device)
+    loaded.check(under)
     for control in under:
         terms = Terms(
             encoder=encoder,
@@ -109,8 +121,7 @@ def evaluate(
         )
         answerer = loaded.under(control)
         for file in files:
-            target = out_path(out, file, control, rotations == "all")
-            ask_file(answerer, file, target, batch_size, terms, rotations == "all")
+            ask_file(answerer, file, out_path(out, file, control, form), batch_size, terms, form, answer_timeout)
         if isinstance(answerer, Metered):
             print(", ".join(f"{what.replace('_', ' ')} {used:,}" for what, used in answerer.usage().items()))
 
@@ -128,15 +139,19 @@ def _unseen(controls: Sequence[str]) -> list[str]:
 
 
 def ask_file(
-    model: AnswerModel, file: QuestionFile, out: Path, batch_size: int, terms: Terms, rotate: bool = False
+    model: AnswerModel,
+    file: QuestionFile,
+    out: Path,
+    batch_size: int,
+    terms: Terms,
+    form: Form = "plain",
+    answer_timeout: float | None = None,
 ) -> None:
     """Ask this process's share of a file's questions; the first process says how many answers are right."""
-    asked, process = file.questions, this_process()
-    if rotate:
-        asked = [rotation for question in asked for rotation in rotated(question)]
-    times = max((len(question.choices) for question in file.questions), default=1) if rotate else 1
-    of_file = replace(terms, questions=file_info(file.path), rotations=times)
-    predictions = run(model, asked, out, batch_size, of_file, process)
+    asked, process = asked_in(form, file.questions), this_process()
+    times = max((len(question.choices) for question in file.questions), default=1) if form == "rotated" else 1
+    of_file = replace(terms, questions=file_info(file.path), rotations=times, binaries=form == "binaries")
+    predictions = run(model, asked, out, batch_size, of_file, process, answer_timeout)
     if process[0] == 0:
         print(summary(out, predictions))
         failed = len(load_result(result_path(out)).open)

@@ -211,8 +211,8 @@ def _accuracies(mllm: Path, results: list[Path], questions: list[Path]) -> "list
     """The figures of a tuned model's results, each held against its questions."""
     from encoders.mllm_card import CardResult, require_own_results
     from eval.entries import read_entries, read_question_files
+    from eval.forms import form_of
     from eval.groups import group_scores
-    from eval.rotations import is_rotation
     from eval.rows import score
     from eval.statistics import mean_interval
 
@@ -221,13 +221,13 @@ def _accuracies(mllm: Path, results: list[Path], questions: list[Path]) -> "list
     models = {str(entry.path): entry.result.model for entry in entries}
     require_own_results(mllm, {path: (model.adapter, model.fingerprint) for path, model in models.items()})
     found = []
-    plain = {(entry.key, entry.result.benchmark) for entry in entries if not entry.rotated}
+    plain = {(entry.key, entry.result.benchmark) for entry in entries if entry.form == "plain"}
     for entry in entries:
         benchmark = entry.result.benchmark
-        if entry.rotated and (entry.key, benchmark) in plain:
+        if entry.form == "binaries" or (entry.form == "rotated" and (entry.key, benchmark) in plain):
             continue
         own = next(one.questions for one in asked if one.benchmark == benchmark)
-        answers = [one for one in entry.predictions if not (entry.rotated and is_rotation(one.question_id))]
+        answers = [one for one in entry.predictions if form_of(one.question_id) == "plain"]
         worth, videos = group_scores(own, score(own, answers, benchmark)[0])
         interval = mean_interval(worth, videos)
         figures = (interval.value, interval.low, interval.high, len(worth))

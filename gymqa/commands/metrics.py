@@ -1,6 +1,7 @@
 """`gymqa metrics`: what a predictions file scores."""
 
 import json as json_module
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,26 +11,38 @@ import numpy as np
 from eval.calibration import expected_calibration_error, reliability
 from eval.class_report import per_class
 from eval.columns import PredictionColumns, read_columns
+from eval.forms import Form, form_of, scores_of
+from eval.groups import group_scores
 from eval.localization import average_map, map_at_tiou, read_segments
 from eval.metrics import confusion, read_class_predictions, recognition_intervals, summary
+from eval.rows import score
 from eval.statistics import mean_interval
+from gymqa.commands.question_files import QuestionFile
 from gymqa.errors import GymQAError
+from gymqa.questions import Prediction, Question, load_predictions, load_questions
 
 
-def metrics(file: Path, truth: Path | None = None, classes: bool = False, json: bool = False) -> None:
+def metrics(
+    file: Path, truth: Path | None = None, questions: Path | None = None, classes: bool = False, json: bool = False
+) -> None:
     """Print what a file of saved predictions scores, with 95 % intervals by bootstrap over videos.
 
     Class probabilities of `gymqa predict`: Top-1, Top-5, mean-class accuracy and mAP (macro, micro). Answers of `gymqa
-    evaluate`: of each benchmark the accuracy, the share answered and the calibration error; pairs and rotations count
-    one by one here. Segments found in videos, with --truth: mAP at temporal overlaps of 0.5 to 0.95.
+    evaluate`: of each benchmark the accuracy, the share answered and the calibration error; pairs, rotations and twos
+    count one by one, and with --questions together as well. Segments found in videos, with --truth: mAP at temporal
+    overlaps of 0.5 to 0.95.
 
     Args:
         file: one JSON object a line.
         truth: the true segments, {"video_id", "label", "start", "end"} a line; those of `file` have a "score" as well.
+        questions: the questions that `file` answers; with them, what the answers are worth together: minimal pairs
+            with both questions right, all rotations right and their average, all twos right and their share.
         classes: print precision, recall, F1 and average precision of each class as well.
         json: print JSON, with the classes' scores and the confusion matrix.
     """
     found = segment_metrics(file, truth) if truth is not None else _by_kind(file)
+    if questions is not None:
+        found["metrics"] |= together(load_questions(questions), load_predictions(file))
     if json:
         print(json_module.dumps(found, indent=2))
         return
@@ -86,6 +99,26 @@ def answer_metrics(columns: PredictionColumns) -> dict[str, Any]:
             bins = reliability(columns.confidence[sure].clip(0, 1), columns.points[sure])
             found[f"{benchmark} ECE"] = expected_calibration_error(bins)
     return {"n": len(columns.choice), "metrics": found}
+
+
+def together(questions: Sequence[Question], predictions: Sequence[Prediction]) -> dict[str, Any]:
+    """What answers to questions that belong together are worth: pairs, rotations, twos; with intervals.
+
+    Raises:
+        GymQAError: answers to other questions, or none that belong together.
+    """
+    name = QuestionFile(Path("questions"), list(questions)).benchmark
+    answers: dict[Form, list[Prediction]] = {}
+    for one in predictions:
+        answers.setdefault(form_of(one.question_id), []).append(one)
+    scores = {metric: points for metric, (points, _) in scores_of(questions, answers).items()}
+    if "plain" in answers:
+        points = score(questions, answers["plain"], name)[0]
+        scores |= {"pairs": points} if any(question.group for question in questions) else {}
+    if not scores:
+        raise GymQAError("these answers have no pairs, rotations, twos or probabilities; leave --questions out")
+    intervals = {metric: mean_interval(*group_scores(questions, points)) for metric, points in scores.items()}
+    return {f"{name} {metric.replace('_', ' ')}": asdict(found) for metric, found in intervals.items()}
 
 
 def segment_metrics(file: Path, truth: Path) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from eval.forms import Form
 from gymqa.controls import NONE
 from gymqa.errors import GymQAError
 from gymqa.questions import Question, load_questions
@@ -52,9 +53,9 @@ def choose_files(
     return [QuestionFile(file.path, file.questions, name) for file, name in zip(kept, names, strict=True)]
 
 
-def out_path(out: Path, file: QuestionFile, control: str, rotated: bool) -> Path:
+def out_path(out: Path, file: QuestionFile, control: str, form: Form) -> Path:
     """The predictions file of some questions under a control: `out` itself, where that is a file."""
     if out.suffix == ".jsonl":
         return out
-    words = [file.name, *(["rotated"] if rotated else []), *([control] if control != NONE else [])]
+    words = [file.name, *([form] if form != "plain" else []), *([control] if control != NONE else [])]
     return out / (".".join(words) + ".jsonl")

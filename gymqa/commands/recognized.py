@@ -1,34 +1,52 @@
 """A recognizer's class probabilities under a control: what `gymqa predict` wrote, or made beside the predictions."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from eval.results import file_info
 from gymqa.annotations import Clip
 from gymqa.atomic import read_json, write_json
 from gymqa.commands.answerers import Request
-from gymqa.controls import NONE, ControlledFrames
+from gymqa.controls import NO_VIDEO, NONE, ControlledFrames, Shown, shown_of
 from gymqa.draws import hash_key
 from gymqa.errors import GymQAError
 from gymqa.locks import waiting_for_lock
 from gymqa.modalities import source_of
+
+if TYPE_CHECKING:
+    from recognizers.sizes import ModelConfig
+
+
+def check_classes(controls: Sequence[str], request: Request) -> None:
+    """Refuse controls under which there are no class probabilities and none can be made.
+
+    Raises:
+        GymQAError: a file under another control, a recognizer without --frames, or no video to look at.
+    """
+    for control in controls:
+        if control == NO_VIDEO:
+            raise GymQAError("a recognizer cannot be asked without a video; leave the control no-video out")
+        shown = _control_of(Path(request.model)) if _is_saved(request.model) else control
+        if shown != control:
+            raise GymQAError(
+                f"{request.model} was predicted under the control {shown}, not {control}; predict with --control "
+                f"{control}, or give the recognizer's folder and --frames"
+            )
+    if request.frames is None and not _is_saved(request.model):
+        raise GymQAError(f"{request.model} is a recognizer that has to see; give --frames, the folder of `gymqa cache`")
 
 
 def classes_under(control: str, request: Request) -> Path:
     """A recognizer's class probabilities under a control: the file of `gymqa predict`, or one made of --frames.
 
     Raises:
-        GymQAError: a file under another control, or a recognizer without --frames.
+        GymQAError: as `check_classes`.
     """
-    if request.model.endswith(".jsonl"):
-        shown = _control_of(Path(request.model))
-        if shown != control:
-            raise GymQAError(
-                f"{request.model} was predicted under the control {shown}, not {control}; predict with --control "
-                f"{control}, or give the recognizer's folder and --frames"
-            )
+    check_classes([control], request)
+    if request.frames is None or _is_saved(request.model):
         return Path(request.model)
-    if request.frames is None:
-        raise GymQAError(f"{request.model} is a recognizer that has to see; give --frames, the folder of `gymqa cache`")
     out = request.folder / "classes" / f"{control}.jsonl"
     out.parent.mkdir(parents=True, exist_ok=True)
     with waiting_for_lock(out.with_suffix(".lock")):
@@ -44,8 +62,7 @@ def _predict(control: str, request: Request, frames: Path, out: Path) -> None:
     from recognizers.recognizer import Recognizer
     from recognizers.saved import read_config
 
-    seen_as = source_of(read_config(Path(request.model)).modality, frames)
-    source = ControlledFrames(seen_as, control, request.control_seed, request.elements)
+    source = _source(read_config(Path(request.model)), control, request, frames)
     clips = [Clip(clip, question.video_id, question.element) for clip, question in request.clips.items()]
     seen = hash_key(*(clip.id for clip in clips if clip.id in source)).hex()
     made_of = {
@@ -61,6 +78,36 @@ def _predict(control: str, request: Request, frames: Path, out: Path) -> None:
     stamp.unlink(missing_ok=True)
     save_predictions(out, clips, found, source.failures, control)
     write_json(stamp, made_of)
+
+
+def frames_under(control: str, request: Request) -> dict[str, Shown]:
+    """The frames that class probabilities made under a control are of; none are known of saved ones."""
+    if request.frames is None or _is_saved(request.model):
+        return {}
+    from recognizers.batches import centre_indices
+    from recognizers.saved import read_config
+
+    config = read_config(Path(request.model))
+    source = _source(config, control, request, request.frames)
+    clips = [clip for clip in request.clips if clip in source]
+    return {clip: shown_of(source, clip, centre_indices(source, [clip], config)[0]) for clip in clips}
+
+
+def revision_of(model: str) -> str:
+    """The start of a hash of the weights, or of the saved class probabilities."""
+    from recognizers.backbones.image_vit import weights_hash
+
+    return (file_info(Path(model)).sha256 if _is_saved(model) else weights_hash(Path(model)))[:12]
+
+
+def _is_saved(model: str) -> bool:
+    """Whether a model is given by its class probabilities."""
+    return model.endswith(".jsonl")
+
+
+def _source(config: "ModelConfig", control: str, request: Request, frames: Path) -> ControlledFrames:
+    """What a recognizer looks at."""
+    return ControlledFrames(source_of(config.modality, frames), control, request.control_seed, request.elements)
 
 
 def _control_of(path: Path) -> str:

@@ -6,24 +6,17 @@ from pathlib import Path
 from eval.adapters.baselines import chance, oracle_event, oracle_set
 from eval.entries import QuestionFile, as_runs, read_entries, read_question_files
 from eval.leaderboard import print_table, write_leaderboard
+from eval.lines import NO_CONTROL, RECOGNITION, ModelRun, RecognizerRun
 from eval.metrics import confusion, read_class_predictions
+from eval.ordering import best_first, main_runs
 from eval.report.clips import Clips, copy_clips
 from eval.report.confusion import ConfusionView, matrix_data
 from eval.report.evidence import gather
 from eval.report.page import Page
 from eval.report.samples import pack_samples
-from eval.rows import (
-    NO_CONTROL,
-    RECOGNITION,
-    ModelRun,
-    RecognizerRun,
-    best_first,
-    build_rows,
-    main_runs,
-    unanswered_items,
-    without_guesses,
-)
+from eval.rows import build_rows, without_guesses
 from eval.statistics import RESAMPLES
+from eval.unanswered import unanswered_items
 from gymqa.annotations import open_release
 from gymqa.runs import environment, require_writable
 from gymqa.taxonomy import Taxonomy
@@ -103,7 +96,7 @@ def make_page(
         events = tuple(element.event for element in taxonomy.elements)
         views = [ConfusionView(one.label, names, confusion(one.predictions), events) for one in recognizers]
         evidence.confusions += [matrix for view in views if (matrix := matrix_data(view, RECOGNITION))]
-    plain = [run for run in best_first(main_runs(runs), rows) if run.control == NO_CONTROL]
+    plain = [run for run in best_first(main_runs(runs), rows) if run.control == NO_CONTROL and run.predictions]
     return Page(
         title,
         tuple(rows),

@@ -1,5 +1,7 @@
 """Answering models that look at frames themselves: those of transformers, and endpoints."""
 
+from collections.abc import Callable, Sequence
+
 from eval.adapters.clip_frames import ClipFrames
 from eval.protocol import AnswerModel
 from gymqa.commands.answerers import Loaded, Request, scoring_name
@@ -28,7 +30,9 @@ def load_vlm_answerer(request: Request) -> Loaded:
             request.name, loaded, shown(control, request), scoring, request.batch_size, length_normalised=by_token
         )
 
-    return Loaded(under, scoring_name(scoring, by_token), loaded.identity.get("commit"), options.n_frames)
+    return Loaded(
+        under, _checker(request), scoring_name(scoring, by_token), loaded.identity.get("commit"), options.n_frames
+    )
 
 
 def load_endpoint(request: Request) -> Loaded:
@@ -46,7 +50,17 @@ def load_endpoint(request: Request) -> Loaded:
     def under(control: str) -> AnswerModel:
         return OpenAIModel(request.name, request.model, shown(control, request), options.api, scoring, replies)
 
-    return Loaded(under, scoring, None, options.n_frames)
+    return Loaded(under, _checker(request), scoring, None, options.n_frames)
+
+
+def _checker(request: Request) -> Callable[[Sequence[str]], None]:
+    """What refuses controls that cannot be shown."""
+
+    def check(controls: Sequence[str]) -> None:
+        for control in controls:
+            shown(control, request)
+
+    return check
 
 
 def shown(control: str, request: Request) -> ClipFrames | None:

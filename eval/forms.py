@@ -1,0 +1,70 @@
+"""The forms in which questions are asked: as they stand, under every rotation of their choices, or in twos."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+
+from eval.binaries import binary_questions, binary_scores, binary_scores_of_likelihoods, is_binary, multiple_binary
+from eval.lines import BINARY, BINARY_BY_PROBABILITY, CIRCULAR, MULTIPLE_BINARY, ROTATED
+from eval.rotations import circular_scores, is_rotation, rotation_averaged, rotations
+from eval.statistics import FloatArray
+from gymqa.questions import Prediction, Question
+
+Form = Literal["plain", "rotated", "binaries"]
+
+
+def asked_in(form: Form, questions: Sequence[Question]) -> list[Question]:
+    """What a model is asked for these questions in a form, question after question.
+
+    Raises:
+        GymQAError: a question is itself a rotation or one of two.
+    """
+    if form == "rotated":
+        return [one for question in questions for one in rotations(question)]
+    if form == "binaries":
+        return [one for question in questions for one in binary_questions(question)]
+    return list(questions)
+
+
+def form_of(question_id: str) -> Form:
+    """The form that a question's id tells."""
+    return "rotated" if is_rotation(question_id) else "binaries" if is_binary(question_id) else "plain"
+
+
+def scores_of(
+    questions: Sequence[Question], answers: Mapping[Form, Sequence[Prediction]]
+) -> dict[str, tuple[FloatArray, float]]:
+    """What the answers in these forms are worth beside plain accuracy.
+
+    Args:
+        questions: [n], as they stand in their file.
+        answers: in each form that was asked.
+
+    Returns:
+        By metric the score of each question, float [n], and the share of what was asked that was answered. Of plain
+        answers with probabilities, where any question has more than two choices, the share of twos that they are right
+        in.
+
+    Raises:
+        GymQAError: answers to other questions, or a question answered twice.
+    """
+    found: dict[str, tuple[FloatArray, float]] = {}
+    if rotated := answers.get("rotated"):
+        asked = sum(len(question.choices) for question in questions)
+        found[ROTATED] = rotation_averaged(questions, rotated), _answered(rotated, asked)
+        found[CIRCULAR] = circular_scores(questions, rotated), found[ROTATED][1]
+    if twos := answers.get("binaries"):
+        points, asked = binary_scores(questions, twos), sum(len(question.choices) - 1 for question in questions)
+        found[BINARY] = points, _answered(twos, asked)
+        found[MULTIPLE_BINARY] = multiple_binary(points), found[BINARY][1]
+    plain = answers.get("plain", ())
+    shown = [one for one in plain if one.choice is not None]
+    if any(len(one.choices) > 2 for one in questions) and shown and all(one.probabilities for one in shown):
+        points = binary_scores_of_likelihoods(questions, plain)
+        found[BINARY_BY_PROBABILITY] = points, _answered(plain, len(questions))
+    return found
+
+
+def _answered(predictions: Sequence[Prediction], asked: int) -> float:
+    return float(np.sum([one.choice is not None for one in predictions]) / asked)
