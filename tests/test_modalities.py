@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import torch
 
 from encoders.features import extract
 from encoders.sefar import SeFAREncoder
+from gymqa.commands.ask import _answer, _Tuned
 from gymqa.errors import GymQAError
 from gymqa.frame_formats import pack, stored_frames
 from gymqa.frame_index import Cached, CacheSettings
@@ -206,6 +208,14 @@ def test_weights_trained_on_colours_are_not_taken_up_silently(
     config = replace(CONFIG, model=replace(MODEL, modality=modality), initial="shipped")
     with pytest.raises(GymQAError, match=f"weights shipped were trained on rgb, and the model sees {modality}"):
         train(config, source, world[1], tmp_path / "model")
+
+
+def test_asking_about_one_video_needs_an_encoder_of_colours(tmp_path: Path) -> None:
+    replace(MODEL, modality="gradient").build().save_pretrained(tmp_path / "model")
+    unused: Any = None
+    tuned = _Tuned(tmp_path, {}, 16, 16, unused)
+    with pytest.raises(GymQAError, match="sees gradient, which `gymqa ask` does not compute"):
+        _answer(unused, noise(4, 16, 16, 3), tuned, str(tmp_path / "model"), "", "letters")
 
 
 def test_a_saved_model_that_does_not_say_sees_colours_and_old_runs_go_on(tmp_path: Path) -> None:

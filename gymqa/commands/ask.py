@@ -155,11 +155,12 @@ def _answer(
     Without a named encoder it is the model's, where its kind says which weights to take, else the recognizer.
 
     Raises:
-        GymQAError: there is no such encoder, or the model was tuned with another.
+        GymQAError: there is no such encoder, it does not see colours, or the model was tuned with another.
     """
     import torch
 
     from encoders.answering import MLLMAnswerer
+    from encoders.base import modality_of
     from encoders.mllm import GymMLLM
     from encoders.registry import create_encoder, options_of, own_source, parse
 
@@ -168,6 +169,10 @@ def _answer(
     if kind == "sefar" and not Path(source).is_dir():
         raise GymQAError(f"{source} does not exist; run gymqa demo first, or name --encoder")
     seeing = create_encoder(spec, options_of(kind, tuned.encoder))
+    if modality_of(seeing) != "rgb":
+        raise GymQAError(
+            f"{spec} sees {modality_of(seeing)}, which `gymqa ask` does not compute; name an --encoder of colours"
+        )
     made = seeing.fingerprint()
     if {name: tuned.encoder.get(name) for name in made} != made:
         raise GymQAError(f"{tuned.folder} was tuned with another encoder than {spec}; give --encoder that one")
