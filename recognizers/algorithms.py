@@ -185,11 +185,45 @@ MT_SD = Algorithm(  # Mean Teacher and VideoSSL's soft distillation, of the same
     objectives=("appearance",),
 )
 
+LTG = Algorithm(  # arXiv 2111.13241; threshold of its released settings
+    "ltg",
+    unlabelled_weight=1.0,
+    teacher="student",
+    threshold=0.3,
+    objectives=("ltg",),
+)
+
+CMPL = Algorithm(  # arXiv 2112.09690; threshold and weight from memory
+    "cmpl",
+    unlabelled_weight=1.0,
+    teacher="student",
+    threshold=0.8,
+    objectives=("cmpl",),
+)
+
+TIMEBALANCE = Algorithm(  # arXiv 2303.16268; the release's 100 times the mean over 101 classes; ours is the sum
+    "timebalance",
+    unlabelled_weight=1.0,
+    weighting="none",
+    view="same",
+    consistency="squared",
+    objectives=("timebalance",),
+)
+
+MVPL = Algorithm(  # arXiv 2104.00682; threshold of a re-implementation by others
+    "mvpl",
+    unlabelled_weight=1.0,
+    teacher="student",
+    threshold=0.3,
+    objectives=("mvpl",),
+)
+
 ALGORITHMS = {
     algorithm.name: algorithm
     for algorithm in (
         *(SUPERVISED, PSEUDO_LABEL, MEAN_TEACHER, FIXMATCH, FLEXMATCH, SVFORMER, SEFAR),
         *(MEMDPC, TCLR, ACTORCM, L2A, TACL, VIDEOSSL, MT_SD),
+        *(LTG, CMPL, TIMEBALANCE, MVPL),
     )
 }
 

@@ -14,7 +14,7 @@ from recognizers.batches import ClipBatch
 from recognizers.config import TrainConfig
 from recognizers.losses import StepLoss, combine, distance_loss, unlabelled_loss
 from recognizers.mixing import draw_mix, mix_frames, mix_targets
-from recognizers.objectives.base import Objectives, Seen, StepViews, UnlabelledViews, seen
+from recognizers.objectives.base import Objectives, Seen, StepViews, UnlabelledViews, parts_of, seen
 from recognizers.precision import autocast
 from recognizers.pseudo_label import PseudoLabels, pseudo_label
 from recognizers.recognizer import Recognizer
@@ -77,7 +77,7 @@ def guide(
     weak = weak_view(batch.frames, size, augment, rng, modality)
     with autocast(weak.device, config):
         believed = pseudo_label(labeller, weak, algorithm.passes)
-    labels = objectives.relabel(weak, batch, believed) if objectives else believed
+    labels = objectives.relabel(weak, batch, believed, labeller) if objectives else believed
     weights = weighting(labels, batch.positions)
     known = (weak, believed, labels, weights)
     if algorithm.view != "strong":
@@ -127,8 +127,7 @@ def _looks(config: TrainConfig, student: nn.Module, views: list[Tensor]) -> list
     """One forward pass over all views, with the features of each."""
     with autocast(views[0].device, config):
         logits, features = student(together := torch.cat(views), with_features=True)
-    whole, sizes = seen(together, logits, features), [len(view) for view in views]
-    return [Seen(*parts) for parts in zip(*(whole_of.split(sizes) for whole_of in whole), strict=True)]
+    return parts_of(seen(together, logits, features), [len(view) for view in views])
 
 
 def _step_views(

@@ -102,13 +102,14 @@ class Objective(nn.Module):
         """The term, a scalar in float32, which is logged under the objective's name. Called in training mode."""
         raise NotImplementedError
 
-    def relabel(self, weak: Tensor, clips: ClipBatch, labels: PseudoLabels) -> PseudoLabels:
+    def relabel(self, weak: Tensor, clips: ClipBatch, labels: PseudoLabels, labeller: Recognizer) -> PseudoLabels:
         """The pseudo-labels that the student is to learn from instead of the teacher's; without gradient.
 
         Args:
             weak: the unlabelled clips' weak view [B, N, C, S, S].
             clips: the unlabelled clips.
-            labels: the teacher's, or what an objective before this one made of them.
+            labels: the labeller's, or what an objective before this one made of them.
+            labeller: the algorithm's teacher, the moving average or the student, in evaluation mode.
         """
         return labels
 
@@ -133,6 +134,10 @@ class Objective(nn.Module):
             logits, features = network(view, with_features=True)
         return seen(view, logits, features)
 
+    def see_all(self, network: Recognizer, *views: Tensor) -> list[Seen]:
+        """One forward pass over several views."""
+        return parts_of(self.see(network, torch.cat(views)), [len(view) for view in views])
+
     def label(self, network: Recognizer, view: Tensor) -> PseudoLabels:
         """What a network thinks of a view, without dropout and gradient; its mode stays."""
         training = network.training
@@ -145,6 +150,11 @@ class Objective(nn.Module):
 def seen(view: Tensor, logits: Tensor, features: Features) -> Seen:
     """A forward pass's outcome, in float32."""
     return Seen(view, logits.float(), features.fused.float(), features.tokens.float())
+
+
+def parts_of(whole: Seen, sizes: list[int]) -> list[Seen]:
+    """What was seen together, part by part."""
+    return [Seen(*parts) for parts in zip(*(tensor.split(sizes) for tensor in whole), strict=True)]
 
 
 class Objectives(nn.ModuleDict):
@@ -162,10 +172,10 @@ class Objectives(nn.ModuleDict):
                 yield (rest if module in objective.copies else f"{objective_name}.{name}"), parameter
 
     @torch.no_grad()
-    def relabel(self, weak: Tensor, clips: ClipBatch, labels: PseudoLabels) -> PseudoLabels:
+    def relabel(self, weak: Tensor, clips: ClipBatch, labels: PseudoLabels, labeller: Recognizer) -> PseudoLabels:
         """The pseudo-labels after every objective had its say, in turn."""
         for objective in self.each().values():
-            labels = objective.relabel(weak, clips, labels)
+            labels = objective.relabel(weak, clips, labels, labeller)
         return labels
 
     def losses(self, views: StepViews) -> dict[str, Tensor]:

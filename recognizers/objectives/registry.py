@@ -33,10 +33,16 @@ _HERE = "recognizers.objectives"
 OBJECTIVES: dict[str, Entry] = {
     "actor_cutmix": Entry(f"{_HERE}.actor_cutmix:ActorCutMix", "actors pasted on other clips' scenes"),
     "appearance": Entry(f"{_HERE}.appearance:Appearance", "what an image network says of the frames"),
+    "cmpl": Entry(f"{_HERE}.cmpl:CrossModel", "a narrower network and the student teach each other"),
     "composite": Entry(f"{_HERE}.composite:Composite", "actors before scenes that a selector learns to choose"),
+    "ltg": Entry(f"{_HERE}.ltg:TemporalGradients", "a network on temporal gradients, aligned with the student"),
     "memdpc": Entry(f"{_HERE}.memdpc:MemDPC", "the blocks of a clip that come next, out of a memory", True),
+    "mvpl": Entry(f"{_HERE}.mvpl:SharedViews", "temporal gradients as another view of the student"),
     "phases": Entry(f"{_HERE}.phases:Phases", "halves of a clip at half speed"),
     "tclr": Entry(f"{_HERE}.tclr:TCLR", "whole clips and their quarters told from all others", True),
+    "timebalance": Entry(
+        f"{_HERE}.timebalance:BalancedTeachers", "two self-supervised teachers, weighed by clip", True
+    ),
 }
 """Names as in `Algorithm.objectives`, alphabetic."""
 

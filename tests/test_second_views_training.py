@@ -1,0 +1,88 @@
+"""LTG, CMPL, TimeBalance and MvPL in the training loop: they resume exactly, and two processes learn what one does."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from gymqa.frames import FrameCache
+from gymqa.runs import read_metrics, resolved
+from gymqa.splits import Splits
+from recognizers.algorithms import algorithm_named
+from recognizers.batches import ClipBatches
+from recognizers.checkpoint import LAST
+from recognizers.config import TrainConfig
+from recognizers.frame_net_sizes import TSNConfig
+from recognizers.sizes import ModelConfig
+from recognizers.train import train
+from tests.test_processes import ACCELERATE, SCRIPT, run
+from tests.training_world import CONFIG, MODEL, PLAIN, same, weights
+
+World = tuple[FrameCache, Splits]
+NAMES = ("ltg", "cmpl", "timebalance", "mvpl")
+TSN = TSNConfig(image_size=16, width=4, n_classes=2)
+SHORT = replace(CONFIG, steps=6, warm_up_steps=2, labelled_batch=4, unlabelled_batch=4, checkpoint_every=2, log_every=1)
+
+
+@pytest.mark.parametrize("model", [MODEL, TSN], ids=["sefar", "tsn"])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_stopped_run_goes_on_to_the_weights_of_one_that_was_not(
+    name: str, model: ModelConfig, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = replace(SHORT, model=model, algorithm=replace(algorithm_named(name), threshold=0.3))
+    train(config, *world, tmp_path / "whole")
+    at = ClipBatches.at
+
+    def stops(self: ClipBatches, step: int) -> object:
+        if step == 5:
+            raise KeyboardInterrupt
+        return at(self, step)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ClipBatches, "at", stops)
+        with pytest.raises(KeyboardInterrupt):
+            train(config, *world, tmp_path / "halved")
+    train(config, *world, tmp_path / "halved")
+    assert same(tmp_path / "whole", tmp_path / "halved")
+    lines = [read_metrics(tmp_path / run / "metrics.jsonl") for run in ("whole", "halved")]
+    assert lines[0] == lines[1]
+    assert all(line[name] > 0 for line in lines[0])
+    assert not [part for part in weights(tmp_path / "whole") if part not in model.build().state_dict()]
+
+
+def test_timebalances_teachers_stay_as_the_warm_up_left_them(world: World, tmp_path: Path) -> None:
+    config = replace(SHORT, algorithm=algorithm_named("timebalance"), steps=4, warm_up_steps=2)
+    kept = []
+    for steps in (4, 6):
+        train(replace(config, steps=steps, schedule="step"), *world, tmp_path / str(steps))
+        kept.append(torch.load(tmp_path / str(steps) / LAST, weights_only=True)["state"]["objectives"])
+    assert all(torch.equal(tensor, kept[1][name]) for name, tensor in kept[0].items())
+    assert not same(tmp_path / "4", tmp_path / "6")
+
+
+def recipe(folder: Path, config: TrainConfig, world: World) -> str:
+    cache, splits = world
+    splits.write(folder / "splits")
+    values = {"splits": str(folder / "splits"), "frames": str(cache.folder), "training": resolved(config)}
+    (folder / "recipe.yaml").write_text(yaml.safe_dump(values))
+    return str(folder / "recipe.yaml")
+
+
+def test_two_processes_learn_with_all_four_what_one_does(world: World, tmp_path: Path) -> None:
+    together = replace(algorithm_named("mvpl"), name="together", threshold=0.5, objectives=NAMES)
+    config = replace(PLAIN, algorithm=together, steps=5, warm_up_steps=2, log_every=1)
+    file = recipe(tmp_path, config, world)
+    alone = run([ACCELERATE[0], SCRIPT, "--config", file, "--out", str(tmp_path / "one")])
+    assert alone.returncode == 0, alone.stderr
+    both = run([*ACCELERATE, "--num_processes", "2", "--cpu", SCRIPT, "--config", file, "--out", str(tmp_path / "two")])
+    assert both.returncode == 0, both.stderr
+    one, two = (read_metrics(tmp_path / folder / "metrics.jsonl") for folder in ("one", "two"))
+    for name in ("loss", "unlabelled", *NAMES):
+        values = [[line[name] for line in lines if name in line] for lines in (one, two)]
+        assert values[0] and values[1] == pytest.approx(values[0], rel=2e-3, abs=1e-4), name
+    states = [torch.load(tmp_path / folder / LAST, weights_only=True)["state"] for folder in ("one", "two")]
+    for part in ("student", "objectives"):
+        for name, tensor in states[0][part].items():
+            torch.testing.assert_close(states[1][part][name], tensor, atol=2e-4, rtol=2e-3)
