@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from encoders.base import VideoEncoder, modality_of
@@ -68,7 +69,7 @@ def extract(
     """
     if views < 1:
         raise GymQAError(f"{views} views of a clip cannot be extracted; give 1 or more")
-    require_modality(modality_of(encoder), frames)
+    require_modality(modality_of(encoder), frames, getattr(encoder, "joints_of", ""))
     job = _Job(encoder, frames, list(dict.fromkeys(clip_ids)), folder, views, seed, dtype, share or Alone())
     with ExitStack() as held:
         refusal = None
@@ -169,10 +170,8 @@ class _Job:
             console.print(f"{len(self.unusable)} views have no features; {clip}: {why}", highlight=False, markup=False)
 
 
-def view_frames(
-    encoder: VideoEncoder, source: FrameSource, clip_id: str, view: int, seed: int
-) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """The frames an encoder is shown of one view of a clip: uint8 [1, T, S, S, C]."""
+def view_frames(encoder: VideoEncoder, source: FrameSource, clip_id: str, view: int, seed: int) -> NDArray[Any]:
+    """The frames an encoder is shown of one view of a clip: uint8 [1, T, S, S, C], or skeletons [1, T, J, 3]."""
     n_frames = int(source.lengths([clip_id])[0])
     if view == 0:
         return source.gather([clip_id], encoder.frame_indices(n_frames, None)[None])

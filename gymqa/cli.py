@@ -19,6 +19,7 @@ COMMANDS = {
     "dataset": "import another data set: UCF101, HMDB51, Diving48, FineDiving, …",
     "split": "make labelled, unlabelled and validation lists of a release",
     "cache": "decode clips once into a frame cache",
+    "poses": "read clips' keypoints once into a pose cache",
     "flow": "compute the optical flow of cached clips",
     "train": "train a recognizer with few labels",
     "recipes": "list, run and tabulate the trainings behind the papers' tables",

@@ -95,7 +95,7 @@ class ControlledFrames:
         lengths = self._source.lengths(self._shown(clip_ids))
         return np.ones_like(lengths) if self._control == ONE_FRAME else lengths
 
-    def gather(self, clip_ids: Sequence[str], indices: Indices) -> NDArray[np.uint8]:
+    def gather(self, clip_ids: Sequence[str], indices: Indices) -> NDArray[Any]:
         """Chosen frames of many clips at once: indices [B, N] -> uint8 [B, N, S, S, C].
 
         Raises:

@@ -43,5 +43,5 @@ class FrameSource(Protocol):
     def lengths(self, clip_ids: Sequence[str]) -> NDArray[np.int64]:
         """Number of frames of each clip [B]."""
 
-    def gather(self, clip_ids: Sequence[str], indices: Indices) -> NDArray[np.uint8]:
-        """Chosen frames of many clips at once: indices [B, N] -> uint8 [B, N, S, S, C]."""
+    def gather(self, clip_ids: Sequence[str], indices: Indices) -> NDArray[Any]:
+        """Chosen frames of many clips at once: indices [B, N] -> uint8 [B, N, S, S, C]; poses: float32 [B, N, J, 3]."""

@@ -1,11 +1,12 @@
 """What a model sees of a clip: its colours, its optical flow, both, what changes between its frames, or skeletons.
 
 Each is a FrameSource. Colours are the frame cache, flow is a cache of its own that `gymqa flow` makes, the gradient is
-a view of the frame cache that needs no files. rgb+flow, for two streams, is a frame and its flow one after the other.
+a view of the frame cache that needs no files, skeletons are a cache of their own that `gymqa poses` makes. rgb+flow,
+for two streams, is a frame and its flow one after the other.
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ _MADE_BY: dict[Modality, str] = {
     "rgb": "the folder of `gymqa cache`",
     "flow": "the folder of `gymqa flow`",
     "gradient": "the folder of `gymqa cache`, which it is computed from",
-    "pose": "a folder of skeletons",
+    "pose": "the folder of `gymqa poses`",
     "rgb+flow": "the folder of `gymqa flow`, which names its frames",
 }
 
@@ -42,7 +43,7 @@ def source_of(modality: Modality, folder: Path) -> "FrameSource":
 
     Args:
         modality: the model's.
-        folder: of `gymqa cache` (rgb, gradient) or `gymqa flow` (flow, rgb+flow).
+        folder: of `gymqa cache` (rgb, gradient), `gymqa flow` (flow, rgb+flow) or `gymqa poses` (pose).
 
     Raises:
         GymQAError: the folder does not hold it.
@@ -53,7 +54,9 @@ def source_of(modality: Modality, folder: Path) -> "FrameSource":
 
     channels(modality)
     if modality == "pose":
-        raise GymQAError("skeletons cannot be read yet; choose another modality")
+        from gymqa.poses import PoseCache
+
+        return PoseCache(folder)
     cache = FrameCache(folder)
     kept: dict[Modality, Modality] = {"gradient": "rgb", "rgb+flow": "flow"}
     require_modality(kept.get(modality, modality), cache)
@@ -62,16 +65,27 @@ def source_of(modality: Modality, folder: Path) -> "FrameSource":
     return GradientFrames(cache) if modality == "gradient" else cache
 
 
-def require_modality(wanted: Modality, source: "FrameSource") -> None:
+def require_modality(wanted: Modality, source: "FrameSource", joints_of: str = "") -> None:
     """Refuse frames of another kind than a model sees.
 
+    Args:
+        wanted: the model's modality.
+        source: the frames.
+        joints_of: the skeleton that the model sees; "" where it sees pictures.
+
     Raises:
-        GymQAError: they are of another modality.
+        GymQAError: they are of another modality, or skeletons of other joints.
     """
     if source.modality != wanted:
         raise GymQAError(
             f"{source.folder} holds {source.modality}, and {wanted} is wanted; give {_MADE_BY[wanted]}, or set the "
             f"model's modality to {source.modality}"
+        )
+    seen = source.fingerprint().get("skeleton", "")
+    if seen != joints_of:
+        mend = f"make it with --skeleton {joints_of}" if joints_of else "train an stgcn"
+        raise GymQAError(
+            f"{source.folder} holds the skeletons {seen}, and the model sees {joints_of or 'pictures'}; {mend}"
         )
 
 
@@ -85,8 +99,15 @@ def colour_channels(modality: Modality) -> slice | None:
     return slice(0, 3) if modality in ("rgb", "rgb+flow") else None
 
 
-def mirrored(frames: NDArray[np.uint8], modality: Modality) -> NDArray[np.uint8]:
-    """Frames as a mirror shows them: uint8 [..., S, S, C] -> the same; what moves right then moves left."""
+def mirrored(frames: NDArray[Any], modality: Modality) -> NDArray[Any]:
+    """Frames as a mirror shows them: uint8 [..., S, S, C] -> the same; what moves right then moves left.
+
+    Of skeletons, float32 [..., J, 3], left and right joints change places.
+    """
+    if modality == "pose":
+        from gymqa.skeletons import skeleton_of
+
+        return np.asarray(frames[..., skeleton_of(frames.shape[-2]).mirrored, :] * np.array([-1, 1, 1], np.float32))
     out = np.ascontiguousarray(frames[..., ::-1, :])
     vectors = flow_channels(modality)
     if vectors is not None:

@@ -6,6 +6,9 @@ affine map a clip, sampled once.
 
 Of flow and temporal gradients, only the geometry is changed. Flow is turned with the picture: a mirror changes the sign
 of x, RandAugment's rotation and shear act on the vectors as on the places. A crop leaves their lengths as they are.
+
+Skeletons, [B, N, J, 3] instead of frames, are seen through the same maps. In a strong view jitter takes the place of
+the changes of colour, and joints are left out instead of channels.
 """
 
 import math
@@ -19,6 +22,7 @@ from torch import Generator, Tensor
 from gymqa.modalities import Modality, colour_channels, flow_channels
 from recognizers.backbones.image_vit import normalise
 from recognizers.perturbation import perturbed_order
+from recognizers.pose_views import JITTER, drop_joints, jitter, seen_through
 
 GEOMETRIC = ("rotate", "shear_x", "shear_y", "translate_x", "translate_y")
 PHOTOMETRIC = (
@@ -52,6 +56,8 @@ class AugmentConfig:
 
 def to_model(frames: Tensor, size: int) -> Tensor:
     """The whole picture, for testing: uint8 [B, N, S', S', C] -> float [B, N, C, size, size] in [-1, 1]."""
+    if is_pose(frames):
+        return frames.float()
     x = normalise(frames.permute(0, 1, 4, 2, 3))
     if x.shape[-1] == size:
         return x.contiguous()
@@ -61,6 +67,8 @@ def to_model(frames: Tensor, size: int) -> Tensor:
 def weak_view(frames: Tensor, size: int, config: AugmentConfig, rng: Generator, modality: Modality = "rgb") -> Tensor:
     """Random resized crop and flip: uint8 [B, N, S', S', C] -> float [B, N, C, size, size] in [-1, 1]."""
     crop = _crop(len(frames), config, rng)
+    if is_pose(frames):
+        return seen_through(frames, crop)
     return turn_vectors(_sample(frames, crop, size), _mirror(crop), modality)
 
 
@@ -86,15 +94,29 @@ def strong_view(
     """
     batch = len(frames)
     order = perturbed_order(perturbation, batch, elements, rng).to(frames.device)
-    frames = frames.gather(1, order[:, :, None, None, None].expand_as(frames))
+    frames = frames.gather(1, order.view(*order.shape, *[1] * (frames.ndim - 2)).expand_as(frames))
     drawn = draw_operations(batch, config, rng)
     crop, geometry = _crop(batch, config, rng), _geometry(drawn)
+    if is_pose(frames):
+        return _strong_pose(seen_through(frames, crop @ geometry), config, rng)
     x = _sample(frames, crop @ geometry, size)
     colours = colour_channels(modality)
     if colours is not None:
         seen = drop_channels(change_colours(x[:, :, colours], drawn), config.channel_dropout, rng)
         x = seen if modality == "rgb" else torch.cat([seen, x[:, :, colours.stop :]], 2)
     return turn_vectors(x, _mirror(crop) @ geometry[:, :2, :2], modality)
+
+
+def is_pose(frames: Tensor) -> bool:
+    """Whether these are skeletons [B, N, J, 3], not pictures of five dimensions."""
+    return frames.ndim == 4
+
+
+def _strong_pose(poses: Tensor, config: AugmentConfig, rng: Generator) -> Tensor:
+    """What a strong view changes of skeletons beside time and geometry."""
+    if config.operations:
+        poses = jitter(poses, JITTER * config.magnitude / 10, rng)
+    return drop_joints(poses, config.channel_dropout, rng)
 
 
 def _mirror(crop: Tensor) -> Tensor:

@@ -36,10 +36,13 @@ def draw_mix(batch: int, elements: int, patches: int, alpha: float, rng: Generat
 
 
 def mix_frames(frames: Tensor, plan: MixPlan, elements: Sequence[int]) -> Tensor:
-    """Mix a batch of clips [B, N, C, S, S], element after element.
+    """Mix a batch of clips [B, N, C, S, S], element after element; of skeletons [B, N, J, 3], joint by joint.
 
     Mixing patches of pixels is mixing patch tokens: the embedding of a patch sees nothing else.
     """
+    if frames.ndim == 4:
+        own = plan.mask.repeat_interleave(torch.tensor(elements), 1).unsqueeze(-1).to(frames.device)  # [B, N, J, 1]
+        return torch.where(own, frames, frames[plan.partner.to(frames.device)])
     side, size = int(plan.mask.shape[-1] ** 0.5), frames.shape[-1]
     mask = plan.mask.repeat_interleave(torch.tensor(elements), 1)  # [B, N, P]
     mask = mask.view(*mask.shape[:2], 1, side, 1, side, 1).to(frames.device)

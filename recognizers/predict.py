@@ -74,9 +74,11 @@ def predict(
         float32 [C] by clip id.
 
     Raises:
-        GymQAError: the frames are of another modality than the model's.
+        GymQAError: the frames are of another modality than the model's, or several places of skeletons are asked for.
     """
-    require_modality(model.config.modality, cache)
+    require_modality(model.config.modality, cache, model.config.joints_of)
+    if model.config.modality == "pose" and views.spatial > 1:
+        raise GymQAError("skeletons are not looked at in several places; leave spatial_views at 1")
     ids = [clip.id for clip in clips if clip.id in cache]
     found: Probabilities = (
         {} if journal is None else {clip: journal.found[clip] for clip in ids if clip in journal.found}

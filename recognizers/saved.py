@@ -45,12 +45,13 @@ def read_config(folder: Path) -> ModelConfig:
         raise GymQAError(f"{folder} does not hold a recognizer{what}; give the folder that training wrote")
     family = FAMILIES[name]
     known = {field.name: getattr(family(), field.name) for field in fields(family)}
+    fixed = {field.name for field in fields(family) if not field.init}
     for setting, value in values.items():
         if setting not in known:
             raise GymQAError(f"{folder / 'config.json'} has an unknown setting {setting!r}; train the model again")
-        if not _fits(value, known[setting]):
+        if not _fits(value, known[setting]) or (setting in fixed and value != known[setting]):
             raise GymQAError(f"{folder / 'config.json'}: {setting} cannot be {value!r}; copy or train the model again")
-    return family(**values)
+    return family(**{setting: value for setting, value in values.items() if setting not in fixed})
 
 
 def _fits(value: Any, default: Any) -> bool:

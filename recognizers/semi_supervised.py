@@ -86,7 +86,7 @@ def guide(
     strong = strong_view(batch.frames, size, augment, elements, algorithm.perturbation, rng, modality)
     if algorithm.mix_weight == 0:
         return Guidance([strong], *known)
-    plan = draw_mix(len(strong), len(elements), config.model.mix_side**2, algorithm.mix_alpha, rng)
+    plan = draw_mix(len(strong), len(elements), config.model.mix_parts, algorithm.mix_alpha, rng)
     targets, mixed_weights = mix_targets(labels, weights, plan)
     return Guidance([strong, mix_frames(strong, plan, elements)], *known, targets, mixed_weights)
 

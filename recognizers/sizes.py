@@ -78,6 +78,16 @@ class ModelConfig:
         return (self.image_size, self.image_size, self.channels)
 
     @property
+    def input_shape(self) -> tuple[int, ...]:
+        """One clip as the model sees it: (N, C, S, S)."""
+        return (self.frames, self.channels, self.image_size, self.image_size)
+
+    @property
+    def joints_of(self) -> str:
+        """Name of the skeleton that it sees; "" where it sees pictures."""
+        return ""
+
+    @property
     def tokens(self) -> int:
         """T, tokens a clip gives to a language model."""
         return 1
@@ -86,6 +96,11 @@ class ModelConfig:
     def mix_side(self) -> int:
         """Squares on a side of the picture that TokenMix exchanges: patches, where the model sees patches."""
         return next(side for side in (14, 8, 7, 6, 4, 2, 1) if self.image_size % side == 0)
+
+    @property
+    def mix_parts(self) -> int:
+        """Parts of a frame that TokenMix exchanges."""
+        return self.mix_side**2
 
     def sample(self, n_frames: int, rng: np.random.Generator | None = None, within: float = 0.5) -> Indices:
         """Which frames of a clip it looks at, element after element: [N].

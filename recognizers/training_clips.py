@@ -39,7 +39,7 @@ def training_clips(config: TrainConfig, cache: FrameSource, splits: Splits) -> T
         GymQAError: frames of another modality than the model's, or smaller ones, labels outside the
             classes, a class without labelled clips, or validation on clips that results are reported on.
     """
-    require_modality(config.model.modality, cache)
+    require_modality(config.model.modality, cache, config.model.joints_of)
     if cache.size < config.model.image_size:
         raise GymQAError(
             f"the frames in {cache.folder} are {cache.size} px, and the model looks at {config.model.image_size} px; "

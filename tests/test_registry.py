@@ -68,7 +68,7 @@ def test_every_recognizer_keeps_the_contract(name: str) -> None:
     config = model_config(name, image_size=32, n_classes=5, **own.get(model_config(name).family, {"width": 8}))
     torch.manual_seed(0)
     model = config.build().eval()
-    frames = torch.randn(2, config.frames, config.channels, 32, 32)
+    frames = torch.randn(2, *config.input_shape)
     features = model.forward_features(frames)
     assert features.tokens.shape[:2] == (2, config.tokens) and features.fused.shape[0] == 2
     assert torch.equal(model.forward_head(features.fused), model(frames))

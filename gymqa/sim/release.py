@@ -117,7 +117,7 @@ def _render_videos(root: Path, config: ReleaseConfig, missing: list[str], proces
             deaths_reported("rendering", "run again, with fewer workers"),
             ProcessPoolExecutor(min(processes, len(missing)), context, start_worker) as pool,
         ):
-            orders = _running_orders(config)
+            orders = running_orders(config)
             jobs = [pool.submit(interruptible, render_video, root, config, v, orders[v]) for v in missing]
             _wait(jobs, bar.advance)
 
@@ -149,7 +149,7 @@ def _complete(root: Path, video_id: str) -> bool:
     return all(file.is_file() for file in files)
 
 
-def _running_orders(config: ReleaseConfig) -> dict[str, dict[str, list[int]]]:
+def running_orders(config: ReleaseConfig) -> dict[str, dict[str, list[int]]]:
     """What is performed in each video; training and val are dealt apart, so that both show every element."""
     orders = programme(config.repertoire, config.train_videos, (config.seed, 0))
     orders += programme(config.repertoire, config.val_videos, (config.seed, 1))

@@ -9,6 +9,7 @@ from gymqa.errors import GymQAError
 from recognizers.clip_net_sizes import C3DConfig, I3DConfig, ResNet3DConfig, SlowFastConfig
 from recognizers.frame_net_sizes import ActionVLADConfig, FrameLSTMConfig, TRNConfig, TSMConfig, TSNConfig
 from recognizers.sizes import ModelConfig, SeFARConfig
+from recognizers.skeleton_net_sizes import STGCNConfig
 from recognizers.two_stream_sizes import Fused3DConfig, TwoStreamConfig, TwoStreamI3DConfig
 
 if TYPE_CHECKING:
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 CLASSES = 99
 """Gym99's, at which parameters are counted."""
 _FAMILIES = (
-    ActionVLADConfig, C3DConfig, FrameLSTMConfig, Fused3DConfig, I3DConfig, ResNet3DConfig, SeFARConfig, SlowFastConfig,
-    TRNConfig, TSMConfig, TSNConfig, TwoStreamConfig, TwoStreamI3DConfig,
+    ActionVLADConfig, C3DConfig, FrameLSTMConfig, Fused3DConfig, I3DConfig, ResNet3DConfig, STGCNConfig, SeFARConfig,
+    SlowFastConfig, TRNConfig, TSMConfig, TSNConfig, TwoStreamConfig, TwoStreamI3DConfig,
 )  # fmt: skip
 FAMILIES: dict[str, type[ModelConfig]] = {one.family: one for one in _FAMILIES}
 """Families by the name that config.json has."""
@@ -77,6 +78,7 @@ def describe(name: str) -> dict[str, Any]:
         "input_size": config.image_size,
         "modality": config.modality,
         "frames": config.frames,
+        "frame": list(config.frame_shape),
         "elements": list(config.elements),
         "published": entry.published,
     }
@@ -210,6 +212,18 @@ def actionvlad_bn_inception() -> ActionVLADConfig:
 def lstm_inception() -> FrameLSTMConfig:
     """ConvNet+LSTM on Inception-v1: 25 segments, as many frames as in I3D's paper."""
     return FrameLSTMConfig(image_size=224, n_classes=CLASSES)
+
+
+@register(parameters=3_098_727, published="3.1 M with 60 classes (ST-GCN of MMAction2)")
+def stgcn() -> STGCNConfig:
+    """ST-GCN on COCO's 17 joints, 100 frames spread over the clip."""
+    return STGCNConfig(n_classes=CLASSES)
+
+
+@register(parameters=3_096_795)
+def stgcn_gymsim() -> STGCNConfig:
+    """ST-GCN on GymSim's 15 joints."""
+    return replace(stgcn(), skeleton="gymsim15", n_frames=32)
 
 
 @register(parameters=11_455_971, published="12 M (two-stream, in I3D, CVPR'17)")
