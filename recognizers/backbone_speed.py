@@ -81,7 +81,7 @@ def measure(setting: Setting) -> Speed:
         try:
             torch.manual_seed(0)
             model = create_model(setting.name).to(device)
-            frames = torch.rand(setting.batch, config.frames, *_picture(setting.name), device=device) * 2 - 1
+            frames = torch.rand(setting.batch, *config.input_shape, device=device) * 2 - 1
             with torch.autocast(device.type, torch.bfloat16, enabled=setting.bf16):
                 seconds = _seconds_a_pass(one_pass(model, frames), setting.seconds, device)
             speeds[what] = setting.batch / seconds
@@ -100,7 +100,7 @@ def counted(name: str, forward: float | None = None, training: float | None = No
     config = model_config(name)
     with torch.device("meta"):
         model = create_model(name, n_classes=CLASSES).eval()
-        frames = torch.empty(1, config.frames, *_picture(name))
+        frames = torch.empty(1, *config.input_shape)
     parameters = sum(one.numel() for one in model.parameters())
     return Speed(name, parameters, multiply_adds(model, frames) / 1e9, config.frames, config.image_size,
                  forward, training, lost)  # fmt: skip
@@ -112,12 +112,6 @@ def multiply_adds(model: nn.Module, frames: torch.Tensor) -> float:
     with FlopCounterMode(display=False) as counter:
         model(frames)
     return counter.get_total_flops() / 2
-
-
-def _picture(name: str) -> tuple[int, int, int]:
-    """One frame as the recognizer takes it: (C, S, S)."""
-    config = model_config(name)
-    return config.channels, config.image_size, config.image_size
 
 
 def _forward(model: Recognizer, frames: torch.Tensor) -> Callable[[], None]:
