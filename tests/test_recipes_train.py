@@ -1,5 +1,6 @@
 """Every name of `gymqa list recognizers` and `gymqa list algorithms` has a recipe that trains, resumes and serves."""
 
+import inspect
 import json
 import re
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from safetensors.torch import load_file
 from encoders.feature_store import FeatureStore
 from gymqa import cli
 from gymqa.annotations import Clip, open_release
-from gymqa.arguments import build_parser, call
+from gymqa.arguments import build_parser
 from gymqa.commands.train import train
 from gymqa.flow import build_flow
 from gymqa.frames import FrameCache
@@ -75,7 +76,7 @@ def different() -> Iterator[str]:
     """Recognizers, one of those that differ in size alone."""
     seen: set[str] = set()
     for name in list_models():
-        model: ModelConfig = values(recipe_of_recognizer(name)).training.model
+        model = model_config(name)
         told = repr(replace(model, n_classes=KINDS, **small(model)))
         if told not in seen:
             seen.add(told)
@@ -118,8 +119,8 @@ def clips_of(clips: list[Clip]) -> list[Clip]:
     return sorted((clip for clip in clips if clip.label in range(KINDS)), key=lambda clip: (clip.label, clip.id))
 
 
-def words(recipe: str, tiny: Tiny, folder: Path, out: Path) -> list[str]:
-    """The recipe with the settings that make it small, as `gymqa recipes run --overrides` puts them over it."""
+def run(recipe: str, tiny: Tiny, folder: Path, out: Path) -> None:
+    """Train a recipe with the settings that make it small, as `gymqa recipes run --overrides` puts them over it."""
     model: ModelConfig = values(recipe).training.model
     overrides = {
         "splits": str(tiny.splits), "frames": str(tiny.sources[model.modality]), "epochs": 2, "warm_up_epochs": 1,
@@ -129,7 +130,9 @@ def words(recipe: str, tiny: Tiny, folder: Path, out: Path) -> list[str]:
         },
     }  # fmt: skip
     (folder / "tiny.yaml").write_text(json.dumps(overrides))
-    return ["--config", str(FOLDER / f"{recipe}.yaml"), "--config", str(folder / "tiny.yaml"), "--out", str(out)]
+    layers = ["--config", str(FOLDER / f"{recipe}.yaml"), "--config", str(folder / "tiny.yaml"), "--out", str(out)]
+    given = PARSER.instantiate(PARSER.parse_args(layers))
+    train(**{name: given[name] for name in inspect.signature(train).parameters})
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
@@ -147,11 +150,11 @@ def test_a_recipe_trains_resumes_predicts_and_exports_features(
     with monkeypatch.context() as patch:
         patch.setattr(ClipBatches, "at", stops)
         with pytest.raises(KeyboardInterrupt):
-            call(train, words(recipe, tiny, tmp_path, halved), "gymqa train")
+            run(recipe, tiny, tmp_path, halved)
         steps.clear()
-        call(train, words(recipe, tiny, tmp_path, halved), "gymqa train")
+        run(recipe, tiny, tmp_path, halved)
     assert set(steps) == {3}  # it went on from there
-    call(train, words(recipe, tiny, tmp_path, tmp_path / "whole"), "gymqa train")
+    run(recipe, tiny, tmp_path, tmp_path / "whole")
     weights = [load_file(folder / "model.safetensors") for folder in (halved, tmp_path / "whole")]
     assert all(weights[0][name].equal(weights[1][name]) for name in weights[0])
     serve(halved, tiny, tmp_path)
