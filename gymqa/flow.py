@@ -181,7 +181,7 @@ def _computer(method: FlowMethod) -> _Method:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """OpenCV computes in one thread meanwhile: DIS gives other fields with every number of threads."""
+    """OpenCV computes in one thread meanwhile: there are as many processes as cores."""
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:

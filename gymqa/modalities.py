@@ -78,8 +78,8 @@ def require_modality(wanted: Modality, source: "FrameSource", joints_of: str = "
     """
     if source.modality != wanted:
         raise GymQAError(
-            f"{source.folder} holds {source.modality}, and {wanted} is wanted; give {_MADE_BY[wanted]}, or set the "
-            f"model's modality to {source.modality}"
+            f"{source.folder} holds {source.modality}, and {wanted} is wanted; give {_MADE_BY[wanted]}, or take a "
+            f"model that sees {source.modality}"
         )
     seen = source.fingerprint().get("skeleton", "")
     if seen != joints_of:

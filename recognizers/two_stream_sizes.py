@@ -25,7 +25,7 @@ class TwoStreamConfig(FrameNetConfig):
     architecture: Literal["inception_v1", "bn_inception", "resnet18", "resnet50"] = "inception_v1"  # type: ignore[assignment]
     segments: int = 1
     stack: int = field(default=10, kw_only=True)
-    modality: Modality = field(default="rgb+flow", init=False)
+    modality: Modality = field(default="rgb+flow", kw_only=True)
 
     family: ClassVar[str] = "two_stream"
 
@@ -74,7 +74,7 @@ class Fused3DConfig(TwoStreamConfig):
 class TwoStreamI3DConfig(ClipNetConfig):
     """Two-stream I3D (Carreira and Zisserman, CVPR'17): an I3D on frames and one on flow, late fusion."""
 
-    modality: Modality = field(default="rgb+flow", init=False)
+    modality: Modality = field(default="rgb+flow", kw_only=True)
 
     family: ClassVar[str] = "two_stream_i3d"
 
@@ -95,10 +95,17 @@ class TwoStreamI3DConfig(ClipNetConfig):
 
 
 def _check(config: ModelConfig, architecture: str) -> None:
-    """Refuse pictures that Inception-v1 sees nothing in.
+    """Refuse one stream, and pictures that Inception-v1 sees nothing in.
+
+    rgb, what a model sees that is told nothing, becomes rgb+flow: `--training.model TwoStreamConfig` brings it along
+    from the family that stood there before.
 
     Raises:
-        GymQAError: they are too small.
+        GymQAError: either.
     """
+    if config.modality == "rgb":
+        object.__setattr__(config, "modality", "rgb+flow")
+    if config.modality != "rgb+flow":
+        raise GymQAError(f"a {config.family} sees rgb+flow, not {config.modality}; leave model.modality out")
     if architecture == "inception_v1" and config.image_size < 32:
         raise GymQAError(f"Inception-v1 sees nothing in {config.image_size} px; set image_size to 32 or more")

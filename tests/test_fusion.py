@@ -23,7 +23,7 @@ def write(path: Path, *lines: Line) -> Path:
 
 
 RGB = [line(0, 0, 0.9, 0.1), line(1, 1, 0.6, 0.4), line(2, 1, 0.2, 0.8), line(3, 0, error="it is empty")]
-FLOW = [line(3, 0, 0.7, 0.3), line(1, 1, 0.1, 0.9), line(0, 0, 0.5, 0.5), line(2, 1, 0.6, 0.4)]
+FLOW = [line(3, 0, 1.0, 0.0), line(1, 1, 0.1, 0.9), line(0, 0, 0.5, 0.5), line(2, 1, 0.6, 0.4)]
 
 
 def test_two_streams_are_the_mean_and_score_by_gymqa_metrics(
@@ -41,6 +41,11 @@ def test_two_streams_are_the_mean_and_score_by_gymqa_metrics(
     assert "control" not in found[0]
     assert cli.main(["metrics", str(out), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["metrics"]["top1"]["value"] == 0.75
+
+
+def test_a_clip_that_one_stream_lost_is_lost_however_sure_the_other_is(tmp_path: Path) -> None:
+    fused = fuse([write(tmp_path / "rgb.jsonl", *RGB), write(tmp_path / "flow.jsonl", *FLOW)])
+    assert fused.answered.tolist() == [1, 1, 1, 0] and fused.predicted[3] == -1
 
 
 def test_three_files_weigh_alike(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Networks of two streams: published parameters, gradients, what each stream is worth, where its input comes from."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from gymqa import cli
 from gymqa.errors import GymQAError
 from gymqa.flow import build_flow
 from gymqa.frames import FrameCache
@@ -120,6 +122,15 @@ def test_one_stream_is_refused() -> None:
         TwoStreamI3DConfig(modality="flow", **SMALL)  # type: ignore[arg-type]
 
 
+def test_a_family_of_two_streams_is_chosen_by_its_name_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["train", str(tmp_path), str(tmp_path), "--training.model", "Fused3DConfig"]
+    assert cli.main(words) == 2
+    assert "labelled.txt" in capsys.readouterr().err  # the settings are fine, the splits are not there
+    assert TwoStreamConfig(modality="rgb").modality == "rgb+flow"
+
+
 def test_frames_and_flow_lie_side_by_side(world: tuple[FrameCache, Splits], joint: JointFrames) -> None:
     cache, flow = world[0], FrameCache(joint.folder)
     ids, indices = cache.clip_ids[:2], np.array([[0, 5], [7, 15]])
@@ -134,6 +145,11 @@ def test_flow_of_frames_that_are_gone_or_others_is_refused(
     flow = build_flow(tmp_path / "flow", world[0].folder, "dis", workers=1)
     (flow.folder / "source.json").write_text('{"frames": "nowhere"}')
     with pytest.raises(GymQAError, match="nowhere holds no frame cache"):
+        source_of("rgb+flow", flow.folder)
+    videos = world[0].folder.parent / "videos"
+    fewer = FrameCache.build(tmp_path / "fewer", flow.clip_ids[:2], lambda clip: videos / f"{clip}.mp4", 16, 8, 1)
+    (flow.folder / "source.json").write_text(json.dumps({"frames": str(fewer.folder)}))
+    with pytest.raises(GymQAError, match=r"is not the flow of the frames in .*fewer any more"):
         source_of("rgb+flow", flow.folder)
     (flow.folder / "source.json").unlink()
     with pytest.raises(GymQAError, match=r"source\.json"):
