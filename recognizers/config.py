@@ -11,6 +11,7 @@ from recognizers.augment import AugmentConfig
 from recognizers.objectives.registry import looks_in_warm_up, require_objectives
 from recognizers.perturbation import PERTURBATIONS
 from recognizers.sizes import ModelConfig, SeFARConfig
+from recognizers.starting import saved_hash
 
 set_parsing_settings(subclasses_enabled=[ModelConfig])  # --training.model TSNConfig --training.model.segments 5
 _AT_LEAST_ONE = (
@@ -148,4 +149,6 @@ class TrainConfig:
         for name in _LATER:
             if kept["algorithm"][name] == getattr(Algorithm(), name):
                 del kept["algorithm"][name]
+        if self.algorithm.image_network != "shipped":
+            kept["image_weights"] = saved_hash(self.algorithm.image_network)
         return kept | {"initial_weights": self.initial_weights}

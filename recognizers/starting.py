@@ -23,10 +23,10 @@ def holds_recognizer(source: Path | str) -> bool:
 
 
 def saved_hash(source: Path | str) -> str:
-    """A hash of a saved recognizer's weights.
+    """A hash of the weights that were saved in a folder or on the Hub, a recognizer's or an image ViT's.
 
     Raises:
-        GymQAError: there is no such recognizer.
+        GymQAError: there are none.
     """
     return weights_hash(model_folder(source))
 

@@ -205,6 +205,18 @@ def test_settings_of_older_runs_stay_what_they_were() -> None:
     assert asdict(ALGORITHMS["mt_sd"])["image_network"] == "shipped"
 
 
+def test_another_image_network_of_the_same_name_is_another_run(tmp_path: Path) -> None:
+    config = replace(CONFIG, algorithm=replace(algorithm_named("videossl"), image_network=str(tmp_path)))
+    with pytest.raises(GymQAError, match="cannot be read"):
+        assert config.determines
+    hashes = set()
+    for seed in range(2):
+        torch.manual_seed(seed)
+        TSN.build().save_pretrained(tmp_path)
+        hashes.add(config.determines["image_weights"])
+    assert len(hashes) == 2
+
+
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
