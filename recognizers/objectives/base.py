@@ -8,7 +8,7 @@ import torch
 import torch.distributed as dist
 from torch import Generator, Tensor, nn
 
-from recognizers.augment import strong_view, weak_view
+from recognizers.augment import strong_view
 from recognizers.batches import ClipBatch
 from recognizers.config import TrainConfig
 from recognizers.precision import autocast
@@ -83,8 +83,9 @@ class Objective(nn.Module):
     """A further term of the loss: L = L_sup + ξ (w_un · L_un + w_mix · L_mix) + Σ objectives.
 
     Its parameters are in the optimizer, its state is in the checkpoint, and the gradients of its parameters are
-    averaged over the processes; none of it is in the trained model. What it remembers lies in buffers, which hold the
-    same in every process: `gathered` brings the other processes' part of a batch.
+    averaged over the processes; `clip_norm` holds for the gradients of student and objectives together. None of it is
+    in the trained model. What it remembers lies in buffers, which hold the same in every process: `gathered` brings
+    the other processes' part of a batch.
 
     Args:
         config: the run's settings.
@@ -116,17 +117,10 @@ class Objective(nn.Module):
     def after_step(self, student: Recognizer, step: int) -> None:
         """Called when step number `step` (from 0) is done, for memories and moving averages; without gradient."""
 
-    def weak(self, frames: Tensor, rng: Generator) -> Tensor:
-        """A weak view of uint8 frames [B, N, S', S', C]."""
+    def strong(self, frames: Tensor, rng: Generator) -> Tensor:
+        """A strong view of uint8 frames [B, N, S', S', C], in the order of time that they have."""
         model = self.config.model
-        return weak_view(frames, model.image_size, self.config.augment, rng, model.modality)
-
-    def strong(self, frames: Tensor, rng: Generator, perturbation: str = "none") -> Tensor:
-        """A strong view of uint8 frames [B, N, S', S', C]."""
-        model = self.config.model
-        return strong_view(
-            frames, model.image_size, self.config.augment, model.elements, perturbation, rng, model.modality
-        )
+        return strong_view(frames, model.image_size, self.config.augment, model.elements, "none", rng, model.modality)
 
     def see(self, network: Recognizer, view: Tensor) -> Seen:
         """A forward pass in the run's precision; the gradient reaches network and view."""
