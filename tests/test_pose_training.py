@@ -30,6 +30,7 @@ from recognizers.batches import ClipBatches
 from recognizers.config import TrainConfig
 from recognizers.frame_net_sizes import TSNConfig
 from recognizers.mixing import draw_mix, mix_frames
+from recognizers.model_card import ModelFacts, model_card
 from recognizers.pose_views import drop_joints, jitter
 from recognizers.predict import Views, predict
 from recognizers.recognizer import Recognizer
@@ -227,3 +228,8 @@ def test_the_commands_train_predict_and_extract_skeletons(
     assert cli.main(["list", "recognizers"]) == 0
     rows = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
     assert "100 frames {100} of pose of 17 joints" in rows["stgcn"] and len(COCO17) == 17
+
+
+def test_a_card_says_which_skeleton_a_model_sees() -> None:
+    card = model_card("me/stgcn", MODEL.build(), ModelFacts(license="mit", dataset="GymSim"))
+    assert "8 frames of pose of the skeleton gymsim15" in card and "clips [B, 8, 15, 3]" in card

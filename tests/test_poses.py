@@ -118,6 +118,8 @@ def test_upside_down_moving_and_hidden_joints_are_missed_more_often() -> None:
 
     upright, turned = _detected(STANDING), _detected(100 - STANDING)
     assert lost(turned) > 1.8 * lost(upright)
+    whole = DetectorConfig(frame_missed=(0.0, 0.0))
+    assert lost(_detected(100 - STANDING, whole)) > 1.8 * lost(_detected(STANDING, whole))
     assert (turned[..., 2] == 0).all(1).mean() > 5 * (upright[..., 2] == 0).all(1).mean()
     shaken = np.repeat(STANDING[None], 4000, axis=0)
     shaken[:, 5, 0] += 60 * np.sin(np.arange(4000))

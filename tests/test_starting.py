@@ -12,8 +12,7 @@ from gymqa.frames import FrameCache
 from gymqa.splits import Splits
 from recognizers.algorithms import algorithm_named
 from recognizers.backbones.image_vit import ImageViT
-from recognizers.clip_net_sizes import ResNet3DConfig
-from recognizers.clip_net_sizes import C3DConfig
+from recognizers.clip_net_sizes import C3DConfig, ResNet3DConfig
 from recognizers.frame_net_sizes import TSNConfig
 from recognizers.sizes import ModelConfig
 from recognizers.train import train

@@ -127,7 +127,7 @@ def _sizes(one: Mapping[str, Any]) -> str:
     """Say how large a recognizer is."""
     elements = "-".join(map(str, one["elements"]))
     seen = "" if one["modality"] == "rgb" else f" of {one['modality']}"
-    unit = f"{one['frame'][0]} joints" if one["modality"] == "pose" else f"{one['input_size']} px"
+    unit = f"{one['joints']} joints" if "joints" in one else f"{one['input_size']} px"
     frames = f"{one['frames']} frames {{{elements}}}{seen} of {unit}"
     published = f"; published: {one['published']}" if one["published"] else ""
     return f"{one['millions']:.2f} M parameters at {one['classes']} classes; {frames}{published}"

@@ -78,7 +78,7 @@ def describe(name: str) -> dict[str, Any]:
         "input_size": config.image_size,
         "modality": config.modality,
         "frames": config.frames,
-        "frame": list(config.frame_shape),
+        **({"joints": config.frame_shape[0]} if config.joints_of else {}),
         "elements": list(config.elements),
         "published": entry.published,
     }
