@@ -66,9 +66,12 @@ def measure_backbones(settings: Sequence[Setting]) -> Iterator[Speed]:
     Yields:
         One for each setting, in their order.
     """
-    imported = torch.get_num_threads  # all that a process has to do before its first one is to import this file
-    for setting, found in zip(settings, guarded_map(measure, settings, 1, Limits(), imported), strict=True):
+    for setting, found in zip(settings, guarded_map(measure, settings, 1, Limits(), _begin), strict=True):
         yield counted(setting.name, lost=found.reason) if isinstance(found, Lost) else found
+
+
+def _begin() -> None:
+    """All that a process has to do before its first recognizer is to import this file."""
 
 
 def measure(setting: Setting) -> Speed:
