@@ -66,9 +66,12 @@ def measure_backbones(settings: Sequence[Setting]) -> Iterator[Speed]:
     Yields:
         One for each setting, in their order.
     """
-    imported = torch.get_num_threads  # all that a process has to do before its first one is to import this file
-    for setting, found in zip(settings, guarded_map(measure, settings, 1, Limits(), imported), strict=True):
+    for setting, found in zip(settings, guarded_map(measure, settings, 1, Limits(), _begin), strict=True):
         yield counted(setting.name, lost=found.reason) if isinstance(found, Lost) else found
+
+
+def _begin() -> None:
+    """All that a process has to do before its first recognizer is to import this file."""
 
 
 def measure(setting: Setting) -> Speed:
@@ -81,7 +84,7 @@ def measure(setting: Setting) -> Speed:
         try:
             torch.manual_seed(0)
             model = create_model(setting.name).to(device)
-            frames = torch.rand(setting.batch, config.frames, *_picture(setting.name), device=device) * 2 - 1
+            frames = torch.rand(setting.batch, *config.input_shape, device=device) * 2 - 1
             with torch.autocast(device.type, torch.bfloat16, enabled=setting.bf16):
                 seconds = _seconds_a_pass(one_pass(model, frames), setting.seconds, device)
             speeds[what] = setting.batch / seconds
@@ -100,7 +103,7 @@ def counted(name: str, forward: float | None = None, training: float | None = No
     config = model_config(name)
     with torch.device("meta"):
         model = create_model(name, n_classes=CLASSES).eval()
-        frames = torch.empty(1, config.frames, *_picture(name))
+        frames = torch.empty(1, *config.input_shape)
     parameters = sum(one.numel() for one in model.parameters())
     return Speed(name, parameters, multiply_adds(model, frames) / 1e9, config.frames, config.image_size,
                  forward, training, lost)  # fmt: skip
@@ -112,11 +115,6 @@ def multiply_adds(model: nn.Module, frames: torch.Tensor) -> float:
     with FlopCounterMode(display=False) as counter:
         model(frames)
     return counter.get_total_flops() / 2
-
-
-def _picture(name: str) -> tuple[int, ...]:
-    """One frame as the recognizer takes it: (C, S, S), of a skeleton (J, 3)."""
-    return model_config(name).input_shape[1:]
 
 
 def _forward(model: Recognizer, frames: torch.Tensor) -> Callable[[], None]:

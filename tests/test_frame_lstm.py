@@ -13,7 +13,7 @@ from gymqa.splits import Splits
 from recognizers.algorithms import SEFAR
 from recognizers.backbones.frame_lstm import FrameLSTM
 from recognizers.backbones.registry import create_model
-from recognizers.frame_net_sizes import FrameLSTMConfig
+from recognizers.frame_net_sizes import Architecture, FrameLSTMConfig
 from recognizers.predict import predict
 from recognizers.recognizer import Recognizer
 from recognizers.train import train
@@ -45,7 +45,7 @@ def test_the_order_of_frames_matters() -> None:
 
 
 @pytest.mark.parametrize("architecture", ["inception_v1", "resnet18", "bn_inception"])
-def test_shapes_contract_and_gradients(architecture: str) -> None:
+def test_shapes_contract_and_gradients(architecture: Architecture) -> None:
     model = built(replace(SMALL, architecture=architecture))
     features = model.forward_features(clips())
     assert features.tokens.shape == (2, 4, 6) and features.fused.shape == (2, 6)

@@ -324,11 +324,11 @@ def test_a_training_starts_from_published_weights(
 ) -> None:
     cache, splits = world
     source = saved(tmp_path, resnet(*R18)[1])
-    config = replace(CONFIG, model=TSNConfig(image_size=16, width=WIDTH, n_classes=2), algorithm=SUPERVISED, steps=1,
-                     warm_up_steps=0, initial=str(source))  # fmt: skip
+    model = TSNConfig(image_size=16, width=WIDTH, n_classes=2)
+    config = replace(CONFIG, model=model, algorithm=SUPERVISED, steps=1, warm_up_steps=0, initial=str(source))
     out = train(config, cache, splits, tmp_path / "out")
     assert "120 tensors loaded" in " ".join(capsys.readouterr().err.split())
-    assert Recognizer.from_pretrained(out).config == replace(config.model, pixels="imagenet")
+    assert Recognizer.from_pretrained(out).config == replace(model, pixels="imagenet")
     torch.save(resnet(*R18)[1] | {"bn1.bias": torch.ones(WIDTH)}, source)  # the same name, other weights
     with pytest.raises(GymQAError, match="trained with another initial_weights"):
         train(config, cache, splits, tmp_path / "out")

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 CLASSES = 99
 """Gym99's, at which parameters are counted."""
 _FAMILIES = (
-    ActionVLADConfig, C3DConfig, FrameLSTMConfig, Fused3DConfig, I3DConfig, ResNet3DConfig, SeFARConfig, SlowFastConfig,
-    STGCNConfig, TRNConfig, TSMConfig, TSNConfig, TwoStreamConfig, TwoStreamI3DConfig,
+    ActionVLADConfig, C3DConfig, FrameLSTMConfig, Fused3DConfig, I3DConfig, ResNet3DConfig, STGCNConfig, SeFARConfig,
+    SlowFastConfig, TRNConfig, TSMConfig, TSNConfig, TwoStreamConfig, TwoStreamI3DConfig,
 )  # fmt: skip
 FAMILIES: dict[str, type[ModelConfig]] = {one.family: one for one in _FAMILIES}
 """Families by the name that config.json has."""
@@ -202,18 +202,6 @@ def slowfast_r50() -> SlowFastConfig:
     return SlowFastConfig(image_size=224, stride=2, n_classes=CLASSES)
 
 
-@register(parameters=3_098_727, published="3.1 M with 60 classes (ST-GCN of MMAction2)")
-def stgcn() -> STGCNConfig:
-    """ST-GCN on COCO's 17 joints, 100 frames spread over the clip."""
-    return STGCNConfig(n_classes=CLASSES)
-
-
-@register(parameters=3_096_795)
-def stgcn_gymsim() -> STGCNConfig:
-    """ST-GCN on GymSim's 15 joints."""
-    return replace(stgcn(), skeleton="gymsim15", n_frames=32)
-
-
 @register(parameters=16_823_939)
 def actionvlad_bn_inception() -> ActionVLADConfig:
     """ActionVLAD: 25 segments, 64 centres; the paper's and FineGym's stand on VGG-16."""
@@ -224,6 +212,18 @@ def actionvlad_bn_inception() -> ActionVLADConfig:
 def lstm_inception() -> FrameLSTMConfig:
     """ConvNet+LSTM on Inception-v1: 25 segments, as many frames as in I3D's paper."""
     return FrameLSTMConfig(image_size=224, n_classes=CLASSES)
+
+
+@register(parameters=3_098_727, published="3.1 M with 60 classes (ST-GCN of MMAction2)")
+def stgcn() -> STGCNConfig:
+    """ST-GCN on COCO's 17 joints, 100 frames spread over the clip."""
+    return STGCNConfig(n_classes=CLASSES)
+
+
+@register(parameters=3_096_795)
+def stgcn_gymsim() -> STGCNConfig:
+    """ST-GCN on GymSim's 15 joints."""
+    return replace(stgcn(), skeleton="gymsim15", n_frames=32)
 
 
 @register(parameters=11_455_971, published="12 M (two-stream, in I3D, CVPR'17)")
