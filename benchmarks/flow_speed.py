@@ -139,7 +139,7 @@ def main(
         clips: GymSim clips.
         size: pixels of the cached frames.
         workers: processes; one for each core when not given.
-        methods: tvl1 needs `pip install 'gymqa[flow]'`.
+        methods: to measure.
         json: file of the figures.
     """
     processes = worker_count(workers)

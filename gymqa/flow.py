@@ -56,9 +56,10 @@ def flow_fields(frames: Frames, method: FlowMethod) -> Fields:
     """
     fields = np.zeros((*frames.shape[:3], 2), np.float32)
     grey = [np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)) for frame in frames]
+    computer = _computer(method)
     with _one_thread():
         for place in range(len(frames) - 1):
-            fields[place] = _computer(method).calc(grey[place], grey[place + 1], None)
+            fields[place] = computer.calc(grey[place], grey[place + 1], None)
     if len(frames) > 1:
         fields[-1] = fields[-2]
     return fields
@@ -158,9 +159,8 @@ def _opened(folder: Path) -> FrameCache:
     return FrameCache(folder)
 
 
-@cache
 def _computer(method: FlowMethod) -> _Method:
-    """OpenCV's object of a method, with its own settings, made once a process.
+    """OpenCV's object of a method, with its own settings; a new one for each clip, for small frames change DIS's settings.
 
     Raises:
         GymQAError: TV-L1 is not installed.
@@ -172,8 +172,8 @@ def _computer(method: FlowMethod) -> _Method:
     contrib = getattr(cv2, "optflow", None)
     if contrib is None:
         raise GymQAError(
-            "TV-L1 is one of OpenCV's contrib modules, which are not installed; `pip install 'gymqa[flow]'`, or take "
-            "--method dis"
+            "TV-L1 is one of OpenCV's contrib modules, which another OpenCV in this environment hides; leave "
+            "opencv-contrib-python-headless alone in it, or take --method dis"
         )
     tvl1: _Method = contrib.DualTVL1OpticalFlow_create()
     return tvl1

@@ -247,5 +247,5 @@ def test_names_in_a_card_that_lead_elsewhere_are_refused(tmp_path: Path, capsys:
 def test_the_package_ships_its_templates() -> None:
     root = Path(__file__).resolve().parents[1]
     shipped = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["gymqa"]
-    found = {path for pattern in shipped for path in (root / "gymqa").glob(pattern)}
+    found = {path for pattern in shipped for path in (root / "gymqa").glob(pattern) if path.suffix == ".j2"}
     assert found and found == set((root / "gymqa/templates").iterdir())

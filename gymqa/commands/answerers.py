@@ -144,7 +144,7 @@ def _gymqa(request: Request) -> Loaded:
         raise GymQAError(f"{folder} is neither a folder of `gymqa finetune` nor one's name on the Hub; check --model")
     model = GymMLLM.from_pretrained(folder if folder.is_dir() else repo, revision=revision)
     tokenizer = model.load_tokenizer()
-    weights = revision or model.fingerprint()["tuned"][:12]
+    weights = model.fingerprint()["tuned"][:12]  # from the Hub or a folder, the same weights are the same revision
     model.to(choose_device(request.device))
 
     def check(controls: Sequence[str]) -> None:

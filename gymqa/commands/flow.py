@@ -33,7 +33,7 @@ def flow(
 
     Args:
         out: folder of the flow, for `gymqa train`, `predict` and `extract` in the place of frames.
-        method: tvl1, which two-stream networks are published with and needs `pip install 'gymqa[flow]'`, or dis,
+        method: tvl1, which two-stream networks are published with, or dis,
             less exact and many times as fast.
         workers: processes; one for each core when not given.
         format: raw is fastest, jpeg takes less room; when not given, raw up to 8 GiB.
