@@ -160,7 +160,7 @@ def _opened(folder: Path) -> FrameCache:
 
 
 def _computer(method: FlowMethod) -> _Method:
-    """OpenCV's object of a method, with its own settings; a new one for each clip, for small frames change DIS's settings.
+    """OpenCV's object of a method, with its own settings; a new one for each clip, for small frames change DIS's.
 
     Raises:
         GymQAError: TV-L1 is not installed.
