@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from eval.forms import Form, asked_in
+from eval.hangs import LONGEST
 from eval.protocol import AnswerModel, Metered
 from eval.results import file_info, load_result, result_path
 from eval.runner import Terms, run
@@ -71,15 +72,16 @@ def evaluate(
         scoring: texts (likelihood of each choice), letters (likelihood of A, B, …, in one pass) or generate (a reply,
             read strictly), as far as the adapter has it; by default texts for gymqa, letters for hf-vlm and openai.
         batch_size: questions at a time.
-        answer_timeout: seconds that a model may take for a batch; a process that waits longer ends with status 2, and
-            the same command goes on, asking what hung by itself; what hung twice is unanswered. No limit by default.
+        answer_timeout: seconds that a model may take for a batch; a process that waits longer ends with status 2 (1
+            where the model lets no thread of Python run), and the same command goes on, asking what hung by itself;
+            what hung twice is unanswered. No limit by default.
         device: cpu, cuda, cuda:1, …; several processes take one GPU each.
         questions: .jsonl files of `gymqa questions build`, or folders of them.
         options: what single adapters are built with.
     """
     require_no_other("scripts/evaluate.py")
-    if answer_timeout is not None and answer_timeout <= 0:
-        raise GymQAError(f"in {answer_timeout:g} s nothing is answered; give --answer_timeout more than 0")
+    if answer_timeout is not None and not 0 < answer_timeout < LONGEST:
+        raise GymQAError(f"{answer_timeout:g} s is no limit; give --answer_timeout seconds above 0, below {LONGEST:g}")
     if binaries and rotations == "all":
         raise GymQAError("rotations and binaries are two ways to ask again; ask for one at a time")
     form: Form = "binaries" if binaries else "rotated" if rotations == "all" else "plain"
