@@ -150,7 +150,7 @@ def test_answers_under_rotations_stand_beside_the_plain_ones(tmp_path: Path) -> 
 
 
 def test_twos_and_rotations_stand_beside_the_accuracy_of_as_many_frames(tmp_path: Path) -> None:
-    path, questions = write_questions(tmp_path, 12)["gym-qa"]
+    _, questions = write_questions(tmp_path, 12)["gym-qa"]
     turned = [one for question in questions for one in rotations(question)]
     right = [Prediction(one.id, one.clip_id, one.video_id, "gym-qa", one.answer, one.answer) for one in turned]
     plain = right[::4]

@@ -5,9 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from eval.forms import Form, asked_in
+from eval.forms import Form, asked_in, form_of
 from eval.hangs import LONGEST
-from eval.protocol import AnswerModel, Metered
+from eval.protocol import AnswerModel, Metered, Written
 from eval.results import file_info, load_result, result_path
 from eval.runner import Terms, run
 from gymqa.commands.answerers import AdapterOptions, Request, adapter_of, load
@@ -122,6 +122,7 @@ def evaluate(
             environment=around,
         )
         answerer = loaded.under(control)
+        _require_written(answerer, files, form)
         for file in files:
             ask_file(answerer, file, out_path(out, file, control, form), batch_size, terms, form, answer_timeout)
         if isinstance(answerer, Metered):
@@ -138,6 +139,23 @@ def _unseen(controls: Sequence[str]) -> list[str]:
         if control not in (NONE, NO_VIDEO):
             raise GymQAError(f"the adapter blind looks at no video, so that {control} changes nothing; leave it out")
     return [NO_VIDEO]
+
+
+def _require_written(model: AnswerModel, files: Sequence[QuestionFile], form: Form) -> None:
+    """Refuse written answers that know nothing of the form in which they are to be asked.
+
+    Raises:
+        GymQAError: they would all be unanswered, and count as wrong.
+    """
+    if form == "plain" or not isinstance(model, Written):
+        return
+    for file in files:
+        asked = [one.id for one in asked_in(form, file.questions) if form_of(one.id) != "plain"]
+        if not any(map(model.holds, asked)):
+            what = "rotations" if form == "rotated" else "twos"
+            raise GymQAError(
+                f"{model.name} has no answer to the {what} of {file.path}; leave --rotations and --binaries out"
+            )
 
 
 def ask_file(
