@@ -19,10 +19,8 @@ ADAPTERS = (
     AdapterInfo(
         "gymqa",
         "our language model",
-        (
-            "--model FOLDER of `gymqa finetune` or owner/name[@revision]; --features, or --frames and --encode_with, unless "
-            "it is blind"
-        ),
+        "--model FOLDER of `gymqa finetune` or owner/name[@revision]; unless it is blind, --features, or --frames and "
+        "--encode_with",
     ),
     AdapterInfo(
         "recognizer",
