@@ -22,7 +22,7 @@ class Difference:
 
     Attributes:
         mean: in [-1, 1].
-        ci_low, ci_high: the 95 % interval, by bootstrap over clusters.
+        ci_low, ci_high: the 95 % interval, by sign flips of clusters (`eval.sign_flips`).
         p: probability of a difference as large if the models were alike, two-sided.
         p_holm: the same, corrected for the other comparisons of the table.
     """
@@ -62,7 +62,8 @@ def _difference(first: FloatArray, second: FloatArray, clusters: Sequence[str]) 
 def sign_flip_p(differences: FloatArray, clusters: Sequence[str]) -> float:
     """Two-sided p of a mean difference of zero: the signs of whole clusters' sums are flipped.
 
-    With up to 13 clusters all flips are tried, else 9,999 are drawn. One cluster says nothing: 1.
+    With up to 13 clusters all flips are tried, else 9,999 are drawn. One cluster says nothing: 1. `eval.sign_flips` is
+    the same test with draws of its own; this one stays because the studies' figures were made with it.
     """
     cluster, n_clusters = cluster_index(clusters)
     if n_clusters < 2:

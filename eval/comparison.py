@@ -2,8 +2,9 @@
 
 Questions of one video are not independent, so videos are split and drawn, not questions, and in the same way for every
 model: what is hard for all of them cancels out of a difference. Ranks and intervals rest on the sign-flip test of
-`eval.sign_flips`. The bootstrap, which is too ready to see a difference between few videos, and McNemar's test, which
-takes questions for independent, stand beside because they are what others print.
+`eval.sign_flips`, ranks where its splits are too few on the bootstrap (`Comparison.p_decisive`). The bootstrap, which
+is too ready to see a difference between few videos, and McNemar's test, which takes questions for independent, stand
+beside because they are what others print.
 """
 
 import math
@@ -31,7 +32,9 @@ class Comparison:
         p_mcnemar: McNemar's exact test, two-sided; None where a score is neither 0 nor 1.
         p_bootstrap: that the difference is zero, two-sided, from its spread over the resampled videos.
         p_flip: the same by flipping the signs of whole videos' differences.
-        p_holm: p_flip, corrected for all comparisons made together.
+        p_decisive: what is corrected: p_flip, or p_bootstrap where that is smaller and fewer than ten of the splits
+            that were drawn disagree, a share too coarse for Holm's correction.
+        p_holm: p_decisive, corrected for all comparisons made together.
     """
 
     first: str
@@ -40,6 +43,7 @@ class Comparison:
     p_mcnemar: float | None
     p_bootstrap: float
     p_flip: float
+    p_decisive: float
     p_holm: float
 
     @property
@@ -75,11 +79,14 @@ def compare_all(
     for first, second in pairs:
         i, j = place[first], place[second]
         difference = splits.interval(i, j)
-        p_bootstrap, p = _spread_p(difference.value, drawn[:, i] - drawn[:, j], n_videos), splits.p(i, j)
-        if splits.drawn and p * len(splits.counts) < _COARSE:
-            p = min(p, p_bootstrap)  # the share of a few splits in thousands is too coarse for Holm's correction
-        found.append(Comparison(first, second, difference, mcnemar_p(scores[first], scores[second]), p_bootstrap, p, p))
-    return [replace(one, p_holm=p) for one, p in zip(found, holm([one.p_flip for one in found]), strict=True)]
+        p_mcnemar = mcnemar_p(scores[first], scores[second])
+        p_bootstrap = _spread_p(difference.value, drawn[:, i] - drawn[:, j], n_videos)
+        p_flip = splits.p(i, j)
+        coarse = splits.drawn and p_flip * len(splits.counts) < _COARSE
+        p = min(p_flip, p_bootstrap) if coarse else p_flip
+        found.append(Comparison(first, second, difference, p_mcnemar, p_bootstrap, p_flip, p, p))
+    adjusted = holm([one.p_decisive for one in found])
+    return [replace(one, p_holm=p) for one, p in zip(found, adjusted, strict=True)]
 
 
 def difference_interval(

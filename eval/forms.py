@@ -7,7 +7,7 @@ import numpy as np
 
 from eval.binaries import binary_questions, binary_scores, binary_scores_of_likelihoods, is_binary, multiple_binary
 from eval.lines import BINARY, BINARY_BY_PROBABILITY, CIRCULAR, MULTIPLE_BINARY, ROTATED
-from eval.rotations import circular_scores, is_rotation, rotation_averaged, rotations
+from eval.rotations import circular_scores, is_rotation, rotation_points, rotations
 from eval.statistics import FloatArray
 from gymqa.questions import Prediction, Question
 
@@ -42,7 +42,8 @@ def scores_of(
         answers: in each form that was asked.
 
     Returns:
-        By metric the score of each question, float [n], and the share of what was asked that was answered. Of plain
+        By metric the score of each question, float [n], and the share of what was asked that was answered. For the
+        rotations' average the score under each rotation, float [n, r]: `eval.groups.group_scores` takes both. Of plain
         answers with probabilities, where any question has more than two choices, the share of twos that they are right
         in.
 
@@ -52,7 +53,7 @@ def scores_of(
     found: dict[str, tuple[FloatArray, float]] = {}
     if rotated := answers.get("rotated"):
         asked = sum(len(question.choices) for question in questions)
-        found[ROTATED] = rotation_averaged(questions, rotated), _answered(rotated, asked)
+        found[ROTATED] = rotation_points(questions, rotated), _answered(rotated, asked)
         found[CIRCULAR] = circular_scores(questions, rotated), found[ROTATED][1]
     if twos := answers.get("binaries"):
         points, asked = binary_scores(questions, twos), sum(len(question.choices) - 1 for question in questions)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from eval.statistics import FloatArray
+from eval.statistics import FloatArray, IntArray
 from gymqa.questions import Question
 
 Key = tuple[str, str]
@@ -15,11 +15,12 @@ def group_scores(questions: Sequence[Question], points: Sequence[float] | FloatA
     """From the questions' scores to the groups', a question without a group being one of its own.
 
     A group's score is the product of its questions': 1 only where all are right, and for a guesser that draws each
-    answer by itself the chance of that.
+    answer by itself the chance of that. Of several scores a question, the products are averaged.
 
     Args:
         questions: [n].
-        points: [n] in [0, 1]; 0 or 1 for an answer, a fraction for an expected value.
+        points: [n] in [0, 1], 0 or 1 for an answer, a fraction for an expected value; or [n, r], one for each of r
+            times that the questions were asked, a group's by the same time.
 
     Returns:
         The scores of the groups, float [g], in the order of their first questions, and the video of each group for
@@ -28,11 +29,10 @@ def group_scores(questions: Sequence[Question], points: Sequence[float] | FloatA
     Raises:
         ValueError: not as many points as questions.
     """
-    scores = _scores(questions, points)
     videos: dict[Key, str] = {}
     for question in questions:
         videos.setdefault(_key(question), question.video_id)
-    return np.array(list(scores.values()), dtype=np.float64), list(videos.values())
+    return _scores(_places(questions), points), list(videos.values())
 
 
 def group_points(questions: Sequence[Question], points: Sequence[float] | FloatArray) -> FloatArray:
@@ -41,17 +41,24 @@ def group_points(questions: Sequence[Question], points: Sequence[float] | FloatA
     Raises:
         ValueError: not as many points as questions.
     """
-    scores = _scores(questions, points)
-    return np.array([scores[_key(question)] for question in questions], dtype=np.float64)
+    places = _places(questions)
+    return _scores(places, points)[places]
 
 
-def _scores(questions: Sequence[Question], points: Sequence[float] | FloatArray) -> dict[Key, float]:
-    """The groups' scores, in the order of their first questions."""
-    scores: dict[Key, float] = {}
-    for question, point in zip(questions, points, strict=True):
-        key = _key(question)
-        scores[key] = scores.get(key, 1.0) * float(point)
-    return scores
+def _places(questions: Sequence[Question]) -> IntArray:
+    """The number of each question's group, int [n], in the order of the groups' first questions."""
+    numbers: dict[Key, int] = {}
+    return np.array([numbers.setdefault(_key(question), len(numbers)) for question in questions], dtype=np.int64)
+
+
+def _scores(places: IntArray, points: Sequence[float] | FloatArray) -> FloatArray:
+    """The groups' scores, float [g]."""
+    given = np.asarray(points, dtype=np.float64)  # [n] or [n, r]
+    if len(given) != len(places):
+        raise ValueError(f"the argument points has {len(given)} scores for {len(places)} questions")
+    found = np.ones((int(places.max(initial=-1)) + 1, *given.shape[1:]))
+    np.multiply.at(found, places, given)
+    return found if given.ndim == 1 else np.asarray(found.mean(axis=1), dtype=np.float64)
 
 
 def _key(question: Question) -> Key:

@@ -33,6 +33,15 @@ class Fingerprinted(Protocol):
 
 
 @runtime_checkable
+class Written(Protocol):
+    """Answers that were written down before, by the ids of their questions."""
+
+    def holds(self, question_id: str) -> bool:
+        """Whether there is one to a question."""
+        ...
+
+
+@runtime_checkable
 class Metered(Protocol):
     """A model that costs: requests, tokens, money."""
 

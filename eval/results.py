@@ -89,8 +89,8 @@ def file_info(path: Path) -> FileInfo:
 
 
 def save_result(path: Path, result: Result) -> None:
-    """Write a result as JSON, whole or not at all."""
-    write_json(path, result.model_dump(mode="json"))
+    """Write a result as JSON, whole or not at all; `binaries` only where it is so, for readers that do not know it."""
+    write_json(path, result.model_dump(mode="json", exclude=None if result.binaries else {"binaries"}))
 
 
 def load_result(path: Path) -> Result:

@@ -4,6 +4,7 @@ CircularEval (MMBench, Liu et al. 2023, section 4.3): a question counts only whe
 rotation of its choices. The average over the rotations is its accuracy with the letters' luck taken out.
 """
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -55,19 +56,23 @@ def circular_scores(questions: Sequence[Question], predictions: Sequence[Predict
     Raises:
         GymQAError: a prediction of none of these rotations, one given twice, or to other choices.
     """
-    return _right(questions, predictions, all_of=True)
+    return rotation_points(questions, predictions).min(axis=1, initial=1.0)
 
 
 def rotation_averaged(questions: Sequence[Question], predictions: Sequence[Prediction]) -> FloatArray:
     """The share of its rotations under which each question is right, float [n]; arguments and errors as above."""
-    return _right(questions, predictions, all_of=False)
+    return np.asarray(rotation_points(questions, predictions).mean(axis=1), dtype=np.float64)
 
 
-def _right(questions: Sequence[Question], predictions: Sequence[Prediction], all_of: bool) -> FloatArray:
-    """All, or the share, of each question's rotations that are right."""
+def rotation_points(questions: Sequence[Question], predictions: Sequence[Prediction]) -> FloatArray:
+    """1 where a question is right under a rotation, else 0, float [n, r]; arguments and errors as above.
+
+    Column i is rotation i. A question of fewer choices than r begins again; r is a multiple of every number of choices.
+    """
     known = by_question_id(predictions)
-    scores, asked = [], 0
-    for question in questions:
+    columns = math.lcm(*(len(question.choices) for question in questions))
+    points, asked = np.zeros((len(questions), columns)), 0
+    for row, question in zip(points, questions, strict=True):
         rights = []
         for rotation in rotations(question):
             found = known.get(rotation.id)
@@ -75,10 +80,10 @@ def _right(questions: Sequence[Question], predictions: Sequence[Prediction], all
             if found is not None and (found.answer, found.clip_id) != (rotation.answer, rotation.clip_id):
                 raise GymQAError(f"{rotation.id} was answered as another question; run the model on these questions")
             rights.append(found is not None and found.choice == rotation.answer)
-        scores.append(all(rights) if all_of else float(np.mean(rights)))
+        row[:] = np.resize(rights, columns)
     if asked < len(known):
         raise GymQAError(f"{len(known) - asked} predictions are of no rotation of these questions; give theirs")
-    return np.array(scores, dtype=np.float64)
+    return points
 
 
 def by_question_id(predictions: Sequence[Prediction]) -> Mapping[str, Prediction]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from eval.batching import batches, share
-from eval.hangs import SUFFIX, Watch
+from eval.hangs import SUFFIX, Watch, named
 from eval.parts import Parts, append, to_bytes
 from eval.protocol import AnswerModel, Fingerprinted
 from eval.results import FileInfo, ModelInfo, Result, file_info, hash_values, load_result, result_path, save_result
@@ -72,8 +72,8 @@ def run(
             on it.
         terms: what the result says beside the answers.
         process: this process's number and how many share the questions; all are called with the same arguments.
-        answer_timeout: seconds that a call of `model.answer` may take before this process ends itself, with status 2;
-            see `eval.hangs`.
+        answer_timeout: seconds that a call of `model.answer` may take before this process ends itself, with status 2
+            or 1; see `eval.hangs`.
 
     Returns:
         The predictions in the first process; in the others nothing.
@@ -234,7 +234,11 @@ def _ask(
     failed: list[Prediction] = []
     total = sum(map(len, todo))
     left = [[question for question in batch if question.id not in done] for batch in todo]
-    batches, lost = watch.order(left)
+    whole, alone, lost = watch.order(left)
+    if alone:
+        hung = named([question.id for question in alone])
+        console.print(f"{model.name} gave no answer to {hung} before; they come last, one by one", soft_wrap=True)
+    batches = [*whole, *([question] for question in alone)]
     append(file, [Prediction.of(question, Answer(question.id, None, None, watch.reason)) for question in lost])
     bar = progress_bar(f"asking {model.name}", total, done=total - sum(map(len, batches)))
     with bar if show else nullcontext() as shown:

@@ -8,10 +8,12 @@ import pytest
 
 from eval.binaries import binary_questions
 from eval.entries import as_runs, read_entries, read_question_files
+from eval.lines import ModelRun
 from eval.report.evidence import gather
 from eval.results import load_result, save_result
 from eval.rotations import rotations
 from eval.rows import build_rows
+from gymqa.commands.metrics import together
 from gymqa.errors import GymQAError
 from gymqa.questions import Prediction
 from tests.leaderboard_example import answered
@@ -136,6 +138,27 @@ def test_answers_under_rotations_stand_beside_the_plain_ones(tmp_path: Path) -> 
     assert len(run.predictions["gym-qa"]) == 12 and len(run.rotated["gym-qa"]) == 48
     values = {row.metric: row.value for row in build_rows({"gym-qa": questions}, [run], resamples=50)}
     assert values == {"accuracy": 0.25, "circular": 0, "rotation_averaged": 0.25}
+    found = together(questions, always_a)
+    assert {metric: one["value"] for metric, one in found.items()} == {
+        "gym-qa circular": 0, "gym-qa rotation averaged": 0.25
+    }  # fmt: skip
+    right = [replace(one, choice=one.answer) for one in always_a]
+    assert {one["value"] for one in together(questions, right).values()} == {1.0}
     put(tmp_path / "plain", path, answered(questions, 9), "always A")
     (run,) = as_runs(read_entries([tmp_path / "plain", tmp_path / "r"], asked))
     assert build_rows({"gym-qa": questions}, [run], resamples=50)[0].value == 0.75
+
+
+def test_twos_and_rotations_stand_beside_the_accuracy_of_as_many_frames(tmp_path: Path) -> None:
+    _, questions = write_questions(tmp_path, 12)["gym-qa"]
+    turned = [one for question in questions for one in rotations(question)]
+    right = [Prediction(one.id, one.clip_id, one.video_id, "gym-qa", one.answer, one.answer) for one in turned]
+    plain = right[::4]
+    few = ModelRun("m", "", {"gym-qa": plain}, n_frames=4, rotated={"gym-qa": right})
+    twos = [one for question in questions for one in binary_questions(question)]
+    said = [Prediction(one.id, one.clip_id, one.video_id, "gym-qa", one.answer, one.answer) for one in twos]
+    many = ModelRun("m", "", {"gym-qa": answered(questions, 3)}, n_frames=8)
+    runs = [replace(few, binaries={"gym-qa": said}), many]
+    evidence = gather({"gym-qa": questions}, runs, build_rows({"gym-qa": questions}, runs, resamples=50), resamples=50)
+    for (shown,) in (evidence.rotations, evidence.binaries):
+        assert shown["model"] == "m, 4 frames" and [cell[0] for cell in shown["cells"]] == [1, 1, 1]

@@ -95,6 +95,14 @@ def test_answers_without_a_model_need_what_they_know(
         right[adapter] = sum(one.choice == one.answer for one in predictions)
     assert (right["scripted"], right["human"]) == (N, N // 4)
     capsys.readouterr()
+    for adapter in ("scripted", "human"):
+        for form in (["--rotations", "all"], ["--binaries"]):
+            given = ["--questions", str(folder / "asked"), "--out", str(tmp_path / "none"), "--adapter", adapter]
+            assert main(["evaluate", *given, *words[adapter], *form]) == 2
+            assert "leave --rotations and --binaries out" in capsys.readouterr().err
+    evaluate_in_twos = ["--questions", str(folder / "asked"), "--out", str(tmp_path / "a"), "--adapter", "scripted"]
+    assert main(["evaluate", *evaluate_in_twos, "--model", "A", "--binaries"]) == 0  # one letter answers everything
+    capsys.readouterr()
     for adapter in ("scripted", "human", "prior", "oracle-set", "openai", "hf-vlm"):
         given = ["--questions", str(folder / "asked"), "--out", str(tmp_path / "none"), "--adapter", adapter]
         assert main(["evaluate", *given]) == 2

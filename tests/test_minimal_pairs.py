@@ -11,6 +11,7 @@ from eval.adapters.baselines import chance, oracle_set
 from eval.adapters.recognizer import RecognizerAnswerer
 from eval.groups import group_scores
 from eval.lines import ModelRun
+from eval.rotations import rotations
 from eval.rows import build_rows
 from gymqa.annotations import Clip
 from gymqa.minimal_pairs import build_minimal_pairs
@@ -117,3 +118,19 @@ def test_a_recognizer_leaves_questions_without_classes_open() -> None:
     assert [(one.choice, one.error) for one in found] == [
         (None, "its choices are no classes, and a recognizer knows classes only")
     ] * 2
+
+
+def test_a_pair_under_rotations_counts_where_both_are_right_under_the_same_one() -> None:
+    asked = pair_of_questions()
+    said = [Answer(one.id, 0) for question in asked for one in rotations(question)]  # always A
+    turned = [one for question in asked for one in rotations(question)]
+    run = ModelRun("a", "", {}, rotated={"minimal-pairs": list(map(Prediction.of, turned, said))})
+    values = {row.metric: row.value for row in build_rows({"minimal-pairs": asked}, [run], resamples=50)}
+    assert values == {
+        "rotation_averaged": 0,
+        "circular": 0,
+    }  # A is never right for both
+    right = [Prediction.of(one, Answer(one.id, one.answer if "~r" in one.id else None)) for one in turned]
+    run = ModelRun("r", "", {}, rotated={"minimal-pairs": right})
+    values = {row.metric: row.value for row in build_rows({"minimal-pairs": asked}, [run], resamples=50)}
+    assert values == {"rotation_averaged": 0.5, "circular": 0}  # one rotation of two, not 1/2 of 1/2

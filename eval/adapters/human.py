@@ -53,6 +53,10 @@ class Human:
         """Answer by majority; a tie, and a question that nobody answered, is unanswered."""
         return [self._answer(question) for question in questions]
 
+    def holds(self, question_id: str) -> bool:
+        """Whether anybody was asked a question."""
+        return question_id in self._votes
+
     def fingerprint(self) -> Mapping[str, Any]:
         """Return a hash of all votes."""
         votes = json.dumps(sorted((id, sorted(letters)) for id, letters in self._votes.items()))

@@ -16,8 +16,17 @@ class AdapterInfo:
 
 
 ADAPTERS = (
-    AdapterInfo("gymqa", "our language model", "--model FOLDER of `gymqa finetune`; --features unless it is blind"),
-    AdapterInfo("recognizer", "a recognizer, by its class probabilities", "--model FILE.jsonl of `gymqa predict`"),
+    AdapterInfo(
+        "gymqa",
+        "our language model",
+        "--model FOLDER of `gymqa finetune` or owner/name[@revision]; unless it is blind, --features, or --frames and "
+        "--encode_with",
+    ),
+    AdapterInfo(
+        "recognizer",
+        "a recognizer, by its class probabilities",
+        "--model FILE.jsonl of `gymqa predict`, or FOLDER of `gymqa train` with --frames",
+    ),
     AdapterInfo(
         "hf-vlm",
         "an image-text-to-text model of transformers (LLaVA, Qwen-VL, InternVL, SmolVLM, …)",
@@ -31,7 +40,7 @@ ADAPTERS = (
     AdapterInfo("scripted", "answers that were written down", "--model FILE.json, FILE.jsonl or one letter"),
     AdapterInfo("chance", "a guess among all choices", "nothing"),
     AdapterInfo("prior", "the most frequent answer in training, without a look at the video", "training questions"),
-    AdapterInfo("blind", "a language model asked without the video", "--model as of hf-vlm, or of gymqa tuned blind"),
+    AdapterInfo("blind", "a language model asked without the video", "--model as of hf-vlm or gymqa"),
     AdapterInfo("oracle-event", "a guess by one who knows the apparatus", "--finegym, whose elements are asked for"),
     AdapterInfo("oracle-set", "a guess by one who knows the set", "--finegym, whose elements are asked for"),
     AdapterInfo("human", "people's answers", "--model FILE.csv with question_id, letter and perhaps annotator"),

@@ -39,6 +39,10 @@ class Scripted:
         """Answer as written; what the script does not hold is unanswered."""
         return [self._answer(question) for question in questions]
 
+    def holds(self, question_id: str) -> bool:
+        """Whether the script has an answer to a question."""
+        return question_id in self._letters or self._otherwise is not None
+
     def fingerprint(self) -> Mapping[str, Any]:
         """Return a hash of the script."""
         script = json.dumps([sorted(self._letters.items()), self._otherwise])

@@ -17,6 +17,7 @@ from eval.lines import (
     MULTIPLE_BINARY,
     NO_CONTROL,
     ROTATED,
+    Line,
     ModelRun,
     Row,
 )
@@ -168,27 +169,41 @@ def _rotations(rows: Sequence[Row]) -> Items:
     """Of models that were asked under all rotations: accuracy as asked, the average, and all rotations right."""
     return [
         {"benchmark": name, "model": label, "cells": [cells[one] for one in (ACCURACY, ROTATED, CIRCULAR)]}
-        for (name, label), cells in _by_metric(rows).items() if CIRCULAR in cells
-    ]  # fmt: skip
+        for name, _, label, cells in _of_metric(CIRCULAR, rows)
+    ]
 
 
 def _binaries(rows: Sequence[Row]) -> Items:
     """Accuracy as asked, the share of twos and all twos right; twos that were asked, else by the probabilities."""
+    asked, by_probability = (
+        {(name, line): (label, cells) for name, line, label, cells in _of_metric(metric, rows)}
+        for metric in (BINARY, BINARY_BY_PROBABILITY)
+    )
     found = []
-    for (name, label), cells in _by_metric(rows).items():
-        asked = BINARY in cells
-        metrics = (ACCURACY, BINARY if asked else BINARY_BY_PROBABILITY, MULTIPLE_BINARY)
-        if metrics[1] in cells:
-            found.append({"benchmark": name, "model": label, "asked": asked, "cells": [cells.get(m) for m in metrics]})
+    for (name, line), (label, cells) in (by_probability | asked).items():
+        share = BINARY if (name, line) in asked else BINARY_BY_PROBABILITY
+        metrics = (ACCURACY, share, MULTIPLE_BINARY)
+        shown = [cells.get(metric) for metric in metrics]
+        found.append({"benchmark": name, "model": label, "asked": share == BINARY, "cells": shown})
     return found
 
 
-def _by_metric(rows: Sequence[Row]) -> dict[tuple[str, str], dict[str, list[float]]]:
-    """Value and interval by metric, of each benchmark and model without a control."""
-    found: dict[tuple[str, str], dict[str, list[float]]] = {}
-    for row in (row for row in main_rows(rows) if row.control == NO_CONTROL):
-        cells = found.setdefault((row.benchmark, row.line.label), {})
-        cells[row.metric] = [_short(row.value), _short(row.ci_low), _short(row.ci_high)]
+def _of_metric(metric: str, rows: Sequence[Row]) -> list[tuple[str, Line, str, dict[str, list[float]]]]:
+    """Benchmark, line and label of each model that has this metric without a control, and its values by metric.
+
+    All are of one number of frames, the most that this metric was asked with; the label names it where the table of
+    accuracies shows another one.
+    """
+    untouched = [row for row in rows if row.control == NO_CONTROL]
+    main = {(row.benchmark, row.line): row.n_frames for row in main_rows(untouched) if row.metric == ACCURACY}
+    found = []
+    for chosen in (row for row in main_rows(untouched) if row.metric == metric):
+        key, n_frames = (chosen.benchmark, chosen.line), chosen.n_frames
+        same = [row for row in untouched if (row.benchmark, row.line, row.n_frames) == (*key, n_frames)]
+        cells = {row.metric: [_short(row.value), _short(row.ci_low), _short(row.ci_high)] for row in same}
+        named = n_frames is not None and main.get(key, n_frames) != n_frames
+        label = f"{chosen.line.label}, {n_frames} frames" if named else chosen.line.label
+        found.append((*key, label, cells))
     return found
 
 
@@ -239,6 +254,7 @@ def _comparison(name: str, one: Comparison) -> dict[str, Any]:
         "p_mcnemar": one.p_mcnemar,
         "p_bootstrap": one.p_bootstrap,
         "p_flip": one.p_flip,
+        "p_decisive": one.p_decisive,
         "p_holm": one.p_holm,
     }
 

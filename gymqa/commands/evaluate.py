@@ -5,8 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from eval.forms import Form, asked_in
-from eval.protocol import AnswerModel, Metered
+from eval.forms import Form, asked_in, form_of
+from eval.hangs import LONGEST
+from eval.protocol import AnswerModel, Metered, Written
 from eval.results import file_info, load_result, result_path
 from eval.runner import Terms, run
 from gymqa.commands.answerers import AdapterOptions, Request, adapter_of, load
@@ -71,15 +72,16 @@ def evaluate(
         scoring: texts (likelihood of each choice), letters (likelihood of A, B, …, in one pass) or generate (a reply,
             read strictly), as far as the adapter has it; by default texts for gymqa, letters for hf-vlm and openai.
         batch_size: questions at a time.
-        answer_timeout: seconds that a model may take for a batch; a process that waits longer ends with status 2, and
-            the same command goes on, asking what hung by itself; what hung twice is unanswered. No limit by default.
+        answer_timeout: seconds that a model may take for a batch; a process that waits longer ends with status 2 (1
+            where the model lets no thread of Python run), and the same command goes on, asking what hung by itself;
+            what hung twice is unanswered. No limit by default.
         device: cpu, cuda, cuda:1, …; several processes take one GPU each.
         questions: .jsonl files of `gymqa questions build`, or folders of them.
         options: what single adapters are built with.
     """
     require_no_other("scripts/evaluate.py")
-    if answer_timeout is not None and answer_timeout <= 0:
-        raise GymQAError(f"in {answer_timeout:g} s nothing is answered; give --answer_timeout more than 0")
+    if answer_timeout is not None and not 0 < answer_timeout < LONGEST:
+        raise GymQAError(f"{answer_timeout:g} s is no limit; give --answer_timeout seconds above 0, below {LONGEST:g}")
     if binaries and rotations == "all":
         raise GymQAError("rotations and binaries are two ways to ask again; ask for one at a time")
     form: Form = "binaries" if binaries else "rotated" if rotations == "all" else "plain"
@@ -120,6 +122,7 @@ def evaluate(
             environment=around,
         )
         answerer = loaded.under(control)
+        _require_written(answerer, files, form)
         for file in files:
             ask_file(answerer, file, out_path(out, file, control, form), batch_size, terms, form, answer_timeout)
         if isinstance(answerer, Metered):
@@ -136,6 +139,23 @@ def _unseen(controls: Sequence[str]) -> list[str]:
         if control not in (NONE, NO_VIDEO):
             raise GymQAError(f"the adapter blind looks at no video, so that {control} changes nothing; leave it out")
     return [NO_VIDEO]
+
+
+def _require_written(model: AnswerModel, files: Sequence[QuestionFile], form: Form) -> None:
+    """Refuse written answers that know nothing of the form in which they are to be asked.
+
+    Raises:
+        GymQAError: they would all be unanswered, and count as wrong.
+    """
+    if form == "plain" or not isinstance(model, Written):
+        return
+    for file in files:
+        asked = [one.id for one in asked_in(form, file.questions) if form_of(one.id) != "plain"]
+        if not any(map(model.holds, asked)):
+            what = "rotations" if form == "rotated" else "twos"
+            raise GymQAError(
+                f"{model.name} has no answer to the {what} of {file.path}; leave --rotations and --binaries out"
+            )
 
 
 def ask_file(

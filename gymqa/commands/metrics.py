@@ -111,6 +111,8 @@ def together(questions: Sequence[Question], predictions: Sequence[Prediction]) -
     answers: dict[Form, list[Prediction]] = {}
     for one in predictions:
         answers.setdefault(form_of(one.question_id), []).append(one)
+    if "rotated" in answers:  # the first rotation of a question is the question itself, by its own id
+        answers["rotated"] = [one for one in predictions if form_of(one.question_id) != "binaries"]
     scores = {metric: points for metric, (points, _) in scores_of(questions, answers).items()}
     if "plain" in answers:
         points = score(questions, answers["plain"], name)[0]

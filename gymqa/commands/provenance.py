@@ -51,6 +51,13 @@ class Provenance:
         """The model's: how an answer came about changes none."""
         return self._model.fingerprint()
 
+    @property
+    def choice_logprobs(self) -> Callable[[Sequence[Question]], list[tuple[float, ...] | None]]:
+        """The model's scores behind an answer; a model without them has no such attribute here either."""
+        model: Any = self._model
+        scores: Callable[[Sequence[Question]], list[tuple[float, ...] | None]] = model.choice_logprobs
+        return scores
+
     def _detailed(self, answer: Answer, question: Question) -> Answer:
         if answer.choice is None and answer.probabilities is None:
             return answer
