@@ -1,4 +1,4 @@
-"""What a family leaves as it is for a while (`Recognizer.held`): parameters, and the statistics of their batch norms."""
+"""What a family leaves as it is for a while (`Recognizer.held`): parameters, and their batch norms' statistics."""
 
 from collections.abc import Sequence
 
@@ -10,8 +10,9 @@ from recognizers.recognizer import Recognizer
 
 
 def held(network: Recognizer, config: TrainConfig, step: int) -> Sequence[nn.Parameter]:
-    """The parameters that a step (from 0) leaves alone."""
-    return network.held(step / config.steps)
+    """The parameters that a step (from 0) leaves alone: none in a pre-training, from whose end the share is counted."""
+    before = config.pretraining_steps
+    return () if step < before else network.held((step - before) / (config.steps - before))
 
 
 def hold_statistics(network: Recognizer, config: TrainConfig, step: int) -> None:

@@ -93,7 +93,8 @@ class Recognizer(nn.Module):
     def held(self, share: float) -> Sequence[nn.Parameter]:
         """The parameters that a step leaves as they are, after this share of the training; mostly none.
 
-        Batch norm whose parameters are held keeps its statistics, too, and computes with them.
+        A pre-training comes before the share is counted. Batch norm whose parameters are held keeps its statistics,
+        too, and computes with them.
         """
         return ()
 
