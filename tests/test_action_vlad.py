@@ -14,12 +14,13 @@ from torch import Tensor
 from gymqa.errors import GymQAError
 from gymqa.frames import FrameCache
 from gymqa.splits import Splits
-from recognizers.algorithms import SEFAR, SUPERVISED
+from recognizers.algorithms import SEFAR, SUPERVISED, TCLR
 from recognizers.backbones.action_vlad import ActionVLAD, vlad
 from recognizers.backbones.registry import create_model
 from recognizers.batches import ClipBatches
 from recognizers.config import TrainConfig
-from recognizers.frame_net_sizes import ActionVLADConfig
+from recognizers.frame_net_sizes import ActionVLADConfig, TSNConfig
+from recognizers.holding import held, hold_statistics
 from recognizers.recognizer import Recognizer
 from recognizers.train import train
 from recognizers.training_clips import training_clips
@@ -137,6 +138,21 @@ def test_the_centres_lie_where_the_training_sees_features() -> None:
     assert found[1] < 1.5 * found[0]
 
 
+def test_loaded_centres_stay(tmp_path: Path) -> None:
+    built().save_pretrained(tmp_path / "own")
+    TSNConfig(image_size=64, width=4, n_classes=5).build().save_pretrained(tmp_path / "tsn")
+    own, other = built(), built()
+    with torch.no_grad():
+        own.centres.zero_()
+    said, of_tsn = own.start_from(str(tmp_path / "own")), other.start_from(str(tmp_path / "tsn"))
+    before = {name: tensor.clone() for name, tensor in own.state_dict().items()}
+    for model in (own, other):
+        model.prepare(clips(8).split(4), seed=0)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in own.state_dict().items())
+    assert not torch.equal(other.centres, own.centres), "another family has no centres"
+    assert "the loaded centres stay, without k-means" in str(said) and "centres" not in str(of_tsn)
+
+
 def test_more_centres_than_places_are_refused() -> None:
     with pytest.raises(GymQAError, match=r"50 centres cannot be found in 24 places .* set clusters to fewer"):
         built(replace(SMALL, clusters=50)).prepare([clips()], seed=0)
@@ -159,6 +175,19 @@ def test_at_first_nothing_but_the_head_learns(world: tuple[FrameCache, Splits], 
     assert learnt(own, *world, tmp_path / "head") == {"head.weight", "head.bias"}
     everything = learnt(replace(config, model=replace(TINY, head_first=0.5)), *world, tmp_path / "all")
     assert {"centres", "backbone.conv1.weight", "backbone.bn1.running_mean"} <= everything
+
+
+def test_a_pre_training_moves_the_network_and_the_head_alone_learns_after_it() -> None:
+    model = built(replace(TINY, head_first=0.5))
+    config = replace(CONFIG, model=model.config, algorithm=replace(TCLR, pretraining=0.4), steps=10, warm_up_steps=0)
+    free = [not held(model, config, step) for step in range(10)]
+    assert free == [True] * 4 + [False] * 3 + [True] * 3
+    hold_statistics(model.train(), config, 3)
+    assert all(module.training for module in model.modules())
+    hold_statistics(model, config, 4)
+    assert not model.backbone.bn1.training and model.backbone.training
+    whole = replace(config, algorithm=replace(TCLR, pretraining=1.0))
+    assert not any(held(model, whole, step) for step in range(10))
 
 
 @pytest.mark.parametrize(("stop", "optimizer"), [(1, "adamw"), (3, "sgd")])

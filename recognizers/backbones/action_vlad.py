@@ -51,6 +51,7 @@ class ActionVLAD(FrameNet):
         dim = self.backbone.dim
         self.centres = nn.Parameter(F.normalize(torch.randn(config.clusters, dim), dim=-1))
         self.head = nn.Linear(config.clusters * dim, config.n_classes)
+        self._centres_loaded = False
 
     def forward_features(self, frames: Tensor) -> FrameFeatures:
         """[B, N, 3, S, S] -> features of the frames, and the clip's VLAD [B, K · D]."""
@@ -61,13 +62,24 @@ class ActionVLAD(FrameNet):
             fused = vlad(_places(maps), self.centres.float(), self.config.sharpness)
         return FrameFeatures(tokens, fused)
 
+    def start_from(self, source: str, copy_attention: bool = True) -> str | None:
+        """Start from published weights, or a saved recognizer; centres among them stay as they are."""
+        before = self.centres.detach().clone()
+        said = super().start_from(source, copy_attention)
+        self._centres_loaded = not torch.equal(before, self.centres)
+        return f"{said}; the loaded centres stay, without k-means" if self._centres_loaded else said
+
     @torch.no_grad()
     def prepare(self, clips: Iterable[Tensor], seed: int) -> None:
         """Give batch norm the statistics of training clips, and put the centres where k-means finds them there.
 
+        Nothing of it where centres, and the statistics that they fit, were loaded.
+
         Raises:
             GymQAError: the clips have fewer places than there are centres.
         """
+        if self._centres_loaded:
+            return
         from sklearn.cluster import MiniBatchKMeans  # a second that only this needs
 
         rng = torch.Generator().manual_seed(seed)
