@@ -163,6 +163,7 @@ class ActionVLADConfig(FrameNetConfig):
     head_first: float = 0.5
 
     family: ClassVar[str] = "actionvlad"
+    prepared: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
