@@ -160,7 +160,7 @@ class Trainer:
         rate = self._update(clips.ids, memory)
         decay = decay_at(step, config.ema_decay, config.ema_warm_up)
         update_teacher(self.teacher, self.accelerator.unwrap_model(self.student), decay)
-        self.objectives.after_step(self.accelerator.unwrap_model(self.student), step)
+        self.objectives.share_buffers()
         values = {name: sum(part[name] for part in parts) / len(parts) for name in parts[0]}
         return {**values, "rate": rate, "xi": self._xi()}
 

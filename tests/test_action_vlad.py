@@ -185,7 +185,7 @@ def test_a_pre_training_moves_the_network_and_the_head_alone_learns_after_it() -
     hold_statistics(model.train(), config, 3)
     assert all(module.training for module in model.modules())
     hold_statistics(model, config, 4)
-    assert not model.backbone.bn1.training and model.backbone.training
+    assert not model.get_submodule("backbone.bn1").training and model.backbone.training
     whole = replace(config, algorithm=replace(TCLR, pretraining=1.0))
     assert not any(held(model, whole, step) for step in range(10))
 
