@@ -110,7 +110,7 @@ class TrainConfig:
                 f"batches of {self.labelled_batch} and {self.unlabelled_batch} clips cannot be cut into "
                 f"{self.accumulation} equal parts; change accumulation or the batches"
             )
-        require_objectives(self.algorithm.objectives)
+        require_objectives(self.algorithm.objectives, self.model)
         if self.algorithm.perturbation not in PERTURBATIONS:
             known = ", ".join(PERTURBATIONS)
             raise GymQAError(

@@ -153,7 +153,7 @@ class ActionVLADConfig(FrameNetConfig):
     Attributes:
         clusters: k.
         sharpness: α of the soft assignment; the larger, the more a place belongs to its nearest centre only.
-        head_first: share of the training, at its begin, in which nothing but the head learns.
+        head_first: share of the training, at its begin (after a pre-training), in which nothing but the head learns.
     """
 
     architecture: Architecture = "bn_inception"
@@ -163,6 +163,7 @@ class ActionVLADConfig(FrameNetConfig):
     head_first: float = 0.5
 
     family: ClassVar[str] = "actionvlad"
+    prepared: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -85,12 +85,17 @@ class Recognizer(nn.Module):
         """Look at training clips before the first step, where the family wants to, and change in place.
 
         Args:
-            clips: batches [B, N, 3, S, S], in an order that is drawn; taken only as far as wanted.
+            clips: batches [B, N, 3, S, S], in an order that is drawn; taken only as far as wanted, and the same when
+                they are gone through again.
             seed: of what the family draws.
         """
 
     def held(self, share: float) -> Sequence[nn.Parameter]:
-        """The parameters that a step leaves as they are, after this share of the training; mostly none."""
+        """The parameters that a step leaves as they are, after this share of the training; mostly none.
+
+        A pre-training comes before the share is counted. Batch norm whose parameters are held keeps its statistics,
+        too, and computes with them.
+        """
         return ()
 
     def reset_classifier(self, n_classes: int) -> None:

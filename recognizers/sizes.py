@@ -54,6 +54,9 @@ class ModelConfig:
 
     family: ClassVar[str] = ""
     """Name of the family, as config.json says it."""
+    prepared: ClassVar[bool] = False
+    """A training starts with a look at its clips, and may hold parts for a while (`Recognizer.prepare`, `held`)."""
+
     adapts_colours: ClassVar[bool] = False
     """Whether weights trained on rgb may start a model of another modality."""
 

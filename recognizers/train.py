@@ -33,6 +33,7 @@ from recognizers.checkpoint import (
 )
 from recognizers.config import TrainConfig
 from recognizers.ema import decay_at, make_teacher, update_teacher
+from recognizers.holding import held, hold_statistics
 from recognizers.losses import ramp
 from recognizers.objectives.registry import make_objectives
 from recognizers.optimization import make_optimizer, rate_factor
@@ -159,7 +160,7 @@ class Trainer:
         rate = self._update(clips.ids, memory)
         decay = decay_at(step, config.ema_decay, config.ema_warm_up)
         update_teacher(self.teacher, self.accelerator.unwrap_model(self.student), decay)
-        self.objectives.after_step(self.accelerator.unwrap_model(self.student), step)
+        self.objectives.share_buffers()
         values = {name: sum(part[name] for part in parts) / len(parts) for name in parts[0]}
         return {**values, "rate": rate, "xi": self._xi()}
 
@@ -170,6 +171,7 @@ class Trainer:
         self.student.train()
         with self.accelerator.accumulate(self.student):
             student = self.accelerator.unwrap_model(self.student)
+            hold_statistics(student, self.config, self.step)
             further = Further(self.objectives.train(), student, self.teacher, clips.unlabelled, self.step)
             loss = step_loss(self.config, self.student, clips.labelled, guidance, self._xi(), rng, further)
             values = self._mean(told(loss, guidance))
@@ -214,7 +216,7 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = config.learning_rate * group["scale"] * factor
         self.objectives.average_gradients()
-        for parameter in self.accelerator.unwrap_model(self.student).held(self.step / config.steps):
+        for parameter in held(self.accelerator.unwrap_model(self.student), config, self.step):
             parameter.grad = None
         self.scaler.unscale_(self.optimizer)
         parameters = [*self.student.parameters(), *self.objectives.parameters()]

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -109,21 +110,28 @@ def build_student(config: TrainConfig, say: bool = True) -> Recognizer:
 
 def prepare(model: Recognizer, config: TrainConfig, clips: TrainingClips) -> None:
     """Let a model look at training clips before its first step, if its family wants to; all processes get the same."""
-    model.prepare(_shown(model, config, clips), config.seed)
+    model.prepare(_Shown(config, clips, next(model.parameters()).device), config.seed)
     if torch.distributed.is_initialized():
         for tensor in model.state_dict().values():
             broadcast(tensor)
 
 
-def _shown(model: Recognizer, config: TrainConfig, clips: TrainingClips) -> Iterator[Tensor]:
-    """All training clips once, in an order that the seed draws, as in a test: batches [B, N, 3, S, S]."""
-    ids = [clip.id for clip in (*clips.labelled, *clips.unlabelled)]
-    order = np.random.default_rng((config.seed, 2)).permutation(len(ids))
-    device = next(model.parameters()).device
-    for start in range(0, len(ids), config.labelled_batch):
-        part = [ids[place] for place in order[start : start + config.labelled_batch]]
-        frames = torch.from_numpy(clips.cache.gather(part, centre_indices(clips.cache, part, config.model)))
-        yield to_model(frames.to(device), config.model.image_size)
+@dataclass(frozen=True)
+class _Shown:
+    """All training clips, in an order that the seed draws, as in a test: batches [B, N, 3, S, S]; anew each time."""
+
+    config: TrainConfig
+    clips: TrainingClips
+    device: torch.device
+
+    def __iter__(self) -> Iterator[Tensor]:
+        config, cache = self.config, self.clips.cache
+        ids = [clip.id for clip in (*self.clips.labelled, *self.clips.unlabelled)]
+        order = np.random.default_rng((config.seed, 2)).permutation(len(ids))
+        for start in range(0, len(ids), config.labelled_batch):
+            part = [ids[place] for place in order[start : start + config.labelled_batch]]
+            frames = torch.from_numpy(cache.gather(part, centre_indices(cache, part, config.model)))
+            yield to_model(frames.to(self.device), config.model.image_size)
 
 
 def require_same_modality(config: TrainConfig) -> None:

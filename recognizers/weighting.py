@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from typing import Protocol
 
 import torch
-import torch.distributed as dist
 from torch import Tensor
 
 from recognizers.algorithms import Algorithm
+from recognizers.gathering import gathered
 from recognizers.pseudo_label import PseudoLabels
 
 
@@ -99,8 +99,8 @@ class FlexMatch:
         beta = (counts[: self.classes] / counts.max()).to(labels.confidence.device)
         mask = labels.confidence >= self.threshold * (beta / (2 - beta))[labels.classes]
         sure = labels.confidence >= self.threshold
-        seen = of_all_processes(torch.stack([positions, labels.classes, sure.long()])).cpu()  # [3, B of all]
-        places, classes, taken = seen[0], seen[1], seen[2].bool()
+        seen = gathered(torch.stack([positions, labels.classes, sure.long()], 1)).cpu()  # [B of all, 3]
+        places, classes, taken = seen[:, 0], seen[:, 1], seen[:, 2].bool()
         self.given[places[taken]] = classes[taken]
         return mask.float()
 
@@ -111,15 +111,6 @@ class FlexMatch:
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Take up the classes given."""
         self.given.copy_(state["given"])
-
-
-def of_all_processes(numbers: Tensor) -> Tensor:
-    """The columns [n, B] of every process side by side, the same in each; B is the same everywhere."""
-    if not (dist.is_available() and dist.is_initialized()):
-        return numbers
-    parts = [torch.empty_like(numbers) for _ in range(dist.get_world_size())]
-    dist.all_gather(parts, numbers.contiguous())
-    return torch.cat(parts, 1)
 
 
 def make_weighting(algorithm: Algorithm, clips: int, classes: int) -> Weighting:

@@ -6,7 +6,8 @@ from torch import Tensor, nn
 
 from recognizers.batches import ClipBatch
 from recognizers.config import TrainConfig
-from recognizers.objectives.base import Objective, StepViews, gathered
+from recognizers.gathering import gathered
+from recognizers.objectives.base import Objective, StepViews
 from recognizers.pseudo_label import PseudoLabels
 from recognizers.recognizer import Recognizer
 
@@ -34,6 +35,3 @@ class Remembered(Objective):
 
     def relabel(self, weak: Tensor, clips: ClipBatch, labels: PseudoLabels, labeller: Recognizer) -> PseudoLabels:
         return labels._replace(confidence=torch.ones_like(labels.confidence))
-
-    def after_step(self, student: Recognizer, step: int) -> None:
-        self.memory.add_(0.001 * student.head.weight.mean())

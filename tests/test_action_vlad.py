@@ -14,13 +14,17 @@ from torch import Tensor
 from gymqa.errors import GymQAError
 from gymqa.frames import FrameCache
 from gymqa.splits import Splits
-from recognizers.algorithms import SEFAR, SUPERVISED
+from recognizers.algorithms import SEFAR, SUPERVISED, TCLR
 from recognizers.backbones.action_vlad import ActionVLAD, vlad
 from recognizers.backbones.registry import create_model
 from recognizers.batches import ClipBatches
-from recognizers.frame_net_sizes import ActionVLADConfig
+from recognizers.config import TrainConfig
+from recognizers.frame_net_sizes import ActionVLADConfig, TSNConfig
+from recognizers.holding import held, hold_statistics
 from recognizers.recognizer import Recognizer
 from recognizers.train import train
+from recognizers.training_clips import training_clips
+from recognizers.training_setup import build_student, prepare
 from tests.training_world import CONFIG, same
 
 SMALL = ActionVLADConfig(image_size=64, width=4, architecture="resnet18", segments=3, clusters=4, n_classes=5)
@@ -123,27 +127,67 @@ def test_k_means_puts_the_centres_where_the_features_are() -> None:
     assert spread(places, found) < 1.1 * spread(places, best)
 
 
+def test_the_centres_lie_where_the_training_sees_features() -> None:
+    model, frames = built(), 0.3 * clips(8) + 1.0
+    model.prepare(frames.split(4), seed=0)
+    centres = model.centres.detach().double().numpy()
+    found = []
+    for mode in (False, True):
+        maps = model.train(mode).forward_maps(frames).detach().double()
+        found.append(spread(F.normalize(maps.movedim(2, -1).flatten(0, 3), dim=-1).numpy(), centres))
+    assert found[1] < 1.5 * found[0]
+
+
+def test_loaded_centres_stay(tmp_path: Path) -> None:
+    built().save_pretrained(tmp_path / "own")
+    TSNConfig(image_size=64, width=4, n_classes=5).build().save_pretrained(tmp_path / "tsn")
+    own, other = built(), built()
+    with torch.no_grad():
+        own.centres.zero_()
+    said, of_tsn = own.start_from(str(tmp_path / "own")), other.start_from(str(tmp_path / "tsn"))
+    before = {name: tensor.clone() for name, tensor in own.state_dict().items()}
+    for model in (own, other):
+        model.prepare(clips(8).split(4), seed=0)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in own.state_dict().items())
+    assert not torch.equal(other.centres, own.centres), "another family has no centres"
+    assert "the loaded centres stay, without k-means" in str(said) and "centres" not in str(of_tsn)
+
+
 def test_more_centres_than_places_are_refused() -> None:
     with pytest.raises(GymQAError, match=r"50 centres cannot be found in 24 places .* set clusters to fewer"):
         built(replace(SMALL, clusters=50)).prepare([clips()], seed=0)
 
 
-def weights_after(folder: Path, cache: FrameCache, splits: Splits, head_first: float) -> tuple[dict[str, Tensor], ...]:
-    """Weights before the first step and after the last but one of four."""
-    model = ActionVLADConfig(image_size=16, width=4, architecture="resnet18", clusters=3, n_classes=2,
-                             segments=4, head_first=head_first)  # fmt: skip
-    config = replace(CONFIG, model=model, algorithm=SUPERVISED, warm_up_steps=0, final="student", steps=4)
-    ends = [train(replace(config, learning_rate=rate), cache, splits, folder / str(rate)) for rate in (1e-12, 1e-2)]
-    return tuple(load_file(end / "model.safetensors") for end in ends)
+TINY = replace(SMALL, image_size=16, clusters=3, n_classes=2, segments=4)
+
+
+def learnt(config: TrainConfig, cache: FrameCache, splits: Splits, out: Path) -> set[str]:
+    """Names of the tensors that a training changes, batch norm's counts among them."""
+    before = build_student(config, say=False)
+    prepare(before, config, training_clips(config, cache, splits))
+    after = load_file(train(config, cache, splits, out) / "model.safetensors")
+    return {name for name, tensor in before.state_dict().items() if not torch.equal(tensor, after[name])}
 
 
 def test_at_first_nothing_but_the_head_learns(world: tuple[FrameCache, Splits], tmp_path: Path) -> None:
-    before, after = weights_after(tmp_path / "head", *world, head_first=0.99)
-    learnt = {name for name in before if not torch.allclose(before[name], after[name], rtol=0, atol=1e-5)}
-    learnt -= {name for name in before if "running_" in name}
-    assert learnt == {"head.weight", "head.bias"}
-    before, after = weights_after(tmp_path / "all", *world, head_first=0.5)
-    assert not torch.allclose(before["centres"], after["centres"], rtol=0, atol=1e-5)
+    config = replace(CONFIG, algorithm=SUPERVISED, warm_up_steps=0, final="student", steps=4, learning_rate=1e-2)
+    own = replace(config, model=replace(TINY, head_first=0.99))
+    assert learnt(own, *world, tmp_path / "head") == {"head.weight", "head.bias"}
+    everything = learnt(replace(config, model=replace(TINY, head_first=0.5)), *world, tmp_path / "all")
+    assert {"centres", "backbone.conv1.weight", "backbone.bn1.running_mean"} <= everything
+
+
+def test_a_pre_training_moves_the_network_and_the_head_alone_learns_after_it() -> None:
+    model = built(replace(TINY, head_first=0.5))
+    config = replace(CONFIG, model=model.config, algorithm=replace(TCLR, pretraining=0.4), steps=10, warm_up_steps=0)
+    free = [not held(model, config, step) for step in range(10)]
+    assert free == [True] * 4 + [False] * 3 + [True] * 3
+    hold_statistics(model.train(), config, 3)
+    assert all(module.training for module in model.modules())
+    hold_statistics(model, config, 4)
+    assert not model.get_submodule("backbone.bn1").training and model.backbone.training
+    whole = replace(config, algorithm=replace(TCLR, pretraining=1.0))
+    assert not any(held(model, whole, step) for step in range(10))
 
 
 @pytest.mark.parametrize(("stop", "optimizer"), [(1, "adamw"), (3, "sgd")])

@@ -17,8 +17,9 @@ from gymqa.splits import Splits
 from recognizers.algorithms import Algorithm, algorithm_named
 from recognizers.batches import ClipBatches
 from recognizers.checkpoint import LAST, STOPPED
+from recognizers.gathering import gathered
 from recognizers.losses import StepLoss
-from recognizers.objectives.base import Objective, Objectives, gathered
+from recognizers.objectives.base import Objective, Objectives
 from recognizers.objectives.registry import OBJECTIVES, Entry, make_objectives
 from recognizers.optimization import make_optimizer
 from recognizers.sefar import SeFAR
@@ -161,7 +162,7 @@ def one_of_two(rank: int, folder: Path) -> None:
     with torch.no_grad():
         for buffer in objectives.buffers():
             buffer.fill_(rank)
-    objectives.after_step(SeFAR(MODEL), 0)
+    objectives.share_buffers()
     torch.save([project.weight.grad, project.bias.grad, *objectives.buffers()], folder / f"{rank}.pt")  # type: ignore[union-attr]
     dist.destroy_process_group()
 

@@ -15,7 +15,7 @@ from recognizers.algorithms import algorithm_named
 from recognizers.backbones.registry import list_models, model_config
 from recognizers.batches import ClipBatch
 from recognizers.ema import make_teacher
-from recognizers.frame_net_sizes import TSMConfig
+from recognizers.frame_net_sizes import ActionVLADConfig, TSMConfig, TSNConfig
 from recognizers.objectives.base import Seen, StepViews, UnlabelledViews
 from recognizers.objectives.gradients import temporal_gradient
 from recognizers.objectives.ltg import mean_of_logits
@@ -154,11 +154,28 @@ def test_a_narrowed_network_keeps_to_what_its_family_takes() -> None:
     small = narrowed(MODEL, 4)
     assert (small.dim, small.heads, small.fusion_dim) == (4, 1, 4)  # type: ignore[attr-defined]
     assert narrowed(TSMConfig(width=32, shifted=8), 4).width == 8  # type: ignore[attr-defined]
-    assert narrowed(TSMConfig(width=8, shifted=8), 4).width == 8  # type: ignore[attr-defined]
     counts = [sum(p.numel() for p in config.build().parameters()) for config in (MODEL, small)]
     assert counts[1] < counts[0] / 3
     with pytest.raises(GymQAError, match="has no width"):
         narrowed(ModelConfig(), 4)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [TSNConfig(width=1), TSMConfig(width=8, shifted=8), replace(MODEL, dim=1, heads=1, patch_size=8)],
+    ids=["one channel", "no multiple below", "sefar"],
+)
+def test_what_cannot_be_narrowed_is_refused(config: ModelConfig) -> None:
+    with pytest.raises(GymQAError, match=rf"this {config.family} cannot be made narrower; give the model a larger"):
+        narrowed(config, 4)
+
+
+@pytest.mark.parametrize("name", ["cmpl", "ltg", "timebalance"])
+def test_second_networks_are_not_of_a_family_that_is_prepared(name: str) -> None:
+    with pytest.raises(GymQAError, match=rf"{name} has a network of its own beside the student, .* actionvlad"):
+        replace(CONFIG, model=ActionVLADConfig(image_size=16), algorithm=algorithm_named(name))
+    for other in ("mvpl", "fixmatch", "tclr"):
+        replace(CONFIG, model=ActionVLADConfig(image_size=16), algorithm=algorithm_named(other))
 
 
 def test_ltgs_loss_is_that_of_gradients_alignment_and_contrast() -> None:

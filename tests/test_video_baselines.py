@@ -106,6 +106,9 @@ def test_the_image_network_says_probabilities_that_differ_between_pictures(tmp_p
         assert not said.requires_grad and not torch.equal(said[0], said[1])
     with pytest.raises(GymQAError, match="holds a sefar of rgb; of single frames a tsn of rgb or an image ViT speaks"):
         image_network(str(tmp_path / "sefar"))
+    replace(TSN, stack=2).build().save_pretrained(tmp_path / "stack")
+    with pytest.raises(GymQAError, match=r"holds a tsn of 2 frames in a row; .* give one of stack 1"):
+        image_network(str(tmp_path / "stack"))
 
 
 def test_what_is_not_seen_cannot_be_looked_for() -> None:

@@ -1,9 +1,10 @@
 """ActionVLAD (Girdhar et al., CVPR'17, arXiv 1704.02895): places of all frames, gathered around k centres.
 
 Kept: features of length 1, one soft assignment over space and time, norms of each centre's sum and of all of them,
-centres from k-means, first the head alone and then everything. Left out: the released code lets the assignment drift
-away from the centres (two more tensors); the second step's learning rate, a hundredth of the first's, is the one
-schedule's.
+centres from k-means, first the head alone and then everything. Batch norm's statistics are those of the training clips
+from the start, and stay so while the head learns alone: the centres fit what the head sees. Left out: the released code
+lets the assignment drift away from the centres (two more tensors); the second step's learning rate, a hundredth of the
+first's, is the one schedule's.
 """
 
 from collections.abc import Iterable
@@ -19,7 +20,7 @@ from recognizers.backbones.resnet import pooled
 from recognizers.frame_net_sizes import ActionVLADConfig
 
 BATCHES, PLACES = 64, 64
-"""Batches of training clips that the centres are found from, and places of each of their clips."""
+"""Batches of training clips that statistics and centres are found from, and places of each of their clips."""
 EPS = 1e-6  # of the released code: the root of what TensorFlow adds under it
 
 
@@ -50,6 +51,7 @@ class ActionVLAD(FrameNet):
         dim = self.backbone.dim
         self.centres = nn.Parameter(F.normalize(torch.randn(config.clusters, dim), dim=-1))
         self.head = nn.Linear(config.clusters * dim, config.n_classes)
+        self._centres_loaded = False
 
     def forward_features(self, frames: Tensor) -> FrameFeatures:
         """[B, N, 3, S, S] -> features of the frames, and the clip's VLAD [B, K · D]."""
@@ -60,16 +62,28 @@ class ActionVLAD(FrameNet):
             fused = vlad(_places(maps), self.centres.float(), self.config.sharpness)
         return FrameFeatures(tokens, fused)
 
+    def start_from(self, source: str, copy_attention: bool = True) -> str | None:
+        """Start from published weights, or a saved recognizer; centres among them stay as they are."""
+        before = self.centres.detach().clone()
+        said = super().start_from(source, copy_attention)
+        self._centres_loaded = not torch.equal(before, self.centres)
+        return f"{said}; the loaded centres stay, without k-means" if self._centres_loaded else said
+
     @torch.no_grad()
     def prepare(self, clips: Iterable[Tensor], seed: int) -> None:
-        """Put the centres where k-means finds them in training clips.
+        """Give batch norm the statistics of training clips, and put the centres where k-means finds them there.
+
+        Nothing of it where centres, and the statistics that they fit, were loaded.
 
         Raises:
             GymQAError: the clips have fewer places than there are centres.
         """
+        if self._centres_loaded:
+            return
         from sklearn.cluster import MiniBatchKMeans  # a second that only this needs
 
         rng = torch.Generator().manual_seed(seed)
+        self._take_statistics(clips)
         self.eval()
         found = []
         for frames in islice(clips, BATCHES):
@@ -83,6 +97,22 @@ class ActionVLAD(FrameNet):
             )
         means = MiniBatchKMeans(self.config.clusters, random_state=seed, n_init=3).fit(seen.numpy())
         self.centres.copy_(torch.from_numpy(means.cluster_centers_))
+
+    def _take_statistics(self, clips: Iterable[Tensor]) -> None:
+        """Batch norm's means and variances become the means over batches of clips, as they are seen in training."""
+        norms = [one for one in self.backbone.modules() if isinstance(one, nn.BatchNorm2d)]
+        momenta = [norm.momentum for norm in norms]
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # torch's word for the mean over all batches
+        self.backbone.train()
+        size = 0
+        for frames in islice(clips, BATCHES):
+            size = size or len(frames)
+            if len(frames) == size:  # a last, smaller batch is no measure, and one clip may have no variance
+                self.forward_maps(frames)
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
 
     def held(self, share: float) -> list[nn.Parameter]:
         """All but the head's, at the training's begin."""

@@ -20,13 +20,13 @@ class FrameFeatures(NamedTuple):
     fused: Tensor  # [B, F']
 
 
-def frame_network(config: FrameNetConfig) -> ResNet | BNInception | InceptionV1:
-    """The 2-D network of a configuration, with fresh weights."""
+def frame_network(config: FrameNetConfig, channels: int) -> ResNet | BNInception | InceptionV1:
+    """The 2-D network of a configuration, on pictures of so many channels, with fresh weights."""
     if config.architecture == "bn_inception":
-        return BNInception(config.width, config.in_channels)
+        return BNInception(config.width, channels)
     if config.architecture == "inception_v1":
-        return InceptionV1(config.width, config.in_channels)
-    return ResNet(config.architecture, config.width, channels=config.in_channels)
+        return InceptionV1(config.width, channels)
+    return ResNet(config.architecture, config.width, channels=channels)
 
 
 class FrameNet(StartsFromPublished):
@@ -36,7 +36,7 @@ class FrameNet(StartsFromPublished):
 
     def __init__(self, config: FrameNetConfig, fused_dim: int | None = None) -> None:
         super().__init__(config)
-        self.backbone = frame_network(config)
+        self.backbone = frame_network(config, config.in_channels)
         self.dropout = nn.Dropout(config.head_dropout)
         self.head = nn.Linear(fused_dim or self.backbone.dim, config.n_classes)
 

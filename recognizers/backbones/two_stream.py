@@ -9,26 +9,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gymqa.modalities import channels
-from recognizers.backbones.bn_inception import BNInception
 from recognizers.backbones.clip_net import ClipFeatures
-from recognizers.backbones.frame_net import FrameFeatures
+from recognizers.backbones.frame_net import FrameFeatures, frame_network
 from recognizers.backbones.i3d import inception_in_time
 from recognizers.backbones.inception_v1 import InceptionV1
 from recognizers.backbones.inflation import inflate
-from recognizers.backbones.resnet import ResNet, pooled
+from recognizers.backbones.resnet import pooled
 from recognizers.recognizer import Recognizer
 from recognizers.two_stream_sizes import Fused3DConfig, TwoStreamConfig, TwoStreamI3DConfig
 
 RGB, FLOW = channels("rgb"), channels("flow")
-
-
-def _network(config: TwoStreamConfig, d_in: int) -> InceptionV1 | BNInception | ResNet:
-    """One stream's 2-D network."""
-    if config.architecture == "inception_v1":
-        return InceptionV1(config.width, d_in)
-    if config.architecture == "bn_inception":
-        return BNInception(config.width, d_in)
-    return ResNet(config.architecture, config.width, channels=d_in)
 
 
 class _Streams(Recognizer):
@@ -59,8 +49,8 @@ class TwoStream(_Streams):
     config: TwoStreamConfig
 
     def __init__(self, config: TwoStreamConfig, dim: int | None = None) -> None:
-        rgb = _network(config, RGB)
-        super().__init__(config, rgb, _network(config, FLOW * config.stack), dim or 2 * rgb.dim)
+        rgb = frame_network(config, RGB)
+        super().__init__(config, rgb, frame_network(config, FLOW * config.stack), dim or 2 * rgb.dim)
 
     def forward_maps(self, frames: Tensor) -> tuple[Tensor, Tensor]:
         """[B, N · stack, 5, S, S] -> the streams' last maps, [B · N, D, h, w] each."""

@@ -24,7 +24,7 @@ def image_network(source: str) -> ImageNetwork:
         source: "shipped" (the package's image ViT), or a folder or model on the Hub with an image ViT of ours or a TSN.
 
     Raises:
-        GymQAError: it holds neither, or a TSN that does not see rgb.
+        GymQAError: it holds neither, or a TSN that does not see single frames of rgb.
     """
     if source != "shipped" and holds_recognizer(source):
         network = load_recognizer(source)
@@ -32,6 +32,11 @@ def image_network(source: str) -> ImageNetwork:
         if not isinstance(network, FrameNet) or network.config.family != "tsn" or seen != "rgb":
             kind = network.config.family
             raise GymQAError(f"{source} holds a {kind} of {seen}; of single frames a tsn of rgb or an image ViT speaks")
+        if network.config.stack > 1:
+            raise GymQAError(
+                f"{source} holds a tsn of {network.config.stack} frames in a row; single frames are shown to it: "
+                "give one of stack 1"
+            )
         return network.requires_grad_(False)
     return load_image_vit(None if source == "shipped" else model_folder(source)).requires_grad_(False)
 

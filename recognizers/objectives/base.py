@@ -11,6 +11,7 @@ from torch import Generator, Tensor, nn
 from recognizers.augment import strong_view
 from recognizers.batches import ClipBatch
 from recognizers.config import TrainConfig
+from recognizers.gathering import processes
 from recognizers.precision import autocast
 from recognizers.pseudo_label import PseudoLabels, pseudo_label
 from recognizers.recognizer import Features, Recognizer
@@ -84,8 +85,8 @@ class Objective(nn.Module):
 
     Its parameters are in the optimizer, its state is in the checkpoint, and the gradients of its parameters are
     averaged over the processes; `clip_norm` holds for the gradients of student and objectives together. None of it is
-    in the trained model. What it remembers lies in buffers, which hold the same in every process: `gathered` brings
-    the other processes' part of a batch.
+    in the trained model. What it remembers lies in buffers, which hold the same in every process:
+    `gathering.gathered` brings the other processes' part of a batch.
 
     Args:
         config: the run's settings.
@@ -113,9 +114,6 @@ class Objective(nn.Module):
             labeller: the algorithm's teacher, the moving average or the student, in evaluation mode.
         """
         return labels
-
-    def after_step(self, student: Recognizer, step: int) -> None:
-        """Called when step number `step` (from 0) is done, for memories and moving averages; without gradient."""
 
     def strong(self, frames: Tensor, rng: Generator) -> Tensor:
         """A strong view of uint8 frames [B, N, S', S', C], in the order of time that they have."""
@@ -177,10 +175,8 @@ class Objectives(nn.ModuleDict):
         return {name: objective.loss(views) for name, objective in self.each().items()}
 
     @torch.no_grad()
-    def after_step(self, student: Recognizer, step: int) -> None:
-        """Tell every objective that a step is done, and give all processes the buffers of the first."""
-        for objective in self.each().values():
-            objective.after_step(student, step)
+    def share_buffers(self) -> None:
+        """Give all processes the buffers of the first."""
         if processes() > 1:
             _share_first(list(self.buffers()))
 
@@ -217,35 +213,3 @@ def _flat_gradient(parameter: Tensor) -> Tensor:
     """The gradient in one row, zeros where there is none."""
     gradient = parameter.grad if parameter.grad is not None else torch.zeros_like(parameter)
     return gradient.flatten()
-
-
-def processes() -> int:
-    """How many processes train together."""
-    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
-
-
-def gathered(rows: Tensor) -> Tensor:
-    """The rows [B, …] of all processes, [B · processes, …], the same in each; the gradient goes back to each's own.
-
-    B is the same everywhere. With a loss that averages over a process's own rows, held against all, the average over
-    processes is the loss of the whole batch, and so is its gradient.
-    """
-    return rows if processes() == 1 else cast(Tensor, _Gathered.apply(rows))  # type: ignore[no-untyped-call]
-
-
-class _Gathered(torch.autograd.Function):
-    """all_gather; backward sums what every process sends to a row."""
-
-    @staticmethod
-    def forward(ctx: torch.autograd.function.FunctionCtx, rows: Tensor) -> Tensor:
-        """[B, …] -> [B · processes, …]."""
-        parts = [torch.empty_like(rows) for _ in range(processes())]
-        dist.all_gather(parts, rows.contiguous())
-        return torch.cat(parts)
-
-    @staticmethod
-    def backward(ctx: torch.autograd.function.FunctionCtx, *gradients: Tensor) -> Tensor:
-        """The gradient of this process's rows."""
-        total = gradients[0].contiguous().clone()
-        dist.all_reduce(total)
-        return total.chunk(processes())[dist.get_rank()]

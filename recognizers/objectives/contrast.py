@@ -5,7 +5,7 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor
 
-from recognizers.objectives.base import gathered, processes
+from recognizers.gathering import gathered, processes
 
 
 def first_row(rows: int) -> int:

@@ -12,15 +12,17 @@ def narrowed(config: ModelConfig, factor: int) -> ModelConfig:
 
     Args:
         config: sizes; a SeFAR's width is `dim`, that of the other families `width`.
-        factor: 1 or more.
+        factor: 2 or more.
 
     Raises:
-        GymQAError: the family has no width.
+        GymQAError: the family has no width, or takes none below this one.
     """
     if isinstance(config, SeFARConfig):
         heads = max(1, config.heads // factor)
         dim = max(1, config.dim // factor // heads) * heads
         fusion = max(1, config.fusion_dim // factor)
+        if dim >= config.dim:
+            raise _too_narrow(config, "dim")
         return replace(config, dim=dim, heads=heads, fusion_dim=fusion, frozen_blocks=0)
     full = getattr(config, "width", None)
     if full is None:
@@ -31,4 +33,10 @@ def narrowed(config: ModelConfig, factor: int) -> ModelConfig:
             return replace(config, **changes)
         except GymQAError:  # some families take multiples only
             continue
-    return config
+    raise _too_narrow(config, "width")
+
+
+def _too_narrow(config: ModelConfig, name: str) -> GymQAError:
+    return GymQAError(
+        f"this {config.family} cannot be made narrower; give the model a larger {name}, or choose another algorithm"
+    )
