@@ -1,7 +1,7 @@
 """Modalities: what each shows, that views keep to its geometry, and that none is taken for another."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -226,6 +226,15 @@ def test_a_saved_model_that_does_not_say_sees_colours_and_old_runs_go_on(tmp_pat
     assert Recognizer.from_pretrained(tmp_path).config == MODEL
     assert "modality" not in CONFIG.determines["model"]
     assert replace(CONFIG, model=replace(MODEL, modality="flow")).determines["model"]["modality"] == "flow"
+
+
+@pytest.mark.parametrize("model", [TSNConfig(), I3DConfig()], ids=lambda one: one.family)
+def test_runs_begun_before_a_model_had_pixels_go_on(model: ModelConfig) -> None:
+    config = replace(CONFIG, model=model, initial="none")
+    before = asdict(model).keys() - {"modality", "stack", "pixels"}
+    assert config.determines["model"].keys() == before
+    other: Any = {"pixels": "kinetics"}
+    assert replace(config, model=replace(model, **other)).determines["model"]["pixels"] == "kinetics"
 
 
 def test_every_registered_recognizer_can_be_asked_for_flow() -> None:
