@@ -138,8 +138,8 @@ def require_flow_of(folder: Path, frames: FrameCache) -> None:
     changed = [entry.clip_id for entry in there if entry.of != frames.checksum(entry.clip_id)]
     if changed:
         raise GymQAError(
-            f"{folder} is not the flow of the frames in {frames.folder} any more ({len(changed)} clips, as {changed[0]}); "
-            "compute it again into another folder"
+            f"{folder} is not the flow of the frames in {frames.folder} any more ({len(changed)} clips, as "
+            f"{changed[0]}); compute it again into another folder"
         )
 
 

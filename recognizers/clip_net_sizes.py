@@ -44,6 +44,11 @@ class ClipNetConfig(ModelConfig):
         """One, of all frames."""
         return (self.n_frames,)
 
+    @property
+    def window(self) -> int:
+        """As of ModelConfig."""
+        return (self.n_frames - 1) * max(1, self.stride) + 1
+
     def sample(self, n_frames: int, rng: np.random.Generator | None = None, within: float = 0.5) -> Indices:
         """Frames one after another, or spread over the clip; as of ModelConfig."""
         if not self.stride:

@@ -122,7 +122,8 @@ def test_frames_made_anew_at_the_same_place_give_new_flow_and_refuse_the_old(tmp
     def frames(**clips: Frames) -> Path:
         for name, clip in clips.items():
             write_video(tmp_path / f"{name}.mp4", clip, crf=5)
-        return FrameCache.build(tmp_path / "frames", clips, lambda clip: tmp_path / f"{clip}.mp4", SIZE, 8, workers=1).folder
+        made = FrameCache.build(tmp_path / "frames", clips, lambda clip: tmp_path / f"{clip}.mp4", SIZE, 8, workers=1)
+        return made.folder
 
     first = build_flow(tmp_path / "first", frames(a=moving(2, 0)), "dis", workers=1)
     both = build_flow(first.folder, frames(a=moving(2, 0), b=moving(0, 2)), "dis", workers=1)  # a clip more
