@@ -7,7 +7,7 @@ import numpy as np
 
 from gymqa.errors import GymQAError
 from gymqa.sampling import Indices, dense
-from recognizers.pixel_ranges import Pixels, require_known
+from recognizers.pixel_ranges import Pixels, require_shown
 from recognizers.sizes import ModelConfig
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class ClipNetConfig(ModelConfig):
     def __post_init__(self) -> None:
         if min(self.n_frames, self.width, self.n_classes, self.image_size) < 1 or self.stride < 0:
             raise GymQAError(f"{self}: n_frames, width, n_classes and image_size are at least 1, stride at least 0")
-        require_known(self.pixels)
+        require_shown(self.pixels, self.modality)
 
     @property
     def elements(self) -> tuple[int, ...]:
