@@ -38,7 +38,8 @@ def start_from_recognizer(model: Recognizer, source: Path | str) -> str:
     """Take up a saved recognizer's weights, all but the head's, in place.
 
     Where it saw rgb and the model sees something else, the first layer's filters become their mean over the colours,
-    if the family allows that. The head stays fresh even where its shape is the same: after a self-supervised pre-training it has learnt nothing.
+    if the family allows that. The head stays fresh even where its shape is the same: after a self-supervised
+    pre-training it has learnt nothing.
 
     Args:
         model: what is to be trained.
