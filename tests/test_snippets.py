@@ -131,5 +131,7 @@ def test_snippets_are_means_over_their_seconds(tmp_path: Path) -> None:
     rows = torch.arange(16.0)[:, None]
     whole = store.snippets(rows, Stretch("good", "good", 0.0, None, ()), 0.5)
     assert whole[:, 0].tolist() == [1.5, 5.5, 9.5, 13.5]
+    cut = store.snippets(rows[:15], Stretch("good", "good", 0.0, None, ()), 0.5)  # the video ends within a snippet
+    assert cut[:, 0].tolist() == [1.5, 5.5, 9.5, 13.0]
     part = store.snippets(rows, Stretch("good_E", "good", 0.5, 1.25, ()), 0.25)
     assert part[:, 0].tolist() == [4.5, 6.5, 8.5]
