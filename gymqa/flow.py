@@ -11,7 +11,8 @@ DIS: Kroeger et al. (ECCV'16, arXiv 1603.03590), many times as fast; in every Op
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
+from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 from gymqa.atomic import read_json, write_json
 from gymqa.errors import GymQAError
 from gymqa.frame_building import Decoded, Making, Task, add_clips, packed_clip
-from gymqa.frame_index import CacheSettings, FrameFormat
+from gymqa.frame_index import INDEX, CacheSettings, FrameFormat, read_index
 from gymqa.frames import FrameCache, settled
 from gymqa.guarded import UNLIMITED, Limits
 from gymqa.locks import only_writer
@@ -94,7 +95,7 @@ def build_flow(
 
     Raises:
         GymQAError: no frame cache, TV-L1 without OpenCV's contrib modules, the folder holds flow of another method or
-            of other frames, is being written by another process, or cannot be written to.
+            of other frames or of ones that changed since, is being written by another process, or cannot be written to.
     """
     source = FrameCache(frames)
     require_modality("rgb", source)
@@ -104,6 +105,7 @@ def build_flow(
         wanted = CacheSettings(source.size, source.max_frames, modality="flow", method=method)
         settings = settled(folder, wanted, format, len(clips))
         _note_source(folder, frames)
+        require_flow_of(folder, source)
         making = Making("optical flow", _flow_clip, _begin)
         add_clips(folder, clips, lambda clip: frames, settings, processes, verify, limits, making)
     return FrameCache(folder)
@@ -119,6 +121,26 @@ def frames_of(folder: Path) -> Path:
     if not isinstance(values, dict) or not isinstance(values.get("frames"), str):
         raise GymQAError(f"{folder / SOURCE} does not name the frames; compute the flow again with `gymqa flow`")
     return folder / values["frames"]
+
+
+def require_flow_of(folder: Path, frames: FrameCache) -> None:
+    """Check that every clip's flow was computed from the frames that are there now; clips may have been added to them.
+
+    Args:
+        folder: of the flow.
+        frames: that it should be of.
+
+    Raises:
+        GymQAError: frames changed since, or the flow does not note what it was computed from.
+    """
+    _, entries = read_index(folder)
+    there = (entry for entry in entries if entry.failure is None and entry.clip_id in frames)
+    changed = [entry.clip_id for entry in there if entry.of != frames.checksum(entry.clip_id)]
+    if changed:
+        raise GymQAError(
+            f"{folder} is not the flow of the frames in {frames.folder} any more ({len(changed)} clips, as "
+            f"{changed[0]}); compute it again into another folder"
+        )
 
 
 def _note_source(folder: Path, frames: Path) -> None:
@@ -138,24 +160,26 @@ def _note_source(folder: Path, frames: Path) -> None:
 def _flow_clip(settings: CacheSettings, task: Task) -> Decoded:
     """Compute and pack one clip's flow."""
     clip_id, frames = task
-    source = _opened(frames)
+    index = (frames / INDEX).stat()
+    source = _opened(frames, index.st_mtime_ns, index.st_size)
     if clip_id not in source:
         return Decoded(clip_id, failure=source.failures[clip_id])
     method: FlowMethod = "dis" if settings.method == "dis" else "tvl1"
     try:
-        return packed_clip(clip_id, to_bytes(flow_fields(source.get(clip_id), method)), settings)
+        packed = packed_clip(clip_id, to_bytes(flow_fields(source.get(clip_id), method)), settings)
     except (cv2.error, GymQAError) as error:
         reason = " ".join(str(error).split())
         return Decoded(clip_id, failure=f"no flow of {settings.size} px frames by {method}: {reason}")
+    return replace(packed, of=source.checksum(clip_id))
 
 
 def _begin() -> None:
     """Nothing: OpenCV is there, and its threads are set where it computes."""
 
 
-@cache
-def _opened(folder: Path) -> FrameCache:
-    """A frame cache, opened once a process."""
+@lru_cache(maxsize=1)
+def _opened(folder: Path, changed: int, size: int) -> FrameCache:
+    """A frame cache, opened once a process as long as its index, of this time (ns) and size (bytes), stays."""
     return FrameCache(folder)
 
 

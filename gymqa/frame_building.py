@@ -35,13 +35,14 @@ Task = tuple[str, Path]  # clip id, and the video or folder that its frames come
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A clip's frames as they are to be written, or why there are none."""
+    """A clip's frames as they are to be written, or why there are none; `of` as of `Cached`."""
 
     clip_id: str
     frames: int = 0
     packed: bytes = b""
     crc32: int = 0
     failure: str | None = None
+    of: int | None = None
 
 
 def _begin() -> None:
@@ -145,7 +146,7 @@ def _write(folder: Path, clip: Decoded, settings: CacheSettings, end: int) -> in
     if clip.failure is not None:
         entry = Cached(clip.clip_id, failure=clip.failure)
     else:
-        entry = Cached(clip.clip_id, end, len(clip.packed), clip.frames, clip.crc32)
+        entry = Cached(clip.clip_id, end, len(clip.packed), clip.frames, clip.crc32, of=clip.of)
         with (folder / DATA).open("r+b") as file:
             file.seek(end)
             file.write(clip.packed)

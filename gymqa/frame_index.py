@@ -2,6 +2,7 @@
 
 raw    {"clip_id", "slot", "frames", "crc32"}             frames begin at slot × bytes of the longest clip
 jpeg   {"clip_id", "offset", "bytes", "frames", "crc32"}
+flow   either, and "of": the CRC-32 of the frames that it was computed from
 """
 
 import json
@@ -69,7 +70,10 @@ class CacheSettings:
 
 @dataclass(frozen=True, slots=True)
 class Cached:
-    """One clip's place in frames.bin (first byte, number of bytes), or why it has none."""
+    """One clip's place in frames.bin (first byte, number of bytes), or why it has none.
+
+    `of` is the CRC-32 of the frames that flow was computed from; None of frames themselves.
+    """
 
     clip_id: str
     offset: int = 0
@@ -77,6 +81,7 @@ class Cached:
     frames: int = 0
     crc32: int = 0
     failure: str | None = None
+    of: int | None = None
 
 
 def mapped(folder: Path) -> Bytes:
@@ -157,7 +162,8 @@ def _to_line(entry: Cached, settings: CacheSettings) -> dict[str, Any]:
         place = {"slot": entry.offset // settings.clip_bytes}
     else:
         place = {"offset": entry.offset, "bytes": entry.bytes}
-    return {"clip_id": entry.clip_id, **place, "frames": entry.frames, "crc32": entry.crc32}
+    of = {} if entry.of is None else {"of": entry.of}
+    return {"clip_id": entry.clip_id, **place, "frames": entry.frames, "crc32": entry.crc32, **of}
 
 
 def _from_line(value: dict[str, Any], settings: CacheSettings) -> Cached:
@@ -171,4 +177,5 @@ def _from_line(value: dict[str, Any], settings: CacheSettings) -> Cached:
         offset, size = int(value["offset"]), int(value["bytes"])
     if min(offset, frames - 1, size) < 0 or frames > settings.max_frames:
         raise ValueError(f"{value} has no place in a cache")
-    return Cached(str(value["clip_id"]), offset, size, frames, int(value["crc32"]))
+    of = int(value["of"]) if "of" in value else None
+    return Cached(str(value["clip_id"]), offset, size, frames, int(value["crc32"]), of=of)

@@ -93,6 +93,14 @@ class FrameCache:
             raise IndexError(f"clips of {lengths.tolist()} frames have no frames {indices.tolist()}")
         return self._frames.take(entries, indices)
 
+    def checksum(self, clip_id: str) -> int:
+        """The CRC-32 that a clip's frames were written with.
+
+        Raises:
+            GymQAError: the clip is not in the cache.
+        """
+        return self._entry(clip_id).crc32
+
     def damaged(self) -> list[str]:
         """Clips whose frames do not have the CRC-32 they were written with; reads the whole cache."""
         return damaged(self._data, self._entries.values())

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gymqa.errors import GymQAError
-from gymqa.flow import frames_of
+from gymqa.flow import frames_of, require_flow_of
 from gymqa.frames import FrameCache
 from gymqa.modalities import Modality, require_modality
 from gymqa.sampling import Indices
@@ -29,13 +28,7 @@ class JointFrames:
     def __init__(self, flow: FrameCache) -> None:
         self._flow, self._frames = flow, FrameCache(frames_of(flow.folder))
         require_modality("rgb", self._frames)
-        clips = [clip for clip in flow.clip_ids if clip in self._frames]
-        same = self._frames.size == flow.size and (self._frames.lengths(clips) == flow.lengths(clips)).all()
-        if not same:
-            raise GymQAError(
-                f"{flow.folder} is not the flow of the frames in {self._frames.folder} any more; compute it again into "
-                "another folder"
-            )
+        require_flow_of(flow.folder, self._frames)
 
     @property
     def folder(self) -> Path:

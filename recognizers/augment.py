@@ -4,7 +4,8 @@ Weak: random resized crop and horizontal flip (a mirrored element keeps its name
 by RandAugment's operations, channel dropout, and a perturbation of time. The crop and all geometric operations are one
 affine map a clip, sampled once.
 
-Of flow and temporal gradients, only the geometry is changed. Flow is turned with the picture: a mirror changes the sign
+Of flow and temporal gradients, no colours are changed: only the geometry and, in strong views, the order in time, in
+which vectors keep their signs. Flow is turned with the picture: a mirror changes the sign
 of x, RandAugment's rotation and shear act on the vectors as on the places. A crop leaves their lengths as they are.
 
 Skeletons, [B, N, J, 3] instead of frames, are seen through the same maps. In a strong view jitter takes the place of

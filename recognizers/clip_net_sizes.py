@@ -7,7 +7,7 @@ import numpy as np
 
 from gymqa.errors import GymQAError
 from gymqa.sampling import Indices, dense
-from recognizers.pixel_ranges import Pixels, require_known
+from recognizers.pixel_ranges import Pixels, require_shown
 from recognizers.sizes import ModelConfig
 
 if TYPE_CHECKING:
@@ -37,12 +37,17 @@ class ClipNetConfig(ModelConfig):
     def __post_init__(self) -> None:
         if min(self.n_frames, self.width, self.n_classes, self.image_size) < 1 or self.stride < 0:
             raise GymQAError(f"{self}: n_frames, width, n_classes and image_size are at least 1, stride at least 0")
-        require_known(self.pixels)
+        require_shown(self.pixels, self.modality)
 
     @property
     def elements(self) -> tuple[int, ...]:
         """One, of all frames."""
         return (self.n_frames,)
+
+    @property
+    def window(self) -> int:
+        """As of ModelConfig."""
+        return (self.n_frames - 1) * max(1, self.stride) + 1
 
     def sample(self, n_frames: int, rng: np.random.Generator | None = None, within: float = 0.5) -> Indices:
         """Frames one after another, or spread over the clip; as of ModelConfig."""

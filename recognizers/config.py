@@ -17,9 +17,11 @@ set_parsing_settings(subclasses_enabled=[ModelConfig])  # --training.model TSNCo
 _AT_LEAST_ONE = (
     "labelled_batch", "unlabelled_batch", "steps_per_epoch", "checkpoint_every", "log_every", "accumulation",
 )  # fmt: skip
-_CAME_LATER = {"modality": "rgb", "stack": 1}
-"""Settings of models that runs begun before them do not have, and what those runs did."""
-_LATER = ("objectives", "pretraining", "image_network")  # in Algorithm: runs older than these go on
+_CAME_LATER: dict[str, dict[str, Any]] = {
+    "model": {"modality": "rgb", "stack": 1, "pixels": "symmetric"},
+    "algorithm": {"objectives": (), "pretraining": 0.0, "image_network": "shipped"},
+}
+"""Settings that runs begun before them do not have, and what those runs did: they go on."""
 _WITHOUT_EFFECT = ("checkpoint_every", "log_every", "workers", "tracker")  # on the weights
 
 
@@ -145,10 +147,8 @@ class TrainConfig:
     def determines(self) -> dict[str, Any]:
         """The settings that the trained weights depend on; a run may go on with others of the rest."""
         kept = {name: value for name, value in asdict(self).items() if name not in _WITHOUT_EFFECT}
-        kept["model"] = {name: value for name, value in kept["model"].items() if _CAME_LATER.get(name) != value}
-        for name in _LATER:
-            if kept["algorithm"][name] == getattr(Algorithm(), name):
-                del kept["algorithm"][name]
+        for part, were in _CAME_LATER.items():
+            kept[part] = {name: value for name, value in kept[part].items() if name not in were or value != were[name]}
         if self.algorithm.image_network != "shipped":
             kept["image_weights"] = saved_hash(self.algorithm.image_network)
         return kept | {"initial_weights": self.initial_weights}

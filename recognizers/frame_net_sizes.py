@@ -7,7 +7,7 @@ import numpy as np
 
 from gymqa.errors import GymQAError
 from gymqa.sampling import Indices, dual_level
-from recognizers.pixel_ranges import Pixels, require_known
+from recognizers.pixel_ranges import Pixels, require_shown
 from recognizers.sizes import ModelConfig
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class FrameNetConfig(ModelConfig):
             raise GymQAError(f"{self}: segments, stack, width, n_classes and image_size are at least 1")
         if self.architecture == "inception_v1" and self.image_size < 32:
             raise GymQAError(f"Inception-v1 sees nothing in {self.image_size} px; set image_size to 32 or more")
-        require_known(self.pixels)
+        require_shown(self.pixels, self.modality)
 
     @property
     def elements(self) -> tuple[int, ...]:

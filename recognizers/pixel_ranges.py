@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Literal, get_args
 
 from gymqa.errors import GymQAError
+from gymqa.modalities import Modality
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,6 +24,19 @@ def require_known(pixels: str) -> None:
     """Refuse a name that is none of RANGES."""
     if pixels not in RANGES:
         raise GymQAError(f"there are no pixels named {pixels!r}; choose one of {', '.join(get_args(Pixels))}")
+
+
+def require_shown(pixels: str, modality: Modality) -> None:
+    """Refuse a name that is none of RANGES, and pixels of colours for a model that sees something else.
+
+    Raises:
+        GymQAError: either.
+    """
+    require_known(pixels)
+    if pixels != "symmetric" and modality != "rgb":
+        raise GymQAError(
+            f"pixels {pixels} are colours', and a model of {modality} is shown -1 to 1; set pixels to symmetric"
+        )
 
 
 def pixels_of(mean: list[float], std: list[float]) -> Pixels | None:

@@ -27,10 +27,33 @@ def model_folder(source: Path | str) -> Path:
 
 
 def weights_modality(source: str) -> str:
-    """What the network saw that these weights were trained in: as its config.json says, else rgb."""
-    config = Path(source) / "config.json"
+    """What the network saw that these weights were trained in: as its config.json says, else rgb.
+
+    Args:
+        source: a folder, a file, or owner/name on the Hub, which is downloaded first.
+
+    Raises:
+        GymQAError: the Hub cannot be reached, or has no such model.
+    """
+    folder = model_folder(source)
+    config = folder.with_name("config.json") if folder.name == "model.safetensors" else folder / "config.json"
     values = read_json(config) if config.is_file() else {}
     return str(values.get("modality", "rgb")) if isinstance(values, dict) else "rgb"
+
+
+def for_other_channels(tensor: Tensor, own: Tensor) -> Tensor:
+    """A layer's weights over colours for other pictures, where all else of its shape is ours: their mean over them.
+
+    As in TSN (arXiv 1608.00859, 3.2). Other weights come back as they are.
+
+    Args:
+        tensor: [D, 3, ...].
+        own: of our layer, [D, C, ...].
+    """
+    of_colours = tensor.ndim == own.ndim >= 4 and tensor.shape[1] == 3 != own.shape[1]
+    if of_colours and (*tensor.shape[:1], *tensor.shape[2:]) == (*own.shape[:1], *own.shape[2:]):
+        return tensor.mean(1, keepdim=True).expand_as(own)
+    return tensor
 
 
 def load_exactly(model: nn.Module, weights: Mapping[str, Tensor], where: Path) -> None:

@@ -71,6 +71,11 @@ class ModelConfig:
         return sum(self.elements)
 
     @property
+    def window(self) -> int:
+        """Frames in a row that it looks at all of, or at every so many of: the fewest that show it N different ones."""
+        return self.frames
+
+    @property
     def channels(self) -> int:
         """C, numbers of a pixel."""
         return channels(self.modality)

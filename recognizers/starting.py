@@ -1,12 +1,15 @@
 """Starting a training from a trained recognizer of the same family, as fine-tuning after a pre-training does."""
 
+from collections.abc import Mapping
 from pathlib import Path
+
+from torch import Tensor
 
 from gymqa.atomic import read_json
 from gymqa.errors import GymQAError
 from recognizers.backbones.image_vit import read_weights, weights_hash
 from recognizers.backbones.registry import FAMILIES
-from recognizers.pretrained import SHOWN, model_folder
+from recognizers.pretrained import SHOWN, for_other_channels, model_folder
 from recognizers.recognizer import Recognizer
 from recognizers.saved import read_config
 
@@ -34,7 +37,9 @@ def saved_hash(source: Path | str) -> str:
 def start_from_recognizer(model: Recognizer, source: Path | str) -> str:
     """Take up a saved recognizer's weights, all but the head's, in place.
 
-    The head stays fresh even where its shape is the same: after a self-supervised pre-training it has learnt nothing.
+    Where it saw rgb and the model sees something else, the first layer's filters become their mean over the colours,
+    if the family allows that. The head stays fresh even where its shape is the same: after a self-supervised
+    pre-training it has learnt nothing.
 
     Args:
         model: what is to be trained.
@@ -47,10 +52,14 @@ def start_from_recognizer(model: Recognizer, source: Path | str) -> str:
         GymQAError: no such recognizer, one of another family, or of other sizes; the tensors that differ are named.
     """
     folder = model_folder(source)
-    family = read_config(folder).family
+    saved = read_config(folder)
+    family = saved.family
     if family != model.config.family:
         raise GymQAError(f"{source} holds a {family}, and a {model.config.family} is trained; give one of its family")
     weights = read_weights(folder)
+    fitted: list[str] = []
+    if saved.modality == "rgb" != model.config.modality and model.config.adapts_colours:
+        weights, fitted = _for_channels_of(model, weights)
     own = {name: tensor.shape for name, tensor in model.state_dict().items() if not name.startswith(_HEAD)}
     found = {name: tensor.shape for name, tensor in weights.items() if not name.startswith(_HEAD)}
     differ = sorted(name for name in own.keys() | found.keys() if own.get(name) != found.get(name))
@@ -58,8 +67,16 @@ def start_from_recognizer(model: Recognizer, source: Path | str) -> str:
         more = f" and {len(differ) - SHOWN} more" if len(differ) > SHOWN else ""
         raise GymQAError(
             f"{source} is a {family} of other sizes: {', '.join(differ[:SHOWN])}{more} differ; "
-            "set the model's sizes as in its config.json"
+            f"set the model's sizes as in its config.json, whose modality is {saved.modality}"
         )
     model.load_state_dict({name: weights[name] for name in own}, strict=False)
     left_out = sorted(weights.keys() - own.keys())
-    return f"{len(own)} tensors loaded, {len(left_out)} left out ({', '.join(left_out)})"
+    resized = f", {len(fitted)} of them resized ({', '.join(fitted)})" if fitted else ""
+    return f"{len(own)} tensors loaded{resized}, {len(left_out)} left out ({', '.join(left_out)})"
+
+
+def _for_channels_of(model: Recognizer, weights: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
+    """Weights of colours for what the model sees, and the names of those that were changed."""
+    own = model.state_dict()
+    seen = {name: for_other_channels(one, own[name]) if name in own else one for name, one in weights.items()}
+    return seen, sorted(name for name, one in weights.items() if seen[name] is not one)

@@ -7,7 +7,7 @@ from gymqa.errors import GymQAError
 from gymqa.modalities import Modality
 from recognizers.clip_net_sizes import ClipNetConfig
 from recognizers.frame_net_sizes import FrameNetConfig
-from recognizers.sizes import ModelConfig
+from recognizers.pixel_ranges import require_shown
 
 if TYPE_CHECKING:
     from recognizers.recognizer import Recognizer
@@ -94,17 +94,18 @@ class TwoStreamI3DConfig(ClipNetConfig):
         return TwoStreamI3D(self)
 
 
-def _check(config: ModelConfig, architecture: str) -> None:
-    """Refuse one stream, and pictures that Inception-v1 sees nothing in.
+def _check(config: TwoStreamConfig | TwoStreamI3DConfig, architecture: str) -> None:
+    """Refuse one stream, pixels of colours alone, and pictures that Inception-v1 sees nothing in.
 
     rgb, what a model sees that is told nothing, becomes rgb+flow: `--training.model TwoStreamConfig` brings it along
     from the family that stood there before.
 
     Raises:
-        GymQAError: either.
+        GymQAError: one of these.
     """
     if config.modality == "rgb":
         object.__setattr__(config, "modality", "rgb+flow")
+        require_shown(config.pixels, config.modality)
     if config.modality != "rgb+flow":
         raise GymQAError(f"a {config.family} sees rgb+flow, not {config.modality}; leave model.modality out")
     if architecture == "inception_v1" and config.image_size < 32:

@@ -1,6 +1,8 @@
 """Optical flow against movements that are known, and its cache: resumed, parallel, never another clip's."""
 
 import json
+import re
+import shutil
 from pathlib import Path
 
 import cv2
@@ -12,6 +14,7 @@ from gymqa import cli
 from gymqa.errors import GymQAError
 from gymqa.flow import FlowMethod, build_flow, flow_fields, frames_of, to_bytes
 from gymqa.frames import FrameCache
+from gymqa.joint_frames import JointFrames
 from gymqa.video import Frames, write_video
 
 SIZE = 64
@@ -113,6 +116,29 @@ def test_flow_of_another_method_of_other_frames_or_of_flow_is_refused(cache: Fra
     (made / "source.json").write_text('{"frames": "elsewhere"}')
     with pytest.raises(GymQAError, match=r"holds the flow of .*elsewhere, not of"):
         build_flow(made, cache.folder, "dis", workers=1)
+
+
+def test_frames_made_anew_at_the_same_place_give_new_flow_and_refuse_the_old(tmp_path: Path) -> None:
+    def frames(**clips: Frames) -> Path:
+        for name, clip in clips.items():
+            write_video(tmp_path / f"{name}.mp4", clip, crf=5)
+        made = FrameCache.build(tmp_path / "frames", clips, lambda clip: tmp_path / f"{clip}.mp4", SIZE, 8, workers=1)
+        return made.folder
+
+    first = build_flow(tmp_path / "first", frames(a=moving(2, 0)), "dis", workers=1)
+    both = build_flow(first.folder, frames(a=moving(2, 0), b=moving(0, 2)), "dis", workers=1)  # a clip more
+    assert both.clip_ids == ["a", "b"] and (both.get("a") == first.get("a")).all()
+    JointFrames(both)
+    shutil.rmtree(tmp_path / "frames")
+    again = build_flow(tmp_path / "second", frames(a=moving(-2, 0), c=moving(0, 2)), "dis", workers=1)
+    assert np.median(again.get("a")[..., 0]) < 128 < np.median(both.get("a")[..., 0])
+    for use in (lambda: build_flow(first.folder, tmp_path / "frames", "dis", workers=1), lambda: JointFrames(both)):
+        with pytest.raises(GymQAError, match=r"not the flow of the frames in .* any more \(1 clips, as a\)"):
+            use()
+    index = again.folder / "clips.jsonl"
+    index.write_text(re.sub(r', "of": \d+', "", index.read_text()))  # does not say what it is of
+    with pytest.raises(GymQAError, match="any more"):
+        build_flow(again.folder, tmp_path / "frames", "dis", workers=1)
 
 
 def test_frames_too_small_for_the_method_are_reported_and_not_replaced(cache: FrameCache, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from gymqa.errors import GymQAError
 from gymqa.runs import read_metrics
 from gymqa.sim.elements import EVENTS
 from gymqa.video import write_video
-from recognizers.localization.config import Level
+from recognizers.localization.config import GroupingConfig, Level, SamplingConfig
 from recognizers.localization.detection import DetectionConfig, detect, find_segments
 from recognizers.localization.network import Localizer
 from recognizers.localization.snippet_store import SnippetStore
@@ -96,9 +96,24 @@ def test_a_finished_training_is_kept_and_another_refused(release: tuple[Path, Pa
     again = train_localizer(store, train, tmp_path / "model", KILLED)
     assert (tmp_path / "model" / "model.safetensors").stat().st_mtime_ns == before
     assert again.config == first.config and first.config.labels == (1, 2)
+    train_localizer(store, train, tmp_path / "model", replace(KILLED, checkpoint_every=3))  # no other training
     for config, stretches in ((replace(KILLED, seed=1), train), (KILLED, train[:2])):
         with pytest.raises(GymQAError, match="trained with another"):
             train_localizer(store, stretches, tmp_path / "model", config)
+
+
+def test_a_batch_without_proposals_ends_no_training_and_segments_are_grouped_as_in_it(
+    release: tuple[Path, Path], tmp_path: Path
+) -> None:
+    store, train = SnippetStore(release[1]), read_split(release[0], "action").train
+    empty = [replace(one, instances=()) for one in train[1:]]
+    config = replace(KILLED, batch=1, grouping=GroupingConfig(step=0.2),
+                     sampling=SamplingConfig(background=0.0, incomplete=0.0))  # fmt: skip
+    model = train_localizer(store, [train[0], *empty], tmp_path / "model", config)
+    assert model.config.grouping == config.grouping
+    snippets = store.snippets(store.features(train[0].video_id), train[0], config.snippet)
+    as_trained = find_segments(model, snippets, DetectionConfig(grouping=config.grouping))
+    assert all((one == other).all() for one, other in zip(find_segments(model, snippets), as_trained, strict=True))
 
 
 def test_features_of_another_network_are_refused(release: tuple[Path, Path], tmp_path: Path) -> None:

@@ -1,10 +1,11 @@
 """Modalities: what each shows, that views keep to its geometry, and that none is taken for another."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -13,6 +14,7 @@ from encoders.features import extract
 from encoders.sefar import SeFAREncoder
 from gymqa.commands.ask import _answer, _Tuned
 from gymqa.errors import GymQAError
+from gymqa.flow import LIMIT, flow_fields, to_bytes
 from gymqa.frame_formats import pack, stored_frames
 from gymqa.frame_index import Cached, CacheSettings
 from gymqa.frames import FrameCache
@@ -20,7 +22,16 @@ from gymqa.gradients import GradientFrames
 from gymqa.modalities import Modality, channels, mirrored, source_of
 from gymqa.splits import Splits
 from recognizers.algorithms import SEFAR
-from recognizers.augment import AugmentConfig, strong_view, to_model, weak_view
+from recognizers.augment import (
+    OPERATIONS,
+    AugmentConfig,
+    _geometry,
+    _sample,
+    strong_view,
+    to_model,
+    turn_vectors,
+    weak_view,
+)
 from recognizers.backbones.registry import list_models, model_config
 from recognizers.clip_net_sizes import C3DConfig, I3DConfig, ResNet3DConfig, SlowFastConfig
 from recognizers.frame_net_sizes import TRNConfig, TSMConfig, TSNConfig
@@ -134,12 +145,21 @@ def test_a_mirrored_weak_view_of_flow_is_the_view_of_the_mirrored_clip() -> None
     torch.testing.assert_close(found, to_model(torch.from_numpy(mirrored(frames, "flow")), 8), atol=1e-5, rtol=0)
 
 
-def test_a_turned_view_of_flow_turns_its_vectors() -> None:
-    flow = torch.zeros(64, 1, 33, 33, 2, dtype=torch.uint8) + torch.tensor([255, 128], dtype=torch.uint8)
-    config = replace(STILL, operations=30, magnitude_std=0.0)
-    views = strong_view(flow, 33, config, (1,), "none", torch.Generator().manual_seed(1), "flow")[:, 0, :, 16, 16]
-    assert views[:, 1].abs().max() > 0.2 and (views[:, 1] > 0).any() and (views[:, 1] < 0).any()
-    assert views.abs().max() <= 1
+@pytest.mark.parametrize("name", ["rotate", "shear_x", "shear_y"])
+@pytest.mark.parametrize("strength", [-0.9, 0.6])
+def test_a_turned_view_of_flow_has_the_flow_that_is_computed_of_turned_frames(name: str, strength: float) -> None:
+    rng = np.random.default_rng(0)
+    spots = cv2.GaussianBlur(rng.normal(size=(96, 96)), (0, 0), 2)
+    grey = ((spots - spots.min()) / (spots.max() - spots.min()) * 255).astype(np.uint8)
+    frames = np.repeat(np.stack([grey[16:80, 16:80], grey[16:80, 13:77]])[..., None], 3, -1)  # 3 pixels to the right
+    drawn = {one: torch.tensor([strength if one == name else 0.0]) for one in OPERATIONS}
+    turn = _geometry(drawn)
+    shown = _sample(torch.from_numpy(frames)[None], turn, 64)[0].permute(0, 2, 3, 1)
+    wanted = flow_fields(((shown + 1) * 127.5).round().byte().numpy(), "dis")[0, 24:40, 24:40]
+    flow = torch.from_numpy(to_bytes(flow_fields(frames, "dis")))[None]
+    found = turn_vectors(_sample(flow, turn, 64), turn[:, :2, :2], "flow")[0, 0, :, 24:40, 24:40] * LIMIT
+    assert found.mean((1, 2)).tolist() == pytest.approx(wanted.mean((0, 1)).tolist(), abs=0.25)
+    assert name == "shear_x" or abs(wanted[..., 1].mean()) > 0.5  # 0.25 would tell a vector that was not turned
 
 
 @pytest.mark.parametrize("modality", ["flow", "gradient"])
@@ -226,6 +246,15 @@ def test_a_saved_model_that_does_not_say_sees_colours_and_old_runs_go_on(tmp_pat
     assert Recognizer.from_pretrained(tmp_path).config == MODEL
     assert "modality" not in CONFIG.determines["model"]
     assert replace(CONFIG, model=replace(MODEL, modality="flow")).determines["model"]["modality"] == "flow"
+
+
+@pytest.mark.parametrize("model", [TSNConfig(), I3DConfig()], ids=lambda one: one.family)
+def test_runs_begun_before_a_model_had_pixels_go_on(model: ModelConfig) -> None:
+    config = replace(CONFIG, model=model, initial="none")
+    before = asdict(model).keys() - {"modality", "stack", "pixels"}
+    assert config.determines["model"].keys() == before
+    other: Any = {"pixels": "kinetics"}
+    assert replace(config, model=replace(model, **other)).determines["model"]["pixels"] == "kinetics"
 
 
 def test_every_registered_recognizer_can_be_asked_for_flow() -> None:

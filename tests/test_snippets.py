@@ -11,7 +11,9 @@ from gymqa.atomic import read_json
 from gymqa.errors import GymQAError
 from gymqa.frame_stream import frames_at
 from gymqa.video import VideoError, write_video
+from recognizers.augment import to_model
 from recognizers.backbones.registry import model_config
+from recognizers.clip_net_sizes import SlowFastConfig
 from recognizers.localization.snippet_store import extract_snippets
 from recognizers.localization.snippets import ClipEncoder, FrameEncoder, video_features, with_neighbours
 from recognizers.localization.stretches import Stretch
@@ -81,6 +83,19 @@ def test_a_recognizer_sees_the_frames_around_each(tmp_path: Path) -> None:
     assert torch.allclose(found[6].float(), alone[0], atol=2e-3)
 
 
+def test_a_recognizer_that_leaves_frames_out_sees_as_many_different_ones(tmp_path: Path) -> None:
+    config = SlowFastConfig(image_size=32, n_frames=8, stride=2, width=8, beta=2)
+    model = config.build().eval()
+    model.save_pretrained(tmp_path)
+    encoder = ClipEncoder(tmp_path)
+    frames = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (16, 32, 32, 3)).astype(np.uint8))
+    assert encoder.before + 1 + encoder.after == 15
+    wanted = [model.forward_features(to_model(frames[None, first : first + 15 : 2], 32)).fused[0] for first in (0, 1)]
+    assert torch.allclose(encoder.encode(frames), torch.stack(wanted), atol=1e-4)
+    published = [model_config(name) for name in ("slowfast_r50", "i3d_r50", "nl_i3d_r50")]
+    assert all(len(set(one.sample(one.window).tolist())) == one.frames for one in published)
+
+
 def test_a_recognizer_of_flow_is_refused(tmp_path: Path) -> None:
     replace(model_config("sefar_tiny"), modality="flow").build().save_pretrained(tmp_path)
     with pytest.raises(GymQAError, match="sees flow"):
@@ -116,5 +131,7 @@ def test_snippets_are_means_over_their_seconds(tmp_path: Path) -> None:
     rows = torch.arange(16.0)[:, None]
     whole = store.snippets(rows, Stretch("good", "good", 0.0, None, ()), 0.5)
     assert whole[:, 0].tolist() == [1.5, 5.5, 9.5, 13.5]
+    cut = store.snippets(rows[:15], Stretch("good", "good", 0.0, None, ()), 0.5)  # the video ends within a snippet
+    assert cut[:, 0].tolist() == [1.5, 5.5, 9.5, 13.0]
     part = store.snippets(rows, Stretch("good_E", "good", 0.5, 1.25, ()), 0.25)
     assert part[:, 0].tolist() == [4.5, 6.5, 8.5]

@@ -1,6 +1,9 @@
 """A training that starts from a saved recognizer of the same family."""
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,8 +17,10 @@ from recognizers.algorithms import algorithm_named
 from recognizers.backbones.image_vit import ImageViT
 from recognizers.clip_net_sizes import C3DConfig, ResNet3DConfig
 from recognizers.frame_net_sizes import TSNConfig
+from recognizers.pretrained import weights_modality
 from recognizers.sizes import ModelConfig
 from recognizers.train import train
+from tests.loopback_hub import HubSite, serve_hub
 from tests.training_world import CONFIG, MODEL, weights
 
 TSN = TSNConfig(image_size=16, width=4, n_classes=2)
@@ -59,6 +64,33 @@ def test_other_families_other_sizes_and_other_folders_are_refused(tmp_path: Path
         c3d.start_from(str(tmp_path / "nothing"))
     with pytest.raises(GymQAError, match=r"model\.safetensors is not there"):
         TSN.build().start_from(str(tmp_path / "nothing"))
+
+
+@pytest.mark.parametrize("config", [TSN, C3DConfig(image_size=16, width=2, wide=2, n_frames=2)], ids=["tsn", "c3d"])
+def test_a_recognizer_of_colours_starts_one_of_flow_of_its_family(config: ModelConfig, tmp_path: Path) -> None:
+    before, model = config.build(), replace(config, modality="flow").build()
+    before.save_pretrained(tmp_path)
+    said = model.start_from(str(tmp_path))
+    theirs, ours = before.state_dict(), model.state_dict()
+    (first,) = (name for name in ours if ours[name].shape != theirs[name].shape)
+    assert f"1 of them resized ({first})" in str(said)
+    assert torch.equal(ours[first], theirs[first].mean(1, keepdim=True).expand_as(ours[first]))
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours if name != first and not name.startswith("head."))
+    model.save_pretrained(tmp_path / "flow")
+    with pytest.raises(GymQAError, match=r"as in its config\.json, whose modality is flow"):
+        before.start_from(str(tmp_path / "flow"))
+
+
+def test_what_weights_were_trained_on_is_known_of_folders_files_and_the_hub(tmp_path: Path) -> None:
+    folder = tmp_path / "flow"
+    replace(TSN, modality="flow").build().save_pretrained(folder)
+    assert weights_modality(str(folder)) == weights_modality(str(folder / "model.safetensors")) == "flow"
+    said = "import sys; from recognizers.pretrained import weights_modality; print(weights_modality(sys.argv[1]))"
+    with serve_hub(HubSite(files={path.name: path.read_bytes() for path in folder.iterdir()})) as hub:
+        told = {"HF_HOME": str(tmp_path / "home"), "HF_HUB_DISABLE_XET": "1", "HF_ENDPOINT": hub.url}
+        words = [sys.executable, "-c", said, "me/of-flow"]
+        ran = subprocess.run(words, capture_output=True, text=True, env={**os.environ, **told}, check=False, timeout=200)
+    assert (ran.stdout, ran.returncode) == ("flow\n", 0), ran.stderr
 
 
 def test_a_sefar_still_starts_from_an_image_vit(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +20,8 @@ from gymqa.splits import Splits
 from recognizers.algorithms import SEFAR
 from recognizers.augment import AugmentConfig, strong_view
 from recognizers.backbones.registry import create_model
+from recognizers.clip_net_sizes import I3DConfig
+from recognizers.frame_net_sizes import TSNConfig
 from recognizers.predict import predict
 from recognizers.recognizer import Recognizer
 from recognizers.sizes import ModelConfig
@@ -129,6 +132,17 @@ def test_a_family_of_two_streams_is_chosen_by_its_name_alone(
     assert cli.main(words) == 2
     assert "labelled.txt" in capsys.readouterr().err  # the settings are fine, the splits are not there
     assert TwoStreamConfig(modality="rgb").modality == "rgb+flow"
+
+
+@pytest.mark.parametrize("family", [TSNConfig, I3DConfig, TwoStreamConfig, Fused3DConfig, TwoStreamI3DConfig])
+@pytest.mark.parametrize("modality", ["flow", "gradient", "rgb", "rgb+flow"])
+def test_pixels_of_colours_are_for_models_that_see_nothing_else(family: type[ModelConfig], modality: str) -> None:
+    values: Any = {"modality": modality, "pixels": "imagenet"}
+    if modality == "rgb" and not issubclass(family, TwoStreamConfig | TwoStreamI3DConfig):
+        assert family(**values).modality == "rgb"
+        return
+    with pytest.raises(GymQAError, match="pixels imagenet are colours'"):
+        family(**values)
 
 
 def test_frames_and_flow_lie_side_by_side(world: tuple[FrameCache, Splits], joint: JointFrames) -> None:

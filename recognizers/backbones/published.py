@@ -20,7 +20,7 @@ from recognizers.backbones.weight_names import Naming, naming_of
 from recognizers.clip_net_sizes import ClipNetConfig
 from recognizers.frame_net_sizes import FrameNetConfig
 from recognizers.pixel_ranges import Pixels, pixels_of, require_known
-from recognizers.pretrained import model_folder
+from recognizers.pretrained import for_other_channels, model_folder
 from recognizers.recognizer import Recognizer
 
 SHOWN = 3  # names that a complaint lists of each kind
@@ -176,10 +176,7 @@ def _fitted(tensor: Tensor, own: Tensor) -> Tensor:
     """A tensor in the shape of ours, where the difference is one of form: ones, or the colours of the first layer."""
     if tensor.numel() == own.numel() and tensor.ndim <= 2:  # Caffe's ports keep batch norms as [1, C]
         return tensor.view_as(own)
-    of_colours = tensor.ndim == own.ndim >= 4 and tensor.shape[1] == 3
-    if of_colours and (*tensor.shape[:1], *tensor.shape[2:]) == (*own.shape[:1], *own.shape[2:]):
-        return tensor if own.shape[1] == 3 else tensor.mean(1, keepdim=True).expand_as(own)
-    return tensor
+    return for_other_channels(tensor, own)
 
 
 def _require_same(own: Mapping[str, Tensor], found: Published, fitted: Mapping[str, Tensor]) -> None:

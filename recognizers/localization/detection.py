@@ -7,7 +7,7 @@ proposals unlike any that it was trained on (bits of background, say) would outw
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -35,13 +35,13 @@ class DetectionConfig:
             released code's on THUMOS14, where, as here, an action seldom overlaps the next.
         complete: completeness beyond which more does not count.
         most: segments of a stretch, the surest ones.
-        grouping: of snippets to proposals.
+        grouping: of snippets to proposals; None takes that of the training.
     """
 
     overlap: float = 0.2
     complete: float = 1.0
     most: int = 200
-    grouping: GroupingConfig = field(default_factory=GroupingConfig)
+    grouping: GroupingConfig | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.overlap <= 1 or self.most < 1:
@@ -66,7 +66,8 @@ def find_segments(model: Localizer, snippets: Tensor, config: DetectionConfig = 
         config: how they are chosen.
     """
     actionness = model.actionness(snippets).sigmoid().double().cpu().numpy()
-    spans = torch.from_numpy(group_actionness(actionness, config.grouping)).to(snippets.device).float()
+    proposals = group_actionness(actionness, config.grouping or model.config.grouping)
+    spans = torch.from_numpy(proposals).to(snippets.device).float()
     if not len(spans):
         return Segments(np.empty((0, 2)), np.empty(0, np.int64), np.empty(0))
     found = model(snippets, spans)

@@ -1,7 +1,7 @@
 """A structured segment network on frozen snippet features, and the actionness that its proposals come from."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from gymqa.atomic import read_json
 from gymqa.errors import GymQAError
 from recognizers.backbones.image_vit import read_weights, save_model
-from recognizers.localization.config import LEVELS, Level
+from recognizers.localization.config import LEVELS, GroupingConfig, Level
 from recognizers.localization.pooling import COURSE, PARTS, pyramid
 from recognizers.pretrained import load_exactly
 
@@ -29,6 +29,7 @@ class LocalizerConfig:
         dropout: before the classifiers.
         seen_by: fingerprint of what the features come from.
         setting: of the release whose labels these are.
+        grouping: of snippets to the proposals that it was trained on.
     """
 
     level: Level
@@ -39,6 +40,7 @@ class LocalizerConfig:
     dropout: float
     seen_by: Mapping[str, Any]
     setting: str
+    grouping: GroupingConfig = field(default_factory=GroupingConfig)
 
 
 class Judgement(NamedTuple):
@@ -116,7 +118,8 @@ def _read_config(folder: Path) -> LocalizerConfig:
         if values.pop("model") != "localizer" or values["level"] not in LEVELS:
             raise ValueError("it is another model's")
         labels = tuple(int(label) for label in values.pop("labels"))
-        config = LocalizerConfig(labels=labels, **values)
+        grouping = GroupingConfig(**values.pop("grouping", {}))
+        config = LocalizerConfig(labels=labels, grouping=grouping, **values)
         if min(config.features, config.hidden, len(labels)) < 1 or config.snippet <= 0:
             raise ValueError("sizes are at least 1")
     except (KeyError, TypeError, ValueError, AttributeError) as error:

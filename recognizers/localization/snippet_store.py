@@ -92,6 +92,8 @@ class SnippetStore:
     def snippets(self, features: Tensor, stretch: Stretch, seconds: float) -> Tensor:
         """Mean features of a stretch's snippets, the last of which may reach beyond the stretch: float32 [T, D].
 
+        Where the video ends within a snippet, what lies in the video counts.
+
         Args:
             features: of the stretch's whole video.
             stretch: part of it, or all.
@@ -100,7 +102,8 @@ class SnippetStore:
         end = len(features) / self.fps if stretch.end is None else stretch.end
         count = max(1, math.ceil((end - stretch.start) / seconds - 1e-6))
         starts = stretch.start + seconds * torch.arange(count, dtype=torch.float64)
-        return span_means(running_sum(features), torch.stack([starts, starts + seconds], 1) * self.fps)
+        spans = torch.stack([starts, starts + seconds], 1) * self.fps
+        return span_means(running_sum(features), spans.clamp(max=len(features)))
 
 
 def extract_snippets(

@@ -74,7 +74,7 @@ class FrameEncoder:
 
 
 class ClipEncoder:
-    """A trained recognizer's fused feature of the N frames around each frame.
+    """A trained recognizer's fused feature of the frames around each frame, as many as it looks at or looks over.
 
     Args:
         source: folder of `gymqa train`.
@@ -89,20 +89,21 @@ class ClipEncoder:
         config = self._model.config
         if config.modality != "rgb":
             raise GymQAError(f"{source} sees {config.modality}, not the colours of raw videos; name one of rgb")
-        self.size, self.before = config.image_size, config.frames // 2
-        self.after = config.frames - 1 - self.before
+        self.size, self.before = config.image_size, config.window // 2
+        self.after = config.window - 1 - self.before
         self._device, self._weights = device, weights_hash(model_folder(source))
-        self._order = torch.from_numpy(config.sample(config.frames))  # [N], element after element
+        self._order = torch.from_numpy(config.sample(config.window))  # [N], element after element
         self.dim = self._model.head.in_features
 
     def fingerprint(self) -> dict[str, Any]:
-        """Kind and a hash of the weights."""
-        return {"encoder": "recognizer", "weights": self._weights}
+        """Kind and a hash of the weights; of networks that leave frames out, how many they look over."""
+        over = self.before + 1 + self.after
+        return {"encoder": "recognizer", "weights": self._weights} | ({"over": over} if over > len(self._order) else {})
 
     @torch.inference_mode()
     def encode(self, frames: Tensor) -> Tensor:
-        """uint8 [N − 1 + n, S, S, 3] -> [n, F]."""
-        windows = frames.unfold(0, self.before + 1 + self.after, 1).movedim(-1, 1)  # [n, N, S, S, 3]
+        """uint8 [W − 1 + n, S, S, 3] -> [n, F], seen in windows of W frames."""
+        windows = frames.unfold(0, self.before + 1 + self.after, 1).movedim(-1, 1)  # [n, W, S, S, 3]
         seen = to_model(windows[:, self._order].to(self._device), self.size)
         return self._model.forward_features(seen).fused.float().cpu()
 

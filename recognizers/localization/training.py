@@ -48,7 +48,7 @@ class Phase:
         first: step it begins with.
         steps: how many it has.
         parameters: what it trains.
-        loss: of a step, from what the step draws with.
+        loss: of a step, from what the step draws with; None where that teaches nothing.
     """
 
     number: int
@@ -56,7 +56,7 @@ class Phase:
     first: int
     steps: int
     parameters: list[nn.Parameter]
-    loss: Callable[[np.random.Generator], Tensor]
+    loss: Callable[[np.random.Generator], Tensor | None]
 
 
 def train_localizer(
@@ -83,13 +83,14 @@ def train_localizer(
     """
     with only_writer(require_writable(out), "the localizer in"):
         remove_half_written(out)
-        settings = {"training": asdict(config), "features": store.seen_by, "stretches": _digest(stretches)}
+        depends = {name: value for name, value in asdict(config).items() if name != "checkpoint_every"}
+        settings = {"training": depends, "features": store.seen_by, "stretches": _digest(stretches)}
         if not is_finished(out, settings):
             labels = label_set(stretches)
             read = read_snippets(store, stretches, config.snippet)
             data = [material_of(one, snippets.to(device), config.snippet, labels) for one, snippets in read]
             made_for = LocalizerConfig(config.level, labels, store.dim, config.snippet, config.hidden, config.dropout,
-                                       store.seen_by, setting)  # fmt: skip
+                                       store.seen_by, setting, config.grouping)  # fmt: skip
             LocalizerTraining(data, made_for, config, device).run(out, settings)
             mark_finished(out, settings)
     return Localizer.from_pretrained(out).to(device)
@@ -172,6 +173,9 @@ class LocalizerTraining:
         with torch.random.fork_rng():
             torch.manual_seed(int(rng.integers(2**62)))  # of dropout
             loss = phase.loss(rng)
+        if loss is None:
+            bar.advance(note=f"{phase.name}: no proposals")
+            return
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -189,8 +193,8 @@ class LocalizerTraining:
         wanted = torch.cat([self.active[one] for one in drawn])
         return F.binary_cross_entropy_with_logits(logits, wanted, pos_weight=self.positive)
 
-    def _segment_loss(self, rng: np.random.Generator) -> Tensor:
-        """L = L_cls + λ₁ L_comp + λ₂ L_reg over the proposals drawn from a batch of stretches."""
+    def _segment_loss(self, rng: np.random.Generator) -> Tensor | None:
+        """L = L_cls + λ₁ L_comp + λ₂ L_reg over the proposals drawn from a batch of stretches; None without any."""
         parts = []
         for one in self._batch(rng):
             drawn = draw(self.pools[one], self.config.sampling, rng)
@@ -198,7 +202,7 @@ class LocalizerTraining:
                 spans = torch.from_numpy(drawn.spans).float().to(self.device)
                 parts.append(_shares(self.model, self.model(self.data[one].snippets, spans), drawn, spans))
         if not parts:
-            raise GymQAError("no proposal of a whole batch trains anything; take a larger batch or other bounds")
+            return None
         logits, classes, complete, incomplete, places, targets = map(torch.cat, zip(*parts, strict=True))
         activity = F.cross_entropy(logits, classes) if len(classes) else logits.sum()
         completeness = completeness_loss(complete, incomplete, self.config.hard)
