@@ -140,7 +140,7 @@ def _recall(study: StudyConfig, model: Localizer, store: SnippetStore, split: Sp
     for stretch, snippets in read_snippets(store, split.test, config.snippet):
         one = material_of(stretch, snippets, config.snippet, config.labels)
         actionness = model.actionness(snippets).detach().sigmoid().double().numpy()
-        proposals = group_actionness(actionness, study.detection.grouping)
+        proposals = group_actionness(actionness, study.detection.grouping or config.grouping)
         counts.append(len(proposals))
         best += overlaps(proposals, one.truth).max(0, initial=0.0).tolist()
     shares = {f"proposals' recall@{overlap}": float(np.mean(np.array(best) >= overlap)) for overlap in (0.5, 0.7)}

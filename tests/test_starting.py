@@ -89,7 +89,9 @@ def test_what_weights_were_trained_on_is_known_of_folders_files_and_the_hub(tmp_
     with serve_hub(HubSite(files={path.name: path.read_bytes() for path in folder.iterdir()})) as hub:
         told = {"HF_HOME": str(tmp_path / "home"), "HF_HUB_DISABLE_XET": "1", "HF_ENDPOINT": hub.url}
         words = [sys.executable, "-c", said, "me/of-flow"]
-        ran = subprocess.run(words, capture_output=True, text=True, env={**os.environ, **told}, check=False, timeout=200)
+        ran = subprocess.run(
+            words, capture_output=True, text=True, env={**os.environ, **told}, check=False, timeout=200
+        )
     assert (ran.stdout, ran.returncode) == ("flow\n", 0), ran.stderr
 
 
