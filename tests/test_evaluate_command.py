@@ -231,7 +231,7 @@ def test_controls_are_checked_before_the_first_is_asked(
         (["--controls", "frozen", "--frames", "FRAMES", "--encode_with", "image"], "was tuned with another encoder"),
         (["--benchmark", "gym-new"], "no file of questions is left to be asked; --questions has gym-qa, gym-qa-hard"),
         (["--out", "x.jsonl"], "x.jsonl can hold the answers to one file of questions under one control"),
-        (["--answer_timeout", "0"], "in 0 s nothing is answered"),
+        (["--answer_timeout", "0"], "0 s is no limit"),
         (["--adapter", "oracle"], "there is no adapter 'oracle'"),
         (["--questions", "none.jsonl"], "none.jsonl does not exist"),
     ],

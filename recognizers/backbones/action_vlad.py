@@ -66,7 +66,7 @@ class ActionVLAD(FrameNet):
         """Start from published weights, or a saved recognizer; centres among them stay as they are."""
         before = self.centres.detach().clone()
         said = super().start_from(source, copy_attention)
-        self._centres_loaded = not torch.equal(before, self.centres)
+        self._centres_loaded = said is not None and not torch.equal(before, self.centres)
         return f"{said}; the loaded centres stay, without k-means" if self._centres_loaded else said
 
     @torch.no_grad()
