@@ -17,7 +17,6 @@ from gymqa.splits import Splits
 from recognizers.algorithms import SEFAR, SUPERVISED, TCLR
 from recognizers.backbones.action_vlad import ActionVLAD, vlad
 from recognizers.backbones.registry import create_model
-from recognizers.batches import ClipBatches
 from recognizers.config import TrainConfig
 from recognizers.frame_net_sizes import ActionVLADConfig, TSNConfig
 from recognizers.holding import held, hold_statistics
@@ -25,7 +24,7 @@ from recognizers.recognizer import Recognizer
 from recognizers.train import train
 from recognizers.training_clips import training_clips
 from recognizers.training_setup import build_student, prepare
-from tests.training_world import CONFIG, same
+from tests.training_world import CONFIG, same, stopped_at
 
 SMALL = ActionVLADConfig(image_size=64, width=4, architecture="resnet18", segments=3, clusters=4, n_classes=5)
 
@@ -192,24 +191,15 @@ def test_a_pre_training_moves_the_network_and_the_head_alone_learns_after_it() -
 
 @pytest.mark.parametrize(("stop", "optimizer"), [(1, "adamw"), (3, "sgd")])
 def test_a_stopped_training_goes_on_bit_for_bit(
-    world: tuple[FrameCache, Splits], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: int, optimizer: str
+    world: tuple[FrameCache, Splits], tmp_path: Path, stop: int, optimizer: str
 ) -> None:
     cache, splits = world
     model = ActionVLADConfig(image_size=16, width=4, architecture="resnet18", clusters=3, segments=4, n_classes=2)
     config = replace(CONFIG, model=model, algorithm=SEFAR, steps=4, warm_up_steps=1, checkpoint_every=1,
                      optimizer=optimizer)  # type: ignore[arg-type]  # fmt: skip
     train(config, cache, splits, tmp_path / "whole")
-    at = ClipBatches.at
-
-    def stops(self: ClipBatches, step: int) -> object:
-        if step == stop:
-            raise KeyboardInterrupt
-        return at(self, step)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(ClipBatches, "at", stops)
-        with pytest.raises(KeyboardInterrupt):
-            train(config, cache, splits, tmp_path / "halved")
+    with stopped_at(stop):
+        train(config, cache, splits, tmp_path / "halved")
     train(config, cache, splits, tmp_path / "halved")
     assert same(tmp_path / "whole", tmp_path / "halved")
     assert Recognizer.from_pretrained(tmp_path / "halved").config == model

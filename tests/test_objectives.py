@@ -15,7 +15,6 @@ from gymqa.frames import FrameCache
 from gymqa.runs import read_metrics
 from gymqa.splits import Splits
 from recognizers.algorithms import Algorithm, algorithm_named
-from recognizers.batches import ClipBatches
 from recognizers.checkpoint import LAST, STOPPED
 from recognizers.gathering import gathered
 from recognizers.losses import StepLoss
@@ -25,7 +24,7 @@ from recognizers.optimization import make_optimizer
 from recognizers.sefar import SeFAR
 from recognizers.train import train
 from tests.objective_example import PLACE
-from tests.training_world import CONFIG, MODEL, PLAIN, same, weights
+from tests.training_world import CONFIG, MODEL, PLAIN, same, stopped_at, weights
 
 World = tuple[FrameCache, Splits]
 
@@ -50,21 +49,12 @@ def test_a_run_without_objectives_has_the_settings_and_the_checkpoint_of_before(
 
 @pytest.mark.parametrize("changes", [{}, {"accumulation": 2, "precision": "bf16"}])
 def test_a_stopped_run_with_an_objective_goes_on_to_the_weights_of_one_that_was_not(
-    changes: dict[str, Any], example: Algorithm, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    changes: dict[str, Any], example: Algorithm, world: World, tmp_path: Path
 ) -> None:
     config = replace(CONFIG, algorithm=example, **changes)
     train(config, *world, tmp_path / "whole")
-    at = ClipBatches.at
-
-    def stops(self: ClipBatches, step: int) -> object:
-        if step == 7:
-            raise KeyboardInterrupt
-        return at(self, step)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(ClipBatches, "at", stops)
-        with pytest.raises(KeyboardInterrupt):
-            train(config, *world, tmp_path / "halved")
+    with stopped_at(7):
+        train(config, *world, tmp_path / "halved")
     train(config, *world, tmp_path / "halved")
     assert same(tmp_path / "whole", tmp_path / "halved")
     lines = [read_metrics(tmp_path / run / "metrics.jsonl") for run in ("whole", "halved")]

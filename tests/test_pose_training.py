@@ -26,7 +26,6 @@ from gymqa.skeletons import COCO17, GYMSIM15
 from gymqa.splits import Splits
 from recognizers.algorithms import SEFAR, algorithm_named
 from recognizers.augment import AugmentConfig, strong_view, to_model, weak_view
-from recognizers.batches import ClipBatches
 from recognizers.config import TrainConfig
 from recognizers.frame_net_sizes import TSNConfig
 from recognizers.mixing import draw_mix, mix_frames
@@ -37,7 +36,7 @@ from recognizers.recognizer import Recognizer
 from recognizers.skeleton_net_sizes import STGCNConfig
 from recognizers.train import train
 from recognizers.validation import accuracies
-from tests.training_world import same
+from tests.training_world import same, stopped_at
 
 STILL = AugmentConfig(crop_area=(1, 1), crop_ratio=(1, 1), flip=0, operations=0, channel_dropout=0)
 MODEL = STGCNConfig(n_frames=8, width=4, skeleton="gymsim15", dropout=0.1, n_classes=24)
@@ -136,22 +135,11 @@ def test_mixed_skeletons_take_each_joint_from_one_of_two_clips() -> None:
     assert 0 < plan.mask.float().mean() < 1
 
 
-def test_training_stopped_and_started_again_equals_one_that_was_not(
-    posed: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_training_stopped_and_started_again_equals_one_that_was_not(posed: World, tmp_path: Path) -> None:
     cache, splits = posed
     train(CONFIG, cache, splits, tmp_path / "whole")
-    at = ClipBatches.at
-
-    def stops(self: ClipBatches, step: int) -> object:
-        if step == 3:
-            raise KeyboardInterrupt
-        return at(self, step)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(ClipBatches, "at", stops)
-        with pytest.raises(KeyboardInterrupt):
-            train(CONFIG, cache, splits, tmp_path / "halved")
+    with stopped_at(3):
+        train(CONFIG, cache, splits, tmp_path / "halved")
     train(CONFIG, cache, splits, tmp_path / "halved")
     assert same(tmp_path / "whole", tmp_path / "halved")
     assert Recognizer.from_pretrained(tmp_path / "whole").config == MODEL

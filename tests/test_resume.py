@@ -19,7 +19,7 @@ from recognizers.algorithms import algorithm_named
 from recognizers.batches import ClipBatches
 from recognizers.checkpoint import load_checkpoint, save_checkpoint
 from recognizers.train import train
-from tests.training_world import CONFIG, same
+from tests.training_world import CONFIG, same, stopped_at
 
 ROOT = Path(__file__).resolve().parents[1]
 World = tuple[FrameCache, Splits]
@@ -35,24 +35,15 @@ World = tuple[FrameCache, Splits]
     ],
 )
 def test_a_run_stopped_by_an_error_and_started_again_equals_one_that_was_not(
-    name: str, changes: dict[str, object], world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, changes: dict[str, object], world: World, tmp_path: Path
 ) -> None:
     cache, splits = world
     algorithm = replace(algorithm_named(name), threshold=0.5)
     config = replace(CONFIG, algorithm=algorithm, **changes)  # type: ignore[arg-type]
     splits = replace(splits, val=splits.val[:6], test=splits.val[6:])
     train(config, cache, splits, tmp_path / "whole")
-    at = ClipBatches.at
-
-    def stops(self: ClipBatches, step: int) -> object:
-        if step == 7:
-            raise KeyboardInterrupt
-        return at(self, step)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(ClipBatches, "at", stops)
-        with pytest.raises(KeyboardInterrupt):
-            train(config, cache, splits, tmp_path / "halved")
+    with stopped_at(7):
+        train(config, cache, splits, tmp_path / "halved")
     train(config, cache, splits, tmp_path / "halved")
     assert same(tmp_path / "whole", tmp_path / "halved")
     lines = [read_metrics(tmp_path / run / "metrics.jsonl") for run in ("whole", "halved")]

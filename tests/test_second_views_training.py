@@ -11,14 +11,13 @@ from gymqa.frames import FrameCache
 from gymqa.runs import read_metrics, resolved
 from gymqa.splits import Splits
 from recognizers.algorithms import algorithm_named
-from recognizers.batches import ClipBatches
 from recognizers.checkpoint import LAST
 from recognizers.config import TrainConfig
 from recognizers.frame_net_sizes import TSNConfig
 from recognizers.sizes import ModelConfig
 from recognizers.train import train
 from tests.test_processes import ACCELERATE, SCRIPT, run
-from tests.training_world import CONFIG, MODEL, PLAIN, same, weights
+from tests.training_world import CONFIG, MODEL, PLAIN, same, stopped_at, weights
 
 World = tuple[FrameCache, Splits]
 NAMES = ("ltg", "cmpl", "timebalance", "mvpl")
@@ -29,21 +28,12 @@ SHORT = replace(CONFIG, steps=6, warm_up_steps=2, labelled_batch=4, unlabelled_b
 @pytest.mark.parametrize("model", [MODEL, TSN], ids=["sefar", "tsn"])
 @pytest.mark.parametrize("name", NAMES)
 def test_a_stopped_run_goes_on_to_the_weights_of_one_that_was_not(
-    name: str, model: ModelConfig, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, model: ModelConfig, world: World, tmp_path: Path
 ) -> None:
     config = replace(SHORT, model=model, algorithm=replace(algorithm_named(name), threshold=0.3))
     train(config, *world, tmp_path / "whole")
-    at = ClipBatches.at
-
-    def stops(self: ClipBatches, step: int) -> object:
-        if step == 5:
-            raise KeyboardInterrupt
-        return at(self, step)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(ClipBatches, "at", stops)
-        with pytest.raises(KeyboardInterrupt):
-            train(config, *world, tmp_path / "halved")
+    with stopped_at(5):
+        train(config, *world, tmp_path / "halved")
     train(config, *world, tmp_path / "halved")
     assert same(tmp_path / "whole", tmp_path / "halved")
     lines = [read_metrics(tmp_path / run / "metrics.jsonl") for run in ("whole", "halved")]

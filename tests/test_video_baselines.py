@@ -29,7 +29,7 @@ from recognizers.optimization import rate_factor
 from recognizers.perturbation import time_order
 from recognizers.sizes import ModelConfig
 from recognizers.train import train
-from tests.training_world import CONFIG, MODEL, same, weights
+from tests.training_world import CONFIG, MODEL, same, stopped_at, weights
 
 World = tuple[FrameCache, Splits]
 ELEMENTS = (2, 2, 4)
@@ -124,22 +124,13 @@ def test_what_is_not_seen_cannot_be_looked_for() -> None:
 @pytest.mark.parametrize("model", [MODEL, TSN], ids=["sefar", "tsn"])
 @pytest.mark.parametrize("name", NAMES)
 def test_a_stopped_run_goes_on_to_the_weights_of_one_that_was_not(
-    name: str, model: ModelConfig, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, model: ModelConfig, world: World, tmp_path: Path
 ) -> None:
     algorithm = replace(algorithm_named(name), threshold=0.3)
     config = replace(SHORT, model=model, algorithm=algorithm)
     train(config, *world, tmp_path / "whole")
-    at = ClipBatches.at
-
-    def stops(self: ClipBatches, step: int) -> object:
-        if step == 5:
-            raise KeyboardInterrupt
-        return at(self, step)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(ClipBatches, "at", stops)
-        with pytest.raises(KeyboardInterrupt):
-            train(config, *world, tmp_path / "halved")
+    with stopped_at(5):
+        train(config, *world, tmp_path / "halved")
     train(config, *world, tmp_path / "halved")
     assert same(tmp_path / "whole", tmp_path / "halved")
     lines = [read_metrics(tmp_path / run / "metrics.jsonl") for run in ("whole", "halved")]

@@ -1,9 +1,12 @@
 """A world small enough to train in: clips of a bar that goes down or up, and settings that learn it in seconds."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from safetensors.torch import load_file
 
@@ -13,6 +16,7 @@ from gymqa.splits import Splits
 from gymqa.video import write_video
 from recognizers.algorithms import algorithm_named
 from recognizers.augment import AugmentConfig
+from recognizers.batches import ClipBatches
 from recognizers.config import TrainConfig
 from recognizers.sefar import SeFARConfig
 
@@ -53,3 +57,19 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 def same(a: Path, b: Path) -> bool:
     mine, other = weights(a), weights(b)
     return mine.keys() == other.keys() and all(torch.equal(mine[name], other[name]) for name in mine)
+
+
+@contextmanager
+def stopped_at(stop: int) -> Iterator[None]:
+    """Stop the training inside, as Ctrl-C does, when it loads the clips of a step; it must come so far."""
+    at = ClipBatches.at
+
+    def stops(self: ClipBatches, step: int) -> object:
+        if step == stop:
+            raise KeyboardInterrupt
+        return at(self, step)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ClipBatches, "at", stops)
+        with pytest.raises(KeyboardInterrupt):
+            yield
