@@ -44,7 +44,7 @@ class Inputs:
 
 def frames_step(modality: Modality) -> str:
     """The step that makes a modality's frames, and their folder; a gradient is computed from colours."""
-    return {"flow": FLOW, "pose": POSES}.get(modality, FRAMES)
+    return {"flow": FLOW, "rgb+flow": FLOW, "pose": POSES}.get(modality, FRAMES)
 
 
 def splits_step(level: Level) -> str:

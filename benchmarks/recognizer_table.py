@@ -1,0 +1,204 @@
+"""Every recognizer and every algorithm on GymSim: `python benchmarks/recognizer_table.py`.
+
+Each name of `gymqa list recognizers` in small, trained from scratch on all labels; and each name of
+`gymqa list algorithms` on one small network, with a fifth of the labels. One training each.
+"""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from paired_comparison import compare
+from small_recognizers import small_recognizers
+from study_tables import percent, print_table
+from study_trainings import Training, last_loss, right_clips, run_trainings
+
+from eval.metrics import mean_class, read_class_predictions
+from eval.statistics import mean_interval
+from gymqa.annotations import open_release, video_of
+from gymqa.atomic import read_json, write_json
+from gymqa.cli import run_script
+from gymqa.commands.studies.inputs import RELEASE, RENDER, prepare, prepare_flow, prepare_poses
+from gymqa.commands.studies.settings import SMALL, StudySettings
+from gymqa.errors import GymQAError
+from gymqa.runs import Run, environment, resolved
+from gymqa.sim.release import FORMAT
+from gymqa.splits import make_splits
+from recognizers.algorithms import ALGORITHMS, algorithm_named
+from recognizers.backbones.registry import describe
+from recognizers.config import TrainConfig
+
+RESULT = Path("benchmarks/results/recognizer_table.json")
+PARTS = ("recognizers", "algorithms")
+
+
+def _inputs_and_training() -> StudySettings:
+    """The videos and the supervised training of FineGym's studies, at half its steps."""
+    usual = StudySettings()
+    return replace(usual, seeds=(0,), training=replace(usual.training, steps=500))
+
+
+def _few_labels() -> TrainConfig:
+    """The algorithms' training: the same, with eight clips of each kind a step and a quarter of the steps labelled."""
+    usual = _inputs_and_training().training
+    model = replace(SMALL["tsm"], n_classes=24)
+    return replace(usual, model=model, warm_up_steps=125, labelled_batch=8, unlabelled_batch=8)
+
+
+@dataclass(frozen=True)
+class TableConfig:
+    """What is rendered and trained.
+
+    Attributes:
+        all_labels: the videos, and how every recognizer is trained; its first seed is everything's.
+        few_labels: how every algorithm is trained, and on which network; the table sets the algorithm and the seed.
+        labelled: share of the training clips that keep their label for the algorithms.
+    """
+
+    all_labels: StudySettings = field(default_factory=_inputs_and_training)
+    few_labels: TrainConfig = field(default_factory=_few_labels)
+    labelled: float = 0.2
+
+    @property
+    def seed(self) -> int:
+        """Of the labelled clips and of every training."""
+        return self.all_labels.seeds[0]
+
+
+def main(
+    out: Path = Path("runs/recognizer-table"),
+    json: Path = RESULT,
+    workers: int = 2,
+    only: list[str] | None = None,
+    *,
+    table: TableConfig = TableConfig(),
+) -> None:
+    """Render, train, test, and write the figures; a stopped table goes on with the same command.
+
+    Args:
+        out: folder of the run.
+        json: file of the figures; a part that is not chosen stays in it, if its settings were the same.
+        workers: trainings at a time; on a CPU each in a process of one thread.
+        only: recognizers, algorithms; both without it.
+        table: what is rendered and trained.
+    """
+    unknown = [name for name in only or () if name not in PARTS]
+    if unknown:
+        raise GymQAError(f"the table has no part {unknown[0]!r}; choose of {', '.join(PARTS)}")
+    run = Run(out, table)
+    _prepare(run, table, workers)
+    both = {"recognizers": _recognizers(table), "algorithms": _algorithms(table)}
+    trainings = {name: both[name] for name in PARTS if name in (only or PARTS)}
+    run_trainings(run, [one for part in trainings.values() for one in part.values()], workers)
+    settings = {**resolved(table), "format": FORMAT}
+    found = {name: _figures(run, name, part) for name, part in trainings.items()}
+    parts = _others(json, settings) | found
+    write_json(json, {"parts": parts, "settings": settings, "environment": environment(table.seed)})
+    for name in found:
+        _show(name, found[name])
+
+
+def _prepare(run: Run, table: TableConfig, workers: int) -> None:
+    """Videos, frames, flow, skeletons, and the splits of both parts."""
+    settings = table.all_labels
+    sizes = {config.image_size for config in small_recognizers().values() if config.modality != "pose"}
+    prepare(run, settings, (), max(sizes), workers)
+    prepare_flow(run, "dis", workers)
+    prepare_poses(run, settings, "gymsim15", None)
+    release = open_release(run.folder / RELEASE)
+    train, val = (release.read_clips(path) for path in (release.train_list, release.val_list))
+    for share in (1.0, table.labelled):
+        write = partial(make_splits(train, val, share, table.seed).write, run.folder / "splits" / _split(share))
+        drawn = {"labelled": share, "seed": table.seed}
+        run.step(_split(share), drawn, [f"splits/{_split(share)}"], write, [RENDER])
+
+
+def _split(share: float) -> str:
+    return f"split-{100 * share:g}"
+
+
+def _recognizers(table: TableConfig) -> dict[str, Training]:
+    """A training of each recognizer, by its name or names."""
+    settings, seed = table.all_labels, table.seed
+    return {
+        names: Training(f"of-{names.split(', ')[0]}", replace(settings.training, model=config, seed=seed), _split(1.0))
+        for names, config in small_recognizers().items()
+    }
+
+
+def _algorithms(table: TableConfig) -> dict[str, Training]:
+    """A training with each algorithm, by its name."""
+    split, usual = _split(table.labelled), replace(table.few_labels, seed=table.seed)
+    return {name: Training(f"by-{name}", replace(usual, algorithm=algorithm_named(name)), split) for name in ALGORITHMS}
+
+
+def _figures(run: Run, part: str, trainings: Mapping[str, Training]) -> dict[str, Any]:
+    """What a part's models got right; algorithms beside the labels alone."""
+    rows, points = {}, {}
+    for name, training in trainings.items():
+        right = right_clips(run, training)
+        clips = list(right)
+        points[name] = np.array([right[clip] for clip in sorted(right)])
+        rows[name] = {
+            "top1": asdict(mean_interval(np.array(list(right.values())), [video_of(clip) for clip in clips])),
+            "mean_class": mean_class(read_class_predictions(run.folder / training.predictions)),
+            "supervised_loss": last_loss(run, training),
+            **(_sizes(name, training) if part == "recognizers" else {}),
+        }
+    videos = [video_of(clip) for clip in sorted(right)]
+    figures: dict[str, Any] = {"rows": rows, "clips": len(videos), "videos": len(set(videos))}
+    if part == "algorithms":
+        pairs = [(name, "supervised") for name in trainings if name != "supervised"]
+        figures["differences"] = {pair: asdict(one) for pair, one in compare(points, pairs, videos).items()}
+    return figures
+
+
+def _sizes(names: str, training: Training) -> dict[str, Any]:
+    """What a recognizer sees, and how many parameters it has here and at its own size, in millions."""
+    model = training.config.model
+    here = sum(one.numel() for one in model.build().parameters())
+    full = {name: describe(name)["millions"] for name in names.split(", ")}
+    return {"modality": model.modality, "frames": model.frames, "millions": round(here / 1e6, 2), "full_millions": full}
+
+
+def _others(path: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The parts that are in the file already, if they were made with these settings."""
+    if not path.exists():
+        return {}
+    there = read_json(path)
+    return dict(there["parts"]) if there["settings"] == settings else {}
+
+
+def _show(part: str, figures: Mapping[str, Any]) -> None:
+    """Print a part's table."""
+    lines = {}
+    for name, row in figures["rows"].items():
+        lines[name] = [_interval(row["top1"]), f"{100 * row['mean_class']:.1f}", f"{row['supervised_loss']:.2f}"]
+        if part == "recognizers":
+            lines[name] += [row["modality"], f"{row['frames']}", f"{row['millions']:.2f} M"]
+        else:
+            lines[name].append(_gain(figures["differences"], name))
+    more: Sequence[str] = ("sees", "frames", "parameters") if part == "recognizers" else ("beside the labels alone",)
+    print_table(part, ["Top-1", "mean class", "loss", *more], lines)
+    print()
+
+
+def _interval(value: Mapping[str, float]) -> str:
+    return f"{percent({'mean': value['value'], 'sd': None})} [{100 * value['low']:.1f}, {100 * value['high']:.1f}]"
+
+
+def _gain(differences: Mapping[str, Mapping[str, float]], name: str) -> str:
+    """Points more than the supervised model, its interval and its p by Holm."""
+    one = differences.get(f"{name} - supervised")
+    if one is None:
+        return "–"
+    mean, low, high = (f"{100 * one[key]:+.1f}" for key in ("mean", "ci_low", "ci_high"))
+    return f"{mean} ({low} to {high}), p {one['p_holm']:.3f}"
+
+
+if __name__ == "__main__":
+    sys.exit(run_script(main, "recognizer_table.py"))
