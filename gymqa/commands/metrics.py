@@ -15,9 +15,9 @@ from eval.forms import Form, form_of, scores_of
 from eval.groups import group_scores
 from eval.localization import average_map, map_at_tiou, read_segments
 from eval.metrics import confusion, read_class_predictions, recognition_intervals, summary
+from eval.question_files import benchmark_of
 from eval.rows import score
 from eval.statistics import mean_interval
-from gymqa.commands.question_files import QuestionFile
 from gymqa.errors import GymQAError
 from gymqa.questions import Prediction, Question, load_predictions, load_questions
 
@@ -107,7 +107,7 @@ def together(questions: Sequence[Question], predictions: Sequence[Prediction]) -
     Raises:
         GymQAError: answers to other questions, or none that belong together.
     """
-    name = QuestionFile(Path("questions"), list(questions)).benchmark
+    name = benchmark_of(questions, "questions")
     answers: dict[Form, list[Prediction]] = {}
     for one in predictions:
         answers.setdefault(form_of(one.question_id), []).append(one)

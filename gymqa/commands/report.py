@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from eval.adapters.baselines import chance, oracle_event, oracle_set
-from eval.entries import QuestionFile, as_runs, read_entries, read_question_files
+from eval.entries import as_runs, read_entries, read_question_files
 from eval.leaderboard import print_table, write_leaderboard
 from eval.lines import NO_CONTROL, RECOGNITION, ModelRun, RecognizerRun
 from eval.metrics import confusion, read_class_predictions
 from eval.ordering import best_first, main_runs
+from eval.question_files import QuestionFile
 from eval.report.clips import Clips, copy_clips
 from eval.report.confusion import ConfusionView, matrix_data
 from eval.report.evidence import gather
