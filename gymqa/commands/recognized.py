@@ -1,15 +1,15 @@
 """A recognizer's class probabilities under a control: what `gymqa predict` wrote, or made beside the predictions."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from eval.fusion import control_of
 from eval.results import file_info
 from gymqa.annotations import Clip
 from gymqa.atomic import read_json, write_json
 from gymqa.commands.answerers import Request
-from gymqa.controls import NO_VIDEO, NONE, ControlledFrames, Shown, shown_of
+from gymqa.controls import NO_VIDEO, ControlledFrames, Shown, shown_of
 from gymqa.draws import hash_key
 from gymqa.errors import GymQAError
 from gymqa.locks import waiting_for_lock
@@ -28,7 +28,7 @@ def check_classes(controls: Sequence[str], request: Request) -> None:
     for control in controls:
         if control == NO_VIDEO:
             raise GymQAError("a recognizer cannot be asked without a video; leave the control no-video out")
-        shown = _control_of(Path(request.model)) if _is_saved(request.model) else control
+        shown = control_of([Path(request.model)]) if _is_saved(request.model) else control
         if shown != control:
             raise GymQAError(
                 f"{request.model} was predicted under the control {shown}, not {control}; predict with --control "
@@ -108,13 +108,3 @@ def _is_saved(model: str) -> bool:
 def _source(config: "ModelConfig", control: str, request: Request, frames: Path) -> ControlledFrames:
     """What a recognizer looks at."""
     return ControlledFrames(source_of(config.modality, frames), control, request.control_seed, request.elements)
-
-
-def _control_of(path: Path) -> str:
-    """The control that the lines of `gymqa predict` name."""
-    try:
-        with path.open(encoding="utf-8") as file:
-            first = json.loads(file.readline())
-        return str(first.get("control", NONE))
-    except (OSError, ValueError, AttributeError):
-        return NONE  # what is wrong with the file is said where it is read
