@@ -104,13 +104,13 @@ def evaluate(
         frames=frames,
         encode_with=encode_with,
         control_seed=control_seed,
+        controls=tuple(under),
         folder=out.parent if out.suffix == ".jsonl" else out,
         clips={question.clip_id: question for file in files.values() for question in file.questions},
         options=options,
     )
     end_with_launcher()
     loaded, around = load(kind, request), environment(device=device)
-    loaded.check(under)
     for control in under:
         terms = Terms(
             encoder=encoder,

@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 
 
 def check_classes(controls: Sequence[str], request: Request) -> None:
-    """Refuse controls under which there are no class probabilities and none can be made.
+    """Refuse controls under which there are no class probabilities and none can be made, before anything is read.
 
     Raises:
-        GymQAError: a file under another control, a recognizer without --frames, or no video to look at.
+        GymQAError: a file under another control, a recognizer without --frames or with those of another modality, no
+            video to look at, or no other clip to be mismatched with.
     """
     for control in controls:
         if control == NO_VIDEO:
@@ -36,6 +37,13 @@ def check_classes(controls: Sequence[str], request: Request) -> None:
             )
     if request.frames is None and not _is_saved(request.model):
         raise GymQAError(f"{request.model} is a recognizer that has to see; give --frames, the folder of `gymqa cache`")
+    if request.frames is None or _is_saved(request.model):
+        return
+    from recognizers.saved import read_config
+
+    config = read_config(Path(request.model))
+    for control in controls:
+        _source(config, control, request, request.frames)
 
 
 def classes_under(control: str, request: Request) -> Path:
