@@ -11,8 +11,7 @@ import numpy as np
 from eval.calibration import expected_calibration_error, reliability
 from eval.class_report import per_class
 from eval.columns import PredictionColumns, read_columns
-from eval.forms import Form, form_of, scores_of
-from eval.groups import group_scores
+from eval.forms import Form, counted, form_of, scores_of
 from eval.localization import average_map, map_at_tiou, read_segments
 from eval.metrics import confusion, read_class_predictions, recognition_intervals, summary
 from eval.question_files import benchmark_of
@@ -119,7 +118,7 @@ def together(questions: Sequence[Question], predictions: Sequence[Prediction]) -
         scores |= {"pairs": points} if any(question.group for question in questions) else {}
     if not scores:
         raise GymQAError("these answers have no pairs, rotations, twos or probabilities; leave --questions out")
-    intervals = {metric: mean_interval(*group_scores(questions, points)) for metric, points in scores.items()}
+    intervals = {metric: mean_interval(*counted(metric, questions, points)) for metric, points in scores.items()}
     return {f"{name} {metric.replace('_', ' ')}": asdict(found) for metric, found in intervals.items()}
 
 
