@@ -99,7 +99,7 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
         read_entries([questions], asked)
     with pytest.raises(GymQAError, match=r"none\.result\.json does not exist; `gymqa evaluate` writes it"):
         read_entries([tmp_path / "none.jsonl"], asked)
-    again = shutil.copy(questions / "gym-qa.jsonl", tmp_path / "again.jsonl")
+    again = Path(shutil.copy(questions / "gym-qa.jsonl", tmp_path / "again.jsonl"))
     with pytest.raises(GymQAError, match=r"again\.jsonl asks gym-qa a second time, beside"):
         read_question_files([questions, again])
     (tmp_path / "empty.jsonl").touch()

@@ -79,6 +79,13 @@ def test_what_the_hub_cannot_take_is_refused_before_the_site_is_made(
     assert why in capsys.readouterr().err and not (tmp_path / "site" / "index.html").exists()
 
 
+def test_scores_under_controls_alone_are_no_score(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = words(tmp_path)
+    given[0] += "/watcher-shuffled"
+    assert cli.main(["report", *given]) == 2
+    assert "watcher · SeFAR has no score on untouched clips to send" in capsys.readouterr().err
+
+
 def test_two_models_do_not_share_a_repository(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     given = words(tmp_path)
     given.insert(given.index("watcher=me/watcher"), "sleeper=me/watcher")

@@ -33,16 +33,21 @@ class Parcel:
         """Refuse what cannot be sent, before anything is scored.
 
         Raises:
-            GymQAError: several models, no setting, names that the Hub cannot have, or no token where it is to be sent.
+            GymQAError: several models, no setting, no score, names that the Hub cannot have, or no token where it is to
+                be sent.
         """
         if not self.setting:
             raise GymQAError("the Hub's tasks are named by the questions' setting; give --setting, or --finegym")
         require_one_model(self.entries)
         check_repo(self.model_repo, "model")
         check_repo(self.benchmark_repo)
-        for entry in self.entries:
-            if entry.result.control == NO_CONTROL:
-                config_name(self.setting, entry.result.benchmark)
+        scored = [one.result for one in self.entries if one.result.control == NO_CONTROL and one.form != "binaries"]
+        if not scored:
+            raise GymQAError(
+                f"{_labels(self.entries)} has no score on untouched clips to send; evaluate without controls"
+            )
+        for result in scored:
+            config_name(self.setting, result.benchmark)
         if self.leaderboard_repo is not None:
             check_repo(self.leaderboard_repo)
             self.results()
