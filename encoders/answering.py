@@ -15,7 +15,7 @@ from encoders.shared_prefix import SharedPrefixReader
 from gymqa.draws import hash_key
 from gymqa.errors import GymQAError
 from gymqa.questions import LETTERS, Answer, Question, format_question
-from gymqa.scoring import answer_from
+from gymqa.scoring import answer_from, require_scoring
 
 _REMEMBERED = 4096  # encoded conversations
 
@@ -48,8 +48,7 @@ class MLLMAnswerer:
         length_normalised: bool = False,
         name: str = "mllm",
     ) -> None:
-        if scoring not in SCORINGS:
-            raise GymQAError(f"there is no scoring {scoring!r}; choose one of {', '.join(SCORINGS)}")
+        require_scoring("gymqa", scoring, SCORINGS)
         if features is None and not model.config.blind:
             raise GymQAError("this model was tuned with videos; give it a feature store to answer from")
         self.name, self._scoring, self._batch_size, self._normalised = name, scoring, batch_size, length_normalised

@@ -6,22 +6,13 @@ from pathlib import Path
 
 from eval.forms import Form, asked_in, form_of
 from eval.lines import ModelRun
+from eval.question_files import QuestionFile, read_files
 from eval.results import SUFFIX, Result, file_info, load_result, result_path
 from gymqa.errors import GymQAError
-from gymqa.questions import ELEMENT_BENCHMARKS, Prediction, Question, load_predictions, load_questions
+from gymqa.questions import ELEMENT_BENCHMARKS, Prediction, load_predictions
 
 Key = tuple[str, str, str, int | None]
 """What one line of the leaderboard is: model, encoder, control, number of frames."""
-
-
-@dataclass(frozen=True, slots=True)
-class QuestionFile:
-    """The questions of one benchmark, and the SHA-256 of the file they came from."""
-
-    path: Path
-    benchmark: str
-    sha256: str
-    questions: tuple[Question, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +37,18 @@ class Entry:
 
 
 def read_question_files(paths: Iterable[Path]) -> list[QuestionFile]:
-    """Read the question files among `paths`, the published benchmarks first; a folder stands for every .jsonl in it.
+    """Read the question files among `paths` and below them, the published benchmarks first.
 
     Raises:
-        GymQAError: a file is missing, wrong or without questions, or two files are of one benchmark.
+        GymQAError: as `read_files`, or two files are of one benchmark.
     """
     found: dict[str, QuestionFile] = {}
-    for path in (file for one in paths for file in (sorted(one.glob("*.jsonl")) if one.is_dir() else [one])):
-        asked = tuple(load_questions(path))
-        if not asked:
-            raise GymQAError(f"{path} holds no question; draw its questions again")
-        names = {question.benchmark for question in asked}
-        name = names.pop() if len(names) == 1 else path.stem
-        if name in found:
-            raise GymQAError(f"{path} asks {name} a second time, beside {found[name].path}; give one file a benchmark")
-        found[name] = QuestionFile(path, name, file_info(path).sha256, asked)
+    for file in read_files(paths):
+        first = found.setdefault(file.benchmark, file)
+        if first is not file:
+            raise GymQAError(
+                f"{file.path} asks {file.benchmark} a second time, beside {first.path}; give one file a benchmark"
+            )
     known = list(ELEMENT_BENCHMARKS)
     return sorted(found.values(), key=lambda one: known.index(one.benchmark) if one.benchmark in known else len(known))
 

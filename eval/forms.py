@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 
 from eval.binaries import binary_questions, binary_scores, binary_scores_of_likelihoods, is_binary, multiple_binary
+from eval.groups import group_scores
 from eval.lines import BINARY, BINARY_BY_PROBABILITY, CIRCULAR, MULTIPLE_BINARY, ROTATED
 from eval.rotations import circular_scores, is_rotation, rotation_points, rotations
 from eval.statistics import FloatArray
@@ -43,7 +44,7 @@ def scores_of(
 
     Returns:
         By metric the score of each question, float [n], and the share of what was asked that was answered. For the
-        rotations' average the score under each rotation, float [n, r]: `eval.groups.group_scores` takes both. Of plain
+        rotations' average the score under each rotation, float [n, r]: `counted` takes both. Of plain
         answers with probabilities, where any question has more than two choices, the share of twos that they are right
         in.
 
@@ -65,6 +66,24 @@ def scores_of(
         points = binary_scores_of_likelihoods(questions, plain)
         found[BINARY_BY_PROBABILITY] = points, _answered(plain, len(questions))
     return found
+
+
+def counted(
+    metric: str, questions: Sequence[Question], points: Sequence[float] | FloatArray
+) -> tuple[FloatArray, list[str]]:
+    """The scores whose mean a metric is, float [g], and the video of each, for the clustered interval.
+
+    What has to be right together counts by minimal pairs (`eval.groups.group_scores`). The share of twos counts by
+    single questions: chance is 1/2 there, and a product of two questions' shares would be no share of anything.
+
+    Args:
+        metric: a key of `scores_of`, or another name whose scores count by pairs.
+        questions: [n].
+        points: their scores, [n] or [n, r].
+    """
+    if metric in (BINARY, BINARY_BY_PROBABILITY):
+        return np.asarray(points, dtype=np.float64), [question.video_id for question in questions]
+    return group_scores(questions, points)
 
 
 def _answered(predictions: Sequence[Prediction], asked: int) -> float:

@@ -41,19 +41,27 @@ def fuse(paths: Sequence[Path]) -> ClassPredictions:
 
 
 def control_of(paths: Sequence[Path]) -> str:
-    """The control under which all files, which `fuse` has read, were predicted: their first lines say it.
+    """The control under which all these files of `gymqa predict` were predicted: their first lines say it.
 
     Raises:
-        GymQAError: they differ.
+        GymQAError: they differ, or one does not begin with such a line.
     """
-    found = {}
-    for path in paths:
-        with path.open(encoding="utf-8") as lines:
-            found[path] = str(json.loads(lines.readline()).get("control", NONE))
+    found = {path: str(_first_record(path).get("control", NONE)) for path in paths}
     if len(set(found.values())) > 1:
         said = ", ".join(f"{path} {control}" for path, control in found.items())
         raise GymQAError(f"the predictions are under different controls ({said}); predict again under one")
     return next(iter(found.values()))
+
+
+def _first_record(path: Path) -> Mapping[str, object]:
+    try:
+        with path.open(encoding="utf-8") as lines:
+            first = json.loads(lines.readline())
+    except (OSError, ValueError, RecursionError) as error:
+        raise GymQAError(f"{path} cannot be read ({error}); run the prediction step first") from error
+    if not isinstance(first, dict):
+        raise GymQAError(f"{path}:1: not a prediction; predict again")
+    return first
 
 
 def save_fused(path: Path, predictions: ClassPredictions, control: str = NONE) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 
 from eval.adapters.baselines import Guesser
 from eval.comparison import rank_ranges
-from eval.forms import Form, scores_of
+from eval.forms import Form, counted, scores_of
 from eval.groups import group_scores
 from eval.lines import ACCURACY, RECOGNITION, SINGLE, ModelRun, RecognizerRun, Row
 from eval.metrics import recognition_intervals
@@ -107,7 +107,7 @@ def _form_rows(name: str, questions: Sequence[Question], run: ModelRun, resample
     asked = {"plain": run.predictions, "rotated": run.rotated, "binaries": run.binaries}
     answers = {form: found[name] for form, found in asked.items() if name in found}
     scored = [
-        (metric, *group_scores(questions, points), answered)
+        (metric, *counted(metric, questions, points), answered)
         for metric, (points, answered) in scores_of(questions, answers).items()
     ]
     if "plain" in answers and any(question.group for question in questions):

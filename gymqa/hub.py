@@ -183,7 +183,7 @@ def upload(folder: Path, repo: str, private: bool = False, kind: Kind = "data se
 
     check_repo(repo, kind)
     api = HfApi(library_name="gymqa")
-    _require_token(repo, kind)
+    require_token(repo, kind)
     repo_type = "dataset" if kind == "data set" else "model"
 
     def commit() -> str:
@@ -217,7 +217,7 @@ def upload_files(files: Mapping[str, Path | bytes], repo: str, kind: Kind) -> st
     from huggingface_hub import CommitOperationAdd, HfApi
 
     check_repo(repo, kind)
-    _require_token(repo, kind)
+    require_token(repo, kind)
     added = [CommitOperationAdd(path, content) for path, content in files.items()]
     repo_type = "dataset" if kind == "data set" else "model"
 
@@ -229,8 +229,12 @@ def upload_files(files: Mapping[str, Path | bytes], repo: str, kind: Kind) -> st
     return _ask(repo, commit, kind)
 
 
-def _require_token(repo: str, kind: Kind) -> None:
-    """Refuse to upload without a token that could be one; huggingface_hub finds it by itself."""
+def require_token(repo: str, kind: Kind) -> None:
+    """Refuse to upload without a token that could be one; huggingface_hub finds it by itself.
+
+    Raises:
+        GymQAError: there is none, or it holds characters that no token has.
+    """
     from huggingface_hub import get_token
 
     token = _ask(repo, get_token, kind)

@@ -7,9 +7,26 @@ would be a guess that favours the early letters.
 import math
 from collections.abc import Sequence
 
+from gymqa.errors import GymQAError
 from gymqa.questions import Answer
 
 _TIE = 1e-6  # nats; batched float arithmetic differs by less
+
+
+def require_scoring(adapter: str, scoring: str | None, known: Sequence[str]) -> None:
+    """Refuse a way of scoring that an adapter does not have; None, its own, it always has.
+
+    Args:
+        adapter: its name.
+        scoring: what was asked for.
+        known: what it has; nothing where there is only one way.
+
+    Raises:
+        GymQAError: it has no such scoring.
+    """
+    if scoring is not None and scoring not in known:
+        mend = f"choose one of {', '.join(known)}" if known else "leave --scoring out"
+        raise GymQAError(f"{adapter} has no scoring {scoring!r}; {mend}")
 
 
 def softmax(log_likelihoods: Sequence[float]) -> tuple[float, ...]:

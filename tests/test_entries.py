@@ -99,8 +99,9 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
         read_entries([questions], asked)
     with pytest.raises(GymQAError, match=r"none\.result\.json does not exist; `gymqa evaluate` writes it"):
         read_entries([tmp_path / "none.jsonl"], asked)
-    with pytest.raises(GymQAError, match=r"gym-qa\.jsonl asks gym-qa a second time, beside"):
-        read_question_files([questions, questions / "gym-qa.jsonl"])
+    again = Path(shutil.copy(questions / "gym-qa.jsonl", tmp_path / "again.jsonl"))
+    with pytest.raises(GymQAError, match=r"again\.jsonl asks gym-qa a second time, beside"):
+        read_question_files([questions, again])
     (tmp_path / "empty.jsonl").touch()
     with pytest.raises(GymQAError, match="holds no question"):
         read_question_files([tmp_path / "empty.jsonl"])

@@ -15,7 +15,7 @@ from eval.adapters.prompting import INSTRUCTION, detailed, lettered, no_choice
 from eval.parsing import parse_choice
 from gymqa.errors import GymQAError
 from gymqa.questions import LETTERS, Answer, Question
-from gymqa.scoring import answer_from
+from gymqa.scoring import answer_from, require_scoring
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,8 +49,7 @@ class HfVlm:
         max_new_tokens: int = 32,
         length_normalised: bool = True,
     ) -> None:
-        if scoring not in SCORINGS:
-            raise GymQAError(f"hf-vlm has no scoring {scoring!r}; choose one of {', '.join(SCORINGS)}")
+        require_scoring("hf-vlm", scoring, SCORINGS)
         self.name, self._loaded, self._frames, self._scoring = name, loaded, frames, scoring
         self._model, self._processor = loaded.model, loaded.processor
         self._revision = (loaded.identity.get("commit") or loaded.identity.get("files", ""))[:12]

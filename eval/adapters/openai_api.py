@@ -21,6 +21,7 @@ from eval.adapters.prompting import INSTRUCTION, detailed, lettered
 from eval.response_cache import ResponseCache
 from gymqa.errors import GymQAError
 from gymqa.questions import Answer, Question
+from gymqa.scoring import require_scoring
 
 SCORINGS = ("letters", "generate")
 _REFUSED_FIELDS = frozenset({400, 422})  # how servers say that they do not know `logprobs`
@@ -69,8 +70,7 @@ class OpenAIModel:
         scoring: str = "letters",
         responses: ResponseCache | None = None,
     ) -> None:
-        if scoring not in SCORINGS:
-            raise GymQAError(f"openai has no scoring {scoring!r}; choose one of {', '.join(SCORINGS)}")
+        require_scoring("openai", scoring, SCORINGS)
         settings.check()
         self.name, self._model, self._frames, self._settings = name, model, frames, settings
         self._scoring, self._responses, self._key = scoring, responses, settings.key()

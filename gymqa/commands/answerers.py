@@ -1,10 +1,11 @@
 """Answering models by adapter name, as `gymqa evaluate` builds them.
 
-A builder loads its model once; the model is then asked under one control after the other. To add one, write a function
-Request -> Loaded and name it in BUILDERS.
+A builder refuses what it can tell to be wrong before it loads anything: controls that it cannot show, a scoring that it
+does not have. Then it loads its model once; the model is asked under one control after the other. To add one, write a
+function Request -> Loaded and name it in BUILDERS.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from gymqa.atomic import read_json
 from gymqa.controls import NO_VIDEO, NONE
 from gymqa.errors import GymQAError
 from gymqa.questions import Question
+from gymqa.scoring import require_scoring
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,9 @@ class AdapterOptions:
 class Request:
     """What the command line says of a model and what it looks at; see `gymqa.commands.evaluate.evaluate`.
 
-    `folder` is where features and class probabilities that are made on the way are kept; `clips` has one question
-    about each clip that is asked about, by clip id. `scoring` None is the adapter's own.
+    `controls` are those that it is going to be asked under. `folder` is where features and class probabilities that are
+    made on the way are kept; `clips` has one question about each clip that is asked about, by clip id. `scoring` None
+    is the adapter's own.
     """
 
     model: str
@@ -64,6 +67,7 @@ class Request:
     frames: Path | None
     encode_with: str | None
     control_seed: int
+    controls: tuple[str, ...] = (NONE,)
     folder: Path
     clips: Mapping[str, Question]
     options: AdapterOptions = field(default_factory=AdapterOptions)
@@ -76,13 +80,9 @@ class Request:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A model that is ready: `under` gives it under a control; the rest is what a result tells of it.
-
-    `check` refuses controls that `under` would refuse, all of them before the first is asked.
-    """
+    """A model that is ready: `under` gives it under a control; the rest is what a result tells of it."""
 
     under: Callable[[str], AnswerModel]
-    check: Callable[[Sequence[str]], None]
     scoring: str = ""
     revision: str | None = None
     n_frames: int | None = None
@@ -131,28 +131,25 @@ def scoring_name(scoring: str, length_normalised: bool) -> str:
 def _gymqa(request: Request) -> Loaded:
     """Our language model, from features of the clips or of what a control makes of them."""
     from encoders.answering import MLLMAnswerer
+    from encoders.config import SCORINGS
     from encoders.frames_shown import read_frames
     from encoders.llm_identity import split_revision
     from encoders.mllm import GymMLLM
-    from gymqa.commands.controlled import check_features, features_under, unseeing
+    from encoders.mllm_files import read_config
+    from gymqa.commands.controlled import check_controls, features_under, unseeing
     from gymqa.commands.provenance import Provenance
     from gymqa.devices import choose_device
     from gymqa.hub import names_a_repo
 
+    require_scoring("gymqa", request.scoring, SCORINGS)
     folder, (repo, revision) = Path(request.model), split_revision(request.model)
     if not folder.is_dir() and not names_a_repo(repo):
         raise GymQAError(f"{folder} is neither a folder of `gymqa finetune` nor one's name on the Hub; check --model")
+    check_controls(request, read_config(_config_folder(request.model)))
     model = GymMLLM.from_pretrained(folder if folder.is_dir() else repo, revision=revision)
     tokenizer = model.load_tokenizer()
     weights = model.fingerprint()["tuned"][:12]  # from the Hub or a folder, the same weights are the same revision
     model.to(choose_device(request.device))
-
-    def check(controls: Sequence[str]) -> None:
-        for control in controls:
-            if model.config.blind and control not in (NONE, NO_VIDEO):
-                raise GymQAError(f"{folder} was tuned without videos, so that {control} shows it nothing; leave it out")
-        if not model.config.blind:
-            check_features([one for one in controls if one != NO_VIDEO], request, model.config.encoder)
 
     def under(control: str) -> AnswerModel:
         blind = model.config.blind or control == NO_VIDEO
@@ -163,7 +160,7 @@ def _gymqa(request: Request) -> Loaded:
         return Provenance(answerer, weights, shown, answerer.prompt)
 
     scoring, by_token = request.scoring or "texts", bool(request.options.length_normalised)
-    return Loaded(under, check, scoring_name(scoring, by_token), revision)
+    return Loaded(under, scoring_name(scoring, by_token), revision)
 
 
 def _recognizer(request: Request) -> Loaded:
@@ -173,12 +170,15 @@ def _recognizer(request: Request) -> Loaded:
     from gymqa.commands.provenance import Provenance
     from gymqa.commands.recognized import check_classes, classes_under, frames_under, revision_of
 
+    require_scoring("recognizer", request.scoring, ())
+    check_classes(request.controls, request)
+
     def under(control: str) -> AnswerModel:
         found = read_class_predictions(classes_under(control, request))
         answerer = RecognizerAnswerer(request.name, found.by_clip(), found.errors)
         return Provenance(answerer, revision_of(request.model), frames_under(control, request))
 
-    return Loaded(under, lambda controls: check_classes(controls, request), "classes")
+    return Loaded(under, "classes")
 
 
 def _seeing(request: Request) -> Loaded:
@@ -197,13 +197,9 @@ def _endpoint(request: Request) -> Loaded:
 
 def _blind(request: Request) -> Loaded:
     """Any language model, ours or another's, without video whatever the control."""
-    loaded = (_gymqa if _is_ours(request.model) else _seeing)(request)
-    return replace(
-        loaded,
-        under=lambda control: loaded.under(NO_VIDEO),
-        check=lambda controls: loaded.check([NO_VIDEO]),
-        n_frames=None,
-    )
+    unseeing = replace(request, controls=(NO_VIDEO,))
+    loaded = (_gymqa if _is_ours(request.model) else _seeing)(unseeing)
+    return replace(loaded, under=lambda control: loaded.under(NO_VIDEO), n_frames=None)
 
 
 def _is_ours(model: str) -> bool:
@@ -212,14 +208,21 @@ def _is_ours(model: str) -> bool:
     Raises:
         GymQAError: the Hub has no such model, or cannot be reached.
     """
+    config = _config_folder(model) / "config.json"
+    return config.is_file() and read_json(config).get("model_type") == "gym_mllm"
+
+
+def _config_folder(model: str) -> Path:
+    """The folder of a model's config.json; of one on the Hub, owner/name[@revision], nothing else is downloaded.
+
+    Raises:
+        GymQAError: the Hub has no such model, or cannot be reached.
+    """
     from encoders.llm_identity import split_revision
     from gymqa.hub import download_files, names_a_repo
 
     folder, (repo, revision) = Path(model), split_revision(model)
-    if not folder.exists() and names_a_repo(repo):
-        folder = download_files(repo, ["config.json"], revision)
-    config = folder / "config.json"
-    return config.is_file() and read_json(config).get("model_type") == "gym_mllm"
+    return download_files(repo, ["config.json"], revision) if not folder.exists() and names_a_repo(repo) else folder
 
 
 def _unseeing(adapter: str) -> Callable[[Request], Loaded]:
@@ -228,8 +231,9 @@ def _unseeing(adapter: str) -> Callable[[Request], Loaded]:
     def build(request: Request) -> Loaded:
         from gymqa.commands.unseeing_answerers import make
 
+        require_scoring(adapter, request.scoring, ())
         made = make(adapter, request)
-        return Loaded(lambda control: made, lambda controls: None, adapter)
+        return Loaded(lambda control: made, adapter)
 
     return build
 

@@ -4,7 +4,7 @@ Several processes of one evaluation make them once: the first one works, the oth
 """
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from encoders.feature_store import fingerprint_difference
 from encoders.features import FeatureStore, extract
 from encoders.registry import create_encoder, options_of, own_source, parse
 from gymqa.commands.answerers import Request
-from gymqa.controls import NONE, ControlledFrames, without_control
+from gymqa.controls import NO_VIDEO, NONE, ControlledFrames, without_control
 from gymqa.errors import GymQAError
 from gymqa.locks import waiting_for_lock
 from gymqa.modalities import source_of
@@ -21,6 +21,7 @@ from gymqa.modalities import source_of
 if TYPE_CHECKING:
     from encoders.base import VideoEncoder
     from encoders.mllm import GymMLLM
+    from encoders.mllm_config import GymMLLMConfig
 
 
 def unseeing(model: "GymMLLM") -> "GymMLLM":
@@ -46,8 +47,7 @@ def features_under(control: str, request: Request, tuned_with: Mapping[str, Any]
     if isinstance(given, FeatureStore):
         return given
     encoder = _encoder(request, tuned_with)
-    frames = source_of(modality_of(encoder), given)
-    source = ControlledFrames(frames, control, request.control_seed, request.elements)
+    source = _source(encoder, control, request, given)
     folder = request.folder / "features" / control
     with waiting_for_lock(folder.with_name(f"{control}.lock")):
         seed, dtype = int(tuned_with.get("seed", 0)), str(tuned_with.get("dtype", "float32"))
@@ -55,15 +55,38 @@ def features_under(control: str, request: Request, tuned_with: Mapping[str, Any]
     return _same_encoder(store, tuned_with, request.model)
 
 
-def check_features(controls: Sequence[str], request: Request, tuned_with: Mapping[str, Any]) -> None:
-    """Refuse what `features_under` would refuse under any of these controls, before anything is made or asked.
+def check_controls(request: Request, config: "GymMLLMConfig") -> None:
+    """Refuse what `features_under` would refuse under any of the controls, before the language model is loaded.
+
+    Args:
+        request: what was asked for.
+        config: of the model.
 
     Raises:
-        GymQAError: as there.
+        GymQAError: as there, or a control that shows a model without videos nothing.
     """
-    given = [_given(control, request, tuned_with) for control in controls]
-    if not all(isinstance(one, FeatureStore) for one in given):
-        _encoder(request, tuned_with)
+    if config.blind:
+        for control in request.controls:
+            if control not in (NONE, NO_VIDEO):
+                raise GymQAError(
+                    f"{request.model} was tuned without videos, so that {control} shows it nothing; leave it out"
+                )
+        return
+    given = {one: _given(one, request, config.encoder) for one in request.controls if one != NO_VIDEO}
+    to_make = {control: frames for control, frames in given.items() if isinstance(frames, Path)}
+    if to_make:
+        encoder = _encoder(request, config.encoder)
+        for control, frames in to_make.items():
+            _source(encoder, control, request, frames)
+
+
+def _source(encoder: "VideoEncoder", control: str, request: Request, frames: Path) -> ControlledFrames:
+    """What the encoder looks at under a control.
+
+    Raises:
+        GymQAError: the folder holds frames of another modality, or no other clip to be mismatched with.
+    """
+    return ControlledFrames(source_of(modality_of(encoder), frames), control, request.control_seed, request.elements)
 
 
 def _given(control: str, request: Request, tuned_with: Mapping[str, Any]) -> FeatureStore | Path:

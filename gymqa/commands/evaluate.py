@@ -8,10 +8,11 @@ from typing import Literal
 from eval.forms import Form, asked_in, form_of
 from eval.hangs import LONGEST
 from eval.protocol import AnswerModel, Metered, Written
+from eval.question_files import QuestionFile
 from eval.results import file_info, load_result, result_path
 from eval.runner import Terms, run
 from gymqa.commands.answerers import AdapterOptions, Request, adapter_of, load
-from gymqa.commands.question_files import QuestionFile, choose_files, out_path
+from gymqa.commands.asked_files import choose_files, out_path
 from gymqa.controls import NO_VIDEO, NONE, require_control
 from gymqa.devices import own_device
 from gymqa.errors import GymQAError
@@ -103,13 +104,13 @@ def evaluate(
         frames=frames,
         encode_with=encode_with,
         control_seed=control_seed,
+        controls=tuple(under),
         folder=out.parent if out.suffix == ".jsonl" else out,
-        clips={question.clip_id: question for file in files for question in file.questions},
+        clips={question.clip_id: question for file in files.values() for question in file.questions},
         options=options,
     )
     end_with_launcher()
     loaded, around = load(kind, request), environment(device=device)
-    loaded.check(under)
     for control in under:
         terms = Terms(
             encoder=encoder,
@@ -122,9 +123,9 @@ def evaluate(
             environment=around,
         )
         answerer = loaded.under(control)
-        _require_written(answerer, files, form)
-        for file in files:
-            ask_file(answerer, file, out_path(out, file, control, form), batch_size, terms, form, answer_timeout)
+        _require_written(answerer, list(files.values()), form)
+        for called, file in files.items():
+            ask_file(answerer, file, out_path(out, called, control, form), batch_size, terms, form, answer_timeout)
         if isinstance(answerer, Metered):
             print(", ".join(f"{what.replace('_', ' ')} {used:,}" for what, used in answerer.usage().items()))
 

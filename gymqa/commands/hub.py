@@ -7,7 +7,7 @@ from gymqa.annotations import open_release
 from gymqa.atomic import read_json
 from gymqa.data_card import data_card
 from gymqa.errors import GymQAError
-from gymqa.hub import check_repo, dataset_configs, names_a_repo, upload, upload_files
+from gymqa.hub import check_repo, dataset_configs, names_a_repo, upload
 from gymqa.progress import track
 from gymqa.question_checks import mismatches
 from gymqa.question_dataset import CARD, is_dataset, question_files, require_whole, sort_questions, write_dataset
@@ -141,28 +141,13 @@ def push_results(
         leaderboard_repo: a data set of results on the Hub, owner/name.
         push_to_hub: send; without it nothing is sent, and what would be is printed.
     """
-    from eval.entries import as_runs, read_entries, read_question_files
-    from eval.report.hub_results import require_one_model, result_files, score_files
-    from eval.rows import build_rows
+    from eval.entries import read_entries, read_question_files
+    from gymqa.commands.pushed_results import Parcel, push
 
-    check_repo(model_repo, "model")
-    check_repo(benchmark_repo)
     asked = read_question_files(questions)
-    entries = read_entries(results, asked)
-    require_one_model(entries)
-    rows = build_rows({one.benchmark: one.questions for one in asked}, as_runs(entries))
-    scores = score_files(rows, benchmark_repo, setting)
-    for path, content in scores.items():
-        print(f"{model_repo}: {path}\n{content.decode()}")
-    files = result_files(entries, model_repo) if leaderboard_repo else {}
-    for path in files:
-        print(f"{leaderboard_repo}: {path}")
-    if not push_to_hub:
-        print("nothing sent; --push_to_hub sends this")
-        return
-    print(f"{model_repo}: {upload_files(scores, model_repo, 'model')}")
-    if leaderboard_repo:
-        print(f"{leaderboard_repo}: {upload_files(files, leaderboard_repo, 'data set')}")
+    parcel = Parcel(read_entries(results, asked), model_repo, benchmark_repo, setting, leaderboard_repo)
+    parcel.check(push_to_hub)
+    push([parcel], asked, push_to_hub)
 
 
 def push_mllm(

@@ -11,13 +11,12 @@ import numpy as np
 from eval.calibration import expected_calibration_error, reliability
 from eval.class_report import per_class
 from eval.columns import PredictionColumns, read_columns
-from eval.forms import Form, form_of, scores_of
-from eval.groups import group_scores
+from eval.forms import Form, counted, form_of, scores_of
 from eval.localization import average_map, map_at_tiou, read_segments
 from eval.metrics import confusion, read_class_predictions, recognition_intervals, summary
+from eval.question_files import benchmark_of
 from eval.rows import score
 from eval.statistics import mean_interval
-from gymqa.commands.question_files import QuestionFile
 from gymqa.errors import GymQAError
 from gymqa.questions import Prediction, Question, load_predictions, load_questions
 
@@ -107,7 +106,7 @@ def together(questions: Sequence[Question], predictions: Sequence[Prediction]) -
     Raises:
         GymQAError: answers to other questions, or none that belong together.
     """
-    name = QuestionFile(Path("questions"), list(questions)).benchmark
+    name = benchmark_of(questions, "questions")
     answers: dict[Form, list[Prediction]] = {}
     for one in predictions:
         answers.setdefault(form_of(one.question_id), []).append(one)
@@ -119,7 +118,7 @@ def together(questions: Sequence[Question], predictions: Sequence[Prediction]) -
         scores |= {"pairs": points} if any(question.group for question in questions) else {}
     if not scores:
         raise GymQAError("these answers have no pairs, rotations, twos or probabilities; leave --questions out")
-    intervals = {metric: mean_interval(*group_scores(questions, points)) for metric, points in scores.items()}
+    intervals = {metric: mean_interval(*counted(metric, questions, points)) for metric, points in scores.items()}
     return {f"{name} {metric.replace('_', ' ')}": asdict(found) for metric, found in intervals.items()}
 
 

@@ -1,15 +1,15 @@
 """A recognizer's class probabilities under a control: what `gymqa predict` wrote, or made beside the predictions."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from eval.fusion import control_of
 from eval.results import file_info
 from gymqa.annotations import Clip
 from gymqa.atomic import read_json, write_json
 from gymqa.commands.answerers import Request
-from gymqa.controls import NO_VIDEO, NONE, ControlledFrames, Shown, shown_of
+from gymqa.controls import NO_VIDEO, ControlledFrames, Shown, shown_of
 from gymqa.draws import hash_key
 from gymqa.errors import GymQAError
 from gymqa.locks import waiting_for_lock
@@ -20,15 +20,16 @@ if TYPE_CHECKING:
 
 
 def check_classes(controls: Sequence[str], request: Request) -> None:
-    """Refuse controls under which there are no class probabilities and none can be made.
+    """Refuse controls under which there are no class probabilities and none can be made, before anything is read.
 
     Raises:
-        GymQAError: a file under another control, a recognizer without --frames, or no video to look at.
+        GymQAError: a file under another control, a recognizer without --frames or with those of another modality, no
+            video to look at, or no other clip to be mismatched with.
     """
     for control in controls:
         if control == NO_VIDEO:
             raise GymQAError("a recognizer cannot be asked without a video; leave the control no-video out")
-        shown = _control_of(Path(request.model)) if _is_saved(request.model) else control
+        shown = control_of([Path(request.model)]) if _is_saved(request.model) else control
         if shown != control:
             raise GymQAError(
                 f"{request.model} was predicted under the control {shown}, not {control}; predict with --control "
@@ -36,6 +37,13 @@ def check_classes(controls: Sequence[str], request: Request) -> None:
             )
     if request.frames is None and not _is_saved(request.model):
         raise GymQAError(f"{request.model} is a recognizer that has to see; give --frames, the folder of `gymqa cache`")
+    if request.frames is None or _is_saved(request.model):
+        return
+    from recognizers.saved import read_config
+
+    config = read_config(Path(request.model))
+    for control in controls:
+        _source(config, control, request, request.frames)
 
 
 def classes_under(control: str, request: Request) -> Path:
@@ -108,13 +116,3 @@ def _is_saved(model: str) -> bool:
 def _source(config: "ModelConfig", control: str, request: Request, frames: Path) -> ControlledFrames:
     """What a recognizer looks at."""
     return ControlledFrames(source_of(config.modality, frames), control, request.control_seed, request.elements)
-
-
-def _control_of(path: Path) -> str:
-    """The control that the lines of `gymqa predict` name."""
-    try:
-        with path.open(encoding="utf-8") as file:
-            first = json.loads(file.readline())
-        return str(first.get("control", NONE))
-    except (OSError, ValueError, AttributeError):
-        return NONE  # what is wrong with the file is said where it is read

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from eval.adapters.baselines import chance, oracle_event, oracle_set
-from eval.entries import QuestionFile, as_runs, read_entries, read_question_files
+from eval.entries import as_runs, read_entries, read_question_files
 from eval.leaderboard import print_table, write_leaderboard
 from eval.lines import NO_CONTROL, RECOGNITION, ModelRun, RecognizerRun
 from eval.metrics import confusion, read_class_predictions
 from eval.ordering import best_first, main_runs
+from eval.question_files import QuestionFile
 from eval.report.clips import Clips, copy_clips
 from eval.report.confusion import ConfusionView, matrix_data
 from eval.report.evidence import gather
@@ -18,6 +19,8 @@ from eval.rows import build_rows, without_guesses
 from eval.statistics import RESAMPLES
 from eval.unanswered import unanswered_items
 from gymqa.annotations import open_release
+from gymqa.commands.pushed_results import parcels_of, push
+from gymqa.errors import GymQAError
 from gymqa.runs import environment, require_writable
 from gymqa.taxonomy import Taxonomy
 
@@ -31,10 +34,17 @@ def report(
     setting: str | None = None,
     title: str = "Gym-QA leaderboard",
     resamples: int = RESAMPLES,
+    model_repo: list[str] | None = None,
+    benchmark_repo: str | None = None,
+    leaderboard_repo: str | None = None,
+    push_to_hub: bool = False,
     *,
     questions: list[Path],
 ) -> None:
     """Score results with 95 % intervals and write a site: index.html, and the tables as JSON, CSV, Markdown and LaTeX.
+
+    With --model_repo and --benchmark_repo, also print what the Hub would get, as `gymqa hub push-results` does;
+    --push_to_hub sends it.
 
     Args:
         results: *.result.json of `gymqa evaluate`, its predictions (.jsonl), or folders, which are searched.
@@ -45,19 +55,33 @@ def report(
         setting: gym99, gym288, …; may be left out where the release has only one.
         title: heading of the page.
         resamples: draws of the bootstrap over videos.
+        model_repo: models on the Hub, owner/name; of several models here, MODEL=owner/name each.
+        benchmark_repo: the data set of these questions on the Hub, owner/name.
+        leaderboard_repo: a data set of results on the Hub, owner/name, for results and predictions.
+        push_to_hub: send the scores to the models, as .eval_results/*.yaml, and the results to that data set; without
+            it nothing is sent.
         questions: .jsonl files of `gymqa questions build`, or folders of them.
     """
+    wanted = push_to_hub or model_repo or benchmark_repo or leaderboard_repo
+    if wanted and not (model_repo and benchmark_repo):
+        raise GymQAError("the Hub takes a model's scores on a data set; name both by --model_repo and --benchmark_repo")
     require_writable(out)
     asked = read_question_files(questions)
-    runs = as_runs(read_entries(results, asked))
+    entries = read_entries(results, asked)
     taxonomy = open_release(finegym, setting).taxonomy if finegym is not None else None
+    of_questions = setting or (taxonomy.setting if taxonomy is not None else "")
+    parcels = parcels_of(entries, model_repo or [], benchmark_repo or "", of_questions, leaderboard_repo)
+    for parcel in parcels:
+        parcel.check(push_to_hub)
     recognized = [RecognizerRun(path.stem, "", read_class_predictions(path)) for path in recognizers or []]
-    wanted = (question.clip_id for one in asked for question in one.questions)
-    found = copy_clips(clips, out, wanted) if clips is not None else None
-    page = make_page(asked, runs, recognized, taxonomy, found, title, resamples=resamples)
+    shown = (question.clip_id for one in asked for question in one.questions)
+    found = copy_clips(clips, out, shown) if clips is not None else None
+    page = make_page(asked, as_runs(entries), recognized, taxonomy, found, title, resamples=resamples)
     path = write_leaderboard(out, page, "index.html")
     print_table(page.rows)
     print(path)
+    if parcels:
+        push(parcels, asked, push_to_hub, resamples)
 
 
 def make_page(

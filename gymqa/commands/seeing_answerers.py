@@ -1,13 +1,12 @@
 """Answering models that look at frames themselves: those of transformers, and endpoints."""
 
-from collections.abc import Callable, Sequence
-
 from eval.adapters.clip_frames import ClipFrames
 from eval.protocol import AnswerModel
 from gymqa.commands.answerers import Loaded, Request, scoring_name
 from gymqa.controls import NO_VIDEO, ControlledFrames
 from gymqa.errors import GymQAError
 from gymqa.modalities import source_of
+from gymqa.scoring import require_scoring
 
 
 def load_vlm_answerer(request: Request) -> Loaded:
@@ -17,9 +16,11 @@ def load_vlm_answerer(request: Request) -> Loaded:
         GymQAError: no such model, no --frames, or a scoring that it does not have.
     """
     from eval.adapters.hf_loading import load_vlm
-    from eval.adapters.hf_vlm import HfVlm
+    from eval.adapters.hf_vlm import SCORINGS, HfVlm
     from gymqa.devices import choose_device
 
+    require_scoring("hf-vlm", request.scoring, SCORINGS)
+    _check(request)
     options, scoring = request.options, request.scoring or "letters"
     by_token = options.length_normalised is not False
     device = str(choose_device(request.device))
@@ -30,9 +31,7 @@ def load_vlm_answerer(request: Request) -> Loaded:
             request.name, loaded, shown(control, request), scoring, request.batch_size, length_normalised=by_token
         )
 
-    return Loaded(
-        under, _checker(request), scoring_name(scoring, by_token), loaded.identity.get("commit"), options.n_frames
-    )
+    return Loaded(under, scoring_name(scoring, by_token), loaded.identity.get("commit"), options.n_frames)
 
 
 def load_endpoint(request: Request) -> Loaded:
@@ -41,26 +40,24 @@ def load_endpoint(request: Request) -> Loaded:
     Raises:
         GymQAError: settings that cannot be, no --frames, or a scoring that it does not have.
     """
-    from eval.adapters.openai_api import OpenAIModel
+    from eval.adapters.openai_api import SCORINGS, OpenAIModel
     from eval.response_cache import ResponseCache
 
+    require_scoring("openai", request.scoring, SCORINGS)
+    _check(request)
     options, scoring = request.options, request.scoring or "letters"
     replies = ResponseCache(options.replies or request.folder / "replies")
 
     def under(control: str) -> AnswerModel:
         return OpenAIModel(request.name, request.model, shown(control, request), options.api, scoring, replies)
 
-    return Loaded(under, _checker(request), scoring, None, options.n_frames)
+    return Loaded(under, scoring, None, options.n_frames)
 
 
-def _checker(request: Request) -> Callable[[Sequence[str]], None]:
-    """What refuses controls that cannot be shown."""
-
-    def check(controls: Sequence[str]) -> None:
-        for control in controls:
-            shown(control, request)
-
-    return check
+def _check(request: Request) -> None:
+    """Refuse controls that cannot be shown."""
+    for control in request.controls:
+        shown(control, request)
 
 
 def shown(control: str, request: Request) -> ClipFrames | None:

@@ -10,6 +10,7 @@ from eval.protocol import AnswerModel
 from gymqa.annotations import open_release
 from gymqa.commands.answerers import Request
 from gymqa.errors import GymQAError
+from gymqa.question_dataset import question_files
 from gymqa.questions import Question, load_questions
 
 
@@ -42,5 +43,4 @@ def training_questions(path: Path | None) -> list[Question]:
     """
     if path is None:
         raise GymQAError("the adapter prior needs training questions; name them with --options.training")
-    files = sorted(path.rglob("*.jsonl")) if path.is_dir() else [path]
-    return [question for file in files for question in load_questions(file)]
+    return [question for file in question_files(path) for question in load_questions(file)]
