@@ -17,7 +17,7 @@ from eval.report.pictures import draw
 
 HOSTILE = [
     "<script>alert(1)</script>",
-    "$a$ & $\\frac",
+    "$a$ & b",
     "a\0b\x1b\ud83e\n\r\t",
     "]]>&amp;",
     '" onload="alert(1)',
