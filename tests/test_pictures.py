@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -47,6 +48,12 @@ def drawn(of: Evidence) -> list[str]:
     return [str(one) for one in draw(of, lambda benchmark: benchmark)[0]]
 
 
+@cache
+def plain_pictures() -> list[str]:
+    """Of each kind one."""
+    return drawn(evidence(models=1))
+
+
 def texts(svg: str) -> list[str]:
     return [element.text or "" for element in ET.fromstring(svg).iter("text")]
 
@@ -76,7 +83,7 @@ def test_every_item_knows_its_picture() -> None:
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_names_are_shown_as_they_are(name: str) -> None:
-    plain, hostile = drawn(evidence()), drawn(evidence(name, name))
+    plain, hostile = plain_pictures(), drawn(evidence(name, name, models=1))
     shape = [[(element.tag, list(element.attrib)) for element in ET.fromstring(one).iter()] for one in plain]
     assert [[(element.tag, list(element.attrib)) for element in ET.fromstring(one).iter()] for one in hostile] == shape
     shown = " ".join(re.sub("[\0\x1b\ud83e]", "\ufffd", name).split())
@@ -92,11 +99,11 @@ def test_a_long_name_is_cut_and_whole_in_its_tooltip() -> None:
 
 
 def test_the_same_results_give_the_same_bytes_whatever_the_reader_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = drawn(evidence())
+    before = plain_pictures()
     monkeypatch.setitem(matplotlib.rcParams, "font.size", 30)
     monkeypatch.setitem(matplotlib.rcParams, "lines.linewidth", 9)
     monkeypatch.setitem(matplotlib.rcParams, "axes.facecolor", "red")
-    assert drawn(evidence()) == before
+    assert drawn(evidence(models=1)) == before
     assert (matplotlib.rcParams["font.size"], matplotlib.rcParams["svg.fonttype"]) == (30, "path")
 
 
@@ -113,7 +120,7 @@ def test_pictures_share_no_ids_and_refer_to_their_own() -> None:
 
 def test_every_colour_is_the_pages_and_no_style_is_its_own() -> None:
     variables = {f"var(--{name})" for name in LIGHT}
-    for one in drawn(evidence()):
+    for one in plain_pictures():
         assert not re.search(r"style|url\(|font-family|clip|#[0-9a-f]{6}", one)
         colours = {value for element in ET.fromstring(one).iter() for key, value in element.attrib.items()
                    if key in ("fill", "stroke")}  # fmt: skip
@@ -121,7 +128,7 @@ def test_every_colour_is_the_pages_and_no_style_is_its_own() -> None:
 
 
 def test_a_matrix_has_a_square_for_each_cell_as_dark_as_it_is_frequent() -> None:
-    root = ET.fromstring(drawn(evidence())[-1])
+    root = ET.fromstring(plain_pictures()[-1])
     cells = [one for one in root.iter("path") if one.get("fill-opacity")]
     assert sum(one.attrib["d"].count("z") for one in cells) == 5
     wrong = [float(one.attrib["fill-opacity"]) for one in cells if one.get("fill") == "var(--wrong)"]
