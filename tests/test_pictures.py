@@ -101,8 +101,8 @@ def test_a_long_name_is_cut_and_whole_in_its_tooltip() -> None:
 def test_the_same_results_give_the_same_bytes_whatever_the_reader_set(monkeypatch: pytest.MonkeyPatch) -> None:
     before = plain_pictures()
     monkeypatch.setitem(matplotlib.rcParams, "font.size", 30)
-    monkeypatch.setitem(matplotlib.rcParams, "lines.linewidth", 9)
-    monkeypatch.setitem(matplotlib.rcParams, "axes.facecolor", "red")
+    monkeypatch.setitem(matplotlib.rcParams, "font.weight", "bold")
+    monkeypatch.setitem(matplotlib.rcParams, "grid.linestyle", ":")
     assert drawn(evidence(models=1)) == before
     assert (matplotlib.rcParams["font.size"], matplotlib.rcParams["svg.fonttype"]) == (30, "path")
 
