@@ -189,16 +189,45 @@ def test_one_may_try_oneself(watched: Watched) -> None:
 def test_what_stands_behind_the_number_is_drawn_for_each_benchmark(watched: Watched) -> None:
     page = watched.page
     parts = ["controls", "frames", "slices", "confusions", "reliability", "letters", "binaries"]
-    for benchmark in ("gym-qa", "gym-new"):
+    for benchmark, heading in (("gym-qa", "Gym-QA"), ("gym-new", "Gym-New")):
         page.locator("#explore").select_option(benchmark)
         drawn = page.locator(".part").evaluate_all("(all) => all.map((one) => one.id)")
         assert drawn == [f"part-{one}" for one in parts]
+        labels = page.locator(".part svg[role=img]").evaluate_all("(all) => all.map((one) => one.ariaLabel)")
+        assert len(labels) == 6 and all(f" on {heading};" in label for label in labels)
     assert "it is not watching the movement" in page.locator("#part-controls").inner_text()
-    assert page.locator("#part-frames circle").count() == 3
+    assert page.locator("#part-frames use").count() == 3
     page.get_by_label("By", exact=True).select_option(label="element")
     assert page.locator("#part-slices tbody tr").count() == 4
     page.locator("#part-frames summary").click()
     assert page.locator("#part-frames td:visible").count() == 3
+
+
+def test_the_matrix_of_the_chosen_model_is_shown_and_tells_its_cells(watched: Watched) -> None:
+    page = watched.page
+    matrix = page.locator("#part-confusions svg")
+    for model in ("sleeper", "watcher · SeFAR"):
+        page.get_by_label("Of", exact=True).select_option(label=model)
+        assert matrix.count() == 1
+        assert (matrix.get_attribute("aria-label") or "").startswith(f"Confusion matrix of {model} on Gym-QA;")
+    field = matrix.locator(".field").bounding_box()
+    around = matrix.bounding_box()
+    assert field and around
+    left, top, side = field["x"] - around["x"], field["y"] - around["y"], field["width"] / 4
+    said = matrix.locator("> title")
+    for column, tells in ((0, "move 0 → move 0: 6 of 6"), (2, "")):
+        matrix.hover(position={"x": left + side * (column + 0.5), "y": top + side / 2})
+        assert said.text_content() == tells
+
+
+@pytest.mark.parametrize(("size", "accent"), [("desktop", "rgb(10, 91, 181)"), ("dark", "rgb(121, 184, 255)")])
+def test_pictures_take_the_colours_of_the_page(browser: "Browser", site: Path, size: str, accent: str) -> None:
+    page = watch(browser, site, size).page
+    for part, look in (("frames", "stroke"), ("confusions", "fill"), ("reliability", "fill"), ("letters", "fill")):
+        marks = page.locator(f"#part-{part} svg[role=img] path")
+        colours = marks.evaluate_all(f"(all) => all.map((one) => getComputedStyle(one).{look})")
+        assert accent in colours and "rgb(0, 0, 0)" not in colours, part
+    page.close()
 
 
 def test_every_control_has_a_name_and_every_table_a_caption(watched: Watched) -> None:
@@ -264,5 +293,7 @@ def test_hostile_names_stay_text(browser: "Browser", tmp_path: Path) -> None:
     assert found.said == []
     assert page.locator("script").count() == 2 and page.locator("img, [onerror]").count() == 0
     assert ATTACK in page.locator("#questions tbody .model").first.inner_text()
+    named = page.locator("#part-frames svg title, #part-confusions svg title").all_text_contents()
+    assert sum(ATTACK in name for name in named) == 5  # a line and four classes
     assert ATTACK in page.locator("#sample").inner_text() and ATTACK in page.locator("#part-controls").inner_text()
     page.close()

@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 from dataclasses import replace
+from functools import cache
 from html.parser import HTMLParser
 from itertools import pairwise
 
@@ -53,6 +54,7 @@ class Tree(HTMLParser):
         return [attributes for name, attributes in self.tags if name == tag]
 
 
+@cache
 def page(mark: str = "") -> str:
     """A page with everything on it, `mark` in every text that comes from outside."""
     benchmarks = {name: questions(name, tail=mark) for name in ("gym-qa", "gym-qa-hard", "gym-new")}

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from eval.report.templates import templates
+from eval.report.matrix_plot import matrix_plot
+from eval.report.svg import drawing, file_svg
 from eval.statistics import IntArray
 from gymqa.questions import Prediction, Question
 
@@ -25,23 +26,23 @@ class ConfusionView:
 
 
 def confusion_svg(view: ConfusionView) -> str:
-    """Return the matrix as SVG text: a line a true class, a column an answer, darker is more often."""
+    """Return the matrix of all classes as an SVG file's text; its classes are numbered from 0, as labels are."""
     counts = np.asarray(view.counts)
-    totals = counts.sum(axis=1)  # [C]
-    cells = [
-        {"true": i, "said": j, "count": counts[i, j], "of": totals[i], "share": counts[i, j] / totals[i]}
-        for i, j in np.argwhere(counts > 0).tolist()
+    matrix = _data(view.model, "", dict(enumerate(view.names)), dict(enumerate(view.groups)), _cells(counts), None)
+    heading = [
+        f"{view.model}: {np.trace(counts)} of {counts.sum()} clips right",
+        "A line is the true class, a column the answer; darker is more often, orange is wrong.",
     ]
-    template = templates().get_template("confusion.svg.j2")
-    return template.render(view=view, cells=cells, right=int(np.trace(counts)), n=int(counts.sum()))
+    with drawing():
+        return file_svg(matrix_plot(matrix, heading, first=0))
 
 
 def matrix_data(view: ConfusionView, benchmark: str) -> dict[str, Any] | None:
     """The matrix as the page draws it, None without classes; a cell's share is of the true class's clips."""
-    counts = np.asarray(view.counts)
-    totals = counts.sum(axis=1)
-    cells = {(i, j): (int(counts[i, j]), int(totals[i])) for i, j in np.argwhere(counts > 0).tolist()}
-    return _data(view.model, benchmark, dict(enumerate(view.names)), dict(enumerate(view.groups)), cells)
+    if not view.names:
+        return None
+    names, groups = dict(enumerate(view.names)), dict(enumerate(view.groups))
+    return _data(view.model, benchmark, names, groups, _cells(np.asarray(view.counts)))
 
 
 def choice_confusion(
@@ -63,7 +64,14 @@ def choice_confusion(
         offered.update((true, label) for label in question.choice_labels)
         if choice is not None:
             chosen[true, question.choice_labels[choice]] += 1
-    return _data(model, benchmark, names, groups, {cell: (n, offered[cell]) for cell, n in chosen.items()})
+    cells = {cell: (n, offered[cell]) for cell, n in chosen.items()}
+    return _data(model, benchmark, names, groups, cells) if names else None
+
+
+def _cells(counts: IntArray) -> dict[tuple[int, int], tuple[int, int]]:
+    """Of counts [C, C] those above 0, each with the sum of its line, by (true, said)."""
+    totals = counts.sum(axis=1)
+    return {(i, j): (int(counts[i, j]), int(totals[i])) for i, j in np.argwhere(counts > 0).tolist()}
 
 
 def _data(
@@ -72,15 +80,14 @@ def _data(
     names: Mapping[int, str],
     groups: Mapping[int, str],
     cells: Mapping[tuple[int, int], tuple[int, int]],
-) -> dict[str, Any] | None:
-    """The `MOST` classes that are in most wrong cells, by label; a cell is [true, said, count, of]."""
-    if not names:
-        return None
+    most: int | None = MOST,
+) -> dict[str, Any]:
+    """The `most` classes that are in most wrong cells, by label; a cell is [true, said, count, of]."""
     wrong: Counter[int] = Counter(dict.fromkeys(groups or names, 0))
     for (true, said), (count, _) in cells.items():
         if true != said:
             wrong.update({true: count, said: count})
-    kept = sorted(label for label, _ in wrong.most_common(MOST))
+    kept = sorted(label for label, _ in wrong.most_common(most))
     spot = {label: number for number, label in enumerate(kept)}
     return {
         "model": model,

@@ -1,7 +1,7 @@
 """The leaderboard as one HTML file: no request leaves it but for the clips beside it, and all text in it is escaped.
 
 Its own style and script are named by their hashes in the content security policy, so even markup that slipped through
-the escaping could neither run nor load anything. What the script draws is in one block of JSON.
+the escaping could neither run nor load anything. What the script shows is in one block of JSON, beside the pictures.
 """
 
 import base64
@@ -17,6 +17,8 @@ from eval.adapters.baselines import CHANCE, REFERENCE_MODELS
 from eval.lines import ACCURACY, NO_CONTROL, RECOGNITION, Row, label_of
 from eval.ordering import by_line, main_rows
 from eval.report.evidence import Evidence
+from eval.report.palette import DARK, LIGHT
+from eval.report.pictures import draw
 from eval.report.templates import templates
 from eval.unanswered import Unanswered
 
@@ -57,19 +59,21 @@ class Page:
 def render(page: Page) -> str:
     """Return the HTML text of `page`."""
     jinja = templates()
-    style = jinja.get_template("page.css.j2").render()
+    style = jinja.get_template("page.css.j2").render(light=LIGHT, dark=DARK)
     script = "\n".join(jinja.get_template(name).render() for name in _SCRIPTS)
     rows = main_rows(page.rows)
     asked = [row for row in rows if row.metric == ACCURACY]
     questions = _table(asked, "benchmark", page.tiers)
     recognition = _table([row for row in rows if row.benchmark == RECOGNITION], "metric", {})
+    pictures, places = draw(page.evidence, lambda name: _heading(name)[0])
     html = jinja.get_template("page.html.j2").render(
         page=page,
         style=Markup(style),
         script=Markup(script),
         style_hash=_hash(style),
         script_hash=_hash(script),
-        data=_json(_data(page, [column["name"] for column in questions["columns"]])),
+        pictures=pictures,
+        data=_json(_data(page, [column["name"] for column in questions["columns"]], places)),
         questions=questions,
         recognition=recognition,
         tiers=list(dict.fromkeys(page.tiers.values())),
@@ -83,12 +87,13 @@ def render(page: Page) -> str:
     return html.encode(errors="replace").decode()  # half of a surrogate pair is no text of UTF-8
 
 
-def _data(page: Page, benchmarks: Sequence[str]) -> dict[str, Any]:
-    """What the script draws."""
+def _data(page: Page, benchmarks: Sequence[str], places: Mapping[str, Sequence[int]]) -> dict[str, Any]:
+    """What the script shows; `places` are those of the pictures."""
     nothing = {"total": 0, "shown": 0, "choices": [], "models": [], "base": None, "missing": []}
     return {
         "benchmarks": [[name, _heading(name)[0]] for name in benchmarks],
         "samples": page.samples or nothing,
+        "pictures": places,
         **page.evidence.drawn(),
     }
 

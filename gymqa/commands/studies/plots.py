@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from eval.statistics import Interval
 from gymqa.atomic import atomic_path
-from gymqa.errors import GymQAError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,18 +25,6 @@ class Line:
     name: str
     points: Mapping[int, Interval]
     printed: bool = False
-
-
-def require_matplotlib() -> None:
-    """Refuse to begin what could not be drawn at the end.
-
-    Raises:
-        GymQAError: matplotlib is not installed.
-    """
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise GymQAError("studies draw with matplotlib, which is not installed; pip install 'gymqa[plots]'") from error
 
 
 def draw_lines(path: Path, lines: Sequence[Line], x: str, y: str, chance: float) -> None:

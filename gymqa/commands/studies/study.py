@@ -7,7 +7,6 @@ from typing import Any
 from eval.statistics import Interval
 from gymqa.atomic import write_json
 from gymqa.commands.studies.inputs import Inputs, prepare
-from gymqa.commands.studies.plots import require_matplotlib
 from gymqa.commands.studies.published import Published, published
 from gymqa.commands.studies.results import Cell, Measured, measure
 from gymqa.commands.studies.settings import Level, StudySettings
@@ -29,11 +28,10 @@ class Study:
         workers: processes, and trainings at a time.
 
     Raises:
-        GymQAError: the folder cannot be written to, or there is no matplotlib.
+        GymQAError: the folder cannot be written to.
     """
 
     def __init__(self, name: str, out: Path, settings: StudySettings, asked: Mapping[str, Any], workers: int) -> None:
-        require_matplotlib()
         self.name, self.settings, self.asked, self.workers = name, settings, dict(asked), workers
         self.run = Run(out, {**resolved(settings), **asked})
         self.printed: list[Published] = published(name)

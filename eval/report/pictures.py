@@ -1,0 +1,59 @@
+"""All pictures of the page, and which item of the evidence each one shows."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from markupsafe import Markup
+
+from eval.report.evidence import Evidence
+from eval.report.matrix_plot import CELLS, matrix_plot
+from eval.report.plots import frames_plot, letters_plots, reliability_plots
+from eval.report.svg import Picture, drawing, page_svg
+
+Items = Sequence[Mapping[str, Any]]
+
+
+def draw(evidence: Evidence, heading: Callable[[str], str]) -> tuple[list[Markup], dict[str, list[int]]]:
+    """Draw what is drawn from numbers; the bars in tables are the script's.
+
+    Args:
+        evidence: of all benchmarks.
+        heading: what a benchmark is called.
+
+    Returns:
+        `svg` elements; and for the fields of the evidence that have pictures, by item, the place of its picture.
+    """
+    found: list[Markup] = []
+    places: dict[str, list[int]] = {}
+    with drawing():
+        for kind, plot in _PLOTS.items():
+            items = getattr(evidence, kind)
+            place_of: dict[int, int] = {}
+            for benchmark in dict.fromkeys(item["benchmark"] for item in items):
+                chosen = [number for number, item in enumerate(items) if item["benchmark"] == benchmark]
+                pictures = plot([items[number] for number in chosen], heading(benchmark))
+                # one for each item, or one for all
+                place_of |= {number: len(found) + spot % len(pictures) for spot, number in enumerate(chosen)}
+                for picture in pictures:
+                    found.append(Markup(page_svg(picture, str(len(found)), kind)))
+            places[kind] = [place_of[number] for number in range(len(items))]
+    return found, places
+
+
+def _matrices(items: Items, heading: str) -> list[Picture]:
+    """Matrices without their cells' tooltips, which the script makes from the numbers."""
+    found = []
+    for picture in map(matrix_plot, items):
+        titles = {gid: texts for gid, texts in picture.titles.items() if gid != CELLS}
+        label = f"{picture.label} on {heading}; its largest errors are listed as text beside it"
+        found.append(replace(picture, label=label, titles=titles))
+    return found
+
+
+_PLOTS: Mapping[str, Callable[[Items, str], list[Picture]]] = {
+    "frames": lambda items, heading: [frames_plot(items, heading)],
+    "reliability": reliability_plots,
+    "letters": letters_plots,
+    "confusions": _matrices,
+}

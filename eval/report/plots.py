@@ -1,0 +1,113 @@
+"""The page's plots for one benchmark: accuracy against frames, reliability of a model, letters that it chooses."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import NullLocator
+
+from eval.report.palette import LIGHT, MODELS
+from eval.report.svg import Picture, one_line, pixel_axes
+
+Item = Mapping[str, Any]
+_NAME = 36  # signs of a model's name at the end of its line
+_STEP = 15  # pixels from one name to the next
+
+
+def frames_plot(models: Sequence[Item], benchmark: str) -> Picture:
+    """A line a model over the number of frames, with 95 % intervals; its name stands at its end.
+
+    Args:
+        models: `Evidence.frames` of one benchmark.
+        benchmark: its heading.
+    """
+    height = max(332, 72 + _STEP * len(models))
+    figure, axes = pixel_axes((900, height), left=52, top=12, right=300, bottom=46)
+    counts = sorted({point[0] for model in models for point in model["points"]})
+    axes.set_xscale("log")
+    axes.set(ylim=(0, 1), xlim=(counts[0], counts[-1]) if len(counts) > 1 else (counts[0] / 2, counts[0] * 2))
+    axes.set_xticks(counts, [str(count) for count in counts])
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "25", "50", "75", "100 %"])
+    axes.set_xlabel("frames", fontsize=11, color=LIGHT["soft"])
+    axes.grid(axis="y", color=LIGHT["line"], lw=1)
+    axes.tick_params(length=0, pad=8, labelsize=11, labelcolor=LIGHT["soft"])
+    for number, model in enumerate(models):
+        x, y, low, high = zip(*model["points"], strict=True)
+        colour = MODELS[number % len(MODELS)]
+        axes.vlines(x, low, high, colors=colour, lw=1.5, alpha=0.5, clip_on=False)
+        axes.plot(x, y, color=colour, lw=2, marker="o", ms=8, mew=0, clip_on=False, zorder=3)
+    titles = _name_lines(axes, models, height - 58)
+    return Picture(figure, f"Accuracy against number of frames on {benchmark}; the numbers follow as a table", titles)
+
+
+def _name_lines(axes: Axes, models: Sequence[Item], pixels: float) -> dict[str, list[str]]:
+    """Write the names at the lines' ends, each below the one before it; the axes have this height in pixels.
+
+    Returns:
+        The whole name by the text's gid.
+    """
+    order = sorted(range(len(models)), key=lambda number: -models[number]["points"][-1][1])
+    heights: list[float] = []  # above the axes' foot
+    for place, number in enumerate(order):
+        highest = heights[-1] - _STEP if heights else pixels
+        lowest = _STEP * (len(order) - 1 - place)  # room for the names below
+        heights.append(max(lowest, min(highest, pixels * models[number]["points"][-1][1])))
+    for number, height in zip(order, heights, strict=True):
+        model = models[number]
+        axes.annotate(
+            one_line(model["model"], _NAME), (model["points"][-1][0], height / pixels), (12, 0),
+            textcoords="offset pixels", va="center", color=MODELS[number % len(MODELS)], fontsize=12, weight="bold",
+            gid=f"name-{number}", annotation_clip=False,
+        )  # fmt: skip
+    return {f"name-{number}": [models[number]["model"]] for number in order}
+
+
+def reliability_plots(models: Sequence[Item], benchmark: str) -> list[Picture]:
+    """For each model a dot a bin: across the probability of its own answers, up the share of them that is right.
+
+    Args:
+        models: `Evidence.reliability` of one benchmark.
+        benchmark: its heading.
+    """
+    return [_reliability_plot(model, benchmark) for model in models]
+
+
+def _reliability_plot(model: Item, benchmark: str) -> Picture:
+    figure, axes = pixel_axes((200, 200), left=16, top=16, right=16, bottom=16)
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    axes.spines[:].set(visible=True, color=LIGHT["line"], linewidth=1)
+    axes.plot([0, 1], [0, 1], color=LIGHT["reference"], lw=1, ls=(0, (3, 3)))
+    confidence, right, answers = zip(*model["bins"], strict=True)
+    for colour, boasts in ((LIGHT["accent"], False), (LIGHT["wrong"], True)):
+        chosen = [(c, r) for c, r in zip(confidence, right, strict=True) if (r < c) == boasts]
+        if chosen:
+            across, up = zip(*chosen, strict=True)
+            axes.vlines(across, across, up, colors=colour, lw=2, alpha=0.5)
+    most = max(answers)
+    areas = [(5 + 10 * (count / most) ** 0.5) ** 2 for count in answers]
+    axes.scatter(confidence, right, s=areas, color=LIGHT["accent"], lw=0, zorder=3)
+    return Picture(figure, f"Reliability of {model['model']} on {benchmark}; the numbers follow as a table")
+
+
+def letters_plots(models: Sequence[Item], benchmark: str) -> list[Picture]:
+    """For each model how often it chooses a letter, as bars, and how often the right answer stands there, as lines.
+
+    Args:
+        models: `Evidence.letters` of one benchmark; all are drawn to the same scale.
+        benchmark: its heading.
+    """
+    most = max((share for model in models for _, *shares in model["letters"] for share in shares), default=0) or 1
+    return [_letters_plot(model, most, benchmark) for model in models]
+
+
+def _letters_plot(model: Item, most: float, benchmark: str) -> Picture:
+    figure, axes = pixel_axes((200, 148), left=16, top=12, right=16, bottom=24)
+    letters, said, right = zip(*model["letters"], strict=True)
+    spots = range(len(letters))
+    axes.set(xlim=(-0.5, len(letters) - 0.5), ylim=(0, most))
+    axes.bar(spots, said, width=0.86, color=LIGHT["accent"], alpha=0.75)
+    axes.hlines(right, [spot - 0.48 for spot in spots], [spot + 0.48 for spot in spots], colors=LIGHT["ink"], lw=2)
+    axes.set_xticks(spots, letters)
+    axes.tick_params(length=0, pad=6, labelsize=11, labelcolor=LIGHT["soft"])
+    return Picture(figure, f"Letters chosen by {model['model']} on {benchmark}; the numbers follow as a table")
