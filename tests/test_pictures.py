@@ -14,7 +14,7 @@ import pytest
 from eval.report.confusion import ConfusionView, confusion_svg, matrix_data
 from eval.report.evidence import Evidence
 from eval.report.palette import LIGHT
-from eval.report.pictures import draw
+from eval.report.pictures import LEFT_OUT, draw
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -79,6 +79,14 @@ def test_every_item_knows_its_picture() -> None:
         labels = [ET.fromstring(pictures[place]).attrib["aria-label"] for place in places[kind]]
         for label, (model, benchmark) in zip(labels, [("m", "qa"), ("other", "new"), ("m 1", "qa")], strict=True):
             assert f" {model} on <gym-{benchmark}>" in label
+
+
+def test_pictures_beyond_the_budget_are_left_out_matrices_first() -> None:
+    whole, places = draw(evidence(), str)
+    budget = sum(len(one.encode()) for one in whole) - 1
+    fewer, left = draw(evidence(), str, budget)
+    assert fewer == whole[:-1]
+    assert left == {**places, "confusions": [places["confusions"][0], LEFT_OUT]}
 
 
 @pytest.mark.parametrize("name", HOSTILE)

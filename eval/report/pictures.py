@@ -12,19 +12,25 @@ from eval.report.plots import frames_plot, letters_plots, reliability_plots
 from eval.report.svg import Picture, drawing, page_svg
 
 Items = Sequence[Mapping[str, Any]]
+BUDGET = 180_000  # bytes of pictures in a page of at most 1 MB, beside those of `samples.BUDGET`
+LEFT_OUT = -1
 
 
-def draw(evidence: Evidence, heading: Callable[[str], str]) -> tuple[list[Markup], dict[str, list[int]]]:
+def draw(
+    evidence: Evidence, heading: Callable[[str], str], budget: int = BUDGET
+) -> tuple[list[Markup], dict[str, list[int]]]:
     """Draw what is drawn from numbers; the bars in tables are the script's.
 
     Args:
         evidence: of all benchmarks.
         heading: what a benchmark is called.
+        budget: bytes of UTF-8 that all pictures may take. Matrices, the largest, come last.
 
     Returns:
-        `svg` elements; and for the fields of the evidence that have pictures, by item, the place of its picture.
+        `svg` elements; and for the fields of the evidence that have pictures, by item, the place of its picture, or
+        LEFT_OUT where it would be beyond the budget.
     """
-    found: list[Markup] = []
+    shelf = _Shelf(budget)
     places: dict[str, list[int]] = {}
     with drawing():
         for kind, plot in _PLOTS.items():
@@ -33,12 +39,33 @@ def draw(evidence: Evidence, heading: Callable[[str], str]) -> tuple[list[Markup
             for benchmark in dict.fromkeys(item["benchmark"] for item in items):
                 chosen = [number for number, item in enumerate(items) if item["benchmark"] == benchmark]
                 pictures = plot([items[number] for number in chosen], heading(benchmark))
-                # one for each item, or one for all
-                place_of |= {number: len(found) + spot % len(pictures) for spot, number in enumerate(chosen)}
-                for picture in pictures:
-                    found.append(Markup(page_svg(picture, str(len(found)), kind)))
+                spots = [shelf.put(picture, kind) for picture in pictures]  # one for each item, or one for all
+                place_of |= {number: spots[spot % len(spots)] for spot, number in enumerate(chosen)}
             places[kind] = [place_of[number] for number in range(len(items))]
-    return found, places
+    return shelf.found, places
+
+
+class _Shelf:
+    """The page's pictures in their order, as many as it may hold.
+
+    Attributes:
+        found: `svg` elements.
+        budget: bytes that are left.
+    """
+
+    def __init__(self, budget: int) -> None:
+        self.found: list[Markup] = []
+        self.budget = budget
+
+    def put(self, picture: Picture, kind: str) -> int:
+        """Draw a picture; its place, or LEFT_OUT."""
+        drawn = page_svg(picture, str(len(self.found)), kind)
+        size = len(drawn.encode())
+        if size > self.budget:
+            return LEFT_OUT
+        self.budget -= size
+        self.found.append(Markup(drawn))
+        return len(self.found) - 1
 
 
 def _matrices(items: Items, heading: str) -> list[Picture]:
