@@ -146,8 +146,9 @@ def _step_views(
         known = (guidance.believed, guidance.labels, guidance.weights)
         unlabelled = UnlabelledViews(guidance.weak, looks[1], *known, guidance.flow)
     student, teacher = further.student, further.teacher
-    known = (labelled.labels, further.clips, unlabelled)
-    return StepViews(student, teacher, looks[0], *known, further.step, xi, rng, flow)
+    return StepViews(
+        student, teacher, looks[0], labelled.labels, further.clips, unlabelled, further.step, xi, rng, flow
+    )
 
 
 def _own_loss(

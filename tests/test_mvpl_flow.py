@@ -24,7 +24,6 @@ from gymqa.video_datasets.imported import CLASSES
 from recognizers.algorithms import ALGORITHMS, algorithm_named
 from recognizers.augment import AugmentConfig, strong_view, weak_view
 from recognizers.batches import ClipBatch
-from recognizers.config import TrainConfig
 from recognizers.ema import make_teacher
 from recognizers.frame_net_sizes import ActionVLADConfig
 from recognizers.objectives.gradients import temporal_gradient
@@ -243,10 +242,14 @@ def test_a_recipe_trains_on_flow_and_is_tested_on_its_frames(
 
 def test_a_study_trains_on_flow_and_tests_on_frames(world: World, tmp_path: Path) -> None:
     run = Run(tmp_path / "run", {})
+
+    def compute() -> None:
+        build_flow(run.folder / "flow", run.folder / "frames", "dis", workers=1)
+
     run.step("frames", {}, ["frames"], lambda: (run.folder / "frames").symlink_to(world[0].folder))
-    run.step("flow", {}, ["flow"], lambda: build_flow(run.folder / "flow", run.folder / "frames", "dis", 1) and None)
+    run.step("flow", {}, ["flow"], compute)
     run.step("split", {}, ["splits/split"], lambda: world[1].write(run.folder / "splits" / "split"))
-    config = TrainConfig(**{**vars(SHORT), "algorithm": algorithm_named("mvpl")})
+    config = replace(SHORT, algorithm=algorithm_named("mvpl"))
     training = study_trainings.Training("by-mvpl", config, "split")
     study_trainings.run_trainings(run, [training], 1)
     assert len(study_trainings.right_clips(run, training)) == 12
