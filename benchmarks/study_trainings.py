@@ -9,7 +9,7 @@ from eval.metrics import read_class_predictions
 from gymqa.commands.studies.inputs import FRAMES, frames_step
 from gymqa.devices import choose_device
 from gymqa.frame_source import FrameSource
-from gymqa.modalities import source_of
+from gymqa.modalities import Modality, source_of
 from gymqa.runs import Run, read_metrics
 from gymqa.splits import read_splits
 from recognizers.config import TrainConfig
@@ -60,7 +60,7 @@ def run_trainings(run: Run, trainings: Sequence[Training], workers: int) -> None
 def _train_and_test(run: Run, training: Training) -> None:
     """Both steps of one training."""
     step = f"train-{training.name}"
-    made_of = [frames_step(training.config.model.modality), training.splits]
+    made_of = [frames_step(training.config.modality), training.splits]
     run.step(step, training.config.determines, [training.model], lambda: _train(run, training), made_of)
     run.step(f"test-{training.name}", {}, [training.predictions], lambda: _test(run, training), [step])
 
@@ -68,21 +68,21 @@ def _train_and_test(run: Run, training: Training) -> None:
 def _train(run: Run, training: Training) -> None:
     """Train; the checkpoints, which are larger than the model, are removed at the end."""
     splits = read_splits(run.folder / "splits" / training.splits, training.config.model.n_classes)
-    out = train(training.config, _source(run, training), splits, run.folder / training.model)
+    out = train(training.config, _source(run, training.config.modality), splits, run.folder / training.model)
     shutil.rmtree(out / "checkpoints", ignore_errors=True)
 
 
 def _test(run: Run, training: Training) -> None:
     """Predict the val clips from one centre view."""
-    source, bf16 = _source(run, training), training.config.precision == "bf16"
+    modality, bf16 = training.config.model.modality, training.config.precision == "bf16"
+    source = _source(run, modality)
     val = read_splits(run.folder / "splits" / training.splits).val
     model = Recognizer.from_pretrained(run.folder / training.model).to(choose_device())
     save_predictions(run.folder / training.predictions, val, predict(model, source, val, bf16=bf16), source.failures)
 
 
-def _source(run: Run, training: Training) -> FrameSource:
-    """What a training's model looks at."""
-    modality = training.config.model.modality
+def _source(run: Run, modality: Modality) -> FrameSource:
+    """Frames of a modality: the training's, or its model's."""
     return source_of(modality, run.folder / frames_step(modality))
 
 

@@ -38,12 +38,18 @@ def channels(modality: Modality) -> int:
     return _CHANNELS[modality]
 
 
-def source_of(modality: Modality, folder: Path) -> "FrameSource":
-    """Open what a model of this modality looks at.
+def made_by(modality: Modality) -> str:
+    """The folder that frames of a modality are read from, in words."""
+    return _MADE_BY[modality]
+
+
+def source_of(modality: Modality, folder: Path, instead: str = "") -> "FrameSource":
+    """Open what a model of this modality, or its training, looks at.
 
     Args:
-        modality: the model's.
+        modality: the model's, or its training's.
         folder: of `gymqa cache` (rgb, gradient), `gymqa flow` (flow, rgb+flow) or `gymqa poses` (pose).
+        instead: as of `require_modality`.
 
     Raises:
         GymQAError: the folder does not hold it.
@@ -59,27 +65,28 @@ def source_of(modality: Modality, folder: Path) -> "FrameSource":
         return PoseCache(folder)
     cache = FrameCache(folder)
     kept: dict[Modality, Modality] = {"gradient": "rgb", "rgb+flow": "flow"}
-    require_modality(kept.get(modality, modality), cache)
+    require_modality(kept.get(modality, modality), cache, instead=instead)
     if modality == "rgb+flow":
         return JointFrames(cache)
     return GradientFrames(cache) if modality == "gradient" else cache
 
 
-def require_modality(wanted: Modality, source: "FrameSource", joints_of: str = "") -> None:
+def require_modality(wanted: Modality, source: "FrameSource", joints_of: str = "", instead: str = "") -> None:
     """Refuse frames of another kind than a model sees.
 
     Args:
         wanted: the model's modality.
         source: the frames.
         joints_of: the skeleton that the model sees; "" where it sees pictures.
+        instead: what may be taken in place of other frames; "" is another model.
 
     Raises:
         GymQAError: they are of another modality, or skeletons of other joints.
     """
     if source.modality != wanted:
         raise GymQAError(
-            f"{source.folder} holds {source.modality}, and {wanted} is wanted; give {_MADE_BY[wanted]}, or take a "
-            f"model that sees {source.modality}"
+            f"{source.folder} holds {source.modality}, and {wanted} is wanted; give {made_by(wanted)}, or take "
+            f"{instead or f'a model that sees {source.modality}'}"
         )
     seen = source.fingerprint().get("skeleton", "")
     if seen != joints_of:
@@ -92,6 +99,24 @@ def require_modality(wanted: Modality, source: "FrameSource", joints_of: str = "
 def flow_channels(modality: Modality) -> slice | None:
     """Which channels are the x and y of a vector, so that a mirror changes the sign of the first; None for none."""
     return {"flow": slice(0, 2), "rgb+flow": slice(3, 5)}.get(modality)
+
+
+def part_of(wanted: Modality, shown: Modality) -> slice:
+    """Which channels of frames a model sees: all of its own modality, of rgb+flow those of the one or the other.
+
+    Args:
+        wanted: the model's modality.
+        shown: the frames'.
+
+    Raises:
+        GymQAError: the frames do not show it.
+    """
+    if wanted == shown:
+        return slice(None)
+    part = {"rgb": colour_channels(shown), "flow": flow_channels(shown)}.get(wanted)
+    if part is None:
+        raise GymQAError(f"frames of {shown} do not show {wanted}; give {made_by(wanted)}")
+    return part
 
 
 def colour_channels(modality: Modality) -> slice | None:

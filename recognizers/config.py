@@ -6,9 +6,10 @@ from typing import Any, Literal
 from jsonargparse import set_parsing_settings
 
 from gymqa.errors import GymQAError
+from gymqa.modalities import Modality
 from recognizers.algorithms import SEFAR, Algorithm
 from recognizers.augment import AugmentConfig
-from recognizers.objectives.registry import looks_in_warm_up, require_objectives
+from recognizers.objectives.registry import frames_beyond, looks_in_warm_up, require_objectives
 from recognizers.perturbation import PERTURBATIONS
 from recognizers.sizes import ModelConfig, SeFARConfig
 from recognizers.starting import saved_hash
@@ -118,6 +119,11 @@ class TrainConfig:
             raise GymQAError(
                 f"there is no temporal perturbation {self.algorithm.perturbation!r}; choose one of {known}"
             )
+
+    @property
+    def modality(self) -> Modality:
+        """What the training's frames show: what the model sees, and more where an objective looks at more."""
+        return frames_beyond(self.algorithm.objectives) or self.model.modality
 
     @property
     def pretraining_steps(self) -> int:

@@ -19,7 +19,7 @@ from gymqa.atomic import write_text
 from gymqa.controls import NONE
 from gymqa.errors import GymQAError
 from gymqa.frame_source import FrameSource
-from gymqa.modalities import require_modality
+from gymqa.modalities import part_of, require_modality
 from gymqa.progress import progress_bar
 from recognizers.augment import to_model
 from recognizers.batches import centre_indices
@@ -127,9 +127,10 @@ def _mean_softmax(model: Recognizer, seen: Sequence[Tensor], bf16: bool) -> Tens
 
 
 def _frames(cache: FrameSource, ids: Sequence[str], config: ModelConfig, temporal: int) -> list[Tensor]:
-    """uint8 [B, N, S, S, C] of each temporal view: the frames at (t + ½) / T of each span."""
-    within = [(t + 0.5) / temporal for t in range(temporal)]
-    return [torch.from_numpy(cache.gather(ids, centre_indices(cache, ids, config, place))) for place in within]
+    """uint8 [B, N, S, S, C] of each temporal view: what the model sees of the frames at (t + ½) / T of each span."""
+    within, part = [(t + 0.5) / temporal for t in range(temporal)], part_of(config.modality, cache.modality)
+    looks = [cache.gather(ids, centre_indices(cache, ids, config, place)) for place in within]
+    return [torch.from_numpy(look[..., part]) for look in looks]
 
 
 def squares(frames: Tensor, spatial: int) -> list[Tensor]:

@@ -9,7 +9,6 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from gymqa.errors import GymQAError
-from recognizers.augment import strong_view, weak_view
 from recognizers.batches import ClipBatch
 from recognizers.config import TrainConfig
 from recognizers.losses import StepLoss, combine, distance_loss, unlabelled_loss
@@ -18,6 +17,7 @@ from recognizers.objectives.base import Objectives, Seen, StepViews, UnlabelledV
 from recognizers.precision import autocast
 from recognizers.pseudo_label import PseudoLabels, pseudo_label
 from recognizers.recognizer import Recognizer
+from recognizers.views import draw_strong, draw_weak
 from recognizers.weighting import Weighting
 
 
@@ -32,6 +32,7 @@ class Guidance:
         labels: those that count: the teacher's, or what the objectives made of them.
         weights: [B].
         mix_targets: [B, C] and mix_weights [B]; None without mixing.
+        flow: of the student's own view, for the objectives; None where the model sees all that the frames show.
     """
 
     views: list[Tensor]
@@ -41,6 +42,7 @@ class Guidance:
     weights: Tensor
     mix_targets: Tensor | None = None
     mix_weights: Tensor | None = None
+    flow: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,23 +74,22 @@ def guide(
         rng: of all draws but the teacher's dropout.
         objectives: may change the pseudo-labels before they are weighed.
     """
-    algorithm, size, elements = config.algorithm, config.model.image_size, config.model.elements
-    augment, modality = config.augment, config.model.modality
-    weak = weak_view(batch.frames, size, augment, rng, modality)
+    algorithm, elements = config.algorithm, config.model.elements
+    weak, flow = draw_weak(batch.frames, config, rng)
     with autocast(weak.device, config):
         believed = pseudo_label(labeller, weak, algorithm.passes)
-    labels = objectives.relabel(weak, batch, believed, labeller) if objectives else believed
+    labels = objectives.relabel(weak, batch, believed, labeller, flow) if objectives else believed
     weights = weighting(labels, batch.positions)
     known = (weak, believed, labels, weights)
     if algorithm.view != "strong":
-        own = weak if algorithm.view == "same" else weak_view(batch.frames, size, augment, rng, modality)
-        return Guidance([own], *known)
-    strong = strong_view(batch.frames, size, augment, elements, algorithm.perturbation, rng, modality)
+        own, flow = (weak, flow) if algorithm.view == "same" else draw_weak(batch.frames, config, rng)
+        return Guidance([own], *known, flow=flow)
+    strong, flow = draw_strong(batch.frames, config, algorithm.perturbation, rng)
     if algorithm.mix_weight == 0:
-        return Guidance([strong], *known)
+        return Guidance([strong], *known, flow=flow)
     plan = draw_mix(len(strong), len(elements), config.model.mix_parts, algorithm.mix_alpha, rng)
     targets, mixed_weights = mix_targets(labels, weights, plan)
-    return Guidance([strong, mix_frames(strong, plan, elements)], *known, targets, mixed_weights)
+    return Guidance([strong, mix_frames(strong, plan, elements)], *known, targets, mixed_weights, flow)
 
 
 def step_loss(
@@ -111,8 +112,8 @@ def step_loss(
         rng: draws the labelled clips' views, and what the objectives draw.
         further: the objectives, perhaps none.
     """
-    views = [weak_view(labelled.frames, config.model.image_size, config.augment, rng, config.model.modality)]
-    views += guidance.views if guidance else []
+    own, flow = draw_weak(labelled.frames, config, rng)
+    views = [own, *(guidance.views if guidance else [])]
     if further is None or not further.objectives:
         with autocast(views[0].device, config):
             logits = student(torch.cat(views)).float()
@@ -120,7 +121,7 @@ def step_loss(
     looks = _looks(config, student, views)
     loss = _own_loss(config, [look.logits for look in looks], labelled, guidance, xi)
     loss = loss.without_labels() if further.step < config.pretraining_steps else loss
-    return loss.plus(further.objectives.losses(_step_views(looks, labelled, guidance, xi, rng, further)))
+    return loss.plus(further.objectives.losses(_step_views(looks, flow, labelled, guidance, xi, rng, further)))
 
 
 def _looks(config: TrainConfig, student: nn.Module, views: list[Tensor]) -> list[Seen]:
@@ -131,14 +132,23 @@ def _looks(config: TrainConfig, student: nn.Module, views: list[Tensor]) -> list
 
 
 def _step_views(
-    looks: list[Seen], labelled: ClipBatch, guidance: Guidance | None, xi: float, rng: Generator, further: Further
+    looks: list[Seen],
+    flow: Tensor | None,
+    labelled: ClipBatch,
+    guidance: Guidance | None,
+    xi: float,
+    rng: Generator,
+    further: Further,
 ) -> StepViews:
     """What a step offers its objectives."""
     unlabelled = None
     if guidance is not None:
-        unlabelled = UnlabelledViews(guidance.weak, looks[1], guidance.believed, guidance.labels, guidance.weights)
+        known = (guidance.believed, guidance.labels, guidance.weights)
+        unlabelled = UnlabelledViews(guidance.weak, looks[1], *known, guidance.flow)
     student, teacher = further.student, further.teacher
-    return StepViews(student, teacher, looks[0], labelled.labels, further.clips, unlabelled, further.step, xi, rng)
+    return StepViews(
+        student, teacher, looks[0], labelled.labels, further.clips, unlabelled, further.step, xi, rng, flow
+    )
 
 
 def _own_loss(

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from gymqa.annotations import Clip
 from gymqa.draws import hash_key
 from gymqa.errors import GymQAError
 from gymqa.frame_source import FrameSource
-from gymqa.modalities import require_modality
+from gymqa.modalities import require_modality, source_of
 from gymqa.progress import console
 from gymqa.splits import Splits
 from recognizers.config import TrainConfig
@@ -32,14 +33,28 @@ class TrainingClips:
         return hash_key(*(f"{clip.id} {clip.label}" for clip in (*learnt, *self.val)), *kept).hex()
 
 
+def training_source(config: TrainConfig, folder: Path) -> FrameSource:
+    """Open the frames that a training looks at.
+
+    Raises:
+        GymQAError: the folder does not hold them.
+    """
+    return source_of(config.modality, folder, _instead(config))
+
+
+def _instead(config: TrainConfig) -> str:
+    """What can be done without the frames that a training wants; "" is another model."""
+    return "" if config.modality == config.model.modality else f"another algorithm than {config.algorithm.name}"
+
+
 def training_clips(config: TrainConfig, cache: FrameSource, splits: Splits) -> TrainingClips:
     """The clips of the splits that are in the cache; the number of others is said.
 
     Raises:
-        GymQAError: frames of another modality than the model's, or smaller ones, labels outside the
+        GymQAError: frames of another modality than the training's, or smaller ones, labels outside the
             classes, a class without labelled clips, or validation on clips that results are reported on.
     """
-    require_modality(config.model.modality, cache, config.model.joints_of)
+    require_modality(config.modality, cache, config.model.joints_of, _instead(config))
     if cache.size < config.model.image_size:
         raise GymQAError(
             f"the frames in {cache.folder} are {cache.size} px, and the model looks at {config.model.image_size} px; "

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from gymqa.errors import GymQAError
 from gymqa.launching import require_no_other
+from gymqa.modalities import part_of
 from gymqa.progress import console
 from recognizers.augment import to_model
 from recognizers.batches import centre_indices
@@ -126,11 +127,12 @@ class _Shown:
 
     def __iter__(self) -> Iterator[Tensor]:
         config, cache = self.config, self.clips.cache
+        part = part_of(config.model.modality, cache.modality)
         ids = [clip.id for clip in (*self.clips.labelled, *self.clips.unlabelled)]
         order = np.random.default_rng((config.seed, 2)).permutation(len(ids))
         for start in range(0, len(ids), config.labelled_batch):
-            part = [ids[place] for place in order[start : start + config.labelled_batch]]
-            frames = torch.from_numpy(cache.gather(part, centre_indices(cache, part, config.model)))
+            some = [ids[place] for place in order[start : start + config.labelled_batch]]
+            frames = torch.from_numpy(cache.gather(some, centre_indices(cache, some, config.model))[..., part])
             yield to_model(frames.to(self.device), config.model.image_size)
 
 

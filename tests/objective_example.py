@@ -33,5 +33,7 @@ class Remembered(Objective):
         noise = torch.rand(ROWS, generator=views.rng).to(found.device)
         return F.mse_loss(found, (self.memory + 0.1 * noise).expand_as(found))
 
-    def relabel(self, weak: Tensor, clips: ClipBatch, labels: PseudoLabels, labeller: Recognizer) -> PseudoLabels:
+    def relabel(
+        self, weak: Tensor, clips: ClipBatch, labels: PseudoLabels, labeller: Recognizer, flow: Tensor | None = None
+    ) -> PseudoLabels:
         return labels._replace(confidence=torch.ones_like(labels.confidence))

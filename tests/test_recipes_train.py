@@ -24,7 +24,7 @@ from gymqa.sim.joints import write_joints
 from gymqa.sim.release import ReleaseConfig
 from gymqa.splits import Splits
 from gymqa.video_datasets.imported import CLASSES
-from recognizers.algorithms import ALGORITHMS, algorithm_named
+from recognizers.algorithms import ALGORITHMS, Algorithm, algorithm_named
 from recognizers.backbones.registry import list_models, model_config
 from recognizers.batches import ClipBatches
 from recognizers.config import TrainConfig
@@ -64,6 +64,13 @@ def recipe_of_algorithm(name: str) -> str:
 def values(recipe: str) -> Any:
     """A recipe as `gymqa train` gets it."""
     return PARSER.instantiate(PARSER.parse_args(["--config", str(FOLDER / f"{recipe}.yaml")]))
+
+
+def algorithm_of(recipe: str) -> Algorithm:
+    """What a recipe trains with."""
+    given = values(recipe)
+    training: TrainConfig = given.training
+    return training.algorithm if given.algorithm is None else algorithm_named(given.algorithm)
 
 
 def small(model: ModelConfig) -> dict[str, Any]:
@@ -121,9 +128,10 @@ def clips_of(clips: list[Clip]) -> list[Clip]:
 
 def run(recipe: str, tiny: Tiny, folder: Path, out: Path) -> None:
     """Train a recipe with the settings that make it small, as `gymqa recipes run --overrides` puts them over it."""
-    model: ModelConfig = values(recipe).training.model
+    training: TrainConfig = replace(values(recipe).training, algorithm=algorithm_of(recipe))
+    model, frames = training.model, tiny.sources[training.modality]
     overrides = {
-        "splits": str(tiny.splits), "frames": str(tiny.sources[model.modality]), "epochs": 2, "warm_up_epochs": 1,
+        "splits": str(tiny.splits), "frames": str(frames), "epochs": 2, "warm_up_epochs": 1,
         "training": {
             "initial": "none", "precision": "no", "labelled_batch": 2, "unlabelled_batch": 2, "checkpoint_every": 1,
             "log_every": 1, "workers": 0, "tracker": "none", "model": small(model),
@@ -188,8 +196,8 @@ def test_a_recipes_model_is_the_recognizer_of_its_name(name: str) -> None:
 @pytest.mark.parametrize("name", ALGORITHMS)
 def test_a_recipes_algorithm_is_that_of_its_name(name: str) -> None:
     given = values(recipe_of_algorithm(name))
-    training: TrainConfig = given.training
-    assert (training.algorithm if given.algorithm is None else algorithm_named(given.algorithm)) == ALGORITHMS[name]
+    assert algorithm_of(recipe_of_algorithm(name)) == ALGORITHMS[name]
+    assert given.frames == Path("runs/flow/gym99" if name == "mvpl" else "runs/frames/gym99")
     assert (given.splits, given.epochs, given.warm_up_epochs) == (Path("runs/splits/gym99_5"), 30, 5)
     assert given.out == Path("runs/recipes") / recipe_of_algorithm(name)
 

@@ -219,7 +219,7 @@ def test_ltgs_pseudo_labels_are_the_softmax_of_the_mean_logits() -> None:
     assert torch.equal(given.classes, logits.argmax(-1))
 
 
-def test_mvpl_teaches_one_network_on_both_views_from_the_mean_of_both() -> None:
+def test_mvpl_without_flow_teaches_one_network_on_both_views_from_the_mean_of_both() -> None:
     objective, student = made("mvpl")
     assert not list(objective.parameters())
     views = step_views(student)

@@ -7,7 +7,10 @@ import pytest
 import torch
 import yaml
 
+from gymqa.flow import build_flow
+from gymqa.frame_source import FrameSource
 from gymqa.frames import FrameCache
+from gymqa.modalities import source_of
 from gymqa.runs import read_metrics, resolved
 from gymqa.splits import Splits
 from recognizers.algorithms import algorithm_named
@@ -25,16 +28,24 @@ TSN = TSNConfig(image_size=16, width=4, n_classes=2)
 SHORT = replace(CONFIG, steps=6, warm_up_steps=2, labelled_batch=4, unlabelled_batch=4, checkpoint_every=2, log_every=1)
 
 
+@pytest.fixture(scope="module")
+def with_flow(world: World, tmp_path_factory: pytest.TempPathFactory) -> FrameSource:
+    """The world's frames and their flow."""
+    folder = tmp_path_factory.mktemp("views") / "flow"
+    return source_of("rgb+flow", build_flow(folder, world[0].folder, "dis", workers=1).folder)
+
+
 @pytest.mark.parametrize("model", [MODEL, TSN], ids=["sefar", "tsn"])
 @pytest.mark.parametrize("name", NAMES)
 def test_a_stopped_run_goes_on_to_the_weights_of_one_that_was_not(
-    name: str, model: ModelConfig, world: World, tmp_path: Path
+    name: str, model: ModelConfig, world: World, with_flow: FrameSource, tmp_path: Path
 ) -> None:
     config = replace(SHORT, model=model, algorithm=replace(algorithm_named(name), threshold=0.3))
-    train(config, *world, tmp_path / "whole")
+    given = (with_flow if name == "mvpl" else world[0], world[1])
+    train(config, *given, tmp_path / "whole")
     with stopped_at(5):
-        train(config, *world, tmp_path / "halved")
-    train(config, *world, tmp_path / "halved")
+        train(config, *given, tmp_path / "halved")
+    train(config, *given, tmp_path / "halved")
     assert same(tmp_path / "whole", tmp_path / "halved")
     lines = [read_metrics(tmp_path / run / "metrics.jsonl") for run in ("whole", "halved")]
     assert lines[0] == lines[1]
@@ -52,18 +63,17 @@ def test_timebalances_teachers_stay_as_the_warm_up_left_them(world: World, tmp_p
     assert not same(tmp_path / "4", tmp_path / "6")
 
 
-def recipe(folder: Path, config: TrainConfig, world: World) -> str:
-    cache, splits = world
+def recipe(folder: Path, config: TrainConfig, frames: Path, splits: Splits) -> str:
     splits.write(folder / "splits")
-    values = {"splits": str(folder / "splits"), "frames": str(cache.folder), "training": resolved(config)}
+    values = {"splits": str(folder / "splits"), "frames": str(frames), "training": resolved(config)}
     (folder / "recipe.yaml").write_text(yaml.safe_dump(values))
     return str(folder / "recipe.yaml")
 
 
-def test_two_processes_learn_with_all_four_what_one_does(world: World, tmp_path: Path) -> None:
+def test_two_processes_learn_with_all_four_what_one_does(world: World, with_flow: FrameSource, tmp_path: Path) -> None:
     together = replace(algorithm_named("mvpl"), name="together", threshold=0.5, objectives=NAMES)
     config = replace(PLAIN, algorithm=together, steps=5, warm_up_steps=2, log_every=1)
-    file = recipe(tmp_path, config, world)
+    file = recipe(tmp_path, config, with_flow.folder, world[1])
     alone = run([ACCELERATE[0], SCRIPT, "--config", file, "--out", str(tmp_path / "one")])
     assert alone.returncode == 0, alone.stderr
     both = run([*ACCELERATE, "--num_processes", "2", "--cpu", SCRIPT, "--config", file, "--out", str(tmp_path / "two")])

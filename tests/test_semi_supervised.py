@@ -12,6 +12,7 @@ import torch.distributed
 from torch import Generator
 
 from gymqa.errors import GymQAError
+from gymqa.modalities import channels
 from recognizers.algorithms import ALGORITHMS, Algorithm, algorithm_named
 from recognizers.batches import ClipBatch
 from recognizers.config import TrainConfig
@@ -214,8 +215,8 @@ def test_mixed_targets_and_weights() -> None:
     torch.testing.assert_close(weights, torch.tensor([0.875, 0.35, 1.0]))
 
 
-def clip_batch(size: int, labelled: bool) -> ClipBatch:
-    frames = torch.randint(0, 256, (size, 8, 24, 24, 3), dtype=torch.uint8)
+def clip_batch(size: int, labelled: bool, shown: int = 3) -> ClipBatch:
+    frames = torch.randint(0, 256, (size, 8, 24, 24, shown), dtype=torch.uint8)
     labels = torch.arange(size) % 4 if labelled else torch.full((size,), -1)
     return ClipBatch(frames, labels, torch.arange(size), tuple(f"c{i}" for i in range(size)))
 
@@ -228,12 +229,12 @@ def test_every_algorithm_takes_a_step_and_sends_gradient_to_the_student_only(nam
     student = SeFAR(TINY)
     teacher = make_teacher(student)
     rng = Generator().manual_seed(0)
-    guidance = None
+    guidance, shown = None, channels(config.modality)
     if algorithm.semi_supervised:
         weighting = AdaptiveRegulation() if name == "sefar" else FixedThreshold(0.0)
-        guidance = guide(config, teacher, clip_batch(6, labelled=False), weighting, rng)
+        guidance = guide(config, teacher, clip_batch(6, False, shown), weighting, rng)
         assert len(guidance.views) == (2 if algorithm.mix_weight else 1)
-    loss = step_loss(config, student, clip_batch(5, labelled=True), guidance, 1.0, rng)
+    loss = step_loss(config, student, clip_batch(5, True, shown), guidance, 1.0, rng)
     loss.total.backward()  # type: ignore[no-untyped-call]
     assert loss.total.isfinite()
     assert student.head.weight.grad is not None

@@ -148,9 +148,19 @@ def _test(words: Sequence[str], folder: Path, device: str | None, overrides: boo
     known: dict[str, Any] = {"weights": weights_hash(folder), "tested_on": _hash(clips), "overrides": overrides}
     result = read_result(folder)
     if result is None or any(getattr(result, name) != value for name, value in known.items()):
-        result = Result(**_accuracies(folder, Path(settings.frames), clips, device), **known)
+        frames = _tested_on(folder, Path(settings.frames))
+        result = Result(**_accuracies(folder, frames, clips, device), **known)
         write_json(folder / _RESULT, asdict(result))
     return result
+
+
+def _tested_on(folder: Path, frames: Path) -> Path:
+    """What a trained model sees: its training's frames, or those of its training's flow if it sees colours alone."""
+    from gymqa.flow import SOURCE, frames_of
+    from recognizers.pretrained import weights_modality
+
+    with_flow = weights_modality(str(folder)) == "rgb" and (frames / SOURCE).exists()
+    return frames_of(frames) if with_flow else frames
 
 
 def _accuracies(folder: Path, frames: Path, clips: Path, device: str | None) -> dict[str, Any]:

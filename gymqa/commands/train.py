@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from gymqa.errors import GymQAError
-from gymqa.modalities import source_of
 from gymqa.splits import read_splits
 from gymqa.video_datasets.imported import CLASSES
 from recognizers.algorithms import algorithm_named
@@ -13,6 +12,7 @@ from recognizers.backbones.registry import model_config
 from recognizers.config import TrainConfig
 from recognizers.epochs import in_epochs
 from recognizers.train import train as train_recognizer
+from recognizers.training_clips import training_source
 
 
 def train(
@@ -37,7 +37,7 @@ def train(
 
     Args:
         splits: folder of `gymqa split`.
-        frames: folder of `gymqa cache`; for a model of modality flow, of `gymqa flow`.
+        frames: folder of `gymqa cache`; for a model of modality flow, and for mvpl, of `gymqa flow`.
         out: folder of the model.
         algorithm: takes the place of training.algorithm with one of `gymqa list algorithms`, as in its paper.
         recognizer: takes the place of training.model with one of `gymqa list recognizers`.
@@ -57,7 +57,7 @@ def train(
     clips = read_splits(splits, training.model.n_classes)
     if epochs or warm_up_epochs:
         training = in_epochs(training, epochs, warm_up_epochs, len(clips.labelled))
-    train_recognizer(training, source_of(training.model.modality, frames), clips, out)
+    train_recognizer(training, training_source(training, frames), clips, out)
     if int(os.environ.get("RANK", "0")) == 0:
         print(f"{out}: {training.algorithm.name}, {training.steps} steps")
 

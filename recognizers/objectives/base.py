@@ -8,13 +8,13 @@ import torch
 import torch.distributed as dist
 from torch import Generator, Tensor, nn
 
-from recognizers.augment import strong_view
 from recognizers.batches import ClipBatch
 from recognizers.config import TrainConfig
 from recognizers.gathering import processes
 from recognizers.precision import autocast
 from recognizers.pseudo_label import PseudoLabels, pseudo_label
 from recognizers.recognizer import Features, Recognizer
+from recognizers.views import draw_strong
 
 
 class Seen(NamedTuple):
@@ -43,6 +43,8 @@ class UnlabelledViews:
         believed: the pseudo-labels of the algorithm's teacher (moving average or student).
         labels: those that the student learns from: `believed`, unless an objective's `relabel` changed them.
         weights: how much each of `labels` counts, [B].
+        flow: of `own`, the same crop, mirror and order, [B, N, 2, S, S] in [-1, 1]; None unless an objective is
+            registered with `frames` that show it.
     """
 
     weak: Tensor
@@ -50,6 +52,7 @@ class UnlabelledViews:
     believed: PseudoLabels
     labels: PseudoLabels
     weights: Tensor
+    flow: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,7 @@ class StepViews:
         step: from 0, before the optimiser's step.
         xi: ξ, how much unlabelled clips count; 0 during the warm-up. An objective weighs itself.
         rng: of all draws but dropout (on the CPU); exact resume needs that no other source is used.
+        flow: of `labelled`, as that of the unlabelled clips.
     """
 
     student: Recognizer
@@ -78,6 +82,7 @@ class StepViews:
     step: int
     xi: float
     rng: Generator
+    flow: Tensor | None = None
 
 
 class Objective(nn.Module):
@@ -104,7 +109,9 @@ class Objective(nn.Module):
         """The term, a scalar in float32, which is logged under the objective's name. Called in training mode."""
         raise NotImplementedError
 
-    def relabel(self, weak: Tensor, clips: ClipBatch, labels: PseudoLabels, labeller: Recognizer) -> PseudoLabels:
+    def relabel(
+        self, weak: Tensor, clips: ClipBatch, labels: PseudoLabels, labeller: Recognizer, flow: Tensor | None = None
+    ) -> PseudoLabels:
         """The pseudo-labels that the student is to learn from instead of the teacher's; without gradient.
 
         Args:
@@ -112,13 +119,13 @@ class Objective(nn.Module):
             clips: the unlabelled clips.
             labels: the labeller's, or what an objective before this one made of them.
             labeller: the algorithm's teacher, the moving average or the student, in evaluation mode.
+            flow: of `weak`, as of `UnlabelledViews`.
         """
         return labels
 
     def strong(self, frames: Tensor, rng: Generator) -> Tensor:
         """A strong view of uint8 frames [B, N, S', S', C], in the order of time that they have."""
-        model = self.config.model
-        return strong_view(frames, model.image_size, self.config.augment, model.elements, "none", rng, model.modality)
+        return draw_strong(frames, self.config, "none", rng).seen
 
     def see(self, network: Recognizer, view: Tensor) -> Seen:
         """A forward pass in the run's precision; the gradient reaches network and view."""
@@ -164,10 +171,12 @@ class Objectives(nn.ModuleDict):
                 yield (rest if module in objective.copies else f"{objective_name}.{name}"), parameter
 
     @torch.no_grad()
-    def relabel(self, weak: Tensor, clips: ClipBatch, labels: PseudoLabels, labeller: Recognizer) -> PseudoLabels:
+    def relabel(
+        self, weak: Tensor, clips: ClipBatch, labels: PseudoLabels, labeller: Recognizer, flow: Tensor | None = None
+    ) -> PseudoLabels:
         """The pseudo-labels after every objective had its say, in turn."""
         for objective in self.each().values():
-            labels = objective.relabel(weak, clips, labels, labeller)
+            labels = objective.relabel(weak, clips, labels, labeller, flow)
         return labels
 
     def losses(self, views: StepViews) -> dict[str, Tensor]:

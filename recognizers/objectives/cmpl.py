@@ -32,7 +32,9 @@ class CrossModel(Objective):
         super().__init__(config, student)
         self.auxiliary = narrowed(config.model, NARROWER).build()
 
-    def relabel(self, weak: Tensor, clips: ClipBatch, labels: PseudoLabels, labeller: Recognizer) -> PseudoLabels:
+    def relabel(
+        self, weak: Tensor, clips: ClipBatch, labels: PseudoLabels, labeller: Recognizer, flow: Tensor | None = None
+    ) -> PseudoLabels:
         """What the auxiliary network thinks, whatever the student does."""
         return self.label(self.auxiliary, weak)
 

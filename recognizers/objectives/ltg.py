@@ -46,7 +46,9 @@ class TemporalGradients(Objective):
         self.of_colours = projection(student.head.in_features)
         self.of_gradients = projection(student.head.in_features)
 
-    def relabel(self, weak: Tensor, clips: ClipBatch, labels: PseudoLabels, labeller: Recognizer) -> PseudoLabels:
+    def relabel(
+        self, weak: Tensor, clips: ClipBatch, labels: PseudoLabels, labeller: Recognizer, flow: Tensor | None = None
+    ) -> PseudoLabels:
         """The softmax of the two networks' mean logits."""
         other = self.label(self.network, temporal_gradient(weak, self.config.model.elements))
         return summarise(mean_of_logits(labels.probabilities, other.probabilities).unsqueeze(0))

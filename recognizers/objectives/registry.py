@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from gymqa.errors import GymQAError
 
 if TYPE_CHECKING:
+    from gymqa.modalities import Modality
     from recognizers.config import TrainConfig
     from recognizers.objectives.base import Objectives
     from recognizers.recognizer import Recognizer
@@ -24,12 +25,14 @@ class Entry:
         what: half a sentence on it, for listings.
         in_warm_up: it looks at unlabelled clips during the warm-up, too; the student does not.
         network: it has a recognizer of its own, which nothing is prepared or held for.
+        frames: what the training's frames must show for it, where that is more than the model sees.
     """
 
     place: str
     what: str
     in_warm_up: bool = False
     network: bool = False
+    frames: "Modality | None" = None
 
 
 _HERE = "recognizers.objectives"
@@ -42,7 +45,10 @@ OBJECTIVES: dict[str, Entry] = {
         f"{_HERE}.ltg:TemporalGradients", "a network on temporal gradients, aligned with the student", network=True
     ),
     "memdpc": Entry(f"{_HERE}.memdpc:MemDPC", "the blocks of a clip that come next, out of a memory", True),
-    "mvpl": Entry(f"{_HERE}.mvpl:SharedViews", "temporal gradients as another view of the student"),
+    "mvpl": Entry(
+        f"{_HERE}.mvpl:SharedViews", "temporal gradients and flow as views of the student", frames="rgb+flow"
+    ),
+    "mvpl_gradients": Entry(f"{_HERE}.mvpl:SharedViews", "MvPL without flow, on frames of rgb"),
     "phases": Entry(f"{_HERE}.phases:Phases", "halves of a clip at half speed"),
     "tclr": Entry(f"{_HERE}.tclr:TCLR", "whole clips and their quarters told from all others", True),
     "timebalance": Entry(
@@ -76,6 +82,11 @@ def require_objectives(names: Sequence[str], model: "ModelConfig") -> None:
 def looks_in_warm_up(names: Sequence[str]) -> bool:
     """Whether one of these objectives looks at unlabelled clips during the warm-up."""
     return any(OBJECTIVES[name].in_warm_up for name in names)
+
+
+def frames_beyond(names: Sequence[str]) -> "Modality | None":
+    """What a training's frames must show for these objectives where that is more than the model sees; else None."""
+    return next((frames for name in names if (frames := OBJECTIVES[name].frames)), None)
 
 
 def make_objectives(config: "TrainConfig", student: "Recognizer") -> "Objectives":

@@ -55,7 +55,9 @@ class BalancedTeachers(Objective):
         self.of_invariant = projection(student.head.in_features)
         self.of_distinctive = projection(student.head.in_features)
 
-    def relabel(self, weak: Tensor, clips: ClipBatch, labels: PseudoLabels, labeller: Recognizer) -> PseudoLabels:
+    def relabel(
+        self, weak: Tensor, clips: ClipBatch, labels: PseudoLabels, labeller: Recognizer, flow: Tensor | None = None
+    ) -> PseudoLabels:
         """What the teachers say together, whatever the algorithm's own does."""
         return summarise(self.balanced(weak).unsqueeze(0))
 

@@ -11,7 +11,7 @@ from gymqa.commands.studies.settings import Level
 from gymqa.controls import NONE, ControlledFrames
 from gymqa.devices import choose_device
 from gymqa.frame_source import FrameSource
-from gymqa.modalities import source_of
+from gymqa.modalities import Modality, source_of
 from gymqa.runs import Run
 from gymqa.splits import read_splits
 from recognizers.config import TrainConfig
@@ -95,7 +95,7 @@ def _train_then_test(run: Run, tests: Sequence[ModelTest]) -> None:
     """One training, and its tests."""
     training = tests[0].training
     settings = {**training.config.determines, "reshuffled": training.reshuffled}
-    made_of = [frames_step(training.config.model.modality), splits_step(training.level)]
+    made_of = [frames_step(training.config.modality), splits_step(training.level)]
     run.step(training.step, settings, [training.model], partial(_train, run, training), made_of)
     for test in tests:
         run.step(f"test-{test.name}", {}, [test.predictions], partial(_test, run, test), [training.step])
@@ -103,7 +103,7 @@ def _train_then_test(run: Run, tests: Sequence[ModelTest]) -> None:
 
 def _train(run: Run, training: Training) -> None:
     """Train; the checkpoints, which are larger than the model, are removed at the end."""
-    config, source = training.config, _source(run, training)
+    config, source = training.config, _source(run, training.config.modality)
     splits = read_splits(splits_folder(run, training.level), config.model.n_classes)
     seen = ReshuffledFrames(source, config.seed) if training.reshuffled else source
     out = train(config, seen, splits, run.folder / training.model)
@@ -117,14 +117,13 @@ def _test(run: Run, test: ModelTest) -> None:
     if test.frames:
         model = looking_at(model, test.frames)
     model = model.to(choose_device())
-    source = ControlledFrames(_source(run, training), test.control, training.config.seed)
+    source = ControlledFrames(_source(run, model.config.modality), test.control, training.config.seed)
     val, bf16 = read_splits(splits_folder(run, training.level)).val, training.config.precision == "bf16"
     with opened_journal(path, {"trained": run.digest(training.step)}) as journal:
         found = predict(model, source, val, bf16=bf16, journal=journal)
         save_predictions(path, val, found, source.failures, test.control)
 
 
-def _source(run: Run, training: Training) -> FrameSource:
-    """What a training's model looks at."""
-    modality = training.config.model.modality
+def _source(run: Run, modality: Modality) -> FrameSource:
+    """Frames of a modality: the training's, or its model's."""
     return source_of(modality, run.folder / frames_step(modality))
