@@ -28,8 +28,9 @@ from gymqa.progress import console, progress_bar
 from gymqa.questions import Answer, Prediction, Question, load_predictions
 
 ALONE = (0, 1)
-DECIMALS = 4
-"""Of a kept probability: float32 differs beyond them with what else is in a batch, and nobody should compare those."""
+DECIMALS, DIGITS = 4, 3
+"""Of a kept probability, whichever are more: float32 differs beyond them with what else is in a batch. Small ones keep
+digits, so that the right choice can still be told from one that is less likely."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,10 +272,14 @@ def _predictions(name: str, batch: Sequence[Question], answers: Sequence[Answer]
 
 
 def _rounded(answer: Answer) -> Answer:
-    """The answer with probabilities of DECIMALS decimals."""
+    """The answer with probabilities of DECIMALS decimals or DIGITS significant digits."""
     if answer.probabilities is None:
         return answer
-    return replace(answer, probabilities=tuple(round(value, DECIMALS) for value in answer.probabilities))
+    return replace(answer, probabilities=tuple(round(value, _decimals(value)) for value in answer.probabilities))
+
+
+def _decimals(value: float) -> int:
+    return DECIMALS if value <= 0 else max(DECIMALS, DIGITS - 1 - math.floor(math.log10(value)))
 
 
 def _finish(out: Path, predictions: Sequence[Prediction], wanted: Result) -> None:

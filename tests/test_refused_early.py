@@ -1,5 +1,6 @@
 """What cannot be asked under all of its controls is refused before anything is loaded, decoded or asked."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -7,7 +8,10 @@ import pytest
 
 from encoders.mllm_files import PROJECTOR_FILE
 from gymqa import cli
+from gymqa.commands.answerers import adapter_of
+from gymqa.errors import GymQAError
 from gymqa.questions import load_questions, save_questions
+from recognizers.backbones.registry import FAMILIES
 from tests.evaluation_world import EvaluationWorld, make_world
 
 
@@ -95,3 +99,23 @@ def test_saved_probabilities_that_cannot_be_read_are_not_called_those_of_a_contr
     assert "cannot be read" in complaint(capsys, tmp_path / "out", *words)
     saved.write_text("[]\n")
     assert ":1: not a prediction" in complaint(capsys, tmp_path / "out", *words)
+
+
+def test_answers_are_not_written_where_questions_are_read(
+    asked_world: EvaluationWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = shutil.copytree(asked_world.questions, tmp_path / "questions")
+    words = ["--adapter", "chance", "--questions", str(folder)]
+    said = complaint(capsys, folder / "out", *words)
+    assert said == (
+        f"gymqa: {folder / 'out'} lies in {folder}, all of whose .jsonl are read as questions; name another --out"
+    )
+
+
+def test_a_recognizer_of_any_family_is_known_as_one(tmp_path: Path) -> None:
+    for family in FAMILIES:
+        (tmp_path / "config.json").write_text(json.dumps({"model": family}))
+        assert adapter_of(str(tmp_path)) == "recognizer"
+    (tmp_path / "config.json").write_text(json.dumps({"model": ["tsn"]}))
+    with pytest.raises(GymQAError, match="is neither a folder of"):
+        adapter_of(str(tmp_path))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from eval.binaries import binary_scores_of_likelihoods
 from eval.results import load_result, result_path
 from eval.runner import Terms, run
 from gymqa.errors import GymQAError
@@ -52,6 +53,24 @@ def test_predictions_are_the_same_for_every_batch_size(tmp_path: Path) -> None:
     assert files[0] == files[1] == files[2]
     first = json.loads(files[0].split(b"\n")[0])
     assert first["benchmark"] == "gym-qa-hard" and first["choice"] == 1 and first["answer"] == 0
+
+
+class Sure(Scripted):
+    """Is right, and nearly certain; the right choice, where it is wrong, is still likelier than the third."""
+
+    def answer(self, questions: Sequence[Question]) -> list[Answer]:
+        return [
+            Answer(one.id, 0, tuple(0.999999 if place == 0 else 1.2345e-6 / 1000**place for place in range(3)))
+            for one in questions
+        ]
+
+
+def test_what_a_sure_model_holds_for_less_likely_is_kept(tmp_path: Path) -> None:
+    asked = questions(3)
+    run(Sure(), asked, tmp_path / "p.jsonl", 2)
+    kept = load_predictions(tmp_path / "p.jsonl")
+    assert kept[0].probabilities == (1.0, 1.23e-9, 1.23e-12)
+    assert binary_scores_of_likelihoods(asked, kept).tolist() == [1.0, 0.5, 0.0]
 
 
 def test_a_stopped_run_goes_on_and_asks_nothing_twice(tmp_path: Path) -> None:

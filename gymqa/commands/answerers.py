@@ -17,6 +17,7 @@ from gymqa.controls import NO_VIDEO, NONE
 from gymqa.errors import GymQAError
 from gymqa.questions import Question
 from gymqa.scoring import require_scoring
+from recognizers.backbones.registry import FAMILIES
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,8 @@ def adapter_of(model: str) -> str:
     config = read_json(path / "config.json") if (path / "config.json").is_file() else {}
     if config.get("model_type") == "gym_mllm":
         return "gymqa"
-    if config.get("model") == "sefar":
+    family = config.get("model")
+    if isinstance(family, str) and family in FAMILIES:
         return "recognizer"
     raise GymQAError(
         f"{model or 'no --model'} is neither a folder of `gymqa finetune` or `gymqa train` nor a .jsonl of "

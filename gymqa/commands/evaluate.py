@@ -89,6 +89,7 @@ def evaluate(
     under = list(dict.fromkeys(controls or [NONE]))
     for control in under:
         require_control(control)
+    _require_outside(out, questions)
     files = choose_files(questions, benchmark, tier)
     if out.suffix == ".jsonl" and len(files) * len(under) > 1:
         raise GymQAError(f"{out} can hold the answers to one file of questions under one control; name a folder")
@@ -128,6 +129,17 @@ def evaluate(
             ask_file(answerer, file, out_path(out, called, control, form), batch_size, terms, form, answer_timeout)
         if isinstance(answerer, Metered):
             print(", ".join(f"{what.replace('_', ' ')} {used:,}" for what, used in answerer.usage().items()))
+
+
+def _require_outside(out: Path, questions: Sequence[Path]) -> None:
+    """Refuse to write answers where the next run would read questions.
+
+    Raises:
+        GymQAError: `out` lies below a folder of questions.
+    """
+    for folder in questions:
+        if folder.is_dir() and out.resolve().is_relative_to(folder.resolve()):
+            raise GymQAError(f"{out} lies in {folder}, all of whose .jsonl are read as questions; name another --out")
 
 
 def _unseen(controls: Sequence[str]) -> list[str]:
