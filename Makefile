@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install -qq --no-input --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-browser format clean
+.PHONY: help install demo test test-browser chromium format clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
@@ -23,11 +23,14 @@ test: $(VENV)/.installed-dev  ## style, types, import contract, tests
 	@$(BIN)/mypy
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
-test-browser: $(VENV)/.installed-dev  ## the leaderboard's page in Chromium, which root installs by apt-get if it is missing
-	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \
-		[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -qq --yes chromium \
-		|| echo "there is no Chromium, so its tests are skipped; install your system's package chromium" >&2
+test-browser: $(VENV)/.installed-dev chromium  ## the leaderboard's page in Chromium
 	@$(BIN)/python -m pytest -rs tests/test_browser.py $(ARGS)
+
+APT := timeout 300 apt-get -qq -o Acquire::http::Timeout=20 -o Acquire::Retries=1
+chromium:  ## a browser for the tests of the page; root installs it by apt-get if it is missing
+	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \
+		[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && $(APT) update && $(APT) install --yes chromium >/dev/null \
+		|| echo "there is no Chromium, so its tests are skipped; install your system's package chromium" >&2
 
 format: $(VENV)/.installed-dev  ## put the code in the house's style
 	@$(BIN)/ruff check --fix .
