@@ -84,8 +84,7 @@ def run(
     """
     if len({question.id for question in questions}) != len(questions):
         raise GymQAError("the questions name an id twice; give each question its own id")
-    if batch_size < 1:
-        raise GymQAError(f"a batch size of {batch_size} asks nothing; give 1 or more")
+    require_batch_size(batch_size)
     wanted, first = _wanted(model, questions, out, terms), process[0] == 0
     before = _finished(out, wanted)
     if before is not None and not before.open:
@@ -112,6 +111,16 @@ def run(
         _finish(out, predictions, wanted.model_copy(update={"open": tuple(sorted(failed))}))
         parts.remove()
     return predictions
+
+
+def require_batch_size(batch_size: int) -> None:
+    """Refuse batches of nothing.
+
+    Raises:
+        GymQAError: fewer than one question at a time.
+    """
+    if batch_size < 1:
+        raise GymQAError(f"a batch size of {batch_size} asks nothing; give 1 or more")
 
 
 def _wanted(model: AnswerModel, questions: Sequence[Question], out: Path, terms: Terms) -> Result:

@@ -10,7 +10,7 @@ from eval.hangs import LONGEST
 from eval.protocol import AnswerModel, Metered, Written
 from eval.question_files import QuestionFile
 from eval.results import file_info, load_result, result_path
-from eval.runner import Terms, run
+from eval.runner import Terms, require_batch_size, run
 from gymqa.commands.answerers import AdapterOptions, Request, adapter_of, load
 from gymqa.commands.asked_files import choose_files, out_path
 from gymqa.controls import NO_VIDEO, NONE, require_control
@@ -83,6 +83,7 @@ def evaluate(
     require_no_other("scripts/evaluate.py")
     if answer_timeout is not None and not 0 < answer_timeout < LONGEST:
         raise GymQAError(f"{answer_timeout:g} s is no limit; give --answer_timeout seconds above 0, below {LONGEST:g}")
+    require_batch_size(batch_size)
     if binaries and rotations == "all":
         raise GymQAError("rotations and binaries are two ways to ask again; ask for one at a time")
     form: Form = "binaries" if binaries else "rotated" if rotations == "all" else "plain"
