@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from eval.batching import batches, share
+from eval.costs import cost_of
 from eval.hangs import SUFFIX, Watch, named
 from eval.parts import Parts, append, to_bytes
-from eval.protocol import AnswerModel, Fingerprinted
+from eval.protocol import AnswerModel, Fingerprinted, Metered
 from eval.results import FileInfo, ModelInfo, Result, file_info, hash_values, load_result, result_path, save_result
 from gymqa.atomic import atomic_path
 from gymqa.errors import GymQAError
@@ -102,13 +103,16 @@ def run(
         if _finished(out, wanted) != before:  # the first process was through, and removed the parts before
             parts.remove()
             return []
+        if isinstance(model, Metered):
+            model.pay_for(str(out.resolve()))
         watch = Watch(answer_timeout, parts.folder / f"{process[0]}{SUFFIX}", model.name)
         parts.fail(process[0], _ask(model, todo, file, done, watch, show=first))
         if not first:
             return []
         answered, failed = parts.wait()
         predictions = [kept.get(question.id) or answered[question.id] for question in questions]
-        _finish(out, predictions, wanted.model_copy(update={"open": tuple(sorted(failed))}))
+        told = {"open": tuple(sorted(failed)), "paid": cost_of(model, predictions)}
+        _finish(out, predictions, wanted.model_copy(update=told))
         parts.remove()
     return predictions
 
