@@ -6,7 +6,6 @@ from an environment variable, and stands in no result, log or error.
 """
 
 import asyncio
-import base64
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -17,6 +16,7 @@ from eval.adapters.api_client import ApiClient, UnansweredError
 from eval.adapters.api_replies import Reply, answer_of, read_reply
 from eval.adapters.api_settings import ApiSettings
 from eval.adapters.clip_frames import ClipFrames
+from eval.adapters.clip_pictures import ClipPictures
 from eval.adapters.prompting import INSTRUCTION, detailed, lettered
 from eval.response_cache import ResponseCache
 from gymqa.errors import GymQAError
@@ -82,6 +82,7 @@ class OpenAIModel:
         settings.check()
         self.name, self._model, self._frames, self._settings = name, model, frames, settings
         self._scoring, self._responses, self._key = scoring, responses, settings.key()
+        self._shown = None if frames is None else ClipPictures(frames, settings.jpeg_quality)
         self._run = ""
         self._wants_logprobs = scoring == "letters" and settings.top_logprobs > 0
         self._logprobs = self._wants_logprobs  # until the server refuses them
@@ -231,10 +232,9 @@ class OpenAIModel:
 
     def _pictures(self, clip_id: str) -> list[dict[str, Any]]:
         """A clip's frames as parts of a message."""
-        assert self._frames is not None
+        assert self._shown is not None
         detail = {"detail": self._settings.detail} if self._settings.detail else {}
-        urls = [jpeg_url(frame, self._settings.jpeg_quality) for frame in self._frames.take([clip_id])[0]]
-        return [{"type": "image_url", "image_url": {"url": url, **detail}} for url in urls]
+        return [{"type": "image_url", "image_url": {"url": url, **detail}} for url in self._shown.urls(clip_id)]
 
     def _without_key(self, reply: Reply) -> Reply:
         """The reply, should the server send the key back in it."""
@@ -243,13 +243,3 @@ class OpenAIModel:
         texts = {name: getattr(reply, name).replace(self._key, "[key]") for name in ("text", "chosen", "revision")}
         first = {token.replace(self._key, "[key]"): value for token, value in reply.first.items()}
         return replace(reply, first=first, **texts)
-
-
-def jpeg_url(frame: Any, quality: int) -> str:
-    """A frame, uint8 [S, S, 3] RGB, as a data URL."""
-    import cv2
-
-    done, picture = cv2.imencode(".jpg", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
-    if not done:
-        raise GymQAError(f"a frame of the shape {frame.shape} is no picture; build the frame cache again")
-    return "data:image/jpeg;base64," + base64.b64encode(picture.tobytes()).decode()
