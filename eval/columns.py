@@ -19,9 +19,10 @@ from gymqa.errors import GymQAError
 from gymqa.questions import LETTERS, load_predictions
 
 _BLOCK = 1 << 24  # bytes read at once; a line must fit
+_TOKENS = pa.struct([("prompt", pa.int64()), ("completion", pa.int64()), ("paid_before", pa.bool_())])
 _DETAIL = pa.struct(
     [("prompt_sha256", pa.string()), ("frames", pa.list_(pa.int64())), ("revision", pa.string()),
-     ("reply", pa.string()), ("clip_id", pa.string())]
+     ("reply", pa.string()), ("clip_id", pa.string()), ("tokens", _TOKENS)]
 )  # fmt: skip
 _SCHEMA = pa.schema(
     [("question_id", pa.string()), ("clip_id", pa.string()), ("video_id", pa.string()), ("benchmark", pa.string()),

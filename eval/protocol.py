@@ -43,8 +43,12 @@ class Written(Protocol):
 
 @runtime_checkable
 class Metered(Protocol):
-    """A model that costs: requests, tokens, money."""
+    """A model that is paid by the token, and counts them in its answers' `detail.tokens`."""
 
-    def usage(self) -> Mapping[str, Any]:
-        """What was used since the model was made; JSON values."""
+    def pay_for(self, run: str) -> None:
+        """Name the run that is paid for from now on: what it paid for before it was stopped is its own."""
+        ...
+
+    def cost(self, prompt_tokens: int, completion_tokens: int) -> float | None:
+        """The price of so many tokens; None where no price is known."""
         ...

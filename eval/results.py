@@ -39,13 +39,32 @@ class FileInfo(_Strict):
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
 
 
+class Cost(_Strict):
+    """What the answers of a run were paid with, each reply once, whichever start or process paid for it.
+
+    Attributes:
+        replies: that this run paid for and the endpoint counted tokens of.
+        paid_before: replies that another run had paid for; they cost nothing here.
+        prompt_tokens: of `replies`.
+        completion_tokens: likewise.
+        cost: at the prices given when the result was written, in their currency; None without prices.
+    """
+
+    replies: int = Field(ge=0)
+    paid_before: int = Field(ge=0)
+    prompt_tokens: int = Field(ge=0)
+    completion_tokens: int = Field(ge=0)
+    cost: float | None = None
+
+
 class Result(_Strict):
     """One model on one benchmark under one control.
 
     `scoring` says how an answer came about (texts, letters, generate, classes, expected); `rotations` is how many
     rotations of the choices each question was asked in, `binaries` whether in twos, the right choice against each other
     one. `n_frames` is None where the model chooses itself. `open` are
-    the ids of questions that got no answer for a reason that may pass; the same command asks them again.
+    the ids of questions that got no answer for a reason that may pass; the same command asks them again. `paid` is
+    what the answers cost, where somebody is paid.
     """
 
     schema_version: Literal[1] = 1
@@ -59,6 +78,7 @@ class Result(_Strict):
     questions: FileInfo
     predictions: FileInfo
     open: tuple[str, ...] = ()
+    paid: Cost | None = None
     config: dict[str, Any] = Field(default_factory=dict)
     environment: dict[str, Any] = Field(default_factory=dict)
     config_hash: str = ""
@@ -89,8 +109,9 @@ def file_info(path: Path) -> FileInfo:
 
 
 def save_result(path: Path, result: Result) -> None:
-    """Write a result as JSON, whole or not at all; `binaries` only where it is so, for readers that do not know it."""
-    write_json(path, result.model_dump(mode="json", exclude=None if result.binaries else {"binaries"}))
+    """Write a result as JSON, whole or not at all; `binaries` and `paid` only where it has them, as in older files."""
+    absent = {name for name in ("binaries", "paid") if not getattr(result, name)}
+    write_json(path, result.model_dump(mode="json", exclude=absent))
 
 
 def load_result(path: Path) -> Result:

@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from eval.batching import batches, share
+from eval.costs import cost_of
 from eval.hangs import SUFFIX, Watch, named
 from eval.parts import Parts, append, to_bytes
-from eval.protocol import AnswerModel, Fingerprinted
+from eval.protocol import AnswerModel, Fingerprinted, Metered
 from eval.results import FileInfo, ModelInfo, Result, file_info, hash_values, load_result, result_path, save_result
 from gymqa.atomic import atomic_path
 from gymqa.errors import GymQAError
@@ -85,8 +86,7 @@ def run(
     """
     if len({question.id for question in questions}) != len(questions):
         raise GymQAError("the questions name an id twice; give each question its own id")
-    if batch_size < 1:
-        raise GymQAError(f"a batch size of {batch_size} asks nothing; give 1 or more")
+    require_batch_size(batch_size)
     wanted, first = _wanted(model, questions, out, terms), process[0] == 0
     before = _finished(out, wanted)
     if before is not None and not before.open:
@@ -104,15 +104,28 @@ def run(
         if _finished(out, wanted) != before:  # the first process was through, and removed the parts before
             parts.remove()
             return []
+        if isinstance(model, Metered):
+            model.pay_for(str(out.resolve()))
         watch = Watch(answer_timeout, parts.folder / f"{process[0]}{SUFFIX}", model.name)
         parts.fail(process[0], _ask(model, todo, file, done, watch, show=first))
         if not first:
             return []
         answered, failed = parts.wait()
         predictions = [kept.get(question.id) or answered[question.id] for question in questions]
-        _finish(out, predictions, wanted.model_copy(update={"open": tuple(sorted(failed))}))
+        told = {"open": tuple(sorted(failed)), "paid": cost_of(model, predictions)}
+        _finish(out, predictions, wanted.model_copy(update=told))
         parts.remove()
     return predictions
+
+
+def require_batch_size(batch_size: int) -> None:
+    """Refuse batches of nothing.
+
+    Raises:
+        GymQAError: fewer than one question at a time.
+    """
+    if batch_size < 1:
+        raise GymQAError(f"a batch size of {batch_size} asks nothing; give 1 or more")
 
 
 def _wanted(model: AnswerModel, questions: Sequence[Question], out: Path, terms: Terms) -> Result:

@@ -2,14 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 from gymqa.atomic import write_text
 from gymqa.decision_trees import Attribute
 from gymqa.errors import GymQAError
-from gymqa.records import decode, encode
+from gymqa.records import ADDED, decode, encode
 
 QUESTION_TEXT = "What gymnastics move is this athlete performing?"
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -91,12 +91,22 @@ class Question(BareQuestion):
 
 
 @dataclass(frozen=True, slots=True)
+class Tokens:
+    """What an endpoint counted for a reply; `paid_before` says that another run had paid for it already."""
+
+    prompt: int
+    completion: int
+    paid_before: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Detail:
     """How an answer came about, as far as the model tells.
 
     `prompt_sha256` is of the whole prompt, `frames` the indices shown, in the order in which they were shown, of the
     clip or of `clip_id`, where a control showed another one; `revision` says which weights (an endpoint's own words, a
-    commit of the Hub, the start of a hash), `reply` is the text that the choice was read from.
+    commit of the Hub, the start of a hash), `reply` is the text that the choice was read from, `tokens` what that cost;
+    a line has them only where somebody is paid.
     """
 
     prompt_sha256: str = ""
@@ -104,6 +114,7 @@ class Detail:
     revision: str = ""
     reply: str = ""
     clip_id: str = ""
+    tokens: Tokens | None = field(default=None, metadata=ADDED)
 
 
 @dataclass(frozen=True, slots=True)

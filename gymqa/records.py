@@ -3,7 +3,7 @@
 import json
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from typing import Any, TypeVar
@@ -11,10 +11,15 @@ from typing import Any, TypeVar
 from gymqa.errors import GymQAError
 
 Record = TypeVar("Record")
+ADDED: Mapping[str, Any] = {"added": True}
+"""Metadata of a field that older files lack: it is written only where it is not its default."""
 
 
 def encode(record: Any) -> str:
-    """One line of JSON, without its line break; tuples become lists, records within it objects."""
+    """One line of JSON, without its line break; tuples become lists, records within it objects.
+
+    Fields whose metadata is ADDED are left out where they are their default.
+    """
     return json.dumps(_shallow(record), ensure_ascii=False, default=_shallow)
 
 
@@ -34,7 +39,8 @@ def decode(kind: type[Record], line: str) -> Record:
 
 
 def _shallow(record: Any) -> dict[str, Any]:
-    return {field.name: getattr(record, field.name) for field in fields(record)}
+    values = ((field, getattr(record, field.name)) for field in fields(record))
+    return {field.name: value for field, value in values if not ("added" in field.metadata and value == field.default)}
 
 
 def _make(kind: type[Record], record: dict[str, Any]) -> Record:

@@ -66,7 +66,7 @@ def test_an_endpoint_is_paid_once_and_its_key_is_in_no_file(
     assert len(endpoint.bodies) == N and set(endpoint.keys) == {"Bearer sk-not-a-real-key"}
     assert (result.model.name, result.model.adapter, again.model.name) == ("model-1", "openai", "another name")
     assert "3 of 12 right, 0 unanswered" in said.out and "prompt tokens 12,000" in said.out and "cost 0.024" in said.out
-    assert "requests 0, replies 0, from cache 12" in said_again.out
+    assert "replies 0, prompt tokens 0, completion tokens 0; paid before by other runs: replies 12" in said_again.out
     (prediction, *_) = load_predictions(tmp_path / "one" / "gym-qa.jsonl")
     assert prediction.choice == 2 and prediction.detail is not None and prediction.detail.revision == "m-2026 fp_1"
     written = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]

@@ -6,7 +6,6 @@ from an environment variable, and stands in no result, log or error.
 """
 
 import asyncio
-import base64
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -17,10 +16,11 @@ from eval.adapters.api_client import ApiClient, UnansweredError
 from eval.adapters.api_replies import Reply, answer_of, read_reply
 from eval.adapters.api_settings import ApiSettings
 from eval.adapters.clip_frames import ClipFrames
+from eval.adapters.clip_pictures import ClipPictures
 from eval.adapters.prompting import INSTRUCTION, detailed, lettered
 from eval.response_cache import ResponseCache
 from gymqa.errors import GymQAError
-from gymqa.questions import Answer, Question
+from gymqa.questions import Answer, Question, Tokens
 from gymqa.scoring import require_scoring
 
 SCORINGS = ("letters", "generate")
@@ -33,6 +33,14 @@ class _NoReply:
 
     reason: str
     retry: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A reply; `paid_before` where another run or question had paid for it."""
+
+    reply: Reply
+    paid_before: bool = False
 
 
 @dataclass
@@ -74,6 +82,8 @@ class OpenAIModel:
         settings.check()
         self.name, self._model, self._frames, self._settings = name, model, frames, settings
         self._scoring, self._responses, self._key = scoring, responses, settings.key()
+        self._shown = None if frames is None else ClipPictures(frames, settings.jpeg_quality)
+        self._run = ""
         self._wants_logprobs = scoring == "letters" and settings.top_logprobs > 0
         self._logprobs = self._wants_logprobs  # until the server refuses them
         self._usage, self._failed = Usage(), 0
@@ -101,10 +111,22 @@ class OpenAIModel:
 
     def usage(self) -> Mapping[str, Any]:
         """Requests, replies and tokens since the model was made, and what they cost at the settings' prices."""
-        prices = self._settings.input_price, self._settings.output_price
-        cost = (self._usage.prompt_tokens * prices[0] + self._usage.completion_tokens * prices[1]) / 1e6
+        cost = self.cost(self._usage.prompt_tokens, self._usage.completion_tokens)
         requests = self._usage.requests + (0 if self._client is None else self._client.requests)
         return {**asdict(self._usage), "requests": requests, "cost": cost}
+
+    def pay_for(self, run: str) -> None:
+        """Name the run that asks from now on.
+
+        Replies are kept with it, so that a run that goes on counts the tokens of those that it paid for before it was
+        stopped, and another one does not.
+        """
+        self._run = run
+
+    def cost(self, prompt_tokens: int, completion_tokens: int) -> float | None:
+        """What so many tokens cost at the settings' prices; None where there are none."""
+        prices = self._settings.input_price, self._settings.output_price
+        return (prompt_tokens * prices[0] + completion_tokens * prices[1]) / 1e6 if any(prices) else None
 
     def close(self) -> None:
         """Close all connections; they are opened again when needed."""
@@ -114,19 +136,24 @@ class OpenAIModel:
             self._runner.close()
         self._runner = self._client = None
 
-    def _answer(self, question: Question, reply: Reply | _NoReply) -> Answer:
-        if isinstance(reply, _NoReply):
-            return Answer(question.id, None, None, reply.reason, retry=reply.retry)
+    def _answer(self, question: Question, found: _Found | _NoReply) -> Answer:
+        if isinstance(found, _NoReply):
+            return Answer(question.id, None, None, found.reason, retry=found.retry)
+        reply = found.reply
         answer = answer_of(question, reply)
-        return detailed(answer, question, lettered(question), self._frames, reply.text, reply.revision)
+        answer = detailed(answer, question, lettered(question), self._frames, reply.text, reply.revision)
+        if answer.detail is None or not (reply.prompt_tokens or reply.completion_tokens):
+            return answer
+        tokens = Tokens(reply.prompt_tokens, reply.completion_tokens, found.paid_before)
+        return replace(answer, detail=replace(answer.detail, tokens=tokens))
 
-    def _replies(self, questions: Sequence[Question]) -> list[Reply | _NoReply]:
+    def _replies(self, questions: Sequence[Question]) -> list[_Found | _NoReply]:
         """A reply to each question, or the reason why there is none."""
         if self._runner is None:
             self._runner = asyncio.Runner()
         return self._runner.run(self._ask_all(questions))
 
-    async def _ask_all(self, questions: Sequence[Question]) -> list[Reply | _NoReply]:
+    async def _ask_all(self, questions: Sequence[Question]) -> list[_Found | _NoReply]:
         if self._client is None:
             self._client = ApiClient(self._settings, self._key)
         free = asyncio.Semaphore(self._settings.in_flight)
@@ -137,7 +164,7 @@ class OpenAIModel:
             raise errors.exceptions[0] from None
         return [task.result() for task in tasks]
 
-    async def _ask(self, question: Question, client: ApiClient, free: asyncio.Semaphore) -> Reply | _NoReply:
+    async def _ask(self, question: Question, client: ApiClient, free: asyncio.Semaphore) -> _Found | _NoReply:
         unseen = None if self._frames is None else self._frames.why_unseen(question.clip_id)
         if unseen is not None:
             return _NoReply(unseen)
@@ -155,7 +182,7 @@ class OpenAIModel:
             self._failed = 0
             return reply
 
-    async def _reply(self, question: Question, client: ApiClient) -> Reply:
+    async def _reply(self, question: Question, client: ApiClient) -> _Found:
         """The reply to a question; without log-probabilities where the server refuses a request for them.
 
         It is kept under the request as it was wanted, so that another run, which asks for them again, finds it.
@@ -165,7 +192,8 @@ class OpenAIModel:
         kept = None if self._responses is None else self._responses.get(*request)
         if kept is not None:
             self._usage.from_cache += 1
-            return Reply(**json.loads(kept))
+            fields, payer = json.loads(kept), self._paying(question)
+            return _Found(paid_before=fields.pop("payer", None) != payer, reply=Reply(**fields))
         refused = self._wants_logprobs and not self._logprobs
         body = await asyncio.to_thread(self._body, question, False) if refused else wanted
         try:
@@ -180,8 +208,12 @@ class OpenAIModel:
         self._usage.prompt_tokens += reply.prompt_tokens
         self._usage.completion_tokens += reply.completion_tokens
         if self._responses is not None:
-            self._responses.put(*request, json.dumps(asdict(reply)))
-        return reply
+            self._responses.put(*request, json.dumps({**asdict(reply), "payer": self._paying(question)}))
+        return _Found(reply)
+
+    def _paying(self, question: Question) -> str:
+        """Who pays for a reply: a question of a run, for two questions may be the same but for their ids."""
+        return hashlib.sha256(json.dumps([self._run, question.id]).encode()).hexdigest()[:16]
 
     def _body(self, question: Question, logprobs: bool) -> bytes:
         """The request's JSON."""
@@ -200,10 +232,9 @@ class OpenAIModel:
 
     def _pictures(self, clip_id: str) -> list[dict[str, Any]]:
         """A clip's frames as parts of a message."""
-        assert self._frames is not None
+        assert self._shown is not None
         detail = {"detail": self._settings.detail} if self._settings.detail else {}
-        urls = [jpeg_url(frame, self._settings.jpeg_quality) for frame in self._frames.take([clip_id])[0]]
-        return [{"type": "image_url", "image_url": {"url": url, **detail}} for url in urls]
+        return [{"type": "image_url", "image_url": {"url": url, **detail}} for url in self._shown.urls(clip_id)]
 
     def _without_key(self, reply: Reply) -> Reply:
         """The reply, should the server send the key back in it."""
@@ -212,13 +243,3 @@ class OpenAIModel:
         texts = {name: getattr(reply, name).replace(self._key, "[key]") for name in ("text", "chosen", "revision")}
         first = {token.replace(self._key, "[key]"): value for token, value in reply.first.items()}
         return replace(reply, first=first, **texts)
-
-
-def jpeg_url(frame: Any, quality: int) -> str:
-    """A frame, uint8 [S, S, 3] RGB, as a data URL."""
-    import cv2
-
-    done, picture = cv2.imencode(".jpg", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
-    if not done:
-        raise GymQAError(f"a frame of the shape {frame.shape} is no picture; build the frame cache again")
-    return "data:image/jpeg;base64," + base64.b64encode(picture.tobytes()).decode()

@@ -5,12 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+from eval.costs import sentence, total
 from eval.forms import Form, asked_in, form_of
 from eval.hangs import LONGEST
-from eval.protocol import AnswerModel, Metered, Written
+from eval.protocol import AnswerModel, Written
 from eval.question_files import QuestionFile
-from eval.results import file_info, load_result, result_path
-from eval.runner import Terms, run
+from eval.results import Cost, file_info, load_result, result_path
+from eval.runner import Terms, require_batch_size, run
 from gymqa.commands.answerers import AdapterOptions, Request, adapter_of, load
 from gymqa.commands.asked_files import choose_files, out_path
 from gymqa.controls import NO_VIDEO, NONE, require_control
@@ -83,6 +84,7 @@ def evaluate(
     require_no_other("scripts/evaluate.py")
     if answer_timeout is not None and not 0 < answer_timeout < LONGEST:
         raise GymQAError(f"{answer_timeout:g} s is no limit; give --answer_timeout seconds above 0, below {LONGEST:g}")
+    require_batch_size(batch_size)
     if binaries and rotations == "all":
         raise GymQAError("rotations and binaries are two ways to ask again; ask for one at a time")
     form: Form = "binaries" if binaries else "rotated" if rotations == "all" else "plain"
@@ -112,6 +114,7 @@ def evaluate(
     )
     end_with_launcher()
     loaded, around = load(kind, request), environment(device=device)
+    costs: list[Cost] = []
     for control in under:
         terms = Terms(
             encoder=encoder,
@@ -126,9 +129,11 @@ def evaluate(
         answerer = loaded.under(control)
         _require_written(answerer, list(files.values()), form)
         for called, file in files.items():
-            ask_file(answerer, file, out_path(out, called, control, form), batch_size, terms, form, answer_timeout)
-        if isinstance(answerer, Metered):
-            print(", ".join(f"{what.replace('_', ' ')} {used:,}" for what, used in answerer.usage().items()))
+            path = out_path(out, called, control, form)
+            paid = ask_file(answerer, file, path, batch_size, terms, form, answer_timeout)
+            costs += [] if paid is None else [paid]
+    if costs:
+        print(sentence(total(costs)))
 
 
 def _require_outside(out: Path, questions: Sequence[Path]) -> None:
@@ -179,17 +184,23 @@ def ask_file(
     terms: Terms,
     form: Form = "plain",
     answer_timeout: float | None = None,
-) -> None:
-    """Ask this process's share of a file's questions; the first process says how many answers are right."""
+) -> Cost | None:
+    """Ask this process's share of a file's questions; the first process says how many answers are right.
+
+    Returns:
+        What the answers of all processes cost, in the first one and where the result says so.
+    """
     asked, process = asked_in(form, file.questions), this_process()
     times = max((len(question.choices) for question in file.questions), default=1) if form == "rotated" else 1
     of_file = replace(terms, questions=file_info(file.path), rotations=times, binaries=form == "binaries")
     predictions = run(model, asked, out, batch_size, of_file, process, answer_timeout)
-    if process[0] == 0:
-        print(summary(out, predictions))
-        failed = len(load_result(result_path(out)).open)
-        if failed:
-            print(f"{out}: of {failed} questions every try failed; the same command asks them again")
+    if process[0] != 0:
+        return None
+    print(summary(out, predictions))
+    result = load_result(result_path(out))
+    if result.open:
+        print(f"{out}: of {len(result.open)} questions every try failed; the same command asks them again")
+    return result.paid
 
 
 def summary(out: Path, predictions: Sequence[Prediction]) -> str:
