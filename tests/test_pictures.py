@@ -88,6 +88,18 @@ def test_pictures_beyond_the_budget_are_left_out_matrices_first() -> None:
     assert left == {**places, "confusions": [places["confusions"][0], LEFT_OUT]}
 
 
+def test_after_one_that_did_not_fit_no_picture_of_its_kind_is_drawn() -> None:
+    found = evidence(models=1)
+    whole, places = draw(found, str)
+    small = found.confusions[0]
+    large = {**small, "names": [f"move {number}" for number in range(40)], "groups": [""] * 40}
+    undrawable = {"benchmark": "gym-qa", "model": "no numbers"}
+    found.confusions += [large, undrawable, {**small, "benchmark": "gym-new"}]
+    room_for_another = sum(len(one.encode()) for one in [*whole, whole[-1]])
+    fewer, left = draw(found, str, room_for_another)
+    assert fewer == whole and left == {**places, "confusions": [*places["confusions"], *[LEFT_OUT] * 3]}
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_names_are_shown_as_they_are(name: str) -> None:
     plain, hostile = plain_pictures(), drawn(evidence(name, name, models=1))
