@@ -80,7 +80,7 @@ def _matrices(items: Items, heading: str) -> Iterator[Picture]:
     """Matrices without their cells' tooltips, which the script makes from the numbers."""
     for picture in map(matrix_plot, items):
         titles = {gid: texts for gid, texts in picture.titles.items() if gid != CELLS}
-        label = f"{picture.label} on {heading}; its largest errors are listed as text beside it"
+        label = f"{picture.label} on {heading}; its wrong answers follow as a table"
         yield replace(picture, label=label, titles=titles)
 
 
