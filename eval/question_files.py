@@ -4,10 +4,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from eval.forms import asked_in, form_of
 from eval.results import file_info
 from gymqa.errors import GymQAError
 from gymqa.question_dataset import question_files
-from gymqa.questions import Question, load_questions
+from gymqa.questions import Question, load_predictions, load_questions
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,29 @@ def benchmark_of(questions: Sequence[Question], otherwise: str) -> str:
     """The one benchmark that all questions are of; another name where they are of several, or of none."""
     names = {question.benchmark for question in questions}
     return names.pop() if len(names) == 1 else otherwise
+
+
+def answered_file(path: Path, answers: Path) -> QuestionFile:
+    """The file of questions, of those that `path` stands for, that a file of predictions answers.
+
+    Args:
+        path: a file of questions, taken as it is, or a folder; of it the file that asks all that is answered.
+        answers: predictions, in whatever form they were asked.
+
+    Raises:
+        GymQAError: as `read_files`, or no file of the folder, or several, ask what is answered.
+    """
+    files = read_files([path])
+    if len(files) == 1:
+        return files[0]
+    ids = {one.question_id for one in load_predictions(answers)}
+    forms = {form_of(one) for one in ids}
+    found = [one for one in files if ids <= {asked.id for form in forms for asked in asked_in(form, one.questions)}]
+    if not found:
+        raise GymQAError(f"none of the {len(files)} files of questions at {path} asks what {answers} answers; name it")
+    if len(found) > 1:
+        raise GymQAError(f"{found[0].path} and {found[1].path} ask what {answers} answers; name the one that was asked")
+    return found[0]
 
 
 def _read(path: Path) -> QuestionFile:

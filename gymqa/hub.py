@@ -229,6 +229,19 @@ def upload_files(files: Mapping[str, Path | bytes], repo: str, kind: Kind) -> st
     return _ask(repo, commit, kind)
 
 
+def require_writable_repo(repo: str, kind: Kind) -> None:
+    """Ask the Hub whether a repository is there and the token may write to it, so that a push does not go half.
+
+    Raises:
+        GymQAError: no token, no such repository, the token may not write there, or the Hub cannot be reached.
+    """
+    from huggingface_hub import HfApi
+
+    require_token(repo, kind)
+    repo_type = "dataset" if kind == "data set" else "model"
+    _ask(repo, lambda: HfApi(library_name="gymqa").auth_check(repo, repo_type=repo_type, write=True), kind)
+
+
 def require_token(repo: str, kind: Kind) -> None:
     """Refuse to upload without a token that could be one; huggingface_hub finds it by itself.
 

@@ -26,7 +26,8 @@ RELEASED = "released"
 QUESTION_TIERS = (*TIERS, *KINDS[1:], MINIMAL_PAIRS, RELEASED)
 """How questions are told apart in a data set: the tier of their wrong choices, or what is asked."""
 CARD = "README.md"
-_CONFIG = re.compile(rf"([A-Za-z0-9_-]+)-({'|'.join(QUESTION_TIERS)})", re.ASCII)
+_SETTING = r"[A-Za-z0-9_-]+"
+_CONFIG = re.compile(rf"({_SETTING})-({'|'.join(QUESTION_TIERS)})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +54,10 @@ def config_name(setting: str, tier: str) -> str:
     """Name a configuration; `tier` may be a benchmark's name as well (gym-qa-hard is the tier set).
 
     Raises:
-        GymQAError: there is no such tier.
+        GymQAError: there is no such tier, or the setting has letters that might lead out of a folder.
     """
+    if not re.fullmatch(_SETTING, setting):
+        raise GymQAError(f"setting {setting!r} cannot be part of a name; use letters, digits, - and _")
     name = BENCHMARKS.get(tier, tier)
     if name not in QUESTION_TIERS:
         raise GymQAError(f"there is no tier {tier!r}; choose one of {', '.join([*QUESTION_TIERS, *BENCHMARKS])}")

@@ -18,6 +18,7 @@ class HubSite:
 
     Attributes:
         status: answer every request with this status instead.
+        unwritable: status by repository, owner/name, of those that cannot be written to.
         files: bytes by path, after a commit; any model that is asked for has them.
         requests: paths asked for.
         created: what was said of each repository that was to be made.
@@ -25,6 +26,7 @@ class HubSite:
     """
 
     status: int | None = None
+    unwritable: dict[str, int] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
     created: list[dict[str, Any]] = field(default_factory=list)
@@ -52,6 +54,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._seen()
         path = self.path.split("?")[0]
+        if path.endswith("/auth-check/write"):
+            refusal = self.held.unwritable.get("/".join(path.split("/")[3:5]))
+            return self._answer(self.held.status or refusal or 200, {})
         if self.held.status or not self.held.files:
             return self._answer(self.held.status or 404, {})
         if "/resolve/" in path:

@@ -220,6 +220,27 @@ def test_the_matrix_of_the_chosen_model_is_shown_and_tells_its_cells(watched: Wa
         assert said.text_content() == tells
 
 
+def test_every_wrong_cell_of_a_matrix_is_told_without_a_pointer(watched: Watched) -> None:
+    page = watched.page
+    of = page.get_by_label("Of", exact=True)
+    of.select_option(label="sleeper")
+    of.focus()
+    page.keyboard.press("Tab")  # the matrix, which scrolls
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    table = page.get_by_role("table", name="wrong answers of sleeper")
+    assert table.locator("thead th").all_inner_texts() == [
+        "True element",
+        "Taken for",
+        "Times",
+        "Of (times it was a choice)",
+    ]
+    rows = [row.locator("th, td").all_inner_texts() for row in table.locator("tbody tr").all()]
+    assert sorted(rows) == [[f"move {true}", f"move {true + 1}", "1", "6"] for true in range(3)]
+    of.select_option(label="watcher · SeFAR")
+    assert page.locator("#part-confusions table").count() == 0
+
+
 @pytest.mark.parametrize(("size", "accent"), [("desktop", "rgb(10, 91, 181)"), ("dark", "rgb(121, 184, 255)")])
 def test_pictures_take_the_colours_of_the_page(browser: "Browser", site: Path, size: str, accent: str) -> None:
     page = watch(browser, site, size).page

@@ -9,8 +9,8 @@ from eval.question_files import read_files
 from gymqa.cli import main
 from gymqa.commands.asked_files import choose_files
 from gymqa.errors import GymQAError
-from gymqa.questions import save_questions
-from tests.leaderboard_example import questions
+from gymqa.questions import save_questions, to_line
+from tests.leaderboard_example import answered, questions
 from tests.site_example import BENCHMARKS
 
 
@@ -57,3 +57,36 @@ def test_what_holds_no_question_is_refused(tmp_path: Path) -> None:
             read_files([tmp_path / name])
         with pytest.raises(GymQAError, match=why):
             choose_files([tmp_path / name], None, None)
+
+
+def test_of_a_folder_metrics_takes_the_file_that_was_answered(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_nested(tmp_path)
+    asked = ["--questions", str(folder)]
+    out = tmp_path / "r"
+    assert (
+        main(["evaluate", "--adapter", "scripted", "--model", "A", "--out", str(out), "--rotations", "all", *asked])
+        == 0
+    )
+    capsys.readouterr()
+    for name in BENCHMARKS:
+        file = str(next(out.glob(f"{name}.*jsonl")))
+        assert main(["metrics", file, *asked]) == 0, capsys.readouterr().err
+        of_folder = capsys.readouterr().out
+        assert f"{name} circular" in of_folder
+        assert main(["metrics", file, "--questions", str(folder / name / "val.jsonl")]) == 0
+        assert capsys.readouterr().out == of_folder
+        others = folder / next(other for other in BENCHMARKS if other != name)
+        save_questions(others / "more.jsonl", questions(others.name, 4))
+        assert main(["metrics", file, "--questions", str(others)]) == 2
+        assert f"none of the 2 files of questions at {others} asks what {file} answers" in capsys.readouterr().err
+
+
+def test_of_files_that_ask_the_same_metrics_takes_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = write_nested(tmp_path)
+    save_questions(folder / "gym-qa" / "copy.jsonl", questions("gym-qa", 12))
+    file = tmp_path / "p.jsonl"
+    file.write_text("".join(to_line(one) + "\n" for one in answered(questions("gym-qa", 12), 6)))
+    assert main(["metrics", str(file), "--questions", str(folder)]) == 2
+    assert "copy.jsonl and " in (said := capsys.readouterr().err) and "name the one that was asked" in said

@@ -18,6 +18,7 @@ from eval.lines import ACCURACY, NO_CONTROL, Row
 from eval.ordering import main_rows
 from gymqa.errors import GymQAError
 from gymqa.question_dataset import config_name
+from gymqa.questions import MINIMAL_PAIRS
 
 FOLDER = ".eval_results"
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
@@ -60,7 +61,8 @@ def _notes(row: Row) -> str:
     """How the score came about, for whoever compares it with another."""
     frames = "" if row.n_frames is None else f", {row.n_frames} frames"
     interval = f"95 % interval {row.ci_low:.4f}–{row.ci_high:.4f} by bootstrap over videos"
-    return f"accuracy of {row.n} questions, {interval}, {100 * row.answered_rate:.1f} % answered{frames}; gymqa"
+    unit = "pairs of questions, right where both are" if row.benchmark == MINIMAL_PAIRS else "questions"
+    return f"accuracy of {row.n} {unit}, {interval}, {100 * row.answered_rate:.1f} % answered{frames}; gymqa"
 
 
 def result_files(entries: Iterable[Entry], model_repo: str) -> dict[str, Path]:

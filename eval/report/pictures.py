@@ -1,6 +1,6 @@
 """All pictures of the page, and which item of the evidence each one shows."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -28,20 +28,22 @@ def draw(
 
     Returns:
         `svg` elements; and for the fields of the evidence that have pictures, by item, the place of its picture, or
-        LEFT_OUT where it would be beyond the budget.
+        LEFT_OUT where it would be beyond the budget, or comes after one of its kind that would.
     """
     shelf = _Shelf(budget)
     places: dict[str, list[int]] = {}
     with drawing():
         for kind, plot in _PLOTS.items():
             items = getattr(evidence, kind)
-            place_of: dict[int, int] = {}
+            places[kind] = [LEFT_OUT] * len(items)
             for benchmark in dict.fromkeys(item["benchmark"] for item in items):
                 chosen = [number for number, item in enumerate(items) if item["benchmark"] == benchmark]
                 pictures = plot([items[number] for number in chosen], heading(benchmark))
-                spots = [shelf.put(picture, kind) for picture in pictures]  # one for each item, or one for all
-                place_of |= {number: spots[spot % len(spots)] for spot, number in enumerate(chosen)}
-            places[kind] = [place_of[number] for number in range(len(items))]
+                spots = shelf.put(pictures, kind)
+                for number, spot in zip(chosen, spots * len(chosen) if kind == _OF_ALL else spots, strict=False):
+                    places[kind][number] = spot
+                if kind in shelf.full:
+                    break
     return shelf.found, places
 
 
@@ -51,35 +53,40 @@ class _Shelf:
     Attributes:
         found: `svg` elements.
         budget: bytes that are left.
+        full: kinds of which one did not fit.
     """
 
     def __init__(self, budget: int) -> None:
         self.found: list[Markup] = []
         self.budget = budget
+        self.full: set[str] = set()
 
-    def put(self, picture: Picture, kind: str) -> int:
-        """Draw a picture; its place, or LEFT_OUT."""
-        drawn = page_svg(picture, str(len(self.found)), kind)
-        size = len(drawn.encode())
-        if size > self.budget:
-            return LEFT_OUT
-        self.budget -= size
-        self.found.append(Markup(drawn))
-        return len(self.found) - 1
+    def put(self, pictures: Iterable[Picture], kind: str) -> list[int]:
+        """Draw pictures up to the first that does not fit, for drawing takes time; the places of those that do."""
+        places = []
+        for picture in pictures:
+            drawn = page_svg(picture, str(len(self.found)), kind)
+            size = len(drawn.encode())
+            if size > self.budget:
+                self.full.add(kind)
+                break
+            self.budget -= size
+            places.append(len(self.found))
+            self.found.append(Markup(drawn))
+        return places
 
 
-def _matrices(items: Items, heading: str) -> list[Picture]:
+def _matrices(items: Items, heading: str) -> Iterator[Picture]:
     """Matrices without their cells' tooltips, which the script makes from the numbers."""
-    found = []
     for picture in map(matrix_plot, items):
         titles = {gid: texts for gid, texts in picture.titles.items() if gid != CELLS}
-        label = f"{picture.label} on {heading}; its largest errors are listed as text beside it"
-        found.append(replace(picture, label=label, titles=titles))
-    return found
+        label = f"{picture.label} on {heading}; its wrong answers follow as a table"
+        yield replace(picture, label=label, titles=titles)
 
 
-_PLOTS: Mapping[str, Callable[[Items, str], list[Picture]]] = {
-    "frames": lambda items, heading: [frames_plot(items, heading)],
+_OF_ALL = "frames"  # one picture of all items; of the other kinds each item has its own
+_PLOTS: Mapping[str, Callable[[Items, str], Iterable[Picture]]] = {
+    _OF_ALL: lambda items, heading: [frames_plot(items, heading)],
     "reliability": reliability_plots,
     "letters": letters_plots,
     "confusions": _matrices,

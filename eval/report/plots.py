@@ -1,6 +1,6 @@
 """The page's plots for one benchmark: accuracy against frames, reliability of a model, letters that it chooses."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -63,14 +63,14 @@ def _name_lines(axes: Axes, models: Sequence[Item], pixels: float) -> dict[str, 
     return {f"name-{number}": [models[number]["model"]] for number in order}
 
 
-def reliability_plots(models: Sequence[Item], benchmark: str) -> list[Picture]:
+def reliability_plots(models: Sequence[Item], benchmark: str) -> Iterator[Picture]:
     """For each model a dot a bin: across the probability of its own answers, up the share of them that is right.
 
     Args:
         models: `Evidence.reliability` of one benchmark.
         benchmark: its heading.
     """
-    return [_reliability_plot(model, benchmark) for model in models]
+    return (_reliability_plot(model, benchmark) for model in models)
 
 
 def _reliability_plot(model: Item, benchmark: str) -> Picture:
@@ -90,7 +90,7 @@ def _reliability_plot(model: Item, benchmark: str) -> Picture:
     return Picture(figure, f"Reliability of {model['model']} on {benchmark}; the numbers follow as a table")
 
 
-def letters_plots(models: Sequence[Item], benchmark: str) -> list[Picture]:
+def letters_plots(models: Sequence[Item], benchmark: str) -> Iterator[Picture]:
     """For each model how often it chooses a letter, as bars, and how often the right answer stands there, as lines.
 
     Args:
@@ -98,7 +98,7 @@ def letters_plots(models: Sequence[Item], benchmark: str) -> list[Picture]:
         benchmark: its heading.
     """
     most = max((share for model in models for _, *shares in model["letters"] for share in shares), default=0) or 1
-    return [_letters_plot(model, most, benchmark) for model in models]
+    return (_letters_plot(model, most, benchmark) for model in models)
 
 
 def _letters_plot(model: Item, most: float, benchmark: str) -> Picture:

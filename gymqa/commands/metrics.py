@@ -14,11 +14,11 @@ from eval.columns import PredictionColumns, read_columns
 from eval.forms import Form, counted, form_of, scores_of
 from eval.localization import average_map, map_at_tiou, read_segments
 from eval.metrics import confusion, read_class_predictions, recognition_intervals, summary
-from eval.question_files import benchmark_of
+from eval.question_files import answered_file, benchmark_of
 from eval.rows import score
 from eval.statistics import mean_interval
 from gymqa.errors import GymQAError
-from gymqa.questions import Prediction, Question, load_predictions, load_questions
+from gymqa.questions import Prediction, Question, load_predictions
 
 
 def metrics(
@@ -34,14 +34,15 @@ def metrics(
     Args:
         file: one JSON object a line.
         truth: the true segments, {"video_id", "label", "start", "end"} a line; those of `file` have a "score" as well.
-        questions: the questions that `file` answers; with them, what the answers are worth together: minimal pairs
-            with both questions right, all rotations right and their average, all twos right and their share.
+        questions: the questions that `file` answers, or a folder that holds their file; with them, what the answers are
+            worth together: minimal pairs with both questions right, all rotations right and their average, all twos
+            right and their share.
         classes: print precision, recall, F1 and average precision of each class as well.
         json: print JSON, with the classes' scores and the confusion matrix.
     """
     found = segment_metrics(file, truth) if truth is not None else _by_kind(file)
     if questions is not None:
-        found["metrics"] |= together(load_questions(questions), load_predictions(file))
+        found["metrics"] |= together(answered_file(questions, file).questions, load_predictions(file))
     if json:
         print(json_module.dumps(found, indent=2))
         return

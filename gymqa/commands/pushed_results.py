@@ -11,7 +11,7 @@ from eval.report.hub_results import require_one_model, result_files, score_files
 from eval.rows import build_rows
 from eval.statistics import RESAMPLES
 from gymqa.errors import GymQAError
-from gymqa.hub import check_repo, require_token, upload_files
+from gymqa.hub import check_repo, require_writable_repo, upload_files
 from gymqa.question_dataset import config_name
 
 
@@ -33,8 +33,8 @@ class Parcel:
         """Refuse what cannot be sent, before anything is scored.
 
         Raises:
-            GymQAError: several models, no setting, no score, names that the Hub cannot have, or no token where it is to
-                be sent.
+            GymQAError: several models, no setting, no score, names that the Hub cannot have; where it is to be sent, no
+                token, or a repository that is not there or may not be written to.
         """
         if not self.setting:
             raise GymQAError("the Hub's tasks are named by the questions' setting; give --setting, or --finegym")
@@ -52,7 +52,9 @@ class Parcel:
             check_repo(self.leaderboard_repo)
             self.results()
         if send:
-            require_token(self.model_repo, "model")
+            require_writable_repo(self.model_repo, "model")
+            if self.leaderboard_repo is not None:
+                require_writable_repo(self.leaderboard_repo, "data set")
 
     def scores(self, asked: Sequence[QuestionFile], resamples: int) -> dict[str, bytes]:
         """Path -> content for the model's repository."""

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from eval.adapters.baselines import chance, oracle_event, oracle_set
 from eval.entries import as_runs, read_entries, read_question_files
+from eval.fusion import control_of
 from eval.leaderboard import print_table, write_leaderboard
 from eval.lines import NO_CONTROL, RECOGNITION, ModelRun, RecognizerRun
 from eval.metrics import confusion, read_class_predictions
@@ -50,7 +51,7 @@ def report(
         results: *.result.json of `gymqa evaluate`, its predictions (.jsonl), or folders, which are searched.
         out: folder of the site.
         clips: folder of the videos (<clip id>.mp4), or a release; those of the questions shown are copied to the site.
-        recognizers: class predictions of `gymqa predict`, scored as recognition; named by file.
+        recognizers: class predictions of `gymqa predict`, of untouched clips, scored as recognition; named by file.
         finegym: folder of annotation files; with it, rows for guessing from the event or the set alone are added.
         setting: gym99, gym288, …; may be left out where the release has only one.
         title: heading of the page.
@@ -65,6 +66,8 @@ def report(
     wanted = push_to_hub or model_repo or benchmark_repo or leaderboard_repo
     if wanted and not (model_repo and benchmark_repo):
         raise GymQAError("the Hub takes a model's scores on a data set; name both by --model_repo and --benchmark_repo")
+    if resamples < 1:
+        raise GymQAError(f"{resamples} resamples make no interval; give 1 or more")
     require_writable(out)
     asked = read_question_files(questions)
     entries = read_entries(results, asked)
@@ -73,7 +76,7 @@ def report(
     parcels = parcels_of(entries, model_repo or [], benchmark_repo or "", of_questions, leaderboard_repo)
     for parcel in parcels:
         parcel.check(push_to_hub)
-    recognized = [RecognizerRun(path.stem, "", read_class_predictions(path)) for path in recognizers or []]
+    recognized = read_recognizers(recognizers or [])
     shown = (question.clip_id for one in asked for question in one.questions)
     found = copy_clips(clips, out, shown) if clips is not None else None
     page = make_page(asked, as_runs(entries), recognized, taxonomy, found, title, resamples=resamples)
@@ -82,6 +85,24 @@ def report(
     print(path)
     if parcels:
         push(parcels, asked, push_to_hub, resamples)
+
+
+def read_recognizers(files: Sequence[Path]) -> list[RecognizerRun]:
+    """Read class predictions of `gymqa predict` on untouched clips; each recognizer is named by its file.
+
+    Raises:
+        GymQAError: as `read_class_predictions`, predictions under a control, or two files of one name.
+    """
+    found: dict[str, Path] = {}
+    for file in files:
+        if (control := control_of([file])) != NO_CONTROL:
+            raise GymQAError(
+                f"{file} was predicted under control {control}, and recognition is of untouched clips; leave it out"
+            )
+        if first := found.get(file.stem):
+            raise GymQAError(f"{file} and {first} would both be named {file.stem}; rename one of them")
+        found[file.stem] = file
+    return [RecognizerRun(name, "", read_class_predictions(file)) for name, file in found.items()]
 
 
 def make_page(
