@@ -136,6 +136,15 @@ def test_a_non_local_block_begins_as_nothing_and_is_attention_by_hand() -> None:
     torch.testing.assert_close(block(x), expected, rtol=1e-4, atol=1e-5)
 
 
+def test_clips_get_through_a_fresh_c3d_though_it_has_no_batch_norm() -> None:
+    torch.manual_seed(0)
+    model = C3DConfig(image_size=32, n_frames=8, width=8, wide=64, n_classes=5).build().eval()
+    clips = torch.rand(8, *model.config.input_shape) * 2 - 1
+    fused = model.forward_features(clips).fused
+    assert fused.std() > 0.1
+    assert (fused - fused.mean(0)).std() > 0.05 * fused.std()
+
+
 def test_a_c3d_of_101_classes_has_78_million_parameters() -> None:
     with torch.device("meta"):
         assert sum(one.numel() for one in create_model("c3d", n_classes=101).parameters()) == 78_409_573

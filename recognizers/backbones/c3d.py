@@ -32,6 +32,9 @@ class C3D(Recognizer):
         self.fc6, self.fc7 = nn.Linear(d_in * time * side * side, config.wide), nn.Linear(config.wide, config.wide)
         self.dropout = nn.Dropout(config.head_dropout)
         self.head = nn.Linear(config.wide, config.n_classes)
+        for module in (*self.backbone, self.fc6, self.fc7):  # ten layers without batch norm: a clip has to get through
+            if isinstance(module, nn.Conv3d | nn.Linear):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
 
     def forward_features(self, frames: Tensor) -> ClipFeatures:
         """[B, N, C, S, S] -> the clip's feature, as its only token."""
