@@ -1,4 +1,4 @@
-# `make` alone prints what there is. Everything is installed in $(VENV); nothing outside this folder changes.
+# `make` alone prints what there is. Everything is installed in $(VENV); nothing outside this folder changes, but for `make chromium`.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
 VENV ?= .venv

@@ -5,19 +5,20 @@ component and perturbation ablations in the layout of SeFAR's Tables 3 and 4 (AA
 """
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from gymsim_ssl_parts import PARTS, Cell, Variant, part_figures, read_part, show_part
-from study_trainings import FRAMES, Training, run_trainings
+from study_tables import other_parts
+from study_trainings import Training, run_trainings
 
 from gymqa.annotations import open_release, read_element_list
-from gymqa.atomic import read_json, write_json
+from gymqa.atomic import write_json
 from gymqa.cli import run_script
 from gymqa.commands.recipes import RECIPES
+from gymqa.commands.studies.inputs import FRAMES
 from gymqa.demo import DemoConfig
 from gymqa.errors import GymQAError
 from gymqa.frames import FrameCache
@@ -98,7 +99,7 @@ def main(
     run_trainings(run, _each_once(wanted), workers)
     found = {name: part_figures(run, name, part) for name, part in trainings.items()}
     settings = {**resolved(study), "format": FORMAT}
-    both = _others(json, settings) | found
+    both = other_parts(json, settings) | found
     ordered = {name: both[name] for name in PARTS if name in both}
     write_json(json, {"parts": ordered, "settings": settings, "environment": environment()})
     for name in found:
@@ -145,14 +146,6 @@ def _of_cell(study: StudyConfig, cell: Cell) -> dict[int, Training]:
 def _each_once(trainings: Iterable[Training]) -> list[Training]:
     """The full method stands in every table and is trained once."""
     return list({training.name: training for training in trainings}.values())
-
-
-def _others(path: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The parts that are in the file already, if they were made with these settings."""
-    if not path.exists():
-        return {}
-    there = read_json(path)
-    return dict(there["parts"]) if there["settings"] == settings else {}
 
 
 if __name__ == "__main__":

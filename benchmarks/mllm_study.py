@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 
 from mllm_study_figures import draw, read_figures, show
-from study_trainings import FRAMES
 
 from encoders.config import FinetuneSettings
 from gymqa.annotations import open_release, read_element_list
@@ -24,6 +23,7 @@ from gymqa.commands.extract import extract
 from gymqa.commands.finetune import finetune
 from gymqa.commands.predict import predict
 from gymqa.commands.questions import build
+from gymqa.commands.studies.inputs import FRAMES
 from gymqa.errors import GymQAError
 from gymqa.questions import BENCHMARKS
 from gymqa.runs import Run, environment, resolved

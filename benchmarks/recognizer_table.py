@@ -14,16 +14,17 @@ from typing import Any
 import numpy as np
 from paired_comparison import compare
 from small_recognizers import small_recognizers
-from study_tables import percent, print_table
+from study_tables import difference_text, other_parts, print_table
 from study_trainings import Training, last_loss, right_clips, run_trainings
 
 from eval.metrics import mean_class, read_class_predictions
-from eval.statistics import mean_interval
+from eval.statistics import Interval, mean_interval
 from gymqa.annotations import open_release, video_of
-from gymqa.atomic import read_json, write_json
+from gymqa.atomic import write_json
 from gymqa.cli import run_script
 from gymqa.commands.studies.inputs import RELEASE, RENDER, prepare, prepare_flow, prepare_poses
 from gymqa.commands.studies.settings import SMALL, StudySettings
+from gymqa.commands.studies.study import percent
 from gymqa.errors import GymQAError
 from gymqa.runs import Run, environment, resolved
 from gymqa.sim.release import FORMAT
@@ -99,7 +100,7 @@ def main(
     run_trainings(run, [one for part in trainings.values() for one in part.values()], workers)
     settings = {**resolved(table), "format": FORMAT}
     found = {name: _figures(run, name, part) for name, part in trainings.items()}
-    parts = _others(json, settings) | found
+    parts = other_parts(json, settings) | found
     write_json(json, {"parts": parts, "settings": settings, "environment": environment(table.seed)})
     for name in found:
         _show(name, found[name])
@@ -168,39 +169,20 @@ def _sizes(names: str, training: Training) -> dict[str, Any]:
     return {"modality": model.modality, "frames": model.frames, "millions": round(here / 1e6, 2), "full_millions": full}
 
 
-def _others(path: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The parts that are in the file already, if they were made with these settings."""
-    if not path.exists():
-        return {}
-    there = read_json(path)
-    return dict(there["parts"]) if there["settings"] == settings else {}
-
-
 def _show(part: str, figures: Mapping[str, Any]) -> None:
     """Print a part's table."""
     lines = {}
     for name, row in figures["rows"].items():
-        lines[name] = [_interval(row["top1"]), f"{100 * row['mean_class']:.1f}", f"{row['supervised_loss']:.2f}"]
+        top1 = percent(Interval(**row["top1"]))
+        lines[name] = [top1, f"{100 * row['mean_class']:.1f}", f"{row['supervised_loss']:.2f}"]
         if part == "recognizers":
             lines[name] += [row["modality"], f"{row['frames']}", f"{row['millions']:.2f} M"]
         else:
-            lines[name].append(_gain(figures["differences"], name))
+            gain = figures["differences"].get(f"{name} - supervised")
+            lines[name].append("–" if gain is None else difference_text(gain))
     more: Sequence[str] = ("sees", "frames", "parameters") if part == "recognizers" else ("beside the labels alone",)
     print_table(part, ["Top-1", "mean class", "loss", *more], lines)
     print()
-
-
-def _interval(value: Mapping[str, float]) -> str:
-    return f"{percent({'mean': value['value'], 'sd': None})} [{100 * value['low']:.1f}, {100 * value['high']:.1f}]"
-
-
-def _gain(differences: Mapping[str, Mapping[str, float]], name: str) -> str:
-    """Points more than the supervised model, its interval and its p by Holm."""
-    one = differences.get(f"{name} - supervised")
-    if one is None:
-        return "–"
-    mean, low, high = (f"{100 * one[key]:+.1f}" for key in ("mean", "ci_low", "ci_high"))
-    return f"{mean} ({low} to {high}), p {one['p_holm']:.3f}"
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
 """A study's table: mean and spread of each cell in per cent, printed in columns."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from gymqa.atomic import read_json
 from gymqa.text_tables import text_table
 
 
@@ -31,6 +33,19 @@ def print_table(title: str, columns: Sequence[str], rows: Mapping[str, Sequence[
 def print_differences(differences: Mapping[str, Mapping[str, float]]) -> None:
     """Print what `paired_comparison.compare` found, in points of per cent."""
     for name, one in differences.items():
-        mean, low, high = (f"{100 * one[key]:+.1f}" for key in ("mean", "ci_low", "ci_high"))
-        print(f"  {name}: {mean} ({low} to {high}), p {one['p']:.3f}, by Holm {one['p_holm']:.3f}")
+        print(f"  {name}: {difference_text(one)}")
     print()
+
+
+def difference_text(one: Mapping[str, float]) -> str:
+    """One difference of `paired_comparison.compare`: "+3.5 (+2.2 to +4.9), p 0.000, by Holm 0.001"."""
+    mean, low, high = (f"{100 * one[key]:+.1f}" for key in ("mean", "ci_low", "ci_high"))
+    return f"{mean} ({low} to {high}), p {one['p']:.3f}, by Holm {one['p_holm']:.3f}"
+
+
+def other_parts(path: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The parts that are in a file of figures already, if they were made with these settings."""
+    if not path.exists():
+        return {}
+    there = read_json(path)
+    return dict(there["parts"]) if there["settings"] == settings else {}

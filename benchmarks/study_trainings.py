@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from eval.metrics import read_class_predictions
-from gymqa.commands.studies.inputs import FRAMES, frames_step
+from gymqa.commands.studies.inputs import frames_step
 from gymqa.devices import choose_device
 from gymqa.frame_source import FrameSource
 from gymqa.modalities import Modality, source_of
@@ -17,8 +17,6 @@ from recognizers.predict import predict, save_predictions
 from recognizers.recognizer import Recognizer
 from recognizers.train import train
 from recognizers.training_jobs import run_jobs
-
-__all__ = ["FRAMES", "Training", "last_loss", "right_clips", "run_trainings"]
 
 
 @dataclass(frozen=True)

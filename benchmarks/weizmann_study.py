@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 from paired_comparison import compare
 from study_tables import percent, print_differences, print_table, spread
-from study_trainings import FRAMES, Training, last_loss, right_clips, run_trainings
+from study_trainings import Training, last_loss, right_clips, run_trainings
 
 from eval.statistics import FloatArray
 from gymqa.annotations import Clip
 from gymqa.atomic import write_json
 from gymqa.cli import run_script
+from gymqa.commands.studies.inputs import FRAMES
 from gymqa.demo import DemoConfig
 from gymqa.errors import GymQAError
 from gymqa.frames import FrameCache
