@@ -1,5 +1,6 @@
-"""What the processes of a training tell each other of a batch."""
+"""What the processes of a training tell each other."""
 
+from collections.abc import Iterable
 from typing import cast
 
 import torch
@@ -19,6 +20,18 @@ def gathered(rows: Tensor) -> Tensor:
     processes is the loss of the whole batch, and so is its gradient.
     """
     return rows if processes() == 1 else cast(Tensor, _Gathered.apply(rows))  # type: ignore[no-untyped-call]
+
+
+def share_first(tensors: Iterable[Tensor]) -> None:
+    """Give all processes the first one's tensors, in one exchange a kind of number."""
+    kinds: dict[torch.dtype, list[Tensor]] = {}
+    for tensor in tensors if processes() > 1 else ():
+        kinds.setdefault(tensor.dtype, []).append(tensor)
+    for alike in kinds.values():
+        together = torch.cat([tensor.flatten() for tensor in alike])
+        dist.broadcast(together, 0)
+        for tensor, part in zip(alike, together.split([tensor.numel() for tensor in alike]), strict=True):
+            tensor.copy_(part.view_as(tensor))
 
 
 class _Gathered(torch.autograd.Function):

@@ -33,6 +33,7 @@ from recognizers.checkpoint import (
 )
 from recognizers.config import TrainConfig
 from recognizers.ema import decay_at, make_teacher, update_teacher
+from recognizers.gathering import share_first
 from recognizers.holding import held, hold_statistics
 from recognizers.losses import ramp
 from recognizers.objectives.registry import make_objectives
@@ -158,9 +159,9 @@ class Trainer:
         memory = self._memory()
         parts = [self._learn(part, rng, memory) for part in clips.parts(config.accumulation)]
         rate = self._update(clips.ids, memory)
-        decay = decay_at(step, config.ema_decay, config.ema_warm_up)
-        update_teacher(self.teacher, self.accelerator.unwrap_model(self.student), decay)
-        self.objectives.share_buffers()
+        student = self.accelerator.unwrap_model(self.student)
+        share_first((*student.buffers(), *self.objectives.buffers()))  # batch norm's statistics are of own clips
+        update_teacher(self.teacher, student, decay_at(step, config.ema_decay, config.ema_warm_up))
         values = {name: sum(part[name] for part in parts) / len(parts) for name in parts[0]}
         return {**values, "rate": rate, "xi": self._xi()}
 

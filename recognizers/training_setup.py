@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 import torch
 from accelerate import Accelerator
-from accelerate.utils import GradientAccumulationPlugin, broadcast
+from accelerate.utils import GradientAccumulationPlugin
 from torch import Tensor
 
 from gymqa.errors import GymQAError
@@ -19,6 +19,7 @@ from gymqa.progress import console
 from recognizers.augment import to_model
 from recognizers.batches import centre_indices
 from recognizers.config import TrainConfig
+from recognizers.gathering import share_first
 from recognizers.pretrained import weights_modality
 from recognizers.recognizer import Recognizer
 from recognizers.training_clips import TrainingClips
@@ -112,9 +113,7 @@ def build_student(config: TrainConfig, say: bool = True) -> Recognizer:
 def prepare(model: Recognizer, config: TrainConfig, clips: TrainingClips) -> None:
     """Let a model look at training clips before its first step, if its family wants to; all processes get the same."""
     model.prepare(_Shown(config, clips, next(model.parameters()).device), config.seed)
-    if torch.distributed.is_initialized():
-        for tensor in model.state_dict().values():
-            broadcast(tensor)
+    share_first(model.state_dict().values())
 
 
 @dataclass(frozen=True)

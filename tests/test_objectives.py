@@ -16,7 +16,7 @@ from gymqa.runs import read_metrics
 from gymqa.splits import Splits
 from recognizers.algorithms import Algorithm, algorithm_named
 from recognizers.checkpoint import LAST, STOPPED
-from recognizers.gathering import gathered
+from recognizers.gathering import gathered, share_first
 from recognizers.losses import StepLoss
 from recognizers.objectives.base import Objective, Objectives
 from recognizers.objectives.registry import OBJECTIVES, Entry, make_objectives
@@ -152,7 +152,7 @@ def one_of_two(rank: int, folder: Path) -> None:
     with torch.no_grad():
         for buffer in objectives.buffers():
             buffer.fill_(rank)
-    objectives.share_buffers()
+    share_first(objectives.buffers())
     torch.save([project.weight.grad, project.bias.grad, *objectives.buffers()], folder / f"{rank}.pt")  # type: ignore[union-attr]
     dist.destroy_process_group()
 

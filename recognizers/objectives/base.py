@@ -184,11 +184,6 @@ class Objectives(nn.ModuleDict):
         return {name: objective.loss(views) for name, objective in self.each().items()}
 
     @torch.no_grad()
-    def share_buffers(self) -> None:
-        """Give all processes the buffers of the first."""
-        if processes() > 1:
-            _share_first(list(self.buffers()))
-
     def memory(self) -> dict[str, Tensor]:
         """A copy of all buffers; `load_state_dict(…, strict=False)` takes it up again."""
         state, names = self.state_dict(), {name for name, _ in self.named_buffers()}
@@ -206,16 +201,6 @@ class Objectives(nn.ModuleDict):
         *gradients, counts = together.split([*(len(part) for part in flat), len(used)])
         for parameter, gradient, count in zip(parameters, gradients, counts.tolist(), strict=True):
             parameter.grad = (gradient / processes()).view_as(parameter) if count else None
-
-
-def _share_first(tensors: list[Tensor]) -> None:
-    """Give all processes the first one's tensors, in one exchange a kind."""
-    for kind in dict.fromkeys(tensor.dtype for tensor in tensors):
-        alike = [tensor for tensor in tensors if tensor.dtype == kind]
-        together = torch.cat([tensor.flatten() for tensor in alike])
-        dist.broadcast(together, 0)
-        for tensor, part in zip(alike, together.split([tensor.numel() for tensor in alike]), strict=True):
-            tensor.copy_(part.view_as(tensor))
 
 
 def _flat_gradient(parameter: Tensor) -> Tensor:
