@@ -8,7 +8,7 @@ from recognizers.sizes import ModelConfig
 
 _SIZES: dict[str, dict[str, Any]] = {
     "sefar": {"patch_size": 8, "dim": 128, "depth": 4, "heads": 4, "fusion_dim": 64},
-    "trn": {"frame_dim": 64, "relation_dim": 128, "segments": 8},
+    "trn": {"frame_dim": 64, "relation_dim": 128, "segments": 8, "frame_dropout": 0.2},
     "actionvlad": {"segments": 8, "clusters": 8},
     "lstm": {"segments": 8, "hidden": 128},
     "c3d": {"n_frames": 8, "wide": 256},

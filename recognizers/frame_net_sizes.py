@@ -95,7 +95,10 @@ class TRNConfig(FrameNetConfig):
         multi_scale: relations of 2, 3, … and all frames, instead of all frames only.
         subsets: sets of frames for each number of them, where there are so many.
         frame_dim: width of a frame's feature.
-        relation_dim: width of a relation's.
+        relation_dim: width of a relation's; the release's is 256 with several scales.
+        frame_dropout: before the frames' features are made.
+        head_dropout: before the last layer, where the release has none; algorithms that ask the teacher several times
+            need some.
     """
 
     segments: int = 8
@@ -103,6 +106,7 @@ class TRNConfig(FrameNetConfig):
     subsets: int = 3
     frame_dim: int = 256
     relation_dim: int = 512
+    frame_dropout: float = field(default=0.5, kw_only=True)
 
     family: ClassVar[str] = "trn"
 

@@ -1,4 +1,4 @@
-"""TSN, TRN, TSM: parameters as published, and what makes each what it is."""
+"""TSN, TRN, TSM: parameters and poolings as published, and what makes each what it is."""
 
 from dataclasses import replace
 from itertools import combinations
@@ -16,6 +16,8 @@ from gymqa.splits import Splits
 from recognizers.algorithms import SEFAR, SUPERVISED, Algorithm
 from recognizers.backbones.bn_inception import BNInception
 from recognizers.backbones.frame_net import FrameNet
+from recognizers.backbones.inception_v1 import InceptionV1
+from recognizers.backbones.registry import create_model
 from recognizers.backbones.resnet import ResNet
 from recognizers.backbones.trn import TRN
 from recognizers.backbones.tsm import shift
@@ -59,6 +61,31 @@ def test_the_2d_networks_have_their_published_parameters(name: str, published: i
         network = BNInception() if name == "bn_inception" else ResNet(name)
     classifier = 1000 * network.dim + 1000  # ImageNet's, which ours leave out
     assert sum(one.numel() for one in network.parameters()) + classifier == published
+
+
+@pytest.mark.parametrize(
+    ("name", "bottleneck", "frames_joined"), [("trn_bn_inception", 512, [3]), ("trn_ms_bn_inception", 256, [3, 2])]
+)
+def test_trn_has_the_releases_layers_on_its_frames(name: str, bottleneck: int, frames_joined: list[int]) -> None:
+    with torch.device("meta"):
+        found = sum(one.numel() for one in create_model(name).parameters())
+    of_frames = 11_295_240 - (1024 * 1000 + 1000) + (1024 * 256 + 256)
+    relations = [k * 256 * bottleneck + bottleneck + bottleneck * 99 for k in frames_joined]
+    assert found == of_frames + sum(relations) + 99  # one bias of the classes; the release adds up one a scale
+
+
+@pytest.mark.parametrize("size", [48, 64, 96, 224])
+def test_inception_v1_pools_as_the_published_networks_do(size: int) -> None:
+    torch.manual_seed(0)
+    network, pictures = InceptionV1(8).eval(), torch.randn(1, 3, size, size)
+    expected = pictures
+    for name, layer in network.named_children():
+        if name.startswith("MaxPool"):  # torchvision's GoogLeNet: rounded up, without padding
+            expected = F.max_pool2d(expected, int(name[-1]), 2, ceil_mode=True)
+        elif not name.startswith("Pad"):
+            expected = layer(expected)
+    torch.testing.assert_close(network(pictures), expected)
+    assert expected.shape[-1] == -(-size // 32)
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: f"{config.family}-{config.architecture}")

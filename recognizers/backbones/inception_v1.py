@@ -51,6 +51,15 @@ class Mixed(nn.Module):
         return torch.cat([self.b0(x), self.b1b(self.b1a(x)), self.b2b(self.b2a(x)), self.b3b(self.b3a(x))], 1)
 
 
+def _halving(place: str, size: int) -> dict[str, nn.Module]:
+    """A pooling of stride 2 that takes in what is left over at the right and the bottom, as all published ones do.
+
+    The zeros there change nothing: what is pooled comes from a ReLU. They are of space only, also once inflated.
+    """
+    pad = nn.ConstantPad2d((0, 1, 0, 1), 0.0)
+    return {f"Pad_{place}": pad, f"MaxPool3d_{place}_{size}x{size}": nn.MaxPool2d(size, 2)}
+
+
 class InceptionV1(nn.Sequential):
     """Pictures [B, C, S, S] to a map of features [B, dim, S / 32, S / 32].
 
@@ -65,17 +74,17 @@ class InceptionV1(nn.Sequential):
 
         layers: dict[str, nn.Module] = {
             "Conv3d_1a_7x7": Unit(channels, scaled(64), 7, 2),
-            "MaxPool3d_2a_3x3": nn.MaxPool2d(3, 2, 1),
+            **_halving("2a", 3),
             "Conv3d_2b_1x1": Unit(scaled(64), scaled(64), 1),
             "Conv3d_2c_3x3": Unit(scaled(64), scaled(192), 3),
-            "MaxPool3d_3a_3x3": nn.MaxPool2d(3, 2, 1),
+            **_halving("3a", 3),
         }
         d_in = scaled(192)
         for name, branches in MIXED.items():
             if name == "Mixed_4b":
-                layers["MaxPool3d_4a_3x3"] = nn.MaxPool2d(3, 2, 1)
+                layers |= _halving("4a", 3)
             if name == "Mixed_5b":
-                layers["MaxPool3d_5a_2x2"] = nn.MaxPool2d(2, 2)
+                layers |= _halving("5a", 2)
             a, b, c, d, e, f = map(scaled, branches)
             mixed = Mixed(d_in, (a, b, c, d, e, f))
             layers[name], d_in = mixed, mixed.dim

@@ -139,13 +139,15 @@ def tsn_r50() -> TSNConfig:
 @register(parameters=10_977_155)
 def trn_bn_inception() -> TRNConfig:
     """TRN as in FineGym: 3 segments."""
-    return TRNConfig(image_size=224, architecture="bn_inception", segments=3, head_dropout=0.8, n_classes=CLASSES)
+    return TRNConfig(
+        image_size=224, architecture="bn_inception", segments=3, frame_dropout=0.8, head_dropout=0.0, n_classes=CLASSES
+    )
 
 
-@register(parameters=11_290_499)
+@register(parameters=10_911_619)
 def trn_ms_bn_inception() -> TRNConfig:
     """Multi-scale TRN as in FineGym: relations of 3 and of 2 segments."""
-    return replace(trn_bn_inception(), multi_scale=True)
+    return replace(trn_bn_inception(), multi_scale=True, relation_dim=256)
 
 
 @register(parameters=23_710_883, published="25.56 M with 1,000 classes (ResNet-50)")

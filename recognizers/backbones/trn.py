@@ -23,13 +23,14 @@ class TRN(FrameNet):
     def __init__(self, config: TRNConfig) -> None:
         self.scales = list(range(config.segments, 1, -1)) if config.multi_scale else [config.segments]
         super().__init__(config, len(self.scales) * config.relation_dim)
+        self.frame_dropout = nn.Dropout(config.frame_dropout)
         self.frame = nn.Linear(self.backbone.dim, config.frame_dim)
         self.relations = nn.ModuleList(nn.Linear(k * config.frame_dim, config.relation_dim) for k in self.scales)
         self._sets = [torch.tensor(list(combinations(range(config.segments), k))) for k in self.scales]
 
     def forward_features(self, frames: Tensor) -> FrameFeatures:
         """[B, N, C, S, S] -> features of the frames, and all relations side by side."""
-        tokens = self.frame(self.dropout(self.forward_frames(frames)))  # [B, N, F]
+        tokens = self.frame(self.frame_dropout(self.forward_frames(frames)))  # [B, N, F]
         found = [
             F.relu(layer(F.relu(tokens[:, chosen].flatten(2)))).sum(1)  # [B, n, k, F] -> [B, n, R] -> [B, R]
             for layer, chosen in zip(self.relations, self._chosen(), strict=True)

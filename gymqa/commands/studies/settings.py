@@ -37,8 +37,8 @@ TRAINING = TrainConfig(
 )
 SMALL: dict[str, ModelConfig] = {
     "tsn": TSNConfig(architecture="resnet18", width=16, head_dropout=0.2),
-    "trn": TRNConfig(architecture="resnet18", width=16, head_dropout=0.2),
-    "trn-ms": TRNConfig(architecture="resnet18", width=16, head_dropout=0.2, multi_scale=True),
+    "trn": TRNConfig(architecture="resnet18", width=16, frame_dropout=0.2, head_dropout=0.2),
+    "trn-ms": TRNConfig(architecture="resnet18", width=16, frame_dropout=0.2, head_dropout=0.2, multi_scale=True),
     "tsm": TSMConfig(architecture="resnet18", width=16, head_dropout=0.2),
 }
 """ResNet-18 with a quarter of its channels, 48 pixels: trained from scratch in a minute or two of one core."""
