@@ -15,7 +15,7 @@ import numpy as np
 from paired_comparison import compare
 from small_recognizers import small_recognizers
 from study_tables import difference_text, other_parts, print_table
-from study_trainings import Training, last_loss, right_clips, run_trainings
+from study_trainings import Training, late_loss, right_clips, run_trainings
 
 from eval.metrics import mean_class, read_class_predictions
 from eval.statistics import Interval, mean_interval
@@ -58,7 +58,7 @@ class TableConfig:
     """What is rendered and trained.
 
     Attributes:
-        all_labels: the videos, and how every recognizer is trained; its first seed is everything's.
+        all_labels: the videos, and how every recognizer is trained; its seed is everything's.
         few_labels: how every algorithm is trained, and on which network; the table sets the algorithm and the seed.
         labelled: share of the training clips that keep their label for the algorithms.
     """
@@ -66,6 +66,13 @@ class TableConfig:
     all_labels: StudySettings = field(default_factory=_inputs_and_training)
     few_labels: TrainConfig = field(default_factory=_few_labels)
     labelled: float = 0.2
+
+    def __post_init__(self) -> None:
+        given = self.all_labels
+        if given.root or given.setting or given.epochs or len(given.seeds) > 1:
+            raise GymQAError(
+                "the table renders GymSim and trains once, in steps; leave root, setting, epochs and seeds out"
+            )
 
     @property
     def seed(self) -> int:
@@ -150,7 +157,7 @@ def _figures(run: Run, part: str, trainings: Mapping[str, Training]) -> dict[str
         rows[name] = {
             "top1": asdict(mean_interval(np.array(list(right.values())), [video_of(clip) for clip in clips])),
             "mean_class": mean_class(read_class_predictions(run.folder / training.predictions)),
-            "supervised_loss": last_loss(run, training),
+            "late_loss": late_loss(run, training),
             **(_sizes(name, training) if part == "recognizers" else {}),
         }
     videos = [video_of(clip) for clip in sorted(right)]
@@ -174,14 +181,14 @@ def _show(part: str, figures: Mapping[str, Any]) -> None:
     lines = {}
     for name, row in figures["rows"].items():
         top1 = percent(Interval(**row["top1"]))
-        lines[name] = [top1, f"{100 * row['mean_class']:.1f}", f"{row['supervised_loss']:.2f}"]
+        lines[name] = [top1, f"{100 * row['mean_class']:.1f}", f"{row['late_loss']:.2f}"]
         if part == "recognizers":
             lines[name] += [row["modality"], f"{row['frames']}", f"{row['millions']:.2f} M"]
         else:
             gain = figures["differences"].get(f"{name} - supervised")
             lines[name].append("–" if gain is None else difference_text(gain))
     more: Sequence[str] = ("sees", "frames", "parameters") if part == "recognizers" else ("beside the labels alone",)
-    print_table(part, ["Top-1", "mean class", "loss", *more], lines)
+    print_table(part, ["Top-1", "mean class", "late loss", *more], lines)
     print()
 
 

@@ -38,9 +38,14 @@ def print_differences(differences: Mapping[str, Mapping[str, float]]) -> None:
 
 
 def difference_text(one: Mapping[str, float]) -> str:
-    """One difference of `paired_comparison.compare`: "+3.5 (+2.2 to +4.9), p 0.000, by Holm 0.001"."""
+    """One difference of `paired_comparison.compare`: "+3.5 (+2.2 to +4.9), p < 0.001, by Holm 0.004"."""
     mean, low, high = (f"{100 * one[key]:+.1f}" for key in ("mean", "ci_low", "ci_high"))
-    return f"{mean} ({low} to {high}), p {one['p']:.3f}, by Holm {one['p_holm']:.3f}"
+    return f"{mean} ({low} to {high}), p {_chance(one['p'])}, by Holm {_chance(one['p_holm'])}"
+
+
+def _chance(p: float) -> str:
+    """Three decimals of a p value."""
+    return f"{p:.3f}" if p >= 0.0005 else "< 0.001"
 
 
 def other_parts(path: Path, settings: Mapping[str, Any]) -> dict[str, Any]:

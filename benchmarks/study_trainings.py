@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
+
 from eval.metrics import read_class_predictions
 from gymqa.commands.studies.inputs import frames_step
 from gymqa.devices import choose_device
@@ -88,6 +90,13 @@ def right_clips(run: Run, training: Training) -> dict[str, float]:
     """1 or 0 for each val clip, by clip id; a clip that did not decode is wrong."""
     found = read_class_predictions(run.folder / training.predictions)
     return dict(zip(found.clip_ids, (found.predicted == found.labels).astype(float).tolist(), strict=True))
+
+
+def late_loss(run: Run, training: Training) -> float:
+    """The labelled clips' loss, averaged over what was logged in the last fifth of the steps."""
+    lines = read_metrics(run.folder / training.model / "metrics.jsonl")
+    late = [line["supervised"] for line in lines if line["step"] > 0.8 * training.config.steps]
+    return float(np.mean(late))
 
 
 def last_loss(run: Run, training: Training) -> float:

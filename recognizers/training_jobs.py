@@ -1,11 +1,13 @@
 """Several trainings at a time, each in a worker process."""
 
 import multiprocessing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 
 import torch
 
+from gymqa.errors import GymQAError
 from gymqa.processes import deaths_reported, end_with_parent, worker_count
 from gymqa.progress import console, progress_bar
 
@@ -19,11 +21,12 @@ def run_jobs(jobs: Mapping[str, Callable[[], None]], workers: int) -> None:
             on `workers`.
 
     Raises:
-        GymQAError: fewer than one worker, a worker that was killed, or a job that cannot be done.
+        GymQAError: fewer than one worker, a worker that was killed, or a job that cannot be done; the others are done
+            first.
     """
     processes = worker_count(workers)
     if processes == 1:
-        _one_after_another(list(jobs.values()))
+        _one_after_another(jobs)
         return
     with (
         progress_bar("trainings", len(jobs)) as bar,
@@ -31,24 +34,51 @@ def run_jobs(jobs: Mapping[str, Callable[[], None]], workers: int) -> None:
         ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _begin_worker) as pool,
     ):
         begun = {pool.submit(job): name for name, job in jobs.items()}
+        failures = _Failures()
         try:
             for job in as_completed(begun):
-                job.result()
+                with failures.kept(begun[job]):
+                    job.result()
                 bar.advance(note=begun[job])
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+    failures.tell()
 
 
-def _one_after_another(jobs: Sequence[Callable[[], None]]) -> None:
+class _Failures:
+    """The jobs that could not be done, by name; told when all others are."""
+
+    def __init__(self) -> None:
+        self.by_name: dict[str, GymQAError] = {}
+
+    @contextmanager
+    def kept(self, name: str) -> Iterator[None]:
+        """Go on after an error that is told in a sentence."""
+        try:
+            yield
+        except GymQAError as error:
+            console.print(f"{name} cannot be done: {error}", highlight=False, markup=False)
+            self.by_name[name] = error
+
+    def tell(self) -> None:
+        """Raise the first, if there are any."""
+        if self.by_name:
+            name, error = next(iter(self.by_name.items()))
+            raise GymQAError(f"{len(self.by_name)} of the trainings cannot be done; {name}: {error}") from error
+
+
+def _one_after_another(jobs: Mapping[str, Callable[[], None]]) -> None:
     """Do the jobs here, with as many threads as a worker has; each shows its own bar."""
-    threads = torch.get_num_threads()
+    threads, failures = torch.get_num_threads(), _Failures()
     try:
         _take_one_thread()
-        for job in jobs:
-            job()
+        for name, job in jobs.items():
+            with failures.kept(name):
+                job()
     finally:
         torch.set_num_threads(threads)
+    failures.tell()
 
 
 def _begin_worker() -> None:

@@ -21,11 +21,11 @@ from gymqa.modalities import part_of, source_of
 from gymqa.runs import Run, read_metrics
 from gymqa.splits import Splits
 from gymqa.video_datasets.imported import CLASSES
-from recognizers.algorithms import ALGORITHMS, algorithm_named
+from recognizers.algorithms import ALGORITHMS, Algorithm, algorithm_named
 from recognizers.augment import AugmentConfig, strong_view, weak_view
 from recognizers.batches import ClipBatch
 from recognizers.ema import make_teacher
-from recognizers.frame_net_sizes import ActionVLADConfig
+from recognizers.frame_net_sizes import ActionVLADConfig, TSNConfig
 from recognizers.objectives.gradients import temporal_gradient
 from recognizers.objectives.mvpl import with_length
 from recognizers.objectives.registry import make_objectives
@@ -44,6 +44,7 @@ World = tuple[FrameCache, Splits]
 STILL = AugmentConfig(crop_area=(1, 1), crop_ratio=(1, 1), flip=0, operations=0, channel_dropout=0)
 MVPL = replace(CONFIG, model=STEADY, algorithm=algorithm_named("mvpl"), augment=STILL)
 WITHOUT = replace(algorithm_named("mvpl"), objectives=("mvpl_gradients",))
+BATCH_NORM = TSNConfig(image_size=16, width=4, segments=8, n_classes=2)
 SHORT = replace(CONFIG, steps=4, warm_up_steps=2, labelled_batch=4, unlabelled_batch=4, log_every=1)
 
 
@@ -100,6 +101,46 @@ def test_a_step_teaches_the_views_that_the_student_saw_from_the_mean_of_three() 
     assert loss.further["mvpl"].item() == pytest.approx(expected, rel=1e-4)
     plain = loss.supervised + 0.5 * loss.unlabelled
     torch.testing.assert_close(loss.total.detach(), plain + loss.further["mvpl"])
+
+
+def stepped(algorithm: Algorithm, shown: slice) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The buffers of student and objectives after a step of a network with batch norm."""
+    config = replace(MVPL, model=BATCH_NORM, algorithm=algorithm)
+    labelled, unlabelled = (
+        replace(one, frames=one.frames[..., shown]) for one in (batch(3, 0, labelled=True), batch(4, 1))
+    )
+    torch.manual_seed(0)
+    student, rng = BATCH_NORM.build(), Generator().manual_seed(0)
+    objectives = make_objectives(config, student)
+    guidance = guide(config, student, unlabelled, make_weighting(algorithm, 4, 2), rng, objectives)
+    assert all(map(torch.equal, objectives.buffers(), student.buffers())), "a look without gradient changes none"
+    further = Further(objectives, student.train(), make_teacher(student), unlabelled, 5)
+    step_loss(config, student, labelled, guidance, 0.5, rng, further).total.backward()  # type: ignore[no-untyped-call]
+    return dict(student.named_buffers()), dict(objectives.named_buffers())
+
+
+def test_batch_norm_sees_one_kind_of_view_at_a_time() -> None:
+    """The student's running statistics are of colours, as the test's frames are; each other kind's are its own."""
+    student, kept = stepped(MVPL.algorithm, slice(None))
+    without, _ = stepped(replace(MVPL.algorithm, objectives=()), slice(3))
+    assert all(torch.equal(tensor, without[name]) for name, tensor in student.items())
+    colours, gradients, flow = (student["backbone.bn1.running_var"], *(kept[f"mvpl.statistics.{k}.1"] for k in (0, 1)))
+    assert not gradients.allclose(flow) and not gradients.allclose(colours) and not flow.allclose(colours)
+
+
+def test_pseudo_labels_of_a_kind_of_view_are_made_with_its_statistics() -> None:
+    torch.manual_seed(0)
+    config = replace(MVPL, model=BATCH_NORM, algorithm=WITHOUT)
+    student, clips = BATCH_NORM.build().eval(), batch(4, 1)
+    objectives = make_objectives(config, student)
+    seen, _ = mirrored(clips.frames)
+    labels = objectives.each()["mvpl_gradients"].label(student, seen)
+    before = objectives.relabel(seen, clips, labels, student).probabilities
+    for name, buffer in objectives.named_buffers():
+        if name.endswith("statistics.0.1"):  # the first layer's variance
+            buffer.mul_(100)
+    assert not objectives.relabel(seen, clips, labels, student).probabilities.allclose(before)
+    assert torch.equal(objectives.each()["mvpl_gradients"].label(student, seen).probabilities, labels.probabilities)
 
 
 def reversed_in_time(view: Tensor) -> Tensor:

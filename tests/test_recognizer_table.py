@@ -9,12 +9,17 @@ import pytest
 import recognizer_table
 from recognizer_table import TableConfig, main
 from small_recognizers import small_recognizers
+from study_tables import difference_text
+from study_trainings import Training, late_loss
 
+from gymqa.atomic import write_text
 from gymqa.errors import GymQAError
+from gymqa.runs import Run
 from gymqa.sim.release import ReleaseConfig
 from recognizers.algorithms import ALGORITHMS
 from recognizers.backbones.registry import list_models
 from recognizers.clip_net_sizes import I3DConfig, ResNet3DConfig
+from recognizers.config import TrainConfig
 
 FEW = ("stgcn, stgcn_gymsim", "tsn_bn_inception", "two_stream")
 
@@ -34,6 +39,24 @@ def test_a_recognizer_in_small_keeps_its_layers() -> None:
 def test_a_part_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(GymQAError, match="no part 'networks'; choose of recognizers, algorithms"):
         main(tmp_path, only=["networks"])
+
+
+@pytest.mark.parametrize("given", [{"root": Path("finegym")}, {"setting": "gym99"}, {"epochs": 2}, {"seeds": (0, 1)}])
+def test_what_the_table_does_not_do_is_refused(given: dict[str, Any]) -> None:
+    with pytest.raises(GymQAError, match="leave root, setting, epochs and seeds out"):
+        TableConfig(replace(TableConfig().all_labels, **given))
+
+
+def test_a_p_that_is_not_0_is_not_shown_as_0() -> None:
+    one = {"mean": 0.035, "ci_low": 0.022, "ci_high": 0.0491, "p": 0.0001, "p_holm": 0.0017}
+    assert difference_text(one) == "+3.5 (+2.2 to +4.9), p < 0.001, by Holm 0.002"
+
+
+def test_the_late_loss_is_of_the_last_fifth_of_the_steps(tmp_path: Path) -> None:
+    training = Training("one", TrainConfig(steps=10), "split")
+    lines = [{"step": step, "supervised": float(step)} for step in (2, 4, 6, 8, 9, 10)]
+    write_text(tmp_path / training.model / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
+    assert late_loss(Run(tmp_path, TableConfig()), training) == 9.5
 
 
 def test_the_table_trains_tests_and_adds_its_parts(

@@ -21,14 +21,17 @@ from recognizers.frame_net_sizes import TSNConfig
 from recognizers.objectives.actor_cutmix import paste_actors
 from recognizers.objectives.actors import actor_masks
 from recognizers.objectives.appearance import appearance, image_network
+from recognizers.objectives.base import StepViews, UnlabelledViews
 from recognizers.objectives.composite import composite
 from recognizers.objectives.contrast import nt_xent
 from recognizers.objectives.local_clips import cut_in_time
 from recognizers.objectives.registry import make_objectives
 from recognizers.optimization import rate_factor
 from recognizers.perturbation import time_order
+from recognizers.pseudo_label import PseudoLabels
 from recognizers.sizes import ModelConfig
 from recognizers.train import train
+from tests.test_second_views import STEADY, scattered
 from tests.training_world import CONFIG, MODEL, same, stopped_at, weights
 
 World = tuple[FrameCache, Splits]
@@ -83,6 +86,26 @@ def test_a_pasted_box_is_the_actors_own_in_every_frame_and_the_rest_the_partners
         assert share[i].item() == pytest.approx(1 - (1 - ratio) ** 4)
     assert torch.equal(pasted[1], view[1]), "the middle one of an odd batch is its own partner, and stays"
     assert share[1] == 1
+
+
+def test_clips_with_nothing_to_paste_are_learnt_from_in_their_strong_view() -> None:
+    moving = moving_squares(2, 16)
+    still = moving[:, :1].expand_as(moving)  # all actor
+    strong = torch.rand(2, 8, 3, 16, 16, generator=Generator().manual_seed(1))
+    student = scattered(STEADY.build()).eval()
+    config = replace(CONFIG, model=STEADY, algorithm=algorithm_named("actorcm"))
+    objective = make_objectives(config, student).each()["actor_cutmix"]
+    labels = PseudoLabels(torch.zeros(2, 2), torch.tensor([0, 1]), torch.ones(2), torch.zeros(2))
+
+    def term(weak: Tensor) -> float:
+        own = objective.see(student, strong)
+        unlabelled = UnlabelledViews(weak, own, labels, labels, torch.ones(2))
+        rng = Generator().manual_seed(0)
+        return objective.loss(StepViews(student, student, own, labels.classes, None, unlabelled, 0, 0.5, rng)).item()
+
+    expected = torch.nn.functional.cross_entropy(student(strong), labels.classes).item()
+    assert term(still) == pytest.approx(0.5 * 0.5 * expected, rel=1e-5)
+    assert term(moving) != pytest.approx(0.5 * 0.5 * expected, rel=1e-2)
 
 
 def test_a_composite_is_the_actor_before_a_scene_from_which_movement_is_gone() -> None:

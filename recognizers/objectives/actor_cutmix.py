@@ -21,7 +21,7 @@ SHARE = 0.5
 class Pasted(NamedTuple):
     """Clips with actors on others' scenes, and how much of the class is the actor's.
 
-    view: [B, N, C, S, S]; share: [B], 1 where there was nothing to paste.
+    view: [B, N, C, S, S]; share: [B], 1 where there was nothing to paste, and the clip stayed.
     """
 
     view: Tensor
@@ -51,7 +51,8 @@ class ActorCutMix(Objective):
     """½ · mean_i η_i · CE(student(pasted_i), w c_i + (1 − w) c_j), beside ½ of FixMatch's term on strong views.
 
     Kept: the actor's box pasted on another clip's scene, the same in all frames (temporally coherent), soft targets by
-    the actor's share, FixMatch with threshold 0.95, strong views that also change time (`varied`).
+    the actor's share, FixMatch with threshold 0.95, strong views that also change time (`varied`), which stand in for
+    clips that are not pasted.
     Left out: the person detector. The box is estimated from the differences between frames (actors.py), one a clip
     instead of one a frame.
     """
@@ -66,7 +67,8 @@ class ActorCutMix(Objective):
         if seen is None:
             return views.labelled.logits.new_zeros(())
         pasted = paste_actors(seen.weak, self.config.model.elements)
-        logits = self.see(views.student, pasted.view).logits
+        changed = (pasted.share < 1).view(-1, 1, 1, 1, 1)
+        logits = self.see(views.student, pasted.view.where(changed, seen.own.view)).logits
         return views.xi * SHARE * pasted_loss(logits, seen.labels.classes, pasted.share, seen.weights)
 
 

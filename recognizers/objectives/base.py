@@ -183,7 +183,6 @@ class Objectives(nn.ModuleDict):
         """Every objective's term by its name."""
         return {name: objective.loss(views) for name, objective in self.each().items()}
 
-    @torch.no_grad()
     def memory(self) -> dict[str, Tensor]:
         """A copy of all buffers; `load_state_dict(…, strict=False)` takes it up again."""
         state, names = self.state_dict(), {name for name, _ in self.named_buffers()}

@@ -12,9 +12,13 @@ Gradients are of the sampled frames, flow leads to the next cached one. A strong
 changed colours; of its flow, place and time alone are changed.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from recognizers.batches import ClipBatch
 from recognizers.config import TrainConfig
@@ -30,18 +34,23 @@ class SharedViews(Objective):
 
     L = Σ_v CE(F(v(labelled)), y) + ξ · unlabelled_weight · mean_i w_i · CE(F(v(strong_i)), c_i), v ∈ {∇, flow}
 
-    Each kind of view goes through the student by itself, so that batch statistics are of one kind.
+    Each kind of view goes through the student by itself and has running statistics of its own, so that batch norm sees
+    one kind at a time; the student keeps those of colours.
     """
 
     def __init__(self, config: TrainConfig, student: Recognizer) -> None:
         super().__init__(config, student)
         require_colours(config, "MvPL")
+        self.statistics = nn.ModuleList(_Statistics(student) for _ in ("gradients", "flow"))
 
     def relabel(
         self, weak: Tensor, clips: ClipBatch, labels: PseudoLabels, labeller: Recognizer, flow: Tensor | None = None
     ) -> PseudoLabels:
         """The mean of the probabilities on all views."""
-        others = [self.label(labeller, view).probabilities for view in self._others(weak, flow)]
+        others = []
+        for view, statistics in zip(self._others(weak, flow), self.statistics, strict=False):
+            with statistics.used_by(labeller):  # type: ignore[operator]
+                others.append(self.label(labeller, view).probabilities)
         return summarise(torch.stack([labels.probabilities, *others]).mean(0, keepdim=True))
 
     def loss(self, views: StepViews) -> Tensor:
@@ -49,8 +58,11 @@ class SharedViews(Objective):
         shown = [self._others(views.labelled.view, views.flow)]
         if views.unlabelled:
             shown.append(self._others(views.unlabelled.own.view, views.unlabelled.flow))
-        of_each = [self._taught(views, self.see_all(views.student, *kind)) for kind in zip(*shown, strict=True)]
-        return torch.stack(of_each).sum()
+        terms = []
+        for kind, statistics in zip(zip(*shown, strict=True), self.statistics, strict=False):
+            with statistics.used_by(views.student):  # type: ignore[operator]
+                terms.append(self._taught(views, self.see_all(views.student, *kind)))
+        return torch.stack(terms).sum()
 
     def _others(self, colours: Tensor, flow: Tensor | None) -> list[Tensor]:
         """The other views [B, N, 3, S, S] of a view of colours."""
@@ -64,6 +76,34 @@ class SharedViews(Objective):
             return supervised
         taught = class_loss(looks[1].logits, views.unlabelled.labels, views.unlabelled.weights)
         return supervised + views.xi * self.config.algorithm.unlabelled_weight * taught
+
+
+class _Statistics(nn.Module):
+    """The running statistics of a network's batch norms for one kind of view; none for a network without."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        for place, (norm, name) in enumerate(_running(network)):
+            self.register_buffer(f"{place}", getattr(norm, name).clone())
+
+    @contextmanager
+    def used_by(self, network: nn.Module) -> Iterator[None]:
+        """Let a network use and update these instead of its own; tensors change places, none is written to."""
+        places = _running(network)
+        own = [getattr(norm, name) for norm, name in places]
+        try:
+            for (norm, name), tensor in zip(places, self.buffers(), strict=True):
+                setattr(norm, name, tensor)
+            yield
+        finally:
+            for (norm, name), tensor in zip(places, own, strict=True):
+                setattr(norm, name, tensor)
+
+
+def _running(network: nn.Module) -> list[tuple[nn.Module, str]]:
+    """Batch norms and the names of their buffers, in the network's order."""
+    norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
+    return [(norm, name) for norm in norms for name, _ in norm.named_buffers()]
 
 
 def with_length(flow: Tensor) -> Tensor:
