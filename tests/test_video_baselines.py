@@ -105,7 +105,7 @@ def test_clips_with_nothing_to_paste_are_learnt_from_in_their_strong_view() -> N
 
     expected = torch.nn.functional.cross_entropy(student(strong), labels.classes).item()
     assert term(still) == pytest.approx(0.5 * 0.5 * expected, rel=1e-5)
-    assert term(moving) != pytest.approx(0.5 * 0.5 * expected, rel=1e-2)
+    assert term(moving) != pytest.approx(0.5 * 0.5 * expected, rel=1e-3)
 
 
 def test_a_composite_is_the_actor_before_a_scene_from_which_movement_is_gone() -> None:
