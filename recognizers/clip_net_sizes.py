@@ -37,7 +37,7 @@ class ClipNetConfig(ModelConfig):
     def __post_init__(self) -> None:
         if min(self.n_frames, self.width, self.n_classes, self.image_size) < 1 or self.stride < 0:
             raise GymQAError(f"{self}: n_frames, width, n_classes and image_size are at least 1, stride at least 0")
-        require_shown(self.pixels, self.modality)
+        require_shown(self.pixels, self.streams)
 
     @property
     def elements(self) -> tuple[int, ...]:
@@ -59,7 +59,7 @@ class ClipNetConfig(ModelConfig):
         """A hash of the weights that the network starts from."""
         from recognizers.backbones.published import start_hash
 
-        return start_hash(source)
+        return start_hash(source, self.streams)
 
 
 @dataclass(frozen=True)

@@ -35,8 +35,8 @@ class TrainConfig:
         algorithm: what is done with the unlabelled clips.
         augment: the views.
         initial: weights to start from: "shipped" is the package's own, where the family has some (SeFAR's image ViT),
-            else a folder, a file, or owner/name on the Hub, as the family's `start_from` takes it; "none" starts from
-            scratch.
+            else a folder, a file, or owner/name on the Hub, as the family's `start_from` takes it, for two streams
+            also one each, with a comma between; "none" starts from scratch.
         copy_attention: start time attention as a copy of spatial attention (TimeSformer's convention).
         steps: optimiser steps.
         warm_up_steps: first steps, on labelled clips only.

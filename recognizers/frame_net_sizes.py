@@ -44,7 +44,7 @@ class FrameNetConfig(ModelConfig):
             raise GymQAError(f"{self}: segments, stack, width, n_classes and image_size are at least 1")
         if self.architecture == "inception_v1" and self.image_size < 32:
             raise GymQAError(f"Inception-v1 sees nothing in {self.image_size} px; set image_size to 32 or more")
-        require_shown(self.pixels, self.modality)
+        require_shown(self.pixels, self.streams)
 
     @property
     def elements(self) -> tuple[int, ...]:
@@ -65,7 +65,7 @@ class FrameNetConfig(ModelConfig):
         """A hash of the weights that the 2-D network starts from."""
         from recognizers.backbones.published import start_hash
 
-        return start_hash(source)
+        return start_hash(source, self.streams)
 
     def sample(self, n_frames: int, rng: np.random.Generator | None = None, within: float = 0.5) -> Indices:
         """A frame of each segment, or `stack` in a row from it on; as of ModelConfig."""

@@ -1,5 +1,6 @@
 """What the pixels were that published weights were trained on. No torch, so that sizes are listed without it."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, get_args
 
 from gymqa.errors import GymQAError
@@ -26,16 +27,21 @@ def require_known(pixels: str) -> None:
         raise GymQAError(f"there are no pixels named {pixels!r}; choose one of {', '.join(get_args(Pixels))}")
 
 
-def require_shown(pixels: str, modality: Modality) -> None:
-    """Refuse a name that is none of RANGES, and pixels of colours for a model that sees something else.
+def require_shown(pixels: str, streams: Sequence[Modality]) -> None:
+    """Refuse a name that is none of RANGES, and pixels of colours for a model of whose networks none sees them alone.
+
+    Args:
+        pixels: the name.
+        streams: what each of the model's networks sees.
 
     Raises:
         GymQAError: either.
     """
     require_known(pixels)
-    if pixels != "symmetric" and modality != "rgb":
+    if pixels != "symmetric" and "rgb" not in streams:
         raise GymQAError(
-            f"pixels {pixels} are colours', and a model of {modality} is shown -1 to 1; set pixels to symmetric"
+            f"pixels {pixels} are colours', and a model of {', '.join(streams)} is shown -1 to 1; "
+            "set pixels to symmetric"
         )
 
 

@@ -1,6 +1,6 @@
 """Saved models: where one is, and loading weights that must fit to the last tensor."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from gymqa.atomic import read_json
 from gymqa.errors import GymQAError
 from gymqa.hub import download_model, names_a_repo
+from gymqa.modalities import Modality
 
 SHOWN = 3  # names that a complaint lists of each kind
 
@@ -39,6 +40,33 @@ def weights_modality(source: str) -> str:
     config = folder.with_name("config.json") if folder.name == "model.safetensors" else folder / "config.json"
     values = read_json(config) if config.is_file() else {}
     return str(values.get("modality", "rgb")) if isinstance(values, dict) else "rgb"
+
+
+def sources_of(source: str, streams: Sequence[Modality]) -> tuple[str, ...]:
+    """The weights that each of a model's networks starts from.
+
+    Args:
+        source: a file, a folder, or owner/name on the Hub, for all of them; or one for each, with commas between, as
+            rgb_imagenet.pt,flow_imagenet.pt.
+        streams: what the networks see, as of ModelConfig.
+
+    Raises:
+        GymQAError: more or fewer are named than there are networks.
+    """
+    if len(streams) == 1 or "," not in source or Path(source).exists():
+        return (source,) * len(streams)
+    each = tuple(one.strip() for one in source.split(","))
+    if len(each) != len(streams) or not all(each) or {"shipped", "none"}.intersection(each):
+        raise GymQAError(
+            f"{source!r} does not name one file, folder or model on the Hub for each of {', '.join(streams)}; "
+            "give one for all, or one each with a comma between, as rgb_imagenet.pt,flow_imagenet.pt"
+        )
+    return each
+
+
+def lacking(added: Collection[str], found: Collection[str]) -> list[str]:
+    """Names of tensors that a network has beyond the one it starts from: all of `added`, if none of them is found."""
+    return list(added) if set(added).isdisjoint(found) else []
 
 
 def for_other_channels(tensor: Tensor, own: Tensor) -> Tensor:

@@ -76,6 +76,11 @@ class ModelConfig:
         return self.frames
 
     @property
+    def streams(self) -> tuple[Modality, ...]:
+        """What each of its networks sees; mostly there is one, and it sees all."""
+        return (self.modality,)
+
+    @property
     def channels(self) -> int:
         """C, numbers of a pixel."""
         return channels(self.modality)

@@ -1,6 +1,6 @@
 """Starting a training from a trained recognizer of the same family, as fine-tuning after a pre-training does."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from torch import Tensor
@@ -9,7 +9,7 @@ from gymqa.atomic import read_json
 from gymqa.errors import GymQAError
 from recognizers.backbones.image_vit import read_weights, weights_hash
 from recognizers.backbones.registry import FAMILIES
-from recognizers.pretrained import SHOWN, for_other_channels, model_folder
+from recognizers.pretrained import SHOWN, for_other_channels, lacking, model_folder
 from recognizers.recognizer import Recognizer
 from recognizers.saved import read_config
 
@@ -34,7 +34,7 @@ def saved_hash(source: Path | str) -> str:
     return weights_hash(model_folder(source))
 
 
-def start_from_recognizer(model: Recognizer, source: Path | str) -> str:
+def start_from_recognizer(model: Recognizer, source: Path | str, added: Collection[str] = ()) -> str:
     """Take up a saved recognizer's weights, all but the head's, in place.
 
     Where it saw rgb and the model sees something else, the first layer's filters become their mean over the colours,
@@ -44,9 +44,10 @@ def start_from_recognizer(model: Recognizer, source: Path | str) -> str:
     Args:
         model: what is to be trained.
         source: a folder with config.json and model.safetensors, or owner/name on the Hub.
+        added: tensors of the model that stay fresh where the source has none of them.
 
     Returns:
-        A sentence on what was loaded and what was left out.
+        A sentence on what was loaded, what stays fresh, and what was left out.
 
     Raises:
         GymQAError: no such recognizer, one of another family, or of other sizes; the tensors that differ are named.
@@ -60,7 +61,9 @@ def start_from_recognizer(model: Recognizer, source: Path | str) -> str:
     fitted: list[str] = []
     if saved.modality == "rgb" != model.config.modality and model.config.adapts_colours:
         weights, fitted = _for_channels_of(model, weights)
-    own = {name: tensor.shape for name, tensor in model.state_dict().items() if not name.startswith(_HEAD)}
+    fresh = lacking(added, weights)
+    learnt = {name: tensor.shape for name, tensor in model.state_dict().items() if not name.startswith(_HEAD)}
+    own = {name: shape for name, shape in learnt.items() if name not in fresh}
     found = {name: tensor.shape for name, tensor in weights.items() if not name.startswith(_HEAD)}
     differ = sorted(name for name in own.keys() | found.keys() if own.get(name) != found.get(name))
     if differ:
@@ -72,7 +75,8 @@ def start_from_recognizer(model: Recognizer, source: Path | str) -> str:
     model.load_state_dict({name: weights[name] for name in own}, strict=False)
     left_out = sorted(weights.keys() - own.keys())
     resized = f", {len(fitted)} of them resized ({', '.join(fitted)})" if fitted else ""
-    return f"{len(own)} tensors loaded{resized}, {len(left_out)} left out ({', '.join(left_out)})"
+    more = f", {len(fresh)} fresh" if fresh else ""
+    return f"{len(own)} tensors loaded{resized}{more}, {len(left_out)} left out ({', '.join(left_out)})"
 
 
 def _for_channels_of(model: Recognizer, weights: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:

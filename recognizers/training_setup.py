@@ -20,7 +20,7 @@ from recognizers.augment import to_model
 from recognizers.batches import centre_indices
 from recognizers.config import TrainConfig
 from recognizers.gathering import share_first
-from recognizers.pretrained import weights_modality
+from recognizers.pretrained import sources_of, weights_modality
 from recognizers.recognizer import Recognizer
 from recognizers.training_clips import TrainingClips
 from recognizers.training_log import tracker_for
@@ -143,9 +143,12 @@ def require_same_modality(config: TrainConfig) -> None:
     """
     if config.initial == "shipped" and config.initial_weights is None:
         return  # the family has none
-    trained, wanted = weights_modality(config.initial), config.model.modality
-    if trained != wanted and not (trained == "rgb" and config.model.adapts_colours):
-        raise GymQAError(
-            f"the weights {config.initial} were trained on {trained}, and the model sees {wanted}; "
-            f"set initial to none, or name weights trained on {wanted}"
-        )
+    model = config.model
+    for source, wanted in zip(sources_of(config.initial, model.streams), model.streams, strict=True):
+        trained = weights_modality(source)
+        if trained not in (wanted, model.modality) and not (trained == "rgb" and model.adapts_colours):
+            who = "the model" if wanted == model.modality else "one of the model's streams"
+            raise GymQAError(
+                f"the weights {source} were trained on {trained}, and {who} sees {wanted}; "
+                f"set initial to none, or name weights trained on {wanted}"
+            )

@@ -7,10 +7,12 @@ from gymqa.errors import GymQAError
 from gymqa.modalities import Modality
 from recognizers.clip_net_sizes import ClipNetConfig
 from recognizers.frame_net_sizes import FrameNetConfig
-from recognizers.pixel_ranges import require_shown
 
 if TYPE_CHECKING:
     from recognizers.recognizer import Recognizer
+
+STREAMS: tuple[Modality, ...] = ("rgb", "flow")
+"""What the networks of each see, in their order; `pixels` are those of the first."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,11 @@ class TwoStreamConfig(FrameNetConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         _check(self, self.architecture)
+
+    @property
+    def streams(self) -> tuple[Modality, ...]:
+        """What each of the two networks sees."""
+        return STREAMS
 
     def build(self) -> "Recognizer":
         """The model of these sizes, with fresh weights."""
@@ -83,6 +90,11 @@ class TwoStreamI3DConfig(ClipNetConfig):
         _check(self, "inception_v1")
 
     @property
+    def streams(self) -> tuple[Modality, ...]:
+        """What each of the two networks sees."""
+        return STREAMS
+
+    @property
     def tokens(self) -> int:
         """Moments that are left: time is halved three times."""
         return -(-self.n_frames // 8)
@@ -95,7 +107,7 @@ class TwoStreamI3DConfig(ClipNetConfig):
 
 
 def _check(config: TwoStreamConfig | TwoStreamI3DConfig, architecture: str) -> None:
-    """Refuse one stream, pixels of colours alone, and pictures that Inception-v1 sees nothing in.
+    """Refuse one stream, and pictures that Inception-v1 sees nothing in.
 
     rgb, what a model sees that is told nothing, becomes rgb+flow: `--training.model TwoStreamConfig` brings it along
     from the family that stood there before.
@@ -105,7 +117,6 @@ def _check(config: TwoStreamConfig | TwoStreamI3DConfig, architecture: str) -> N
     """
     if config.modality == "rgb":
         object.__setattr__(config, "modality", "rgb+flow")
-        require_shown(config.pixels, config.modality)
     if config.modality != "rgb+flow":
         raise GymQAError(f"a {config.family} sees rgb+flow, not {config.modality}; leave model.modality out")
     if architecture == "inception_v1" and config.image_size < 32:

@@ -247,7 +247,7 @@ def test_what_is_not_there_or_of_another_kind_is_named(tmp_path: Path) -> None:
     with pytest.raises(GymQAError, match=r"none\.pth is not there"):
         find_image_weights(str(tmp_path / "none.pth"))
     (tmp_path / "vit.npz").touch()
-    with pytest.raises(GymQAError, match=r"neither a \.safetensors nor a \.pth"):
+    with pytest.raises(GymQAError, match=r"neither a \.safetensors file nor one of \.pth"):
         find_image_weights(tmp_path / "vit.npz")
     (tmp_path / "model.safetensors").write_bytes(b"half a file")
     with pytest.raises(GymQAError, match="is damaged"):

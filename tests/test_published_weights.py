@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from gymqa.errors import GymQAError
@@ -28,73 +27,23 @@ from recognizers.frame_net_sizes import (
     TSMConfig,
     TSNConfig,
 )
-from recognizers.pixel_ranges import RANGES
 from recognizers.recognizer import Recognizer
 from recognizers.train import train
 from tests import published_names
+from tests.published_networks import (
+    R18,
+    R50,
+    WIDTH,
+    clip,
+    of_publisher,
+    of_pyslowfast,
+    renamed,
+    resnet,
+    saved,
+    started,
+    trained,
+)
 from tests.training_world import CONFIG
-
-WIDTH = 8
-
-
-def trained(network: nn.Module, seed: int = 0) -> nn.Module:
-    """A network with batch norms as after a training."""
-    torch.manual_seed(seed)
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d | nn.BatchNorm3d):
-            assert module.running_mean is not None and module.running_var is not None
-            module.running_mean.normal_(0, 0.1)
-            module.running_var.uniform_(0.5, 1.5)
-            nn.init.normal_(module.bias, 0, 0.1)
-    return network.eval()
-
-
-def renamed(network: nn.Module, names: list[str], counted: bool = True) -> dict[str, Tensor]:
-    """Our tensors under published names, which stand in the same order but for each network's further classifiers."""
-    own = [(name, one) for name, one in network.state_dict().items() if counted or "num_batches" not in name]
-    inside = [name for name in names if not name.startswith(("fc", "aux", "last_linear", "logits", "head"))]
-    assert len(inside) == len(own)
-    heads = {name: torch.zeros(3, 3) for name in names if name not in inside}
-    return {**{name: tensor.clone() for name, (_, tensor) in zip(inside, own, strict=True)}, **heads}
-
-
-def resnet(name: str, depths: tuple[int, ...]) -> tuple[nn.Module, dict[str, Tensor]]:
-    """One of ours, and a file's content; torchvision has a block's shortcut behind its layers."""
-    network = trained(ResNet(name, WIDTH))
-    names = published_names.torchvision_resnet(depths, name == "resnet50")
-    own = network.state_dict()
-    return network, {one: own.get(one, torch.zeros(3, 3)) for one in names}
-
-
-R18, R50 = ("resnet18", (2, 2, 2, 2)), ("resnet50", (3, 4, 6, 3))
-
-
-def clip(config: FrameNetConfig | ClipNetConfig) -> Tensor:
-    side = config.image_size
-    return torch.rand(2, config.frames, 3, side, side, generator=torch.Generator().manual_seed(1)) * 2 - 1
-
-
-def started(config: FrameNetConfig | ClipNetConfig, source: Path) -> tuple[Recognizer, str]:
-    torch.manual_seed(5)
-    model = config.build().eval()
-    said = model.start_from(str(source))
-    assert said is not None
-    return model.eval(), said
-
-
-def of_publisher(frames: Tensor, pixels: str) -> Tensor:
-    """Frames in [-1, 1] as a publisher's code would normalise the same pixels."""
-    mean, std = (torch.tensor(values).view(3, 1, 1) for values in RANGES[pixels])
-    return ((frames + 1) / 2 - mean) / std
-
-
-def saved(folder: Path, tensors: dict[str, Tensor], name: str = "weights.pth") -> Path:
-    path = folder / name
-    if path.suffix == ".safetensors":
-        save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, path)
-    else:
-        torch.save(tensors, path)
-    return path
 
 
 def test_the_names_are_as_many_as_in_the_published_files() -> None:
@@ -195,16 +144,7 @@ def test_pyslowfasts_i3d_is_i3d_on_resnet_50(tmp_path: Path) -> None:
     other = config.build()
     trained(other)
     own = other.backbone.state_dict()  # type: ignore[union-attr, operator]
-    shortcuts_last = published_names.torchvision_resnet((3, 4, 6, 3), True)[:-2]
-    shortcuts_first: list[str] = []
-    for name in shortcuts_last:  # PySlowFast has a block's shortcut before its layers
-        if "downsample" in name:
-            start = next(i for i, one in enumerate(shortcuts_first) if one.startswith(name.partition("downsample")[0]))
-            done = sum(name.partition("downsample")[0] + "downsample" in one for one in shortcuts_first)
-            shortcuts_first.insert(start + done, name)
-        else:
-            shortcuts_first.append(name)
-    theirs = dict(zip(published_names.pyslowfast_i3d_r50(), (own[name] for name in shortcuts_first), strict=False))
+    theirs = of_pyslowfast(own)
     model, said = started(config, saved(tmp_path, theirs))
     frames = clip(config)
     seen = of_publisher(frames, "kinetics")

@@ -136,12 +136,14 @@ def test_a_family_of_two_streams_is_chosen_by_its_name_alone(
 
 @pytest.mark.parametrize("family", [TSNConfig, I3DConfig, TwoStreamConfig, Fused3DConfig, TwoStreamI3DConfig])
 @pytest.mark.parametrize("modality", ["flow", "gradient", "rgb", "rgb+flow"])
-def test_pixels_of_colours_are_for_models_that_see_nothing_else(family: type[ModelConfig], modality: str) -> None:
+def test_pixels_of_colours_are_for_networks_that_see_nothing_else(family: type[ModelConfig], modality: str) -> None:
     values: Any = {"modality": modality, "pixels": "imagenet"}
-    if modality == "rgb" and not issubclass(family, TwoStreamConfig | TwoStreamI3DConfig):
-        assert family(**values).modality == "rgb"
+    two = issubclass(family, TwoStreamConfig | TwoStreamI3DConfig)
+    if modality == "rgb" or (two and modality == "rgb+flow"):
+        config: Any = family(**values)
+        assert config.pixels == "imagenet" and config.modality == ("rgb+flow" if two else "rgb")
         return
-    with pytest.raises(GymQAError, match="pixels imagenet are colours'"):
+    with pytest.raises(GymQAError, match=r"sees rgb\+flow, not" if two else "pixels imagenet are colours'"):
         family(**values)
 
 

@@ -1,16 +1,17 @@
 """Networks that see a clip in three dimensions, to a mean over time and picture, and a linear head."""
 
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from torch import Tensor, nn
 
 from gymqa.errors import GymQAError
 from recognizers.backbones.inception_v1 import InceptionV1
-from recognizers.backbones.published import Published, StartsFromPublished, load_whole
+from recognizers.backbones.published import Published, StartsFromPublished, load_whole, read_published
 from recognizers.backbones.resnet import ResNet
 from recognizers.backbones.vit_weights import LoadReport
 from recognizers.clip_net_sizes import ClipNetConfig
-from recognizers.pixel_ranges import as_trained
+from recognizers.pixel_ranges import Pixels, as_trained
 
 
 class ClipFeatures(NamedTuple):
@@ -42,26 +43,16 @@ class ClipNet(StartsFromPublished):
         """The 3-D network that is made of it."""
         raise NotImplementedError
 
-    @property
-    def added(self) -> list[str]:
-        """Names of the 3-D network's tensors that the 2-D one has nothing for."""
-        return []
-
-    def load(self, found: Published) -> LoadReport:
-        """Put weights of the 3-D network into it, or of the 2-D one, each filter repeated over time."""
-        if found.in_time:
-            return load_whole(self.backbone, found)
-        if not self.inflatable:
+    def take_published(self, source: str) -> tuple[str, Pixels]:
+        """Put weights of the 3-D network into it, or of the 2-D one."""
+        found = read_published(source)
+        if not found.in_time and not self.inflatable:
             raise GymQAError(
                 f"{found.source} is of a network of pictures, and a factorised one has no layers of its kind; "
                 "give weights of the same network, or set initial to none"
             )
-        flat = self.flat()
-        report = load_whole(flat, found)
-        report.resized += [name for name, tensor in flat.state_dict().items() if tensor.ndim == 4]
-        report.missing = self.added
-        self.backbone.load_state_dict(self.in_time(flat).state_dict())
-        return report
+        report = load_in_time(self.backbone, self.flat(), self.in_time, found, self.added)
+        return report.sentence(), found.pixels
 
     def forward_features(self, frames: Tensor) -> ClipFeatures:
         """[B, N, C, S, S] -> features of moments, and their mean."""
@@ -73,3 +64,31 @@ class ClipNet(StartsFromPublished):
         """Fused features […, F] -> logits […, n_classes]."""
         logits: Tensor = self.head(self.dropout(fused))
         return logits
+
+
+def load_in_time(
+    network: nn.Module,
+    flat: nn.Module,
+    in_time: Callable[[nn.Module], nn.Module],
+    found: Published,
+    added: Collection[str] = (),
+) -> LoadReport:
+    """Put weights of a 3-D network into one, in place, or of the 2-D one that it is made of, repeated over time.
+
+    Args:
+        network: the 3-D one.
+        flat: a 2-D one, which is overwritten.
+        in_time: how the 3-D one is made of it.
+        found: the weights.
+        added: tensors of the 3-D one that stay fresh where the weights have none of them.
+
+    Raises:
+        GymQAError: they are of another architecture.
+    """
+    if found.in_time:
+        return load_whole(network, found, added)
+    report = load_whole(flat, found)
+    report.resized = [name for name, tensor in flat.state_dict().items() if tensor.ndim == 4]
+    report.missing = list(added)
+    network.load_state_dict(in_time(flat).state_dict())
+    return report

@@ -6,11 +6,10 @@ from torch import Tensor, nn
 
 from recognizers.backbones.bn_inception import BNInception
 from recognizers.backbones.inception_v1 import InceptionV1
-from recognizers.backbones.published import Published, StartsFromPublished, load_whole
+from recognizers.backbones.published import StartsFromPublished, load_whole, read_published
 from recognizers.backbones.resnet import ResNet, pooled
-from recognizers.backbones.vit_weights import LoadReport
 from recognizers.frame_net_sizes import FrameNetConfig
-from recognizers.pixel_ranges import as_trained
+from recognizers.pixel_ranges import Pixels, as_trained
 
 
 class FrameFeatures(NamedTuple):
@@ -40,9 +39,10 @@ class FrameNet(StartsFromPublished):
         self.dropout = nn.Dropout(config.head_dropout)
         self.head = nn.Linear(fused_dim or self.backbone.dim, config.n_classes)
 
-    def load(self, found: Published) -> LoadReport:
+    def take_published(self, source: str) -> tuple[str, Pixels]:
         """Put weights into the 2-D network."""
-        return load_whole(self.backbone, found)
+        found = read_published(source)
+        return load_whole(self.backbone, found).sentence(), found.pixels
 
     def forward_maps(self, frames: Tensor) -> Tensor:
         """[B, N · stack, C, S, S] -> a map of features of each segment [B, N, D, h, w]."""

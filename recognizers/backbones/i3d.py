@@ -1,7 +1,8 @@
 """I3D: Inception-v1 inflated (arXiv 1705.07750), and ResNet-50 inflated, with non-local blocks (arXiv 1711.07971)."""
 
 import re
-from itertools import chain
+from collections import OrderedDict
+from collections.abc import Collection
 
 from torch import Tensor, nn
 
@@ -90,9 +91,7 @@ class I3D(ClipNet):
         if self.config.non_local:
             for stage, places in NON_LOCAL.items():
                 dim = self.config.width * 2 ** int(stage[-1]) * 2
-                pairs = [(block, NonLocal(dim)) if place in places else (block,)
-                         for place, block in enumerate(backbone.get_submodule(stage).children())]  # fmt: skip
-                setattr(backbone, stage, nn.Sequential(*chain.from_iterable(pairs)))
+                setattr(backbone, stage, _with_non_local(backbone.get_submodule(stage), places, dim))
         return backbone
 
     @property
@@ -100,3 +99,13 @@ class I3D(ClipNet):
         """The non-local blocks' tensors."""
         blocks = {name: block for name, block in self.backbone.named_modules() if isinstance(block, NonLocal)}
         return [f"{name}.{tensor}" for name, block in blocks.items() for tensor in block.state_dict()]
+
+
+def _with_non_local(stage: nn.Module, places: Collection[int], dim: int) -> nn.Sequential:
+    """A stage's blocks under their own names, 0, 1, …, and behind some of them a non-local block, as non_local_1."""
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    for place, block in enumerate(stage.children()):
+        layers[str(place)] = block
+        if place in places:
+            layers[f"non_local_{place}"] = NonLocal(dim)
+    return nn.Sequential(layers)

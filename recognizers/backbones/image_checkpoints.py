@@ -18,7 +18,9 @@ from recognizers.backbones.vit_names import our_names
 from recognizers.backbones.vit_weights import LoadReport, start_from_image_vit
 from recognizers.pretrained import model_folder
 
-PICKLED = (".pth", ".pt", ".bin")
+PICKLED = (".pth", ".pt", ".bin", ".pyth")
+_WRAPPERS = ("state_dict", "model", "model_state")
+"""What files that hold more than a state dict have it under; the last is PySlowFast's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +85,14 @@ def find_image_weights(source: Path | str) -> Path:
         path = path / "model.safetensors"
     if not path.is_file():
         raise GymQAError(f"{path} is not there; give a folder with model.safetensors, a file, or owner/name on the Hub")
+    if path.suffix == ".pkl":
+        raise GymQAError(
+            f"{path} is a pickle, as Caffe2's weights are, and none is read; load it with PySlowFast's load_checkpoint "
+            "(convert_from_caffe2=True), and save the model's state_dict() with torch.save as .pyth"
+        )
     if path.suffix not in (".safetensors", *PICKLED):
-        raise GymQAError(f"{path} is neither a .safetensors nor a .pth file; give a file of weights")
+        kinds = ", ".join(PICKLED)
+        raise GymQAError(f"{path} is neither a .safetensors file nor one of {kinds}; give a file of weights")
     return path
 
 
@@ -98,7 +106,11 @@ def image_weights_hash(source: Path | str) -> str:
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a file, as float32; no pickle in it is run."""
+    """The tensors of a file, as float32; no pickle in it is run.
+
+    Raises:
+        GymQAError: it cannot be read, or has no tensors by name.
+    """
     try:
         if path.suffix not in PICKLED:
             found: Any = load_file(path)
@@ -106,12 +118,16 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
             found = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch and safetensors raise half a dozen kinds
         raise GymQAError(f"{path.name} is damaged, or holds more than tensors; get it again from its source") from error
-    for wrapper in ("state_dict", "model"):
+    for wrapper in _WRAPPERS:
         if isinstance(found, dict) and isinstance(found.get(wrapper), dict):
             found = found[wrapper]
-    if not isinstance(found, dict):
-        raise GymQAError(f"{path.name} holds no tensors by name; give a state dict")
-    return {str(name): value.float() for name, value in found.items() if isinstance(value, Tensor)}
+    named = found if isinstance(found, dict) else {}
+    tensors = {str(name): value.float() for name, value in named.items() if isinstance(value, Tensor)}
+    if not tensors:
+        raise GymQAError(
+            f"{path.name} holds no tensors by name, by itself or under {', '.join(_WRAPPERS)}; give a state dict"
+        )
+    return tensors
 
 
 def beside(path: Path, name: str) -> Mapping[str, Any]:

@@ -1,6 +1,6 @@
 """Networks to start from, of pictures or clips, by published names or ours; they must fit to the last tensor."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from gymqa.atomic import read_json
 from gymqa.errors import GymQAError
+from gymqa.modalities import Modality
 from recognizers.backbones.image_checkpoints import (
     beside,
     find_image_weights,
@@ -16,12 +17,13 @@ from recognizers.backbones.image_checkpoints import (
     read_tensors,
 )
 from recognizers.backbones.vit_weights import LoadReport
-from recognizers.backbones.weight_names import Naming, naming_of
+from recognizers.backbones.weight_names import OWN, Naming, naming_of
 from recognizers.clip_net_sizes import ClipNetConfig
 from recognizers.frame_net_sizes import FrameNetConfig
 from recognizers.pixel_ranges import Pixels, pixels_of, require_known
-from recognizers.pretrained import for_other_channels, model_folder
+from recognizers.pretrained import for_other_channels, lacking, model_folder, sources_of
 from recognizers.recognizer import Recognizer
+from recognizers.starting import start_from_recognizer
 
 SHOWN = 3  # names that a complaint lists of each kind
 _COUNTED = "num_batches_tracked"  # of batch norms; older files have none
@@ -50,15 +52,23 @@ class Published:
 
 
 class StartsFromPublished(Recognizer):
-    """A recognizer around a network that is published by itself."""
+    """A recognizer around networks that are published by themselves."""
 
     config: FrameNetConfig | ClipNetConfig
 
-    def load(self, found: Published) -> LoadReport:
-        """Put weights into the network, in place.
+    @property
+    def added(self) -> list[str]:
+        """Names of the network's tensors that stay fresh where the weights have none of them."""
+        return []
+
+    def take_published(self, source: str) -> tuple[str, Pixels]:
+        """Put published weights into the network, in place.
+
+        Returns:
+            A sentence on what was loaded, and what the pixels were that they were trained on.
 
         Raises:
-            GymQAError: they are of another architecture.
+            GymQAError: there are none, or they are of another architecture.
         """
         raise NotImplementedError
 
@@ -66,36 +76,41 @@ class StartsFromPublished(Recognizer):
         """Start from published weights, or a saved recognizer: all but the head, or another family's network.
 
         Args:
-            source: as of `read_published`.
+            source: as of `read_published`; for a network of two streams also two of them, as of `sources_of`.
             copy_attention: there is none.
         """
         if source == "shipped":
             return None
         pixels = _pixels_of_saved(source, self.config.family)
         if pixels is not None:
-            said = super().start_from(source)
+            said = start_from_recognizer(self, source, [OWN + name for name in self.added])
         else:
-            found = read_published(source)
-            said, pixels = self.load(found).sentence(), found.pixels
-        if self.config.modality == "rgb":
+            said, pixels = self.take_published(source)
+        if "rgb" in self.config.streams:
             self.config = replace(self.config, pixels=pixels)
         return said
 
 
-def start_hash(source: str) -> str | None:
+def start_hash(source: str, streams: Sequence[Modality]) -> str | None:
     """A hash of the weights to start from, for the same name may hold others later; None for "shipped", which are none.
+
+    Args:
+        source: as of `StartsFromPublished.start_from`; two files have two hashes, joined by a comma.
+        streams: as of ModelConfig.
 
     Raises:
         GymQAError: they are not there or cannot be read.
     """
-    return None if source == "shipped" else image_weights_hash(source)
+    if source == "shipped":
+        return None
+    return ",".join(image_weights_hash(one) for one in dict.fromkeys(sources_of(source, streams)))
 
 
 def read_published(source: str) -> Published:
     """Read a network's weights.
 
     Args:
-        source: a .safetensors file; a .pth, .pt or .bin file, of which no pickle is run; a folder with
+        source: a .safetensors file; a .pth, .pt, .bin or .pyth file, of which no pickle is run; a folder with
             model.safetensors; or owner/name on the Hub. The names are torchvision's or timm's (ResNet), torchvision's
             (GoogLeNet), the Caffe ports' (BN-Inception), those of the PyTorch port of I3D or of PySlowFast's I3D on
             ResNet-50, or ours.
@@ -116,10 +131,11 @@ def read_published(source: str) -> Published:
     kept = {own: tensors[name] for name, own in ours.items() if own is not None}
     if naming.bgr:
         kept["conv1_7x7_s2.weight"] = kept["conv1_7x7_s2.weight"].flip(1)
-    return Published(source, kept, _pixels(path, naming, source), [name for name, own in ours.items() if own is None])
+    found = Published(source, kept, naming.pixels, [name for name, own in ours.items() if own is None])
+    return replace(found, pixels=_pixels(path, naming, found))
 
 
-def _pixels(path: Path, naming: Naming, source: str) -> Pixels:
+def _pixels(path: Path, naming: Naming, found: Published) -> Pixels:
     """What the files say of the pixels, or what is known of such networks."""
     config = beside(path, "config.json")
     if isinstance(config.get("pixels"), str):  # a recognizer of ours
@@ -127,11 +143,13 @@ def _pixels(path: Path, naming: Naming, source: str) -> Pixels:
         return config["pixels"]  # type: ignore[no-any-return]
     preprocessor = beside(path, "preprocessor_config.json")
     if "pretrained_cfg" not in config and not preprocessor:
-        return naming.pixels
-    mean, std = normalisation(config, preprocessor, source)
+        return naming.pixels if found.in_time else naming.of_pictures or naming.pixels
+    mean, std = normalisation(config, preprocessor, found.source)
     named = pixels_of(mean, std)
     if named is None:
-        raise GymQAError(f"{source} normalises pixels by {mean} and {std}, which is not known here; give other weights")
+        raise GymQAError(
+            f"{found.source} normalises pixels by {mean} and {std}, which is not known here; give other weights"
+        )
     return named
 
 
@@ -146,27 +164,32 @@ def _pixels_of_saved(source: str, family: str) -> Pixels | None:
     return pixels
 
 
-def load_whole(network: nn.Module, found: Published) -> LoadReport:
+def load_whole(network: nn.Module, found: Published, added: Collection[str] = ()) -> LoadReport:
     """Put weights into a network, in place: all of both, but for counts of batches.
 
     The first layer may see another number of channels (flow's two): its filters become their mean over the colours, as
     in TSN (arXiv 1608.00859, 3.2).
 
+    Args:
+        network: in which they find their places.
+        found: the weights.
+        added: tensors of the network that stay fresh where the weights have none of them.
+
     Returns:
-        What was loaded, resized, and left out.
+        What was loaded, resized, left out, and stays fresh.
 
     Raises:
         GymQAError: they are of another architecture; the tensors that differ are named.
     """
     own = network.state_dict()
-    report = LoadReport(left_out=list(found.left_out))
+    report = LoadReport(left_out=list(found.left_out), missing=lacking(added, found.tensors))
     fitted: dict[str, Tensor] = {}
     for name, tensor in found.tensors.items():
         if name in own:
             fitted[name] = _fitted(tensor, own[name])
             if fitted[name].shape[1:2] != tensor.shape[1:2] and tensor.ndim >= 4:
                 report.resized.append(name)
-    _require_same(own, found, fitted)
+    _require_same({name: one for name, one in own.items() if name not in report.missing}, found, fitted)
     network.load_state_dict({**own, **fitted})
     report.loaded = list(fitted)
     return report

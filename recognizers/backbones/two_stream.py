@@ -9,19 +9,22 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gymqa.modalities import channels
-from recognizers.backbones.clip_net import ClipFeatures
+from recognizers.backbones.clip_net import ClipFeatures, load_in_time
 from recognizers.backbones.frame_net import FrameFeatures, frame_network
 from recognizers.backbones.i3d import inception_in_time
 from recognizers.backbones.inception_v1 import InceptionV1
 from recognizers.backbones.inflation import inflate
+from recognizers.backbones.published import Published, StartsFromPublished, load_whole, read_published
 from recognizers.backbones.resnet import pooled
-from recognizers.recognizer import Recognizer
+from recognizers.backbones.vit_weights import LoadReport
+from recognizers.pixel_ranges import Pixels, as_trained
+from recognizers.pretrained import sources_of
 from recognizers.two_stream_sizes import Fused3DConfig, TwoStreamConfig, TwoStreamI3DConfig
 
 RGB, FLOW = channels("rgb"), channels("flow")
 
 
-class _Streams(Recognizer):
+class _Streams(StartsFromPublished):
     """What the three share: two networks, and a head behind dropout.
 
     Args:
@@ -36,6 +39,18 @@ class _Streams(Recognizer):
         self.rgb, self.flow = rgb, flow
         self.dropout = nn.Dropout(config.head_dropout)
         self.head = nn.Linear(dim, config.n_classes)
+
+    def take_published(self, source: str) -> tuple[str, Pixels]:
+        """Put weights into both streams: the same, or those of a network of frames and those of one of flow."""
+        of_rgb, of_flow = sources_of(source, self.config.streams)
+        rgb = read_published(of_rgb)
+        flow = rgb if of_flow == of_rgb else read_published(of_flow)
+        said = f"rgb: {self.load(self.rgb, rgb).sentence()}; flow: {self.load(self.flow, flow).sentence()}"
+        return said, rgb.pixels
+
+    def load(self, stream: nn.Module, found: Published) -> LoadReport:
+        """Put weights into one of the streams, in place."""
+        return load_whole(stream, found)
 
     def forward_head(self, fused: Tensor) -> Tensor:
         """Fused features […, F] -> logits […, n_classes]."""
@@ -56,7 +71,7 @@ class TwoStream(_Streams):
         """[B, N · stack, 5, S, S] -> the streams' last maps, [B · N, D, h, w] each."""
         segments = frames.unflatten(1, (-1, self.config.stack)).flatten(0, 1)  # [B · N, stack, 5, S, S]
         middle = segments[:, self.config.stack // 2, :RGB]
-        return self.rgb(middle), self.flow(segments[:, :, RGB:].flatten(1, 2))
+        return self.rgb(as_trained(middle, self.config.pixels)), self.flow(segments[:, :, RGB:].flatten(1, 2))
 
     def forward_features(self, frames: Tensor) -> FrameFeatures | ClipFeatures:
         """[B, N · stack, 5, S, S] -> both streams' features of the segments, and their mean."""
@@ -91,11 +106,22 @@ class TwoStreamI3D(_Streams):
 
     def __init__(self, config: TwoStreamI3DConfig) -> None:
         rgb, flow = InceptionV1(config.width, RGB), InceptionV1(config.width, FLOW)
-        super().__init__(config, inflate(rgb, inception_in_time), inflate(flow, inception_in_time), rgb.dim + flow.dim)
+        super().__init__(config, _in_time(rgb), _in_time(flow), rgb.dim + flow.dim)
+
+    def load(self, stream: nn.Module, found: Published) -> LoadReport:
+        """Put weights of an I3D into one of the streams, or of an Inception-v1, each filter repeated over time."""
+        flat = InceptionV1(self.config.width, RGB if stream is self.rgb else FLOW)
+        return load_in_time(stream, flat, _in_time, found)
 
     def forward_features(self, frames: Tensor) -> ClipFeatures:
         """[B, N, 5, S, S] -> both streams' features of moments, and their mean."""
-        clip = frames.transpose(1, 2)  # [B, 5, N, S, S]
-        maps = torch.cat([self.rgb(clip[:, :RGB]), self.flow(clip[:, RGB:])], 1)  # [B, 2 F, T', h, w]
+        seen = as_trained(frames[:, :, :RGB], self.config.pixels), frames[:, :, RGB:]
+        rgb, flow = (one.transpose(1, 2) for one in seen)  # [B, 3 or 2, N, S, S]
+        maps = torch.cat([self.rgb(rgb), self.flow(flow)], 1)  # [B, 2 F, T', h, w]
         tokens = maps.mean((3, 4)).transpose(1, 2)
         return ClipFeatures(tokens, tokens.mean(1))
+
+
+def _in_time(flat: nn.Module) -> nn.Module:
+    """Inception-v1 in three dimensions."""
+    return inflate(flat, inception_in_time)

@@ -17,6 +17,7 @@ class Naming:
     Attributes:
         mark: a tensor that only these networks have.
         pixels: what they were trained on, unless their files say so.
+        of_pictures: what those of pictures among them were trained on, where that differs.
         ours: from a name to ours; None for a classifier's.
         bgr: whether they see blue, green, red.
     """
@@ -25,6 +26,7 @@ class Naming:
     pixels: Pixels
     ours: Callable[[str], str | None]
     bgr: bool = False
+    of_pictures: Pixels | None = None
 
 
 def _without(*heads: str) -> Callable[[str], str | None]:
@@ -80,7 +82,7 @@ NAMINGS = (
     Naming("conv1_7x7_s2.weight", "caffe", _without("last_linear.", "fc."), bgr=True),  # BN-Inception
     Naming("Conv3d_1a_7x7.conv3d.weight", "symmetric", _of_i3d_port),
     Naming("inception3a.branch1.conv.weight", "symmetric", _of_googlenet),  # torchvision's sees [-1, 1] inside
-    Naming("s1.pathway0_stem.conv.weight", "kinetics", _of_pyslowfast),
+    Naming("s1.pathway0_stem.conv.weight", "kinetics", _of_pyslowfast, of_pictures="imagenet"),
     Naming("layer1.0.conv1.weight", "imagenet", _without("fc.")),  # ResNets of torchvision and timm
 )
 
