@@ -125,9 +125,9 @@ def write_coco(path: Path, gymsim: Path) -> None:
     write_json(path, {"width": clip.size[0], "height": clip.size[1], "frames": frames})
 
 
-def source(model: ModelConfig, tiny: Tiny) -> Path:
-    """What a recognizer sees."""
-    return tiny.sources[model.joints_of or model.modality]
+def source(sees: TrainConfig | ModelConfig, model: ModelConfig, tiny: Tiny) -> Path:
+    """What a training (some see more than their model) or a recognizer is to see."""
+    return tiny.sources[model.joints_of or sees.modality]
 
 
 def clips_of(clips: list[Clip]) -> list[Clip]:
@@ -138,7 +138,7 @@ def clips_of(clips: list[Clip]) -> list[Clip]:
 def run(recipe: str, tiny: Tiny, folder: Path, out: Path) -> None:
     """Train a recipe with the settings that make it small, as `gymqa recipes run --overrides` puts them over it."""
     training: TrainConfig = replace(values(recipe).training, algorithm=algorithm_of(recipe))
-    model, frames = training.model, source(training.model, tiny)
+    model, frames = training.model, source(training, training.model, tiny)
     overrides = {
         "splits": str(tiny.splits), "frames": str(frames), "epochs": 2, "warm_up_epochs": 1,
         "training": {
@@ -180,7 +180,7 @@ def test_a_recipe_trains_resumes_predicts_and_exports_features(
 def serve(model: Path, tiny: Tiny, folder: Path) -> None:
     """Predict and score the val clips, and extract their features."""
     config = Recognizer.from_pretrained(model).config
-    frames, clips = str(source(config, tiny)), str(tiny.splits / "val.txt")
+    frames, clips = str(source(config, config, tiny)), str(tiny.splits / "val.txt")
     assert cli.main(["predict", str(model), frames, "--clips", clips, "--out", str(folder / "p.jsonl")]) == 0
     lines = [json.loads(line) for line in (folder / "p.jsonl").read_text().splitlines()]
     assert len(lines) == KINDS
