@@ -1,9 +1,10 @@
 """Time optical flow of GymSim clips: `python benchmarks/flow_speed.py`.
 
-The baseline is what a data loader without a cache does, in one process: for every field of flow it opens the mp4,
-decodes the frames up to the second of the two, brings both to size, makes OpenCV's object and computes. `gymqa flow`
-reads the frame cache, in which every clip was decoded once, and computes clip by clip, in one process and in several;
-its time includes the start of the processes and the writing. All compute the same fields, which is checked.
+The baseline is what a data loader without a cache does, in one process and one thread: for every field of flow it
+opens the mp4, decodes the frames up to the second of the two, brings both to size, makes OpenCV's object and computes.
+`gymqa flow` reads the frame cache, in which every clip was decoded once, and computes clip by clip, in one process and
+in several, each of one thread; its time includes the start of the processes and the writing. All compute the same
+fields, which is checked.
 
 Fields a second are those of the clock, and mean little on a busy machine; fields a second of the processor are written
 beside them where one process computes.
@@ -27,7 +28,7 @@ from gymqa.annotations import open_release, read_element_list
 from gymqa.atomic import write_json
 from gymqa.cli import run_script
 from gymqa.errors import GymQAError
-from gymqa.flow import FlowMethod, build_flow, to_bytes
+from gymqa.flow import FlowMethod, build_flow, one_thread, to_bytes
 from gymqa.frames import FrameCache
 from gymqa.processes import worker_count
 from gymqa.runs import environment
@@ -78,7 +79,7 @@ def baseline(paths: dict[str, Path], cache: FrameCache, method: FlowMethod) -> t
     """Speed of the baseline, and for each clip which fields it computed, and these: uint8 [n, S, S, 2]."""
     found: dict[str, Any] = {}
     done: list[int] = []
-    with timed(done) as speed:
+    with one_thread(), timed(done) as speed:
         for clip, path in paths.items():
             total = len(decord.VideoReader(str(path), num_threads=1))
             kept = np.arange(total) if total <= cache.max_frames else uniform(total, cache.max_frames)

@@ -58,7 +58,7 @@ def flow_fields(frames: Frames, method: FlowMethod) -> Fields:
     fields = np.zeros((*frames.shape[:3], 2), np.float32)
     grey = [np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)) for frame in frames]
     computer = _computer(method)
-    with _one_thread():
+    with one_thread():
         for place in range(len(frames) - 1):
             fields[place] = computer.calc(grey[place], grey[place + 1], None)
     if len(frames) > 1:
@@ -204,7 +204,7 @@ def _computer(method: FlowMethod) -> _Method:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """OpenCV computes in one thread meanwhile: there are as many processes as cores."""
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)

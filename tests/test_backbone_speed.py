@@ -2,6 +2,8 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -10,6 +12,7 @@ from gymqa import cli
 from recognizers import backbone_speed
 from recognizers.backbone_speed import Setting, counted, measure, multiply_adds
 from recognizers.backbones.registry import create_model, list_models
+from recognizers.recognizer import Recognizer
 
 
 @pytest.mark.parametrize(
@@ -44,7 +47,36 @@ def test_the_command_measures_and_writes(tmp_path: Path, capsys: pytest.CaptureF
     (one,) = written["backbones"]
     assert one["name"] == "sefar_tiny" and one["parameters"] == 1_316_579
     assert one["forward"] > one["training"] > 0 and one["lost"] == ""
+    assert min(one["forward_passes"], one["training_passes"]) >= 3
     assert (written["batch"], written["device"]) == (1, "cpu") and "torch" in json.dumps(written["environment"])
+
+
+def test_the_slowest_are_measured_three_times_and_the_rate_is_of_the_median(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 4.0, 10.0, 12.0, 20.0, 120.0] * 2)  # s: passes of 4, 2 and 100, forward and in training
+    monkeypatch.setattr(backbone_speed, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    found = measure(Setting("sefar_tiny", 2, "cpu", 1.0))
+    assert (found.forward, found.training) == (2 / 4, 2 / 4)
+    assert (found.forward_passes, found.training_passes) == (3, 3)
+
+
+def test_training_in_bf16_learns_from_step_to_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only a linear layer learns: with weights cast once for all steps, the loss would stay what it was."""
+    losses: list[float] = []
+
+    def steady(name: str, **changes: Any) -> Recognizer:
+        model = create_model(name, head_dropout=0.0, drop_path=0.0, **changes).requires_grad_(False)
+        model.head.requires_grad_(True)
+        model.register_forward_hook(lambda one, _, logits: losses.append(loss(logits)) if one.training else None)
+        return model
+
+    def loss(logits: torch.Tensor) -> float:
+        assert logits.dtype == torch.bfloat16
+        return float(-logits.detach().double().log_softmax(-1)[:, 0].mean())
+
+    monkeypatch.setattr(backbone_speed, "create_model", steady)
+    found = measure(Setting("sefar_tiny", 1, "cpu", 0.3, bf16=True))
+    assert len(losses) == 1 + found.training_passes
+    assert losses[-1] < losses[0]
 
 
 def test_what_does_not_fit_is_said_and_the_rest_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,6 @@
 import inspect
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -16,12 +15,15 @@ from encoders.feature_store import FeatureStore
 from gymqa import cli
 from gymqa.annotations import Clip, open_release
 from gymqa.arguments import build_parser
+from gymqa.atomic import write_json
 from gymqa.commands.train import train
 from gymqa.flow import build_flow
 from gymqa.frames import FrameCache
+from gymqa.keypoint_files import read_keypoints
 from gymqa.poses import PoseCache
 from gymqa.sim.joints import write_joints
 from gymqa.sim.release import ReleaseConfig
+from gymqa.skeletons import COCO17
 from gymqa.splits import Splits
 from gymqa.video_datasets.imported import CLASSES
 from recognizers.algorithms import ALGORITHMS, Algorithm, algorithm_named
@@ -43,7 +45,6 @@ SMALL: dict[str, dict[str, Any]] = {
     "lstm": {"segments": 4, "hidden": 8},
     "tsm": {"segments": 4},
     "c3d": {"wide": 8, "n_frames": 8},
-    "stgcn": {"skeleton": "gymsim15", "n_frames": 8},
     "two_stream": {"stack": 2},
     "two_stream_3d_fused": {"stack": 2, "fused_dim": 8, "segments": 2},
 }
@@ -79,23 +80,13 @@ def small(model: ModelConfig) -> dict[str, Any]:
     return {"image_size": SIDE, **({} if model.family == "sefar" else {"width": 8}), **changes}
 
 
-def different() -> Iterator[str]:
-    """Recognizers, one of those that differ in size alone."""
-    seen: set[str] = set()
-    for name in list_models():
-        model = model_config(name)
-        told = repr(replace(model, n_classes=KINDS, **small(model)))
-        if told not in seen:
-            seen.add(told)
-            yield recipe_of_recognizer(name)
-
-
-RECIPES = [*different(), *map(recipe_of_algorithm, ALGORITHMS)]
+RECIPES = list(dict.fromkeys([*map(recipe_of_recognizer, list_models()), *map(recipe_of_algorithm, ALGORITHMS)]))
+"""One of every name; SeFAR's with SeFAR-S is the recognizer's and the algorithm's."""
 
 
 @dataclass(frozen=True)
 class Tiny:
-    """Splits, and frames of each modality."""
+    """Splits, and frames of each modality, or poses of each skeleton."""
 
     splits: Path
     sources: dict[str, Path]
@@ -116,9 +107,27 @@ def tiny(gymsim_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Tiny:
     build_flow(folder / "flow", folder / "frames", "dis", workers=1)
     (folder / "manifests").symlink_to(gymsim_root / "manifests")  # other tests find the release as it was
     write_joints(folder, ReleaseConfig(train_videos=3, val_videos=2, raw_videos=1, size=64))  # conftest's
-    PoseCache.build(folder / "poses", wanted, folder / "joints" / "detected", "gymsim15")
-    kept = {"rgb": "frames", "flow": "flow", "rgb+flow": "flow", "pose": "poses"}
-    return Tiny(folder / "splits", {modality: folder / name for modality, name in kept.items()})
+    detected = folder / "joints" / "detected"
+    PoseCache.build(folder / "gymsim15", wanted, detected, "gymsim15")
+    for clip in wanted:
+        write_coco(folder / "coco" / f"{clip}.json", detected / f"{clip}.npz")
+    PoseCache.build(folder / "coco17", wanted, folder / "coco")
+    kept = {"rgb": "frames", "flow": "flow", "rgb+flow": "flow", "gymsim15": "gymsim15", "coco17": "coco17"}
+    return Tiny(folder / "splits", {seen: folder / name for seen, name in kept.items()})
+
+
+def write_coco(path: Path, gymsim: Path) -> None:
+    """A clip's file as a detector of COCO's joints writes it: GymSim's, and eyes and ears beside the nose."""
+    clip = read_keypoints(gymsim)
+    joints = COCO17.take(clip.keypoints, clip.joints)
+    joints[:, 1:5] = joints[:, :1] + [[1, -1, 0], [-1, -1, 0], [2, 0, 0], [-2, 0, 0]]
+    frames = [[{"keypoints": frame.ravel().tolist(), "score": 1.0}] for frame in joints]
+    write_json(path, {"width": clip.size[0], "height": clip.size[1], "frames": frames})
+
+
+def source(sees: TrainConfig | ModelConfig, model: ModelConfig, tiny: Tiny) -> Path:
+    """What a training (some see more than their model) or a recognizer is to see."""
+    return tiny.sources[model.joints_of or sees.modality]
 
 
 def clips_of(clips: list[Clip]) -> list[Clip]:
@@ -129,7 +138,7 @@ def clips_of(clips: list[Clip]) -> list[Clip]:
 def run(recipe: str, tiny: Tiny, folder: Path, out: Path) -> None:
     """Train a recipe with the settings that make it small, as `gymqa recipes run --overrides` puts them over it."""
     training: TrainConfig = replace(values(recipe).training, algorithm=algorithm_of(recipe))
-    model, frames = training.model, tiny.sources[training.modality]
+    model, frames = training.model, source(training, training.model, tiny)
     overrides = {
         "splits": str(tiny.splits), "frames": str(frames), "epochs": 2, "warm_up_epochs": 1,
         "training": {
@@ -171,7 +180,7 @@ def test_a_recipe_trains_resumes_predicts_and_exports_features(
 def serve(model: Path, tiny: Tiny, folder: Path) -> None:
     """Predict and score the val clips, and extract their features."""
     config = Recognizer.from_pretrained(model).config
-    frames, clips = str(tiny.sources[config.modality]), str(tiny.splits / "val.txt")
+    frames, clips = str(source(config, config, tiny)), str(tiny.splits / "val.txt")
     assert cli.main(["predict", str(model), frames, "--clips", clips, "--out", str(folder / "p.jsonl")]) == 0
     lines = [json.loads(line) for line in (folder / "p.jsonl").read_text().splitlines()]
     assert len(lines) == KINDS
@@ -180,6 +189,27 @@ def serve(model: Path, tiny: Tiny, folder: Path) -> None:
     assert cli.main(["extract", str(model), frames, "--clips", clips, "--out", str(folder / "features")]) == 0
     store = FeatureStore(folder / "features")
     assert len(store) == KINDS
+
+
+def test_every_name_that_the_lists_show_is_trained(capsys: pytest.CaptureFixture[str]) -> None:
+    for kind, recipe_of in (("recognizers", recipe_of_recognizer), ("algorithms", recipe_of_algorithm)):
+        assert cli.main(["list", kind]) == 0
+        names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+        assert names and {recipe_of(name) for name in names} <= set(RECIPES)
+
+
+@pytest.mark.parametrize("name", list_models())
+def test_a_recognizer_made_small_sees_what_it_is_made_for(name: str) -> None:
+    model = model_config(name)
+    made = replace(model, **small(model))
+    assert (made.modality, made.joints_of, made.channels) == (model.modality, model.joints_of, model.channels)
+
+
+def test_all_joints_of_both_skeletons_are_seen(tiny: Tiny) -> None:
+    for skeleton in ("coco17", "gymsim15"):
+        cache = PoseCache(tiny.sources[skeleton])
+        assert cache.skeleton.name == skeleton and not cache.failures
+        assert all((cache.get(clip)[..., 2] > 0).any(0).all() for clip in cache.clip_ids)
 
 
 @pytest.mark.parametrize("name", list_models())

@@ -21,7 +21,8 @@ def backbones(
 ) -> None:
     """Measure recognizers at the input each is made for: clips a second, forward and training, and what they compute.
 
-    Frames are random and already on the device, so that nothing else is measured. Multiply-adds are of one clip's
+    Frames are random and already on the device, so that nothing else is measured. Clips a second are of the median
+    pass, after one that is not counted; the file says how many passes there were. Multiply-adds are of one clip's
     forward pass (torch's counter; half of its floating-point operations), which papers mostly call FLOPs. What does not
     fit into memory stands at the end, with the reason; each recognizer is measured in a process of its own.
 
@@ -32,7 +33,7 @@ def backbones(
         only: names of `gymqa list recognizers`, or patterns; all without it.
         batch: clips at a time.
         device: cpu, cuda, cuda:1, …; without it the GPU, where there is one.
-        seconds: for which each of forward and training is repeated, at least.
+        seconds: for which each of forward and training is repeated, at least; three passes in any case.
         bf16: compute in bfloat16.
         json: file to write, too.
     """
