@@ -105,6 +105,13 @@ def test_parameters_are_the_published_ones(name: str, published: int) -> None:
     assert sum(one.numel() for one in model.parameters()) == published
 
 
+@pytest.mark.parametrize(("name", "millions"), [("nl_i3d_r50", 35.4), ("r2plus1d_34", 63.8)])
+def test_parameters_are_near_those_that_were_published_rounded(name: str, millions: float) -> None:
+    with torch.device("meta"):
+        model = create_model(name, n_classes=400)
+    assert sum(one.numel() for one in model.parameters()) / 1e6 == pytest.approx(millions, rel=2e-3)
+
+
 @pytest.mark.parametrize("config", CONFIGS, ids=NAMES)
 def test_shapes_gradients_and_that_time_is_seen(config: ClipNetConfig) -> None:
     model, frames = built(config), clip(config)

@@ -136,7 +136,7 @@ def tsn_r50() -> TSNConfig:
     return TSNConfig(image_size=224, architecture="resnet50", n_classes=CLASSES)
 
 
-@register(parameters=10_977_155)
+@register(parameters=10_977_155, published="11.30 M with 1,000 classes (BN-Inception alone)")
 def trn_bn_inception() -> TRNConfig:
     """TRN as in FineGym: 3 segments."""
     return TRNConfig(
@@ -144,7 +144,7 @@ def trn_bn_inception() -> TRNConfig:
     )
 
 
-@register(parameters=10_911_619)
+@register(parameters=10_911_619, published="11.30 M with 1,000 classes (BN-Inception alone)")
 def trn_ms_bn_inception() -> TRNConfig:
     """Multi-scale TRN as in FineGym: relations of 3 and of 2 segments."""
     return replace(trn_bn_inception(), multi_scale=True, relation_dim=256)
@@ -168,7 +168,7 @@ def i3d_r50() -> I3DConfig:
     return I3DConfig(image_size=224, n_frames=8, stride=2, architecture="resnet50", n_classes=CLASSES)
 
 
-@register(parameters=34_785_187)
+@register(parameters=34_785_187, published="35.4 M with 400 classes (I3D with NonLocalEmbedGauss of MMAction2)")
 def nl_i3d_r50() -> I3DConfig:
     """Non-local I3D as in FineGym."""
     return replace(i3d_r50(), non_local=True)
@@ -186,7 +186,7 @@ def r2plus1d_18() -> ResNet3DConfig:
     return replace(r3d_18(), factorised=True)
 
 
-@register(parameters=63_542_762)
+@register(parameters=63_542_762, published="63.8 M with 400 classes (R(2+1)D-34 of MMAction2)")
 def r2plus1d_34() -> ResNet3DConfig:
     """R(2+1)D-34."""
     return replace(r2plus1d_18(), architecture="resnet34", n_frames=32)
@@ -204,7 +204,7 @@ def slowfast_r50() -> SlowFastConfig:
     return SlowFastConfig(image_size=224, stride=2, n_classes=CLASSES)
 
 
-@register(parameters=16_823_939)
+@register(parameters=16_823_939, published="11.30 M with 1,000 classes (BN-Inception alone)")
 def actionvlad_bn_inception() -> ActionVLADConfig:
     """ActionVLAD: 25 segments, 64 centres; the paper's and FineGym's stand on VGG-16."""
     return ActionVLADConfig(image_size=224, n_classes=CLASSES)
