@@ -95,7 +95,7 @@ def right_clips(run: Run, training: Training) -> dict[str, float]:
 def late_loss(run: Run, training: Training) -> float:
     """The labelled clips' loss, averaged over what was logged in the last fifth of the steps."""
     lines = read_metrics(run.folder / training.model / "metrics.jsonl")
-    late = [line["supervised"] for line in lines if line["step"] > 0.8 * training.config.steps]
+    late = [line["supervised"] for line in lines if "supervised" in line and line["step"] > 0.8 * training.config.steps]
     return float(np.mean(late))
 
 

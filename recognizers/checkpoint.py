@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
+from torch import Tensor, nn
 
 from gymqa.atomic import atomic_path, read_json, write_json
 from gymqa.errors import GymQAError
@@ -66,6 +67,12 @@ def take_up(holders: Mapping[str, Any], state: Mapping[str, Any], path: Path) ->
         raise GymQAError(
             f"{path} is of another architecture ({str(error).splitlines()[0]}); choose another folder or remove it"
         ) from error
+
+
+def copy_of_buffers(module: nn.Module) -> dict[str, Tensor]:
+    """What a module remembers beside its parameters; `load_state_dict(…, strict=False)` takes it up again."""
+    state, names = module.state_dict(), {name for name, _ in module.named_buffers()}
+    return {name: tensor.clone() for name, tensor in state.items() if name in names}
 
 
 def load_checkpoint(path: Path, settings: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -23,6 +23,7 @@ from recognizers.batches import ClipBatch, ClipBatches, StepClips
 from recognizers.checkpoint import (
     LAST,
     STOPPED,
+    copy_of_buffers,
     is_finished,
     load_checkpoint,
     mark_finished,
@@ -48,7 +49,7 @@ from recognizers.validation import BEST, validate
 from recognizers.weighting import make_weighting
 
 LABELLED, UNLABELLED = 0, 1  # names of the pools in the seeds of their draws
-Memory = tuple[Mapping[str, Tensor], Mapping[str, Tensor]]  # the weighting's and the objectives'
+Memory = Sequence[Mapping[str, Tensor]]  # the weighting's, the objectives' and the student's
 
 
 def train(config: TrainConfig, cache: FrameSource, splits: Splits, out: Path) -> Path:
@@ -189,14 +190,15 @@ class Trainer:
         return dict(zip(values, together.tolist(), strict=True))
 
     def _memory(self) -> Memory:
-        """What weighting and objectives remember, before a step."""
+        """What weighting, objectives and the student (batch norm's statistics) remember, before a step."""
         weighting = {name: tensor.clone() for name, tensor in self.weighting.state_dict().items()}
-        return weighting, self.objectives.memory()
+        return weighting, *map(copy_of_buffers, (self.objectives, self.accelerator.unwrap_model(self.student)))
 
     def _keep_state(self, clip_ids: Sequence[str], memory: Memory) -> tuple[str, ...]:
         """Save the state before a step that cannot be taken; returns the ids of all processes' clips."""
         self.weighting.load_state_dict(memory[0])
         self.objectives.load_state_dict(memory[1], strict=False)
+        self.accelerator.unwrap_model(self.student).load_state_dict(memory[2], strict=False)
         if self.accelerator.is_main_process:
             self._save(STOPPED)
             console.print(f"the state before the step is kept in {self.out / STOPPED}", highlight=False)

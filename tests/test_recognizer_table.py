@@ -53,8 +53,9 @@ def test_a_p_that_is_not_0_is_not_shown_as_0() -> None:
 
 
 def test_the_late_loss_is_of_the_last_fifth_of_the_steps(tmp_path: Path) -> None:
-    training = Training("one", TrainConfig(steps=10), "split")
+    training = Training("one", TrainConfig(steps=10, warm_up_steps=0), "split")
     lines = [{"step": step, "supervised": float(step)} for step in (2, 4, 6, 8, 9, 10)]
+    lines.insert(5, {"step": 9, "val_top1": 1.0})
     write_text(tmp_path / training.model / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
     assert late_loss(Run(tmp_path, TableConfig()), training) == 9.5
 

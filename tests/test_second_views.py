@@ -220,10 +220,12 @@ def test_ltgs_pseudo_labels_are_the_softmax_of_the_mean_logits() -> None:
 
 
 def test_mvpl_without_flow_teaches_one_network_on_both_views_from_the_mean_of_both() -> None:
-    objective, student = made("mvpl")
+    gradients = replace(algorithm_named("mvpl"), objectives=("mvpl_gradients",))
+    config, student = replace(CONFIG, model=STEADY, algorithm=gradients), scattered(STEADY.build())
+    objective = make_objectives(config, student).each()["mvpl_gradients"]
     assert not list(objective.parameters())
     views = step_views(student)
-    assert views.unlabelled is not None
+    assert views.unlabelled is not None and views.clips is not None
     labelled, strong = (temporal_gradient(v, ELEMENTS) for v in (views.labelled.view, views.unlabelled.own.view))
     expected = cross_entropy(student(labelled), [0, 1, 1])
     expected += 0.5 * cross_entropy(student(strong), [0, 1, 1, 0], [0, 1, 1, 0])

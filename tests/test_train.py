@@ -20,12 +20,16 @@ from recognizers.algorithms import algorithm_named
 from recognizers.backbones.image_vit import ImageViT, ViTConfig
 from recognizers.batches import ClipBatches
 from recognizers.checkpoint import LAST, STOPPED
+from recognizers.frame_net_sizes import TSNConfig
 from recognizers.losses import StepLoss
 from recognizers.optimization import make_optimizer, rate_factor
 from recognizers.predict import predict
 from recognizers.sefar import SeFAR
+from recognizers.sizes import ModelConfig
 from recognizers.train import train
 from tests.training_world import CONFIG, MODEL, PLAIN, same, weights
+
+BATCH_NORM = TSNConfig(image_size=16, width=4, n_classes=2)
 
 
 def test_learns_the_order_of_time_from_labelled_clips(world: tuple[FrameCache, Splits], tmp_path: Path) -> None:
@@ -94,11 +98,12 @@ def test_a_loss_that_explodes_stops_names_clips_and_keeps_the_state_before_the_s
     assert not (tmp_path / "wild" / "model.safetensors").exists()
 
 
+@pytest.mark.parametrize("model", [MODEL, BATCH_NORM], ids=["sefar", "batch norm"])
 def test_the_state_kept_is_that_before_the_step(
-    world: tuple[FrameCache, Splits], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model: ModelConfig, world: tuple[FrameCache, Splits], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flexmatch = replace(algorithm_named("flexmatch"), threshold=0.5)
-    config = replace(CONFIG, algorithm=flexmatch, checkpoint_every=1)
+    config = replace(CONFIG, model=model, algorithm=flexmatch, checkpoint_every=1)
     original = training.step_loss
 
     def broken(*arguments: Any) -> StepLoss:
@@ -115,11 +120,15 @@ def test_the_state_kept_is_that_before_the_step(
         assert all(torch.equal(tensor, last[part][name]) for name, tensor in kept[part].items())
 
 
-@pytest.mark.parametrize("clip_norm", [0.0, 1.0])
+@pytest.mark.parametrize(("clip_norm", "model"), [(0.0, MODEL), (1.0, MODEL), (1.0, BATCH_NORM)])
 def test_a_gradient_that_is_not_finite_is_not_stepped_on(
-    world: tuple[FrameCache, Splits], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clip_norm: float
+    clip_norm: float,
+    model: ModelConfig,
+    world: tuple[FrameCache, Splits],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    config, original = replace(CONFIG, clip_norm=clip_norm, checkpoint_every=1), training.step_loss
+    config, original = replace(CONFIG, model=model, clip_norm=clip_norm, checkpoint_every=1), training.step_loss
 
     def broken(*arguments: Any) -> StepLoss:
         loss = original(*arguments)

@@ -183,11 +183,6 @@ class Objectives(nn.ModuleDict):
         """Every objective's term by its name."""
         return {name: objective.loss(views) for name, objective in self.each().items()}
 
-    def memory(self) -> dict[str, Tensor]:
-        """A copy of all buffers; `load_state_dict(…, strict=False)` takes it up again."""
-        state, names = self.state_dict(), {name for name, _ in self.named_buffers()}
-        return {name: tensor.clone() for name, tensor in state.items() if name in names}
-
     def average_gradients(self) -> None:
         """Average the gradients over all processes, in one exchange; parameters that no process used get none."""
         parameters = [parameter for parameter in self.parameters() if parameter.requires_grad]

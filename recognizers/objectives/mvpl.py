@@ -41,14 +41,15 @@ class SharedViews(Objective):
     def __init__(self, config: TrainConfig, student: Recognizer) -> None:
         super().__init__(config, student)
         require_colours(config, "MvPL")
-        self.statistics = nn.ModuleList(_Statistics(student) for _ in ("gradients", "flow"))
+        kinds = 2 if config.modality == "rgb+flow" else 1  # gradients and, where it is loaded, flow
+        self.statistics = nn.ModuleList(_Statistics(student) for _ in range(kinds))
 
     def relabel(
         self, weak: Tensor, clips: ClipBatch, labels: PseudoLabels, labeller: Recognizer, flow: Tensor | None = None
     ) -> PseudoLabels:
         """The mean of the probabilities on all views."""
         others = []
-        for view, statistics in zip(self._others(weak, flow), self.statistics, strict=False):
+        for view, statistics in zip(self._others(weak, flow), self.statistics, strict=True):
             with statistics.used_by(labeller):  # type: ignore[operator]
                 others.append(self.label(labeller, view).probabilities)
         return summarise(torch.stack([labels.probabilities, *others]).mean(0, keepdim=True))
@@ -59,7 +60,7 @@ class SharedViews(Objective):
         if views.unlabelled:
             shown.append(self._others(views.unlabelled.own.view, views.unlabelled.flow))
         terms = []
-        for kind, statistics in zip(zip(*shown, strict=True), self.statistics, strict=False):
+        for kind, statistics in zip(zip(*shown, strict=True), self.statistics, strict=True):
             with statistics.used_by(views.student):  # type: ignore[operator]
                 terms.append(self._taught(views, self.see_all(views.student, *kind)))
         return torch.stack(terms).sum()
