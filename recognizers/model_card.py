@@ -32,7 +32,7 @@ class ModelFacts:
         license: by its Hub name, such as apache-2.0 or cc-by-nc-4.0 (FineGym's annotations forbid commercial use).
         dataset: what it was trained and measured on, in words: "Gym99, 5 % labelled".
         dataset_repo: that data set on the Hub, owner/name, if it is there.
-        base_model: the model on the Hub that it started from, owner/name, if there is one.
+        base_models: the models on the Hub that it started from, owner/name: one, for two streams perhaps two, or none.
         algorithm: how it was trained.
         metrics: shares by the names of METRICS, on the validation clips.
         clips: how many those are.
@@ -44,7 +44,7 @@ class ModelFacts:
     license: str
     dataset: str
     dataset_repo: str | None = None
-    base_model: str | None = None
+    base_models: tuple[str, ...] = ()
     algorithm: str = ""
     metrics: Mapping[str, float] = field(default_factory=dict)
     clips: int = 0
@@ -53,7 +53,7 @@ class ModelFacts:
         for name, value in self.metrics.items():
             if name not in METRICS or not 0 <= value <= 1:
                 raise GymQAError(f"metric {name} = {value} is no share by one of the names {', '.join(METRICS)}")
-        for repo in (self.dataset_repo, self.base_model):
+        for repo in (self.dataset_repo, *self.base_models):
             if repo is not None:
                 check_repo(repo, "model")
 
@@ -80,7 +80,7 @@ def model_card(repo: str, model: "Recognizer", facts: ModelFacts) -> str:
             "fine-grained-action-recognition",
             "semi-supervised-learning",
         ],
-        base_model=facts.base_model,
+        base_model=list(facts.base_models) if len(facts.base_models) > 1 else next(iter(facts.base_models), None),
         datasets=[facts.dataset_repo] if facts.dataset_repo else None,
         metrics=sorted({METRICS[name][1] for name in facts.metrics}) or None,
         model_name=repo.split("/")[-1] if facts.metrics else None,

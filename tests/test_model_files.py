@@ -12,17 +12,19 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from gymqa import cli
 from gymqa.errors import GymQAError
 from gymqa.hub import download_model
 from recognizers.frame_net_sizes import TSNConfig
 from recognizers.model_card import ModelFacts, model_card
 from recognizers.sefar import SeFAR
 from recognizers.sizes import SeFARConfig
+from recognizers.two_stream_sizes import TwoStreamConfig
 from tests.loopback_hub import HubSite, serve_hub
 
 TINY = SeFARConfig(image_size=24, patch_size=12, dim=16, depth=2, heads=2, fusion_dim=8, n_classes=5)
 FACTS = ModelFacts(
-    "apache-2.0", "GymSim, 10 % labelled", "me/gymsim", "google/vit-base-patch16-224", "sefar", {"top1": 0.5}, 8
+    "apache-2.0", "GymSim, 10 % labelled", "me/gymsim", ("google/vit-base-patch16-224",), "sefar", {"top1": 0.5}, 8
 )
 
 
@@ -173,6 +175,26 @@ torch.manual_seed(0)
 model = SeFAR.from_pretrained(sys.argv[1])
 print(model(torch.randn(2, 8, 3, 24, 24)).flatten().tolist())
 """
+
+
+def test_a_card_names_the_models_that_both_streams_started_from(tmp_path: Path) -> None:
+    from huggingface_hub import ModelCard
+
+    streams = TwoStreamConfig(image_size=32, width=4, n_classes=2)
+    streams.build().save_pretrained(tmp_path / "model")
+    words = ["hub", "push-recognizer", str(tmp_path / "model"), "--repo", "me/two", "--license", "mit"]
+    for initial, bases in (
+        ("me/rgb,me/flow", ["me/rgb", "me/flow"]),
+        ("me/rgb", "me/rgb"),
+        ("rgb.pt,me/flow", "me/flow"),
+    ):
+        (tmp_path / "model" / "training.json").write_text(json.dumps({"initial": initial}))
+        assert cli.main([*words, "--dataset", "GymSim", "--out", str(tmp_path / "card")]) == 0
+        card: Any = ModelCard.load(tmp_path / "card" / "README.md")
+        assert card.data.base_model == bases
+        if len(bases) == 2:
+            told = "started from [me/rgb](https://huggingface.co/me/rgb) and [me/flow](https://huggingface.co/me/flow)."
+            assert told in card.text
 
 
 def test_what_is_pushed_comes_back_from_the_hub_bit_for_bit(saved: tuple[Path, SeFAR], tmp_path: Path) -> None:

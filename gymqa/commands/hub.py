@@ -1,5 +1,6 @@
 """`gymqa hub`: question sets, recognizers, tuned language models and results on the Hugging Face Hub."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,6 +9,7 @@ from gymqa.atomic import read_json
 from gymqa.data_card import data_card
 from gymqa.errors import GymQAError
 from gymqa.hub import check_repo, dataset_configs, names_a_repo, upload
+from gymqa.modalities import Modality
 from gymqa.progress import track
 from gymqa.question_checks import mismatches
 from gymqa.question_dataset import CARD, is_dataset, question_files, require_whole, sort_questions, write_dataset
@@ -97,7 +99,7 @@ def push_recognizer(
         license: of the weights, by its Hub name; FineGym's annotations are cc-by-nc-4.0, GymSim's apache-2.0.
         dataset: what it was trained and measured on, in words, such as "Gym99, 5 % labelled".
         dataset_repo: that data set on the Hub, if it is there.
-        base_model: the model on the Hub that it started from; by default the one its training names.
+        base_model: the model on the Hub that it started from; by default the one, or two, that its training names.
         predictions: file of `gymqa predict` on the validation clips; its figures go into the card.
         out: write weights, configuration and card into this folder, and upload nothing.
         private: make the repository private, where it is new.
@@ -108,8 +110,9 @@ def push_recognizer(
     check_repo(repo, "model")
     model = Recognizer.from_pretrained(recognizer)
     metrics, clips = _figures(predictions) if predictions else ({}, 0)
-    algorithm, initial = _training_of(recognizer)
-    facts = ModelFacts(license, dataset, dataset_repo, base_model or initial, algorithm, metrics, clips)
+    algorithm, initial = _training_of(recognizer, model.config.streams)
+    bases = (base_model,) if base_model else initial
+    facts = ModelFacts(license, dataset, dataset_repo, bases, algorithm, metrics, clips)
     if out is None:
         print(f"{repo}: {model.push_to_hub(repo, facts, private)}")
     else:
@@ -229,13 +232,15 @@ def _figures(predictions: Path) -> tuple[dict[str, float], int]:
     return figures, len(read.clip_ids)
 
 
-def _training_of(recognizer: Path) -> tuple[str, str | None]:
-    """The algorithm that trained a recognizer and the Hub's model that it started from, where its folder says so."""
+def _training_of(recognizer: Path, streams: Sequence[Modality]) -> tuple[str, tuple[str, ...]]:
+    """The algorithm that trained a recognizer and the Hub's models that it started from, where its folder says so."""
+    from recognizers.pretrained import sources_of
+
     path = recognizer / "training.json"
     settings = read_json(path) if path.is_file() else {}
     algorithm, initial = settings.get("algorithm", {}).get("name", ""), settings.get("initial", "")
-    on_hub = names_a_repo(initial) and not Path(initial).exists()
-    return algorithm, initial if on_hub else None
+    each = dict.fromkeys(sources_of(initial, streams))
+    return algorithm, tuple(one for one in each if names_a_repo(one) and not Path(one).exists())
 
 
 COMMAND = {
