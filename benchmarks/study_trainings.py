@@ -93,12 +93,7 @@ def right_clips(run: Run, training: Training) -> dict[str, float]:
 
 
 def late_loss(run: Run, training: Training) -> float:
-    """The labelled clips' loss, averaged over what was logged in the last fifth of the steps."""
+    """The labelled clips' loss, averaged over the last fifth of the steps: whether they were enough."""
     lines = read_metrics(run.folder / training.model / "metrics.jsonl")
     late = [line["supervised"] for line in lines if "supervised" in line and line["step"] > 0.8 * training.config.steps]
     return float(np.mean(late))
-
-
-def last_loss(run: Run, training: Training) -> float:
-    """The labelled clips' loss as it was logged last: whether the steps were enough to learn them."""
-    return float(read_metrics(run.folder / training.model / "metrics.jsonl")[-1]["supervised"])

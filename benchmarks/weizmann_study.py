@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from paired_comparison import compare
 from study_tables import percent, print_differences, print_table, spread
-from study_trainings import Training, last_loss, right_clips, run_trainings
+from study_trainings import Training, late_loss, right_clips, run_trainings
 
 from eval.statistics import FloatArray
 from gymqa.annotations import Clip
@@ -190,7 +190,7 @@ def _trainings(study: StudyConfig, people: list[str]) -> dict[Key, Training]:
 
 def _figures(run: Run, people: list[str], trainings: Mapping[Key, Training]) -> dict[str, Any]:
     """Top-1 of every start and algorithm over the folds, and the differences between the algorithms."""
-    figures: dict[str, Any] = {"top1": {}, "differences": {}, "last_loss_of_labelled_clips": {}}
+    figures: dict[str, Any] = {"top1": {}, "differences": {}, "late_loss_of_labelled_clips": {}}
     for start in STARTS:
         points = {}
         for name in figures:
@@ -200,8 +200,8 @@ def _figures(run: Run, people: list[str], trainings: Mapping[Key, Training]) -> 
             folds = {person: _fold_points(run, own, person) for person in people}
             top1 = {person: float(np.mean(values)) for person, values in folds.items()}
             figures["top1"][start][algorithm] = {**spread(list(top1.values())), "folds": top1}
-            losses = [last_loss(run, training) for training in own.values()]
-            figures["last_loss_of_labelled_clips"][start][algorithm] = float(np.mean(losses))
+            losses = [late_loss(run, training) for training in own.values()]
+            figures["late_loss_of_labelled_clips"][start][algorithm] = float(np.mean(losses))
             points[algorithm] = np.concatenate(list(folds.values()))
         clusters = [person for person, values in folds.items() for _ in values]
         pairs = [(later, earlier) for earlier, later in combinations(ALGORITHMS, 2)]
