@@ -5,15 +5,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-from encoders.answering import MLLMAnswerer
-from encoders.config import SCORINGS
-from encoders.features import FeatureStore
-from encoders.mllm import GymMLLM
-from eval.statistics import mean_interval
-from gymqa.atomic import write_json
-from gymqa.cli import run_script
-from gymqa.questions import load_questions
-from gymqa.runs import environment
+from encoders.answering.answerer import MLLMAnswerer
+from encoders.features.extract import FeatureStore
+from encoders.mllm.model import GymMLLM
+from encoders.tuning.config import SCORINGS
+from eval.stats.bootstrap import mean_interval
+from gymqa.cli.main import run_script
+from gymqa.io.files import write_json
+from gymqa.questions.schema import load_questions
+from gymqa.runtime.runs import environment
 
 RESULT = Path("benchmarks/results/answer_scoring.json")
 

@@ -18,15 +18,15 @@ from random_mllm import N_CHOICES, DrawnQuestion, Lengths, MLLMSize, conversatio
 from torch import Tensor
 from transformers import DynamicCache
 
-from encoders.collation import collate
-from encoders.mllm import GymMLLM
-from encoders.prompts import EncodedChat
-from encoders.shared_prefix import SharedPrefixReader, separate_log_likelihoods
-from gymqa.atomic import write_json
-from gymqa.cli import run_script
+from encoders.answering.shared_prefix import SharedPrefixReader, separate_log_likelihoods
+from encoders.mllm.collate import collate
+from encoders.mllm.model import GymMLLM
+from encoders.mllm.prompts import EncodedChat
+from gymqa.cli.main import run_script
 from gymqa.errors import GymQAError
-from gymqa.progress import console
-from gymqa.runs import environment
+from gymqa.io.console import console
+from gymqa.io.files import write_json
+from gymqa.runtime.runs import environment
 
 BASELINE, QUESTIONS, NEW_TOKENS, PAD = "generate", 4, 16, 0
 TOLERANCE = 1e-5  # largest difference in float32, as a share of the largest log-likelihood
@@ -195,7 +195,9 @@ def differences(ways: Ways) -> dict[str, float]:
         apart = max(float((other(ways) - expected).abs().max()) for other in others)
         found[name] = apart / float(expected.abs().max())
     if not max(found.values()) < TOLERANCE:
-        raise GymQAError(f"the ways to score the same answers differ by {found}; mend encoders/shared_prefix.py first")
+        raise GymQAError(
+            f"the ways to score the same answers differ by {found}; mend encoders/answering/shared_prefix.py first"
+        )
     return found
 
 

@@ -13,11 +13,11 @@ from statistics import median
 import torch
 from torch import Generator, Tensor
 
-from gymqa.atomic import write_json
-from gymqa.cli import run_script
+from gymqa.cli.main import run_script
 from gymqa.errors import GymQAError
-from gymqa.runs import environment
-from recognizers.augment import AugmentConfig, strong_view
+from gymqa.io.files import write_json
+from gymqa.runtime.runs import environment
+from recognizers.ssl.augment import AugmentConfig, strong_view
 
 ELEMENTS = (2, 2, 4)
 

@@ -21,25 +21,25 @@ import torch
 from reference_ssl_step import ReferenceTrainer, Step
 from torch import Generator, Tensor, nn
 
-from gymqa.annotations import Clip
-from gymqa.atomic import write_json
-from gymqa.cli import run_script
-from gymqa.devices import accelerate_on, choose_device
+from gymqa.cli.main import run_script
 from gymqa.errors import GymQAError
-from gymqa.frame_index import FrameFormat
-from gymqa.frames import FrameCache
-from gymqa.progress import console
-from gymqa.runs import environment
-from gymqa.video import Frames, write_video
-from recognizers.algorithms import SEFAR
+from gymqa.finegym.annotations import Clip
+from gymqa.frames.cache import FrameCache
+from gymqa.frames.cache_format import FrameFormat
+from gymqa.frames.video import Frames, write_video
+from gymqa.io.console import console
+from gymqa.io.files import write_json
+from gymqa.runtime.devices import accelerate_on, choose_device
+from gymqa.runtime.runs import environment
 from recognizers.backbones.registry import sefar_s
-from recognizers.batches import StepClips
+from recognizers.backbones.sizes import SeFARConfig
 from recognizers.config import TrainConfig
-from recognizers.pseudo_label import PseudoLabels
-from recognizers.sizes import SeFARConfig
-from recognizers.train import Trainer, step_seed
-from recognizers.training_clips import TrainingClips
-from recognizers.weighting import Stateless, Weighting
+from recognizers.loader import StepClips
+from recognizers.ssl.algorithms import SEFAR
+from recognizers.ssl.pseudo_label import PseudoLabels
+from recognizers.ssl.weighting import Stateless, Weighting
+from recognizers.training.clips import TrainingClips
+from recognizers.training.train import Trainer, step_seed
 
 CLIPS, FRAMES, LOADED = 16, 64, 40  # clips in the cache, frames of each, batches that time the loader
 TOLERANCE = 1e-4  # largest difference in float32, as a share of the largest value

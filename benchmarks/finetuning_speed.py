@@ -22,18 +22,18 @@ from random_mllm import Lengths, MLLMSize, conversation, draw_clips
 from reference_ssl_step import ReferenceSeFAR
 from torch import Tensor
 
-from encoders.collation import collate
-from encoders.features import FeatureStore
-from encoders.mllm import GymMLLM
-from gymqa.atomic import write_json
-from gymqa.cli import run_script
+from encoders.features.extract import FeatureStore
+from encoders.mllm.collate import collate
+from encoders.mllm.model import GymMLLM
+from gymqa.cli.main import run_script
 from gymqa.errors import GymQAError
-from gymqa.progress import console
-from gymqa.runs import environment
-from recognizers.augment import to_model
+from gymqa.io.console import console
+from gymqa.io.files import write_json
+from gymqa.runtime.runs import environment
 from recognizers.backbones.registry import sefar_s
-from recognizers.sefar import SeFAR
-from recognizers.sizes import SeFARConfig
+from recognizers.backbones.sefar import SeFAR
+from recognizers.backbones.sizes import SeFARConfig
+from recognizers.ssl.augment import to_model
 
 BATCH, PAD, STORE = 2, 0, "feature_store"
 TOLERANCE = 1e-4  # largest difference of the float32 tokens, as a share of the largest one

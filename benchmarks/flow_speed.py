@@ -24,17 +24,17 @@ import decord
 import numpy as np
 from numpy.typing import NDArray
 
-from gymqa.annotations import open_release, read_element_list
-from gymqa.atomic import write_json
-from gymqa.cli import run_script
+from gymqa.cli.main import run_script
 from gymqa.errors import GymQAError
-from gymqa.flow import FlowMethod, build_flow, one_thread, to_bytes
-from gymqa.frames import FrameCache
-from gymqa.processes import worker_count
-from gymqa.runs import environment
-from gymqa.sampling import uniform
+from gymqa.finegym.annotations import open_release, read_element_list
+from gymqa.frames.cache import FrameCache
+from gymqa.frames.flow import FlowMethod, build_flow, one_thread, to_bytes
+from gymqa.frames.sampling import uniform
+from gymqa.frames.video import square
+from gymqa.io.files import write_json
+from gymqa.runtime.runs import environment
+from gymqa.runtime.workers import worker_count
 from gymqa.sim.release import ReleaseConfig, render_release
-from gymqa.video import square
 
 LOOKED_AT = 8
 """Fields of a clip that the baseline computes, spread over it: some cost more than others."""
@@ -112,7 +112,9 @@ def measure(method: FlowMethod, paths: dict[str, Path], size: int, folder: Path,
     plain, fields = baseline(paths, cache, method)
     apart = max(np.abs(flow.get(clip)[at].astype(float) - some).mean() for clip, (at, some) in fields.items())
     if apart > 1:
-        raise GymQAError(f"{method} from the cache is {apart:.2f} of 255 levels from the videos'; mend gymqa.flow")
+        raise GymQAError(
+            f"{method} from the cache is {apart:.2f} of 255 levels from the videos'; mend gymqa.frames.flow"
+        )
     return {
         "baseline_fields_per_second": round(plain.clock, 2),
         "one_process_fields_per_second": round(one.clock, 2),

@@ -17,14 +17,14 @@ import decord
 import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
-from gymqa.atomic import write_json
-from gymqa.cli import run_script
+from gymqa.cli.main import run_script
 from gymqa.errors import GymQAError
-from gymqa.frame_index import FrameFormat
-from gymqa.frames import FrameCache
-from gymqa.runs import environment
-from gymqa.sampling import Indices, dual_level
-from gymqa.video import Frames, decode, square, write_video
+from gymqa.frames.cache import FrameCache
+from gymqa.frames.cache_format import FrameFormat
+from gymqa.frames.sampling import Indices, dual_level
+from gymqa.frames.video import Frames, decode, square, write_video
+from gymqa.io.files import write_json
+from gymqa.runtime.runs import environment
 
 CLIPS, SIZE, MAX_FRAMES, FRAMES = 8, 256, 32, 100
 BASE = "opencv_seeks_two_views"

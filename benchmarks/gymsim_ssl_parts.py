@@ -15,13 +15,13 @@ from paired_comparison import compare
 from study_tables import percent, print_differences, print_table, spread
 from study_trainings import Training, right_clips
 
-from gymqa.annotations import video_of
-from gymqa.arguments import build_parser
-from gymqa.commands.train import train
-from gymqa.runs import Run
-from recognizers.algorithms import Algorithm, algorithm_named
+from gymqa.cli.arguments import build_parser
+from gymqa.cli.commands.models.train import train
+from gymqa.finegym.annotations import video_of
+from gymqa.runtime.runs import Run
+from recognizers.backbones.sizes import SeFARConfig
 from recognizers.recipes import read_cells
-from recognizers.sizes import SeFARConfig
+from recognizers.ssl.algorithms import Algorithm, algorithm_named
 
 ALGORITHMS = ("supervised", "fixmatch", "svformer", "sefar")
 TABLES = {"components": "3", "perturbations": "4"}  # of the paper

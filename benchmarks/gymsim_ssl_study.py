@@ -14,19 +14,19 @@ from gymsim_ssl_parts import PARTS, Cell, Variant, part_figures, read_part, show
 from study_tables import other_parts
 from study_trainings import Training, run_trainings
 
-from gymqa.annotations import open_release, read_element_list
-from gymqa.atomic import write_json
-from gymqa.cli import run_script
-from gymqa.commands.recipes import RECIPES
-from gymqa.commands.studies.inputs import FRAMES
-from gymqa.demo import DemoConfig
+from gymqa.cli.commands.models.recipes import RECIPES
+from gymqa.cli.demo import DemoConfig
+from gymqa.cli.main import run_script
+from gymqa.cli.studies.inputs import FRAMES
 from gymqa.errors import GymQAError
-from gymqa.frames import FrameCache
-from gymqa.runs import Run, environment, resolved
+from gymqa.finegym.annotations import open_release, read_element_list
+from gymqa.finegym.splits import make_splits
+from gymqa.frames.cache import FrameCache
+from gymqa.io.files import write_json
+from gymqa.runtime.runs import Run, environment, resolved
 from gymqa.sim.release import FORMAT, ReleaseConfig, render_release
-from gymqa.splits import make_splits
+from recognizers.backbones.sizes import SeFARConfig
 from recognizers.config import TrainConfig
-from recognizers.sizes import SeFARConfig
 
 RESULT = Path("benchmarks/results/gymsim_ssl_study.json")
 RENDER, RELEASE = "render", "release"

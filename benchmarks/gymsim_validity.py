@@ -18,12 +18,12 @@ from validity_inputs import Examples, frame_features, read_examples, segments
 from validity_models import IntArray, cnn_right, right, train_cnn, train_head
 from validity_plots import draw_plots
 
-from eval.statistics import mean_interval
-from gymqa.annotations import open_release
-from gymqa.atomic import read_json, write_json
-from gymqa.cli import run_script
-from gymqa.frames import FrameCache
-from gymqa.runs import Run, environment
+from eval.stats.bootstrap import mean_interval
+from gymqa.cli.main import run_script
+from gymqa.finegym.annotations import open_release
+from gymqa.frames.cache import FrameCache
+from gymqa.io.files import read_json, write_json
+from gymqa.runtime.runs import Run, environment
 from gymqa.sim.release import FORMAT, ReleaseConfig, render_release
 
 RESULT = Path("benchmarks/results/gymsim_validity.json")

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from gymqa.atomic import atomic_path
-from gymqa.cli import run_script
+from gymqa.cli.main import run_script
 from gymqa.errors import GymQAError
+from gymqa.io.files import atomic_path
 
 CHROMIUM = Path("/usr/bin/chromium")
 SIZE = {"width": 1280, "height": 720}

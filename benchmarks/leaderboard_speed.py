@@ -13,15 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from eval.entries import as_runs, read_entries, read_question_files
-from eval.leaderboard import write_leaderboard
+from eval.leaderboard.entries import as_runs, read_entries, read_question_files
+from eval.report.leaderboard import write_leaderboard
 from eval.report.samples import packed_size
-from eval.results import ModelInfo, Result, file_info, result_path, save_result
-from gymqa.atomic import write_json, write_text
-from gymqa.cli import run_script
-from gymqa.commands.report import make_page
-from gymqa.questions import Prediction, Question, save_questions, to_line
-from gymqa.runs import environment
+from eval.run.results import ModelInfo, Result, file_info, result_path, save_result
+from gymqa.cli.commands.answers.report import make_page
+from gymqa.cli.main import run_script
+from gymqa.io.files import write_json, write_text
+from gymqa.questions.schema import Prediction, Question, save_questions, to_line
+from gymqa.runtime.runs import environment
 
 RESULT = Path("benchmarks/results/leaderboard_speed.json")
 SKILL = {"strong": 0.9, "middling": 0.7, "weak": 0.4}

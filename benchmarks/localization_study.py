@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from study_tables import percent, print_table, spread
 
-from eval.localization import average_map, map_at_tiou, read_segments
-from gymqa.atomic import write_json
-from gymqa.cli import run_script
+from eval.metrics.localization import average_map, map_at_tiou, read_segments
+from gymqa.cli.main import run_script
 from gymqa.errors import GymQAError
-from gymqa.runs import Run, environment, resolved
+from gymqa.io.files import write_json
+from gymqa.runtime.runs import Run, environment, resolved
 from gymqa.sim.release import FORMAT, ReleaseConfig, render_release
 from recognizers.localization.config import LEVELS, Level, LocalizationConfig
 from recognizers.localization.detection import DetectionConfig, detect

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from watched_run import run_and_watch
 
-from gymqa.atomic import read_json, write_json
-from gymqa.cli import run_script
+from gymqa.cli.main import run_script
 from gymqa.errors import GymQAError
-from gymqa.runs import environment
+from gymqa.io.files import read_json, write_json
+from gymqa.runtime.runs import environment
 
 
 def main(out: Path = Path("runs/demo"), json: Path = Path("benchmarks/results/demo.json")) -> None:
@@ -20,7 +20,7 @@ def main(out: Path = Path("runs/demo"), json: Path = Path("benchmarks/results/de
     """
     if out.exists():
         raise GymQAError(f"{out} is there already; name a new folder, for the first run is timed from nothing")
-    command = [sys.executable, "-m", "gymqa.cli", "demo", "--out", str(out)]
+    command = [sys.executable, "-m", "gymqa.cli.main", "demo", "--out", str(out)]
     seconds, memory = run_and_watch(command)
     again, _ = run_and_watch(command)
     steps = {path.stem: read_json(path)["seconds"] for path in sorted((out / "steps").glob("*.json"))}

@@ -14,21 +14,21 @@ from pathlib import Path
 
 from mllm_study_figures import draw, read_figures, show
 
-from encoders.config import FinetuneSettings
-from gymqa.annotations import open_release, read_element_list
-from gymqa.atomic import write_json, write_text
-from gymqa.cli import run_script
-from gymqa.commands.evaluate import evaluate
-from gymqa.commands.extract import extract
-from gymqa.commands.finetune import finetune
-from gymqa.commands.predict import predict
-from gymqa.commands.questions import build
-from gymqa.commands.studies.inputs import FRAMES
+from encoders.tuning.config import FinetuneSettings
+from gymqa.cli.commands.answers.evaluate import evaluate
+from gymqa.cli.commands.data.questions import build
+from gymqa.cli.commands.models.extract import extract
+from gymqa.cli.commands.models.finetune import finetune
+from gymqa.cli.commands.models.predict import predict
+from gymqa.cli.main import run_script
+from gymqa.cli.studies.inputs import FRAMES
 from gymqa.errors import GymQAError
-from gymqa.questions import BENCHMARKS
-from gymqa.runs import Run, environment, resolved
-from recognizers.backbones.image_vit import weights_hash
-from recognizers.training_jobs import run_jobs
+from gymqa.finegym.annotations import open_release, read_element_list
+from gymqa.io.files import write_json, write_text
+from gymqa.questions.schema import BENCHMARKS
+from gymqa.runtime.runs import Run, environment, resolved
+from recognizers.backbones.image.vit import weights_hash
+from recognizers.training.jobs import run_jobs
 
 RESULT = Path("benchmarks/results/mllm_study.json")
 IMAGE = "image"
@@ -155,7 +155,7 @@ def _tune_and_ask(run: Run, recognizers: Path, tuning: FinetuneSettings, cell: C
 
 def _guess(recognizers: Path, out: Path, cell: Cell, threshold: float) -> None:
     """Let the cell's recognizer look at the unlabelled clips, and list those it is sure of."""
-    from encoders.pseudo_labels import pseudo_labels, read_probabilities
+    from encoders.tuning.pseudo_labels import pseudo_labels, read_probabilities
 
     split = recognizers / "splits" / cell.split
     unlabelled = split / "unlabelled.txt"

@@ -9,11 +9,11 @@ import numpy as np
 from study_tables import percent, print_table, spread
 
 from eval.adapters.baselines import chance
-from eval.comparison import compare_all
-from eval.rows import score
-from eval.statistics import FloatArray, mean_interval
-from gymqa.atomic import atomic_path
-from gymqa.questions import BENCHMARKS, load_predictions, load_questions
+from eval.leaderboard.rows import score
+from eval.stats.bootstrap import FloatArray, mean_interval
+from eval.stats.comparison import compare_all
+from gymqa.io.files import atomic_path
+from gymqa.questions.schema import BENCHMARKS, load_predictions, load_questions
 
 Place = tuple[str, str, int]  # row, column, seed
 

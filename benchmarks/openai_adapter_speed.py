@@ -17,12 +17,12 @@ import numpy as np
 from eval.adapters.api_settings import ApiSettings
 from eval.adapters.clip_frames import ClipFrames
 from eval.adapters.openai_api import OpenAIModel
-from gymqa.atomic import write_json
-from gymqa.cli import run_script
-from gymqa.frames import FrameCache
-from gymqa.questions import Question
-from gymqa.runs import environment
-from gymqa.video import write_video
+from gymqa.cli.main import run_script
+from gymqa.frames.cache import FrameCache
+from gymqa.frames.video import write_video
+from gymqa.io.files import write_json
+from gymqa.questions.schema import Question
+from gymqa.runtime.runs import environment
 
 IN_FLIGHT, SIZE, LENGTH, CLIPS = 64, 224, 32, 8
 REPLY = json_module.dumps(

@@ -1,7 +1,7 @@
 """Two models on the same clips of few people or videos: their difference in Top-1 and a test that is exact there.
 
 The test flips the sign of each cluster's difference (Fisher's randomization test): with nine people no spread can be
-trusted. Intervals and the correction for several tests of one table are those of `eval.comparison`.
+trusted. Intervals and the correction for several tests of one table are those of `eval.stats.comparison`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.stats import permutation_test
 
-from eval.comparison import difference_interval, holm
-from eval.statistics import FloatArray, cluster_index
+from eval.stats.bootstrap import FloatArray, cluster_index
+from eval.stats.comparison import difference_interval, holm
 
 FLIPS = 9_999  # drawn; up to 13 clusters all are tried
 
@@ -22,7 +22,7 @@ class Difference:
 
     Attributes:
         mean: in [-1, 1].
-        ci_low, ci_high: the 95 % interval, by sign flips of clusters (`eval.sign_flips`).
+        ci_low, ci_high: the 95 % interval, by sign flips of clusters (`eval.stats.sign_flip`).
         p: probability of a difference as large if the models were alike, two-sided.
         p_holm: the same, corrected for the other comparisons of the table.
     """
@@ -62,7 +62,7 @@ def _difference(first: FloatArray, second: FloatArray, clusters: Sequence[str]) 
 def sign_flip_p(differences: FloatArray, clusters: Sequence[str]) -> float:
     """Two-sided p of a mean difference of zero: the signs of whole clusters' sums are flipped.
 
-    With up to 13 clusters all flips are tried, else 9,999 are drawn. One cluster says nothing: 1. `eval.sign_flips` is
+    With up to 13 clusters all flips are tried, else 9,999 are drawn. One cluster says nothing: 1. `eval.stats.sign_flip` is
     the same test with draws of its own; this one stays because the studies' figures were made with it.
     """
     cluster, n_clusters = cluster_index(clusters)

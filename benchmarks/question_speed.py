@@ -8,16 +8,16 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from gymqa.annotations import Clip, annotations_folder, open_release, read_element_list
-from gymqa.atomic import write_json
-from gymqa.cli import run_script
-from gymqa.commands.questions import build_benchmark
+from gymqa.cli.commands.data.questions import build_benchmark
+from gymqa.cli.main import run_script
 from gymqa.errors import GymQAError
-from gymqa.question_building import build_questions
-from gymqa.question_stats import stats
-from gymqa.questions import ELEMENT_BENCHMARKS, KINDS, MINIMAL_PAIRS, Question, load_questions, save_questions
-from gymqa.runs import environment
-from gymqa.taxonomy import read_taxonomy
+from gymqa.finegym.annotations import Clip, annotations_folder, open_release, read_element_list
+from gymqa.finegym.taxonomy import read_taxonomy
+from gymqa.io.files import write_json
+from gymqa.questions.distractors import build_questions
+from gymqa.questions.schema import ELEMENT_BENCHMARKS, KINDS, MINIMAL_PAIRS, Question, load_questions, save_questions
+from gymqa.questions.shortcuts import stats
+from gymqa.runtime.runs import environment
 
 Made = TypeVar("Made")
 SETTINGS = ("gym99", "gym288", "gym530")

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from encoders.mllm import GymMLLM, GymMLLMConfig
-from encoders.prompts import IGNORED, VIDEO_ID, EncodedChat
+from encoders.mllm.model import GymMLLM, GymMLLMConfig
+from encoders.mllm.prompts import IGNORED, VIDEO_ID, EncodedChat
 
 N_CHOICES = 4
 

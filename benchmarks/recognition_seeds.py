@@ -10,19 +10,19 @@ from pathlib import Path
 
 import numpy as np
 
-from eval.metrics import read_class_predictions
-from eval.statistics import mean_interval
-from gymqa.annotations import open_release, read_element_list
-from gymqa.atomic import read_json, write_json
-from gymqa.cli import run_script
-from gymqa.commands.predict import predict
-from gymqa.demo import ALGORITHMS, DemoConfig
+from eval.metrics.recognition import read_class_predictions
+from eval.stats.bootstrap import mean_interval
+from gymqa.cli.commands.models.predict import predict
+from gymqa.cli.demo import ALGORITHMS, DemoConfig
+from gymqa.cli.main import run_script
 from gymqa.errors import GymQAError
-from gymqa.frames import FrameCache
-from gymqa.runs import environment
-from gymqa.splits import make_splits
-from recognizers.algorithms import algorithm_named
-from recognizers.train import train
+from gymqa.finegym.annotations import open_release, read_element_list
+from gymqa.finegym.splits import make_splits
+from gymqa.frames.cache import FrameCache
+from gymqa.io.files import read_json, write_json
+from gymqa.runtime.runs import environment
+from recognizers.ssl.algorithms import algorithm_named
+from recognizers.training.train import train
 
 RESULT = Path("benchmarks/results/recognition_seeds.json")
 

@@ -17,21 +17,21 @@ from small_recognizers import small_recognizers
 from study_tables import difference_text, other_parts, print_table
 from study_trainings import Training, late_loss, right_clips, run_trainings
 
-from eval.metrics import mean_class, read_class_predictions
-from eval.statistics import Interval, mean_interval
-from gymqa.annotations import open_release, video_of
-from gymqa.atomic import write_json
-from gymqa.cli import run_script
-from gymqa.commands.studies.inputs import RELEASE, RENDER, prepare, prepare_flow, prepare_poses
-from gymqa.commands.studies.settings import SMALL, StudySettings
-from gymqa.commands.studies.study import percent
+from eval.metrics.recognition import mean_class, read_class_predictions
+from eval.stats.bootstrap import Interval, mean_interval
+from gymqa.cli.main import run_script
+from gymqa.cli.studies.inputs import RELEASE, RENDER, prepare, prepare_flow, prepare_poses
+from gymqa.cli.studies.settings import SMALL, StudySettings
+from gymqa.cli.studies.study import percent
 from gymqa.errors import GymQAError
-from gymqa.runs import Run, environment, resolved
+from gymqa.finegym.annotations import open_release, video_of
+from gymqa.finegym.splits import make_splits
+from gymqa.io.files import write_json
+from gymqa.runtime.runs import Run, environment, resolved
 from gymqa.sim.release import FORMAT
-from gymqa.splits import make_splits
-from recognizers.algorithms import ALGORITHMS, algorithm_named
 from recognizers.backbones.registry import describe
 from recognizers.config import TrainConfig
+from recognizers.ssl.algorithms import ALGORITHMS, algorithm_named
 
 RESULT = Path("benchmarks/results/recognizer_table.json")
 PARTS = ("recognizers", "algorithms")

@@ -16,11 +16,11 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from recognizers.augment import strong_view, weak_view
-from recognizers.batches import StepClips
+from recognizers.backbones.sizes import SeFARConfig
 from recognizers.config import TrainConfig
-from recognizers.mixing import MixPlan, draw_mix
-from recognizers.sizes import SeFARConfig
+from recognizers.loader import StepClips
+from recognizers.ssl.augment import strong_view, weak_view
+from recognizers.ssl.mixing import MixPlan, draw_mix
 
 
 class Attention(nn.Module):
@@ -144,7 +144,7 @@ class Fusion(nn.Module):
 class ReferenceSeFAR(nn.Module):
     """Clips [B, N, 3, S, S] to logits [B, C]; two elements or more, and the paper's network only.
 
-    Takes the state of a `recognizers.sefar.SeFAR`.
+    Takes the state of a `recognizers.backbones.sefar.SeFAR`.
     """
 
     def __init__(self, config: SeFARConfig) -> None:

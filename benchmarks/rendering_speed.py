@@ -7,10 +7,10 @@ from typing import Any
 
 from watched_run import run_and_watch
 
-from gymqa.atomic import write_json
-from gymqa.cli import run_script
-from gymqa.processes import worker_count
-from gymqa.runs import environment
+from gymqa.cli.main import run_script
+from gymqa.io.files import write_json
+from gymqa.runtime.runs import environment
+from gymqa.runtime.workers import worker_count
 
 SEED = 0
 
@@ -47,7 +47,7 @@ def rendered(videos: int, size: int, workers: int) -> dict[str, Any]:
         out = Path(folder) / "release"
         words = [f"--release.train_videos={videos}", "--release.val_videos=1", "--release.raw_videos=0"]
         words += ["--release.setting=gymsim99", f"--release.size={size}", f"--release.seed={SEED}"]
-        command = [sys.executable, "-m", "gymqa.cli", "render", f"--out={out}", f"--workers={workers}", *words]
+        command = [sys.executable, "-m", "gymqa.cli.main", "render", f"--out={out}", f"--workers={workers}", *words]
         seconds, memory = run_and_watch(command)
         clips = len(list((out / "subactions").glob("*.mp4")))
     return {

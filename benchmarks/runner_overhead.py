@@ -10,13 +10,13 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from eval.results import file_info
-from eval.runner import Terms, run
-from gymqa.atomic import write_json
-from gymqa.cli import run_script
+from eval.run.results import file_info
+from eval.run.runner import Terms, run
+from gymqa.cli.main import run_script
 from gymqa.errors import GymQAError
-from gymqa.questions import Answer, Question, load_questions, save_questions
-from gymqa.runs import environment
+from gymqa.io.files import write_json
+from gymqa.questions.schema import Answer, Question, load_questions, save_questions
+from gymqa.runtime.runs import environment
 
 BATCHES = (1, 64)
 

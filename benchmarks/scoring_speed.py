@@ -14,24 +14,24 @@ from pathlib import Path
 
 import numpy as np
 
-from eval.bias import position_bias
-from eval.breakdown import breakdown
-from eval.calibration import confidences, reliability
-from eval.comparison import compare_all, minimum_detectable_difference, ranges_of
-from eval.lines import ModelRun
-from eval.rows import build_rows, score
-from eval.statistics import FloatArray
-from gymqa.atomic import write_json
-from gymqa.cli import run_script
-from gymqa.questions import Prediction, Question, load_predictions, load_questions, save_questions, to_line
-from gymqa.runs import environment
+from eval.leaderboard.rows import build_rows, score
+from eval.leaderboard.schema import ModelRun
+from eval.metrics.breakdown import breakdown
+from eval.metrics.calibration import position_bias
+from eval.metrics.calibration_folded import confidences, reliability
+from eval.stats.bootstrap import FloatArray
+from eval.stats.comparison import compare_all, minimum_detectable_difference, ranges_of
+from gymqa.cli.main import run_script
+from gymqa.io.files import write_json
+from gymqa.questions.schema import Prediction, Question, load_predictions, load_questions, save_questions, to_line
+from gymqa.runtime.runs import environment
 
 MODELS, VIDEOS, CLASSES = 3, 65, 99
 SHAPES, DIRECTIONS = ("tucked", "piked", "stretched"), ("forward", "backward")
 NOUNS = """
 import sys
 from pathlib import Path
-from gymqa.questions import load_predictions
+from gymqa.questions.schema import load_predictions
 load_predictions(Path(sys.argv[1]))
 """
 
@@ -169,7 +169,7 @@ def measure_reading(folder: Path, n: int, rng: np.random.Generator) -> dict[str,
     with file.open("w", encoding="utf-8") as out:
         out.writelines(line + "\n" for line in lines)
     return {
-        "gymqa metrics": measure(["-m", "gymqa.cli", "metrics", str(file)]),
+        "gymqa metrics": measure(["-m", "gymqa.cli.main", "metrics", str(file)]),
         "load_predictions": measure(["-c", NOUNS, str(file)]),
     }
 

@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 from scipy.special import ndtri
 
-from eval.comparison import compare_all, minimum_detectable_difference, ranges_of
-from eval.statistics import FloatArray, mean_interval
-from gymqa.atomic import write_json
-from gymqa.cli import run_script
+from eval.stats.bootstrap import FloatArray, mean_interval
+from eval.stats.comparison import compare_all, minimum_detectable_difference, ranges_of
+from gymqa.cli.main import run_script
 from gymqa.errors import GymQAError
-from gymqa.progress import progress_bar
-from gymqa.runs import environment
+from gymqa.io.console import progress_bar
+from gymqa.io.files import write_json
+from gymqa.runtime.runs import environment
 
 VIDEOS, QUESTIONS = 65, 650
 Data = tuple[dict[str, FloatArray], list[str]]

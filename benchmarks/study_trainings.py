@@ -7,18 +7,18 @@ from functools import partial
 
 import numpy as np
 
-from eval.metrics import read_class_predictions
-from gymqa.commands.studies.inputs import frames_step
-from gymqa.devices import choose_device
-from gymqa.frame_source import FrameSource
-from gymqa.modalities import Modality, source_of
-from gymqa.runs import Run, read_metrics
-from gymqa.splits import read_splits
+from eval.metrics.recognition import read_class_predictions
+from gymqa.cli.studies.inputs import frames_step
+from gymqa.finegym.splits import read_splits
+from gymqa.frames.modality import Modality, source_of
+from gymqa.frames.source import FrameSource
+from gymqa.runtime.devices import choose_device
+from gymqa.runtime.runs import Run, read_metrics
+from recognizers.backbones.base import Recognizer
 from recognizers.config import TrainConfig
 from recognizers.predict import predict, save_predictions
-from recognizers.recognizer import Recognizer
-from recognizers.train import train
-from recognizers.training_jobs import run_jobs
+from recognizers.training.jobs import run_jobs
+from recognizers.training.train import train
 
 
 @dataclass(frozen=True)

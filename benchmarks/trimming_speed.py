@@ -16,17 +16,17 @@ import av
 import numpy as np
 import psutil
 
-from gymqa.annotations import read_element_list, write_element_list
-from gymqa.atomic import write_json
-from gymqa.cli import run_script
+from gymqa.cli.main import run_script
+from gymqa.download.cutting import Box, parse_box
+from gymqa.download.trim import trim
 from gymqa.errors import GymQAError
-from gymqa.finegym.cutting import Box, parse_box
-from gymqa.finegym.trim import trim
-from gymqa.runs import environment
+from gymqa.finegym.annotations import read_element_list, write_element_list
+from gymqa.frames.video import add_h264_stream
+from gymqa.io.files import write_json
+from gymqa.runtime.runs import environment
 from gymqa.sim.motion import FPS
 from gymqa.sim.release import ReleaseConfig, render_release
 from gymqa.sim.repertoire import DEMO
-from gymqa.video import add_h264_stream
 
 
 def widescreen(source: Path, target: Path, raw: Box) -> float:

@@ -11,14 +11,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gymqa.annotations import Clip, Release, read_element_list
-from gymqa.atomic import atomic_path
-from gymqa.frames import FrameCache
-from gymqa.processes import end_with_parent
-from gymqa.progress import progress_bar
-from gymqa.sampling import uniform
-from gymqa.video import decode
-from recognizers.backbones.image_vit import load_image_vit, normalise
+from gymqa.finegym.annotations import Clip, Release, read_element_list
+from gymqa.frames.cache import FrameCache
+from gymqa.frames.sampling import uniform
+from gymqa.frames.video import decode
+from gymqa.io.console import progress_bar
+from gymqa.io.files import atomic_path
+from gymqa.runtime.workers import end_with_parent
+from recognizers.backbones.image.vit import load_image_vit, normalise
 
 SEGMENTS = 8  # of a clip, for the networks trained from scratch
 STACK = 5  # flow fields a segment, as TSN takes them

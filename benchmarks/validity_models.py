@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from gymqa.progress import progress_bar
+from gymqa.io.console import progress_bar
 
 Head = Literal["tsn", "trn"]
 IntArray = NDArray[np.int64]

@@ -10,7 +10,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 
-from gymqa.atomic import atomic_path
+from gymqa.io.files import atomic_path
 
 INK, BLUE, ORANGE, GREY = "#222222", "#2a6fbb", "#d9822b", "#9aa5b1"
 Figures = Mapping[str, Any]

@@ -18,21 +18,21 @@ from paired_comparison import compare
 from study_tables import percent, print_differences, print_table, spread
 from study_trainings import Training, late_loss, right_clips, run_trainings
 
-from eval.statistics import FloatArray
-from gymqa.annotations import Clip
-from gymqa.atomic import write_json
-from gymqa.cli import run_script
-from gymqa.commands.studies.inputs import FRAMES
-from gymqa.demo import DemoConfig
+from eval.stats.bootstrap import FloatArray
+from gymqa.cli.demo import DemoConfig
+from gymqa.cli.main import run_script
+from gymqa.cli.studies.inputs import FRAMES
 from gymqa.errors import GymQAError
-from gymqa.frames import FrameCache
-from gymqa.runs import Run, environment, resolved
-from gymqa.splits import Splits
+from gymqa.finegym.annotations import Clip
+from gymqa.finegym.splits import Splits
+from gymqa.frames.cache import FrameCache
+from gymqa.io.files import write_json
+from gymqa.runtime.runs import Run, environment, resolved
 from gymqa.video_datasets.base import VIDEO_SUFFIXES
 from gymqa.video_datasets.registry import read_dataset
-from recognizers.algorithms import algorithm_named
+from recognizers.backbones.sizes import SeFARConfig
 from recognizers.config import TrainConfig
-from recognizers.sizes import SeFARConfig
+from recognizers.ssl.algorithms import algorithm_named
 
 RESULT = Path("benchmarks/results/weizmann_study.json")
 ALGORITHMS = ("supervised", "fixmatch", "sefar")

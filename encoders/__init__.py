@@ -1,1 +1,1 @@
-"""Video encoders, and the Vicuna-based multimodal model that reads their features through a projector and LoRA."""
+"""Video encoders, and the Vicuna-based multimodal model that reads their features. Never in it: training recognizers."""

@@ -1,1 +1,1 @@
-"""Asks models the questions, scores the answers, and shows a leaderboard; imports gymqa only."""
+"""Asks models the questions, scores the answers, shows a leaderboard. Never in it: training."""

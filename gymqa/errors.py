@@ -4,5 +4,5 @@
 class GymQAError(Exception):
     """Wrong input or an impossible request; its text is one sentence naming the thing and the mend.
 
-    `gymqa.cli` prints the sentence and leaves with status 2; any other exception is a defect of ours.
+    `gymqa.cli.main` prints the sentence and leaves with status 2; any other exception is a defect of ours.
     """

@@ -1,1 +1,1 @@
-"""Video recognizers trained with few labels: SeFAR, its parts, and the baselines."""
+"""Video recognizers trained with few labels: SeFAR and the baselines. Never in it: language models, questions."""

@@ -6,12 +6,12 @@ from typing import Any, Literal
 from jsonargparse import set_parsing_settings
 
 from gymqa.errors import GymQAError
-from gymqa.modalities import Modality
-from recognizers.algorithms import SEFAR, Algorithm
-from recognizers.augment import AugmentConfig
-from recognizers.objectives.registry import frames_beyond, looks_in_warm_up, require_objectives
-from recognizers.perturbation import PERTURBATIONS
-from recognizers.sizes import ModelConfig, SeFARConfig
+from gymqa.frames.modality import Modality
+from recognizers.backbones.sizes import ModelConfig, SeFARConfig
+from recognizers.ssl.algorithms import SEFAR, Algorithm
+from recognizers.ssl.augment import AugmentConfig
+from recognizers.ssl.objectives.registry import frames_beyond, looks_in_warm_up, require_objectives
+from recognizers.ssl.perturbation import PERTURBATIONS
 from recognizers.starting import saved_hash
 
 set_parsing_settings(subclasses_enabled=[ModelConfig])  # --training.model TSNConfig --training.model.segments 5

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gymqa.atomic import write_text
 from gymqa.errors import GymQAError
-from gymqa.hub import check_repo, upload
-from gymqa.question_dataset import CARD
-from gymqa.text_templates import fill
+from gymqa.hub.client import check_repo, upload
+from gymqa.hub.question_dataset import CARD
+from gymqa.io.files import write_text
+from gymqa.io.templates import fill
 
 if TYPE_CHECKING:
-    from recognizers.recognizer import Recognizer
+    from recognizers.backbones.base import Recognizer
 
 TAGS = ("video", "gymnastics", "fine-grained-action-recognition", "semi-supervised-learning")
 METRICS = {
@@ -88,7 +88,7 @@ def model_card(repo: str, model: "Recognizer", facts: ModelFacts) -> str:
     )
     config = model.config
     return fill(
-        "model_card.md",
+        Path(__file__).with_name("model_card.md.j2"),
         head=head.to_yaml().strip(),
         repo=repo,
         facts=facts,

@@ -14,19 +14,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gymqa.annotations import Clip
-from gymqa.atomic import write_text
-from gymqa.controls import NONE
 from gymqa.errors import GymQAError
-from gymqa.frame_source import FrameSource
-from gymqa.modalities import part_of, require_modality
-from gymqa.progress import progress_bar
-from recognizers.augment import to_model
-from recognizers.batches import centre_indices
+from gymqa.finegym.annotations import Clip
+from gymqa.frames.controls import NONE
+from gymqa.frames.modality import part_of, require_modality
+from gymqa.frames.source import FrameSource
+from gymqa.io.console import progress_bar
+from gymqa.io.files import write_text
+from recognizers.backbones.base import Recognizer
+from recognizers.backbones.sizes import ModelConfig
+from recognizers.loader import centre_indices
 from recognizers.prediction_journal import PredictionJournal
 from recognizers.prefetch import Prefetcher
-from recognizers.recognizer import Recognizer
-from recognizers.sizes import ModelConfig
+from recognizers.ssl.augment import to_model
 
 Probabilities = dict[str, NDArray[np.float32]]
 _CROP = 7 / 8  # of the short side, where several places are looked at; 224 of 256 pixels
@@ -158,7 +158,7 @@ def save_predictions(
         clips: one line each, in this order.
         probabilities: float32 [C] by clip id; null is written for a clip without any, and the reason as `error`.
         failures: why a clip did not decode, by clip id, as `FrameSource.failures`.
-        control: what was done to the frames, one of `gymqa.controls.CONTROLS`.
+        control: what was done to the frames, one of `gymqa.frames.controls.CONTROLS`.
     """
     lines = []
     for clip in clips:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gymqa.errors import GymQAError
-from gymqa.locks import take_lock
+from gymqa.io.locks import take_lock
 
 
 class PredictionJournal:

@@ -6,13 +6,13 @@ from typing import Any
 
 import torch
 
-from gymqa.atomic import read_json
 from gymqa.errors import GymQAError
-from recognizers.backbones.image_vit import read_weights
+from gymqa.io.files import read_json
+from recognizers.backbones.base import Recognizer
+from recognizers.backbones.image.vit import read_weights
 from recognizers.backbones.registry import FAMILIES
-from recognizers.pretrained import load_exactly, model_folder
-from recognizers.recognizer import Recognizer
-from recognizers.sizes import ModelConfig
+from recognizers.backbones.sizes import ModelConfig
+from recognizers.weights_io.tensors import load_exactly, model_folder
 
 
 def load_recognizer(source: Path | str) -> Recognizer:

@@ -5,13 +5,13 @@ from pathlib import Path
 
 from torch import Tensor
 
-from gymqa.atomic import read_json
 from gymqa.errors import GymQAError
-from recognizers.backbones.image_vit import read_weights, weights_hash
+from gymqa.io.files import read_json
+from recognizers.backbones.base import Recognizer
+from recognizers.backbones.image.vit import read_weights, weights_hash
 from recognizers.backbones.registry import FAMILIES
-from recognizers.pretrained import SHOWN, for_other_channels, lacking, model_folder
-from recognizers.recognizer import Recognizer
 from recognizers.saved import read_config
+from recognizers.weights_io.tensors import SHOWN, for_other_channels, lacking, model_folder
 
 _HEAD = "head."
 

@@ -6,8 +6,8 @@ On several CPU processes: the same with `--num_processes 2 --cpu`, before the sc
 import sys
 from collections.abc import Sequence
 
-from gymqa.cli import attempt, dispatch
-from gymqa.launching import start_processes
+from gymqa.cli.main import attempt, dispatch
+from gymqa.runtime.launching import start_processes
 
 
 def evaluate(words: Sequence[str]) -> None:

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from gymqa.cli import run_script
+from gymqa.cli.main import run_script
 
 
 def import_model(model: Path, tokenizer: Path, *, out: Path) -> None:
@@ -14,7 +14,7 @@ def import_model(model: Path, tokenizer: Path, *, out: Path) -> None:
         tokenizer: its tokenizer's .bin file, such as tok512.bin.
         out: folder to write.
     """
-    from encoders.llama2c import import_llama2c
+    from encoders.llm.llama2c import import_llama2c
 
     print(f"{import_llama2c(model, tokenizer, out)}: name it with --llm")
 

@@ -2,8 +2,8 @@
 
 import sys
 
-from gymqa.cli import run_script
-from gymqa.commands.report import report
+from gymqa.cli.commands.answers.report import report
+from gymqa.cli.main import run_script
 
 if __name__ == "__main__":
     sys.exit(run_script(report, "leaderboard.py"))

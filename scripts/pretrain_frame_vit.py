@@ -3,9 +3,9 @@
 import sys
 from pathlib import Path
 
-from gymqa.cli import run_script
-from recognizers.backbones.image_vit import SHIPPED
-from recognizers.frame_pretraining import FramePretrainingConfig, pretrain
+from gymqa.cli.main import run_script
+from recognizers.backbones.image.vit import SHIPPED
+from recognizers.pretraining import FramePretrainingConfig, pretrain
 
 
 def main(out: Path = SHIPPED, *, pretraining: FramePretrainingConfig) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from encoders.tiny_vicuna_pretraining.run import pretrain
 from encoders.tiny_vicuna_pretraining.training import PretrainingConfig
-from gymqa.cli import run_script
+from gymqa.cli.main import run_script
 
 
 def main(

@@ -2,7 +2,7 @@
 
 import sys
 
-from gymqa.cli import main
+from gymqa.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main(["recipes", *sys.argv[1:]]))

@@ -2,8 +2,8 @@
 
 import sys
 
-from gymqa.cli import run_script
-from gymqa.commands.studies.frames import frames
+from gymqa.cli.main import run_script
+from gymqa.cli.studies.frames import frames
 
 if __name__ == "__main__":
     sys.exit(run_script(frames, "study_frames.py"))

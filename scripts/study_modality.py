@@ -2,8 +2,8 @@
 
 import sys
 
-from gymqa.cli import run_script
-from gymqa.commands.studies.modality import modality
+from gymqa.cli.main import run_script
+from gymqa.cli.studies.modality import modality
 
 if __name__ == "__main__":
     sys.exit(run_script(modality, "study_modality.py"))

@@ -2,8 +2,8 @@
 
 import sys
 
-from gymqa.cli import run_script
-from gymqa.commands.studies.shuffle import shuffle
+from gymqa.cli.main import run_script
+from gymqa.cli.studies.shuffle import shuffle
 
 if __name__ == "__main__":
     sys.exit(run_script(shuffle, "study_shuffle.py"))

@@ -2,8 +2,8 @@
 
 import sys
 
-from gymqa.cli import run_script
-from gymqa.commands.studies.frames_in_testing import frames_in_testing
+from gymqa.cli.main import run_script
+from gymqa.cli.studies.test_frames import frames_in_testing
 
 if __name__ == "__main__":
     sys.exit(run_script(frames_in_testing, "study_test_frames.py"))

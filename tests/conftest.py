@@ -8,8 +8,8 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
-    from gymqa.frames import FrameCache
-    from gymqa.splits import Splits
+    from gymqa.finegym.splits import Splits
+    from gymqa.frames.cache import FrameCache
 
 settings.register_profile("gymqa", deadline=None)  # a busy machine is no reason to fail
 settings.load_profile("gymqa")

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from encoders.features import extract
-from encoders.mllm import GymMLLM, GymMLLMConfig
-from encoders.sefar import SeFAREncoder
-from gymqa.frames import FrameCache
-from gymqa.question_building import build_questions
-from gymqa.questions import save_questions
-from gymqa.video import write_video
-from recognizers.sefar import SeFAR
+from encoders.features.extract import extract
+from encoders.mllm.model import GymMLLM, GymMLLMConfig
+from encoders.video.sefar import SeFAREncoder
+from gymqa.frames.cache import FrameCache
+from gymqa.frames.video import write_video
+from gymqa.questions.distractors import build_questions
+from gymqa.questions.schema import save_questions
+from recognizers.backbones.sefar import SeFAR
 from tests.mllm_examples import clips, taxonomy
 from tests.training_world import MODEL
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from encoders.image import ImageEncoder
-from gymqa.frames import FrameCache
-from recognizers.backbones.image_vit import ImageViT, ViTConfig
+from encoders.video.image import ImageEncoder
+from gymqa.frames.cache import FrameCache
+from recognizers.backbones.image.vit import ImageViT, ViTConfig
 
 VIT = ViTConfig(image_size=16, patch_size=8, dim=16, depth=2, heads=2)
 

@@ -12,10 +12,10 @@ from accelerate import Accelerator, PartialState
 from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
 
-import encoders.finetune
-from encoders.finetune import Tuning
-from encoders.tuning_material import TuningMaterial
-from recognizers.training_setup import ProcessSettings, start_accelerator
+import encoders.tuning.finetune
+from encoders.tuning.clips import TuningMaterial
+from encoders.tuning.finetune import Tuning
+from recognizers.training.setup import ProcessSettings, start_accelerator
 from tests import mllm_examples
 from tests.mllm_examples import ExampleFeatures
 from tests.tuning_world import SMALL
@@ -39,7 +39,7 @@ def sharded(config: ProcessSettings, out: Path, option: str = "training") -> Acc
 
 def main(out: Path, until: int, blind: bool) -> None:
     """Tune to a step."""
-    encoders.finetune.start_accelerator = sharded  # type: ignore[attr-defined]
+    encoders.tuning.finetune.start_accelerator = sharded  # type: ignore[attr-defined]
     clips = mllm_examples.clips()
     material = TuningMaterial(ExampleFeatures(clips), tuple(clips), mllm_examples.taxonomy())
     run = Tuning(material, replace(SMALL, workers=0, blind=blind), out)

@@ -2,10 +2,10 @@
 
 from collections import Counter
 
-from gymqa.annotations import Clip
-from gymqa.decision_trees import Attribute
+from gymqa.finegym.annotations import Clip
+from gymqa.finegym.decision_trees import Attribute
+from gymqa.finegym.taxonomy import Element, Set, Taxonomy
 from gymqa.sim.repertoire import DEMO, REPERTOIRES
-from gymqa.taxonomy import Element, Set, Taxonomy
 
 
 def gymsim() -> Taxonomy:

@@ -9,8 +9,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from eval.runner import run
-from gymqa.questions import Answer, Question
+from eval.run.runner import run
+from gymqa.questions.schema import Answer, Question
 from tests.test_runner import questions
 
 

@@ -9,9 +9,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from encoders import feature_store, features
-from encoders.image import ImageEncoder
-from gymqa.frames import FrameCache
+from encoders.features import extract as features
+from encoders.features import store as feature_store
+from encoders.video.image import ImageEncoder
+from gymqa.frames.cache import FrameCache
 
 features.BATCH = 4
 

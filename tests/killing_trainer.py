@@ -14,10 +14,10 @@ from typing import Any
 
 import torch
 
-from gymqa.frames import FrameCache
-from gymqa.splits import read_splits
-from recognizers.algorithms import SEFAR
-from recognizers.train import train
+from gymqa.finegym.splits import read_splits
+from gymqa.frames.cache import FrameCache
+from recognizers.ssl.algorithms import SEFAR
+from recognizers.training.train import train
 from tests.training_world import CONFIG
 
 STEPS = 40

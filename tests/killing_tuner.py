@@ -13,9 +13,9 @@ from typing import Any
 
 import torch
 
-from encoders.finetune import Tuning
-from encoders.pseudo_labels import PseudoLabel
-from encoders.tuning_material import TuningMaterial
+from encoders.tuning.clips import TuningMaterial
+from encoders.tuning.finetune import Tuning
+from encoders.tuning.pseudo_labels import PseudoLabel
 from tests import mllm_examples
 from tests.mllm_examples import ExampleFeatures
 from tests.tuning_world import SMALL

@@ -3,10 +3,10 @@
 import numpy as np
 
 from eval.adapters.baselines import chance, oracle_event
-from eval.lines import ModelRun, RecognizerRun
-from eval.metrics import ClassPredictions
-from gymqa.questions import Prediction, Question
-from gymqa.taxonomy import Element, Set, Taxonomy
+from eval.leaderboard.schema import ModelRun, RecognizerRun
+from eval.metrics.recognition import ClassPredictions
+from gymqa.finegym.taxonomy import Element, Set, Taxonomy
+from gymqa.questions.schema import Prediction, Question
 
 TAXONOMY = Taxonomy(
     "tiny",

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from gymqa.atomic import write_json
+from gymqa.io.files import write_json
 from gymqa.sim.elements import EVENTS
 from gymqa.sim.release_files import write_annotations
 from gymqa.sim.repertoire import DEMO, REPERTOIRES

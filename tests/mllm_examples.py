@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from encoders.llm import load_tokenizer
-from encoders.mllm import GymMLLM, GymMLLMConfig
-from gymqa.annotations import Clip
-from gymqa.taxonomy import Attribute, Element, Set, Taxonomy
+from encoders.llm.loading import load_tokenizer
+from encoders.mllm.model import GymMLLM, GymMLLMConfig
+from gymqa.finegym.annotations import Clip
+from gymqa.finegym.taxonomy import Attribute, Element, Set, Taxonomy
 
 N, DIM = 7, 16
 NAMES = (

@@ -4,12 +4,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recognizers.batches import ClipBatch
+from recognizers.backbones.base import Recognizer
 from recognizers.config import TrainConfig
-from recognizers.gathering import gathered
-from recognizers.objectives.base import Objective, StepViews
-from recognizers.pseudo_label import PseudoLabels
-from recognizers.recognizer import Recognizer
+from recognizers.distributed import gathered
+from recognizers.loader import ClipBatch
+from recognizers.ssl.objectives.base import Objective, StepViews
+from recognizers.ssl.pseudo_label import PseudoLabels
 
 PLACE = "tests.objective_example:Remembered"
 ROWS = 4

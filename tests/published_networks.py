@@ -6,10 +6,10 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from recognizers.backbones.resnet import ResNet
-from recognizers.pixel_ranges import RANGES
-from recognizers.recognizer import Recognizer
-from recognizers.sizes import ModelConfig
+from recognizers.backbones.base import Recognizer
+from recognizers.backbones.image.resnet import ResNet
+from recognizers.backbones.sizes import ModelConfig
+from recognizers.weights_io.normalisation import RANGES
 from tests import published_names
 
 WIDTH = 8

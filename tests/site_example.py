@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from eval.results import ModelInfo, Result, file_info, result_path, save_result
-from gymqa.atomic import write_text
-from gymqa.questions import Prediction, Question, save_questions, to_line
+from eval.run.results import ModelInfo, Result, file_info, result_path, save_result
+from gymqa.io.files import write_text
+from gymqa.questions.schema import Prediction, Question, save_questions, to_line
 from tests.leaderboard_example import answered, questions
 
 BENCHMARKS = ("gym-qa", "gym-new")

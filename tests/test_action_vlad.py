@@ -12,18 +12,18 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from gymqa.errors import GymQAError
-from gymqa.frames import FrameCache
-from gymqa.splits import Splits
-from recognizers.algorithms import SEFAR, SUPERVISED, TCLR
+from gymqa.finegym.splits import Splits
+from gymqa.frames.cache import FrameCache
 from recognizers.backbones.action_vlad import ActionVLAD, vlad
+from recognizers.backbones.base import Recognizer
+from recognizers.backbones.frame_net_sizes import ActionVLADConfig, TSNConfig
 from recognizers.backbones.registry import create_model
 from recognizers.config import TrainConfig
-from recognizers.frame_net_sizes import ActionVLADConfig, TSNConfig
-from recognizers.holding import held, hold_statistics
-from recognizers.recognizer import Recognizer
-from recognizers.train import train
-from recognizers.training_clips import training_clips
-from recognizers.training_setup import build_student, prepare
+from recognizers.ssl.algorithms import SEFAR, SUPERVISED, TCLR
+from recognizers.training.clips import training_clips
+from recognizers.training.holding import held, hold_statistics
+from recognizers.training.setup import build_student, prepare
+from recognizers.training.train import train
 from tests.training_world import CONFIG, same, stopped_at
 
 SMALL = ActionVLADConfig(image_size=64, width=4, architecture="resnet18", segments=3, clusters=4, n_classes=5)

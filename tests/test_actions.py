@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gymqa.actions import Action, read_annotations
+from gymqa.download.trim import spans_of
 from gymqa.errors import GymQAError
-from gymqa.finegym.trim import spans_of
+from gymqa.finegym.temporal import Action, read_annotations
 
 
 def annotation_file(folder: Path, segments: Any, timestamps: Any = ((10.5, 20.25),)) -> Path:

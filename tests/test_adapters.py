@@ -7,10 +7,10 @@ import pytest
 
 from eval.adapters.baselines import Guesser, chance, oracle_event, oracle_set
 from eval.adapters.recognizer import RecognizerAnswerer
-from eval.protocol import Fingerprinted
-from gymqa.questions import Question
-from gymqa.scoring import answer_from, best_choice, softmax
-from gymqa.taxonomy import Element, Set, Taxonomy
+from eval.run.protocol import Fingerprinted
+from gymqa.finegym.taxonomy import Element, Set, Taxonomy
+from gymqa.questions.schema import Question
+from gymqa.questions.scoring import answer_from, best_choice, softmax
 
 
 def element(label: int, event: str, set_id: int) -> Element:

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gymqa.annotations import (
+from gymqa.errors import GymQAError
+from gymqa.finegym.annotations import (
     Clip,
     ClipId,
     open_release,
@@ -15,7 +16,6 @@ from gymqa.annotations import (
     read_element_list,
     write_element_list,
 )
-from gymqa.errors import GymQAError
 
 FINEGYM = Path(__file__).resolve().parents[2] / "shared" / "finegym"
 needs_finegym = pytest.mark.skipif(not FINEGYM.is_dir(), reason="FineGym's files are not at ../shared/finegym")

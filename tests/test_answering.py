@@ -8,17 +8,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from encoders import shared_prefix
-from encoders.answering import MLLMAnswerer
-from encoders.collation import collate
-from encoders.llm import load_llm
-from encoders.llm_identity import llm_fingerprint
-from encoders.mllm import GymMLLM
-from encoders.prompts import Turn, encode_chat, letter_ids, with_video
-from eval.protocol import Fingerprinted
+from encoders.answering import shared_prefix
+from encoders.answering.answerer import MLLMAnswerer
+from encoders.llm.llm_identity import llm_fingerprint
+from encoders.llm.loading import load_llm
+from encoders.mllm.collate import collate
+from encoders.mllm.model import GymMLLM
+from encoders.mllm.prompts import Turn, encode_chat, letter_ids, with_video
+from eval.run.protocol import Fingerprinted
 from gymqa.errors import GymQAError
-from gymqa.question_building import build_questions
-from gymqa.questions import Question, format_question
+from gymqa.questions.distractors import build_questions
+from gymqa.questions.schema import Question, format_question
 from tests import mllm_examples
 from tests.mllm_examples import ExampleFeatures, N
 

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gymqa import movement
-from gymqa.annotations import Clip, read_element_list
-from gymqa.attribute_questions import build_attribute_questions, facts
-from gymqa.decision_trees import Attribute
 from gymqa.errors import GymQAError
-from gymqa.questions import KINDS, Question, from_line, to_line
+from gymqa.finegym import element_names as movement
+from gymqa.finegym.annotations import Clip, read_element_list
+from gymqa.finegym.decision_trees import Attribute
+from gymqa.finegym.taxonomy import Element, Set, Taxonomy, read_taxonomy
+from gymqa.questions.attributes import build_attribute_questions, facts
+from gymqa.questions.schema import KINDS, Question, from_line, to_line
 from gymqa.sim.elements import GYMSIM24
-from gymqa.taxonomy import Element, Set, Taxonomy, read_taxonomy
 from tests.gymsim_taxonomy import GYMSIM, clip
 
 kinds = st.sampled_from(KINDS[1:])

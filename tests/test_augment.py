@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Generator, Tensor
 
-from recognizers.augment import (
+from recognizers.ssl.augment import (
     OPERATIONS,
     PHOTOMETRIC,
     AugmentConfig,
@@ -143,7 +143,7 @@ def test_channel_dropout_drops_one_colour_of_all_frames_of_a_clip() -> None:
 
 
 def test_a_rotation_turns_the_picture_about_its_middle() -> None:
-    from recognizers.augment import _geometry, _sample
+    from recognizers.ssl.augment import _geometry, _sample
 
     frames = torch.zeros(1, 8, 33, 33, 3, dtype=torch.uint8)
     frames[:, :, 16, 28] = 255  # right of the middle

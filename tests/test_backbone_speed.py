@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import torch
 
-from gymqa import cli
-from recognizers import backbone_speed
-from recognizers.backbone_speed import Setting, counted, measure, multiply_adds
+from gymqa.cli import main as cli
+from recognizers import profiling as backbone_speed
+from recognizers.backbones.base import Recognizer
 from recognizers.backbones.registry import create_model, list_models
-from recognizers.recognizer import Recognizer
+from recognizers.profiling import Setting, counted, measure, multiply_adds
 
 
 @pytest.mark.parametrize(

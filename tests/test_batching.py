@@ -5,8 +5,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eval.batching import batches, share
-from gymqa.questions import Question
+from eval.run.batching import batches, share
+from gymqa.questions.schema import Question
 from tests.test_runner import questions
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from bench_ssl_step import PAPER, TOLERANCE, differences, without_dropout
 
-from gymqa.frames import FrameCache
-from gymqa.splits import Splits
-from recognizers.train import Trainer
-from recognizers.training_clips import training_clips
+from gymqa.finegym.splits import Splits
+from gymqa.frames.cache import FrameCache
+from recognizers.training.clips import training_clips
+from recognizers.training.train import Trainer
 from tests.training_world import MODEL
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from eval.results import load_result
-from gymqa.cli import main
-from gymqa.questions import save_questions
+from eval.run.results import load_result
+from gymqa.cli.main import main
+from gymqa.questions.schema import save_questions
 from tests import mllm_examples
 from tests.loopback_hub import COMMIT, HubSite, serve_hub
 from tests.test_adapters import question
@@ -28,7 +28,7 @@ def words(tuned: Path, model: str, out: Path, *more: str) -> list[str]:
 
 def test_a_model_of_ours_is_known_on_the_hub_as_in_a_folder(tuned: Path, tmp_path: Path) -> None:
     assert main(words(tuned, str(tuned), tmp_path / "folder")) == 0
-    command = "import sys; from gymqa.cli import main; sys.exit(main(sys.argv[1:]))"
+    command = "import sys; from gymqa.cli.main import main; sys.exit(main(sys.argv[1:]))"
     with serve_hub(HubSite(files={path.name: path.read_bytes() for path in tuned.iterdir()})) as hub:
         more = words(tuned, f"me/tuned@{COMMIT}", tmp_path / "hub")
         ran = run_python(tmp_path, "-c", command, *more, HF_ENDPOINT=hub.url)

@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eval.breakdown import FACETS, breakdown, facet_values
-from eval.statistics import mean_interval
+from eval.metrics.breakdown import FACETS, breakdown, facet_values
+from eval.stats.bootstrap import mean_interval
 from gymqa.errors import GymQAError
-from gymqa.minimal_pairs import build_minimal_pairs
-from gymqa.movement import direction, turns
-from gymqa.question_building import build_questions
-from gymqa.questions import Question
+from gymqa.finegym.element_names import direction, turns
+from gymqa.questions.distractors import build_questions
+from gymqa.questions.minimal_pairs import build_minimal_pairs
+from gymqa.questions.schema import Question
 from tests.gymsim_taxonomy import GYMSIM, clip
 
 
@@ -90,7 +90,7 @@ def test_an_unknown_facet_and_another_settings_taxonomy_are_refused() -> None:
 
 
 def test_gym_qa_as_a_whole_breaks_down_within_seconds(shared: Path) -> None:
-    from gymqa.annotations import open_release
+    from gymqa.finegym.annotations import open_release
 
     release = open_release(shared / "finegym", "gym99")
     questions = build_questions(release.read_clips(release.val_list), release.taxonomy, "attribute")

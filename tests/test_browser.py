@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pytest
 
-from gymqa import cli
-from gymqa.video import write_video
+from gymqa.cli import main as cli
+from gymqa.frames.video import write_video
 from tests.leaderboard_example import questions
 from tests.site_example import write_site_inputs
 

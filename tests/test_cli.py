@@ -1,6 +1,5 @@
 """The command line: it starts fast, teaches, and answers wrong input with one sentence and status 2."""
 
-import importlib
 import inspect
 import json
 import shutil
@@ -11,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from gymqa import cli
-from gymqa.arguments import build_parser, call
+from gymqa.cli import main as cli
+from gymqa.cli.arguments import build_parser, call
 from gymqa.errors import GymQAError
 
 
@@ -51,7 +50,7 @@ def sample(
 
 def test_help_lists_every_command_and_imports_nothing_heavy() -> None:
     code = (
-        "import sys; from gymqa.cli import main; main(['--help']); "
+        "import sys; from gymqa.cli.main import main; main(['--help']); "
         "print(sorted({'torch', 'numpy', 'transformers', 'jsonargparse'} & set(sys.modules)))"
     )
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
@@ -61,7 +60,7 @@ def test_help_lists_every_command_and_imports_nothing_heavy() -> None:
 
 @pytest.mark.parametrize("name", cli.COMMANDS)
 def test_every_command_teaches(name: str) -> None:
-    command = importlib.import_module(f"gymqa.commands.{name}").COMMAND
+    command = cli.load_command(name)
     for function in command.values() if isinstance(command, dict) else [command]:
         documented = inspect.getdoc(function) or ""
         for parameter in inspect.signature(function).parameters:
@@ -131,13 +130,13 @@ def test_the_exit_status_says_who_stopped_it(
         """Stop."""
         raise raised
 
-    monkeypatch.setattr("gymqa.commands.list.COMMAND", stop)
+    monkeypatch.setattr("gymqa.cli.commands.answers.list.COMMAND", stop)
     assert cli.main(["list"]) == status
     assert capsys.readouterr().err == line
 
 
 def test_a_reader_that_has_seen_enough_is_no_error() -> None:
-    gymqa = f"{sys.executable} -m gymqa.cli --help"
+    gymqa = f"{sys.executable} -m gymqa.cli.main --help"
     result = subprocess.run(["bash", "-c", f"set -o pipefail; {gymqa} | true"], capture_output=True, text=True)
     assert (result.returncode, result.stderr) == (0, "")
 

@@ -9,20 +9,20 @@ import torch
 from torch import Tensor, nn
 
 from gymqa.errors import GymQAError
-from gymqa.frames import FrameCache
-from gymqa.sampling import dense
-from gymqa.splits import Splits
-from recognizers.algorithms import SEFAR
+from gymqa.finegym.splits import Splits
+from gymqa.frames.cache import FrameCache
+from gymqa.frames.sampling import dense
+from recognizers.backbones.base import Recognizer
+from recognizers.backbones.clip_net_sizes import C3DConfig, ClipNetConfig, I3DConfig, ResNet3DConfig, SlowFastConfig
 from recognizers.backbones.i3d import NonLocal, inception_in_time, resnet_in_time
-from recognizers.backbones.inception_v1 import InceptionV1
-from recognizers.backbones.inflation import InTime, Rule, inflate
+from recognizers.backbones.image.inception_v1 import InceptionV1
+from recognizers.backbones.image.inflation import InTime, Rule, inflate
+from recognizers.backbones.image.resnet import ResNet
 from recognizers.backbones.registry import create_model
-from recognizers.backbones.resnet import ResNet
 from recognizers.backbones.resnet3d import PictureThenTime, r3d_in_time
 from recognizers.backbones.slowfast import fast_in_time, slow_in_time
-from recognizers.clip_net_sizes import C3DConfig, ClipNetConfig, I3DConfig, ResNet3DConfig, SlowFastConfig
-from recognizers.recognizer import Recognizer
-from recognizers.train import train
+from recognizers.ssl.algorithms import SEFAR
+from recognizers.training.train import train
 from tests.training_world import CONFIG
 
 CONFIGS = [

@@ -14,8 +14,8 @@ from eval.adapters.clip_frames import ClipFrames
 from eval.adapters.clip_pictures import KEPT, ClipPictures
 from eval.adapters.openai_api import OpenAIModel
 from gymqa.errors import GymQAError
-from gymqa.frames import FrameCache
-from gymqa.splits import Splits
+from gymqa.finegym.splits import Splits
+from gymqa.frames.cache import FrameCache
 from tests.loopback_openai import Endpoint, serve_endpoint
 from tests.test_adapters import question
 

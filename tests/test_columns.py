@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eval.columns import read_columns
-from eval.statistics import mean_interval
-from gymqa.cli import main
+from eval.metrics.columns import read_columns
+from eval.stats.bootstrap import mean_interval
+from gymqa.cli.main import main
 from gymqa.errors import GymQAError
-from gymqa.questions import Detail, Prediction, load_predictions, to_line
+from gymqa.questions.schema import Detail, Prediction, load_predictions, to_line
 
 LINES = [
     Prediction("q0", "c0", "v", "gym-qa", 1, 1, (0.25, 0.75)),

@@ -7,7 +7,8 @@ import pytest
 from scipy.stats import binomtest
 from statistics_check import coverage, detectable, false_alarms, power, ranking, simulate
 
-from eval.comparison import (
+from eval.stats.bootstrap import FloatArray, Interval, mean_interval
+from eval.stats.comparison import (
     Comparison,
     clustered_error,
     compare_all,
@@ -18,7 +19,6 @@ from eval.comparison import (
     ranges_of,
     rank_ranges,
 )
-from eval.statistics import FloatArray, Interval, mean_interval
 
 
 def often(key: str, drawn: list[dict[str, float]]) -> float:

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from recognizers.ema import make_teacher
-from recognizers.sefar import SeFAR
-from recognizers.sizes import SeFARConfig
+from recognizers.backbones.sefar import SeFAR
+from recognizers.backbones.sizes import SeFARConfig
+from recognizers.training.ema import make_teacher
 
 
 def tiny() -> SeFAR:

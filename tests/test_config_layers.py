@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gymqa.arguments import call, config_layers
-from gymqa.commands.train import train
+from gymqa.cli.arguments import call, config_layers
+from gymqa.cli.commands.models.train import train
 from gymqa.errors import GymQAError
 from recognizers.config import TrainConfig
 from recognizers.epochs import in_epochs

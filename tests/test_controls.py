@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from gymqa.controls import CONTROLS, ControlledFrames, partners, permutation, shuffled, without_control
 from gymqa.errors import GymQAError
-from gymqa.frame_source import FrameSource
-from gymqa.modalities import Modality
-from gymqa.sampling import Indices
+from gymqa.frames.controls import CONTROLS, ControlledFrames, partners, permutation, shuffled, without_control
+from gymqa.frames.modality import Modality
+from gymqa.frames.sampling import Indices
+from gymqa.frames.source import FrameSource
 
 LENGTHS = {"a": 5, "b": 8, "c": 2, "d": 1}
 ELEMENTS = {"a": 0, "b": 0, "c": 1, "d": 2}

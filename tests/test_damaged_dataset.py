@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from gymqa import cli
-from gymqa.data_card import data_card
+from gymqa.cli import main as cli
 from gymqa.errors import GymQAError
-from gymqa.hub import load_gym_qa
-from gymqa.question_building import build_questions
-from gymqa.question_dataset import sort_questions, write_dataset
+from gymqa.hub.client import load_gym_qa
+from gymqa.hub.data_card import data_card
+from gymqa.hub.question_dataset import sort_questions, write_dataset
+from gymqa.questions.distractors import build_questions
 from tests.gymsim_taxonomy import GYMSIM, clip
 
 

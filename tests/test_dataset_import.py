@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 import pytest
 
-from gymqa import cli
+from gymqa.cli import main as cli
 from gymqa.errors import GymQAError
-from gymqa.frames import FrameCache
-from gymqa.splits import read_splits
-from gymqa.video import VideoError, decode, write_video
+from gymqa.finegym.splits import read_splits
+from gymqa.frames.cache import FrameCache
+from gymqa.frames.video import VideoError, decode, write_video
 from gymqa.video_datasets.imported import read_import
 from gymqa.video_datasets.registry import FORMATS
 

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gymqa import cli
-from gymqa.attribute_questions import build_attribute_questions
-from gymqa.decision_shares import decision_shares
-from gymqa.decision_trees import Attribute
-from gymqa.draws import Draws
-from gymqa.question_stats import file_stats, stats
-from gymqa.questions import load_questions
-from gymqa.taxonomy import Taxonomy
+from gymqa.cli import main as cli
+from gymqa.finegym.decision_trees import Attribute
+from gymqa.finegym.taxonomy import Taxonomy
+from gymqa.questions.attributes import build_attribute_questions
+from gymqa.questions.decision_shares import decision_shares
+from gymqa.questions.schema import load_questions
+from gymqa.questions.shortcuts import file_stats, stats
+from gymqa.runtime.seeding import Draws
 from tests.gymsim_taxonomy import GYMSIM, clip, tree_of
 
 

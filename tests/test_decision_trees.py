@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gymqa.annotations import read_element_list
-from gymqa.decision_trees import NEAR, Attribute, DecisionTree, deciding, read_decision_trees
 from gymqa.errors import GymQAError
-from gymqa.taxonomy import read_taxonomy
+from gymqa.finegym.annotations import read_element_list
+from gymqa.finegym.decision_trees import NEAR, Attribute, DecisionTree, deciding, read_decision_trees
+from gymqa.finegym.taxonomy import read_taxonomy
 from tests.gymsim_taxonomy import GYMSIM
 
 SOUND = {"questions": ["a  turn?", "tucked?"], "BTcode": "01", "code": "1.0"}

@@ -11,16 +11,16 @@ import pytest
 import torch
 import yaml
 
-from encoders import llm_identity
-from gymqa.atomic import read_json
-from gymqa.cli import main
-from gymqa.demo import Demo, DemoConfig, resolve
+from encoders.llm import llm_identity
+from gymqa.cli.demo import Demo, DemoConfig, resolve
+from gymqa.cli.main import main
 from gymqa.errors import GymQAError
-from gymqa.frames import FrameCache
-from gymqa.runs import Run
+from gymqa.frames.cache import FrameCache
+from gymqa.io.files import read_json
+from gymqa.runtime.runs import Run
 from gymqa.sim.release import ReleaseConfig
-from recognizers.algorithms import algorithm_named
-from recognizers.backbones import image_vit
+from recognizers.backbones.image import vit as image_vit
+from recognizers.ssl.algorithms import algorithm_named
 
 BENCHMARKS = {"gym-qa", "gym-qa-hard", "gym-new"}
 
@@ -100,7 +100,7 @@ def test_other_weights_and_formats_make_the_steps_that_read_them_stale(
         weights.write_bytes(weights.read_bytes()[:-1] + b"\x00")
 
     def new_vit(patch: pytest.MonkeyPatch) -> None:
-        for module in ("gymqa.demo", "recognizers.backbones.image_checkpoints"):
+        for module in ("gymqa.cli.demo", "recognizers.backbones.image_checkpoints"):
             patch.setattr(f"{module}.SHIPPED", tmp_path / "vit")
 
     stale = _steps_with_other_settings(folder, new_vit, monkeypatch)
@@ -109,7 +109,7 @@ def test_other_weights_and_formats_make_the_steps_that_read_them_stale(
         folder, lambda patch: patch.setattr(llm_identity, "_EMBEDDED", tmp_path / "llm"), monkeypatch
     )
     assert stale == {f"tune-{name}" for name in ("sefar", "supervised", "image", "blind")}
-    stale = _steps_with_other_settings(folder, lambda patch: patch.setattr("gymqa.demo.FORMAT", 99), monkeypatch)
+    stale = _steps_with_other_settings(folder, lambda patch: patch.setattr("gymqa.cli.demo.FORMAT", 99), monkeypatch)
     assert stale == {"render"}
 
 

@@ -13,9 +13,9 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from encoders.hf_encoder import HFEncoder
-from encoders.options import EncoderOptions
-from encoders.registry import create_encoder
+from encoders.video.hf_encoder import HFEncoder
+from encoders.video.options import EncoderOptions
+from encoders.video.registry import create_encoder
 from gymqa.errors import GymQAError
 from tests import vision_models
 

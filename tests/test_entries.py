@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from eval.binaries import binary_questions
-from eval.entries import as_runs, read_entries, read_question_files
-from eval.lines import ModelRun
+from eval.leaderboard.entries import as_runs, read_entries, read_question_files
+from eval.leaderboard.rows import build_rows
+from eval.leaderboard.schema import ModelRun
+from eval.metrics.binary import binary_questions
+from eval.metrics.circular import rotations
 from eval.report.evidence import gather
-from eval.results import load_result, save_result
-from eval.rotations import rotations
-from eval.rows import build_rows
-from gymqa.commands.metrics import together
+from eval.run.results import load_result, save_result
+from gymqa.cli.commands.answers.metrics import together
 from gymqa.errors import GymQAError
-from gymqa.questions import Prediction
+from gymqa.questions.schema import Prediction
 from tests.leaderboard_example import answered
 from tests.site_example import put, write_questions, write_site_inputs
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from eval.results import Result, load_result
-from gymqa.cli import main
-from gymqa.frames import FrameCache
-from gymqa.questions import load_predictions, save_questions
-from gymqa.splits import Splits
+from eval.run.results import Result, load_result
+from gymqa.cli.main import main
+from gymqa.finegym.splits import Splits
+from gymqa.frames.cache import FrameCache
+from gymqa.questions.schema import load_predictions, save_questions
 from tests.loopback_openai import Endpoint, completion, letter_of, serve_endpoint
 from tests.test_adapters import question
 from tests.tiny_vlms import save_tiny

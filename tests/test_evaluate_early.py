@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from gymqa.cli import main
-from gymqa.questions import save_questions
+from gymqa.cli.main import main
+from gymqa.questions.schema import save_questions
 from tests.test_adapters import question
 
 

@@ -13,16 +13,16 @@ import pytest
 import torch
 from transformers import CLIPVisionConfig
 
-from encoders import clip, eva_clip, hf_video, languagebind
-from encoders.feature_store import FeatureStore
-from encoders.features import view_key
-from encoders.hf_encoder import FRAMES, count_tokens
-from encoders.image import ImageEncoder
-from encoders.options import EncoderOptions
-from encoders.registry import KINDS, create_encoder, describe, options_of
-from encoders.vision_family import Family
-from gymqa import cli
-from gymqa.commands.extract import _join
+from encoders.features.extract import view_key
+from encoders.features.store import FeatureStore
+from encoders.video import clip, eva_clip, hf_video, languagebind
+from encoders.video.hf_encoder import FRAMES, count_tokens
+from encoders.video.image import ImageEncoder
+from encoders.video.options import EncoderOptions
+from encoders.video.registry import KINDS, create_encoder, describe, options_of
+from encoders.video.vision_family import Family
+from gymqa.cli import main as cli
+from gymqa.cli.commands.models.extract import _join
 from gymqa.errors import GymQAError
 from recognizers.backbones.registry import sefar_b
 from tests import vision_models
@@ -126,7 +126,7 @@ def test_a_revision_of_the_hub_is_fetched_shard_by_shard(tmp_path: Path) -> None
     files["model-00002-of-00002.safetensors"] = b"15 GB of a language model"
     files["pytorch_model.bin"] = b"never asked for"
     code = (
-        "from encoders.registry import create_encoder; made = create_encoder('eva_clip:me/blip2@v1');"
+        "from encoders.video.registry import create_encoder; made = create_encoder('eva_clip:me/blip2@v1');"
         "print(made.revision, made.n_tokens)"
     )
     with serve_hub(HubSite(files=files)) as hub:

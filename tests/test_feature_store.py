@@ -14,10 +14,10 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from encoders.feature_store import FeatureStore
-from encoders.features import extract
+from encoders.features.extract import extract
+from encoders.features.store import FeatureStore
 from gymqa.errors import GymQAError
-from recognizers.backbones.image_vit import ImageViT
+from recognizers.backbones.image.vit import ImageViT
 from tests.feature_world import VIT, image_encoder, noise_cache
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -112,7 +112,7 @@ def test_the_index_spares_the_shards_headers(tmp_path: Path, monkeypatch: pytest
     for row in range(20):
         store.add([f"c{row}"], torch.ones(1, 2, 4))
     store.write_index()
-    monkeypatch.setattr("encoders.feature_store.safe_open", None)
+    monkeypatch.setattr("encoders.features.store.safe_open", None)
     assert FeatureStore(tmp_path).keys() == [f"c{row}" for row in range(20)]
 
 

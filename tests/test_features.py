@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 import torch
 
-from encoders.feature_store import FeatureStore
-from encoders.features import extract, view_frames
-from encoders.image import ImageEncoder
-from encoders.options import EncoderOptions
-from encoders.sefar import SeFAREncoder
+from encoders.features.extract import extract, view_frames
+from encoders.features.store import FeatureStore
+from encoders.video.image import ImageEncoder
+from encoders.video.options import EncoderOptions
+from encoders.video.sefar import SeFAREncoder
 from gymqa.errors import GymQAError
-from gymqa.frames import FrameCache
-from gymqa.locks import only_writer
-from gymqa.sampling import uniform
-from recognizers.augment import to_model
-from recognizers.backbones.image_vit import ImageViT, ViTConfig
-from recognizers.sefar import SeFAR, SeFARConfig
+from gymqa.frames.cache import FrameCache
+from gymqa.frames.sampling import uniform
+from gymqa.io.locks import only_writer
+from recognizers.backbones.image.vit import ImageViT, ViTConfig
+from recognizers.backbones.sefar import SeFAR, SeFARConfig
+from recognizers.ssl.augment import to_model
 
 MODEL = SeFARConfig(image_size=16, patch_size=8, dim=16, depth=2, heads=2, fusion_dim=8, n_classes=3)
 VIT = ViTConfig(image_size=16, patch_size=8, dim=16, depth=2, heads=2)

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from gymqa.cli import main
+from gymqa.cli.main import main
+from gymqa.download import annotations as download
+from gymqa.download.annotation_files import FILES, AnnotationFile, problem
+from gymqa.download.annotations import Patience, download_annotations
 from gymqa.errors import GymQAError
-from gymqa.finegym import download
-from gymqa.finegym.download import Patience, download_annotations
-from gymqa.finegym.files import FILES, AnnotationFile, problem
 from tests.loopback_server import Site, listening, serve
 
 QUICK = Patience(attempts=3, wait=0.01, timeout=5)
@@ -145,7 +145,7 @@ def test_a_server_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_a_killed_download_goes_on_with_the_same_command(site: Site, tmp_path: Path) -> None:
     site.drop_after = 200_000
     code = (
-        "import sys; from pathlib import Path; from gymqa.finegym.download import *; from gymqa.finegym.files import *;"
+        "import sys; from pathlib import Path; from gymqa.download.annotations import *; from gymqa.download.annotation_files import *;"
         f"download_annotations(Path(sys.argv[1]), sys.argv[2], [AnnotationFile({LIST.name!r}, {LIST.size},"
         f" {LIST.sha256!r})], Patience(wait=60))"
     )

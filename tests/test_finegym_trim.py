@@ -14,15 +14,15 @@ import av
 import numpy as np
 import pytest
 
-from gymqa.actions import read_annotations
-from gymqa.atomic import read_json, write_json, write_text
-from gymqa.cli import main
+from gymqa.cli.main import main
+from gymqa.download import cutting
+from gymqa.download.cutting import Failed, Made, Span, cut, fitted, parse_box
+from gymqa.download.trim import spans_of, trim
 from gymqa.errors import GymQAError
-from gymqa.finegym import cutting
-from gymqa.finegym.cutting import Failed, Made, Span, cut, fitted, parse_box
-from gymqa.finegym.trim import spans_of, trim
+from gymqa.finegym.temporal import read_annotations
+from gymqa.frames.video import decode, write_video
+from gymqa.io.files import read_json, write_json, write_text
 from gymqa.sim.motion import FPS
-from gymqa.video import decode, write_video
 
 BITS = 12
 
@@ -283,7 +283,7 @@ def test_a_killed_run_leaves_no_broken_clip_and_goes_on(folder: Path, kill: sign
     write_json(annotation, {f"abcdefghij{letter}": action for letter in "0123456789ab"})  # enough to be stopped in
     for letter in "23456789ab":
         (folder / "videos" / f"abcdefghij{letter}.mp4").symlink_to((folder / "videos" / "abcdefghij0.mp4").resolve())
-    command = [sys.executable, "-m", "gymqa.cli", "finegym", "trim", str(folder), "--workers", "1"]
+    command = [sys.executable, "-m", "gymqa.cli.main", "finegym", "trim", str(folder), "--workers", "1"]
     process = subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE)
     deadline = time.monotonic() + 60
     while not list(out.glob("abc*.mp4")):

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from gymqa.atomic import read_json, write_json
-from gymqa.cli import main
+from gymqa.cli.main import main
+from gymqa.download.videos import Coverage, Source, fetch_videos, find_raw_video
 from gymqa.errors import GymQAError
-from gymqa.finegym.videos import Coverage, Source, fetch_videos, find_raw_video
+from gymqa.io.files import read_json, write_json
 from tests.loopback_server import Site, serve
 
 pytest.importorskip("yt_dlp", reason="needs the extra `download`")
@@ -77,7 +77,7 @@ def test_a_connection_cut_half_way_is_taken_up_where_it_broke(site: Site, tmp_pa
 
 def test_a_killed_download_goes_on_with_the_same_command(site: Site, tmp_path: Path) -> None:
     command = ["finegym", "videos", str(tmp_path), "--url", f"{site.url}/raw/{{id}}.mp4", "--ids", "alive_00001"]
-    process = subprocess.Popen([sys.executable, "-m", "gymqa.cli", *command, "--limit_rate", "40K"])
+    process = subprocess.Popen([sys.executable, "-m", "gymqa.cli.main", *command, "--limit_rate", "40K"])
     part = tmp_path / "videos" / "alive_00001.mp4.part"
     deadline = time.monotonic() + 60
     while not (part.exists() and part.stat().st_size > 10_000):
@@ -155,7 +155,7 @@ def test_a_report_of_another_kind_is_refused(tmp_path: Path, videos: object) -> 
 
 def test_without_yt_dlp_one_sentence_says_how_to_get_it(tmp_path: Path) -> None:
     code = (
-        "import sys; sys.modules['yt_dlp'] = None; from gymqa.cli import main;"
+        "import sys; sys.modules['yt_dlp'] = None; from gymqa.cli.main import main;"
         "sys.exit(main(['finegym', 'videos', sys.argv[1], '--ids', 'alive_00001']))"
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True)

@@ -9,18 +9,18 @@ import pytest
 import torch
 from sklearn.linear_model import Ridge
 
-from encoders.alignment import align, cross_validated_sharpness, pooling_weights
-from encoders.answering import MLLMAnswerer
-from encoders.config import AlignmentSettings, FinetuneSettings, LoRASettings, QuestionMix
-from encoders.finetune import Tuning, finetune
-from encoders.mllm import GymMLLM
-from encoders.projector import Projector
-from encoders.question_data import QuestionData
-from encoders.tuning_material import TuningMaterial
-from gymqa.annotations import Clip
+from encoders.answering.answerer import MLLMAnswerer
+from encoders.mllm.model import GymMLLM
+from encoders.mllm.projector import Projector
+from encoders.tuning.alignment import align, cross_validated_sharpness, pooling_weights
+from encoders.tuning.clips import TuningMaterial
+from encoders.tuning.config import AlignmentSettings, FinetuneSettings, LoRASettings, QuestionMix
+from encoders.tuning.finetune import Tuning, finetune
+from encoders.tuning.question_data import QuestionData
 from gymqa.errors import GymQAError
-from gymqa.question_building import build_questions
-from recognizers.checkpoint import LAST, STOPPED
+from gymqa.finegym.annotations import Clip
+from gymqa.questions.distractors import build_questions
+from recognizers.training.checkpoint import LAST, STOPPED
 from tests import mllm_examples
 from tests.mllm_examples import ExampleFeatures
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from encoders.config import AlignmentSettings
-from gymqa import cli
-from gymqa.annotations import read_element_list, write_element_list
+from encoders.tuning.config import AlignmentSettings
+from gymqa.cli import main as cli
+from gymqa.finegym.annotations import read_element_list, write_element_list
 from tests.test_mllm_recipes import FOLDER
 from tests.tuning_world import SCRIPT, SMALL, TuningWorld, make_tuning_world, run, same
 

@@ -9,13 +9,13 @@ import cv2
 import numpy as np
 import pytest
 
-import gymqa.flow
-from gymqa import cli
+import gymqa.frames.flow
+from gymqa.cli import main as cli
 from gymqa.errors import GymQAError
-from gymqa.flow import FlowMethod, build_flow, flow_fields, frames_of, to_bytes
-from gymqa.frames import FrameCache
-from gymqa.joint_frames import JointFrames
-from gymqa.video import Frames, write_video
+from gymqa.frames.cache import FrameCache
+from gymqa.frames.flow import FlowMethod, build_flow, flow_fields, frames_of, to_bytes
+from gymqa.frames.joint_frames import JointFrames
+from gymqa.frames.video import Frames, write_video
 
 SIZE = 64
 METHODS = ["tvl1", "dis"]
@@ -99,7 +99,7 @@ def test_what_is_there_is_not_computed_again(
 ) -> None:
     build_flow(tmp_path, cache.folder, "dis", workers=1)
     seen: list[int] = []
-    monkeypatch.setattr(gymqa.flow, "flow_fields", lambda frames, method: seen.append(len(frames)))
+    monkeypatch.setattr(gymqa.frames.flow, "flow_fields", lambda frames, method: seen.append(len(frames)))
     build_flow(tmp_path, cache.folder, "dis", workers=1)
     assert not seen
 

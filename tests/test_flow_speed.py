@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gymqa.annotations import open_release
-from gymqa.flow import FlowMethod
-from gymqa.frames import FrameCache
+from gymqa.finegym.annotations import open_release
+from gymqa.frames.cache import FrameCache
+from gymqa.frames.flow import FlowMethod
 
 
 def test_the_baseline_computes_in_one_thread(

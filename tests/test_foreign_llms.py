@@ -21,11 +21,11 @@ from transformers import (
     Qwen2ForCausalLM,
 )
 
-from encoders.collation import collate
-from encoders.llm import load_llm, load_tokenizer
-from encoders.llm_identity import llm_fingerprint
-from encoders.mllm import GymMLLM, GymMLLMConfig
-from encoders.prompts import IGNORED, SYSTEM, Turn, encode_chat, with_video
+from encoders.llm.llm_identity import llm_fingerprint
+from encoders.llm.loading import load_llm, load_tokenizer
+from encoders.mllm.collate import collate
+from encoders.mllm.model import GymMLLM, GymMLLMConfig
+from encoders.mllm.prompts import IGNORED, SYSTEM, Turn, encode_chat, with_video
 from gymqa.errors import GymQAError
 from tests.loopback_hub import COMMIT, HubSite, serve_hub
 from tests.mllm_examples import DIM, N, save_tiny_llama
@@ -142,9 +142,9 @@ def test_a_damaged_folder_is_named(tmp_path: Path, damage: str) -> None:
 
 LOAD = """
 import json, sys
-from encoders.llm import load_llm
-from encoders.llm_identity import llm_fingerprint
-from encoders.mllm import GymMLLM, GymMLLMConfig
+from encoders.llm.loading import load_llm
+from encoders.llm.llm_identity import llm_fingerprint
+from encoders.mllm.model import GymMLLM, GymMLLMConfig
 name = sys.argv[1]
 print(json.dumps(llm_fingerprint(name)))
 model = GymMLLM(GymMLLMConfig(name, visual_dim=8, n_visual=2))

@@ -10,9 +10,9 @@ import numpy as np
 import psutil
 import pytest
 
-from gymqa.frame_index import FrameFormat
-from gymqa.frames import FrameCache
-from gymqa.video import write_video
+from gymqa.frames.cache import FrameCache
+from gymqa.frames.cache_format import FrameFormat
+from gymqa.frames.video import write_video
 
 FORMATS: tuple[FrameFormat, ...] = ("raw", "jpeg")
 IDS = [f"c{i:03d}" for i in range(60)]
@@ -22,7 +22,7 @@ BUILD = """
 import resource, sys
 from pathlib import Path
 from gymqa.errors import GymQAError
-from gymqa.frames import FrameCache
+from gymqa.frames.cache import FrameCache
 folder, video, format, workers, clips, size, limit = sys.argv[1:]
 if int(limit):
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), resource.RLIM_INFINITY))

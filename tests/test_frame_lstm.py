@@ -8,15 +8,15 @@ import torch
 from torch import Tensor
 
 from gymqa.errors import GymQAError
-from gymqa.frames import FrameCache
-from gymqa.splits import Splits
-from recognizers.algorithms import SEFAR
-from recognizers.backbones.frame_lstm import FrameLSTM
+from gymqa.finegym.splits import Splits
+from gymqa.frames.cache import FrameCache
+from recognizers.backbones.base import Recognizer
+from recognizers.backbones.conv_lstm import FrameLSTM
+from recognizers.backbones.frame_net_sizes import Architecture, FrameLSTMConfig
 from recognizers.backbones.registry import create_model
-from recognizers.frame_net_sizes import Architecture, FrameLSTMConfig
 from recognizers.predict import predict
-from recognizers.recognizer import Recognizer
-from recognizers.train import train
+from recognizers.ssl.algorithms import SEFAR
+from recognizers.training.train import train
 from tests.training_world import CONFIG
 
 SMALL = FrameLSTMConfig(image_size=32, width=8, segments=4, hidden=6, n_classes=5)

@@ -9,22 +9,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gymqa import cli
+from gymqa.cli import main as cli
 from gymqa.errors import GymQAError
-from gymqa.frames import FrameCache
-from gymqa.splits import Splits
-from recognizers.algorithms import SEFAR, SUPERVISED, Algorithm
-from recognizers.backbones.bn_inception import BNInception
+from gymqa.finegym.splits import Splits
+from gymqa.frames.cache import FrameCache
+from recognizers.backbones.base import Recognizer
 from recognizers.backbones.frame_net import FrameNet
-from recognizers.backbones.inception_v1 import InceptionV1
+from recognizers.backbones.frame_net_sizes import Architecture, FrameNetConfig, TRNConfig, TSMConfig, TSNConfig
+from recognizers.backbones.image.bn_inception import BNInception
+from recognizers.backbones.image.inception_v1 import InceptionV1
+from recognizers.backbones.image.resnet import ResNet
 from recognizers.backbones.registry import create_model
-from recognizers.backbones.resnet import ResNet
 from recognizers.backbones.trn import TRN
 from recognizers.backbones.tsm import shift
-from recognizers.frame_net_sizes import Architecture, FrameNetConfig, TRNConfig, TSMConfig, TSNConfig
 from recognizers.predict import predict
-from recognizers.recognizer import Recognizer
-from recognizers.train import train
+from recognizers.ssl.algorithms import SEFAR, SUPERVISED, Algorithm
+from recognizers.training.train import train
 from tests.training_world import CONFIG
 
 SMALL = {"image_size": 32, "width": 4, "n_classes": 5}

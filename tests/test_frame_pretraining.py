@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from gymqa.errors import GymQAError
-from recognizers.backbones.image_vit import ViTConfig, load_image_vit
-from recognizers.checkpoint import save_checkpoint
-from recognizers.frame_pretraining import FramePretrainingConfig, pretrain
+from recognizers.backbones.image.vit import ViTConfig, load_image_vit
+from recognizers.pretraining import FramePretrainingConfig, pretrain
+from recognizers.training.checkpoint import save_checkpoint
 
 CONFIG = FramePretrainingConfig(
     vit=ViTConfig(image_size=16, patch_size=8, dim=16, depth=1, heads=2),

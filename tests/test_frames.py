@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 import pytest
 
-from gymqa import frames as frames_module
 from gymqa.errors import GymQAError
-from gymqa.frame_index import FrameFormat
-from gymqa.frames import FrameCache
-from gymqa.video import decode, write_video
+from gymqa.frames import cache as frames_module
+from gymqa.frames.cache import FrameCache
+from gymqa.frames.cache_format import FrameFormat
+from gymqa.frames.video import decode, write_video
 
 
 @pytest.fixture(scope="module")

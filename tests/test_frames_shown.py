@@ -7,10 +7,10 @@ import pytest
 
 from eval.adapters.clip_frames import ClipFrames
 from eval.adapters.prompting import detailed
-from eval.columns import read_columns
-from eval.runner import run
-from gymqa.controls import ControlledFrames
-from gymqa.questions import Answer, load_predictions
+from eval.metrics.columns import read_columns
+from eval.run.runner import run
+from gymqa.frames.controls import ControlledFrames
+from gymqa.questions.schema import Answer, load_predictions
 from tests.test_adapters import question
 from tests.test_controls import ELEMENTS, LENGTHS, NumberedFrames
 from tests.test_runner import Wrong

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from eval.fusion import control_of, fuse
-from gymqa import cli
+from eval.metrics.fusion import control_of, fuse
+from gymqa.cli import main as cli
 from gymqa.errors import GymQAError
 
 Line = dict[str, object]

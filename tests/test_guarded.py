@@ -10,11 +10,11 @@ import numpy as np
 import psutil
 import pytest
 
-from gymqa import cli
+from gymqa.cli import main as cli
 from gymqa.errors import GymQAError
-from gymqa.frames import FrameCache
-from gymqa.guarded import Limits, Lost, guarded_map
-from gymqa.video import write_video
+from gymqa.frames.cache import FrameCache
+from gymqa.frames.video import write_video
+from gymqa.runtime.guarded import Limits, Lost, guarded_map
 
 WORKERS = 2
 

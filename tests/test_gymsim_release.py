@@ -6,16 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gymqa.actions import read_annotations
-from gymqa.annotations import open_release, read_element_list
-from gymqa.atomic import read_json
+from gymqa.download.trim import trim
 from gymqa.errors import GymQAError
-from gymqa.finegym.trim import trim
+from gymqa.finegym.annotations import open_release, read_element_list
+from gymqa.finegym.temporal import read_annotations
+from gymqa.frames.video import decode
+from gymqa.io.files import read_json
 from gymqa.sim.motion import FPS
 from gymqa.sim.release import ReleaseConfig, render_release
 from gymqa.sim.repertoire import REPERTOIRES
 from gymqa.sim.routine import LONGEST, SHORTEST, programme
-from gymqa.video import decode
 
 TINY = ReleaseConfig(train_videos=2, val_videos=1, raw_videos=1, size=64, seed=3)
 

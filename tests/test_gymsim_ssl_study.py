@@ -11,7 +11,7 @@ from gymsim_ssl_study import StudyConfig, main
 
 from gymqa.errors import GymQAError
 from gymqa.sim.release import ReleaseConfig
-from recognizers.sefar import SeFARConfig
+from recognizers.backbones.sefar import SeFARConfig
 from tests.training_world import CONFIG
 
 RECIPES = Path(__file__).resolve().parents[1] / "recipes"

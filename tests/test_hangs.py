@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from eval.hangs import SUFFIX, Watch
-from gymqa.commands.evaluate import evaluate
+from eval.run.hangs import SUFFIX, Watch
+from gymqa.cli.commands.answers.evaluate import evaluate
 from gymqa.errors import GymQAError
-from gymqa.questions import load_predictions
+from gymqa.questions.schema import load_predictions
 from tests.test_runner import questions
 
 ROOT = Path(__file__).parents[1]
@@ -79,7 +79,7 @@ def test_without_a_limit_nothing_is_given_up(tmp_path: Path) -> None:
 
 def test_a_process_ends_itself_though_the_note_cannot_be_completed(tmp_path: Path) -> None:
     code = (
-        "import os, sys, time; from pathlib import Path; from eval.hangs import Watch\n"
+        "import os, sys, time; from pathlib import Path; from eval.run.hangs import Watch\n"
         "from tests.test_runner import questions\n"
         "with Watch(0.2, Path(sys.argv[1]), 'm').over(questions(1)):\n"
         "    os.closerange(2, 200); time.sleep(60)"

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 import yaml
 
-from gymqa import cli
-from gymqa.data_card import data_card
-from gymqa.question_dataset import QuestionSplit, write_dataset
-from gymqa.questions import Question
-from gymqa.text_templates import fill
+from gymqa.cli import main as cli
+from gymqa.hub.data_card import data_card
+from gymqa.hub.question_dataset import QuestionSplit, write_dataset
+from gymqa.io.templates import fill
+from gymqa.questions.schema import Question
 from tests.gymsim_taxonomy import GYMSIM, clip
 
 VIDEO = "gymsimV0000"

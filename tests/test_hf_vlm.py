@@ -20,12 +20,12 @@ from eval.adapters.clip_frames import ClipFrames
 from eval.adapters.hf_loading import Loaded, load_vlm
 from eval.adapters.hf_processors import frames_as_video
 from eval.adapters.hf_vlm import HfVlm
-from gymqa.atomic import read_json, write_json
-from gymqa.controls import ControlledFrames
 from gymqa.errors import GymQAError
-from gymqa.frames import FrameCache
-from gymqa.questions import Question
-from gymqa.splits import Splits
+from gymqa.finegym.splits import Splits
+from gymqa.frames.cache import FrameCache
+from gymqa.frames.controls import ControlledFrames
+from gymqa.io.files import read_json, write_json
+from gymqa.questions.schema import Question
 from tests.loopback_hub import COMMIT, HubSite, serve_hub
 from tests.test_adapters import question
 from tests.tiny_vlms import FAMILIES, save_tiny

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gymqa import cli
-from gymqa.data_card import data_card, licence_of
-from gymqa.decision_trees import Attribute
+from gymqa.cli import main as cli
 from gymqa.errors import GymQAError
-from gymqa.hub import check_repo, dataset_configs, load_gym_qa
-from gymqa.question_dataset import (
+from gymqa.finegym.decision_trees import Attribute
+from gymqa.hub.client import check_repo, dataset_configs, load_gym_qa
+from gymqa.hub.data_card import data_card, licence_of
+from gymqa.hub.question_dataset import (
     QuestionSplit,
     config_name,
     parse_config,
@@ -24,7 +24,7 @@ from gymqa.question_dataset import (
     split_of,
     write_dataset,
 )
-from gymqa.questions import Question, Released, load_questions, save_questions
+from gymqa.questions.schema import Question, Released, load_questions, save_questions
 from tests.gymsim_taxonomy import GYMSIM, clip
 from tests.loopback_hub import HubSite, serve_hub
 
@@ -192,7 +192,7 @@ def run(tmp_path: Path, words: list[str], **environment: str) -> subprocess.Comp
     """Run gymqa in a process of its own, with no token but the one given."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING"))}
     return subprocess.run(
-        [sys.executable, "-m", "gymqa.cli", *words],
+        [sys.executable, "-m", "gymqa.cli.main", *words],
         capture_output=True,
         text=True,
         env={**clean, "HF_HOME": str(tmp_path / "home"), "HF_HUB_DISABLE_XET": "1", **environment},

@@ -11,16 +11,16 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from gymqa.errors import GymQAError
+from recognizers.backbones.image.vit import ImageViT
 from recognizers.backbones.image_checkpoints import (
     find_image_weights,
     image_weights_hash,
     initialise_backbone,
     read_image_checkpoint,
 )
-from recognizers.backbones.image_vit import ImageViT
+from recognizers.backbones.sizes import ViTConfig
 from recognizers.backbones.timesformer import TimeSformer
 from recognizers.backbones.vit_weights import resize_positions
-from recognizers.sizes import ViTConfig
 
 TINY = ViTConfig(image_size=24, patch_size=12, dim=16, depth=2, heads=2)
 FRESH = ["blocks.0.temporal_fc.bias", "blocks.0.temporal_fc.weight"]

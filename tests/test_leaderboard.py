@@ -9,13 +9,13 @@ import pytest
 from rich.console import Console
 
 from eval.adapters.baselines import chance
-from eval.leaderboard import print_table, write_leaderboard
-from eval.lines import ModelRun, Row
+from eval.leaderboard.rows import build_rows, score, without_guesses
+from eval.leaderboard.schema import ModelRun, Row
+from eval.leaderboard.unanswered import unanswered_items
+from eval.report.leaderboard import print_table, write_leaderboard
 from eval.report.page import Page
-from eval.rows import build_rows, score, without_guesses
-from eval.statistics import mean_interval
-from eval.unanswered import unanswered_items
-from gymqa.cli import main
+from eval.stats.bootstrap import mean_interval
+from gymqa.cli.main import main
 from gymqa.errors import GymQAError
 from tests.leaderboard_example import GUESSERS, answered, questions, recognizer, run
 from tests.site_example import write_questions

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import leaderboard_speed
 
-from eval.lines import ModelRun
+from eval.leaderboard.schema import ModelRun
 from eval.report.samples import pack_samples, packed_size
 
 

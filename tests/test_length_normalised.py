@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from eval.results import load_result
-from gymqa.cli import main
-from gymqa.questions import save_questions
+from eval.run.results import load_result
+from gymqa.cli.main import main
+from gymqa.questions.schema import save_questions
 from tests import mllm_examples
 from tests.test_adapters import question
 from tests.tiny_vlms import save_tiny

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eval.localization import THRESHOLDS, Segment, average_map, map_at_tiou, read_segments, temporal_iou
+from eval.metrics.localization import THRESHOLDS, Segment, average_map, map_at_tiou, read_segments, temporal_iou
 from gymqa.errors import GymQAError
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from localization_study import PAPER, StudyConfig, main
 
-from gymqa.atomic import read_json
 from gymqa.errors import GymQAError
+from gymqa.io.files import read_json
 from gymqa.sim.release import ReleaseConfig
 from recognizers.localization.config import LEVELS, LocalizationConfig
 

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 import torch
 
-from eval.localization import Segment, average_map, map_at_tiou, read_segments
-from gymqa.atomic import read_json, write_json
-from gymqa.cli import main
+from eval.metrics.localization import Segment, average_map, map_at_tiou, read_segments
+from gymqa.cli.main import main
 from gymqa.errors import GymQAError
-from gymqa.runs import read_metrics
+from gymqa.frames.video import write_video
+from gymqa.io.files import read_json, write_json
+from gymqa.runtime.runs import read_metrics
 from gymqa.sim.elements import EVENTS
-from gymqa.video import write_video
 from recognizers.localization.config import GroupingConfig, Level
 from recognizers.localization.detection import DetectionConfig, detect, find_segments
 from recognizers.localization.network import Localizer

@@ -10,14 +10,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator
 
-from recognizers.algorithms import FIXMATCH, MEAN_TEACHER, SEFAR, Algorithm
-from recognizers.augment import AugmentConfig
-from recognizers.batches import ClipBatch
+from recognizers.backbones.sefar import SeFAR, SeFARConfig
 from recognizers.config import TrainConfig
-from recognizers.losses import StepLoss
-from recognizers.sefar import SeFAR, SeFARConfig
-from recognizers.semi_supervised import Guidance, guide, step_loss
-from recognizers.weighting import make_weighting
+from recognizers.loader import ClipBatch
+from recognizers.ssl.algorithms import FIXMATCH, MEAN_TEACHER, SEFAR, Algorithm
+from recognizers.ssl.augment import AugmentConfig
+from recognizers.ssl.losses import StepLoss
+from recognizers.ssl.step import Guidance, guide, step_loss
+from recognizers.ssl.weighting import make_weighting
 
 Array = NDArray[np.float64]
 XI = 0.3

@@ -8,13 +8,13 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, LlamaConfig
 
-from encoders import memory_plan
-from encoders.config import FinetuneSettings, LoRASettings
-from encoders.llm_shapes import empty_llm, llm_config
-from encoders.lora import add_lora
-from encoders.memory_plan import GIB, ModelSize, PlanSettings, layer_bytes, make_plan, model_size, plan_row
-from encoders.mllm import GymMLLM, GymMLLMConfig
-from gymqa import cli
+from encoders.llm.lora import add_lora
+from encoders.llm.shapes import empty_llm, llm_config
+from encoders.mllm.model import GymMLLM, GymMLLMConfig
+from encoders.tuning import memory_plan
+from encoders.tuning.config import FinetuneSettings, LoRASettings
+from encoders.tuning.memory_plan import GIB, ModelSize, PlanSettings, layer_bytes, make_plan, model_size, plan_row
+from gymqa.cli import main as cli
 from tests.test_mllm_recipes import FOLDER
 
 VICUNA = FinetuneSettings(

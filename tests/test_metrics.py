@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, balanced_accuracy_score
 
-from eval.metrics import (
+from eval.metrics.recognition import (
     ClassPredictions,
     _map_resampled,
     confusion,
@@ -19,7 +19,7 @@ from eval.metrics import (
     recognition_intervals,
     top1,
 )
-from eval.statistics import cluster_index
+from eval.stats.bootstrap import cluster_index
 from gymqa.errors import GymQAError
 
 

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from eval.adapters.baselines import chance, oracle_set
 from eval.adapters.recognizer import RecognizerAnswerer
-from eval.groups import group_scores
-from eval.lines import ModelRun
-from eval.rotations import rotations
-from eval.rows import build_rows
-from gymqa.annotations import Clip
-from gymqa.minimal_pairs import build_minimal_pairs
-from gymqa.questions import Answer, Prediction, Question, from_line, to_line
+from eval.leaderboard.rows import build_rows
+from eval.leaderboard.schema import ModelRun
+from eval.metrics.circular import rotations
+from eval.metrics.minimal_pairs import group_scores
+from gymqa.finegym.annotations import Clip
+from gymqa.questions.minimal_pairs import build_minimal_pairs
+from gymqa.questions.schema import Answer, Prediction, Question, from_line, to_line
 from tests.gymsim_taxonomy import GYMSIM, clip
 
 clip_lists = st.lists(

@@ -13,16 +13,16 @@ import torch
 from huggingface_hub import ModelCard
 from peft import PeftModel
 
-from encoders.llm import load_llm
-from encoders.merging import merge_lora
-from encoders.mllm import GymMLLM
-from encoders.mllm_card import CardResult, MLLMFacts, mllm_card, write_mllm
-from eval.results import FileInfo, ModelInfo, Result, file_info, result_path, save_result
-from gymqa import cli
-from gymqa.atomic import read_json, write_json
+from encoders.llm.loading import load_llm
+from encoders.mllm.merge_lora import merge_lora
+from encoders.mllm.model import GymMLLM
+from encoders.mllm.model_card import CardResult, MLLMFacts, mllm_card, write_mllm
+from eval.run.results import FileInfo, ModelInfo, Result, file_info, result_path, save_result
+from gymqa.cli import main as cli
 from gymqa.errors import GymQAError
-from gymqa.question_building import build_questions
-from gymqa.questions import Answer, Prediction, save_questions, to_line
+from gymqa.io.files import read_json, write_json
+from gymqa.questions.distractors import build_questions
+from gymqa.questions.schema import Answer, Prediction, save_questions, to_line
 from tests import mllm_examples
 from tests.loopback_hub import COMMIT, HubSite, serve_hub
 from tests.mllm_examples import save_tiny_llama
@@ -160,7 +160,7 @@ def _gymqa(tmp_path: Path, *words: str, **environment: str) -> "subprocess.Compl
 
 LOAD = """
 import json, sys, torch
-from encoders.mllm import GymMLLM
+from encoders.mllm.model import GymMLLM
 for name in sys.argv[1:]:
     model = GymMLLM.from_pretrained(name)
     ids = torch.arange(3, 20)[None]
@@ -177,7 +177,7 @@ def test_what_is_pushed_comes_back_from_the_hub_as_it_was(model: GymMLLM, tuned:
         expected = float(model(ids, torch.ones_like(ids)).logits.sum())
     with serve_hub(HubSite()) as hub:
         told = {"HF_TOKEN": "hf_secret", "HF_ENDPOINT": hub.url}
-        done = _gymqa(tmp_path, "-m", "gymqa.cli", "hub", "push-mllm", str(source), *WORDS, **told)
+        done = _gymqa(tmp_path, "-m", "gymqa.cli.main", "hub", "push-mllm", str(source), *WORDS, **told)
         assert (done.returncode, done.stdout) == (0, f"me/gym-mllm: {hub.url}/me/gym-mllm/commit/1\n"), done.stderr
         assert sorted(hub.files) == ["README.md", *TUNED]
         hub.files["pytorch_model.bin"] = b"never asked for"

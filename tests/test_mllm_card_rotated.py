@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from eval.results import file_info
-from eval.rotations import rotations
-from eval.runner import Terms, run
-from gymqa import cli
-from gymqa.question_building import build_questions
-from gymqa.questions import save_questions
+from eval.metrics.circular import rotations
+from eval.run.results import file_info
+from eval.run.runner import Terms, run
+from gymqa.cli import main as cli
+from gymqa.questions.distractors import build_questions
+from gymqa.questions.schema import save_questions
 from tests import mllm_examples
 from tests.test_mllm_card import WORDS
 from tests.test_runner import Scripted

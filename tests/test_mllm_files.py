@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from encoders.mllm import GymMLLM
+from encoders.mllm.model import GymMLLM
 from gymqa.errors import GymQAError
 from tests import mllm_examples
 from tests.mllm_examples import save_tiny_llama

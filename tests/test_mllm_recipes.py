@@ -10,11 +10,11 @@ from accelerate.commands.config.config_args import ClusterConfig, load_config_fr
 from accelerate.commands.launch import launch_command_parser
 from accelerate.utils import DistributedType
 
-from encoders.config import AlignmentSettings, FinetuneSettings
-from encoders.llm_shapes import llm_config
-from encoders.schedules import in_epochs
-from gymqa.arguments import build_parser
-from gymqa.commands.finetune import finetune
+from encoders.llm.shapes import llm_config
+from encoders.tuning.config import AlignmentSettings, FinetuneSettings
+from encoders.tuning.schedules import in_epochs
+from gymqa.cli.arguments import build_parser
+from gymqa.cli.commands.models.finetune import finetune
 from recognizers.recipes import read_recipes
 
 FOLDER = Path(__file__).resolve().parents[1] / "recipes"

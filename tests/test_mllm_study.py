@@ -9,13 +9,13 @@ import pytest
 import torch
 from mllm_study import IMAGE, StudyConfig, main
 
-from encoders.config import AlignmentSettings, FinetuneSettings, LoRASettings
-from gymqa.annotations import open_release
+from encoders.tuning.config import AlignmentSettings, FinetuneSettings, LoRASettings
 from gymqa.errors import GymQAError
-from gymqa.frames import FrameCache
-from gymqa.questions import BENCHMARKS
-from gymqa.splits import make_splits
-from recognizers.sefar import SeFAR, SeFARConfig
+from gymqa.finegym.annotations import open_release
+from gymqa.finegym.splits import make_splits
+from gymqa.frames.cache import FrameCache
+from gymqa.questions.schema import BENCHMARKS
+from recognizers.backbones.sefar import SeFAR, SeFARConfig
 
 TUNING = FinetuneSettings(
     views=2, steps=1, batch_size=4, precision="no", pseudo_threshold=0.0, lora=LoRASettings(r=2),

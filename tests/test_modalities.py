@@ -10,19 +10,25 @@ import numpy as np
 import pytest
 import torch
 
-from encoders.features import extract
-from encoders.sefar import SeFAREncoder
-from gymqa.commands.ask import _answer, _Tuned
+from encoders.features.extract import extract
+from encoders.video.sefar import SeFAREncoder
+from gymqa.cli.commands.answers.ask import _answer, _Tuned
 from gymqa.errors import GymQAError
-from gymqa.flow import LIMIT, flow_fields, to_bytes
-from gymqa.frame_formats import pack, stored_frames
-from gymqa.frame_index import Cached, CacheSettings
-from gymqa.frames import FrameCache
-from gymqa.gradients import GradientFrames
-from gymqa.modalities import Modality, channels, mirrored, source_of
-from gymqa.splits import Splits
-from recognizers.algorithms import SEFAR
-from recognizers.augment import (
+from gymqa.finegym.splits import Splits
+from gymqa.frames.cache import FrameCache
+from gymqa.frames.cache_format import Cached, CacheSettings
+from gymqa.frames.flow import LIMIT, flow_fields, to_bytes
+from gymqa.frames.frame_formats import pack, stored_frames
+from gymqa.frames.modality import Modality, channels, mirrored, source_of
+from gymqa.frames.views import GradientFrames
+from recognizers.backbones.base import Recognizer
+from recognizers.backbones.clip_net_sizes import C3DConfig, I3DConfig, ResNet3DConfig, SlowFastConfig
+from recognizers.backbones.frame_net_sizes import TRNConfig, TSMConfig, TSNConfig
+from recognizers.backbones.registry import list_models, model_config
+from recognizers.backbones.sizes import ModelConfig
+from recognizers.predict import predict
+from recognizers.ssl.algorithms import SEFAR
+from recognizers.ssl.augment import (
     OPERATIONS,
     AugmentConfig,
     _geometry,
@@ -32,13 +38,7 @@ from recognizers.augment import (
     turn_vectors,
     weak_view,
 )
-from recognizers.backbones.registry import list_models, model_config
-from recognizers.clip_net_sizes import C3DConfig, I3DConfig, ResNet3DConfig, SlowFastConfig
-from recognizers.frame_net_sizes import TRNConfig, TSMConfig, TSNConfig
-from recognizers.predict import predict
-from recognizers.recognizer import Recognizer
-from recognizers.sizes import ModelConfig
-from recognizers.train import train
+from recognizers.training.train import train
 from tests.training_world import CONFIG, MODEL
 
 STILL = AugmentConfig(crop_area=(1, 1), crop_ratio=(1, 1), flip=0, operations=0, channel_dropout=0)
@@ -64,8 +64,8 @@ def noise(*shape: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
 @pytest.fixture(scope="module")
 def flow(world: tuple[FrameCache, Splits], tmp_path_factory: pytest.TempPathFactory) -> FrameCache:
     """A cache of vectors, x falling and y rising with time, of the clips of the world."""
-    from gymqa.atomic import write_text
-    from gymqa.frame_index import lines_of
+    from gymqa.frames.cache_format import lines_of
+    from gymqa.io.files import write_text
 
     cache, _ = world
     folder = tmp_path_factory.mktemp("flow")

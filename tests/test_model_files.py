@@ -12,14 +12,14 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from gymqa import cli
+from gymqa.cli import main as cli
 from gymqa.errors import GymQAError
-from gymqa.hub import download_model
-from recognizers.frame_net_sizes import TSNConfig
+from gymqa.hub.client import download_model
+from recognizers.backbones.frame_net_sizes import TSNConfig
+from recognizers.backbones.sefar import SeFAR
+from recognizers.backbones.sizes import SeFARConfig
+from recognizers.backbones.two_stream_sizes import TwoStreamConfig
 from recognizers.model_card import ModelFacts, model_card
-from recognizers.sefar import SeFAR
-from recognizers.sizes import SeFARConfig
-from recognizers.two_stream_sizes import TwoStreamConfig
 from tests.loopback_hub import HubSite, serve_hub
 
 TINY = SeFARConfig(image_size=24, patch_size=12, dim=16, depth=2, heads=2, fusion_dim=8, n_classes=5)
@@ -158,7 +158,7 @@ def test_a_card_keeps_to_its_yaml_whatever_the_data_set_is_called(saved: tuple[P
 
 def gymqa(tmp_path: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run gymqa in a process of its own, with no token but the one given."""
-    return run(tmp_path, [sys.executable, "-m", "gymqa.cli", *words], **environment)
+    return run(tmp_path, [sys.executable, "-m", "gymqa.cli.main", *words], **environment)
 
 
 def run(tmp_path: Path, words: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
@@ -170,7 +170,7 @@ def run(tmp_path: Path, words: list[str], **environment: str) -> subprocess.Comp
 
 LOAD = """
 import sys, torch
-from recognizers.sefar import SeFAR
+from recognizers.backbones.sefar import SeFAR
 torch.manual_seed(0)
 model = SeFAR.from_pretrained(sys.argv[1])
 print(model(torch.randn(2, 8, 3, 24, 24)).flatten().tolist())
@@ -239,7 +239,7 @@ def test_a_folder_is_written_and_nothing_uploaded(saved: tuple[Path, SeFAR], tmp
 @pytest.mark.parametrize(("status", "reason"), [(401, "your token does not allow it"), (404, "no such model")])
 def test_a_model_that_the_hub_does_not_give_is_one_sentence(tmp_path: Path, status: int, reason: str) -> None:
     with serve_hub(HubSite(status)) as hub:
-        code = "from gymqa.hub import download_model; download_model('me/none')"
+        code = "from gymqa.hub.client import download_model; download_model('me/none')"
         done = run(tmp_path, [sys.executable, "-c", code], HF_ENDPOINT=hub.url, HF_TOKEN="hf_secret")
     assert f"GymQAError: me/none: {'it is not there, or ' if status == 401 else 'there is '}{reason}" in done.stderr
     assert "secret" not in done.stderr
@@ -252,14 +252,14 @@ def test_names_that_no_model_can_have_are_refused(name: str) -> None:
 
 
 def test_an_image_vit_of_the_hub_starts_a_backbone(tmp_path: Path) -> None:
-    from recognizers.backbones.image_vit import ImageViT
+    from recognizers.backbones.image.vit import ImageViT
 
     ImageViT(TINY.vit).save_pretrained(tmp_path / "vit")
     files = {path.name: path.read_bytes() for path in (tmp_path / "vit").iterdir()}
     code = (
         "from recognizers.backbones.image_checkpoints import initialise_backbone as start\n"
         "from recognizers.backbones.timesformer import TimeSformer\n"
-        "from recognizers.sizes import ViTConfig\n"
+        "from recognizers.backbones.sizes import ViTConfig\n"
         "vit = ViTConfig(image_size=24, patch_size=12, dim=16, depth=2, heads=2)\n"
         "print(start(TimeSformer(vit, (2, 4), 0.0, 0.0), 'me/vit').sentence())"
     )

@@ -13,30 +13,30 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor
 
-from gymqa import cli
+from gymqa.cli import main as cli
 from gymqa.errors import GymQAError
-from gymqa.flow import build_flow
-from gymqa.frames import FrameCache
-from gymqa.modalities import part_of, source_of
-from gymqa.runs import Run, read_metrics
-from gymqa.splits import Splits
+from gymqa.finegym.splits import Splits
+from gymqa.frames.cache import FrameCache
+from gymqa.frames.flow import build_flow
+from gymqa.frames.modality import part_of, source_of
+from gymqa.runtime.runs import Run, read_metrics
 from gymqa.video_datasets.imported import CLASSES
-from recognizers.algorithms import ALGORITHMS, Algorithm, algorithm_named
-from recognizers.augment import AugmentConfig, strong_view, weak_view
-from recognizers.batches import ClipBatch
-from recognizers.ema import make_teacher
-from recognizers.frame_net_sizes import ActionVLADConfig, TSNConfig
-from recognizers.objectives.gradients import temporal_gradient
-from recognizers.objectives.mvpl import with_length
-from recognizers.objectives.registry import make_objectives
+from recognizers.backbones.base import Recognizer
+from recognizers.backbones.frame_net_sizes import ActionVLADConfig, TSNConfig
+from recognizers.loader import ClipBatch
 from recognizers.predict import predict
-from recognizers.recognizer import Recognizer
-from recognizers.semi_supervised import Further, guide, step_loss
-from recognizers.train import train
-from recognizers.training_clips import training_clips, training_source
-from recognizers.training_setup import build_student, prepare
-from recognizers.views import draw_strong, draw_weak
-from recognizers.weighting import make_weighting
+from recognizers.ssl.algorithms import ALGORITHMS, Algorithm, algorithm_named
+from recognizers.ssl.augment import AugmentConfig, strong_view, weak_view
+from recognizers.ssl.objectives.gradients import temporal_gradient
+from recognizers.ssl.objectives.mvpl import with_length
+from recognizers.ssl.objectives.registry import make_objectives
+from recognizers.ssl.step import Further, guide, step_loss
+from recognizers.ssl.views import draw_strong, draw_weak
+from recognizers.ssl.weighting import make_weighting
+from recognizers.training.clips import training_clips, training_source
+from recognizers.training.ema import make_teacher
+from recognizers.training.setup import build_student, prepare
+from recognizers.training.train import train
 from tests.test_second_views import ELEMENTS, STEADY, cross_entropy, scattered
 from tests.training_world import CONFIG, MODEL
 

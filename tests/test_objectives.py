@@ -9,20 +9,20 @@ import pytest
 import torch
 import torch.distributed as dist
 
-import recognizers.train as training
+import recognizers.training.train as training
 from gymqa.errors import GymQAError
-from gymqa.frames import FrameCache
-from gymqa.runs import read_metrics
-from gymqa.splits import Splits
-from recognizers.algorithms import Algorithm, algorithm_named
-from recognizers.checkpoint import LAST, STOPPED
-from recognizers.gathering import gathered, share_first
-from recognizers.losses import StepLoss
-from recognizers.objectives.base import Objective, Objectives
-from recognizers.objectives.registry import OBJECTIVES, Entry, make_objectives
-from recognizers.optimization import make_optimizer
-from recognizers.sefar import SeFAR
-from recognizers.train import train
+from gymqa.finegym.splits import Splits
+from gymqa.frames.cache import FrameCache
+from gymqa.runtime.runs import read_metrics
+from recognizers.backbones.sefar import SeFAR
+from recognizers.distributed import gathered, share_first
+from recognizers.ssl.algorithms import Algorithm, algorithm_named
+from recognizers.ssl.losses import StepLoss
+from recognizers.ssl.objectives.base import Objective, Objectives
+from recognizers.ssl.objectives.registry import OBJECTIVES, Entry, make_objectives
+from recognizers.training.checkpoint import LAST, STOPPED
+from recognizers.training.optimization import make_optimizer
+from recognizers.training.train import train
 from tests.objective_example import PLACE
 from tests.training_world import CONFIG, MODEL, PLAIN, same, stopped_at, weights
 

@@ -18,10 +18,10 @@ from eval.adapters.api_client import retry_after
 from eval.adapters.api_settings import ApiSettings
 from eval.adapters.clip_frames import ClipFrames
 from eval.adapters.openai_api import OpenAIModel
-from eval.response_cache import ResponseCache
+from eval.run.response_cache import ResponseCache
 from gymqa.errors import GymQAError
-from gymqa.frames import FrameCache
-from gymqa.splits import Splits
+from gymqa.finegym.splits import Splits
+from gymqa.frames.cache import FrameCache
 from tests.loopback_openai import Body, Endpoint, asked, completion, letter_of, serve_endpoint
 from tests.test_adapters import question
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from eval.results import result_path
-from eval.runner import Terms, run
+from eval.run.results import result_path
+from eval.run.runner import Terms, run
 from gymqa.errors import GymQAError
 from tests.test_runner import Scripted, questions
 

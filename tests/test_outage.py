@@ -8,11 +8,11 @@ import pytest
 
 from eval.adapters.api_settings import ApiSettings
 from eval.adapters.openai_api import OpenAIModel
-from eval.results import load_result, result_path
-from eval.runner import run
-from gymqa.cli import main
+from eval.run.results import load_result, result_path
+from eval.run.runner import run
+from gymqa.cli.main import main
 from gymqa.errors import GymQAError
-from gymqa.questions import Answer, Question, load_predictions, save_questions
+from gymqa.questions.schema import Answer, Question, load_predictions, save_questions
 from tests.loopback_openai import Endpoint, asked, completion, serve_endpoint
 from tests.test_adapters import question
 from tests.test_runner import Scripted, questions

@@ -11,14 +11,14 @@ from itertools import pairwise
 
 import pytest
 
-from eval.metrics import confusion
+from eval.leaderboard.rows import build_rows
+from eval.leaderboard.unanswered import unanswered_items
+from eval.metrics.recognition import confusion
 from eval.report.clips import Clips
 from eval.report.confusion import ConfusionView, matrix_data
 from eval.report.evidence import gather
 from eval.report.page import Page, render
 from eval.report.samples import pack_samples
-from eval.rows import build_rows
-from eval.unanswered import unanswered_items
 from tests.leaderboard_example import GUESSERS, questions, recognizer, run
 
 ATTACK = '"><script>alert(1)</script><img src=x onerror=alert(1)>'

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eval.parsing import parse_choice
-from gymqa.cli import main
-from gymqa.questions import LETTERS
+from eval.parsing.choice import parse_choice
+from gymqa.cli.main import main
+from gymqa.questions.schema import LETTERS
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "scoring.md"
 CHOICES = {
@@ -104,7 +104,7 @@ def test_the_command_prints_the_letter_or_unanswered(capsys: pytest.CaptureFixtu
 
 
 def test_parsing_needs_no_torch() -> None:
-    code = "import sys; from gymqa.cli import main; main(sys.argv[1:]); print('torch' in sys.modules)"
+    code = "import sys; from gymqa.cli.main import main; main(sys.argv[1:]); print('torch' in sys.modules)"
     words = [sys.executable, "-c", code, "parse", "B", "--choices", "a", "b"]
     printed = subprocess.run(words, capture_output=True, text=True, check=True).stdout
     assert printed == "B\nFalse\n"

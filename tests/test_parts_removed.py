@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from eval.runner import run
+from eval.run.runner import run
 from tests.test_runner import Scripted, questions
 
 

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from torch import Generator, Tensor
 
 from gymqa.errors import GymQAError
-from gymqa.sampling import spans_of_elements
-from recognizers.augment import AugmentConfig, strong_view
-from recognizers.perturbation import PERTURBATIONS, perturbed_order
+from gymqa.frames.sampling import spans_of_elements
+from recognizers.ssl.augment import AugmentConfig, strong_view
+from recognizers.ssl.perturbation import PERTURBATIONS, perturbed_order
 
 ELEMENTS = (2, 2, 4)
 STILL = AugmentConfig(crop_area=(1, 1), crop_ratio=(1, 1), flip=0, operations=0, channel_dropout=0)

@@ -8,34 +8,34 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from encoders.features import extract
-from encoders.sefar import SeFAREncoder
-from gymqa import cli
-from gymqa.annotations import Clip
-from gymqa.controls import ControlledFrames
+from encoders.features.extract import extract
+from encoders.video.sefar import SeFAREncoder
+from gymqa.cli import main as cli
 from gymqa.errors import GymQAError
-from gymqa.keypoint_files import write_keypoints
-from gymqa.modalities import mirrored, source_of
-from gymqa.poses import PoseCache
+from gymqa.finegym.annotations import Clip
+from gymqa.finegym.splits import Splits
+from gymqa.frames.controls import ControlledFrames
+from gymqa.frames.keypoints import write_keypoints
+from gymqa.frames.modality import mirrored, source_of
+from gymqa.frames.pose_cache import PoseCache
+from gymqa.frames.skeletons import COCO17, GYMSIM15
 from gymqa.sim.detector import TYPICAL, detect
 from gymqa.sim.elements import EVENTS
-from gymqa.sim.joints import video_joints
+from gymqa.sim.pose_labels import video_joints
 from gymqa.sim.release import ReleaseConfig
 from gymqa.sim.repertoire import REPERTOIRES
-from gymqa.skeletons import COCO17, GYMSIM15
-from gymqa.splits import Splits
-from recognizers.algorithms import SEFAR, algorithm_named
-from recognizers.augment import AugmentConfig, strong_view, to_model, weak_view
+from recognizers.backbones.base import Recognizer
+from recognizers.backbones.frame_net_sizes import TSNConfig
+from recognizers.backbones.skeleton_net_sizes import STGCNConfig
 from recognizers.config import TrainConfig
-from recognizers.frame_net_sizes import TSNConfig
-from recognizers.mixing import draw_mix, mix_frames
 from recognizers.model_card import ModelFacts, model_card
-from recognizers.pose_views import drop_joints, jitter
 from recognizers.predict import Views, predict
-from recognizers.recognizer import Recognizer
-from recognizers.skeleton_net_sizes import STGCNConfig
-from recognizers.train import train
-from recognizers.validation import accuracies
+from recognizers.ssl.algorithms import SEFAR, algorithm_named
+from recognizers.ssl.augment import AugmentConfig, strong_view, to_model, weak_view
+from recognizers.ssl.mixing import draw_mix, mix_frames
+from recognizers.ssl.pose_augment import drop_joints, jitter
+from recognizers.training.train import train
+from recognizers.training.validation import accuracies
 from tests.training_world import same, stopped_at
 
 STILL = AugmentConfig(crop_area=(1, 1), crop_ratio=(1, 1), flip=0, operations=0, channel_dropout=0)
@@ -89,7 +89,7 @@ def test_a_pose_lies_in_a_view_where_its_picture_shows_it() -> None:
                 if strong:  # no jitter: only where the picture goes
                     modality = "gradient" if clip is frames else "pose"
                     with pytest.MonkeyPatch.context() as patch:
-                        patch.setattr("recognizers.augment.JITTER", 0.0)
+                        patch.setattr("recognizers.ssl.augment.JITTER", 0.0)
                         views.append(strong_view(clip, 128, config, (4,), "none", draws, modality))  # type: ignore[arg-type]
                 else:
                     views.append(weak_view(clip, 128, config, draws))

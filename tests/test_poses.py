@@ -9,19 +9,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gymqa import cli
-from gymqa.annotations import read_element_list
+from gymqa.cli import main as cli
 from gymqa.errors import GymQAError
-from gymqa.keypoint_files import read_keypoints, write_keypoints
-from gymqa.poses import PoseCache
-from gymqa.sim.arena import Arena
+from gymqa.finegym.annotations import read_element_list
+from gymqa.frames.keypoints import read_keypoints, write_keypoints
+from gymqa.frames.pose_cache import PoseCache
+from gymqa.frames.skeletons import COCO17, GYMSIM15, OPENPOSE18, SKELETONS
+from gymqa.frames.video import decode
 from gymqa.sim.detector import TYPICAL, DetectorConfig, body_size, detect, hidden
-from gymqa.sim.joints import video_joints, write_joints
+from gymqa.sim.pose_labels import video_joints, write_joints
 from gymqa.sim.release import ReleaseConfig, render_release
 from gymqa.sim.render import Look
+from gymqa.sim.scene import Arena
 from gymqa.sim.skeleton import JOINTS
-from gymqa.skeletons import COCO17, GYMSIM15, OPENPOSE18, SKELETONS
-from gymqa.video import decode
 
 CONFIG = ReleaseConfig(train_videos=1, val_videos=1, raw_videos=0, size=64, seed=3)
 CLIPS = [f"gymsimT0000_E_000002_000009_A_000{i}_000{i + 1}" for i in range(4)]

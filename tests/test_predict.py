@@ -14,15 +14,15 @@ import numpy as np
 import pytest
 import torch
 
-from eval.metrics import ClassPredictions, read_class_predictions, top_k
-from gymqa import cli
+from eval.metrics.recognition import ClassPredictions, read_class_predictions, top_k
+from gymqa.cli import main as cli
 from gymqa.errors import GymQAError
-from gymqa.frames import FrameCache
-from gymqa.splits import Splits
+from gymqa.finegym.splits import Splits
+from gymqa.frames.cache import FrameCache
 from recognizers import predict as predict_module
+from recognizers.backbones.sefar import SeFAR
 from recognizers.predict import Views, predict, save_predictions, squares
 from recognizers.prediction_journal import opened_journal
-from recognizers.sefar import SeFAR
 from tests.training_world import MODEL
 
 

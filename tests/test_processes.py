@@ -11,13 +11,13 @@ import torch
 import yaml
 
 from gymqa.errors import GymQAError
-from gymqa.frames import FrameCache
-from gymqa.launching import start_processes
-from gymqa.runs import read_metrics, resolved
-from gymqa.splits import Splits
-from recognizers.algorithms import SEFAR
+from gymqa.finegym.splits import Splits
+from gymqa.frames.cache import FrameCache
+from gymqa.runtime.launching import start_processes
+from gymqa.runtime.runs import read_metrics, resolved
 from recognizers.config import TrainConfig
-from recognizers.train import train
+from recognizers.ssl.algorithms import SEFAR
+from recognizers.training.train import train
 from tests.training_world import CONFIG, PLAIN, weights
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -71,7 +71,7 @@ def test_two_processes_give_the_losses_and_weights_of_one(world: World, tmp_path
 
 def test_accelerate_without_the_script_is_refused_where_it_starts_too_few(world: World, tmp_path: Path) -> None:
     file = str(recipe(tmp_path, PLAIN, world))
-    words = ["--num_processes", "2", "--cpu", "-m", "gymqa.cli", "train"]
+    words = ["--num_processes", "2", "--cpu", "-m", "gymqa.cli.main", "train"]
     ran = run([*ACCELERATE, *words, "--config", file, "--out", str(tmp_path / "out")])
     assert "gymqa: accelerate launch starts one process on CPUs, whatever --num_processes says" in ran.stderr
     assert not (tmp_path / "out" / "model.safetensors").exists()

@@ -9,9 +9,9 @@ import sentencepiece
 from tokenizers import Tokenizer, models, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
-from encoders import llm
-from encoders.llm import load_tokenizer
-from encoders.prompts import IGNORED, VIDEO_ID, Turn, encode_chat, letter_ids, render, with_video
+from encoders.llm import loading as llm
+from encoders.llm.loading import load_tokenizer
+from encoders.mllm.prompts import IGNORED, VIDEO_ID, Turn, encode_chat, letter_ids, render, with_video
 from gymqa.errors import GymQAError
 
 LLAMA = Path(__file__).resolve().parents[1].parent / "shared" / "real" / "llama_tokenizer" / "tokenizer.model"

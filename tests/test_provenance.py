@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gymqa.commands.provenance import Provenance
-from gymqa.questions import Answer, Question
+from eval.adapters.provenance import Provenance
+from gymqa.questions.schema import Answer, Question
 
 
 class Plain:

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gymqa import cli
-from gymqa.attribute_questions import build_attribute_questions
+from gymqa.cli import main as cli
 from gymqa.errors import GymQAError
-from gymqa.minimal_pairs import build_minimal_pairs
-from gymqa.published import format_published, import_published, read_published
-from gymqa.question_checks import file_problems
-from gymqa.question_stats import file_stats
-from gymqa.questions import Question, load_questions
+from gymqa.questions.attributes import build_attribute_questions
+from gymqa.questions.minimal_pairs import build_minimal_pairs
+from gymqa.questions.released_json import format_published, import_published, read_published
+from gymqa.questions.schema import Question, load_questions
+from gymqa.questions.shortcuts import file_stats
+from gymqa.questions.validation import file_problems
 from tests.gymsim_taxonomy import GYMSIM, clip
 
 CLIPS = [clip(label, label) for label in range(len(GYMSIM))]

@@ -9,17 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from gymqa.errors import GymQAError
-from gymqa.frames import FrameCache
-from gymqa.splits import Splits
-from recognizers.algorithms import SUPERVISED
-from recognizers.backbones.bn_inception import BNInception
-from recognizers.backbones.i3d import inception_in_time
-from recognizers.backbones.inception_v1 import InceptionV1
-from recognizers.backbones.inflation import inflate
-from recognizers.backbones.registry import create_model
-from recognizers.backbones.resnet import ResNet
-from recognizers.clip_net_sizes import C3DConfig, ClipNetConfig, I3DConfig, ResNet3DConfig, SlowFastConfig
-from recognizers.frame_net_sizes import (
+from gymqa.finegym.splits import Splits
+from gymqa.frames.cache import FrameCache
+from recognizers.backbones.base import Recognizer
+from recognizers.backbones.clip_net_sizes import C3DConfig, ClipNetConfig, I3DConfig, ResNet3DConfig, SlowFastConfig
+from recognizers.backbones.frame_net_sizes import (
     ActionVLADConfig,
     FrameLSTMConfig,
     FrameNetConfig,
@@ -27,8 +21,14 @@ from recognizers.frame_net_sizes import (
     TSMConfig,
     TSNConfig,
 )
-from recognizers.recognizer import Recognizer
-from recognizers.train import train
+from recognizers.backbones.i3d import inception_in_time
+from recognizers.backbones.image.bn_inception import BNInception
+from recognizers.backbones.image.inception_v1 import InceptionV1
+from recognizers.backbones.image.inflation import inflate
+from recognizers.backbones.image.resnet import ResNet
+from recognizers.backbones.registry import create_model
+from recognizers.ssl.algorithms import SUPERVISED
+from recognizers.training.train import train
 from tests import published_names
 from tests.published_networks import (
     R18,
@@ -217,7 +217,7 @@ def test_filters_of_colours_become_their_mean_for_flow(tmp_path: Path) -> None:
     assert own.shape[1] == 10 and "1 of them resized (conv1.weight)" in said
     assert torch.equal(own, tensors["conv1.weight"].mean(1, keepdim=True).expand_as(own))
     assert model.config == config  # flow has no colours to normalise
-    from recognizers.training_setup import build_student
+    from recognizers.training.setup import build_student
 
     build_student(replace(CONFIG, model=config, initial=str(path)), say=False)
 

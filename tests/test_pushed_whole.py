@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from eval.lines import ModelRun
+from eval.leaderboard.rows import build_rows
+from eval.leaderboard.schema import ModelRun
 from eval.report.hub_results import score_files
-from eval.rows import build_rows
-from gymqa import cli
-from gymqa.question_dataset import config_name
-from gymqa.questions import MINIMAL_PAIRS, Answer, Prediction
+from gymqa.cli import main as cli
+from gymqa.hub.question_dataset import config_name
+from gymqa.questions.schema import MINIMAL_PAIRS, Answer, Prediction
 from tests.loopback_hub import HubSite, serve_hub
 from tests.site_example import write_site_inputs
 from tests.test_minimal_pairs import pair_of_questions

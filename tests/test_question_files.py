@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from eval.question_files import read_files
-from gymqa.cli import main
-from gymqa.commands.asked_files import choose_files
+from eval.run.asked_files import choose_files
+from eval.run.question_files import read_files
+from gymqa.cli.main import main
 from gymqa.errors import GymQAError
-from gymqa.questions import save_questions, to_line
+from gymqa.questions.schema import save_questions, to_line
 from tests.leaderboard_example import answered, questions
 from tests.site_example import BENCHMARKS
 

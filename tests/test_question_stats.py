@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gymqa.errors import GymQAError
-from gymqa.published import read_published, split_choices
-from gymqa.question_checks import file_problems
-from gymqa.question_stats import file_stats, released_stats
-from gymqa.questions import QUESTION_TEXT, Question, save_questions
+from gymqa.questions.released_json import read_published, split_choices
+from gymqa.questions.schema import QUESTION_TEXT, Question, save_questions
+from gymqa.questions.shortcuts import file_stats, released_stats
+from gymqa.questions.validation import file_problems
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 RELEASED = SHARED / "gymqa_release/all99_5/val.json"

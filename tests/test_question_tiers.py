@@ -9,13 +9,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gymqa import cli
-from gymqa.annotations import read_element_list
+from gymqa.cli import main as cli
 from gymqa.errors import GymQAError
-from gymqa.question_building import build_questions
-from gymqa.question_stats import stats
-from gymqa.questions import ELEMENT_BENCHMARKS, KINDS, MINIMAL_PAIRS, Question, from_line, load_questions, to_line
-from gymqa.taxonomy import read_taxonomy
+from gymqa.finegym.annotations import read_element_list
+from gymqa.finegym.taxonomy import read_taxonomy
+from gymqa.questions.distractors import build_questions
+from gymqa.questions.schema import (
+    ELEMENT_BENCHMARKS,
+    KINDS,
+    MINIMAL_PAIRS,
+    Question,
+    from_line,
+    load_questions,
+    to_line,
+)
+from gymqa.questions.shortcuts import stats
 from tests.gymsim_taxonomy import GYMSIM, clip, tree_of
 
 OLD_FIELDS = ("id", "clip_id", "video_id", "text", "choices", "answer", "tier", "drawn_tier", "choice_labels", "event",

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gymqa.annotations import Clip
-from gymqa.draws import Draws
 from gymqa.errors import GymQAError
-from gymqa.question_building import build_questions
-from gymqa.questions import (
+from gymqa.finegym.annotations import Clip
+from gymqa.finegym.taxonomy import Element, Set, Taxonomy
+from gymqa.questions.distractors import build_questions
+from gymqa.questions.schema import (
     ELEMENT_BENCHMARKS,
     QUESTION_TEXT,
     Answer,
@@ -28,7 +28,7 @@ from gymqa.questions import (
     to_line,
     validate,
 )
-from gymqa.taxonomy import Element, Set, Taxonomy
+from gymqa.runtime.seeding import Draws
 
 NAMES = {
     (1, "VT"): ["tsukahara tucked", "tsukahara piked"],

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from gymqa import cli
-from gymqa.annotations import open_release, read_element_list, write_element_list
-from gymqa.hub import dataset_configs
+from gymqa.cli import main as cli
+from gymqa.finegym.annotations import open_release, read_element_list, write_element_list
+from gymqa.hub.client import dataset_configs
 
 
 @pytest.mark.parametrize(("setting", "benchmark"), [("gym-new", "gym-new"), ("fx", "gym-qa-hard"), ("ub", "decision")])

@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 
-from gymqa import cli
-from gymqa.arguments import build_parser
-from gymqa.commands.cache import cache as decode
-from gymqa.commands.split import split
-from gymqa.commands.train import train
+from gymqa.cli import main as cli
+from gymqa.cli.arguments import build_parser
+from gymqa.cli.commands.data.cache import cache as decode
+from gymqa.cli.commands.data.split import split
+from gymqa.cli.commands.models.train import train
 from gymqa.errors import GymQAError
-from recognizers.algorithms import Algorithm, algorithm_named
 from recognizers.backbones.registry import model_config
 from recognizers.config import TrainConfig
 from recognizers.recipes import read_cells, read_recipes
+from recognizers.ssl.algorithms import Algorithm, algorithm_named
 
 FOLDER = Path(__file__).resolve().parents[1] / "recipes"
 FINEGYM = "finegym-3"  # the table of tests/test_recipes_train.py's recipes

@@ -11,28 +11,28 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file
 
-from encoders.feature_store import FeatureStore
-from gymqa import cli
-from gymqa.annotations import Clip, open_release
-from gymqa.arguments import build_parser
-from gymqa.atomic import write_json
-from gymqa.commands.train import train
-from gymqa.flow import build_flow
-from gymqa.frames import FrameCache
-from gymqa.keypoint_files import read_keypoints
-from gymqa.poses import PoseCache
-from gymqa.sim.joints import write_joints
+from encoders.features.store import FeatureStore
+from gymqa.cli import main as cli
+from gymqa.cli.arguments import build_parser
+from gymqa.cli.commands.models.train import train
+from gymqa.finegym.annotations import Clip, open_release
+from gymqa.finegym.splits import Splits
+from gymqa.frames.cache import FrameCache
+from gymqa.frames.flow import build_flow
+from gymqa.frames.keypoints import read_keypoints
+from gymqa.frames.pose_cache import PoseCache
+from gymqa.frames.skeletons import COCO17
+from gymqa.io.files import write_json
+from gymqa.sim.pose_labels import write_joints
 from gymqa.sim.release import ReleaseConfig
-from gymqa.skeletons import COCO17
-from gymqa.splits import Splits
 from gymqa.video_datasets.imported import CLASSES
-from recognizers.algorithms import ALGORITHMS, Algorithm, algorithm_named
+from recognizers.backbones.base import Recognizer
 from recognizers.backbones.registry import list_models, model_config
-from recognizers.batches import ClipBatches
+from recognizers.backbones.sizes import ModelConfig
 from recognizers.config import TrainConfig
+from recognizers.loader import ClipBatches
 from recognizers.recipes import read_cells, read_recipes
-from recognizers.recognizer import Recognizer
-from recognizers.sizes import ModelConfig
+from recognizers.ssl.algorithms import ALGORITHMS, Algorithm, algorithm_named
 
 FOLDER = Path(__file__).resolve().parents[1] / "recipes"
 NAMES = [recipe.name for recipe in read_recipes(FOLDER)]

@@ -12,14 +12,14 @@ from small_recognizers import small_recognizers
 from study_tables import difference_text
 from study_trainings import Training, late_loss
 
-from gymqa.atomic import write_text
 from gymqa.errors import GymQAError
-from gymqa.runs import Run
+from gymqa.io.files import write_text
+from gymqa.runtime.runs import Run
 from gymqa.sim.release import ReleaseConfig
-from recognizers.algorithms import ALGORITHMS
+from recognizers.backbones.clip_net_sizes import I3DConfig, ResNet3DConfig
 from recognizers.backbones.registry import list_models
-from recognizers.clip_net_sizes import I3DConfig, ResNet3DConfig
 from recognizers.config import TrainConfig
+from recognizers.ssl.algorithms import ALGORITHMS
 
 FEW = ("stgcn, stgcn_gymsim", "tsn_bn_inception", "two_stream")
 

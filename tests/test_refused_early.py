@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from encoders.mllm_files import PROJECTOR_FILE
-from gymqa import cli
-from gymqa.commands.answerers import adapter_of
+from encoders.mllm.files import PROJECTOR_FILE
+from eval.adapters.answerers import adapter_of
+from gymqa.cli import main as cli
 from gymqa.errors import GymQAError
-from gymqa.questions import load_questions, save_questions
+from gymqa.questions.schema import load_questions, save_questions
 from recognizers.backbones.registry import FAMILIES
 from tests.evaluation_world import EvaluationWorld, make_world
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from eval.adapters.api_settings import ApiSettings
 from eval.adapters.openai_api import OpenAIModel
-from eval.response_cache import ResponseCache
+from eval.run.response_cache import ResponseCache
 from tests.loopback_openai import Endpoint, serve_endpoint
 from tests.test_adapters import question
 

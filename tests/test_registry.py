@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import torch
 
-from gymqa import cli
-from recognizers.algorithms import ALGORITHMS
+from gymqa.cli import main as cli
 from recognizers.backbones.registry import create_model, describe, list_models, model_config
+from recognizers.ssl.algorithms import ALGORITHMS
 
 
 def listed(capsys: pytest.CaptureFixture[str], what: str) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def test_every_algorithm_is_listed_with_what_it_composes(capsys: pytest.CaptureF
 @pytest.mark.parametrize("what", ["recognizers", "algorithms"])
 def test_a_list_takes_less_than_three_seconds(what: str) -> None:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([sys.executable, "-m", "gymqa.cli", "list", what, "--json"], capture_output=True, check=True)
+    subprocess.run([sys.executable, "-m", "gymqa.cli.main", "list", what, "--json"], capture_output=True, check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     assert seconds < 3  # of the processor: what a busy machine takes says nothing of us
@@ -82,7 +82,7 @@ def test_every_recognizer_keeps_the_contract(name: str) -> None:
 def test_a_name_twice_is_refused() -> None:
     from gymqa.errors import GymQAError
     from recognizers.backbones.registry import register
-    from recognizers.sizes import SeFARConfig
+    from recognizers.backbones.sizes import SeFARConfig
 
     def sefar_s() -> SeFARConfig:
         return SeFARConfig()

@@ -11,9 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from gymqa.cli import main
+from gymqa.cli.main import main
 from gymqa.errors import GymQAError
-from gymqa.locks import only_writer
+from gymqa.io.locks import only_writer
 from gymqa.sim.release import ReleaseConfig, render_release
 
 CONFIG = ReleaseConfig(train_videos=4, val_videos=1, raw_videos=1, size=24, seed=3)
@@ -37,7 +37,7 @@ def test_stopped_it_leaves_no_process_and_goes_on_to_the_same_bytes(
     root = tmp_path / "release"
     command = ["render", "--out", str(root), "--workers", "2", *WORDS]
     process = subprocess.Popen(
-        [sys.executable, "-m", "gymqa.cli", *command], start_new_session=True, stderr=subprocess.PIPE
+        [sys.executable, "-m", "gymqa.cli.main", *command], start_new_session=True, stderr=subprocess.PIPE
     )
     deadline = time.monotonic() + 120
     while not list(root.glob("manifests/gymsim*")):

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from gymqa.frames import FrameCache
-from gymqa.splits import Splits, read_splits
-from recognizers.algorithms import algorithm_named
+from gymqa.finegym.splits import Splits, read_splits
+from gymqa.frames.cache import FrameCache
+from recognizers.backbones.frame_net_sizes import ActionVLADConfig, TSNConfig
 from recognizers.config import TrainConfig
-from recognizers.frame_net_sizes import ActionVLADConfig, TSNConfig
-from recognizers.train import Trainer
-from recognizers.training_clips import training_clips
+from recognizers.ssl.algorithms import algorithm_named
+from recognizers.training.clips import training_clips
+from recognizers.training.train import Trainer
 from tests.training_world import CONFIG
 
 TSN = TSNConfig(image_size=16, width=4, n_classes=2)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from eval.fusion import save_fused
-from gymqa import cli
+from eval.metrics.fusion import save_fused
+from gymqa.cli import main as cli
 from tests.leaderboard_example import recognizer
 from tests.site_example import write_site_inputs
 

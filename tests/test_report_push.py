@@ -8,7 +8,7 @@ import pytest
 import yaml
 from huggingface_hub import parse_eval_result_entries
 
-from gymqa import cli
+from gymqa.cli import main as cli
 from tests.loopback_hub import HubSite, serve_hub
 from tests.site_example import write_site_inputs
 

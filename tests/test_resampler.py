@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from encoders.answering import MLLMAnswerer
-from encoders.config import AlignmentSettings, FinetuneSettings, LoRASettings
-from encoders.finetune import finetune
-from encoders.mllm import GymMLLM
-from encoders.projector import Projector
-from encoders.resampler import Resampler
+from encoders.answering.answerer import MLLMAnswerer
+from encoders.mllm.model import GymMLLM
+from encoders.mllm.projector import Projector
+from encoders.mllm.resampler import Resampler
+from encoders.tuning.config import AlignmentSettings, FinetuneSettings, LoRASettings
+from encoders.tuning.finetune import finetune
 from gymqa.errors import GymQAError
-from gymqa.question_building import build_questions
+from gymqa.questions.distractors import build_questions
 from tests import mllm_examples
 from tests.mllm_examples import ExampleFeatures, N
 

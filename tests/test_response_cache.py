@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from eval.response_cache import ResponseCache
+from eval.run.response_cache import ResponseCache
 from gymqa.errors import GymQAError
 
 ROOT = Path(__file__).parents[1]
@@ -15,7 +15,7 @@ SETTINGS = {"temperature": 0, "max_tokens": 8}
 WRITER = """
 import sys
 from pathlib import Path
-from eval.response_cache import ResponseCache
+from eval.run.response_cache import ResponseCache
 cache = ResponseCache(Path(sys.argv[1]))
 for i in range(100):
     cache.put(f"{sys.argv[2]}-{i}", "m", {}, "x" * 500)

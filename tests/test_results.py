@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from eval.results import FileInfo, ModelInfo, Result, file_info, hash_values, load_result, result_path, save_result
-from gymqa.atomic import read_json, write_json
+from eval.run.results import FileInfo, ModelInfo, Result, file_info, hash_values, load_result, result_path, save_result
 from gymqa.errors import GymQAError
+from gymqa.io.files import read_json, write_json
 
 
 def _result(predictions: Path) -> Result:

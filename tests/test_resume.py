@@ -11,14 +11,14 @@ import pytest
 import torch
 
 from gymqa.errors import GymQAError
-from gymqa.frames import FrameCache
-from gymqa.locks import only_writer
-from gymqa.runs import read_metrics
-from gymqa.splits import Splits
-from recognizers.algorithms import algorithm_named
-from recognizers.batches import ClipBatches
-from recognizers.checkpoint import load_checkpoint, save_checkpoint
-from recognizers.train import train
+from gymqa.finegym.splits import Splits
+from gymqa.frames.cache import FrameCache
+from gymqa.io.locks import only_writer
+from gymqa.runtime.runs import read_metrics
+from recognizers.loader import ClipBatches
+from recognizers.ssl.algorithms import algorithm_named
+from recognizers.training.checkpoint import load_checkpoint, save_checkpoint
+from recognizers.training.train import train
 from tests.training_world import CONFIG, same, stopped_at
 
 ROOT = Path(__file__).resolve().parents[1]

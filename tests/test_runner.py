@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from eval.binaries import binary_scores_of_likelihoods
-from eval.results import load_result, result_path
-from eval.runner import Terms, run
+from eval.metrics.binary import binary_scores_of_likelihoods
+from eval.run.results import load_result, result_path
+from eval.run.runner import Terms, run
 from gymqa.errors import GymQAError
-from gymqa.questions import Answer, Detail, Question, load_predictions, save_questions
+from gymqa.questions.schema import Answer, Detail, Question, load_predictions, save_questions
 
 
 def questions(n: int) -> list[Question]:

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from eval.parts import Parts
-from eval.results import load_result, result_path
-from eval.runner import run
+from eval.run.parts import Parts
+from eval.run.results import load_result, result_path
+from eval.run.runner import run
 from gymqa.errors import GymQAError
-from gymqa.questions import load_predictions
+from gymqa.questions.schema import load_predictions
 from tests.test_runner import Scripted, questions
 
 N, BATCH = 600, 3
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 PROCESS = """
 import sys, time
 from pathlib import Path
-from eval.runner import run
+from eval.run.runner import run
 from tests.test_runner import Scripted, questions
 
 out, number, processes, seconds = Path(sys.argv[1]), *map(float, sys.argv[2:5])

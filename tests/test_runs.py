@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from gymqa.errors import GymQAError
-from gymqa.runs import MetricsLog, Run, environment, mark_done, read_metrics, require_writable, step_done
+from gymqa.runtime.runs import MetricsLog, Run, environment, mark_done, read_metrics, require_writable, step_done
 
 
 def test_a_step_is_done_only_under_its_own_fingerprint(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gymqa.errors import GymQAError
-from gymqa.sampling import dual_level, spans_of_elements, uniform
+from gymqa.frames.sampling import dual_level, spans_of_elements, uniform
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from scoring_speed import PARTS, main
 
-from gymqa.atomic import read_json
+from gymqa.io.files import read_json
 
 
 def test_every_part_is_timed_and_the_memory_of_reading_measured(tmp_path: Path) -> None:

@@ -11,21 +11,21 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 from gymqa.errors import GymQAError
-from recognizers.algorithms import algorithm_named
+from recognizers.backbones.base import Recognizer
+from recognizers.backbones.frame_net_sizes import ActionVLADConfig, TSMConfig, TSNConfig
 from recognizers.backbones.registry import list_models, model_config
-from recognizers.batches import ClipBatch
-from recognizers.ema import make_teacher
-from recognizers.frame_net_sizes import ActionVLADConfig, TSMConfig, TSNConfig
-from recognizers.objectives.base import Seen, StepViews, UnlabelledViews
-from recognizers.objectives.gradients import temporal_gradient
-from recognizers.objectives.ltg import mean_of_logits
-from recognizers.objectives.narrowing import narrowed
-from recognizers.objectives.registry import make_objectives
-from recognizers.objectives.timebalance import invariant_loss, mean_similarity
-from recognizers.perturbation import time_order
-from recognizers.pseudo_label import PseudoLabels, pseudo_label, summarise
-from recognizers.recognizer import Recognizer
-from recognizers.sizes import ModelConfig
+from recognizers.backbones.sizes import ModelConfig
+from recognizers.loader import ClipBatch
+from recognizers.ssl.algorithms import algorithm_named
+from recognizers.ssl.objectives.base import Seen, StepViews, UnlabelledViews
+from recognizers.ssl.objectives.gradients import temporal_gradient
+from recognizers.ssl.objectives.ltg import mean_of_logits
+from recognizers.ssl.objectives.narrowing import narrowed
+from recognizers.ssl.objectives.registry import make_objectives
+from recognizers.ssl.objectives.timebalance import invariant_loss, mean_similarity
+from recognizers.ssl.perturbation import time_order
+from recognizers.ssl.pseudo_label import PseudoLabels, pseudo_label, summarise
+from recognizers.training.ema import make_teacher
 from tests.training_world import CONFIG, MODEL
 
 Array = NDArray[np.float64]

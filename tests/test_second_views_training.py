@@ -7,18 +7,18 @@ import pytest
 import torch
 import yaml
 
-from gymqa.flow import build_flow
-from gymqa.frame_source import FrameSource
-from gymqa.frames import FrameCache
-from gymqa.modalities import source_of
-from gymqa.runs import read_metrics, resolved
-from gymqa.splits import Splits
-from recognizers.algorithms import algorithm_named
-from recognizers.checkpoint import LAST
+from gymqa.finegym.splits import Splits
+from gymqa.frames.cache import FrameCache
+from gymqa.frames.flow import build_flow
+from gymqa.frames.modality import source_of
+from gymqa.frames.source import FrameSource
+from gymqa.runtime.runs import read_metrics, resolved
+from recognizers.backbones.frame_net_sizes import TSNConfig
+from recognizers.backbones.sizes import ModelConfig
 from recognizers.config import TrainConfig
-from recognizers.frame_net_sizes import TSNConfig
-from recognizers.sizes import ModelConfig
-from recognizers.train import train
+from recognizers.ssl.algorithms import algorithm_named
+from recognizers.training.checkpoint import LAST
+from recognizers.training.train import train
 from tests.test_processes import ACCELERATE, SCRIPT, run
 from tests.training_world import CONFIG, MODEL, PLAIN, same, stopped_at, weights
 

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from gymqa.errors import GymQAError
 from recognizers.backbones import timesformer
-from recognizers.backbones.image_vit import ImageViT, ViTConfig, load_image_vit, normalise
+from recognizers.backbones.image.vit import ImageViT, ViTConfig, load_image_vit, normalise
 from recognizers.backbones.registry import create_model, list_models, model_config
+from recognizers.backbones.sefar import SeFAR, SeFARConfig
 from recognizers.backbones.timesformer import DividedBlock, TimeSformer
 from recognizers.backbones.vit_weights import resize_positions, start_from_image_vit
-from recognizers.sefar import SeFAR, SeFARConfig
 
 TINY = SeFARConfig(image_size=24, patch_size=12, dim=16, depth=3, heads=2, fusion_dim=8, n_classes=5)
 

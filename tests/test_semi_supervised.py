@@ -12,17 +12,17 @@ import torch.distributed
 from torch import Generator
 
 from gymqa.errors import GymQAError
-from gymqa.modalities import channels
-from recognizers.algorithms import ALGORITHMS, Algorithm, algorithm_named
-from recognizers.batches import ClipBatch
+from gymqa.frames.modality import channels
+from recognizers.backbones.sefar import SeFAR, SeFARConfig
 from recognizers.config import TrainConfig
-from recognizers.ema import decay_at, make_teacher, update_teacher
-from recognizers.losses import ramp
-from recognizers.mixing import MixPlan, draw_mix, mix_frames, mix_targets
-from recognizers.pseudo_label import PseudoLabels, pseudo_label, summarise, switch_on_dropout
-from recognizers.sefar import SeFAR, SeFARConfig
-from recognizers.semi_supervised import guide, require_finite, step_loss
-from recognizers.weighting import AdaptiveRegulation, FixedThreshold, FlexMatch, make_weighting
+from recognizers.loader import ClipBatch
+from recognizers.ssl.algorithms import ALGORITHMS, Algorithm, algorithm_named
+from recognizers.ssl.losses import ramp
+from recognizers.ssl.mixing import MixPlan, draw_mix, mix_frames, mix_targets
+from recognizers.ssl.pseudo_label import PseudoLabels, pseudo_label, summarise, switch_on_dropout
+from recognizers.ssl.step import guide, require_finite, step_loss
+from recognizers.ssl.weighting import AdaptiveRegulation, FixedThreshold, FlexMatch, make_weighting
+from recognizers.training.ema import decay_at, make_teacher, update_teacher
 
 TINY = SeFARConfig(image_size=24, patch_size=12, dim=16, depth=2, heads=2, fusion_dim=8, n_classes=4)
 

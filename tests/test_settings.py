@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gymqa import cli
-from gymqa.annotations import Clip, open_release
+from gymqa.cli import main as cli
 from gymqa.errors import GymQAError
-from gymqa.settings import SUB_SETTINGS
-from gymqa.splits import make_splits, read_splits, released_splits
+from gymqa.finegym.annotations import Clip, open_release
+from gymqa.finegym.settings import SUB_SETTINGS
+from gymqa.finegym.splits import make_splits, read_splits, released_splits
 
 held = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3)), min_size=2, max_size=60)
 VAL = [Clip("v_E_000000_000001_A_0001_0002", "v", 0)]

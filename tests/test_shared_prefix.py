@@ -9,15 +9,15 @@ import torch
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM, PreTrainedModel
 
-from encoders.answering import MLLMAnswerer
-from encoders.llm import load_llm
-from encoders.mllm import GymMLLM, GymMLLMConfig
-from encoders.prompts import VIDEO_ID, EncodedChat, Turn, encode_chat, with_video
-from encoders.shared_prefix import SharedPrefixReader, reads_trees, separate_log_likelihoods
-from encoders.token_trees import TokenTree
+from encoders.answering.answerer import MLLMAnswerer
+from encoders.answering.shared_prefix import SharedPrefixReader, reads_trees, separate_log_likelihoods
+from encoders.answering.token_trees import TokenTree
+from encoders.llm.loading import load_llm
+from encoders.mllm.model import GymMLLM, GymMLLMConfig
+from encoders.mllm.prompts import VIDEO_ID, EncodedChat, Turn, encode_chat, with_video
 from gymqa.errors import GymQAError
-from gymqa.question_building import build_questions
-from gymqa.questions import Question, format_question
+from gymqa.questions.distractors import build_questions
+from gymqa.questions.schema import Question, format_question
 from tests import mllm_examples
 from tests.mllm_examples import DIM, ExampleFeatures, N
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import permutation_test
 
-from eval.sign_flips import EXACT, split_videos
+from eval.stats.sign_flip import EXACT, split_videos
 
 
 def apart(differences: list[float], videos: list[str], draws: int = 2000) -> tuple[float, float, float]:

@@ -11,22 +11,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-from eval.entries import as_runs, read_entries, read_question_files
-from eval.lines import ModelRun, Row
-from eval.ordering import main_rows, main_runs
+from eval.leaderboard.entries import as_runs, read_entries, read_question_files
+from eval.leaderboard.ordering import main_rows, main_runs
+from eval.leaderboard.rows import build_rows
+from eval.leaderboard.schema import ModelRun, Row
+from eval.leaderboard.unanswered import unanswered_items
 from eval.report.clips import Clips, clips_beside, copy_clips
 from eval.report.confusion import ConfusionView, choice_confusion, matrix_data
+from eval.report.control_sentences import Drop, sentences
 from eval.report.evidence import Evidence, gather
 from eval.report.page import Page, render
 from eval.report.samples import pack_samples, packed_size
 from eval.report.tables import as_csv, as_latex, as_markdown
-from eval.report.watching import Drop, sentences
-from eval.rows import build_rows
-from eval.statistics import Interval
-from eval.unanswered import unanswered_items
-from gymqa import cli
+from eval.stats.bootstrap import Interval
+from gymqa.cli import main as cli
 from gymqa.errors import GymQAError
-from gymqa.questions import Question
+from gymqa.questions.schema import Question
 from tests.leaderboard_example import answered, questions, run
 from tests.site_example import write_site_inputs
 

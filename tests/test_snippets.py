@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 import torch
 
-from gymqa.atomic import read_json
 from gymqa.errors import GymQAError
-from gymqa.frame_stream import frames_at
-from gymqa.video import VideoError, write_video
-from recognizers.augment import to_model
+from gymqa.frames.video import VideoError, write_video
+from gymqa.frames.video_stream import frames_at
+from gymqa.io.files import read_json
+from recognizers.backbones.clip_net_sizes import SlowFastConfig
 from recognizers.backbones.registry import model_config
-from recognizers.clip_net_sizes import SlowFastConfig
 from recognizers.localization.snippet_store import extract_snippets
 from recognizers.localization.snippets import ClipEncoder, FrameEncoder, video_features, with_neighbours
 from recognizers.localization.stretches import Stretch
+from recognizers.ssl.augment import to_model
 
 
 def video(path: Path, seconds: float, fps: float = 10.0) -> Path:

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from encoders.collation import collate
-from encoders.mllm import GymMLLM, GymMLLMConfig
-from encoders.prompts import IGNORED, VIDEO_ID, EncodedChat, Turn, encode_chat
+from encoders.mllm.collate import collate
+from encoders.mllm.model import GymMLLM, GymMLLMConfig
+from encoders.mllm.prompts import IGNORED, VIDEO_ID, EncodedChat, Turn, encode_chat
 from gymqa.errors import GymQAError
 from tests.mllm_examples import DIM, N, shake
 

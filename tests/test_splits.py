@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gymqa.annotations import Clip
 from gymqa.errors import GymQAError
-from gymqa.splits import make_splits, read_splits
+from gymqa.finegym.annotations import Clip
+from gymqa.finegym.splits import make_splits, read_splits
 
 
 def clips(video: str, sizes: list[int]) -> list[Clip]:

@@ -11,15 +11,15 @@ import pytest
 import torch
 
 from gymqa.errors import GymQAError
-from gymqa.frames import FrameCache
-from gymqa.splits import Splits
-from recognizers.algorithms import algorithm_named
-from recognizers.backbones.image_vit import ImageViT
-from recognizers.clip_net_sizes import C3DConfig, ResNet3DConfig
-from recognizers.frame_net_sizes import TSNConfig
-from recognizers.pretrained import weights_modality
-from recognizers.sizes import ModelConfig
-from recognizers.train import train
+from gymqa.finegym.splits import Splits
+from gymqa.frames.cache import FrameCache
+from recognizers.backbones.clip_net_sizes import C3DConfig, ResNet3DConfig
+from recognizers.backbones.frame_net_sizes import TSNConfig
+from recognizers.backbones.image.vit import ImageViT
+from recognizers.backbones.sizes import ModelConfig
+from recognizers.ssl.algorithms import algorithm_named
+from recognizers.training.train import train
+from recognizers.weights_io.tensors import weights_modality
 from tests.loopback_hub import HubSite, serve_hub
 from tests.training_world import CONFIG, MODEL, weights
 
@@ -85,7 +85,9 @@ def test_what_weights_were_trained_on_is_known_of_folders_files_and_the_hub(tmp_
     folder = tmp_path / "flow"
     replace(TSN, modality="flow").build().save_pretrained(folder)
     assert weights_modality(str(folder)) == weights_modality(str(folder / "model.safetensors")) == "flow"
-    said = "import sys; from recognizers.pretrained import weights_modality; print(weights_modality(sys.argv[1]))"
+    said = (
+        "import sys; from recognizers.weights_io.tensors import weights_modality; print(weights_modality(sys.argv[1]))"
+    )
     with serve_hub(HubSite(files={path.name: path.read_bytes() for path in folder.iterdir()})) as hub:
         told = {"HF_HOME": str(tmp_path / "home"), "HF_HUB_DISABLE_XET": "1", "HF_ENDPOINT": hub.url}
         words = [sys.executable, "-c", said, "me/of-flow"]

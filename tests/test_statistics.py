@@ -6,7 +6,7 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from eval.statistics import bootstrap, mean_interval, tail_share, weight_blocks
+from eval.stats.bootstrap import bootstrap, mean_interval, tail_share, weight_blocks
 
 
 def simulated(rng: np.random.Generator, videos: int = 60, each: int = 10) -> tuple[np.ndarray, list[str]]:

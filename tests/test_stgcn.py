@@ -5,10 +5,10 @@ import torch
 from torch import Tensor, nn
 
 from gymqa.errors import GymQAError
-from gymqa.skeletons import SKELETONS, Skeleton
+from gymqa.frames.skeletons import SKELETONS, Skeleton
 from recognizers.backbones.registry import create_model
+from recognizers.backbones.skeleton_net_sizes import STGCNConfig
 from recognizers.backbones.stgcn import BLOCKS, STGCN, Block, GraphConv, partitioned_adjacency
-from recognizers.skeleton_net_sizes import STGCNConfig
 
 CHAIN = Skeleton("chain", ("a", "b", "c", "d"), (("a", "b"), ("b", "c"), ("c", "d")), "b")
 SMALL = STGCNConfig(n_frames=8, width=4, skeleton="gymsim15", n_classes=5, head_dropout=0.0, dropout=0.0)

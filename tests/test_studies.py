@@ -12,17 +12,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gymqa.annotations import open_release
-from gymqa.cli import dispatch
-from gymqa.commands.studies.frames import frames
-from gymqa.commands.studies.frames_in_testing import frames_in_testing
-from gymqa.commands.studies.modality import modality
-from gymqa.commands.studies.published import published
-from gymqa.commands.studies.settings import RENDERED, SMALL, TRAINING, at_level, names_of_classes
-from gymqa.commands.studies.shuffle import shuffle
-from gymqa.commands.studies.study import whole_numbers
+from gymqa.cli.main import dispatch
+from gymqa.cli.studies.frames import frames
+from gymqa.cli.studies.modality import modality
+from gymqa.cli.studies.published import published
+from gymqa.cli.studies.settings import RENDERED, SMALL, TRAINING, at_level, names_of_classes
+from gymqa.cli.studies.shuffle import shuffle
+from gymqa.cli.studies.study import whole_numbers
+from gymqa.cli.studies.test_frames import frames_in_testing
 from gymqa.errors import GymQAError
-from recognizers.frame_net_sizes import TRNConfig, TSMConfig, TSNConfig
+from gymqa.finegym.annotations import open_release
+from recognizers.backbones.frame_net_sizes import TRNConfig, TSMConfig, TSNConfig
 
 SIZES: dict[str, Any] = {"image_size": 24, "architecture": "resnet18", "width": 8}
 TINY = {
@@ -156,7 +156,7 @@ def test_a_killed_study_goes_on_and_gives_the_same_figures(
         "--training.rate_warm_up_steps 0 --training.labelled_batch 4 --training.checkpoint_every 1 --out"
     ).split()
     killed, whole = tmp_path / "killed", tmp_path / "whole"
-    process = subprocess.Popen([sys.executable, "-m", "gymqa.cli", *words, str(killed)], stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([sys.executable, "-m", "gymqa.cli.main", *words, str(killed)], stderr=subprocess.DEVNULL)
     while process.poll() is None and not list(killed.glob("predictions/tsn*.jsonl")):
         time.sleep(0.01)
     process.kill()

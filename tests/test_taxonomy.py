@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gymqa.annotations import read_element_list
-from gymqa.decision_trees import Attribute
 from gymqa.errors import GymQAError
-from gymqa.taxonomy import OPPOSITES, Taxonomy, opposite_direction, read_taxonomy
+from gymqa.finegym.annotations import read_element_list
+from gymqa.finegym.decision_trees import Attribute
+from gymqa.finegym.taxonomy import OPPOSITES, Taxonomy, opposite_direction, read_taxonomy
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 FINEGYM = SHARED / "finegym"

@@ -9,9 +9,9 @@ import sentencepiece
 import torch
 from transformers import LlamaForCausalLM
 
-from encoders import llm as llm_module
-from encoders.llm import load_llm, load_tokenizer
-from encoders.prompts import IGNORED, Turn, render
+from encoders.llm import loading as llm_module
+from encoders.llm.loading import load_llm, load_tokenizer
+from encoders.mllm.prompts import IGNORED, Turn, render
 from encoders.tiny_vicuna_pretraining.batches import Collator, input_embeddings
 from encoders.tiny_vicuna_pretraining.corpus import TIERS, make_conversation, multiple_choice
 from encoders.tiny_vicuna_pretraining.descriptions import PHRASES, QUESTIONS, describe, yes_no_question
@@ -24,8 +24,8 @@ from encoders.tiny_vicuna_pretraining.training import (
     held_out_moves,
     training_moves,
 )
-from gymqa.atomic import read_json
-from gymqa.runs import read_metrics
+from gymqa.io.files import read_json
+from gymqa.runtime.runs import read_metrics
 from gymqa.sim.elements import GYMSIM24
 
 FOLDER = Path(llm_module.__file__).parent / "tiny_vicuna"

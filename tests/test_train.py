@@ -10,23 +10,23 @@ import numpy as np
 import pytest
 import torch
 
-import recognizers.train as training
+import recognizers.training.train as training
 from gymqa.errors import GymQAError
-from gymqa.frame_index import FrameFormat
-from gymqa.frames import FrameCache
-from gymqa.runs import read_metrics
-from gymqa.splits import Splits
-from recognizers.algorithms import algorithm_named
-from recognizers.backbones.image_vit import ImageViT, ViTConfig
-from recognizers.batches import ClipBatches
-from recognizers.checkpoint import LAST, STOPPED
-from recognizers.frame_net_sizes import TSNConfig
-from recognizers.losses import StepLoss
-from recognizers.optimization import make_optimizer, rate_factor
+from gymqa.finegym.splits import Splits
+from gymqa.frames.cache import FrameCache
+from gymqa.frames.cache_format import FrameFormat
+from gymqa.runtime.runs import read_metrics
+from recognizers.backbones.frame_net_sizes import TSNConfig
+from recognizers.backbones.image.vit import ImageViT, ViTConfig
+from recognizers.backbones.sefar import SeFAR
+from recognizers.backbones.sizes import ModelConfig
+from recognizers.loader import ClipBatches
 from recognizers.predict import predict
-from recognizers.sefar import SeFAR
-from recognizers.sizes import ModelConfig
-from recognizers.train import train
+from recognizers.ssl.algorithms import algorithm_named
+from recognizers.ssl.losses import StepLoss
+from recognizers.training.checkpoint import LAST, STOPPED
+from recognizers.training.optimization import make_optimizer, rate_factor
+from recognizers.training.train import train
 from tests.training_world import CONFIG, MODEL, PLAIN, same, weights
 
 BATCH_NORM = TSNConfig(image_size=16, width=4, n_classes=2)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gymqa.errors import GymQAError
-from recognizers.training_jobs import run_jobs
+from recognizers.training.jobs import run_jobs
 
 
 def refused() -> None:

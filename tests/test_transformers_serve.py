@@ -18,8 +18,8 @@ from eval.adapters.clip_frames import ClipFrames
 from eval.adapters.hf_loading import load_vlm
 from eval.adapters.hf_vlm import HfVlm
 from eval.adapters.openai_api import OpenAIModel
-from gymqa.frames import FrameCache
-from gymqa.splits import Splits
+from gymqa.finegym.splits import Splits
+from gymqa.frames.cache import FrameCache
 from tests.test_adapters import question
 from tests.tiny_vlms import save_tiny
 

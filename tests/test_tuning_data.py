@@ -8,18 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from encoders.config import FinetuneSettings, QuestionMix
-from encoders.llm import load_tokenizer
-from encoders.prompts import IGNORED, VIDEO_ID
-from encoders.pseudo_labels import PseudoLabel, pseudo_labels, read_probabilities
-from encoders.question_data import QuestionData
-from encoders.schedules import in_epochs, rate_share
-from encoders.step_batches import BatchMaker, encode_caption
-from encoders.tuning_material import TuningMaterial
-from encoders.wordings import WORDINGS
-from gymqa.annotations import Clip
+from encoders.llm.loading import load_tokenizer
+from encoders.mllm.prompts import IGNORED, VIDEO_ID
+from encoders.tuning.batches import BatchMaker, encode_caption
+from encoders.tuning.clips import TuningMaterial
+from encoders.tuning.config import FinetuneSettings, QuestionMix
+from encoders.tuning.pseudo_labels import PseudoLabel, pseudo_labels, read_probabilities
+from encoders.tuning.question_data import QuestionData
+from encoders.tuning.schedules import in_epochs, rate_share
+from encoders.tuning.wordings import WORDINGS
 from gymqa.errors import GymQAError
-from gymqa.questions import QUESTION_TEXT
+from gymqa.finegym.annotations import Clip
+from gymqa.questions.schema import QUESTION_TEXT
 from tests import mllm_examples
 from tests.mllm_examples import ExampleFeatures
 from tests.tuning_world import SMALL

@@ -10,12 +10,12 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
 
-from encoders.finetune import Tuning
-from encoders.mllm import GymMLLM
-from encoders.tuning_material import TuningMaterial
-from encoders.tuning_state import is_sharded
+from encoders.mllm.model import GymMLLM
+from encoders.tuning.clips import TuningMaterial
+from encoders.tuning.finetune import Tuning
+from encoders.tuning.state import is_sharded
 from gymqa.errors import GymQAError
-from gymqa.runs import read_metrics
+from gymqa.runtime.runs import read_metrics
 from tests import mllm_examples
 from tests.mllm_examples import ExampleFeatures
 from tests.tuning_world import ROOT, SCRIPT, SMALL, TuningWorld, make_tuning_world, run, tune, tuned

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 import torch
 
-from encoders.config import AlignmentSettings, FinetuneSettings
-from encoders.finetune import Tuning, finetune
-from encoders.mllm import GymMLLM
-from encoders.pseudo_labels import PseudoLabel
-from encoders.step_batches import BatchMaker
-from encoders.tuning_material import TuningMaterial
+from encoders.mllm.model import GymMLLM
+from encoders.tuning.batches import BatchMaker
+from encoders.tuning.clips import TuningMaterial
+from encoders.tuning.config import AlignmentSettings, FinetuneSettings
+from encoders.tuning.finetune import Tuning, finetune
+from encoders.tuning.pseudo_labels import PseudoLabel
 from gymqa.errors import GymQAError
-from gymqa.locks import only_writer
-from gymqa.runs import read_metrics
+from gymqa.io.locks import only_writer
+from gymqa.runtime.runs import read_metrics
 from tests import mllm_examples
 from tests.mllm_examples import ExampleFeatures
 from tests.tuning_world import SMALL, same, tuned

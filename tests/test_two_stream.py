@@ -10,23 +10,23 @@ import pytest
 import torch
 from torch import Tensor
 
-from gymqa import cli
+from gymqa.cli import main as cli
 from gymqa.errors import GymQAError
-from gymqa.flow import build_flow
-from gymqa.frames import FrameCache
-from gymqa.joint_frames import JointFrames
-from gymqa.modalities import source_of
-from gymqa.splits import Splits
-from recognizers.algorithms import SEFAR
-from recognizers.augment import AugmentConfig, strong_view
+from gymqa.finegym.splits import Splits
+from gymqa.frames.cache import FrameCache
+from gymqa.frames.flow import build_flow
+from gymqa.frames.joint_frames import JointFrames
+from gymqa.frames.modality import source_of
+from recognizers.backbones.base import Recognizer
+from recognizers.backbones.clip_net_sizes import I3DConfig
+from recognizers.backbones.frame_net_sizes import TSNConfig
 from recognizers.backbones.registry import create_model
-from recognizers.clip_net_sizes import I3DConfig
-from recognizers.frame_net_sizes import TSNConfig
+from recognizers.backbones.sizes import ModelConfig
+from recognizers.backbones.two_stream_sizes import Fused3DConfig, TwoStreamConfig, TwoStreamI3DConfig
 from recognizers.predict import predict
-from recognizers.recognizer import Recognizer
-from recognizers.sizes import ModelConfig
-from recognizers.train import train
-from recognizers.two_stream_sizes import Fused3DConfig, TwoStreamConfig, TwoStreamI3DConfig
+from recognizers.ssl.algorithms import SEFAR
+from recognizers.ssl.augment import AugmentConfig, strong_view
+from recognizers.training.train import train
 from tests.training_world import CONFIG
 
 SMALL = {"image_size": 32, "width": 8, "n_classes": 5}

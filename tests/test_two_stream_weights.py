@@ -9,15 +9,15 @@ import torch
 from torch import Tensor
 
 from gymqa.errors import GymQAError
+from recognizers.backbones.base import Recognizer
+from recognizers.backbones.clip_net_sizes import I3DConfig
+from recognizers.backbones.frame_net_sizes import TSNConfig
 from recognizers.backbones.i3d import inception_in_time
+from recognizers.backbones.image.inception_v1 import InceptionV1
+from recognizers.backbones.image.inflation import inflate
 from recognizers.backbones.image_checkpoints import image_weights_hash
-from recognizers.backbones.inception_v1 import InceptionV1
-from recognizers.backbones.inflation import inflate
-from recognizers.clip_net_sizes import I3DConfig
-from recognizers.frame_net_sizes import TSNConfig
-from recognizers.recognizer import Recognizer
-from recognizers.training_setup import build_student
-from recognizers.two_stream_sizes import Fused3DConfig, TwoStreamConfig, TwoStreamI3DConfig
+from recognizers.backbones.two_stream_sizes import Fused3DConfig, TwoStreamConfig, TwoStreamI3DConfig
+from recognizers.training.setup import build_student
 from tests import published_names
 from tests.published_networks import R18, WIDTH, clip, of_publisher, renamed, resnet, saved, started, trained
 from tests.training_world import CONFIG

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from eval.binaries import binary_questions
-from eval.lines import ModelRun
-from eval.rows import build_rows
-from gymqa.cli import main
-from gymqa.questions import Prediction, Question, save_questions, to_line
+from eval.leaderboard.rows import build_rows
+from eval.leaderboard.schema import ModelRun
+from eval.metrics.binary import binary_questions
+from gymqa.cli.main import main
+from gymqa.questions.schema import Prediction, Question, save_questions, to_line
 from tests.leaderboard_example import questions
 
 NAME = "minimal-pairs"

@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from eval.metrics import mean_class, read_class_predictions, top1
+from eval.metrics.recognition import mean_class, read_class_predictions, top1
 from gymqa.errors import GymQAError
-from gymqa.frames import FrameCache
-from gymqa.runs import read_metrics
-from gymqa.splits import Splits
-from recognizers.checkpoint import LAST
+from gymqa.finegym.splits import Splits
+from gymqa.frames.cache import FrameCache
+from gymqa.runtime.runs import read_metrics
+from recognizers.backbones.sefar import SeFAR
 from recognizers.predict import predict, save_predictions
-from recognizers.sefar import SeFAR
-from recognizers.train import train
-from recognizers.validation import accuracies, validate
+from recognizers.training.checkpoint import LAST
+from recognizers.training.train import train
+from recognizers.training.validation import accuracies, validate
 from tests.training_world import CONFIG, same
 
 LOOKING = replace(CONFIG, validate_every=3, learning_rate=3e-2)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from gymqa.errors import GymQAError
-from gymqa.sampling import uniform
-from gymqa.video import VideoError, decode, square, write_video
+from gymqa.frames.sampling import uniform
+from gymqa.frames.video import VideoError, decode, square, write_video
 
 REAL_CLIPS = Path(__file__).resolve().parents[2] / "shared" / "clips"
 

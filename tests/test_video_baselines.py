@@ -9,28 +9,28 @@ import torch
 import torch.distributed as dist
 from torch import Generator, Tensor
 
-from gymqa.annotations import Clip
 from gymqa.errors import GymQAError
-from gymqa.frames import FrameCache
-from gymqa.runs import read_metrics
-from gymqa.splits import Splits
-from recognizers.algorithms import ALGORITHMS, Algorithm, algorithm_named
-from recognizers.backbones.image_vit import ImageViT
-from recognizers.batches import ClipBatches
-from recognizers.frame_net_sizes import TSNConfig
-from recognizers.objectives.actor_cutmix import paste_actors
-from recognizers.objectives.actors import actor_masks
-from recognizers.objectives.appearance import appearance, image_network
-from recognizers.objectives.base import StepViews, UnlabelledViews
-from recognizers.objectives.composite import composite
-from recognizers.objectives.contrast import nt_xent
-from recognizers.objectives.local_clips import cut_in_time
-from recognizers.objectives.registry import make_objectives
-from recognizers.optimization import rate_factor
-from recognizers.perturbation import time_order
-from recognizers.pseudo_label import PseudoLabels
-from recognizers.sizes import ModelConfig
-from recognizers.train import train
+from gymqa.finegym.annotations import Clip
+from gymqa.finegym.splits import Splits
+from gymqa.frames.cache import FrameCache
+from gymqa.runtime.runs import read_metrics
+from recognizers.backbones.frame_net_sizes import TSNConfig
+from recognizers.backbones.image.vit import ImageViT
+from recognizers.backbones.sizes import ModelConfig
+from recognizers.loader import ClipBatches
+from recognizers.ssl.algorithms import ALGORITHMS, Algorithm, algorithm_named
+from recognizers.ssl.objectives.actor_cutmix import paste_actors
+from recognizers.ssl.objectives.actors import actor_masks
+from recognizers.ssl.objectives.appearance import appearance, image_network
+from recognizers.ssl.objectives.base import StepViews, UnlabelledViews
+from recognizers.ssl.objectives.composite import composite
+from recognizers.ssl.objectives.contrast import nt_xent
+from recognizers.ssl.objectives.local_clips import cut_in_time
+from recognizers.ssl.objectives.registry import make_objectives
+from recognizers.ssl.perturbation import time_order
+from recognizers.ssl.pseudo_label import PseudoLabels
+from recognizers.training.optimization import rate_factor
+from recognizers.training.train import train
 from tests.test_second_views import STEADY, scattered
 from tests.training_world import CONFIG, MODEL, same, stopped_at, weights
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gymqa.annotations import video_of
 from gymqa.errors import GymQAError
+from gymqa.finegym.annotations import video_of
 from gymqa.video_datasets.base import VideoDataset, inside_path, make_clip_id
 from gymqa.video_datasets.registry import FORMATS, read_dataset
 

@@ -8,7 +8,7 @@ import pytest
 from weizmann_study import ALGORITHMS, STARTS, StudyConfig, labelled_people, main, people_of
 
 from gymqa.errors import GymQAError
-from gymqa.splits import read_splits
+from gymqa.finegym.splits import read_splits
 
 PEOPLE = ["a", "b", "c", "d", "e"]
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from eval.adapters.answerers import BUILDERS
 from eval.adapters.human import Human
 from eval.adapters.prior import Prior
 from eval.adapters.registry import ADAPTERS, NAMES, describe, require_adapter
 from eval.adapters.scripted import Scripted
-from gymqa.commands.answerers import BUILDERS
-from gymqa.commands.list import adapters
+from gymqa.cli.commands.answers.list import adapters
 from gymqa.errors import GymQAError
 from tests.test_adapters import question
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from gymqa import cli
-from gymqa.actions import read_annotations
-from gymqa.annotations import open_release
+from gymqa.cli import main as cli
 from gymqa.errors import GymQAError
-from gymqa.processes import deaths_reported
+from gymqa.finegym.annotations import open_release
+from gymqa.finegym.temporal import read_annotations
+from gymqa.runtime.workers import deaths_reported
 from gymqa.sim.release import ReleaseConfig, render_release
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -8,7 +8,7 @@ import torch
 import transformers as hf
 
 from eval.adapters.hf_processors import frames_as_video, unchecked
-from gymqa.atomic import read_json, write_json
+from gymqa.io.files import read_json, write_json
 
 TOKENIZER = Path(__file__).resolve().parents[1] / "encoders" / "tiny_vicuna"
 SIDE, PATCH = 28, 14

@@ -10,15 +10,15 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from gymqa.annotations import Clip
-from gymqa.frames import FrameCache
-from gymqa.splits import Splits
-from gymqa.video import write_video
-from recognizers.algorithms import algorithm_named
-from recognizers.augment import AugmentConfig
-from recognizers.batches import ClipBatches
+from gymqa.finegym.annotations import Clip
+from gymqa.finegym.splits import Splits
+from gymqa.frames.cache import FrameCache
+from gymqa.frames.video import write_video
+from recognizers.backbones.sefar import SeFARConfig
 from recognizers.config import TrainConfig
-from recognizers.sefar import SeFARConfig
+from recognizers.loader import ClipBatches
+from recognizers.ssl.algorithms import algorithm_named
+from recognizers.ssl.augment import AugmentConfig
 
 MODEL = SeFARConfig(image_size=16, patch_size=8, dim=16, depth=2, heads=2, fusion_dim=16, n_classes=2, drop_path=0.1)
 MILD = AugmentConfig(crop_area=(0.8, 1.0), operations=1, magnitude=3.0)

@@ -11,10 +11,10 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from encoders.config import AlignmentSettings, FinetuneSettings, LoRASettings
-from encoders.features import FeatureStore
-from gymqa.annotations import Clip, open_release, write_element_list
-from gymqa.runs import resolved
+from encoders.features.extract import FeatureStore
+from encoders.tuning.config import AlignmentSettings, FinetuneSettings, LoRASettings
+from gymqa.finegym.annotations import Clip, open_release, write_element_list
+from gymqa.runtime.runs import resolved
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPT = str(ROOT / "scripts" / "finetune_mllm.py")

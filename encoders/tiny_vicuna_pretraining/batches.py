@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
-from encoders.alignment import pooling_weights
-from encoders.prompts import IGNORED, SYSTEM, VIDEO_ID, Turn, encode_chat, letter_ids, with_video
+from encoders.mllm.prompts import IGNORED, SYSTEM, VIDEO_ID, Turn, encode_chat, letter_ids, with_video
 from encoders.tiny_vicuna_pretraining.corpus import LETTERS, Conversation
+from encoders.tuning.alignment import pooling_weights
 
 SOFT_TOKENS = (6, 7, 8, 9)
 _MAX_DOUBT = 0.45

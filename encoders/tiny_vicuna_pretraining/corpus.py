@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from encoders.prompts import with_video
+from encoders.mllm.prompts import with_video
 from encoders.tiny_vicuna_pretraining.descriptions import PHRASES, QUESTIONS, describe, yes_no_question
 from encoders.tiny_vicuna_pretraining.grammar import Move
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from transformers import LlamaForCausalLM, PreTrainedTokenizerBase
 
-from encoders.prompts import IGNORED, letter_ids
+from encoders.mllm.prompts import IGNORED, letter_ids
 from encoders.tiny_vicuna_pretraining.batches import Collator, input_embeddings
 from encoders.tiny_vicuna_pretraining.corpus import LETTERS, TIERS, Conversation, multiple_choice
 from encoders.tiny_vicuna_pretraining.grammar import Move, all_moves

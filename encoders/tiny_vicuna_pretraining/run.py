@@ -20,8 +20,8 @@ from encoders.tiny_vicuna_pretraining.training import (
     held_out_moves,
     training_moves,
 )
-from gymqa.atomic import write_json
-from gymqa.progress import console
+from gymqa.io.console import console
+from gymqa.io.files import write_json
 
 _QUESTIONS = 250  # a tier, in the figures
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import sentencepiece
 from transformers import LlamaTokenizer, PreTrainedTokenizerBase
 
-from encoders.prompts import Turn, render
+from encoders.mllm.prompts import Turn, render
 from encoders.tiny_vicuna_pretraining.corpus import make_conversation
 from encoders.tiny_vicuna_pretraining.grammar import all_moves
 

@@ -17,12 +17,12 @@ import torch
 from torch import Tensor, nn
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
 
-from encoders.prompts import IGNORED
+from encoders.mllm.prompts import IGNORED
 from encoders.tiny_vicuna_pretraining.batches import Batch, Collator, input_embeddings, rounded
 from encoders.tiny_vicuna_pretraining.corpus import make_conversation
 from encoders.tiny_vicuna_pretraining.grammar import Move, all_moves, is_held_out
-from gymqa.progress import progress_bar
-from recognizers.checkpoint import load_checkpoint, save_checkpoint
+from gymqa.io.console import progress_bar
+from recognizers.training.checkpoint import load_checkpoint, save_checkpoint
 
 _POOL = 8  # batches drawn together and sorted by length, so that little is padding
 

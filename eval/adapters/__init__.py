@@ -1,1 +1,1 @@
-"""Answering models: each file wraps one kind behind `eval.protocol.AnswerModel`."""
+"""Answering models: each file wraps one kind behind `eval.run.protocol.AnswerModel`. Never in it: scores."""

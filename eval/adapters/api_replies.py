@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from eval.adapters.prompting import no_choice
-from eval.parsing import parse_choice
-from gymqa.questions import LETTERS, Answer, Question
+from eval.parsing.choice import parse_choice
+from gymqa.questions.schema import LETTERS, Answer, Question
 
 
 @dataclass(frozen=True, slots=True)

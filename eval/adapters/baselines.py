@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from eval.statistics import FloatArray
-from gymqa.questions import Answer, Question
-from gymqa.taxonomy import Taxonomy
+from eval.stats.bootstrap import FloatArray
+from gymqa.finegym.taxonomy import Taxonomy
+from gymqa.questions.schema import Answer, Question
 
 CHANCE, ORACLE_EVENT, ORACLE_SET = "chance", "oracle-event", "oracle-set"
 REFERENCE_MODELS = (CHANCE, ORACLE_EVENT, ORACLE_SET)

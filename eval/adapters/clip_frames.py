@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gymqa.controls import Shown, shown_of
 from gymqa.errors import GymQAError
-from gymqa.frame_source import FrameSource
-from gymqa.sampling import Indices, uniform
+from gymqa.frames.controls import Shown, shown_of
+from gymqa.frames.sampling import Indices, uniform
+from gymqa.frames.source import FrameSource
 
 
 class ClipFrames:

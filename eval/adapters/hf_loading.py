@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from eval.adapters.hf_processors import load_processor
-from gymqa.atomic import read_json
 from gymqa.errors import GymQAError
-from gymqa.hub import download_files, names_a_repo
-from gymqa.progress import console
+from gymqa.hub.client import download_files, names_a_repo
+from gymqa.io.console import console
+from gymqa.io.files import read_json
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 _FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]  # never a pickle

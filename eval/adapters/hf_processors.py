@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gymqa.atomic import read_json
 from gymqa.errors import GymQAError
+from gymqa.io.files import read_json
 
 _FRAME_SETTINGS = (
     "size", "crop_size", "resample", "image_mean", "image_std", "rescale_factor",

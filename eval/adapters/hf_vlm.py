@@ -2,7 +2,7 @@
 
 Three ways to an answer: "letters", the logits of A, B, … behind the prompt, in one pass; "texts", the mean
 log-likelihood of a token of each choice's text as the reply to the question without choices; "generate", greedy
-decoding and `eval.parsing`, where what cannot be parsed is unanswered. Batches are padded on the left.
+decoding and `eval.parsing.choice`, where what cannot be parsed is unanswered. Batches are padded on the left.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,10 +12,10 @@ from eval.adapters.clip_frames import ClipFrames
 from eval.adapters.hf_loading import Loaded
 from eval.adapters.hf_processors import FAMILIES, Family
 from eval.adapters.prompting import INSTRUCTION, detailed, lettered, no_choice
-from eval.parsing import parse_choice
+from eval.parsing.choice import parse_choice
 from gymqa.errors import GymQAError
-from gymqa.questions import LETTERS, Answer, Question
-from gymqa.scoring import answer_from, require_scoring
+from gymqa.questions.schema import LETTERS, Answer, Question
+from gymqa.questions.scoring import answer_from, require_scoring
 
 if TYPE_CHECKING:
     from torch import Tensor

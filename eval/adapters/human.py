@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gymqa.errors import GymQAError
-from gymqa.questions import LETTERS, Answer, Question
+from gymqa.questions.schema import LETTERS, Answer, Question
 
 _SHOWN = 5  # bad rows that an error names
 

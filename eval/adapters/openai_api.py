@@ -18,10 +18,10 @@ from eval.adapters.api_settings import ApiSettings
 from eval.adapters.clip_frames import ClipFrames
 from eval.adapters.clip_pictures import ClipPictures
 from eval.adapters.prompting import INSTRUCTION, detailed, lettered
-from eval.response_cache import ResponseCache
+from eval.run.response_cache import ResponseCache
 from gymqa.errors import GymQAError
-from gymqa.questions import Answer, Question, Tokens
-from gymqa.scoring import require_scoring
+from gymqa.questions.schema import Answer, Question, Tokens
+from gymqa.questions.scoring import require_scoring
 
 SCORINGS = ("letters", "generate")
 _REFUSED_FIELDS = frozenset({400, 422})  # how servers say that they do not know `logprobs`

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gymqa.errors import GymQAError
-from gymqa.questions import Answer, Question
-from gymqa.scoring import answer_from
+from gymqa.questions.schema import Answer, Question
+from gymqa.questions.scoring import answer_from
 
 
 class Prior:

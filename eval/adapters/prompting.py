@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import replace
 
 from eval.adapters.clip_frames import ClipFrames
-from gymqa.questions import Answer, Detail, Question, format_question
+from gymqa.questions.schema import Answer, Detail, Question, format_question
 
 INSTRUCTION = "\nAnswer with the letter of the right choice only."  # as `gymqa export lmms-eval` writes it
 SHOWN = 80  # characters of a reply that an error quotes

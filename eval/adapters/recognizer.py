@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from eval.statistics import FloatArray
-from gymqa.questions import Answer, Question
-from gymqa.scoring import answer_from
+from eval.stats.bootstrap import FloatArray
+from gymqa.questions.schema import Answer, Question
+from gymqa.questions.scoring import answer_from
 
 
 class RecognizerAnswerer:

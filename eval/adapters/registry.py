@@ -1,4 +1,4 @@
-"""The answering models by name (`--adapter`); they are built in `gymqa.commands.answerers`, which knows every room."""
+"""The answering models by name (`--adapter`); they are built in `eval.adapters.answerers`, which knows every room."""
 
 import difflib
 from dataclasses import dataclass

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gymqa.atomic import read_json
 from gymqa.errors import GymQAError
-from gymqa.questions import LETTERS, Answer, Question
+from gymqa.io.files import read_json
+from gymqa.questions.schema import LETTERS, Answer, Question
 
 
 class Scripted:

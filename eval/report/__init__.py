@@ -1,1 +1,1 @@
-"""The static leaderboard page: its template and what fills it."""
+"""The static leaderboard page: templates, plots, tables. Never in it: scores computed anew."""

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from gymqa.atomic import atomic_path
 from gymqa.errors import GymQAError
-from gymqa.progress import track
+from gymqa.io.console import track
+from gymqa.io.files import atomic_path
 
 FOLDER = "clips"
 _SUBACTIONS = "subactions"  # of a release

@@ -9,8 +9,8 @@ import numpy as np
 
 from eval.report.matrix_plot import matrix_plot
 from eval.report.svg import drawing, file_svg
-from eval.statistics import IntArray
-from gymqa.questions import Prediction, Question
+from eval.stats.bootstrap import IntArray
+from gymqa.questions.schema import Prediction, Question
 
 MOST = 40  # classes of a matrix that can still be read, and that a light page can hold
 

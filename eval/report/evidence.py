@@ -4,12 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from eval.bias import position_bias
-from eval.breakdown import breakdown
-from eval.calibration import confidences, expected_calibration_error, reliability
-from eval.comparison import Comparison, compare_all, difference_interval, minimum_detectable_difference
-from eval.groups import group_scores
-from eval.lines import (
+from eval.leaderboard.ordering import frame_rank, main_rows, main_runs
+from eval.leaderboard.rows import score
+from eval.leaderboard.schema import (
     ACCURACY,
     BINARY,
     BINARY_BY_PROBABILITY,
@@ -21,14 +18,17 @@ from eval.lines import (
     ModelRun,
     Row,
 )
-from eval.ordering import frame_rank, main_rows, main_runs
+from eval.metrics.breakdown import breakdown
+from eval.metrics.calibration import position_bias
+from eval.metrics.calibration_folded import confidences, expected_calibration_error, reliability
+from eval.metrics.minimal_pairs import group_scores
 from eval.report.confusion import choice_confusion
-from eval.report.watching import Drop, sentences
-from eval.rows import score
-from eval.statistics import RESAMPLES, FloatArray, Interval
-from gymqa.annotations import CLIP_ID, parse_clip_id
-from gymqa.questions import Prediction, Question
-from gymqa.taxonomy import Taxonomy
+from eval.report.control_sentences import Drop, sentences
+from eval.stats.bootstrap import RESAMPLES, FloatArray, Interval
+from eval.stats.comparison import Comparison, compare_all, difference_interval, minimum_detectable_difference
+from gymqa.finegym.annotations import CLIP_ID, parse_clip_id
+from gymqa.finegym.taxonomy import Taxonomy
+from gymqa.questions.schema import Prediction, Question
 
 Items = list[dict[str, Any]]
 Benchmarks = Mapping[str, Sequence[Question]]

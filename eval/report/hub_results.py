@@ -13,12 +13,12 @@ from pathlib import Path
 import yaml
 from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
 
-from eval.entries import Entry, as_runs
-from eval.lines import ACCURACY, NO_CONTROL, Row
-from eval.ordering import main_rows
+from eval.leaderboard.entries import Entry, as_runs
+from eval.leaderboard.ordering import main_rows
+from eval.leaderboard.schema import ACCURACY, NO_CONTROL, Row
 from gymqa.errors import GymQAError
-from gymqa.question_dataset import config_name
-from gymqa.questions import MINIMAL_PAIRS
+from gymqa.hub.question_dataset import config_name
+from gymqa.questions.schema import MINIMAL_PAIRS
 
 FOLDER = ".eval_results"
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)

@@ -14,13 +14,13 @@ from typing import Any
 from markupsafe import Markup
 
 from eval.adapters.baselines import CHANCE, REFERENCE_MODELS
-from eval.lines import ACCURACY, NO_CONTROL, RECOGNITION, Row, label_of
-from eval.ordering import by_line, main_rows
+from eval.leaderboard.ordering import by_line, main_rows
+from eval.leaderboard.schema import ACCURACY, NO_CONTROL, RECOGNITION, Row, label_of
+from eval.leaderboard.unanswered import Unanswered
 from eval.report.evidence import Evidence
 from eval.report.palette import DARK, LIGHT
 from eval.report.pictures import draw
 from eval.report.templates import templates
-from eval.unanswered import Unanswered
 
 # Benchmark or metric -> (heading, what it is in a few words).
 _NAMES = {

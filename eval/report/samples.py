@@ -10,9 +10,9 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from eval.lines import ModelRun
+from eval.leaderboard.schema import ModelRun
 from eval.report.clips import Clips
-from gymqa.questions import LETTERS, Prediction, Question
+from gymqa.questions.schema import LETTERS, Prediction, Question
 
 BUDGET = 700_000  # bytes of packed questions in a page of at most 1 MB
 _REASON = 200  # characters of a reason for no answer

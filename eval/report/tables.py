@@ -5,8 +5,8 @@ import io
 import re
 from collections.abc import Callable, Sequence
 
-from eval.lines import ACCURACY, RECOGNITION, Row
-from eval.ordering import by_line, main_rows
+from eval.leaderboard.ordering import by_line, main_rows
+from eval.leaderboard.schema import ACCURACY, RECOGNITION, Row
 
 COLUMNS = ("model", "encoder", "control", "benchmark", "metric", "value", "ci_low", "ci_high", "rank_low", "rank_high",
            "n", "n_frames", "answered_rate")  # fmt: skip

@@ -1,1 +1,1 @@
-"""FineGym itself: its annotation files, its raw videos, and the sub-action videos cut out of them."""
+"""What FineGym is: taxonomy, decision trees, annotations, settings, splits. Never in it: downloads, pixels, questions."""

@@ -1,1 +1,1 @@
-"""Procedural gymnast: skeleton, elements, renderer and a release in FineGym's format (GymSim)."""
+"""GymSim, a procedural gymnast rendered into a release of FineGym's format. Never in it: anything real data needs."""

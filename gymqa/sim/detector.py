@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gymqa.frames.skeletons import GYMSIM15, Keypoints
 from gymqa.sim.render import LIMBS
 from gymqa.sim.skeleton import JOINTS, Array
-from gymqa.skeletons import GYMSIM15, Keypoints
 
 _TRUNK = (0, 1, 0.30)  # pelvis, neck, width in metres
 _COVERS = (*((start, end, width) for start, end, width, _ in LIMBS), _TRUNK)

@@ -11,20 +11,20 @@ from typing import Any, Literal
 
 import numpy as np
 
-from gymqa.atomic import read_json, write_json
 from gymqa.errors import GymQAError
-from gymqa.locks import only_writer
-from gymqa.processes import deaths_reported, interruptible, start_worker, worker_count
-from gymqa.progress import progress_bar
-from gymqa.runs import require_writable
-from gymqa.sim.arena import Arena, Image
+from gymqa.frames.video import Frames, video_writer, write_video
+from gymqa.io.console import progress_bar
+from gymqa.io.files import read_json, write_json
+from gymqa.io.locks import only_writer
+from gymqa.runtime.runs import require_writable
+from gymqa.runtime.workers import deaths_reported, interruptible, start_worker, worker_count
 from gymqa.sim.motion import FPS, Motion
 from gymqa.sim.release_files import write_annotations
 from gymqa.sim.render import Look, mark_replay, render
 from gymqa.sim.repertoire import REPERTOIRES, Repertoire
 from gymqa.sim.routine import Performance, Shot, competition, programme
+from gymqa.sim.scene import Arena, Image
 from gymqa.sim.skeleton import Build
-from gymqa.video import Frames, video_writer, write_video
 
 FORMAT = 2  # raised when the same settings would give other files
 SMALLEST, LARGEST = 24, 720  # pixels

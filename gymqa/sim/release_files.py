@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from gymqa.atomic import write_json, write_text
+from gymqa.io.files import write_json, write_text
 from gymqa.sim.elements import EVENTS
 from gymqa.sim.repertoire import Repertoire
 

@@ -1,1 +1,1 @@
-"""Other data sets of labelled videos, read from their official files into gymqa's clips and lists."""
+"""Other data sets of labelled videos, read from their official files. Never in it: FineGym, pixels."""

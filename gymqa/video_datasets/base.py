@@ -6,8 +6,8 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 from urllib.parse import quote
 
-from gymqa.annotations import Clip
 from gymqa.errors import GymQAError
+from gymqa.finegym.annotations import Clip
 
 Side = Literal["train", "val"]
 VIDEO_SUFFIXES = (".mp4", ".avi", ".webm", ".mkv", ".mov", ".m4v", ".mpg", ".mpeg", ".flv", ".wmv")

@@ -8,8 +8,8 @@ and Diving48_test.json, are fold V1.
 
 import re
 
-from gymqa.atomic import read_json
 from gymqa.errors import GymQAError
+from gymqa.io.files import read_json
 from gymqa.video_datasets.base import Side, Source, VideoDataset, chosen_fold, official_file
 
 FOLDERS = ("annotations",)

@@ -8,7 +8,7 @@ and how it was taken; the videos lie in a folder for each class.
 import re
 
 from gymqa.errors import GymQAError
-from gymqa.text_lines import read_lines
+from gymqa.io.text import read_lines
 from gymqa.video_datasets.base import Source, VideoDataset, chosen_fold
 
 FOLDERS = ("testTrainMulti_7030_splits", "test_train_splits")

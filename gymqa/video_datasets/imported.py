@@ -9,10 +9,10 @@ dataset.json  where it came from, where the videos are, and which of them are mi
 from dataclasses import dataclass
 from pathlib import Path
 
-from gymqa.atomic import read_json, write_json, write_text
 from gymqa.errors import GymQAError
-from gymqa.splits import Splits, read_splits
-from gymqa.text_lines import read_lines
+from gymqa.finegym.splits import Splits, read_splits
+from gymqa.io.files import read_json, write_json, write_text
+from gymqa.io.text import read_lines
 from gymqa.video_datasets.base import VideoDataset, inside_path
 
 DATASET, CLASSES, VIDEOS = "dataset.json", "classes.txt", "videos.txt"

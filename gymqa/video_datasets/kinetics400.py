@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gymqa.errors import GymQAError
-from gymqa.text_lines import read_lines
+from gymqa.io.text import read_lines
 from gymqa.video_datasets.base import Side, Source, VideoDataset, official_file, whole_number
 
 COLUMNS = ("label", "youtube_id", "time_start", "time_end", "split")

@@ -7,7 +7,7 @@ the folder of videos, a blank, a label from 0. The path may hold blanks. classes
 from pathlib import Path
 
 from gymqa.errors import GymQAError
-from gymqa.text_lines import read_lines
+from gymqa.io.text import read_lines
 from gymqa.video_datasets.base import Side, Source, VideoDataset, official_file, whole_number
 
 TEST_NAMES = ("val.txt", "test.txt")

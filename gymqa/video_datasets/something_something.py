@@ -8,8 +8,8 @@ of {"id", "label", "template", "placeholders"}, the template with brackets; vide
 
 from typing import Any
 
-from gymqa.atomic import read_json
 from gymqa.errors import GymQAError
+from gymqa.io.files import read_json
 from gymqa.video_datasets.base import Side, Source, VideoDataset, official_file, whole_number
 
 FOLDERS = ("labels", "annotations")

@@ -8,7 +8,7 @@ without the class. Clips of one group gGG were cut from one video.
 import re
 
 from gymqa.errors import GymQAError
-from gymqa.text_lines import read_lines
+from gymqa.io.text import read_lines
 from gymqa.video_datasets.base import Side, Source, VideoDataset, chosen_fold, official_file, whole_number
 
 GROUP = re.compile(r"(.+_g\d+)_c\d+", re.ASCII)

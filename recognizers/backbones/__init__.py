@@ -1,1 +1,1 @@
-"""Backbones: a registry and one family a file."""
+"""Recognizers, one family a file: its config beside its network; the registry. Never in it: training."""

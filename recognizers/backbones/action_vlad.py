@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from gymqa.errors import GymQAError
 from recognizers.backbones.frame_net import FrameFeatures, FrameNet
-from recognizers.backbones.resnet import pooled
-from recognizers.frame_net_sizes import ActionVLADConfig
+from recognizers.backbones.frame_net_sizes import ActionVLADConfig
+from recognizers.backbones.image.resnet import pooled
 
 BATCHES, PLACES = 64, 64
 """Batches of training clips that statistics and centres are found from, and places of each of their clips."""

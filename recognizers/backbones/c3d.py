@@ -3,10 +3,10 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from recognizers.backbones.base import Recognizer
 from recognizers.backbones.clip_net import ClipFeatures
-from recognizers.clip_net_sizes import C3DConfig
-from recognizers.pixel_ranges import as_trained
-from recognizers.recognizer import Recognizer
+from recognizers.backbones.clip_net_sizes import C3DConfig
+from recognizers.weights_io.normalisation import as_trained
 
 LAYERS = ((1,), (2,), (4, 4), (8, 8), (8, 8))
 """Channels of the layers before each pooling, as multiples of the first's. The first pooling keeps time."""

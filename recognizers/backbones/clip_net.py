@@ -6,12 +6,12 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from gymqa.errors import GymQAError
-from recognizers.backbones.inception_v1 import InceptionV1
+from recognizers.backbones.clip_net_sizes import ClipNetConfig
+from recognizers.backbones.image.inception_v1 import InceptionV1
+from recognizers.backbones.image.resnet import ResNet
 from recognizers.backbones.published import Published, StartsFromPublished, load_whole, read_published
-from recognizers.backbones.resnet import ResNet
 from recognizers.backbones.vit_weights import LoadReport
-from recognizers.clip_net_sizes import ClipNetConfig
-from recognizers.pixel_ranges import Pixels, as_trained
+from recognizers.weights_io.normalisation import Pixels, as_trained
 
 
 class ClipFeatures(NamedTuple):

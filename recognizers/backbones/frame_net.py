@@ -4,12 +4,12 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from recognizers.backbones.bn_inception import BNInception
-from recognizers.backbones.inception_v1 import InceptionV1
+from recognizers.backbones.frame_net_sizes import FrameNetConfig
+from recognizers.backbones.image.bn_inception import BNInception
+from recognizers.backbones.image.inception_v1 import InceptionV1
+from recognizers.backbones.image.resnet import ResNet, pooled
 from recognizers.backbones.published import StartsFromPublished, load_whole, read_published
-from recognizers.backbones.resnet import ResNet, pooled
-from recognizers.frame_net_sizes import FrameNetConfig
-from recognizers.pixel_ranges import Pixels, as_trained
+from recognizers.weights_io.normalisation import Pixels, as_trained
 
 
 class FrameFeatures(NamedTuple):

@@ -7,10 +7,10 @@ from collections.abc import Collection
 from torch import Tensor, nn
 
 from recognizers.backbones.clip_net import ClipNet
-from recognizers.backbones.inception_v1 import InceptionV1
-from recognizers.backbones.inflation import InTime, inflate
-from recognizers.backbones.resnet import ResNet
-from recognizers.clip_net_sizes import I3DConfig
+from recognizers.backbones.clip_net_sizes import I3DConfig
+from recognizers.backbones.image.inception_v1 import InceptionV1
+from recognizers.backbones.image.inflation import InTime, inflate
+from recognizers.backbones.image.resnet import ResNet
 
 NON_LOCAL = {"layer2": (1, 3), "layer3": (1, 3, 5)}
 """res3b, d and res4b, d, f: behind which blocks of which stage."""

@@ -10,13 +10,13 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from gymqa.atomic import read_json
 from gymqa.errors import GymQAError
-from recognizers.backbones.image_vit import SHIPPED, file_hash
+from gymqa.io.files import read_json
+from recognizers.backbones.image.vit import SHIPPED, file_hash
 from recognizers.backbones.timesformer import TimeSformer
-from recognizers.backbones.vit_names import our_names
 from recognizers.backbones.vit_weights import LoadReport, start_from_image_vit
-from recognizers.pretrained import model_folder
+from recognizers.weights_io.tensors import model_folder
+from recognizers.weights_io.vit_names import our_names
 
 PICKLED = (".pth", ".pt", ".bin", ".pyth")
 _WRAPPERS = ("state_dict", "model", "model_state")

@@ -6,9 +6,12 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from gymqa.atomic import read_json
 from gymqa.errors import GymQAError
-from gymqa.modalities import Modality
+from gymqa.frames.modality import Modality
+from gymqa.io.files import read_json
+from recognizers.backbones.base import Recognizer
+from recognizers.backbones.clip_net_sizes import ClipNetConfig
+from recognizers.backbones.frame_net_sizes import FrameNetConfig
 from recognizers.backbones.image_checkpoints import (
     beside,
     find_image_weights,
@@ -17,13 +20,10 @@ from recognizers.backbones.image_checkpoints import (
     read_tensors,
 )
 from recognizers.backbones.vit_weights import LoadReport
-from recognizers.backbones.weight_names import OWN, Naming, naming_of
-from recognizers.clip_net_sizes import ClipNetConfig
-from recognizers.frame_net_sizes import FrameNetConfig
-from recognizers.pixel_ranges import Pixels, pixels_of, require_known
-from recognizers.pretrained import for_other_channels, lacking, model_folder, sources_of
-from recognizers.recognizer import Recognizer
 from recognizers.starting import start_from_recognizer
+from recognizers.weights_io.normalisation import Pixels, pixels_of, require_known
+from recognizers.weights_io.tensor_names import OWN, Naming, naming_of
+from recognizers.weights_io.tensors import for_other_channels, lacking, model_folder, sources_of
 
 SHOWN = 3  # names that a complaint lists of each kind
 _COUNTED = "num_batches_tracked"  # of batch norms; older files have none

@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gymqa.errors import GymQAError
-from recognizers.clip_net_sizes import C3DConfig, I3DConfig, ResNet3DConfig, SlowFastConfig
-from recognizers.frame_net_sizes import ActionVLADConfig, FrameLSTMConfig, TRNConfig, TSMConfig, TSNConfig
-from recognizers.sizes import ModelConfig, SeFARConfig
-from recognizers.skeleton_net_sizes import STGCNConfig
-from recognizers.two_stream_sizes import Fused3DConfig, TwoStreamConfig, TwoStreamI3DConfig
+from recognizers.backbones.clip_net_sizes import C3DConfig, I3DConfig, ResNet3DConfig, SlowFastConfig
+from recognizers.backbones.frame_net_sizes import ActionVLADConfig, FrameLSTMConfig, TRNConfig, TSMConfig, TSNConfig
+from recognizers.backbones.sizes import ModelConfig, SeFARConfig
+from recognizers.backbones.skeleton_net_sizes import STGCNConfig
+from recognizers.backbones.two_stream_sizes import Fused3DConfig, TwoStreamConfig, TwoStreamI3DConfig
 
 if TYPE_CHECKING:
-    from recognizers.recognizer import Recognizer
+    from recognizers.backbones.base import Recognizer
 
 CLASSES = 99
 """Gym99's, at which parameters are counted."""

@@ -5,9 +5,9 @@ import re
 from torch import Tensor, nn
 
 from recognizers.backbones.clip_net import ClipNet
-from recognizers.backbones.inflation import InTime, TimeConv3d, inflate
-from recognizers.backbones.resnet import ResNet
-from recognizers.clip_net_sizes import ResNet3DConfig
+from recognizers.backbones.clip_net_sizes import ResNet3DConfig
+from recognizers.backbones.image.inflation import InTime, TimeConv3d, inflate
+from recognizers.backbones.image.resnet import ResNet
 
 
 def r3d_in_time(name: str, module: nn.Module) -> InTime:

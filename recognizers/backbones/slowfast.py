@@ -5,12 +5,12 @@ import re
 import torch
 from torch import Tensor, nn
 
+from recognizers.backbones.base import Recognizer
 from recognizers.backbones.clip_net import ClipFeatures
-from recognizers.backbones.inflation import InTime, TimeConv3d, inflate
-from recognizers.backbones.resnet import ResNet
-from recognizers.clip_net_sizes import SlowFastConfig
-from recognizers.pixel_ranges import as_trained
-from recognizers.recognizer import Recognizer
+from recognizers.backbones.clip_net_sizes import SlowFastConfig
+from recognizers.backbones.image.inflation import InTime, TimeConv3d, inflate
+from recognizers.backbones.image.resnet import ResNet
+from recognizers.weights_io.normalisation import as_trained
 
 STAGES = ("layer1", "layer2", "layer3", "layer4")
 LATERAL = 7

@@ -10,10 +10,10 @@ from collections import deque
 import torch
 from torch import Tensor, nn
 
-from gymqa.skeletons import Skeleton, skeleton_named
+from gymqa.frames.skeletons import Skeleton, skeleton_named
+from recognizers.backbones.base import Recognizer
 from recognizers.backbones.clip_net import ClipFeatures
-from recognizers.recognizer import Recognizer
-from recognizers.skeleton_net_sizes import STGCNConfig
+from recognizers.backbones.skeleton_net_sizes import STGCNConfig
 
 BLOCKS = ((1, 1), (1, 1), (1, 1), (1, 1), (2, 2), (2, 1), (2, 1), (4, 2), (4, 1), (4, 1))
 """Channels of each block as multiples of the first's, and its stride in time."""

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recognizers.backbones.image_vit import Attention, Block, Mlp, PatchEmbed, ViTConfig, initialise
+from recognizers.backbones.image.vit import Attention, Block, Mlp, PatchEmbed, ViTConfig, initialise
 
 WRITTEN_OUT = 8  # frames of an element up to which attention over time is written out on a CPU
 ROWS = 65_535  # sequences that CUDA's fused attention takes at once: a limit of its grid (pytorch issue 142228)

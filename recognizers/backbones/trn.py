@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recognizers.backbones.frame_net import FrameFeatures, FrameNet
-from recognizers.frame_net_sizes import TRNConfig
+from recognizers.backbones.frame_net_sizes import TRNConfig
 
 
 class TRN(FrameNet):

@@ -4,9 +4,9 @@ from functools import partial
 
 from torch import Tensor
 
-from recognizers.backbones.resnet import ResNet
+from recognizers.backbones.frame_net_sizes import TSMConfig
+from recognizers.backbones.image.resnet import ResNet
 from recognizers.backbones.tsn import TSN
-from recognizers.frame_net_sizes import TSMConfig
 
 
 def shift(x: Tensor, frames: int, shifted: int, causal: bool = False) -> Tensor:

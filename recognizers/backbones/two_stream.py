@@ -8,18 +8,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gymqa.modalities import channels
+from gymqa.frames.modality import channels
 from recognizers.backbones.clip_net import ClipFeatures, load_in_time
 from recognizers.backbones.frame_net import FrameFeatures, frame_network
 from recognizers.backbones.i3d import inception_in_time
-from recognizers.backbones.inception_v1 import InceptionV1
-from recognizers.backbones.inflation import inflate
+from recognizers.backbones.image.inception_v1 import InceptionV1
+from recognizers.backbones.image.inflation import inflate
+from recognizers.backbones.image.resnet import pooled
 from recognizers.backbones.published import Published, StartsFromPublished, load_whole, read_published
-from recognizers.backbones.resnet import pooled
+from recognizers.backbones.two_stream_sizes import Fused3DConfig, TwoStreamConfig, TwoStreamI3DConfig
 from recognizers.backbones.vit_weights import LoadReport
-from recognizers.pixel_ranges import Pixels, as_trained
-from recognizers.pretrained import sources_of
-from recognizers.two_stream_sizes import Fused3DConfig, TwoStreamConfig, TwoStreamI3DConfig
+from recognizers.weights_io.normalisation import Pixels, as_trained
+from recognizers.weights_io.tensors import sources_of
 
 RGB, FLOW = channels("rgb"), channels("flow")
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gymqa.errors import GymQAError
-from gymqa.progress import progress_bar
+from gymqa.io.console import progress_bar
 from recognizers.localization.config import GroupingConfig
 from recognizers.localization.losses import placed
 from recognizers.localization.material import missing_videos, read_snippets

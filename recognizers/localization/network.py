@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from gymqa.atomic import read_json
 from gymqa.errors import GymQAError
-from recognizers.backbones.image_vit import read_weights, save_model
+from gymqa.io.files import read_json
+from recognizers.backbones.image.vit import read_weights, save_model
 from recognizers.localization.config import LEVELS, GroupingConfig, Level
 from recognizers.localization.pooling import COURSE, PARTS, pyramid
-from recognizers.pretrained import load_exactly
+from recognizers.weights_io.tensors import load_exactly
 
 
 @dataclass(frozen=True)

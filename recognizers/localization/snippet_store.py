@@ -15,18 +15,18 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from gymqa.annotations import VIDEO_ID
-from gymqa.atomic import atomic_path, read_json, write_json
+from gymqa.download.videos import find_raw_video
 from gymqa.errors import GymQAError
-from gymqa.finegym.videos import find_raw_video
-from gymqa.locks import only_writer
-from gymqa.progress import progress_bar
-from gymqa.runs import require_writable
-from gymqa.video import VideoError
-from recognizers.checkpoint import writing_reported
+from gymqa.finegym.annotations import VIDEO_ID
+from gymqa.frames.video import VideoError
+from gymqa.io.console import progress_bar
+from gymqa.io.files import atomic_path, read_json, write_json
+from gymqa.io.locks import only_writer
+from gymqa.runtime.runs import require_writable
 from recognizers.localization.pooling import running_sum, span_means
 from recognizers.localization.snippets import SnippetEncoder, video_features
 from recognizers.localization.stretches import Stretch
+from recognizers.training.checkpoint import writing_reported
 
 INDEX, FAILURES = "snippets.json", "failures.json"
 

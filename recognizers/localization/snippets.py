@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from gymqa.errors import GymQAError
-from gymqa.frame_stream import frames_at
-from gymqa.video import CHUNK, Frames
-from recognizers.augment import to_model
-from recognizers.backbones.image_vit import SHIPPED, load_image_vit, weights_hash
-from recognizers.pretrained import model_folder
-from recognizers.recognizer import Recognizer
+from gymqa.frames.video import CHUNK, Frames
+from gymqa.frames.video_stream import frames_at
+from recognizers.backbones.base import Recognizer
+from recognizers.backbones.image.vit import SHIPPED, load_image_vit, weights_hash
+from recognizers.ssl.augment import to_model
+from recognizers.weights_io.tensors import model_folder
 
 
 class SnippetEncoder(Protocol):

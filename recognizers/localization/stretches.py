@@ -5,11 +5,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gymqa.actions import Action, read_annotations
-from gymqa.annotations import Release, open_release, read_element_list
-from gymqa.atomic import write_text
+from gymqa.download.annotation_files import annotation_file
 from gymqa.errors import GymQAError
-from gymqa.finegym.files import annotation_file
+from gymqa.finegym.annotations import Release, open_release, read_element_list
+from gymqa.finegym.temporal import Action, read_annotations
+from gymqa.io.files import write_text
 from recognizers.localization.config import Level
 
 

@@ -14,20 +14,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gymqa.draws import hash_key
 from gymqa.errors import GymQAError
-from gymqa.locks import only_writer
-from gymqa.progress import ProgressBar, progress_bar
-from gymqa.runs import MetricsLog, require_writable
-from recognizers.checkpoint import (
-    LAST,
-    is_finished,
-    load_checkpoint,
-    mark_finished,
-    remove_half_written,
-    save_checkpoint,
-    take_up,
-)
+from gymqa.io.console import ProgressBar, progress_bar
+from gymqa.io.locks import only_writer
+from gymqa.runtime.runs import MetricsLog, require_writable
+from gymqa.runtime.seeding import hash_key
 from recognizers.localization.config import LocalizationConfig
 from recognizers.localization.losses import completeness_loss, place_targets, regression_loss
 from recognizers.localization.material import Material, material_of, read_snippets
@@ -36,6 +27,15 @@ from recognizers.localization.proposals import group_actionness
 from recognizers.localization.sampling import Drawn, Pool, draw, sort_out
 from recognizers.localization.snippet_store import SnippetStore
 from recognizers.localization.stretches import Stretch, label_set
+from recognizers.training.checkpoint import (
+    LAST,
+    is_finished,
+    load_checkpoint,
+    mark_finished,
+    remove_half_written,
+    save_checkpoint,
+    take_up,
+)
 
 
 @dataclass(frozen=True)

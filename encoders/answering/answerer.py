@@ -1,0 +1,146 @@
+"""A tuned GymMLLM answering multiple-choice questions by likelihood, in batches: nothing is parsed or guessed."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+from transformers import PreTrainedTokenizerBase
+
+from encoders.answering.answer_passes import Asked, passes
+from encoders.answering.shared_prefix import SharedPrefixReader
+from encoders.mllm.model import GymMLLM
+from encoders.mllm.prompts import IGNORED, EncodedChat, Turn, encode_chat, letter_ids, render, with_video
+from encoders.tuning.config import SCORINGS
+from encoders.video.base import Features
+from gymqa.errors import GymQAError
+from gymqa.questions.schema import LETTERS, Answer, Question, format_question
+from gymqa.questions.scoring import answer_from, require_scoring
+from gymqa.runtime.seeding import hash_key
+
+_REMEMBERED = 4096  # encoded conversations
+
+
+class MLLMAnswerer:
+    """An AnswerModel (see `eval.run.protocol`); the model must stay as it is while this lives.
+
+    What the choices of a call share is read once (see `shared_prefix.py`): the question without choices is the same in
+    Gym-QA, Gym-QA-Hard and Gym-New, so that a name that two of them offer for a clip is read once in a call.
+
+    Args:
+        features: encoder tokens by clip id; not looked at when the model is blind.
+        scoring: "letters": one pass, the logits of the letters behind `ASSISTANT:`; "texts": the log-likelihood of
+            each choice's text as the answer to the question without choices, which was right more often in
+            benchmarks/answer_scoring.py.
+        length_normalised: divide a text's log-likelihood by its number of tokens.
+        batch_size: conversations in one pass: questions under "letters", choices under "texts".
+
+    Raises:
+        GymQAError: an unknown scoring, or a tokenizer in which a letter is not one token.
+    """
+
+    def __init__(
+        self,
+        model: GymMLLM,
+        tokenizer: PreTrainedTokenizerBase,
+        features: Features | None = None,
+        scoring: str = "texts",
+        batch_size: int = 64,
+        length_normalised: bool = False,
+        name: str = "mllm",
+    ) -> None:
+        require_scoring("gymqa", scoring, SCORINGS)
+        if features is None and not model.config.blind:
+            raise GymQAError("this model was tuned with videos; give it a feature store to answer from")
+        self.name, self._scoring, self._batch_size, self._normalised = name, scoring, batch_size, length_normalised
+        self._model, self._tokenizer, self._features = model.eval(), tokenizer, features
+        if scoring == "letters":
+            letter_ids(tokenizer, LETTERS[:4])  # refuse here, not after an hour
+        self._reader = SharedPrefixReader(model, tokenizer.pad_token_id)
+        self._known: dict[Asked, float] = {}
+        self._chat = lru_cache(_REMEMBERED)(self._encode)  # the same names are asked of many clips
+        self._prompt, self._letter = lru_cache(1)(self._encode_prompt), lru_cache(len(LETTERS))(self._letter_id)
+
+    def answer(self, questions: Sequence[Question]) -> list[Answer]:
+        """One answer a question, in order.
+
+        A question about a clip without features, one too long for the model's context, and a tie are unanswered, with
+        the reason.
+        """
+        return [
+            Answer(question.id, None, None, self._why_unanswered(question))
+            if scores is None
+            else answer_from(question.id, scores)
+            for question, scores in zip(questions, self.choice_logprobs(questions), strict=True)
+        ]
+
+    def choice_logprobs(self, questions: Sequence[Question]) -> list[tuple[float, ...] | None]:
+        """Log-likelihood of each choice of each question, in nats; None where the question cannot be answered.
+
+        Many questions at a time are the quicker the more of them are about one clip.
+        """
+        self._known.clear()
+        asked = [() if self._why_unanswered(question) else self._asked(question) for question in questions]
+        new = dict.fromkeys(one for choices in asked for one in choices if one not in self._known)
+        at_a_time = self._batch_size * (max(map(len, asked), default=1) if self._scoring == "letters" else 1)
+        for rows in passes(list(new), at_a_time):
+            self._read(rows)
+        return [tuple(self._known[one] for one in choices) or None for choices in asked]
+
+    def prompt(self, question: Question) -> str:
+        """The whole conversation up to the answer; under "texts" the choices are read behind it, one by one."""
+        text = format_question(question) if self._scoring == "letters" else question.text
+        return render([Turn(self._user(text))])
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Everything the answers depend on besides the questions: model, features, scoring."""
+        made = {"scoring": self._scoring, "length_normalised": self._normalised, **self._model.fingerprint()}
+        if self._features is None or self._model.config.blind:
+            return made
+        known = hash_key(*sorted(self._features.keys()), *map(str, sorted(self._features.failures.items()))).hex()
+        return {**made, "features": dict(self._features.fingerprint), "clips": known}
+
+    def _why_unanswered(self, question: Question) -> str | None:
+        """Why a question cannot be answered: its clip cannot be looked at, or it is longer than can be read."""
+        clip_id = question.clip_id
+        if not self._model.config.blind and self._features is not None and clip_id not in self._features:
+            return self._features.failures.get(clip_id, f"no features of clip {clip_id}; extract them")
+        reasons = (self._reader.why_too_long(self._chat(one.text, one.answer)) for one in self._asked(question))
+        return next((reason for reason in reasons if reason is not None), None)
+
+    def _asked(self, question: Question) -> tuple[Asked, ...]:
+        """What is to be read to answer a question, an entry for each choice."""
+        clip_id = "" if self._model.config.blind else question.clip_id
+        if self._scoring == "letters":
+            text = format_question(question)
+            return tuple(Asked(clip_id, text, letter) for letter in LETTERS[: len(question.choices)])
+        return tuple(Asked(clip_id, question.text, choice) for choice in question.choices)
+
+    def _read(self, rows: Sequence[Sequence[Asked]]) -> None:
+        """Read rows of one clip each in one pass, and keep the likelihoods."""
+        chats = [[self._chat(one.text, one.answer) for one in row] for row in rows]
+        videos = None
+        if self._features is not None and not self._model.config.blind:
+            videos = self._features.get([row[0].clip_id for row in rows]).float()
+        found = self._reader.log_likelihoods(chats, videos)
+        for row, row_chats, likelihoods in zip(rows, chats, found, strict=True):
+            for one, chat, likelihood in zip(row, row_chats, likelihoods, strict=True):
+                n_tokens = sum(label != IGNORED for label in chat.labels) if self._normalised else 1
+                self._known[one] = likelihood / n_tokens
+
+    def _encode(self, text: str, answer: str) -> EncodedChat:
+        """The conversation with one choice as its answer; of a letter, the end that follows it is not asked for."""
+        user = self._user(text)
+        if self._scoring == "texts":
+            return encode_chat(self._tokenizer, [Turn(user, answer)])
+        prompt, letter = self._prompt(user), self._letter(answer)
+        return EncodedChat([*prompt.ids, letter], [*prompt.labels, letter])
+
+    def _user(self, text: str) -> str:
+        """The user's message."""
+        return text if self._model.config.blind else with_video(text)
+
+    def _encode_prompt(self, user: str) -> EncodedChat:
+        return encode_chat(self._tokenizer, [Turn(user)])
+
+    def _letter_id(self, letter: str) -> int:
+        return letter_ids(self._tokenizer, LETTERS[: LETTERS.index(letter) + 1])[-1]

@@ -1,0 +1,224 @@
+"""Where features are kept: a store of safetensors shards, written whole, added to, never changed.
+
+index.json            fingerprint of encoder and frames, tokens a clip, width, dtype; the shards' keys and sizes
+shard-000000-HASH.safetensors, …   tensor "tokens" [n, N, D]; its header has the fingerprint and the rows' keys
+failures.json         why clips that were wanted are not in it
+
+A shard's name ends with a hash of its keys, so that several processes never write one name. Shards that the index does
+not know (their writer was killed before it wrote the index; a store of an older gymqa) tell their keys themselves.
+Tokens are read by memory map: a row comes from the disk when it is asked for.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from gymqa.errors import GymQAError
+from gymqa.io.files import atomic_path, read_json, write_json
+from gymqa.runtime.runs import require_writable
+from gymqa.runtime.seeding import hash_key
+
+DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+SHARDS = "shard-*.safetensors"
+HEADER = "features"  # one entry, for safetensors writes several in any order; an older gymqa's is "keys"
+
+
+class FeatureStore:
+    """Tokens [N, D] by key; the key of a clip's first view is its id, of view v "<id>@<v>".
+
+    Args:
+        folder: of a store made with `create_or_open`.
+
+    Raises:
+        GymQAError: there is no store, or its index or a shard is damaged.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        if not (folder / "index.json").exists():
+            raise GymQAError(f"{folder} holds no feature store; extract features first")
+        index = read_json(folder / "index.json")
+        try:
+            self.fingerprint: dict[str, Any] = dict(index["fingerprint"])
+            self.n_tokens, self.dim = int(index["n_tokens"]), int(index["dim"])
+            self.dtype = str(index.get("dtype", "float32"))
+            self._dtype = DTYPES[self.dtype]
+            known = {str(name): (int(one["bytes"]), list(one["keys"])) for name, one in index.get("shards", {}).items()}
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise GymQAError(
+                f"{folder / 'index.json'} is damaged; remove the folder and extract the features again"
+            ) from error
+        self.failures: dict[str, str] = _read_failures(folder / "failures.json")
+        self._keys: dict[Path, list[str]] = {}
+        self._places: dict[str, tuple[Path, int]] = {}
+        self._mapped: dict[Path, Tensor] = {}
+        for shard in sorted(folder.glob(SHARDS)):
+            size, keys = known.get(shard.name, (-1, []))
+            if size != shard.stat().st_size:
+                with _reading(shard) as file:
+                    keys = _keys(file, shard, self.fingerprint)
+            self._take_in(shard, keys)
+
+    @classmethod
+    def create_or_open(
+        cls, folder: Path, fingerprint: dict[str, Any], n_tokens: int, dim: int, dtype: str = "float32"
+    ) -> "FeatureStore":
+        """The store in a folder, empty if it is new.
+
+        Raises:
+            GymQAError: it was made with another fingerprint or of another shape, or cannot be written to.
+        """
+        if dtype not in DTYPES:
+            raise GymQAError(f"features cannot be kept in {dtype!r}; choose one of {', '.join(DTYPES)}")
+        wanted = {"dtype": dtype, "n_tokens": n_tokens, "dim": dim, "fingerprint": json.loads(json.dumps(fingerprint))}
+        require_writable(folder)
+        if not (folder / "index.json").exists():
+            write_json(folder / "index.json", wanted)
+        store = cls(folder)
+        differs = [name for name, value in wanted.items() if getattr(store, name) != value]
+        if differs:
+            raise GymQAError(
+                f"{folder} holds features of another encoder or other frames "
+                f"({_difference(wanted, store, differs[0])}); remove it or choose another"
+            )
+        return store
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def keys(self) -> list[str]:
+        """All keys, in the order they came."""
+        return list(self._places)
+
+    def next_number(self) -> int:
+        """The number of the shard to be written next."""
+        return 1 + max((int(shard.name.split("-")[1].split(".")[0]) for shard in self._keys), default=-1)
+
+    def add(self, keys: Sequence[str], tokens: Tensor, number: int | None = None) -> None:
+        """Add rows [n, N, D] under new keys; they are on disk when this returns, or not at all.
+
+        Args:
+            keys: of the rows.
+            tokens: any floating dtype; the store's is written.
+            number: of the shard; None takes the next.
+
+        Raises:
+            GymQAError: the disk is full.
+            ValueError: a key that is there already or comes twice, or a wrong shape.
+        """
+        if tuple(tokens.shape) != (len(keys), self.n_tokens, self.dim):
+            raise ValueError(f"tokens {tuple(tokens.shape)} for {len(keys)} keys of [{self.n_tokens}, {self.dim}]")
+        if len(set(keys)) < len(keys) or any(key in self for key in keys):
+            raise ValueError("a store is only added to: a key is there already or comes twice")
+        number = self.next_number() if number is None else number
+        shard = self.folder / f"shard-{number:06d}-{hash_key(*keys).hex()[:8]}.safetensors"
+        header = {HEADER: json.dumps({"fingerprint": self.fingerprint, "keys": list(keys)}, sort_keys=True)}
+        try:
+            with atomic_path(shard) as temporary:
+                save_file({"tokens": tokens.to(self._dtype).contiguous()}, temporary, header)
+        except (SafetensorError, OSError) as error:
+            raise GymQAError(
+                f"cannot write {shard} ({error}); the features in the store are whole, so make room and run it again"
+            ) from error
+        self._take_in(shard, list(keys))
+
+    def write_index(self) -> None:
+        """Write down which keys the shards hold, so that they need not be asked; for the only writer, at its end."""
+        shards = {path.name: {"bytes": path.stat().st_size, "keys": keys} for path, keys in self._keys.items()}
+        sizes = {"n_tokens": self.n_tokens, "dim": self.dim, "dtype": self.dtype}
+        write_json(self.folder / "index.json", {"fingerprint": self.fingerprint, **sizes, "shards": shards})
+
+    def note_failures(self, reasons: Mapping[str, str]) -> None:
+        """Keep why clips are not in the store, and forget what was said of those that are by now."""
+        failures = {clip: why for clip, why in {**self.failures, **reasons}.items() if clip not in self}
+        if failures != self.failures:
+            write_json(self.folder / "failures.json", failures)
+        self.failures = failures
+
+    def get(self, keys: Sequence[str]) -> Tensor:
+        """Tokens of keys: float32 [len(keys), N, D].
+
+        Raises:
+            GymQAError: a key is not in the store.
+        """
+        for key in keys:
+            if key not in self._places:
+                raise GymQAError(
+                    f"{self.folder} has no features of {key}; extract them, or check that the clip decodes"
+                )
+        rows = [self._rows_of(path)[row] for path, row in (self._places[key] for key in keys)]
+        return torch.stack(rows).float() if rows else torch.empty(0, self.n_tokens, self.dim)
+
+    def _take_in(self, shard: Path, keys: list[str]) -> None:
+        """Know a shard's rows."""
+        self._keys[shard] = keys
+        self._places.update({key: (shard, row) for row, key in enumerate(keys)})
+
+    def _rows_of(self, shard: Path) -> Tensor:
+        """A shard's tokens [n, N, D], mapped: nothing is read yet."""
+        if shard not in self._mapped:
+            with _reading(shard) as file:
+                keys, tokens = _keys(file, shard, self.fingerprint), file.get_tensor("tokens")
+            if keys != self._keys[shard] or tuple(tokens.shape) != (len(keys), self.n_tokens, self.dim):
+                raise GymQAError(f"{shard} is not what the store's index says; remove it and extract them again")
+            self._mapped[shard] = tokens
+        return self._mapped[shard]
+
+
+def _difference(wanted: Mapping[str, Any], store: FeatureStore, name: str) -> str:
+    """Say in what a store differs from the wanted one."""
+    there, asked = getattr(store, name), wanted[name]
+    if name == "fingerprint":
+        return str(fingerprint_difference(there, asked))
+    return f"{name} {str(there)[:40]} there, {str(asked)[:40]} now"
+
+
+def fingerprint_difference(there: Mapping[str, Any], asked: Mapping[str, Any]) -> str | None:
+    """Say in what first entry two fingerprints differ; None where they do not."""
+    name = next((one for one in {**there, **asked} if there.get(one) != asked.get(one)), None)
+    return None if name is None else f"{name} {str(there.get(name))[:40]} there, {str(asked.get(name))[:40]} now"
+
+
+def _read_failures(path: Path) -> dict[str, str]:
+    """Reasons by clip id; none where there is no such file."""
+    reasons = read_json(path) if path.exists() else {}
+    if not isinstance(reasons, dict):
+        raise GymQAError(f"{path} is damaged; remove it and extract the features again")
+    return {str(clip): str(reason) for clip, reason in reasons.items()}
+
+
+@contextmanager
+def _reading(shard: Path) -> Iterator[Any]:
+    """A shard, open.
+
+    Raises:
+        GymQAError: what is read of it is damaged.
+    """
+    try:
+        with safe_open(shard, framework="pt") as file:
+            yield file
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        raise GymQAError(f"{shard} is damaged; remove it and extract the features again") from error
+
+
+def _keys(file: Any, shard: Path, fingerprint: Mapping[str, Any]) -> list[str]:
+    """The keys in an open shard's header.
+
+    Raises:
+        GymQAError: the shard holds features of another fingerprint.
+    """
+    header = file.metadata()
+    known = json.loads(header[HEADER]) if HEADER in header else {"keys": json.loads(header["keys"])}
+    if known.get("fingerprint", fingerprint) != fingerprint:
+        raise GymQAError(f"{shard} holds features of another encoder or other frames than its store; remove it")
+    return [str(key) for key in known["keys"]]

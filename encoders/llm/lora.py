@@ -1,0 +1,56 @@
+"""LoRA on a language model's linear layers, through peft, by full module path."""
+
+import warnings
+from collections.abc import Sequence
+
+from peft import LoraConfig, PeftModel, get_peft_model
+from torch import nn
+from transformers import PreTrainedModel
+
+from encoders.tuning.config import LoRASettings
+from gymqa.errors import GymQAError
+
+
+def linear_paths(model: PreTrainedModel, targets: Sequence[str] = ()) -> list[str]:
+    """Full paths of the linear layers to adapt, the output layer left out.
+
+    Args:
+        model: the language model, before any adapter.
+        targets: last names ("q_proj") or full paths; none means all.
+
+    Raises:
+        GymQAError: a target that matches no linear layer, or a model that has none.
+    """
+    head = model.get_output_embeddings()
+    paths = [path for path, module in model.named_modules() if isinstance(module, nn.Linear) and module is not head]
+    if not paths:
+        raise GymQAError(f"{type(model).__name__} has no linear layers for LoRA to adapt; use a Llama-style model")
+    for target in targets:
+        if not any(_matches(path, target) for path in paths):
+            known = ", ".join(sorted({path.rpartition(".")[2] for path in paths}))
+            raise GymQAError(f"the LoRA target {target!r} matches no linear layer of the model; it has {known}")
+    return [path for path in paths if not targets or any(_matches(path, target) for target in targets)]
+
+
+def add_lora(model: PreTrainedModel, settings: LoRASettings) -> PeftModel:
+    """Wrap `model`: its own weights frozen, W x + (alpha / r) B A x on every target (LoRA, Hu et al. 2021, eq. 3).
+
+    With `use_dora`, m V / |V| x, V = W + (alpha / r) B A, m a size for each output (DoRA, Liu et al. 2024).
+    The adapters are float32 whatever the precision of `model`.
+    """
+    config = LoraConfig(
+        r=settings.r,
+        lora_alpha=settings.alpha,
+        lora_dropout=settings.dropout,
+        target_modules=linear_paths(model, settings.targets),
+        use_dora=settings.use_dora,
+        bias="none",
+        task_type="CAUSAL_LM",
+    )
+    with warnings.catch_warnings():  # peft asks transformers a question that transformers has renamed
+        warnings.simplefilter("ignore", FutureWarning)
+        return get_peft_model(model, config)
+
+
+def _matches(path: str, target: str) -> bool:
+    return path == target or path.rpartition(".")[2] == target

@@ -1,0 +1,80 @@
+"""The files of a tuned model: where they are, what they are called, and what tells two of them apart."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from encoders.mllm.config import GymMLLMConfig
+from gymqa.errors import GymQAError
+from gymqa.hub.client import download_model, names_a_repo
+from gymqa.io.files import atomic_path, read_json
+
+ADAPTER_FILE = "adapter_model.safetensors"
+PROJECTOR_FILE = "projector.safetensors"
+LLM_FOLDER = "llm"
+
+
+def mllm_folder(source: str | Path, revision: str | None = None) -> Path:
+    """The folder of a tuned model; one on the Hub, owner/name, is downloaded first.
+
+    Of a merged model its language model comes with it; adapters' own is downloaded when it is loaded.
+    """
+    if isinstance(source, str) and not Path(source).exists() and names_a_repo(source):
+        return download_model(source, "multimodal model", revision)
+    return Path(source)
+
+
+def read_config(folder: Path) -> GymMLLMConfig:
+    """What the tuned model in a folder is made of.
+
+    Raises:
+        GymQAError: there is none.
+    """
+    values = read_json(folder / "config.json")
+    if not isinstance(values, dict) or values.get("model_type") != GymMLLMConfig.model_type:
+        raise GymQAError(f"{folder} holds no tuned model of ours; give a folder that `gymqa finetune` wrote")
+    config = GymMLLMConfig(**values)
+    if config.merged:
+        config.llm = str(folder / LLM_FOLDER)
+    return config
+
+
+def weights_digest(projector: Mapping[str, Tensor], adapters: Mapping[str, Tensor]) -> str:
+    """A hash of a tuned model's own weights, whatever their precision; adapters by peft's names."""
+    digest = hashlib.sha256()
+    for part in (projector, adapters):
+        for name, tensor in sorted(part.items()):
+            digest.update(f"{name} {tuple(tensor.shape)} ".encode())
+            digest.update(tensor.detach().float().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def load_weights(folder: Path, config: GymMLLMConfig) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Projector and adapters as they are in the files; a merged model has none of the latter.
+
+    Raises:
+        GymQAError: a file is missing or broken.
+    """
+    try:
+        projector = load_file(folder / PROJECTOR_FILE)
+        return projector, {} if config.merged else load_file(folder / ADAPTER_FILE)
+    except (OSError, SafetensorError) as error:
+        raise GymQAError(f"{folder} is incomplete or broken ({str(error).splitlines()[0]}); tune again") from error
+
+
+def save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
+    """Write tensors as safetensors, whole or not at all.
+
+    Raises:
+        GymQAError: the folder cannot be written to, or the disk is full.
+    """
+    try:
+        with atomic_path(path) as temporary:
+            contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+            save_file(contiguous, temporary, metadata={"format": "pt"})
+    except SafetensorError as error:  # how safetensors says that a disk is full
+        raise GymQAError(f"cannot write {path} ({error}); make room, or choose another folder") from error

@@ -1,0 +1,94 @@
+"""Adapters merged into their language model, for whoever wants one model without peft."""
+
+import shutil
+import tempfile
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from safetensors import SafetensorError
+
+from encoders.llm.loading import dtype_of, load_llm
+from encoders.mllm.files import LLM_FOLDER, mllm_folder, read_config
+from encoders.mllm.model import GymMLLM
+from gymqa.errors import GymQAError
+from gymqa.io.files import read_json
+
+
+def merge_lora(source: Path | str, out: Path, dtype: str = "float32") -> Path:
+    """Write a tuned model with its adapters merged into the language model; returns the folder.
+
+    `GymMLLM.from_pretrained` loads the folder; its `llm` folder is an ordinary model of transformers. The sums are
+    made in float32, of the weights as they were in tuning: in the precision `llm_dtype`, and for QLoRA of the 4-bit
+    weights. Written in float32, the merged model's logits are the unmerged one's; less precision rounds them.
+
+    Args:
+        source: folder of the tuned model, or owner/name on the Hub.
+        out: folder to write; one with a merged model is replaced.
+        dtype: precision of the weights written: float32, bfloat16 or float16.
+
+    Raises:
+        GymQAError: no tuned model, one without adapters, weights that are not numbers, or a folder of something else.
+    """
+    folder, kind = mllm_folder(source), dtype_of(dtype)
+    if read_config(folder).merged:
+        raise GymQAError(f"{source} is merged already; give the folder that `gymqa finetune` wrote")
+    if out.exists() and not _is_replaceable(out):
+        raise GymQAError(f"{out} is there and holds no merged model; choose another folder or remove it")
+    merged = _merged(folder)
+    merged.to(kind)
+    merged.projector.float()  # it is small, and trained in float32
+    merged.config.llm_dtype = dtype
+    _write(merged, out)
+    return out
+
+
+def _merged(folder: Path) -> GymMLLM:
+    """The tuned model in a folder, merged, in float32."""
+    config = read_config(folder)
+    lora = config.lora_settings
+    base, _ = load_llm(config.llm_name, config.llm_dtype, quantization=lora.quantization)
+    if lora.quantization != "none":
+        base = base.dequantize()
+    model = GymMLLM.from_pretrained(folder, base.float())
+    try:
+        model.llm = model.llm.merge_and_unload(safe_merge=True)
+    except ValueError as error:  # safe_merge looks at the sums
+        raise GymQAError(f"the adapters in {folder} hold weights that are not numbers; tune again") from error
+    config = model.config
+    config.merged, config.base_llm = True, config.llm_name
+    config.lora = {**asdict(replace(lora, quantization="none")), "targets": list(lora.targets)}
+    return model
+
+
+def _write(model: GymMLLM, out: Path) -> None:
+    """Write everything beside `out`, then put it in its place."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        staged = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}-"))
+    except OSError as error:
+        raise GymQAError(f"cannot write in {out.parent}: {error.strerror or error}; choose another") from error
+    try:
+        new, old = staged / "new", staged / "old"
+        model.save_pretrained(new)
+        if out.exists():
+            out.rename(old)
+        try:
+            new.rename(out)
+        except OSError:
+            if old.exists():
+                old.rename(out)
+            raise
+    except SafetensorError as error:  # how safetensors says that a disk is full
+        raise GymQAError(f"cannot write {out} ({error}); make room, or choose another folder") from error
+    finally:
+        shutil.rmtree(staged)
+
+
+def _is_replaceable(folder: Path) -> bool:
+    """Whether a folder is empty, or holds a merged model."""
+    if not folder.is_dir():
+        return False
+    if not any(folder.iterdir()):
+        return True
+    values = read_json(folder / "config.json") if (folder / "config.json").is_file() else None
+    return isinstance(values, dict) and values.get("merged") is True and (folder / LLM_FOLDER).is_dir()

@@ -1,0 +1,188 @@
+"""The card of a tuned language model, and what is uploaded of it; the language model itself is never loaded for it."""
+
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from encoders.llm.llm_identity import TINY_VICUNA
+from encoders.mllm.config import GymMLLMConfig
+from encoders.mllm.files import ADAPTER_FILE, LLM_FOLDER, PROJECTOR_FILE, load_weights, read_config, weights_digest
+from gymqa.errors import GymQAError
+from gymqa.hub.client import check_repo, names_a_repo, upload
+from gymqa.hub.question_dataset import CARD
+from gymqa.io.files import atomic_path, read_json, write_json, write_text
+from gymqa.io.templates import fill
+
+
+@dataclass(frozen=True, slots=True)
+class CardResult:
+    """One figure of the card: an accuracy with its 95 % interval, on `n` questions (a minimal pair counts once)."""
+
+    benchmark: str
+    control: str
+    scoring: str
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class MLLMFacts:
+    """What a card says that the model's files do not.
+
+    Attributes:
+        license: by its Hub name; the language model's and the annotations' licences bind it.
+        dataset: what it was tuned on, in words: "Gym99, 5 % labelled".
+        dataset_repo: that data set on the Hub, owner/name, if it is there.
+        base_model: the language model on the Hub, where the model was tuned on a local copy of it.
+        results: its figures.
+    """
+
+    license: str
+    dataset: str
+    dataset_repo: str | None = None
+    base_model: str | None = None
+    results: Sequence[CardResult] = ()
+
+    def __post_init__(self) -> None:
+        for repo in (self.dataset_repo, self.base_model):
+            if repo is not None:
+                check_repo(repo, "model")
+
+
+def mllm_card(repo: str, config: GymMLLMConfig, trained: int, facts: MLLMFacts) -> str:
+    """The card: YAML for the Hub, then what it is made of, figures and how to load it.
+
+    Args:
+        repo: owner/name.
+        config: what the model is made of.
+        trained: numbers in projector and adapters.
+        facts: the rest.
+    """
+    from huggingface_hub import ModelCardData  # a second that who only tunes need not wait
+
+    base = _base_model(config, facts)
+    head = ModelCardData(
+        license=facts.license,
+        library_name="gymqa" if config.merged else "peft",
+        pipeline_tag="video-text-to-text",
+        tags=["gymqa", "video", "gymnastics", "fine-grained-action-recognition", "lora", "multiple-choice"],
+        base_model=base,
+        datasets=[facts.dataset_repo] if facts.dataset_repo else None,
+        metrics=["accuracy"] if facts.results else None,
+        model_name=repo.split("/")[-1] if facts.results else None,
+        eval_results=_results(facts) or None,
+    )
+    return fill(
+        Path(__file__).with_name("mllm_card.md.j2"),
+        head=head.to_yaml().strip(),
+        repo=repo,
+        facts=facts,
+        config=config,
+        lora=config.lora_settings,
+        base=base,
+        llm=config.base_llm or config.llm,
+        encoder=config.encoder.get("encoder", ""),
+        millions=trained / 1e6,
+    )
+
+
+def write_mllm(source: Path, out: Path, repo: str, facts: MLLMFacts) -> None:
+    """Write what is uploaded: the model's files, and its card.
+
+    Raises:
+        GymQAError: no whole tuned model, or one whose language model nobody who downloads it could find.
+    """
+    config = read_config(source)
+    trained = sum(tensor.numel() for part in load_weights(source, config) for tensor in part.values())
+    if config.merged:
+        if not (source / LLM_FOLDER / "config.json").is_file():
+            raise GymQAError(f"{source / LLM_FOLDER} is missing; merge the model again by scripts/merge_lora.py")
+        shutil.copytree(source / LLM_FOLDER, out / LLM_FOLDER, dirs_exist_ok=True)
+        config.llm = LLM_FOLDER
+    else:
+        config.llm = _public_name(config, facts)
+        base = {"base_model_name_or_path": config.llm, "revision": config.llm_revision}
+        _copy(source / ADAPTER_FILE, out / ADAPTER_FILE)
+        write_json(out / "adapter_config.json", {**read_json(source / "adapter_config.json"), **base})
+    _copy(source / PROJECTOR_FILE, out / PROJECTOR_FILE)
+    write_json(out / "config.json", config.to_dict())
+    write_text(out / CARD, mllm_card(repo, config, trained, facts))
+
+
+def require_own_results(source: Path, answered: Mapping[str, tuple[str, Mapping[str, Any]]]) -> None:
+    """Refuse results that do not say that this model answered, and saw what it was tuned to see.
+
+    Args:
+        source: folder of the tuned model.
+        answered: by file, the adapter that answered and its fingerprint; an adapter "blind" hides the videos.
+
+    Raises:
+        GymQAError: such a result, or no whole tuned model.
+    """
+    own = weights_digest(*load_weights(source, read_config(source)))
+    for file, (adapter, fingerprint) in answered.items():
+        if adapter != "gymqa":
+            raise GymQAError(
+                f"{file} holds the answers of the adapter {adapter or 'of an unknown name'}; evaluate {source} by gymqa"
+            )
+        if fingerprint.get("tuned") != own:
+            raise GymQAError(f"{file} holds the answers of another model than {source}; evaluate this one")
+
+
+def push_mllm(source: Path, repo: str, facts: MLLMFacts, private: bool = False) -> str:
+    """Upload a tuned model with its card in one commit; returns the commit's address.
+
+    Raises:
+        GymQAError: as `write_mllm`; no token, the Hub refuses, or it cannot be reached.
+    """
+    check_repo(repo, "multimodal model")
+    with tempfile.TemporaryDirectory(prefix="gymqa-mllm-") as folder:
+        write_mllm(source, Path(folder), repo, facts)
+        return upload(Path(folder), repo, private, "multimodal model")
+
+
+def _base_model(config: GymMLLMConfig, facts: MLLMFacts) -> str | None:
+    """The language model on the Hub that the adapters belong to; tiny-vicuna is on none."""
+    name = (config.base_llm or config.llm).partition("@")[0]
+    return facts.base_model or (name if names_a_repo(name) and not Path(name).exists() else None)
+
+
+def _public_name(config: GymMLLMConfig, facts: MLLMFacts) -> str:
+    """The language model's name as those who download the adapters can load it."""
+    base = _base_model(config, facts)
+    if config.llm == TINY_VICUNA:
+        return config.llm
+    if base is None:
+        raise GymQAError(
+            f"the adapters belong to the language model in {config.llm}, which is on this machine only; name it on the "
+            "Hub by --base_model, or merge it in by scripts/merge_lora.py"
+        )
+    return base
+
+
+def _copy(source: Path, target: Path) -> None:
+    with atomic_path(target) as temporary:
+        shutil.copyfile(source, temporary)
+
+
+def _results(facts: MLLMFacts) -> list[Any]:
+    """The figures as the Hub's model index takes them; those under a control are in the card's table only."""
+    from huggingface_hub import EvalResult
+
+    return [
+        EvalResult(
+            task_type="video-text-to-text",
+            dataset_type=facts.dataset_repo or "gym-qa",
+            dataset_name=f"{one.benchmark} on {facts.dataset}",
+            metric_type="accuracy",
+            metric_name="accuracy",
+            metric_value=round(one.value, 4),
+        )
+        for one in facts.results
+        if one.control == "none"
+    ]

@@ -1,0 +1,149 @@
+"""A tuning's trainable weights and optimizer, whole, wherever they lie: in one process, in copies, or cut over many.
+
+In one process and under DDP every process holds all of it. FSDP2 cuts tensors over the processes; torch's
+distributed checkpoints gather them and cut them again. DeepSpeed's optimizer gathers nothing: its parts are written by
+DeepSpeed, each by its process, in a folder beside the checkpoint.
+"""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import DistributedType
+from torch import Tensor, nn
+from torch.distributed.checkpoint.state_dict import (
+    StateDictOptions,
+    get_model_state_dict,
+    get_optimizer_state_dict,
+    set_model_state_dict,
+    set_optimizer_state_dict,
+)
+
+from gymqa.errors import GymQAError
+from recognizers.training.checkpoint import take_up
+
+_WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True, ignore_frozen_params=True, strict=False)
+_PARTS = "deepspeed-{step}"
+
+
+def is_sharded(accelerator: Accelerator) -> bool:
+    """Whether weights are cut over the processes, as by FSDP2 and ZeRO-3.
+
+    Raises:
+        GymQAError: by FSDP's first version.
+    """
+    if accelerator.distributed_type == DistributedType.FSDP and not accelerator.is_fsdp2:
+        raise GymQAError("FSDP's first version is not supported; use recipes/accelerate/fsdp2.yaml")
+    return accelerator.distributed_type in (DistributedType.FSDP, DistributedType.DEEPSPEED)
+
+
+def prepare_deepspeed(accelerator: Accelerator, samples: int, max_gradient_norm: float) -> None:
+    """Tell DeepSpeed what it would read off a data loader: samples of a part in a process, and where to clip."""
+    if accelerator.distributed_type == DistributedType.DEEPSPEED:
+        config = accelerator.state.deepspeed_plugin.deepspeed_config
+        config["train_micro_batch_size_per_gpu"] = samples
+        config["gradient_accumulation_steps"] = accelerator.gradient_accumulation_steps
+        config["gradient_clipping"] = max_gradient_norm
+
+
+def trainable(model: nn.Module) -> dict[str, nn.Parameter]:
+    """The parameters that are tuned, by name."""
+    return {name: one for name, one in model.named_parameters() if one.requires_grad}
+
+
+class TuningState:
+    """Collects and takes up the state of a model and its optimizer.
+
+    Args:
+        accelerator: that prepared them.
+        model: itself, not the wrapper.
+        prepared: what `accelerator.prepare` made of it.
+        optimizer: likewise.
+    """
+
+    def __init__(self, accelerator: Accelerator, model: nn.Module, prepared: nn.Module, optimizer: Any) -> None:
+        self._model, self._optimizer = model, optimizer
+        self._engine: Any = prepared  # DeepSpeed's, where it is used
+        self._sharded = is_sharded(accelerator)
+        self._deepspeed = accelerator.distributed_type == DistributedType.DEEPSPEED
+
+    def weights(self) -> dict[str, Tensor]:
+        """The trainable weights, whole; where they are cut, all processes must ask, and the main one gets them."""
+        if self._deepspeed:
+            from deepspeed.utils import safe_get_full_fp32_param
+
+            return {name: safe_get_full_fp32_param(one).cpu() for name, one in trainable(self._model).items()}
+        if self._sharded:
+            # tied weights stand in it though they are frozen
+            whole: dict[str, Any] = dict(get_model_state_dict(self._model, options=_WHOLE))
+            return {name: whole[name] for name in trainable(self._model) if name in whole}
+        return {name: one.detach().cpu() for name, one in trainable(self._model).items()}
+
+    def collect(self, folder: Path, step: int) -> dict[str, Any]:
+        """Weights and optimizer for a checkpoint in `folder`; asked for as `weights`."""
+        if self._deepspeed:
+            tag = _PARTS.format(step=step)
+            self._engine.save_checkpoint(str(folder), tag=tag, exclude_frozen_parameters=True)
+            return {"deepspeed": tag}
+        if self._sharded:
+            optimizer = get_optimizer_state_dict(self._model, self._raw_optimizer, options=_WHOLE)
+        else:
+            optimizer = self._optimizer.state_dict()
+        return {"model": self.weights(), "optimizer": optimizer}
+
+    def take_up(self, state: Mapping[str, Any], path: Path) -> None:
+        """Load what `collect` gave, read from `path`; every process reads all of it.
+
+        Raises:
+            GymQAError: it is of another architecture, or was collected from processes of another kind.
+        """
+        if ("deepspeed" in state) != self._deepspeed:
+            raise GymQAError(
+                f"{path} was written {'by' if 'deepspeed' in state else 'without'} DeepSpeed; go on as it was"
+            )
+        if self._deepspeed:
+            self._engine.load_checkpoint(str(path.parent), tag=state["deepspeed"], load_module_strict=False)
+            return
+        holders = {
+            "model": SimpleNamespace(load_state_dict=self._load_weights),
+            "optimizer": SimpleNamespace(load_state_dict=self._load_moments),
+        }
+        take_up(holders, state, path)
+
+    def forget(self) -> None:
+        """Let the optimizer begin anew; DeepSpeed's cannot."""
+        if not self._deepspeed:
+            self._raw_optimizer.state.clear()
+
+    def remove_old_parts(self, folder: Path, step: int) -> None:
+        """Remove DeepSpeed's parts of other steps, once the checkpoint of `step` is whole; for the main process."""
+        for old in folder.glob(_PARTS.format(step="*")):
+            if old.name != _PARTS.format(step=step):
+                shutil.rmtree(old, ignore_errors=True)
+
+    @property
+    def _raw_optimizer(self) -> torch.optim.Optimizer:
+        """The optimizer inside accelerate's wrapper."""
+        inner: torch.optim.Optimizer = getattr(self._optimizer, "optimizer", self._optimizer)
+        return inner
+
+    def _load_weights(self, weights: Mapping[str, Tensor]) -> None:
+        own = trainable(self._model)
+        if own.keys() != weights.keys():
+            raise KeyError(f"it has other tensors, such as {sorted(own.keys() ^ weights.keys())[0]}")
+        if self._sharded:
+            set_model_state_dict(self._model, dict(weights), options=_WHOLE)
+            return
+        with torch.no_grad():
+            for name, one in own.items():
+                one.copy_(weights[name])
+
+    def _load_moments(self, state: dict[str, Any]) -> None:
+        if self._sharded:
+            set_optimizer_state_dict(self._model, self._raw_optimizer, state, options=_WHOLE)
+        else:
+            self._optimizer.load_state_dict(state)

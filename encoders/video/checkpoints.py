@@ -1,0 +1,168 @@
+"""Vision models in transformers' files: where one is, and which of a larger model's tensors are its own.
+
+Only JSON and safetensors are read; of a sharded model on the Hub only the shards that hold wanted tensors are fetched.
+"""
+
+import hashlib
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from gymqa.errors import GymQAError
+from gymqa.hub.client import download_files, names_a_repo
+from gymqa.io.files import read_json
+
+WEIGHTS, INDEX, CONFIG = "model.safetensors", "model.safetensors.index.json", "config.json"
+PREPROCESSORS = ("preprocessor_config.json", "video_preprocessor_config.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Where the vision model is in a checkpoint.
+
+    Attributes:
+        config: key of config.json that holds its sizes; "" where the whole file does.
+        prefixes: what its tensors' names may begin with; the first that any name begins with is taken.
+    """
+
+    config: str = ""
+    prefixes: tuple[str, ...] = ("",)
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A vision model's files, read.
+
+    Attributes:
+        source: folder or Hub name, for errors.
+        config: its sizes.
+        preprocessor: how its pixels are made; empty where the files do not say.
+        tensors: its weights, without the prefix.
+        revision: the Hub's commit; "" for a folder.
+    """
+
+    source: str
+    config: Mapping[str, Any]
+    preprocessor: Mapping[str, Any]
+    tensors: Mapping[str, Tensor]
+    revision: str
+
+    def weights_hash(self) -> str:
+        """A SHA-256 of the tensors and of their configuration: what else the files hold does not matter."""
+        digest = hashlib.sha256(json.dumps(self.config, sort_keys=True).encode())
+        for name, tensor in sorted(self.tensors.items()):
+            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+            digest.update(tensor.contiguous().view(-1).view(torch.uint8).numpy().data)
+        return digest.hexdigest()
+
+
+def read_checkpoint(source: str, parts: Mapping[str, Part], wanted: str) -> Checkpoint:
+    """Read a vision model.
+
+    Args:
+        source: a folder; or owner/name on the Hub, with @revision (branch, tag or commit) or without.
+        parts: where the vision model is, by the model type that config.json names.
+        wanted: what is looked for, for errors, as "a CLIP vision model".
+
+    Raises:
+        GymQAError: no such folder or model, one of another architecture, a missing or damaged file, or weights that
+            are pickled only.
+    """
+    repo, revision = _split(source)
+    folder = download_files(repo, [CONFIG, INDEX, *PREPROCESSORS], revision) if repo else Path(source)
+    if not folder.is_dir():
+        raise GymQAError(f"{source} is neither a folder nor a model on the Hub; give a folder, or owner/name@revision")
+    config = _object(folder / CONFIG)
+    kind = str(config.get("model_type"))
+    if kind not in parts:
+        raise GymQAError(f"{source} holds a model of the type {kind}, not {wanted}; it would be {', '.join(parts)}")
+    part = parts[kind]
+    sizes = config.get(part.config) if part.config else config
+    if not isinstance(sizes, dict):
+        raise GymQAError(f"{source}: config.json has no {part.config}; copy or download the model again")
+    preprocessor = next((_object(folder / name) for name in PREPROCESSORS if (folder / name).is_file()), {})
+    tensors = _read_tensors(source, folder, part.prefixes, repo, revision)
+    return Checkpoint(source, sizes, preprocessor, tensors, folder.name if repo else "")
+
+
+def _split(source: str) -> tuple[str, str | None]:
+    """A Hub name and its revision; an empty name for a folder."""
+    repo, at, revision = source.partition("@")
+    if Path(source).exists() or not names_a_repo(repo):
+        return "", None
+    if at and not revision:
+        raise GymQAError(f"{source} names no revision behind the @; give a branch, tag or commit, or drop the @")
+    return repo, revision or None
+
+
+def _object(path: Path) -> dict[str, Any]:
+    """A JSON object in a file."""
+    values = read_json(path)
+    if not isinstance(values, dict):
+        raise GymQAError(f"{path} does not hold a JSON object; copy or download the model again")
+    return values
+
+
+def _read_tensors(
+    source: str, folder: Path, prefixes: tuple[str, ...], repo: str, revision: str | None
+) -> dict[str, Tensor]:
+    """The tensors whose names begin with a prefix, without it, from one file or from the shards that have some."""
+    if not (folder / INDEX).is_file():
+        if repo:
+            folder = download_files(repo, [WEIGHTS], revision)
+        _require_file(folder / WEIGHTS, source)
+        return _from_file(folder / WEIGHTS, prefixes)
+    shard_of = _object(folder / INDEX).get("weight_map")
+    if not isinstance(shard_of, dict) or not all(_plain_name(shard) for shard in shard_of.values()):
+        raise GymQAError(f"{folder / INDEX} names no files beside it; copy or download the model again")
+    prefix = _prefix(shard_of, prefixes, source)
+    shards = sorted({shard for name, shard in shard_of.items() if name.startswith(prefix)})
+    if repo:
+        folder = download_files(repo, shards, revision)
+    tensors: dict[str, Tensor] = {}
+    for shard in shards:
+        _require_file(folder / shard, source)
+        tensors.update(_from_file(folder / shard, (prefix,)))
+    return tensors
+
+
+def _plain_name(shard: Any) -> bool:
+    """Whether an index names a safetensors file of its own folder."""
+    return isinstance(shard, str) and shard.endswith(".safetensors") and Path(shard).name == shard
+
+
+def _require_file(path: Path, source: str) -> None:
+    """Refuse a model without safetensors; a pickle could run anything."""
+    if path.is_file():
+        return
+    pickled = next((file.name for file in path.parent.glob("*.bin")), None)
+    if pickled is not None:
+        raise GymQAError(f"{source} holds {pickled}, a pickle, which is never read; convert it to {path.name}")
+    raise GymQAError(
+        f"{source} has no {path.name}; copy it again, or name a revision that has it (owner/name@refs/pr/1 is often it)"
+    )
+
+
+def _prefix(names: Collection[str], prefixes: tuple[str, ...], source: str) -> str:
+    """The first prefix that any name begins with."""
+    found = next((prefix for prefix in prefixes if any(name.startswith(prefix) for name in names)), None)
+    if found is None:
+        raise GymQAError(f"{source} has no tensors {' or '.join(prefixes)}…; it is not the model its config.json names")
+    return found
+
+
+def _from_file(path: Path, prefixes: tuple[str, ...]) -> dict[str, Tensor]:
+    """Tensors of one safetensors file."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            names = list(file.keys())
+            prefix = _prefix(names, prefixes, str(path))
+            return {name.removeprefix(prefix): file.get_tensor(name) for name in names if name.startswith(prefix)}
+    except (SafetensorError, OSError) as error:
+        raise GymQAError(f"{path} is damaged ({error}); copy or download the model again") from error

@@ -1,0 +1,49 @@
+"""CLIP's vision transformer, frame by frame: ViT-B/32, B/16, L/14, L/14 at 336 px, or any other size.
+
+The encoder of LLaVA and VideoChat2 in SeFAR's Table 5. Image and video parts share nothing: every frame is a picture.
+"""
+
+from typing import Any
+
+from torch import Tensor
+from transformers import CLIPVisionConfig, CLIPVisionModel
+
+from encoders.video.base import Normalisation
+from encoders.video.checkpoints import Part
+from encoders.video.hf_encoder import HFEncoder
+from encoders.video.options import EncoderOptions
+from encoders.video.vision_family import Family, Hidden, Layout
+
+CLIP_PIXELS = Normalisation((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
+
+
+def frame_layout(config: Any, n_frames: int, side: int) -> Layout:
+    """A CLS token a frame, and its patches."""
+    return Layout(n_frames, n_frames, side)
+
+
+def arrange_frames(hidden: Tensor, layout: Layout) -> Hidden:
+    """[B, T, 1 + P, D] -> CLS tokens [B, T, D] and patches [B, T, P, D]."""
+    return hidden[:, :, 0], hidden[:, :, 1:]
+
+
+FAMILY = Family(
+    kind="clip",
+    called="a CLIP vision model",
+    model=CLIPVisionModel,
+    config=CLIPVisionConfig,
+    parts={
+        "clip_vision_model": Part(prefixes=("vision_model.", "")),
+        "clip": Part("vision_config", ("vision_model.",)),
+    },
+    blocks=lambda model: model.encoder.layers,
+    layout=frame_layout,
+    arrange=arrange_frames,
+    normalisation=CLIP_PIXELS,
+    defaults=EncoderOptions(layer=-2, tokens="both", grid=2),
+)
+
+
+def make(source: str, options: EncoderOptions, device: str = "cpu") -> HFEncoder:
+    """A CLIP encoder; by default the output of the last block but one, as LLaVA takes, and 2 × 2 patches a frame."""
+    return HFEncoder(FAMILY, source, options, device)

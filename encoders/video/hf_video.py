@@ -1,0 +1,88 @@
+"""Video transformers: VideoMAE and TimeSformer, as transformers has them.
+
+Neither is changed; frames are spread evenly over the clip instead of taken at a fixed rate. A checkpoint that was
+tuned for classes is taken without its head. VideoMAE's with mean pooling (the tuned ones) keep their last norm in the
+head, so their tokens are those before it.
+"""
+
+from typing import Any
+
+from torch import Tensor
+from transformers import TimesformerConfig, TimesformerModel, VideoMAEConfig, VideoMAEModel
+
+from encoders.video.base import SYMMETRIC, Normalisation
+from encoders.video.checkpoints import Part
+from encoders.video.hf_encoder import HFEncoder
+from encoders.video.options import EncoderOptions
+from encoders.video.pixels import BILINEAR
+from encoders.video.vision_family import Family, Hidden, Layout
+from gymqa.errors import GymQAError
+
+IMAGENET = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+
+def _tubes(config: Any, n_frames: int, side: int) -> Layout:
+    """VideoMAE: no CLS token; a tube is `tubelet_size` frames deep."""
+    return Layout(0, n_frames // config.tubelet_size, side)
+
+
+def _arrange_tubes(hidden: Tensor, layout: Layout) -> Hidden:
+    """[B, 1, steps · P, D], time outermost -> patches [B, steps, P, D]."""
+    return None, hidden.squeeze(1).unflatten(1, (layout.steps, -1))
+
+
+def _space_time(config: Any, n_frames: int, side: int) -> Layout:
+    """TimeSformer: a CLS token a clip."""
+    if config.attention_type == "space_only":
+        raise GymQAError("a TimeSformer of the attention type space_only compares no frames; use clip or image instead")
+    return Layout(1, n_frames, side)
+
+
+def _arrange_space_time(hidden: Tensor, layout: Layout) -> Hidden:
+    """[B, 1, 1 + P · T, D], time innermost -> CLS [B, 1, D] and patches [B, T, P, D]."""
+    tokens = hidden.squeeze(1)
+    return tokens[:, :1], tokens[:, 1:].unflatten(1, (-1, layout.steps)).transpose(1, 2)
+
+
+VIDEOMAE = Family(
+    kind="videomae",
+    called="a VideoMAE",
+    model=VideoMAEModel,
+    config=VideoMAEConfig,
+    parts={"videomae": Part(prefixes=("videomae.", ""))},
+    blocks=lambda model: model.encoder.layer,
+    layout=_tubes,
+    arrange=_arrange_tubes,
+    per_frame=lambda config: False,
+    normalisation=SYMMETRIC,
+    resample=BILINEAR,
+    n_frames=lambda config: int(config.num_frames),
+    defaults=EncoderOptions(tokens="patches", grid=2),
+    settings=("qkv_bias",),
+)
+
+TIMESFORMER = Family(
+    kind="timesformer",
+    called="a TimeSformer",
+    model=TimesformerModel,
+    config=TimesformerConfig,
+    parts={"timesformer": Part(prefixes=("timesformer.", ""))},
+    blocks=lambda model: model.encoder.layer,
+    layout=_space_time,
+    arrange=_arrange_space_time,
+    per_frame=lambda config: False,
+    normalisation=IMAGENET,
+    resample=BILINEAR,
+    n_frames=lambda config: int(config.num_frames),
+    defaults=EncoderOptions(tokens="both", grid=2),
+)
+
+
+def make_videomae(source: str, options: EncoderOptions, device: str = "cpu") -> HFEncoder:
+    """A VideoMAE encoder: 2 × 2 patches a tube of two frames."""
+    return HFEncoder(VIDEOMAE, source, options, device)
+
+
+def make_timesformer(source: str, options: EncoderOptions, device: str = "cpu") -> HFEncoder:
+    """A TimeSformer encoder: the clip's CLS token, then 2 × 2 patches a frame."""
+    return HFEncoder(TIMESFORMER, source, options, device)

@@ -1,0 +1,134 @@
+"""Video encoders by kind. No torch here: kinds are listed without it; a kind's file is imported when it is built."""
+
+import difflib
+import importlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from encoders.video.options import EncoderOptions
+from gymqa.errors import GymQAError
+
+if TYPE_CHECKING:
+    from encoders.video.base import VideoEncoder
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A kind of encoder, and what it gives at its source with the options left alone.
+
+    Attributes:
+        maker: "module:function" of (source, options, device).
+        model: what computes the tokens.
+        source: where its weights are unless one is named; "" where one must be.
+        options: names in EncoderOptions that it has.
+        frames: frames of a clip it looks at.
+        n_tokens: tokens a clip.
+        dim: width of a token.
+        input_size: pixels of a side of what it sees.
+        tokens: what the tokens are.
+    """
+
+    maker: str
+    model: str
+    source: str
+    options: tuple[str, ...]
+    frames: int
+    n_tokens: int
+    dim: int
+    input_size: int
+    tokens: str
+
+
+_PER_FRAME = ("n_frames", "layer", "tokens", "grid", "precision")
+_VIDEO = ("layer", "tokens", "grid", "precision")
+
+KINDS: dict[str, Entry] = {
+    "sefar": Entry(
+        "encoders.video.sefar:make", "a recognizer of gymqa train (here sefar_b)", "", ("grid",), 8, 7, 256, 224,
+        "elements, their pairs, the fused feature; with grid the frames' patches behind them",
+    ),
+    "image": Entry(
+        "encoders.video.image:make", "ImageViT", "shipped", (), 8, 8, 256, 48,
+        "a frame each: CLS beside the mean of the patches",
+    ),
+    "clip": Entry(
+        "encoders.video.clip:make", "CLIPVisionModel", "openai/clip-vit-large-patch14", _PER_FRAME, 8, 40, 1024, 224,
+        "a frame each: CLS, then 2 × 2 patches, of the last block but one",
+    ),
+    "eva_clip": Entry(
+        "encoders.video.eva_clip:make", "Blip2VisionModel", "Salesforce/blip2-opt-2.7b", _PER_FRAME, 8, 40, 1408, 224,
+        "a frame each: CLS, then 2 × 2 patches, behind BLIP-2's last norm",
+    ),
+    "languagebind": Entry(
+        "encoders.video.languagebind:make", "CLIPVisionModel with attention over time",
+        "LanguageBind/LanguageBind_Video_merge@refs/pr/2", _PER_FRAME, 8, 40, 1024, 224,
+        "a frame each: CLS, then 2 × 2 patches, of the last block but one",
+    ),
+    "videomae": Entry(
+        "encoders.video.hf_video:make_videomae", "VideoMAEModel", "MCG-NJU/videomae-base", _VIDEO, 16, 32, 768, 224,
+        "2 × 2 patches for every two frames",
+    ),
+    "timesformer": Entry(
+        "encoders.video.hf_video:make_timesformer", "TimesformerModel", "facebook/timesformer-base-finetuned-k400", _VIDEO,
+        8, 33, 768, 224, "the clip's CLS, then 2 × 2 patches a frame",
+    ),
+}  # fmt: skip
+
+
+def describe(kind: str) -> dict[str, Any]:
+    """What there is to say of a kind without building it; JSON values, pixels and frames."""
+    values = asdict(KINDS[kind])
+    del values["maker"]
+    return {"name": kind, **values, "options": list(KINDS[kind].options)}
+
+
+def create_encoder(spec: str, options: EncoderOptions | None = None, device: str = "cpu") -> "VideoEncoder":
+    """Build an encoder.
+
+    Args:
+        spec: a kind; kind:source, the source being a folder or owner/name@revision on the Hub; or the folder of a
+            trained recognizer.
+        options: of the encoder; those that are not set are the kind's own.
+        device: where it runs.
+
+    Raises:
+        GymQAError: no such kind or source, an option that the kind does not have, or its files do not fit.
+    """
+    kind, source = parse(spec)
+    entry, options = KINDS[kind], options or EncoderOptions()
+    strange = [name for name in options.given() if name not in entry.options]
+    if strange:
+        has = f"it has {', '.join(entry.options)}" if entry.options else "it has none"
+        raise GymQAError(f"the encoder {kind} has no option {strange[0]}; {has}")
+    module, _, function = entry.maker.partition(":")
+    return cast("VideoEncoder", getattr(importlib.import_module(module), function)(source, options, device))
+
+
+def parse(spec: str) -> tuple[str, str]:
+    """Kind and source of what the user wrote.
+
+    Raises:
+        GymQAError: no such kind, or a kind that needs a source and has none.
+    """
+    kind, colon, source = spec.partition(":")
+    if kind in KINDS and (colon or kind == spec):
+        source = source or KINDS[kind].source
+        if not source:
+            raise GymQAError(f"the encoder {kind} has no weights of its own; name its folder, {kind}:FOLDER")
+        return kind, source
+    if colon and not Path(spec).exists():
+        near = difflib.get_close_matches(kind, KINDS, n=1, cutoff=0)[0]
+        raise GymQAError(f"there is no kind of encoder {kind!r}; did you mean {near}? gymqa list encoders shows them")
+    return "sefar", spec
+
+
+def options_of(kind: str, fingerprint: Mapping[str, Any]) -> EncoderOptions:
+    """The options of an encoder that its features' fingerprint names, so that it can be built again."""
+    return EncoderOptions(**{name: fingerprint[name] for name in KINDS[kind].options if name in fingerprint})
+
+
+def own_source(kind: str) -> str | None:
+    """What to build an encoder of a kind from when nothing else is said; None where a folder has to be named."""
+    return f"{kind}:{KINDS[kind].source}" if kind in KINDS and KINDS[kind].source else None

@@ -1,0 +1,66 @@
+"""How an answer came about, told with it: for models that see features or class scores and no frames themselves."""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+
+from gymqa.frames.controls import Shown
+from gymqa.questions.schema import Answer, Detail, Question
+
+
+class Fingerprinting(Protocol):
+    """An AnswerModel that says what it is made of; see `eval.run.protocol`."""
+
+    name: str
+
+    def answer(self, questions: Sequence[Question]) -> list[Answer]:
+        """Answer one batch."""
+        ...
+
+    def fingerprint(self) -> Mapping[str, Any]:
+        """JSON values that differ whenever the answers could."""
+        ...
+
+
+class Provenance:
+    """A model whose every answer has its Detail; a question that was not looked at has none.
+
+    Args:
+        model: what answers.
+        revision: which weights.
+        shown: by clip id whose frames it was shown, and which; clips that are not there have none.
+        prompt: the whole prompt of a question, for a model that has one.
+    """
+
+    def __init__(
+        self,
+        model: Fingerprinting,
+        revision: str,
+        shown: Mapping[str, Shown],
+        prompt: Callable[[Question], str] | None = None,
+    ) -> None:
+        self.name, self._model, self._revision, self._shown, self._prompt = model.name, model, revision, shown, prompt
+
+    def answer(self, questions: Sequence[Question]) -> list[Answer]:
+        """The model's answers, each with its Detail."""
+        asked = {question.id: question for question in questions}
+        return [self._detailed(answer, asked[answer.question_id]) for answer in self._model.answer(questions)]
+
+    def fingerprint(self) -> Mapping[str, Any]:
+        """The model's: how an answer came about changes none."""
+        return self._model.fingerprint()
+
+    @property
+    def choice_logprobs(self) -> Callable[[Sequence[Question]], list[tuple[float, ...] | None]]:
+        """The model's scores behind an answer; a model without them has no such attribute here either."""
+        model: Any = self._model
+        scores: Callable[[Sequence[Question]], list[tuple[float, ...] | None]] = model.choice_logprobs
+        return scores
+
+    def _detailed(self, answer: Answer, question: Question) -> Answer:
+        if answer.choice is None and answer.probabilities is None:
+            return answer
+        prompt = "" if self._prompt is None else hashlib.sha256(self._prompt(question).encode()).hexdigest()
+        other, frames = self._shown.get(question.clip_id, ("", ()))
+        return replace(answer, detail=Detail(prompt, frames, self._revision, "", other))

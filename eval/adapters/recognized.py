@@ -1,0 +1,118 @@
+"""A recognizer's class probabilities under a control: what `gymqa predict` wrote, or made beside the predictions."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from eval.adapters.answerers import Request
+from eval.metrics.fusion import control_of
+from eval.run.results import file_info
+from gymqa.errors import GymQAError
+from gymqa.finegym.annotations import Clip
+from gymqa.frames.controls import NO_VIDEO, ControlledFrames, Shown, shown_of
+from gymqa.frames.modality import source_of
+from gymqa.io.files import read_json, write_json
+from gymqa.io.locks import waiting_for_lock
+from gymqa.runtime.seeding import hash_key
+
+if TYPE_CHECKING:
+    from recognizers.backbones.sizes import ModelConfig
+
+
+def check_classes(controls: Sequence[str], request: Request) -> None:
+    """Refuse controls under which there are no class probabilities and none can be made, before anything is read.
+
+    Raises:
+        GymQAError: a file under another control, a recognizer without --frames or with those of another modality, no
+            video to look at, or no other clip to be mismatched with.
+    """
+    for control in controls:
+        if control == NO_VIDEO:
+            raise GymQAError("a recognizer cannot be asked without a video; leave the control no-video out")
+        shown = control_of([Path(request.model)]) if _is_saved(request.model) else control
+        if shown != control:
+            raise GymQAError(
+                f"{request.model} was predicted under the control {shown}, not {control}; predict with --control "
+                f"{control}, or give the recognizer's folder and --frames"
+            )
+    if request.frames is None and not _is_saved(request.model):
+        raise GymQAError(f"{request.model} is a recognizer that has to see; give --frames, the folder of `gymqa cache`")
+    if request.frames is None or _is_saved(request.model):
+        return
+    from recognizers.saved import read_config
+
+    config = read_config(Path(request.model))
+    for control in controls:
+        _source(config, control, request, request.frames)
+
+
+def classes_under(control: str, request: Request) -> Path:
+    """A recognizer's class probabilities under a control: the file of `gymqa predict`, or one made of --frames.
+
+    Raises:
+        GymQAError: as `check_classes`.
+    """
+    check_classes([control], request)
+    if request.frames is None or _is_saved(request.model):
+        return Path(request.model)
+    out = request.folder / "classes" / f"{control}.jsonl"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with waiting_for_lock(out.with_suffix(".lock")):
+        _predict(control, request, request.frames, out)
+    return out
+
+
+def _predict(control: str, request: Request, frames: Path, out: Path) -> None:
+    """Write a recognizer's class probabilities of the clips, unless they are there."""
+    from gymqa.runtime.devices import choose_device
+    from recognizers.backbones.base import Recognizer
+    from recognizers.backbones.image.vit import weights_hash
+    from recognizers.predict import predict, save_predictions
+    from recognizers.saved import read_config
+
+    source = _source(read_config(Path(request.model)), control, request, frames)
+    clips = [Clip(clip, question.video_id, question.element) for clip, question in request.clips.items()]
+    seen = hash_key(*(clip.id for clip in clips if clip.id in source)).hex()
+    made_of = {
+        "weights": weights_hash(Path(request.model)),
+        "frames": source.fingerprint(),
+        "clips": [hash_key(*(clip.id for clip in clips)).hex(), seen],
+    }
+    stamp = out.with_suffix(".settings.json")
+    if out.exists() and stamp.exists() and read_json(stamp) == made_of:
+        return
+    model = Recognizer.from_pretrained(Path(request.model)).to(choose_device(request.device))
+    found = predict(model, source, clips)  # of the usual batch size: the file is hashed to its last digit
+    stamp.unlink(missing_ok=True)
+    save_predictions(out, clips, found, source.failures, control)
+    write_json(stamp, made_of)
+
+
+def frames_under(control: str, request: Request) -> dict[str, Shown]:
+    """The frames that class probabilities made under a control are of; none are known of saved ones."""
+    if request.frames is None or _is_saved(request.model):
+        return {}
+    from recognizers.loader import centre_indices
+    from recognizers.saved import read_config
+
+    config = read_config(Path(request.model))
+    source = _source(config, control, request, request.frames)
+    clips = [clip for clip in request.clips if clip in source]
+    return {clip: shown_of(source, clip, centre_indices(source, [clip], config)[0]) for clip in clips}
+
+
+def revision_of(model: str) -> str:
+    """The start of a hash of the weights, or of the saved class probabilities."""
+    from recognizers.backbones.image.vit import weights_hash
+
+    return (file_info(Path(model)).sha256 if _is_saved(model) else weights_hash(Path(model)))[:12]
+
+
+def _is_saved(model: str) -> bool:
+    """Whether a model is given by its class probabilities."""
+    return model.endswith(".jsonl")
+
+
+def _source(config: "ModelConfig", control: str, request: Request, frames: Path) -> ControlledFrames:
+    """What a recognizer looks at."""
+    return ControlledFrames(source_of(config.modality, frames), control, request.control_seed, request.elements)

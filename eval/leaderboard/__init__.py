@@ -1,0 +1,1 @@
+"""The leaderboard's rows: entries, schema, order. Never in it: HTML."""

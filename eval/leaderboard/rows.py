@@ -1,0 +1,154 @@
+"""Results become rows: one number each, with its interval."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from eval.adapters.baselines import Guesser
+from eval.leaderboard.ordering import main_rows
+from eval.leaderboard.schema import ACCURACY, RECOGNITION, SINGLE, ModelRun, RecognizerRun, Row
+from eval.metrics.forms import Form, counted, scores_of
+from eval.metrics.minimal_pairs import group_scores
+from eval.metrics.recognition import recognition_intervals
+from eval.stats.bootstrap import RESAMPLES, FloatArray, Interval, mean_interval
+from eval.stats.comparison import rank_ranges
+from gymqa.errors import GymQAError
+from gymqa.questions.schema import Prediction, Question
+
+_DECIMALS = 10  # takes the last bits' noise off, so that 1/4 is written as 0.25
+
+
+def without_guesses(runs: Sequence[ModelRun], guessers: Sequence[Guesser]) -> tuple[list[ModelRun], str]:
+    """Leave out what these guessers drew in `gymqa evaluate`: their exact rows are there.
+
+    Returns:
+        The other runs, and one sentence on those left out; empty where there are none.
+    """
+    names = {guesser.name for guesser in guessers}
+    drawn = dict.fromkeys(run.label for run in runs if run.adapter in names)
+    left = [run for run in runs if run.adapter not in names]
+    return left, f"left out: {', '.join(drawn)}, drawn by chance; the table has the exact values" if drawn else ""
+
+
+def build_rows(
+    benchmarks: Mapping[str, Sequence[Question]],
+    runs: Sequence[ModelRun] = (),
+    guessers: Sequence[Guesser] = (),
+    recognizers: Sequence[RecognizerRun] = (),
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> list[Row]:
+    """Score everything.
+
+    Args:
+        benchmarks: name -> its questions. A question without a prediction is unanswered, and wrong; a minimal pair
+            counts once, and is right where both its questions are.
+        runs: models that answered questions, each on any of the benchmarks.
+        guessers: baselines, scored by their exact expectation.
+        recognizers: class predictions, scored as benchmark "recognition" (top1, mean_class, mAP).
+        resamples: draws of the bootstrap over videos.
+        seed: of these draws.
+
+    Raises:
+        GymQAError: a benchmark without questions, predictions of a benchmark or question that is not given, or a model
+            of a guesser's name.
+    """
+    rows = []
+    taken = {run.label for run in runs} & {guesser.name for guesser in guessers}
+    if taken:
+        raise GymQAError(f"{taken.pop()} is the name of an exact row; evaluate that model under another --name")
+    for name, questions in benchmarks.items():
+        if not questions:
+            raise GymQAError(f"benchmark {name} has no question; draw its questions again")
+        rows += _question_rows(name, questions, [run for run in runs if name in run.predictions], resamples, seed)
+        for run in runs:
+            rows += _form_rows(name, questions, run, resamples, seed)
+        for guesser in guessers:
+            worth, videos = group_scores(questions, guesser.expected(questions))
+            interval = mean_interval(worth, videos, resamples, seed)
+            rows.append(_row(guesser.name, "", name, ACCURACY, interval, len(worth), 1.0))
+    unknown = {name for run in runs for name in (*run.predictions, *run.binaries)} - set(benchmarks)
+    if unknown:
+        raise GymQAError(f"there are predictions of {', '.join(sorted(unknown))} but no questions; give both")
+    for recognizer in recognizers:
+        rows += _recognition_rows(recognizer, resamples, seed)
+    return rows
+
+
+def _question_rows(
+    name: str, questions: Sequence[Question], runs: Sequence[ModelRun], resamples: int, seed: int
+) -> list[Row]:
+    """A row a run, with its rank range among the main rows of its control."""
+    rows, worths = [], []
+    for run in runs:
+        points, answered = score(questions, run.predictions[name], name)
+        worth, videos = group_scores(questions, points)
+        interval = mean_interval(worth, videos, resamples, seed)
+        row = _row(run.model, run.encoder, name, ACCURACY, interval, len(worth), answered)
+        row = replace(row, control=run.control, n_frames=run.n_frames)
+        rows.append(row)
+        worths.append(worth)
+    main = set(map(id, main_rows(rows)))
+    for control in dict.fromkeys(row.control for row in rows):
+        chosen = [spot for spot, row in enumerate(rows) if id(row) in main and row.control == control]
+        if len(chosen) < 2:
+            continue
+        ranks = rank_ranges({str(spot): worths[spot] for spot in chosen}, videos, resamples=resamples, seed=seed)
+        for spot in chosen:
+            low, high = ranks[str(spot)]
+            rows[spot] = replace(rows[spot], rank_low=low, rank_high=high)
+    return rows
+
+
+def _form_rows(name: str, questions: Sequence[Question], run: ModelRun, resamples: int, seed: int) -> list[Row]:
+    """What a run is worth in the other forms in which it was asked, and of minimal pairs the questions one by one."""
+    asked: dict[Form, Mapping[str, Sequence[Prediction]]]
+    asked = {"plain": run.predictions, "rotated": run.rotated, "binaries": run.binaries}
+    answers = {form: found[name] for form, found in asked.items() if name in found}
+    scored = [
+        (metric, *counted(metric, questions, points), answered)
+        for metric, (points, answered) in scores_of(questions, answers).items()
+    ]
+    if "plain" in answers and any(question.group for question in questions):
+        points, answered = score(questions, answers["plain"], name)
+        scored.append((SINGLE, points, [question.video_id for question in questions], answered))
+    rows = []
+    for metric, worth, videos, answered in scored:
+        interval = mean_interval(worth, videos, resamples, seed)
+        row = _row(run.model, run.encoder, name, metric, interval, len(worth), answered)
+        rows.append(replace(row, control=run.control, n_frames=run.n_frames))
+    return rows
+
+
+def score(
+    questions: Sequence[Question], predictions: Sequence[Prediction], benchmark: str = ""
+) -> tuple[FloatArray, float]:
+    """Return 1 or 0 for each question, float [n], and the share of questions that were answered.
+
+    Raises:
+        GymQAError: a prediction of no question here, of another clip, or two of one question.
+    """
+    by_id = {prediction.question_id: prediction for prediction in predictions}
+    known = {question.id: question for question in questions}
+    strange = [key for key, found in by_id.items() if key not in known or known[key].clip_id != found.clip_id]
+    if strange or len(by_id) != len(predictions):
+        what = f"for {strange[0]}, which it does not ask so" if strange else "with a question twice"
+        raise GymQAError(f"benchmark {benchmark} has a prediction {what}; run the model on these questions again")
+    choices = [by_id[question.id].choice if question.id in by_id else None for question in questions]
+    points = [float(choice == question.answer) for choice, question in zip(choices, questions, strict=True)]
+    return np.array(points, dtype=np.float64), float(np.mean([choice is not None for choice in choices]))
+
+
+def _row(model: str, encoder: str, benchmark: str, metric: str, interval: Interval, n: int, answered: float) -> Row:
+    value, low, high = (round(number, _DECIMALS) for number in (interval.value, interval.low, interval.high))
+    return Row(model, encoder, benchmark, metric, value, low, high, n, answered)
+
+
+def _recognition_rows(run: RecognizerRun, resamples: int, seed: int) -> list[Row]:
+    intervals = recognition_intervals(run.predictions, resamples, seed)
+    n, answered = len(run.predictions.labels), float(run.predictions.answered.mean())
+    return [
+        _row(run.model, run.encoder, RECOGNITION, metric, interval, n, answered)
+        for metric, interval in intervals.items()
+    ]

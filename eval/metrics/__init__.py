@@ -1,0 +1,1 @@
+"""Scores of predictions: accuracy, mAP, calibration, minimal pairs. Never in it: intervals and tests."""

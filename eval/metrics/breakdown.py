@@ -1,0 +1,185 @@
+"""Accuracy by what was asked about: apparatus, set, element, movement, tier, length of the clip."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from eval.metrics.minimal_pairs import group_points
+from eval.stats.bootstrap import (
+    RESAMPLES,
+    FloatArray,
+    Interval,
+    cluster_index,
+    cluster_sums,
+    expanded_ends,
+    weight_blocks,
+)
+from gymqa.errors import GymQAError
+from gymqa.finegym.element_names import body_shape, direction, saltos, turns
+from gymqa.finegym.taxonomy import Element, Taxonomy
+from gymqa.questions.schema import Question
+
+FACETS = ("event", "set", "element", "turns", "direction", "body_shape", "saltos", "tier", "length")
+LENGTH_BINS = 4
+
+_MOVEMENT: dict[str, Callable[[Element], object]] = {
+    "turns": turns, "direction": direction, "body_shape": body_shape, "saltos": saltos,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """The questions that share a value of a facet: how many, and the accuracy with its 95 % interval."""
+
+    facet: str
+    value: str
+    n: int
+    interval: Interval
+
+
+def breakdown(
+    questions: Sequence[Question],
+    points: Sequence[float] | FloatArray,
+    lengths: Mapping[str, float] | None = None,
+    taxonomy: Taxonomy | None = None,
+    facets: Sequence[str] = FACETS,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> list[Slice]:
+    """Accuracy within each value of each facet, in the order of the facets; values from few to many, or by name.
+
+    All slices are of the same draws of videos; a draw without a slice's videos is left out for it. A question of a
+    minimal pair has its pair's score. A question is in no slice of a facet that it has no value of: a movement that
+    its element's name leaves open, a clip without a length.
+
+    Args:
+        questions: [n].
+        points: [n] in [0, 1].
+        lengths: clip id -> length in any unit, cut at the quartiles of the questions' clips.
+        taxonomy: of the questions' setting; without it, elements are named by the right choice, so questions that ask
+            for something else are in no slice of element and movement.
+        facets: some of FACETS.
+        resamples: how many times the videos are drawn.
+        seed: of the draws.
+
+    Raises:
+        GymQAError: the taxonomy is of another setting.
+        ValueError: not as many points as questions, or an unknown facet.
+    """
+    if len(points) != len(questions):
+        raise ValueError(f"{len(points)} points for {len(questions)} questions")
+    if unknown := set(facets) - set(FACETS):
+        raise ValueError(f"there is no facet {', '.join(sorted(unknown))}; use {', '.join(FACETS)}")
+    if not questions:
+        return []
+    members: dict[tuple[str, str], list[int]] = {}
+    for facet in facets:
+        values = facet_values(facet, questions, lengths, taxonomy)
+        found: dict[str, list[int]] = {}
+        for place, value in enumerate(values):
+            if value is not None:
+                found.setdefault(value, []).append(place)
+        members.update(((facet, value), found[value]) for value in sorted(found, key=_order))
+    intervals = _intervals(list(members.values()), group_points(questions, points), questions, resamples, seed)
+    return [Slice(*key, len(places), one) for (key, places), one in zip(members.items(), intervals, strict=True)]
+
+
+def facet_values(
+    facet: str,
+    questions: Sequence[Question],
+    lengths: Mapping[str, float] | None = None,
+    taxonomy: Taxonomy | None = None,
+) -> list[str | None]:
+    """The value of a facet for each question, as `breakdown` shows it; None where it has none."""
+    if facet == "event":
+        return [question.event or None for question in questions]
+    if facet == "set":
+        names = {one.id: one.name for one in taxonomy.sets} if taxonomy else {}
+        return [names.get(question.set_id, str(question.set_id)) for question in questions]
+    if facet == "tier":
+        return [question.drawn_tier if question.kind == "element" else None for question in questions]
+    if facet == "length":
+        return _length_bins(questions, lengths or {})
+    shown = [taxonomy is not None or question.kind == "element" for question in questions]
+    elements = {
+        question.element: _element(question, taxonomy) for question, has in zip(questions, shown, strict=True) if has
+    }
+    known = {label: _value(facet, one) for label, one in elements.items()}
+    return [known[question.element] if has else None for question, has in zip(questions, shown, strict=True)]
+
+
+def _value(facet: str, element: Element) -> str | None:
+    """The value of a facet that the element decides."""
+    if facet == "element":
+        return element.display_name
+    found = _MOVEMENT[facet](element)
+    if found is None:
+        return None
+    return f"{found:g}" if isinstance(found, float) else str(found)
+
+
+def _element(question: Question, taxonomy: Taxonomy | None) -> Element:
+    """The element that the question's clip shows; by its right choice where there is no taxonomy."""
+    if taxonomy is None:
+        name = question.choices[question.answer]
+        return Element(question.element, -1, question.set_id, question.event, name, name, question.attributes)
+    found = taxonomy.elements[question.element] if question.element < len(taxonomy) else None
+    if found is None or found.set_id != question.set_id:
+        raise GymQAError(f"question {question.id} is of another setting than {taxonomy.setting}; name its own")
+    return found
+
+
+def _length_bins(questions: Sequence[Question], lengths: Mapping[str, float]) -> list[str | None]:
+    """Quarters of the clips by length, named by their ends."""
+    known = np.array([lengths.get(question.clip_id, np.nan) for question in questions], dtype=np.float64)
+    if np.isnan(known).all():
+        return [None] * len(questions)
+    edges = np.unique(np.nanquantile(known, np.linspace(0, 1, LENGTH_BINS + 1)))
+    bins = np.clip(np.searchsorted(edges, known, side="left") - 1, 0, max(0, len(edges) - 2))
+    names = [f"{low:g}–{high:g}" for low, high in pairwise(edges)] or [f"{edges[0]:g}"]
+    return [None if np.isnan(length) else names[bin] for length, bin in zip(known, bins, strict=True)]
+
+
+def _order(value: str) -> tuple[float, str]:
+    """Numbers and ranges of numbers by their first, before words."""
+    first = value.split("–")[0]
+    return (float(first), value) if first.replace(".", "", 1).isdigit() else (float("inf"), value)
+
+
+def _intervals(
+    members: Sequence[Sequence[int]],
+    points: FloatArray,
+    questions: Sequence[Question],
+    resamples: int,
+    seed: int,
+) -> list[Interval]:
+    """Mean and interval of each slice, all of the same draws."""
+    cluster, n_clusters = cluster_index([question.video_id for question in questions])
+    inside = np.zeros((len(questions), len(members)))  # [n, K]
+    for column, places in enumerate(members):
+        inside[places, column] = 1.0
+    sums = cluster_sums(inside * points[:, None], cluster, n_clusters)  # [G, K]
+    counts = cluster_sums(inside, cluster, n_clusters)  # [G, K]
+    blocks = weight_blocks(n_clusters, resamples, seed)
+    both = np.concatenate([weights @ np.hstack([sums, counts]) for weights in blocks])  # [r, 2 K]
+    columns = range(len(members))
+    return [
+        _interval(
+            float(sums[:, column].sum() / counts[:, column].sum()),
+            both[:, column],
+            both[:, len(members) + column],
+            int((counts[:, column] > 0).sum()),
+        )
+        for column in columns
+    ]
+
+
+def _interval(value: float, sums: FloatArray, counts: FloatArray, n_clusters: int) -> Interval:
+    """The interval of one slice that `n_clusters` videos have, from its resampled sums and counts [r]."""
+    if n_clusters < 2:
+        return Interval(value, 0.0, 1.0)
+    drawn = counts > 0
+    low, high = expanded_ends(sums[drawn] / counts[drawn], n_clusters).clip(0.0, 1.0)
+    return Interval(value, float(low), float(high))

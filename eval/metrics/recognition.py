@@ -1,0 +1,226 @@
+"""Top-1, mean-class accuracy, mAP and confusion from a recognizer's saved predictions; no torch.
+
+A clip without probabilities (it could not be decoded) stays in every metric: wrong for the accuracies, last for mAP.
+"""
+
+import json
+from array import array
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import average_precision_score, confusion_matrix
+
+from eval.stats.bootstrap import RESAMPLES, FloatArray, IntArray, Interval, bootstrap, cluster_index, mean_interval
+from gymqa.errors import GymQAError
+from gymqa.finegym.annotations import video_of
+
+
+@dataclass(frozen=True, slots=True)
+class ClassPredictions:
+    """What a recognizer said about n clips: probabilities [n, C]; rows of unanswered clips are -1, below any score."""
+
+    clip_ids: tuple[str, ...]
+    video_ids: tuple[str, ...]
+    labels: IntArray
+    probabilities: FloatArray
+    errors: Mapping[str, str]
+
+    @property
+    def answered(self) -> IntArray:
+        """1 where the clip has probabilities, else 0; int [n]."""
+        return (self.probabilities[:, 0] >= 0).astype(np.int64)
+
+    @property
+    def predicted(self) -> IntArray:
+        """Most probable class, the first of equals; -1 where the clip is unanswered; int [n]."""
+        return np.where(self.answered == 1, self.probabilities.argmax(axis=1), -1).astype(np.int64)
+
+    def by_clip(self) -> dict[str, FloatArray]:
+        """Probabilities [C] of every answered clip, by clip id."""
+        return {clip: row for clip, row in zip(self.clip_ids, self.probabilities, strict=True) if row[0] >= 0}
+
+
+def read_class_predictions(path: Path) -> ClassPredictions:
+    """Read JSON lines {"clip_id", "video_id", "label", "probabilities"}.
+
+    `video_id` may be left out (it is in the clip id); `probabilities` may be null, with the reason in `error`.
+
+    Raises:
+        GymQAError: a line that is not such a record, a clip twice, probabilities of another length, or no line at all.
+    """
+    records = list(_read_records(path))
+    widths = {len(record["probabilities"]) for record in records if record["probabilities"] is not None}
+    if len(widths) != 1:
+        what = "no clip with probabilities" if not widths else f"probabilities of {sorted(widths)} classes"
+        raise GymQAError(f"{path} holds {what}; predict again with one model")
+    width = widths.pop()
+    clips = tuple(record["clip_id"] for record in records)
+    if len(set(clips)) != len(clips):
+        raise GymQAError(f"{path} names a clip twice; remove it and predict again")
+    labels = np.array([record["label"] for record in records], dtype=np.int64)
+    if labels.min() < 0 or labels.max() >= width:
+        raise GymQAError(f"{path} holds a label outside its {width} classes; predict again with the right setting")
+    rows = [[-1.0] * width if record["probabilities"] is None else record["probabilities"] for record in records]
+    return ClassPredictions(
+        clips,
+        tuple(record["video_id"] for record in records),
+        labels,
+        np.array(rows, dtype=np.float64),
+        {record["clip_id"]: record["error"] for record in records if record["probabilities"] is None},
+    )
+
+
+def _read_records(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the checked records of `path`, line by line."""
+    try:
+        with path.open(encoding="utf-8", newline="\n") as lines:
+            for number, line in enumerate(lines, start=1):
+                try:
+                    record = _record(json.loads(line))
+                except (ValueError, KeyError, TypeError, AttributeError, GymQAError) as error:
+                    raise GymQAError(f"{path}:{number}: not a prediction ({error!r}); predict again") from error
+                yield record
+    except (OSError, UnicodeDecodeError) as error:
+        raise GymQAError(f"{path} cannot be read ({error}); run the prediction step first") from error
+
+
+def _record(raw: dict[str, Any]) -> dict[str, Any]:
+    """Bring one line to full form; ValueError for numbers that are no probabilities."""
+    clip = str(raw["clip_id"])
+    if isinstance(raw["label"], bool) or not isinstance(raw["label"], int):
+        raise ValueError("the label is not a whole number")
+    scores = raw["probabilities"]
+    if scores is not None:
+        scores = array("d", [float(score) for score in scores])  # a quarter of a list's memory
+        if not scores or not all(0.0 <= score <= 1.0 + 1e-6 for score in scores):  # False for NaN, too
+            raise ValueError("a probability is outside [0, 1]")
+    video = raw.get("video_id") or video_of(clip)
+    error = str(raw.get("error") or "no probabilities saved")
+    return {"clip_id": clip, "video_id": str(video), "label": raw["label"], "probabilities": scores, "error": error}
+
+
+def top1(predictions: ClassPredictions) -> float:
+    """Share of clips whose most probable class is the right one."""
+    return float((predictions.predicted == predictions.labels).mean())
+
+
+def top_k(predictions: ClassPredictions, k: int = 5) -> float:
+    """Share of clips whose right class is among the k most probable ones; of equals, the first count."""
+    order = np.argsort(-predictions.probabilities, axis=1, kind="stable")[:, :k]  # [n, k]
+    right = (order == predictions.labels[:, None]).any(axis=1) & (predictions.answered == 1)
+    return float(right.mean())
+
+
+def mean_class(predictions: ClassPredictions) -> float:
+    """Accuracy within each class that has clips, averaged over these classes (FineGym's "Mean")."""
+    right = (predictions.predicted == predictions.labels).astype(np.float64)
+    counts = np.bincount(predictions.labels)
+    shares = np.bincount(predictions.labels, weights=right)[counts > 0] / counts[counts > 0]
+    return float(shares.mean())
+
+
+def mean_average_precision(predictions: ClassPredictions) -> float:
+    """Macro mAP: scikit-learn's average precision of each class that has clips, averaged."""
+    return float(
+        np.mean(
+            [
+                average_precision_score(predictions.labels == label, predictions.probabilities[:, label])
+                for label in np.unique(predictions.labels)
+            ]
+        )
+    )
+
+
+def micro_average_precision(predictions: ClassPredictions) -> float:
+    """Micro mAP: average precision over all pairs of a clip and a class, ranked together."""
+    truth = predictions.labels[:, None] == np.arange(predictions.probabilities.shape[1])  # [n, C]
+    return float(average_precision_score(truth.ravel(), predictions.probabilities.ravel()))
+
+
+def summary(predictions: ClassPredictions) -> dict[str, float]:
+    """All metrics by name, in [0, 1]: top1, top5, mean_class, mAP (macro), mAP_micro."""
+    return {
+        "top1": top1(predictions),
+        "top5": top_k(predictions, 5),
+        "mean_class": mean_class(predictions),
+        "mAP": mean_average_precision(predictions),
+        "mAP_micro": micro_average_precision(predictions),
+    }
+
+
+def confusion(predictions: ClassPredictions) -> IntArray:
+    """Counts [C, C] of answered clips, true class down, predicted class across."""
+    answered = predictions.answered == 1
+    classes = np.arange(predictions.probabilities.shape[1])
+    counts = confusion_matrix(predictions.labels[answered], predictions.predicted[answered], labels=classes)
+    return np.asarray(counts, dtype=np.int64)
+
+
+def recognition_intervals(
+    predictions: ClassPredictions, resamples: int = RESAMPLES, seed: int = 0
+) -> dict[str, Interval]:
+    """The three metrics by name (top1, mean_class, mAP), each with its interval clustered by video."""
+    right = (predictions.predicted == predictions.labels).astype(np.float64)
+    _, n_clusters = cluster_index(predictions.video_ids)
+    accuracy = mean_interval(right, predictions.video_ids, resamples, seed)
+    return {
+        "top1": replace(accuracy, value=top1(predictions)),
+        "mean_class": bootstrap(
+            mean_class(predictions), mean_class_resampled(predictions, right), n_clusters, resamples, seed
+        ),
+        "mAP": bootstrap(
+            mean_average_precision(predictions), _map_resampled(predictions), n_clusters, resamples, seed, reflect=True
+        ),
+    }
+
+
+def mean_class_resampled(predictions: ClassPredictions, right: FloatArray) -> Callable[[FloatArray], FloatArray]:
+    """Mean-class accuracy as a function of cluster weights [r, G]; a class not drawn is left out of the mean."""
+    cluster, n_clusters = cluster_index(predictions.video_ids)
+    n_classes = predictions.probabilities.shape[1]
+    cell = cluster * n_classes + predictions.labels
+    shape, size = (n_clusters, n_classes), n_clusters * n_classes
+    counts = np.bincount(cell, minlength=size).reshape(shape).astype(np.float64)
+    hits = np.bincount(cell, weights=right, minlength=size).reshape(shape)
+
+    def statistic(weights: FloatArray) -> FloatArray:
+        drawn = weights @ counts  # [r, C]
+        shares = (weights @ hits) / np.maximum(drawn, 1.0)
+        return np.asarray(shares.sum(axis=1) / (drawn > 0).sum(axis=1))
+
+    return statistic
+
+
+def _map_resampled(predictions: ClassPredictions) -> Callable[[FloatArray], FloatArray]:
+    """Macro mAP as a function of cluster weights [r, G], ties ranked together as scikit-learn does.
+
+    Precision at a positive clip p needs two numbers only: how many clips, and how many positives, score at least as
+    high. Both are counted once for each cluster, [G, P]; a resample is then a matrix product, not a new sorting.
+    """
+    cluster, _ = cluster_index(predictions.video_ids)
+    order = np.argsort(cluster, kind="stable")
+    starts = np.unique(cluster[order], return_index=True)[1]
+    parts = []
+    for label in np.unique(predictions.labels):
+        scores = predictions.probabilities[order, label]  # [n]
+        positive = predictions.labels[order] == label  # [n]
+        above = scores[:, None] >= scores[positive][None, :]  # [n, P]
+        everyone = np.add.reduceat(above.astype(np.float32), starts, axis=0)  # [G, P]
+        hits = np.add.reduceat((above & positive[:, None]).astype(np.float32), starts, axis=0)  # [G, P]
+        parts.append((cluster[order][positive], everyone, hits))
+
+    def statistic(weights: FloatArray) -> FloatArray:
+        drawn = weights.astype(np.float32)  # counts stay exact below 2^24
+        total, present = np.zeros(len(drawn)), np.zeros(len(drawn))
+        for owner, everyone, hits in parts:
+            weight = drawn[:, owner]  # [r, P]
+            precision = (drawn @ hits) / np.maximum(drawn @ everyone, 1.0)  # [r, P]
+            mass = weight.sum(axis=1)
+            total += (weight * precision).sum(axis=1) / np.maximum(mass, 1.0)
+            present += mass > 0
+        return np.asarray(total / present)
+
+    return statistic

@@ -1,0 +1,1 @@
+"""Which choice a written reply means. Never in it: guesses."""

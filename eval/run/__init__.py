@@ -1,0 +1,1 @@
+"""Asking every question once: the Protocol of models, runner, caches, results. Never in it: single models."""

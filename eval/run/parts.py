@@ -1,0 +1,152 @@
+"""The answers of a run that is not finished, one file for each process that gave them.
+
+<out>.parts/<hash of the configuration>/<process>.jsonl, <process>.failed
+
+A process appends to its own file, which it holds locked, and reads those of all others, of earlier runs too. The hash
+keeps answers that were given under other settings apart. Questions that got no answer for a reason that may pass are
+written only when a process is through, and apart: one that goes on asks them again.
+"""
+
+import shutil
+import time
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from gymqa.errors import GymQAError
+from gymqa.io.files import atomic_path
+from gymqa.io.locks import take_lock
+from gymqa.questions.schema import Prediction, Question, from_line, to_line
+
+_TRIES = 3  # to make a folder that is removed at the same moment
+_POLL = 0.2  # seconds between two looks at what other processes have answered
+
+
+class Parts:
+    """The unfinished answers to some questions under one configuration.
+
+    Args:
+        out: the predictions file they will become.
+        config_hash: of everything the answers depend on.
+        ids: of the questions.
+    """
+
+    def __init__(self, out: Path, config_hash: str, ids: Collection[str]) -> None:
+        self.root = out.with_name(f"{out.name}.parts")
+        self.folder = self.root / config_hash[:16]
+        self._ids = frozenset(ids)
+
+    @contextmanager
+    def writer(self, process: int) -> Iterator[IO[bytes]]:
+        """Open the file of a process to append to, alone; half a line at its end and what failed are dropped.
+
+        Raises:
+            GymQAError: another process holds it, or it cannot be written.
+        """
+        path = self.folder / f"{process}.jsonl"
+        try:
+            file = _open(path)
+        except OSError as error:
+            raise GymQAError(
+                f"cannot write {path}: {error.strerror or error}; choose a folder you may write to"
+            ) from error
+        with file:
+            take_lock(file, str(path))
+            file.seek(0)
+            whole = file.read()
+            file.truncate(whole.rfind(b"\n") + 1)
+            self._failed(process).unlink(missing_ok=True)
+            yield file
+
+    def fail(self, process: int, predictions: Sequence[Prediction]) -> None:
+        """Keep what a process got no answer to, when it has asked everything; whole or not at all."""
+        if predictions:
+            with atomic_path(self._failed(process)) as temporary:
+                temporary.write_bytes(to_bytes(predictions))
+
+    def read(self) -> dict[str, Prediction]:
+        """All answers that are there but the failed ones, by question id; half a line at a file's end is left out.
+
+        Raises:
+            GymQAError: a line is damaged, or answers a question that was never asked, or one twice in a file.
+        """
+        return self._read("*.jsonl")
+
+    def _read(self, pattern: str) -> dict[str, Prediction]:
+        done: dict[str, Prediction] = {}
+        for path in sorted(self.folder.glob(pattern)):
+            for question_id, prediction in self._read_file(path).items():
+                done.setdefault(question_id, prediction)  # two launches at once may have asked the same
+        return done
+
+    def wait(self) -> tuple[dict[str, Prediction], frozenset[str]]:
+        """The answers to all questions, once every process has given its own, and the ids of those that failed."""
+        while True:
+            lines = sum(_contents(path).count(b"\n") for path in self.folder.glob("*.*"))
+            done, failed = (self.read(), self._read("*.failed")) if lines >= len(self._ids) else ({}, {})
+            if len(failed | done) == len(self._ids):
+                return failed | done, frozenset(failed.keys() - done.keys())
+            time.sleep(_POLL)
+
+    def remove(self) -> None:
+        """Remove these answers; those under other configurations stay."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        with suppress(OSError):  # others are there
+            self.root.rmdir()
+
+    def _failed(self, process: int) -> Path:
+        return self.folder / f"{process}.failed"
+
+    def _read_file(self, path: Path) -> dict[str, Prediction]:
+        """Answers of one file."""
+        done: dict[str, Prediction] = {}
+        for number, line in enumerate(_contents(path).split(b"\n")[:-1], start=1):
+            try:
+                prediction = from_line(Prediction, line.decode("utf-8"))
+            except (GymQAError, UnicodeDecodeError) as error:
+                raise GymQAError(f"{path}:{number} is damaged ({error}); remove the file and run again") from error
+            if prediction.question_id in done or prediction.question_id not in self._ids:
+                raise GymQAError(
+                    f"{path}:{number} answers question {prediction.question_id}, which was answered before or never "
+                    "asked; remove the file and run again"
+                )
+            done[prediction.question_id] = prediction
+        return done
+
+
+def append(file: IO[bytes], predictions: Sequence[Prediction]) -> None:
+    """Add answers to a process's file; they are there when this returns.
+
+    Raises:
+        GymQAError: the disk is full, say.
+    """
+    try:
+        file.write(to_bytes(predictions))
+        file.flush()
+    except OSError as error:
+        raise GymQAError(f"cannot write {file.name}: {error.strerror or error}; free space and retry") from error
+
+
+def to_bytes(nouns: Sequence[Question | Prediction]) -> bytes:
+    """The lines of some questions or predictions."""
+    lines = "".join(to_line(noun) + "\n" for noun in nouns)
+    return lines.encode("utf-8", "backslashreplace")  # \udc80 of an odd file name is a JSON escape
+
+
+def _open(path: Path) -> IO[bytes]:
+    """Open a file to append to; its folder is made, again where the process that merges removes it meanwhile."""
+    for _ in range(_TRIES):
+        with suppress(FileNotFoundError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return path.open("a+b")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.open("a+b")
+
+
+def _contents(path: Path) -> bytes:
+    """A file's bytes; none where the process that merges has removed it."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""

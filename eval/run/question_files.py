@@ -1,0 +1,67 @@
+"""Files of questions: every command that takes --questions reads them here, so that a folder means the same to all."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from eval.metrics.forms import asked_in, form_of
+from eval.run.results import file_info
+from gymqa.errors import GymQAError
+from gymqa.hub.question_dataset import question_files
+from gymqa.questions.schema import Question, load_predictions, load_questions
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionFile:
+    """A file of questions and its SHA-256; `benchmark` is the file's name where its questions are of several."""
+
+    path: Path
+    benchmark: str
+    sha256: str
+    questions: tuple[Question, ...]
+
+
+def read_files(paths: Iterable[Path]) -> list[QuestionFile]:
+    """Read files of questions, each once; a folder stands for every .jsonl below it, by path.
+
+    Raises:
+        GymQAError: a file is missing, wrong or without questions, or a folder holds none.
+    """
+    found = {file.resolve(): file for path in paths for file in question_files(path)}
+    return [_read(file) for file in found.values()]
+
+
+def benchmark_of(questions: Sequence[Question], otherwise: str) -> str:
+    """The one benchmark that all questions are of; another name where they are of several, or of none."""
+    names = {question.benchmark for question in questions}
+    return names.pop() if len(names) == 1 else otherwise
+
+
+def answered_file(path: Path, answers: Path) -> QuestionFile:
+    """The file of questions, of those that `path` stands for, that a file of predictions answers.
+
+    Args:
+        path: a file of questions, taken as it is, or a folder; of it the file that asks all that is answered.
+        answers: predictions, in whatever form they were asked.
+
+    Raises:
+        GymQAError: as `read_files`, or no file of the folder, or several, ask what is answered.
+    """
+    files = read_files([path])
+    if len(files) == 1:
+        return files[0]
+    ids = {one.question_id for one in load_predictions(answers)}
+    forms = {form_of(one) for one in ids}
+    found = [one for one in files if ids <= {asked.id for form in forms for asked in asked_in(form, one.questions)}]
+    if not found:
+        raise GymQAError(f"none of the {len(files)} files of questions at {path} asks what {answers} answers; name it")
+    if len(found) > 1:
+        raise GymQAError(f"{found[0].path} and {found[1].path} ask what {answers} answers; name the one that was asked")
+    return found[0]
+
+
+def _read(path: Path) -> QuestionFile:
+    questions = tuple(load_questions(path))
+    if not questions:
+        raise GymQAError(f"{path} holds no question; draw its questions again")
+    return QuestionFile(path, benchmark_of(questions, path.stem), file_info(path).sha256, questions)

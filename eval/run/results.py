@@ -1,0 +1,131 @@
+"""One result: which model answered which questions under which control; a JSON file beside its predictions.
+
+The file names its predictions, which lie beside it, and its questions by SHA-256, so that answers that were changed, or
+given to other questions, are noticed before they are ranked.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gymqa.errors import GymQAError
+from gymqa.io.files import read_json, write_json
+
+SCHEMA_VERSION = 1
+SUFFIX = ".result.json"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelInfo(_Strict):
+    """What answered; `adapter` is a name of `gymqa list adapters`, `fingerprint` what its answers depend on."""
+
+    name: str
+    encoder: str = ""
+    adapter: str = ""
+    revision: str | None = None
+    fingerprint: dict[str, Any] = Field(default_factory=dict)
+
+
+class FileInfo(_Strict):
+    """A file by its name, without a folder, and its SHA-256."""
+
+    name: str = Field(pattern=r"^[^/\\]+$")
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+class Cost(_Strict):
+    """What the answers of a run were paid with, each reply once, whichever start or process paid for it.
+
+    Attributes:
+        replies: that this run paid for and the endpoint counted tokens of.
+        paid_before: replies that another run had paid for; they cost nothing here.
+        prompt_tokens: of `replies`.
+        completion_tokens: likewise.
+        cost: at the prices given when the result was written, in their currency; None without prices.
+    """
+
+    replies: int = Field(ge=0)
+    paid_before: int = Field(ge=0)
+    prompt_tokens: int = Field(ge=0)
+    completion_tokens: int = Field(ge=0)
+    cost: float | None = None
+
+
+class Result(_Strict):
+    """One model on one benchmark under one control.
+
+    `scoring` says how an answer came about (texts, letters, generate, classes, expected); `rotations` is how many
+    rotations of the choices each question was asked in, `binaries` whether in twos, the right choice against each other
+    one. `n_frames` is None where the model chooses itself. `open` are
+    the ids of questions that got no answer for a reason that may pass; the same command asks them again. `paid` is
+    what the answers cost, where somebody is paid.
+    """
+
+    schema_version: Literal[1] = 1
+    model: ModelInfo
+    benchmark: str
+    control: str = "none"
+    scoring: str = ""
+    rotations: int = Field(default=1, ge=1)
+    binaries: bool = False
+    n_frames: int | None = Field(default=None, ge=1)
+    questions: FileInfo
+    predictions: FileInfo
+    open: tuple[str, ...] = ()
+    paid: Cost | None = None
+    config: dict[str, Any] = Field(default_factory=dict)
+    environment: dict[str, Any] = Field(default_factory=dict)
+    config_hash: str = ""
+    environment_hash: str = ""
+
+
+def result_path(predictions: Path) -> Path:
+    """Where the result of a predictions file lies."""
+    return predictions.with_name(predictions.name.removesuffix(".jsonl") + SUFFIX)
+
+
+def hash_values(values: dict[str, Any]) -> str:
+    """SHA-256 of JSON values, whatever the order of their keys."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def file_info(path: Path) -> FileInfo:
+    """A file as a result names it.
+
+    Raises:
+        GymQAError: the file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return FileInfo(name=path.name, sha256=hashlib.file_digest(file, "sha256").hexdigest())
+    except OSError as error:
+        raise GymQAError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def save_result(path: Path, result: Result) -> None:
+    """Write a result as JSON, whole or not at all; `binaries` and `paid` only where it has them, as in older files."""
+    absent = {name for name in ("binaries", "paid") if not getattr(result, name)}
+    write_json(path, result.model_dump(mode="json", exclude=absent))
+
+
+def load_result(path: Path) -> Result:
+    """Read what `save_result` wrote.
+
+    Raises:
+        GymQAError: the file is missing, no JSON, or no result of this schema (the first wrong field is named).
+    """
+    found = read_json(path)
+    try:
+        return Result.model_validate(found)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the whole"
+        raise GymQAError(
+            f"{path} is no result of schema {SCHEMA_VERSION}: {place}: {first['msg']}; run the evaluation again"
+        ) from error

@@ -1,0 +1,1 @@
+"""Clustered intervals and tests. Never in it: what a score means."""

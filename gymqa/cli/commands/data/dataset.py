@@ -1,0 +1,56 @@
+"""`gymqa dataset`: other data sets, through their official files."""
+
+import json as json_module
+from pathlib import Path
+
+from gymqa.errors import GymQAError
+from gymqa.runtime.runs import require_writable
+from gymqa.video_datasets.imported import missing_videos, write_import
+from gymqa.video_datasets.registry import read_dataset
+
+SHOWN = 3  # missing videos that are named
+
+
+def import_dataset(
+    name: str,
+    root: Path,
+    out: Path = Path("runs/dataset"),
+    videos: Path | None = None,
+    fold: str | None = None,
+    json: bool = False,
+) -> None:
+    """Write a data set's official lists in gymqa's form; videos stay where they are.
+
+    The folder it writes stands for the data set from then on:
+
+        gymqa dataset import ucf101 UCF101 --fold 1 --out lists
+        gymqa split lists --labelled_fraction 0.05 --out splits
+        gymqa cache lists --lists splits/labelled.txt splits/unlabelled.txt splits/val.txt --out frames
+        gymqa train splits frames --training.model.n_classes 101
+
+    Without `gymqa split`, `gymqa train lists …` learns from every training clip's label.
+
+    Args:
+        name: one of `gymqa list datasets`.
+        root: folder of the official files.
+        out: folder to write: labelled.txt (all training clips), val.txt, classes.txt, videos.txt, dataset.json.
+        videos: folder of the videos; the usual one below root, or root itself, when not given.
+        fold: which of the official splits, as `gymqa list datasets` says; the first when not given.
+        json: print the counts as JSON.
+    """
+    if out.resolve() == root.resolve():
+        raise GymQAError(f"{root} holds the official files, which would be lost; choose another folder with --out")
+    dataset, folder = read_dataset(name, root, videos, fold)
+    about = write_import(require_writable(out), dataset, name, root, folder, fold)
+    if json:
+        print(json_module.dumps(about, indent=2))
+        return
+    print(f"{out}: {len(dataset.train)} training and {len(dataset.val)} val clips of {len(dataset.classes)} classes")
+    missing = missing_videos(dataset, folder)
+    if missing:
+        named = ", ".join(missing[:SHOWN]) + (", …" if len(missing) > SHOWN else "")
+        print(f"{len(missing)} of {len(dataset.paths)} videos are not in {folder}: {named} (all in dataset.json)")
+    print(f"train with --training.model.n_classes {len(dataset.classes)}")
+
+
+COMMAND = {"import": import_dataset}

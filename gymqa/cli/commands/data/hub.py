@@ -1,0 +1,251 @@
+"""`gymqa hub`: question sets, recognizers, tuned language models and results on the Hugging Face Hub."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gymqa.errors import GymQAError
+from gymqa.finegym.annotations import open_release
+from gymqa.frames.modality import Modality
+from gymqa.hub.client import check_repo, dataset_configs, names_a_repo, upload
+from gymqa.hub.data_card import data_card
+from gymqa.hub.question_dataset import CARD, is_dataset, question_files, require_whole, sort_questions, write_dataset
+from gymqa.io.console import track
+from gymqa.io.files import read_json
+from gymqa.questions.schema import Question, load_questions
+from gymqa.questions.validation import mismatches
+
+if TYPE_CHECKING:
+    from encoders.mllm.model_card import CardResult
+
+
+def push(
+    source: Path,
+    *,
+    repo: str,
+    finegym: Path | None = None,
+    setting: str | None = None,
+    split: str | None = None,
+    more: list[Path] | None = None,
+    out: Path = Path("runs/hub"),
+    private: bool = False,
+    dry_run: bool = False,
+) -> None:
+    """Write question files as a data set with its card, and upload it; the annotations travel without the footage.
+
+    The token is huggingface_hub's own: HF_TOKEN, or `hf auth login`.
+
+    Args:
+        source: a question file (.jsonl), a folder of them, or a folder that --dry_run wrote, uploaded as it is.
+        repo: where to upload, owner/name.
+        finegym: folder of FineGym's (or GymSim's) annotation files; answers are held against it, shortcuts counted.
+        setting: gym99, gym288, …; may be left out where there is only one.
+        split: train, val or test; by default what each file's name ends in.
+        more: more question files or folders.
+        out: folder to write; one that an earlier push wrote is replaced.
+        private: make the repository private, where it is new.
+        dry_run: write the folder and upload nothing.
+    """
+    check_repo(repo)
+    folder = source
+    if not (source / CARD).is_file():
+        if finegym is None:
+            raise GymQAError("name the annotation files by --finegym; the questions are held against them")
+        folder = out
+        _write(out, [source, *(more or [])], repo, finegym, setting, split)
+    elif more or not is_dataset(source):
+        raise GymQAError(f"{source} is to be uploaded as it is, but holds other files or --more adds some")
+    for config, splits in dataset_configs(folder).items():
+        for one in splits:
+            require_whole(folder, config, one)
+        print(f"{folder}: {config} ({', '.join(splits)})")
+    print(f"{repo}: nothing uploaded" if dry_run else f"{repo}: {upload(folder, repo, private)}")
+
+
+def _write(out: Path, sources: list[Path], repo: str, finegym: Path, setting: str | None, split: str | None) -> None:
+    """Check the question files against the annotations and write them as a data set."""
+    files = [file for source in sources for file in question_files(source)]
+    release = open_release(finegym, setting)
+    taxonomy, labels = release.taxonomy, release.read_labels()
+    asked: dict[Path, list[Question]] = {}
+    for file in track(files, "checking questions", len(files)):
+        asked[file] = load_questions(file)
+        own = (one for one in asked[file] if not one.released)
+        if problem := next(mismatches(own, taxonomy, labels), None):
+            raise GymQAError(f"{file}: {problem}; `gymqa questions validate` lists all that is wrong")
+    splits = sort_questions(asked, taxonomy.setting, split)
+    write_dataset(out, splits, data_card(repo, splits, taxonomy))
+
+
+def push_recognizer(
+    recognizer: Path,
+    *,
+    repo: str,
+    license: str,
+    dataset: str,
+    dataset_repo: str | None = None,
+    base_model: str | None = None,
+    predictions: Path | None = None,
+    out: Path | None = None,
+    private: bool = False,
+) -> None:
+    """Upload a trained recognizer with its model card; Recognizer.from_pretrained("owner/name") loads it.
+
+    The token is huggingface_hub's own: HF_TOKEN, or `hf auth login`.
+
+    Args:
+        recognizer: folder of `gymqa train`.
+        repo: where to upload, owner/name.
+        license: of the weights, by its Hub name; FineGym's annotations are cc-by-nc-4.0, GymSim's apache-2.0.
+        dataset: what it was trained and measured on, in words, such as "Gym99, 5 % labelled".
+        dataset_repo: that data set on the Hub, if it is there.
+        base_model: the model on the Hub that it started from; by default the one, or two, that its training names.
+        predictions: file of `gymqa predict` on the validation clips; its figures go into the card.
+        out: write weights, configuration and card into this folder, and upload nothing.
+        private: make the repository private, where it is new.
+    """
+    from recognizers.backbones.base import Recognizer
+    from recognizers.model_card import ModelFacts, write_model
+
+    check_repo(repo, "model")
+    model = Recognizer.from_pretrained(recognizer)
+    metrics, clips = _figures(predictions) if predictions else ({}, 0)
+    algorithm, initial = _training_of(recognizer, model.config.streams)
+    bases = (base_model,) if base_model else initial
+    facts = ModelFacts(license, dataset, dataset_repo, bases, algorithm, metrics, clips)
+    if out is None:
+        print(f"{repo}: {model.push_to_hub(repo, facts, private)}")
+    else:
+        write_model(out, repo, model, facts)
+        print(f"{out}: nothing uploaded")
+
+
+def push_results(
+    results: list[Path],
+    *,
+    questions: list[Path],
+    model_repo: str,
+    benchmark_repo: str,
+    setting: str,
+    leaderboard_repo: str | None = None,
+    push_to_hub: bool = False,
+) -> None:
+    """Show the scores of one model as its repository on the Hub takes them; with --push_to_hub, send them.
+
+    Its scores become .eval_results/<setting>-<tier>.yaml (https://huggingface.co/docs/hub/eval-results); results and
+    predictions go to a data set of results, if one is named. The token is huggingface_hub's own.
+
+    Args:
+        results: *.result.json of `gymqa evaluate`, or folders of them, of one model.
+        questions: .jsonl files of `gymqa questions build`, or folders of them.
+        model_repo: the model on the Hub, owner/name.
+        benchmark_repo: the data set of these questions on the Hub (`gymqa hub push`), owner/name.
+        setting: gym99, gym288, …, of the questions.
+        leaderboard_repo: a data set of results on the Hub, owner/name.
+        push_to_hub: send; without it nothing is sent, and what would be is printed.
+    """
+    from eval.leaderboard.entries import read_entries, read_question_files
+    from eval.report.pushed_results import Parcel, push
+
+    asked = read_question_files(questions)
+    parcel = Parcel(read_entries(results, asked), model_repo, benchmark_repo, setting, leaderboard_repo)
+    parcel.check(push_to_hub)
+    push([parcel], asked, push_to_hub)
+
+
+def push_mllm(
+    mllm: Path,
+    *,
+    repo: str,
+    license: str,
+    dataset: str,
+    dataset_repo: str | None = None,
+    base_model: str | None = None,
+    results: list[Path] | None = None,
+    questions: list[Path] | None = None,
+    out: Path | None = None,
+    private: bool = False,
+) -> None:
+    """Upload a tuned language model with its card: adapters and projector, or all of it where it is merged.
+
+    GymMLLM.from_pretrained("owner/name") loads it. The token is huggingface_hub's own: HF_TOKEN, or `hf auth login`.
+
+    Args:
+        mllm: folder of `gymqa finetune`, or of scripts/merge_lora.py.
+        repo: where to upload, owner/name.
+        license: of the weights, by its Hub name; the language model's licence and the annotations' bind it.
+        dataset: what it was tuned on, in words, such as "Gym99, 5 % labelled".
+        dataset_repo: that data set on the Hub, if it is there.
+        base_model: the language model on the Hub, where it was tuned on a copy in a folder.
+        results: results of `gymqa evaluate`, or folders of them, whose figures go into the card.
+        questions: the question files that they answer, or folders of them.
+        out: write what would be uploaded into this folder, and upload nothing.
+        private: make the repository private, where it is new.
+    """
+    from encoders.mllm.model_card import MLLMFacts, write_mllm
+    from encoders.mllm.model_card import push_mllm as upload_mllm
+
+    check_repo(repo, "multimodal model")
+    figures = _accuracies(mllm, results, questions or []) if results else []
+    facts = MLLMFacts(license, dataset, dataset_repo, base_model, figures)
+    if out is None:
+        print(f"{repo}: {upload_mllm(mllm, repo, facts, private)}")
+    else:
+        write_mllm(mllm, out, repo, facts)
+        print(f"{out}: nothing uploaded")
+
+
+def _accuracies(mllm: Path, results: list[Path], questions: list[Path]) -> "list[CardResult]":
+    """The figures of a tuned model's results, each held against its questions."""
+    from encoders.mllm.model_card import CardResult, require_own_results
+    from eval.leaderboard.entries import read_entries, read_question_files
+    from eval.leaderboard.rows import score
+    from eval.metrics.forms import form_of
+    from eval.metrics.minimal_pairs import group_scores
+    from eval.stats.bootstrap import mean_interval
+
+    asked = read_question_files(questions)
+    entries = read_entries(results, asked)
+    models = {str(entry.path): entry.result.model for entry in entries}
+    require_own_results(mllm, {path: (model.adapter, model.fingerprint) for path, model in models.items()})
+    found = []
+    plain = {(entry.key, entry.result.benchmark) for entry in entries if entry.form == "plain"}
+    for entry in entries:
+        benchmark = entry.result.benchmark
+        if entry.form == "binaries" or (entry.form == "rotated" and (entry.key, benchmark) in plain):
+            continue
+        own = next(one.questions for one in asked if one.benchmark == benchmark)
+        answers = [one for one in entry.predictions if form_of(one.question_id) == "plain"]
+        worth, videos = group_scores(own, score(own, answers, benchmark)[0])
+        interval = mean_interval(worth, videos)
+        figures = (interval.value, interval.low, interval.high, len(worth))
+        found.append(CardResult(benchmark, entry.result.control, entry.result.scoring, *figures))
+    return found
+
+
+def _figures(predictions: Path) -> tuple[dict[str, float], int]:
+    """The card's figures, and of how many clips."""
+    from eval.metrics.recognition import mean_average_precision, mean_class, read_class_predictions, top1
+
+    read = read_class_predictions(predictions)
+    figures = {"top1": top1(read), "mean_class": mean_class(read), "map": mean_average_precision(read)}
+    return figures, len(read.clip_ids)
+
+
+def _training_of(recognizer: Path, streams: Sequence[Modality]) -> tuple[str, tuple[str, ...]]:
+    """The algorithm that trained a recognizer and the Hub's models that it started from, where its folder says so."""
+    from recognizers.weights_io.tensors import sources_of
+
+    path = recognizer / "training.json"
+    settings = read_json(path) if path.is_file() else {}
+    algorithm, initial = settings.get("algorithm", {}).get("name", ""), settings.get("initial", "")
+    each = dict.fromkeys(sources_of(initial, streams))
+    return algorithm, tuple(one for one in each if names_a_repo(one) and not Path(one).exists())
+
+
+COMMAND = {
+    "push": push,
+    "push-recognizer": push_recognizer,
+    "push-mllm": push_mllm,
+    "push-results": push_results,
+}

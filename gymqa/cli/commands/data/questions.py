@@ -1,0 +1,154 @@
+"""`gymqa questions`: build, check, count multiple-choice questions; take over and write Gym-QA's released files."""
+
+import json as json_module
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from gymqa.errors import GymQAError
+from gymqa.finegym.annotations import Clip, Release, open_release, read_element_list
+from gymqa.io.files import write_text
+from gymqa.questions.attributes import DECISION, build_attribute_questions
+from gymqa.questions.distractors import build_questions
+from gymqa.questions.minimal_pairs import build_minimal_pairs
+from gymqa.questions.released_json import format_published, import_published
+from gymqa.questions.schema import ELEMENT_BENCHMARKS, KINDS, MINIMAL_PAIRS, Question, load_questions, save_questions
+from gymqa.questions.shortcuts import file_stats
+from gymqa.questions.validation import file_problems
+
+
+def stats(
+    file: Path, *, finegym: Path, setting: str | None = None, others: list[Path] | None = None, json: bool = False
+) -> None:
+    """Count what a question file gives away: repeats, letters, and what scores without seeing the move.
+
+    Args:
+        file: Gym-QA's released .json, or a .jsonl written by `gymqa questions build` or `import`.
+        finegym: folder of FineGym's (or GymSim's) annotation files.
+        setting: gym99, gym288, …; may be left out where there is only one, and for released files (gym99).
+        others: question files or element lists of other splits, to count the videos that both have.
+        json: print JSON.
+    """
+    counts = file_stats(file, finegym, setting, others or [])
+    if json:
+        print(json_module.dumps(counts, indent=2))
+        return
+    width = max(map(len, counts))
+    for name, value in counts.items():
+        print(f"{name:<{width}}  {_shown(value)}".rstrip())
+
+
+def build(
+    clips: Path,
+    *,
+    finegym: Path,
+    out: Path = Path("questions.jsonl"),
+    benchmark: str = "gym-qa",
+    seed: int = 0,
+    n_choices: int = 4,
+    setting: str | None = None,
+) -> None:
+    """Write questions about the labelled clips of a list, at most one a clip (minimal pairs: two a pair).
+
+    Args:
+        clips: element list, `<clip id> <label>` a line.
+        finegym: folder of FineGym's (or GymSim's) annotation files.
+        out: file to write, one JSON object a line.
+        benchmark: what wrong choices are: gym-qa (any), event (same apparatus), gym-qa-hard (same set), gym-new (the
+            direction twin among them), attribute (differ in one decision); or what is asked: decision (yes or no),
+            counting, direction, shape; or minimal-pairs (two clips, one question, two answers).
+        seed: draws distractors and places; other clips in the list change no question.
+        n_choices: choices of a question; yes/no questions and minimal pairs have two.
+        setting: gym99, gym288, …; may be left out where there is only one.
+    """
+    release = open_release(finegym, setting)
+    listed = read_element_list(clips, len(release.taxonomy))
+    questions = build_benchmark(listed, release, benchmark, seed, n_choices)
+    save_questions(out, questions)
+    print(f"{out}: {len(questions)} questions of {benchmark}")
+
+
+def build_benchmark(
+    clips: list[Clip], release: Release, benchmark: str, seed: int = 0, n_choices: int = 4
+) -> list[Question]:
+    """Return the questions of any benchmark; the arguments are those of `build`.
+
+    Raises:
+        GymQAError: there is no such benchmark, or it cannot be built of these clips.
+    """
+    if benchmark in ELEMENT_BENCHMARKS:
+        return build_questions(clips, release.taxonomy, benchmark, seed, n_choices)
+    if benchmark in KINDS[1:]:
+        counts = _frequency(release) if benchmark == DECISION else None
+        return build_attribute_questions(clips, release.taxonomy, benchmark, seed, n_choices, counts)
+    if benchmark == MINIMAL_PAIRS:
+        return build_minimal_pairs(clips, release.taxonomy, seed)
+    names = ", ".join([*ELEMENT_BENCHMARKS, *KINDS[1:], MINIMAL_PAIRS])
+    raise GymQAError(f"there is no benchmark {benchmark!r}; choose one of {names}")
+
+
+def validate(file: Path, *, as_released: bool = False, finegym: Path | None = None, setting: str | None = None) -> None:
+    """Check a question file: fields, equal choices, answers, ids that stand twice. Lists every problem.
+
+    Args:
+        file: .jsonl written by `gymqa questions build` or `import`, or Gym-QA's released .json.
+        as_released: let the repeated choices and wrong answers of released questions pass.
+        finegym: folder of annotation files; with it, every answer is held against FineGym's own labels and trees.
+        setting: gym99, gym288, …; may be left out where there is only one, and for released files (gym99).
+    """
+    problems = file_problems(file, as_released, finegym, setting)
+    for problem in problems:
+        print(problem)
+    if problems:
+        found = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        raise GymQAError(f"{file} has {found}, listed above; correct them or build the file again")
+    print(f"{file}: every question is {'as released' if as_released else 'sound'}")
+
+
+def import_questions(file: Path, *, finegym: Path, out: Path, setting: str = "gym99") -> None:
+    """Take over Gym-QA's released .json; nothing of it is lost, and `export` gives the same bytes back.
+
+    Args:
+        file: the released .json.
+        finegym: folder of FineGym's annotation files, whose lists name the clips' elements.
+        out: .jsonl file to write.
+        setting: gym99, gym288, ….
+    """
+    release = open_release(finegym, setting)
+    questions = import_published(file, release.taxonomy, release.read_labels())
+    save_questions(out, questions)
+    print(f"{out}: {len(questions)} questions, as released")
+
+
+def export_questions(file: Path, *, out: Path) -> None:
+    """Write questions as Gym-QA's .json; those that were imported come back to the byte.
+
+    Args:
+        file: .jsonl written by `gymqa questions import` or `build`.
+        out: .json file to write.
+    """
+    questions = load_questions(file)
+    write_text(out, format_published(questions))
+    print(f"{out}: {len(questions)} questions in Gym-QA's format")
+
+
+def _frequency(release: Release) -> Counter[int]:
+    """How often each element stands in the training list, by label."""
+    return Counter(clip.label for clip in release.read_clips(release.train_list) if clip.label is not None)
+
+
+def _shown(value: Any) -> Any:
+    """A count as one line: nested counts in brackets, lists without."""
+    if isinstance(value, dict):
+        inner = ((key, f"({_shown(one)})" if isinstance(one, dict) else one) for key, one in value.items())
+        return ", ".join(f"{key}: {one}" for key, one in inner)
+    return ", ".join(map(str, value)) if isinstance(value, list) else value
+
+
+COMMAND = {
+    "build": build,
+    "validate": validate,
+    "stats": stats,
+    "import": import_questions,
+    "export": export_questions,
+}

@@ -1,0 +1,92 @@
+"""`gymqa predict`: a recognizer's class probabilities, and how good they are."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+from eval.metrics.recognition import confusion, read_class_predictions, summary
+from eval.report.confusion import ConfusionView, confusion_svg
+from gymqa.errors import GymQAError
+from gymqa.finegym.annotations import read_element_list
+from gymqa.frames.controls import ControlledFrames
+from gymqa.frames.modality import source_of
+from gymqa.io.files import write_json, write_text
+from gymqa.runtime.devices import choose_device
+from gymqa.video_datasets.imported import CLASSES
+from recognizers.backbones.base import Recognizer
+from recognizers.backbones.image.vit import weights_hash
+from recognizers.predict import Views, save_predictions
+from recognizers.predict import predict as predict_clips
+from recognizers.prediction_journal import opened_journal
+from recognizers.weights_io.tensors import model_folder
+
+
+def predict(
+    recognizer: Path,
+    frames: Path,
+    out: Path = Path("runs/recognizer.jsonl"),
+    device: str = "cpu",
+    temporal_views: int = 1,
+    spatial_views: int = 1,
+    batch_size: int = 64,
+    bf16: bool = False,
+    control: str = "none",
+    control_seed: int = 0,
+    *,
+    clips: Path,
+) -> None:
+    """Write a recognizer's class probabilities for the clips of a list, and score them.
+
+    A clip that did not decode is kept in the file without probabilities but with the reason, and counts as wrong.
+    Where all clips of the list have a label, Top-1, Top-5, mean-class accuracy and mAP are printed and written beside
+    the file (recognizer.metrics.json), and the confusion matrix drawn (recognizer.confusion.svg). Stopped, the same
+    command goes on with the clips still missing.
+
+    Args:
+        recognizer: folder of `gymqa train`.
+        frames: folder of `gymqa cache`; of `gymqa flow` for a recognizer of modality flow.
+        out: file to write, one JSON object a line.
+        device: cpu, cuda, cuda:1, …
+        temporal_views: frames of each span that are looked at in turn; probabilities are averaged over all views.
+        spatial_views: 1, the whole picture, or 3 squares along its longer side.
+        batch_size: clips at a time.
+        bf16: compute in bfloat16.
+        control: none, one-frame, frozen, shuffled, reversed or mismatched (another clip of the list, of another
+            label); every line of the file names it.
+        control_seed: of the controls that draw.
+        clips: element list, `<clip id> <label>` a line, such as val.txt of `gymqa split`.
+    """
+    views = Views(temporal_views, spatial_views)
+    if batch_size < 1:
+        raise GymQAError(f"{batch_size} clips at a time cannot be predicted; give 1 or more")
+    model = Recognizer.from_pretrained(recognizer)
+    wanted = read_element_list(clips, model.config.n_classes)
+    elements = {clip.id: clip.label for clip in wanted}
+    source = ControlledFrames(source_of(model.config.modality, frames), control, control_seed, elements)
+    model = model.to(choose_device(device))
+    weights = weights_hash(model_folder(recognizer))
+    settings = {"weights": weights, "frames": source.fingerprint(), "views": asdict(views), "bf16": bf16}
+    with opened_journal(out, settings) as journal:
+        found = predict_clips(model, source, wanted, batch_size, bf16, views, journal)
+        save_predictions(out, wanted, found, source.failures, control)
+    print(f"{out}: {len(found)} of {len(wanted)} clips")
+    if found and all(clip.label is not None for clip in wanted):
+        _score(out, _names(clips.parent / CLASSES, model.config.n_classes))
+
+
+def _score(path: Path, names: tuple[str, ...]) -> None:
+    """Print a prediction file's metrics, and write them and its confusion matrix beside it."""
+    predictions = read_class_predictions(path)
+    found = summary(predictions)
+    write_json(path.with_suffix(".metrics.json"), {"clips": len(predictions.labels), **found})
+    view = ConfusionView(path.stem, names, confusion(predictions))
+    write_text(path.with_suffix(".confusion.svg"), confusion_svg(view))
+    print(", ".join(f"{name} {100 * value:.1f} %" for name, value in found.items()))
+
+
+def _names(path: Path, classes: int) -> tuple[str, ...]:
+    """Names of the classes, from the file that `gymqa split` writes beside its lists; numbers without it."""
+    names = tuple(path.read_text(encoding="utf-8").splitlines()) if path.is_file() else ()
+    return names if len(names) == classes else tuple(str(label) for label in range(classes))
+
+
+COMMAND = predict

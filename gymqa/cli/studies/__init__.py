@@ -1,0 +1,1 @@
+"""FineGym's studies of what recognizers see, as `gymqa study` runs them. Never in it: networks, metrics."""

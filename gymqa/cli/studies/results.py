@@ -1,0 +1,102 @@
+"""What a study's tests say: accuracies with intervals by bootstrap over videos, and paired differences."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from eval.metrics.fusion import fuse
+from eval.metrics.recognition import ClassPredictions, mean_class, mean_class_resampled, read_class_predictions, top1
+from eval.stats.bootstrap import FloatArray, Interval, bootstrap, cluster_index, mean_interval
+from eval.stats.comparison import difference_interval
+from gymqa.cli.studies.trainings import ModelTest
+from gymqa.runtime.runs import Run
+
+Place = Mapping[str, str | int]
+METRICS = ("top1", "mean_class")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of a study's table.
+
+    Attributes:
+        place: what it is of, such as {"recognizer": "tsn", "frames": 3}.
+        tests: by seed; the probabilities of several are averaged.
+    """
+
+    place: Place
+    tests: Mapping[int, tuple[ModelTest, ...]]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A cell's figures.
+
+    Attributes:
+        place: the cell's.
+        top1: share of clips that are right, mean over the seeds, in [0, 1].
+        mean_class: the same within each class that has clips, averaged over these.
+        seeds: both by seed.
+        points: of each clip the share of the seeds whose model is right, [n].
+        labels: the clips', [n].
+        videos: the clips', [n].
+    """
+
+    place: Place
+    top1: Interval
+    mean_class: Interval
+    seeds: Mapping[str, Mapping[str, float]]
+    points: FloatArray
+    labels: Sequence[int]
+    videos: Sequence[str]
+
+    def metric(self, name: str) -> Interval:
+        """One of METRICS."""
+        return {"top1": self.top1, "mean_class": self.mean_class}[name]
+
+    def as_json(self) -> dict[str, Any]:
+        """JSON values."""
+        figures = {name: asdict(self.metric(name)) for name in METRICS}
+        return {**self.place, **figures, "seeds": self.seeds}
+
+    def of_class(self, label: int) -> float | None:
+        """Share of a class's clips that are right; None where it has none."""
+        own = np.asarray(self.labels) == label
+        return float(self.points[own].mean()) if own.any() else None
+
+
+def measure(run: Run, cell: Cell) -> Measured:
+    """Read a cell's predictions and count; the intervals are of other videos, not of other seeds.
+
+    Raises:
+        GymQAError: a file is missing or damaged.
+    """
+    found = {seed: _read(run, tests) for seed, tests in cell.tests.items()}
+    one = next(iter(found.values()))
+    points = np.mean([(each.predicted == each.labels).astype(np.float64) for each in found.values()], axis=0)
+    seeds = {str(seed): {"top1": top1(each), "mean_class": mean_class(each)} for seed, each in found.items()}
+    by_class = float(np.mean([each["mean_class"] for each in seeds.values()]))
+    n_videos = cluster_index(one.video_ids)[1]
+    return Measured(
+        cell.place,
+        mean_interval(points, one.video_ids),
+        bootstrap(by_class, mean_class_resampled(one, points), n_videos),
+        seeds,
+        points,
+        one.labels.tolist(),
+        one.video_ids,
+    )
+
+
+def _read(run: Run, tests: Sequence[ModelTest]) -> ClassPredictions:
+    """One model's predictions, or the mean of several models'."""
+    paths = [run.folder / test.predictions for test in tests]
+    return fuse(paths) if len(paths) > 1 else read_class_predictions(paths[0])
+
+
+def difference(first: Measured, second: Measured) -> dict[str, Any]:
+    """How much higher the first's Top-1 is on the same clips, with its interval; JSON values."""
+    found = difference_interval(first.points, second.points, first.videos)
+    return {"of": dict(first.place), "minus": dict(second.place), "top1": asdict(found)}

@@ -1,0 +1,156 @@
+"""What a study is asked for: the clips, the recognizers, how they are trained."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from gymqa.errors import GymQAError
+from gymqa.finegym.annotations import Clip
+from gymqa.finegym.taxonomy import EVENTS, Taxonomy
+from gymqa.frames.modality import Modality
+from gymqa.runtime.runs import resolved
+from gymqa.sim.release import FORMAT, ReleaseConfig
+from recognizers.backbones.frame_net_sizes import TRNConfig, TSMConfig, TSNConfig
+from recognizers.backbones.registry import model_config
+from recognizers.backbones.sizes import ModelConfig
+from recognizers.backbones.skeleton_net_sizes import STGCNConfig
+from recognizers.config import TrainConfig
+from recognizers.epochs import in_epochs
+from recognizers.ssl.algorithms import algorithm_named
+from recognizers.ssl.augment import AugmentConfig
+
+Level = Literal["element", "set", "event"]
+LEVELS: tuple[Level, ...] = ("event", "set", "element")  # from coarse to fine
+RENDERED = ReleaseConfig(train_videos=40, val_videos=20, raw_videos=0, size=64, seed=3)
+TRAINING = TrainConfig(
+    algorithm=algorithm_named("supervised"),
+    augment=AugmentConfig(crop_area=(0.7, 1.0)),
+    initial="none",
+    steps=1000,
+    warm_up_steps=0,
+    labelled_batch=16,
+    learning_rate=1e-3,
+    precision="bf16",
+    log_every=25,
+    tracker="none",
+)
+SMALL: dict[str, ModelConfig] = {
+    "tsn": TSNConfig(architecture="resnet18", width=16, head_dropout=0.2),
+    "trn": TRNConfig(architecture="resnet18", width=16, frame_dropout=0.2, head_dropout=0.2),
+    "trn-ms": TRNConfig(architecture="resnet18", width=16, frame_dropout=0.2, head_dropout=0.2, multi_scale=True),
+    "tsm": TSMConfig(architecture="resnet18", width=16, head_dropout=0.2),
+}
+"""ResNet-18 with a quarter of its channels, 48 pixels: trained from scratch in a minute or two of one core."""
+SMALL_SKELETON = "st-gcn"
+_SKELETONS: dict[str, ModelConfig] = {
+    SMALL_SKELETON: STGCNConfig(n_frames=16, width=16, skeleton="gymsim15", dropout=0.2, head_dropout=0.2)
+}
+FIRST_FRAMES = 32
+
+
+@dataclass(frozen=True)
+class StudySettings:
+    """What all studies share.
+
+    Attributes:
+        root: a release of FineGym's format; None renders GymSim.
+        setting: of the release; None where it has only one.
+        seeds: one training each.
+        epochs: passes over the training clips, instead of training.steps; 0 keeps those.
+        max_frames: frames of a clip that are kept, evenly spaced.
+        training: how every recognizer is trained; its model and seed are the study's.
+        rendered: what is rendered without a root.
+    """
+
+    root: Path | None = None
+    setting: str | None = None
+    seeds: tuple[int, ...] = (0, 1)
+    epochs: int = 0
+    max_frames: int = FIRST_FRAMES
+    training: TrainConfig = field(default_factory=lambda: TRAINING)
+    rendered: ReleaseConfig = field(default_factory=lambda: RENDERED)
+
+    def __post_init__(self) -> None:
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
+            raise GymQAError(f"the seeds {list(self.seeds)} are none, or one stands twice; give each once")
+        if self.max_frames < 1 or self.epochs < 0:
+            raise GymQAError(f"{self.max_frames} frames and {self.epochs} epochs; give 1 or more, and 0 or more")
+        if self.training.model != TRAINING.model:
+            raise GymQAError("a study's recognizers are named with their option; leave training.model out")
+        if self.training.algorithm.semi_supervised:
+            raise GymQAError(
+                f"{self.training.algorithm.name} learns from clips without label, and in a study all have theirs; "
+                "leave training.algorithm out"
+            )
+
+    def config(self, model: ModelConfig, classes: int, seed: int, clips: int) -> TrainConfig:
+        """The settings of one training.
+
+        Args:
+            model: the recognizer's sizes.
+            classes: of its head.
+            seed: of everything that is drawn.
+            clips: number of training clips, for epochs.
+        """
+        config = replace(self.training, model=replace(model, n_classes=classes), seed=seed)
+        return in_epochs(config, self.epochs, 0, clips) if self.epochs else config
+
+    def described(self) -> dict[str, Any]:
+        """JSON values for the file of figures; a release is called by its folder's name."""
+        values = resolved(self)
+        rendered = {**values.pop("rendered"), "format": FORMAT}
+        for name in ("model", "seed"):  # the study's
+            del values["training"][name]
+        root = values.pop("root")
+        return {**values, "data": rendered if root is None else Path(root).resolve().name}
+
+
+def recognizer_named(name: str) -> ModelConfig:
+    """The sizes of a recognizer that sees colours: one of SMALL, or of `gymqa list recognizers`.
+
+    Raises:
+        GymQAError: there is none of this name, or it sees something else.
+    """
+    return _named(name, SMALL, "rgb")
+
+
+def skeleton_recognizer_named(name: str) -> ModelConfig:
+    """The sizes of a recognizer that sees skeletons: st-gcn, a small one, or of `gymqa list recognizers`.
+
+    Raises:
+        GymQAError: there is none of this name, or it sees something else.
+    """
+    return _named(name, _SKELETONS, "pose")
+
+
+def _named(name: str, small: Mapping[str, ModelConfig], modality: Modality) -> ModelConfig:
+    try:
+        config = small[name] if name in small else model_config(name)
+    except GymQAError as error:
+        raise GymQAError(f"{error}; or one of the small ones, {', '.join(small)}") from error
+    if config.modality != modality:
+        raise GymQAError(f"{name} sees {config.modality}, and the study shows it {modality}; choose another recognizer")
+    return config
+
+
+def names_of_classes(taxonomy: Taxonomy, level: Level) -> list[str]:
+    """The classes of a level, in the order of their labels there: elements, sets, or events."""
+    if level == "element":
+        return [element.display_name for element in taxonomy.elements]
+    if level == "set":
+        present = {element.set_id for element in taxonomy.elements}
+        return [one.name for one in sorted(taxonomy.sets, key=lambda one: one.id) if one.id in present]
+    present_events = {element.event for element in taxonomy.elements}
+    return [event for event in EVENTS if event in present_events]
+
+
+def at_level(clips: Sequence[Clip], taxonomy: Taxonomy, level: Level) -> list[Clip]:
+    """The clips with the label of their element's set or event instead of their element's."""
+    if level == "element":
+        return list(clips)
+    set_names = {one.id: one.name for one in taxonomy.sets}
+    label_of = {name: label for label, name in enumerate(names_of_classes(taxonomy, level))}
+    elements = [taxonomy.elements[clip.label] for clip in clips if clip.label is not None]
+    names = [set_names[one.set_id] if level == "set" else one.event for one in elements]
+    return [replace(clip, label=label_of[name]) for clip, name in zip(clips, names, strict=True)]

@@ -1,0 +1,116 @@
+"""`gymqa study shuffle`: what the order of the frames is worth, FineGym's Figure 6b."""
+
+from pathlib import Path
+
+from gymqa.cli.studies.frame_counts import frames_of, with_frames
+from gymqa.cli.studies.plots import draw_bars
+from gymqa.cli.studies.results import Cell, Measured, difference
+from gymqa.cli.studies.settings import (
+    FIRST_FRAMES,
+    RENDERED,
+    TRAINING,
+    Level,
+    StudySettings,
+    recognizer_named,
+)
+from gymqa.cli.studies.study import Study, percent, printed_percent
+from gymqa.cli.studies.trainings import ModelTest
+from gymqa.errors import GymQAError
+from gymqa.frames.controls import NONE, REVERSED, SHUFFLED
+from gymqa.sim.release import ReleaseConfig
+from recognizers.config import TrainConfig
+
+ORDERED = "ordered"
+TRAINED = {ORDERED: False, SHUFFLED: True}
+TESTED = {ORDERED: NONE, SHUFFLED: SHUFFLED, REVERSED: REVERSED}
+
+
+def shuffle(
+    root: Path | None = None,
+    out: Path = Path("runs/studies/shuffle"),
+    setting: str | None = None,
+    level: Level = "element",
+    recognizers: list[str] | None = None,
+    frames: int = 5,
+    seeds: list[int] | None = None,
+    epochs: int = 0,
+    max_frames: int = FIRST_FRAMES,
+    workers: int = 2,
+    *,
+    training: TrainConfig = TRAINING,
+    rendered: ReleaseConfig = RENDERED,
+) -> None:
+    """Train and test recognizers on ordered and on shuffled frames (FineGym's Figure 6b, and more).
+
+    Writes shuffle.json and shuffle.png; stopped, the same command goes on.
+
+    Args:
+        root: a release of FineGym's format; without it GymSim is rendered.
+        out: folder of the run, its figures and picture.
+        setting: ub-s1 as in Figure 6b, gym99, …; may be left out where the release has only one.
+        level: element, set or event: what is recognized.
+        recognizers: tsn, trn, trn-ms or tsm, small ones, or some of `gymqa list recognizers`; tsn trn tsm when not
+            given.
+        frames: of a clip that are looked at; 0 as many as the recognizer has by itself.
+        seeds: one training each; 0 1 when not given.
+        epochs: passes over the training clips, instead of training.steps; 0 keeps those.
+        max_frames: frames of a clip that are kept, evenly spaced.
+        workers: trainings at a time; on a CPU each in a process of one thread.
+        training: how each is trained; model and seed are the study's.
+        rendered: what is rendered without a root.
+    """
+    names = list(dict.fromkeys(recognizers or ("tsn", "trn", "tsm")))
+    bases = {name: recognizer_named(name) for name in names}
+    models = {name: with_frames(base, frames) if frames else base for name, base in bases.items()}
+    if min(frames_of(model) for model in models.values()) < 2:
+        raise GymQAError(f"{frames} frame has no order to shuffle; set --frames to 2 or more")
+    settings = StudySettings(root, setting, tuple(seeds or (0, 1)), epochs, max_frames, training, rendered)
+    asked = {"level": level, "recognizers": names, "frames": frames}
+    study = Study("shuffle", out, settings, asked, workers)
+    study.prepare([level], max(model.image_size for model in models.values()))
+    cells = []
+    for name, model in models.items():
+        for trained, reshuffled in TRAINED.items():
+            of_seed = study.trainings(f"{name}-{level}-{frames_of(model)}-{trained}", model, level, reshuffled)
+            for tested, control in TESTED.items():
+                place = {"recognizer": name, "trained": trained, "tested": tested}
+                tests = {seed: (ModelTest(one, control=control),) for seed, one in of_seed.items()}
+                cells.append(Cell(place, tests))
+    found = {_key(one): one for one in study.measure(cells)}
+    chance = 1 / len(study.inputs.classes(level))
+    study.write(list(found.values()), _losses(found, names), chance=chance)
+    bars = {
+        name: {_title(*way): found[name, *way].mean_class for way in _ways()} for name in names
+    }  # fmt: skip
+    draw_bars(study.picture(), bars, "mean-class accuracy (%)", chance)
+    _show(study, found, names)
+
+
+def _key(one: Measured) -> tuple[str, str, str]:
+    recognizer, trained, tested = (str(one.place[name]) for name in ("recognizer", "trained", "tested"))
+    return recognizer, trained, tested
+
+
+def _ways() -> list[tuple[str, str]]:
+    """Orders in training and test."""
+    return [(trained, tested) for trained in TRAINED for tested in TESTED]
+
+
+def _title(trained: str, tested: str) -> str:
+    return f"{trained} → {tested}"
+
+
+def _losses(found: dict[tuple[str, str, str], Measured], names: list[str]) -> list[dict[str, object]]:
+    """What each other way of training and testing loses against ordered frames in both."""
+    others = [way for way in _ways() if way != (ORDERED, ORDERED)]
+    return [difference(found[name, *way], found[name, ORDERED, ORDERED]) for name in names for way in others]
+
+
+def _show(study: Study, found: dict[tuple[str, str, str], Measured], names: list[str]) -> None:
+    lines = [["mean-class %, trained → tested", *names]]
+    lines += [[_title(*way), *(percent(found[name, *way].mean_class) for name in names)] for way in _ways()]
+    paper = study.paper("mean_class")
+    lines.append(
+        ["FineGym's paper, UB-S1, ordered → ordered", *(printed_percent(paper, name, ORDERED) for name in names)]
+    )
+    study.show(lines)

@@ -1,0 +1,129 @@
+"""A study's trainings and tests: each is a step of the run folder, done once."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from gymqa.cli.studies.frame_counts import frames_of, looking_at
+from gymqa.cli.studies.inputs import frames_step, splits_folder, splits_step
+from gymqa.cli.studies.settings import Level
+from gymqa.finegym.splits import read_splits
+from gymqa.frames.controls import NONE, ControlledFrames
+from gymqa.frames.modality import Modality, source_of
+from gymqa.frames.reshuffled import ReshuffledFrames
+from gymqa.frames.source import FrameSource
+from gymqa.runtime.devices import choose_device
+from gymqa.runtime.runs import Run
+from recognizers.backbones.base import Recognizer
+from recognizers.config import TrainConfig
+from recognizers.predict import predict, save_predictions
+from recognizers.prediction_journal import opened_journal
+from recognizers.training.jobs import run_jobs
+from recognizers.training.train import train
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training.
+
+    Attributes:
+        name: of its folder and steps.
+        config: its settings.
+        level: of its classes.
+        reshuffled: whether it sees the frames of a clip in another order each time.
+    """
+
+    name: str
+    config: TrainConfig
+    level: Level = "element"
+    reshuffled: bool = False
+
+    @property
+    def model(self) -> str:
+        """The trained model's folder, below the run's."""
+        return f"models/{self.name}"
+
+    @property
+    def step(self) -> str:
+        """The step that trains it."""
+        return f"train-{self.name}"
+
+
+@dataclass(frozen=True)
+class ModelTest:
+    """What a trained model says of the val clips.
+
+    Attributes:
+        training: whose model.
+        frames: how many it looks at; 0 is as many as in training.
+        control: what is done to them, one of `gymqa.frames.controls.CONTROLS`.
+    """
+
+    training: Training
+    frames: int = 0
+    control: str = NONE
+
+    @property
+    def name(self) -> str:
+        """Of its step and file; as many frames as in training have one name."""
+        frames = self.frames or frames_of(self.training.config.model)
+        return f"{self.training.name}-at-{frames}-{self.control}"
+
+    @property
+    def predictions(self) -> str:
+        """Its file, below the run's folder."""
+        return f"predictions/{self.name}.jsonl"
+
+
+def train_and_test(run: Run, tests: Sequence[ModelTest], workers: int) -> None:
+    """Do all tests and the trainings they need; what is done is left as it is, and a stopped training goes on.
+
+    Args:
+        run: a run whose inputs are there.
+        tests: what is asked for.
+        workers: trainings at a time, as of `run_jobs`.
+    """
+    by_training: dict[str, dict[str, ModelTest]] = {}
+    for test in tests:
+        by_training.setdefault(test.training.name, {})[test.name] = test
+    jobs = {name: partial(_train_then_test, run, list(of_one.values())) for name, of_one in by_training.items()}
+    run_jobs(jobs, workers)
+
+
+def _train_then_test(run: Run, tests: Sequence[ModelTest]) -> None:
+    """One training, and its tests."""
+    training = tests[0].training
+    settings = {**training.config.determines, "reshuffled": training.reshuffled}
+    made_of = [frames_step(training.config.modality), splits_step(training.level)]
+    run.step(training.step, settings, [training.model], partial(_train, run, training), made_of)
+    for test in tests:
+        run.step(f"test-{test.name}", {}, [test.predictions], partial(_test, run, test), [training.step])
+
+
+def _train(run: Run, training: Training) -> None:
+    """Train; the checkpoints, which are larger than the model, are removed at the end."""
+    config, source = training.config, _source(run, training.config.modality)
+    splits = read_splits(splits_folder(run, training.level), config.model.n_classes)
+    seen = ReshuffledFrames(source, config.seed) if training.reshuffled else source
+    out = train(config, seen, splits, run.folder / training.model)
+    shutil.rmtree(out / "checkpoints", ignore_errors=True)
+
+
+def _test(run: Run, test: ModelTest) -> None:
+    """Predict the val clips from one centre view."""
+    training, path = test.training, run.folder / test.predictions
+    model = Recognizer.from_pretrained(run.folder / training.model)
+    if test.frames:
+        model = looking_at(model, test.frames)
+    model = model.to(choose_device())
+    source = ControlledFrames(_source(run, model.config.modality), test.control, training.config.seed)
+    val, bf16 = read_splits(splits_folder(run, training.level)).val, training.config.precision == "bf16"
+    with opened_journal(path, {"trained": run.digest(training.step)}) as journal:
+        found = predict(model, source, val, bf16=bf16, journal=journal)
+        save_predictions(path, val, found, source.failures, test.control)
+
+
+def _source(run: Run, modality: Modality) -> FrameSource:
+    """Frames of a modality: the training's, or its model's."""
+    return source_of(modality, run.folder / frames_step(modality))

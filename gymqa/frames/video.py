@@ -1,0 +1,221 @@
+"""Videos to frames (decord, one sequential pass) and frames to videos (PyAV, H.264).
+
+decord readers do not survive a fork: `decode` opens its reader in the process that calls it and keeps none.
+
+decord 0.6 does not read some narrow videos. It takes the bytes of a picture's row, divided by its width, for the number
+of channels, but FFmpeg pads a row to 32 pixels: 16, 24, 48 and 72 pixels give 6, 4, 4 and 4 channels (checked for every
+even width from 16 to 1280). It then refuses to copy the first picture, always and before any frame is given out, so the
+error tells these videos apart and PyAV decodes them. Where both decode, their frames are equal.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from gymqa.errors import GymQAError
+from gymqa.frames.sampling import uniform
+from gymqa.io.files import atomic_path
+
+if TYPE_CHECKING:
+    from av.container import OutputContainer
+    from av.video.stream import VideoStream
+    from decord import VideoReader
+
+Frames = NDArray[np.uint8]  # [T, H, W, 3] RGB
+
+IMAGES = (".jpg", ".jpeg", ".png")
+CHUNK = 64  # frames converted at a time, so that a long raw video is never in memory at full size
+PADDED_ROWS = "size must exactly match"  # what decord says of a video whose rows FFmpeg pads
+
+
+class VideoError(GymQAError):
+    """A video that is missing, empty, broken, or cannot be written; the text names the file."""
+
+
+def decode(path: Path, size: int | None = None, max_frames: int | None = None) -> Frames:
+    """Decode a video in one sequential pass.
+
+    Args:
+        path: a video file, or a folder of frames as images whose names sort in the order of time.
+        size: pixels; the short side is resized to it and the middle square kept. None keeps the picture as it is.
+        max_frames: keep at most this many frames, evenly spaced; None keeps all.
+
+    Returns:
+        uint8 [T, H, W, 3], RGB, T >= 1.
+
+    Raises:
+        VideoError: the file is missing, empty or does not decode.
+    """
+    if path.is_dir():
+        return _decode_images(path, size, max_frames)
+    import av  # here, not at the top: a reader's library must not be loaded before the workers fork
+    import decord
+
+    if not path.is_file():
+        raise VideoError(f"{path} does not exist; check the path of the video")
+    if path.stat().st_size == 0:
+        raise VideoError(f"{path} is empty; copy or render the video again")
+    try:
+        reader = decord.VideoReader(str(path), num_threads=1)
+        n_frames = len(reader)
+        if n_frames == 0:
+            raise VideoError(f"{path} holds no frames; copy or render the video again")
+        wanted = _wanted(n_frames, max_frames)
+        try:
+            return _joined(_decord_chunks(reader, wanted), size)
+        except decord.DECORDError as error:
+            if PADDED_ROWS not in str(error):
+                raise
+            return _joined(_pyav_chunks(path, n_frames, wanted), size)
+    except (decord.DECORDError, RuntimeError, av.FFmpegError) as error:
+        raise VideoError(f"{path} does not decode; copy or render the video again") from error
+
+
+def _joined(chunks: Iterator[Frames], size: int | None) -> Frames:
+    """Make each chunk square as it comes, then join them."""
+    parts = [chunk if size is None else square(chunk, size) for chunk in chunks]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _decord_chunks(reader: "VideoReader", wanted: NDArray[np.int64]) -> Iterator[Frames]:
+    """Yield the wanted frames, some at a time."""
+    for start in range(0, len(wanted), CHUNK):
+        yield reader.get_batch(wanted[start : start + CHUNK]).asnumpy()
+
+
+def _pyav_chunks(path: Path, n_frames: int, wanted: NDArray[np.int64]) -> Iterator[Frames]:
+    """Yield the wanted frames of a video that decord cannot copy, some at a time.
+
+    Raises:
+        VideoError: the video does not have the `n_frames` frames that decord counted, or one is damaged.
+    """
+    import av
+
+    chosen, chunk, seen = set(wanted.tolist()), [], 0
+    with av.open(str(path)) as container:
+        for frame in container.decode(video=0):
+            if frame.is_corrupt:
+                break
+            if seen in chosen:
+                upright = np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90))
+                chunk.append(upright.astype(np.uint8, copy=False))
+            if len(chunk) == CHUNK:
+                yield np.stack(chunk)
+                chunk = []
+            seen += 1
+    if seen != n_frames:
+        raise VideoError(f"{path} does not decode after frame {seen}; copy or render the video again")
+    if chunk:
+        yield np.stack(chunk)
+
+
+def _wanted(n_frames: int, max_frames: int | None) -> NDArray[np.int64]:
+    """Which frames to keep."""
+    if max_frames is None or n_frames <= max_frames:
+        return np.arange(n_frames)
+    return uniform(n_frames, max_frames)
+
+
+def _decode_images(folder: Path, size: int | None, max_frames: int | None) -> Frames:
+    """Read a folder of frames, as some data sets give them: [T, H, W, 3]."""
+    images = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGES)
+    if not images:
+        raise VideoError(f"{folder} holds no frames ({', '.join(IMAGES)}); copy them again")
+    frames = []
+    for index in _wanted(len(images), max_frames):
+        image = cv2.imread(str(images[index]), cv2.IMREAD_COLOR)
+        if image is None:
+            raise VideoError(f"{images[index]} does not decode; copy the frames again")
+        frame = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+        frames.append(frame if size is None else square(frame[None], size)[0])
+    if len({frame.shape for frame in frames}) > 1:
+        raise VideoError(f"the frames of {folder} differ in size; copy them again")
+    return np.stack(frames)
+
+
+def square(frames: Frames, size: int) -> Frames:
+    """Resize the short side to `size` pixels and keep the middle square: [T, H, W, 3] -> [T, size, size, 3]."""
+    height, width = frames.shape[1:3]
+    scale = size / min(height, width)
+    to = (max(size, round(width * scale)), max(size, round(height * scale)))
+    top, left = (to[1] - size) // 2, (to[0] - size) // 2
+    if to == (width, height):
+        return np.ascontiguousarray(frames[:, top : top + size, left : left + size])
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    out = np.empty((len(frames), size, size, 3), np.uint8)
+    for i, frame in enumerate(frames):
+        out[i] = cv2.resize(frame, to, interpolation=method)[top : top + size, left : left + size]
+    return out
+
+
+def write_video(path: Path, frames: Frames, fps: float = 25.0, crf: int = 20, preset: str = "veryfast") -> None:
+    """Write frames as H.264 in mp4, whole or not at all; the same frames give the same bytes.
+
+    Args:
+        path: target, ends in .mp4.
+        frames: uint8 [T, H, W, 3] RGB with even H and W (4:2:0 chroma).
+        fps: frames a second.
+        crf: x264 quality, 0 (lossless) to 51.
+        preset: x264's trade of speed against size.
+
+    Raises:
+        VideoError: no frames, odd sides, or a wrong array.
+        GymQAError: the folder cannot be written to.
+    """
+    if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8 or len(frames) == 0:
+        raise VideoError(f"{path}: frames must be uint8 [T, H, W, 3] with T >= 1, not {frames.dtype} {frames.shape}")
+    height, width = frames.shape[1:3]
+    with video_writer(path, width, height, fps, crf, preset) as write:
+        write(frames)
+
+
+@contextmanager
+def video_writer(
+    path: Path, width: int, height: int, fps: float = 25.0, crf: int = 20, preset: str = "veryfast"
+) -> Iterator[Callable[[Frames], None]]:
+    """Open a video to write piece by piece, as `write_video` does at once; gives what writes frames [T, H, W, 3].
+
+    Raises:
+        VideoError: odd sides.
+        GymQAError: the folder cannot be written to.
+    """
+    import av
+
+    if height % 2 or width % 2:
+        raise VideoError(f"{path}: H.264 needs even sides, not {width} x {height}; crop or pad by one pixel")
+    with atomic_path(path) as temporary, av.open(str(temporary), "w", format="mp4") as container:
+        stream = add_h264_stream(container, Fraction(fps), width, height, crf, preset)
+
+        def write(frames: Frames) -> None:
+            for frame in frames:
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+
+        yield write
+        container.mux(stream.encode(None))
+
+
+def add_h264_stream(
+    container: "OutputContainer", fps: Fraction, width: int, height: int, crf: int = 20, preset: str = "veryfast"
+) -> "VideoStream":
+    """Add the video stream that every video of ours has: the same frames give the same bytes.
+
+    Args:
+        container: an mp4 open for writing.
+        fps: frames a second.
+        width: pixels, even.
+        height: pixels, even.
+        crf: x264 quality, 0 (lossless) to 51.
+        preset: x264's trade of speed against size.
+    """
+    stream = container.add_stream("libx264", rate=fps.limit_denominator(1001))
+    stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+    stream.thread_count = 1  # x264's output depends on the number of threads; videos are written in parallel anyway
+    # x264's AVX-512 code for macroblock trees gives other bytes now and then; without them each run is the same
+    stream.options = {"crf": str(crf), "preset": preset, "x264-params": "mbtree=0"}
+    return stream

@@ -1,0 +1,90 @@
+"""The data card of a question set: what the Hub shows, and what says which file is which configuration's."""
+
+import re
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from gymqa.finegym.taxonomy import Taxonomy
+from gymqa.hub.question_dataset import QuestionSplit
+from gymqa.io.templates import fill
+from gymqa.questions.shortcuts import stats, video_overlap
+
+SHORTCUTS = {
+    "chance": "guesses",
+    "oracle_event": "knows the apparatus only",
+    "oracle_set": "knows the set only",
+    "oracle_attribute": "knows the set and one decision",
+    "letter_prior": "always takes the letter most often right",
+    "most_frequent_answer": "takes the answer most often right for this text",
+    "longest_choice": "takes the longest choice",
+    "middle_choice": "takes the choice closest to the others",
+}
+_GYMSIM_VIDEO = re.compile(r"gymsim[TV]\d{4}", re.ASCII)
+_SIZES = {1_000: "n<1K", 10_000: "1K<n<10K", 100_000: "10K<n<100K", 1_000_000: "100K<n<1M"}
+
+
+def licence_of(splits: Sequence[QuestionSplit]) -> str:
+    """The licence by its Hub name: GymSim's questions are gymqa's own, all others come from FineGym's annotations."""
+    videos = {question.video_id for one in splits for question in one.questions}
+    return "apache-2.0" if all(_GYMSIM_VIDEO.fullmatch(video) for video in videos) else "cc-by-nc-4.0"
+
+
+def data_card(repo: str, splits: Sequence[QuestionSplit], taxonomy: Taxonomy) -> str:
+    """The card: YAML for the Hub, then counts, known shortcuts and citation.
+
+    Args:
+        repo: owner/name.
+        splits: by configuration, as `sort_questions` gives them.
+        taxonomy: of the questions' setting.
+
+    Raises:
+        GymQAError: a question has labels that the taxonomy lacks.
+    """
+    from huggingface_hub import DatasetCardData  # a second that other commands need not wait
+
+    licence = licence_of(splits)
+    head = DatasetCardData(
+        license=licence,
+        language="en",
+        pretty_name=f"Gymnastics video questions, {taxonomy.setting}",
+        task_categories=["visual-question-answering", "video-classification"],
+        size_categories=_size(sum(len(one.questions) for one in splits)),
+        tags=["gymqa", "video", "gymnastics", "multiple-choice"],
+        annotations_creators="machine-generated",
+        configs=_configs(splits),
+    )
+    return fill(
+        Path(__file__).parent / "templates" / "data_card.md.j2",
+        head=head.to_yaml().strip(),
+        repo=repo,
+        setting=taxonomy.setting,
+        example=splits[0],
+        finegym=licence != "apache-2.0",
+        shortcuts=SHORTCUTS,
+        rows=[{"config": one.config, "split": one.split, **stats(one.questions, taxonomy)} for one in splits],
+        overlaps=_overlaps(splits),
+    )
+
+
+def _configs(splits: Sequence[QuestionSplit]) -> list[dict[str, Any]]:
+    return [
+        {"config_name": config, "data_files": [{"split": one.split, "path": one.path} for one in group]}
+        for config, group in groupby(splits, key=lambda one: one.config)
+    ]
+
+
+def _overlaps(splits: Sequence[QuestionSplit]) -> list[dict[str, Any]]:
+    """For each configuration and two of its splits, the videos that both are asked about."""
+    videos = {(one.config, one.split): [question.video_id for question in one.questions] for one in splits}
+    return [
+        {"config": config, "split": split, "other": other, **video_overlap(asked, videos[config, other])}
+        for (config, split), asked in videos.items()
+        for same, other in videos
+        if same == config and other != split
+    ]
+
+
+def _size(n: int) -> str:
+    return next((name for limit, name in _SIZES.items() if n < limit), "1M<n<10M")

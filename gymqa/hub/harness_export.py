@@ -1,0 +1,110 @@
+"""A question set for other harnesses: a task folder of lmms-eval, a data set class of VLMEvalKit with its TSV.
+
+Field names were read off lmms-eval (api/task.py, docs/guides/task_guide.md, evaluator_utils.py; it knows `cluster_key`
+since pull request 989, January 2026) and VLMEvalKit (vlmeval/dataset/video_base.py, inference_video.py).
+"""
+
+import csv
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from gymqa.errors import GymQAError
+from gymqa.finegym.annotations import video_of
+from gymqa.hub.client import dataset_configs, load_gym_qa
+from gymqa.hub.question_dataset import parse_config
+from gymqa.io.files import atomic_path
+from gymqa.io.templates import write_filled
+from gymqa.questions.schema import LETTERS
+
+_TEMPLATES = Path(__file__).parent / "templates"
+TSV_COLUMNS = ("index", "video", "question", "candidates", "answer", "tier", "video_id", "question_id", "pair")
+
+
+def export_lmms_eval(folder: Path, dataset: str, split: str, videos: Path | None) -> list[str]:
+    """Write a folder for lmms-eval's `--include_path`: a task a tier, a group a setting, and utils.py.
+
+    Args:
+        folder: to write.
+        dataset: a folder that `gymqa hub push` wrote, or owner/name on the Hub.
+        split: to ask about.
+        videos: the release whose clips are shown; None leaves it to $GYMQA_VIDEOS.
+
+    Returns:
+        the groups' names.
+
+    Raises:
+        GymQAError: no such data set, or none of its configurations has the split.
+    """
+    configs = _with_split(dataset, split)
+    where = str(Path(dataset).resolve()) if Path(dataset).is_dir() else dataset
+    groups: dict[str, list[str]] = {}
+    for config in configs:
+        task = f"gymqa_{config}".replace("-", "_")
+        groups.setdefault(f"gymqa_{parse_config(config)[0]}".replace("-", "_"), []).append(task)
+        values = {"task": task, "dataset": where, "config": config, "split": split, "videos": _absolute(videos)}
+        write_filled(folder / f"{task}.yaml", _TEMPLATES / "lmms_eval_task.yaml.j2", **values)
+    for group, tasks in groups.items():
+        write_filled(folder / f"{group}.yaml", _TEMPLATES / "lmms_eval_group.yaml.j2", group=group, tasks=tasks)
+    write_filled(folder / "utils.py", _TEMPLATES / "lmms_eval_utils.py.j2")
+    return list(groups)
+
+
+def export_vlmevalkit(folder: Path, dataset: str, split: str, videos: Path | None) -> list[str]:
+    """Write the class GymQA and a TSV a setting, whose column `tier` parts its questions.
+
+    Args and raises: as `export_lmms_eval`.
+
+    Returns:
+        the data sets' names, as VLMEvalKit's `--data` takes them.
+    """
+    settings: dict[str, list[str]] = {}
+    for config in _with_split(dataset, split):
+        settings.setdefault(f"GymQA-{parse_config(config)[0]}", []).append(parse_config(config)[1])
+    for name, tiers in settings.items():
+        setting = name.removeprefix("GymQA-")
+        rows = (row for tier in tiers for row in _tsv_rows(dataset, setting, split, tier))
+        _write_tsv(folder / f"{name}.tsv", rows)
+    write_filled(
+        folder / "gymqa_vlmevalkit.py",
+        _TEMPLATES / "vlmevalkit.py.j2",
+        datasets=list(settings),
+        videos=_absolute(videos),
+    )
+    return list(settings)
+
+
+def _with_split(dataset: str, split: str) -> list[str]:
+    found = [config for config, splits in dataset_configs(dataset).items() if split in splits]
+    if not found:
+        raise GymQAError(f"no configuration of {dataset} has the split {split!r}; choose another")
+    return found
+
+
+def _tsv_rows(dataset: str, setting: str, split: str, tier: str) -> Iterator[dict[str, Any]]:
+    rows: Any = load_gym_qa(dataset, setting, split, tier, streaming=True)
+    needed = ["id", "clip_id", "video_id", "text", "choices", "answer", "group"]  # all of them take 50 times as long
+    for row in rows.select_columns(needed):
+        video_of(row["clip_id"])  # VLMEvalKit makes a path of it
+        yield {
+            "video": row["clip_id"],
+            "question": row["text"],
+            "candidates": json.dumps(row["choices"]),
+            "answer": LETTERS[row["answer"]],
+            "tier": tier,
+            "video_id": row["video_id"],
+            "question_id": row["id"],
+            "pair": row["group"] or row["id"],
+        }
+
+
+def _write_tsv(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, TSV_COLUMNS, delimiter="\t", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({"index": index, **row} for index, row in enumerate(rows))
+
+
+def _absolute(videos: Path | None) -> str:
+    return "" if videos is None else str(videos.resolve())

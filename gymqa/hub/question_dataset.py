@@ -1,0 +1,249 @@
+"""Questions as a folder of parquet files, one a configuration and split, with a data card: what the Hub holds.
+
+A configuration is a setting and a tier, `gym99-set`. Rows have a column for each field of Question, and `video`, the
+clip's path inside a release; they carry no footage.
+"""
+
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gymqa.errors import GymQAError
+from gymqa.finegym.annotations import video_of
+from gymqa.io.files import atomic_path, write_text
+from gymqa.questions.schema import BENCHMARKS, KINDS, MINIMAL_PAIRS, TIERS, Question, validate
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SPLITS = ("train", "val", "test")
+RELEASED = "released"
+QUESTION_TIERS = (*TIERS, *KINDS[1:], MINIMAL_PAIRS, RELEASED)
+"""How questions are told apart in a data set: the tier of their wrong choices, or what is asked."""
+CARD = "README.md"
+_SETTING = r"[A-Za-z0-9_-]+"
+_CONFIG = re.compile(rf"({_SETTING})-({'|'.join(QUESTION_TIERS)})", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionSplit:
+    """The questions of one tier and split; `tier` is one of QUESTION_TIERS."""
+
+    setting: str
+    tier: str
+    split: str
+    questions: tuple[Question, ...]
+
+    @property
+    def config(self) -> str:
+        """The configuration's name."""
+        return config_name(self.setting, self.tier)
+
+    @property
+    def path(self) -> str:
+        """The parquet file's path inside the data set."""
+        return f"{self.config}/{self.split}.parquet"
+
+
+def config_name(setting: str, tier: str) -> str:
+    """Name a configuration; `tier` may be a benchmark's name as well (gym-qa-hard is the tier set).
+
+    Raises:
+        GymQAError: there is no such tier, or the setting has letters that might lead out of a folder.
+    """
+    if not re.fullmatch(_SETTING, setting):
+        raise GymQAError(f"setting {setting!r} cannot be part of a name; use letters, digits, - and _")
+    name = BENCHMARKS.get(tier, tier)
+    if name not in QUESTION_TIERS:
+        raise GymQAError(f"there is no tier {tier!r}; choose one of {', '.join([*QUESTION_TIERS, *BENCHMARKS])}")
+    return f"{setting}-{name}"
+
+
+def parse_config(config: str) -> tuple[str, str]:
+    """Take a configuration's name apart: its setting and its tier.
+
+    Raises:
+        GymQAError: it ends in no tier, or has letters that might lead out of a folder.
+    """
+    match = _CONFIG.fullmatch(config)
+    if match is None:
+        raise GymQAError(f"configuration {config!r} is none of gymqa's; they are named as gym99-set is")
+    return match[1], match[2]
+
+
+def question_tier(question: Question) -> str:
+    """Which of QUESTION_TIERS a question belongs to."""
+    if question.released:
+        return RELEASED
+    if question.group:
+        return MINIMAL_PAIRS
+    return question.tier if question.kind == "element" else question.kind
+
+
+def question_files(source: Path) -> list[Path]:
+    """The question files that `source` names: itself, or every .jsonl below it, by path.
+
+    Raises:
+        GymQAError: it is missing, of another kind, or holds none.
+    """
+    if source.is_dir():
+        found = sorted(source.rglob("*.jsonl"))
+        if not found:
+            raise GymQAError(f"{source} holds no .jsonl file; name a folder of question files, or build some first")
+        return found
+    if not source.exists():
+        raise GymQAError(f"{source} does not exist; name a question file or a folder of them")
+    if source.suffix != ".jsonl":
+        raise GymQAError(f"{source} is no .jsonl file; `gymqa questions import` takes released files over")
+    return [source]
+
+
+def split_of(file: Path, split: str | None) -> str:
+    """The split a question file is of: `split`, or the one its name ends in (val.jsonl, gym99-train.jsonl).
+
+    Raises:
+        GymQAError: it cannot be told, or is none of SPLITS.
+    """
+    found = split or file.stem.replace("_", "-").rsplit("-", 1)[-1]
+    if found not in SPLITS:
+        raise GymQAError(f"{file} is of no split among {', '.join(SPLITS)}; name it by --split, or rename the file")
+    return found
+
+
+def sort_questions(
+    files: Mapping[Path, Sequence[Question]], setting: str, split: str | None = None
+) -> list[QuestionSplit]:
+    """Sort the questions of files by tier and split; within one they stay in the files' order.
+
+    Raises:
+        GymQAError: a file's split cannot be told, or an id stands twice in a tier and split.
+    """
+    found = [(question_tier(one), split_of(file, split), one) for file, asked in files.items() for one in asked]
+    order = sorted(found, key=lambda row: (QUESTION_TIERS.index(row[0]), SPLITS.index(row[1])))
+    splits = [
+        QuestionSplit(setting, tier, name, tuple(question for *_, question in rows))
+        for (tier, name), rows in groupby(order, key=lambda row: row[:2])
+    ]
+    for one in splits:
+        if problems := validate(one.questions, as_released=True):
+            raise GymQAError(f"{one.config}, {one.split}: {problems[0]}")
+    if not splits:
+        raise GymQAError("there is no question to write; check that the files hold some")
+    return splits
+
+
+def video_path(clip_id: str) -> str:
+    """A clip's path inside a release; a name that would lead elsewhere is refused.
+
+    Raises:
+        GymQAError: no clip id.
+    """
+    video_of(clip_id)
+    return f"subactions/{clip_id}.mp4"
+
+
+def write_dataset(folder: Path, splits: Sequence[QuestionSplit], card: str) -> None:
+    """Write parquet files and card into `folder`, all or none; a data set that was there is replaced.
+
+    Raises:
+        GymQAError: `folder` holds something else, or cannot be written to.
+    """
+    if folder.exists() and not is_dataset(folder):
+        raise GymQAError(f"{folder} is there and holds no data set of gymqa's; choose another folder or remove it")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        staged = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+    except OSError as error:
+        raise GymQAError(f"cannot write in {folder.parent}: {error.strerror or error}; choose another") from error
+    try:
+        new, old = staged / "new", staged / "old"
+        for one in splits:
+            _write_parquet(new / one.path, one.questions)
+        write_text(new / CARD, card)
+        if folder.exists():
+            folder.rename(old)
+        new.rename(folder)
+    finally:
+        shutil.rmtree(staged)
+
+
+def is_dataset(folder: Path) -> bool:
+    """Whether the folder is empty, or holds nothing but a card and parquet files in folders named by configuration."""
+    names = [path.relative_to(folder) for path in folder.rglob("*") if not path.is_dir()] if folder.is_dir() else None
+    if names is None:
+        return False
+    parquet = all(len(name.parts) == 2 and name.suffix == ".parquet" for name in names if name != Path(CARD))
+    return parquet and (not names or Path(CARD) in names)
+
+
+def require_whole(folder: Path, config: str, split: str) -> None:
+    """Read a configuration's parquet file to its end.
+
+    Raises:
+        GymQAError: no such configuration or split, or the file is missing, damaged or has other columns than gymqa's.
+    """
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    parse_config(config)
+    if split not in SPLITS:
+        raise GymQAError(f"the card of {folder} names the split {split!r}; gymqa's are {', '.join(SPLITS)}")
+    path = folder / config / f"{split}.parquet"
+    try:
+        with parquet.ParquetFile(path) as file:
+            columns = file.schema_arrow.names
+            for _ in file.iter_batches():
+                pass
+    except (OSError, pa.ArrowException) as error:
+        raise GymQAError(f"{path} is missing or damaged; write the data set again with `gymqa hub push`") from error
+    if columns != _schema().names:
+        raise GymQAError(f"{path} has other columns than gymqa's; write the data set again with `gymqa hub push`")
+
+
+def _write_parquet(path: Path, questions: Sequence[Question]) -> None:
+    # Imported here: pyarrow takes its time, and most commands never need it.
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    with atomic_path(path) as temporary:
+        parquet.write_table(pa.Table.from_pylist(list(map(_row, questions)), schema=_schema()), temporary)
+
+
+def _row(question: Question) -> dict[str, Any]:
+    row = {field.name: getattr(question, field.name) for field in fields(question)}  # asdict copies all, slowly
+    row["attributes"] = [asdict(one) for one in question.attributes]
+    row["released"] = asdict(question.released) if question.released else None
+    return {**row, "video": video_path(question.clip_id)}
+
+
+def _schema() -> "pa.Schema":
+    """Plain Arrow types and no Hugging Face metadata: every version of `datasets` reads them, a video is a path."""
+    import pyarrow as pa
+
+    text, number = pa.string(), pa.int32()
+    return pa.schema(
+        {
+            "id": text,
+            "clip_id": text,
+            "video_id": text,
+            "text": text,
+            "choices": pa.list_(text),
+            "answer": number,
+            "tier": text,
+            "drawn_tier": text,
+            "choice_labels": pa.list_(number),
+            "event": text,
+            "set_id": number,
+            "element": number,
+            "kind": text,
+            "attributes": pa.list_(pa.struct({"question": text, "value": pa.bool_()})),
+            "group": text,
+            "released": pa.struct({"answer_type": text, "dataset": text, "frame_length": number}),
+            "video": text,
+        }
+    )

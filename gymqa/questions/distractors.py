@@ -1,0 +1,166 @@
+"""Questions from clips: which elements stand beside the right one, by benchmark.
+
+Gym-QA draws its distractors from all elements, as released; Gym-QA-Hard from the element's set; Gym-New puts the
+direction twin among the choices; `event` draws from the apparatus, `attribute` from the elements that differ in one
+decision. Every draw is seeded by clip id, benchmark and seed, so that adding clips changes
+no other question; the right letter is uniform, so letters balance in aggregate.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from gymqa.errors import GymQAError
+from gymqa.finegym.annotations import Clip
+from gymqa.finegym.taxonomy import Element, Taxonomy
+from gymqa.questions.schema import ELEMENT_BENCHMARKS, LETTERS, QUESTION_TEXT, TIERS, Question
+from gymqa.runtime.seeding import Draws
+
+Distractor = tuple[str, Element]
+"""An element that may stand beside the right one, and the tier it is of."""
+
+
+def build_questions(
+    clips: Iterable[Clip], taxonomy: Taxonomy, benchmark: str, seed: int = 0, n_choices: int = 4
+) -> list[Question]:
+    """One question a clip, in the clips' order; for gym-new only of clips whose element has a direction twin.
+
+    Choices are display names, and no two of them share a plain name. Where a tier has too few elements the rest
+    comes from the next (set, event, random), and `drawn_tier` says so; so does a question of elements without
+    decision trees.
+
+    Raises:
+        GymQAError: an unknown benchmark, a clip without a label of the taxonomy, or too few elements for n_choices.
+    """
+    if benchmark not in ELEMENT_BENCHMARKS:
+        raise GymQAError(f"there is no benchmark {benchmark!r}; choose one of {', '.join(ELEMENT_BENCHMARKS)}")
+    names = len({element.name for element in taxonomy.elements})
+    if not 2 <= n_choices <= min(names, len(LETTERS)):
+        most = min(names, len(LETTERS))
+        raise GymQAError(f"questions of {taxonomy.setting} can have 2 to {most} choices, not {n_choices}")
+    builder = _Builder(taxonomy, benchmark, seed, n_choices)
+    labelled = ((clip, label_of(clip, taxonomy)) for clip in clips)
+    return [builder.build(clip, label) for clip, label in labelled if builder.has_question(label)]
+
+
+class _Builder:
+    """Builds one question at a time; holds the pools of distractors, which depend on the label only."""
+
+    def __init__(self, taxonomy: Taxonomy, benchmark: str, seed: int, n_choices: int) -> None:
+        self.taxonomy, self.benchmark, self.seed, self.n_choices = taxonomy, benchmark, seed, n_choices
+        self.tier = ELEMENT_BENCHMARKS[benchmark]
+        self._pools: dict[int, list[tuple[str, list[Element]]]] = {}
+        self._pairs: dict[int, list[list[tuple[Element, Element]]]] = {}
+
+    def has_question(self, label: int) -> bool:
+        return self.tier != "twin" or self.taxonomy.twin(label) is not None
+
+    def build(self, clip: Clip, label: int) -> Question:
+        element = self.taxonomy.elements[label]
+        draws = Draws(clip.id, self.benchmark, self.seed)
+        distractors = self._choose(element, draws)
+        choices = list(draws.shuffled([element, *(other for _, other in distractors)]))
+        return Question(
+            id=f"{self.benchmark}:{self.seed}:{clip.id}",
+            clip_id=clip.id,
+            video_id=clip.video_id,
+            text=QUESTION_TEXT,
+            choices=tuple(choice.display_name for choice in choices),
+            answer=choices.index(element),
+            tier=self.tier,
+            drawn_tier=max((tier for tier, _ in distractors), key=TIERS.index),
+            choice_labels=tuple(choice.label for choice in choices),
+            event=element.event,
+            set_id=element.set_id,
+            element=label,
+            attributes=element.attributes,
+        )
+
+    def _choose(self, element: Element, draws: Draws) -> list[Distractor]:
+        """The first n_choices - 1 candidates whose names are not taken yet."""
+        chosen: list[Distractor] = []
+        names = {element.name}
+        for tier, other in self._candidates(element, draws):
+            if other.name not in names:
+                names.add(other.name)
+                chosen.append((tier, other))
+            if len(chosen) == self.n_choices - 1:
+                break
+        return chosen
+
+    def _candidates(self, element: Element, draws: Draws) -> Iterator[Distractor]:
+        if self.tier == "twin":
+            yield from self._twins(element, draws)
+        if self.tier == "attribute":
+            yield from self._neighbours(element, draws)
+        for tier, pool in self._tiers(element):
+            for other in draws.shuffled(pool):
+                yield tier, other
+
+    def _twins(self, element: Element, draws: Draws) -> Iterator[Distractor]:
+        """The twin, then whole pairs of twins of the same event, those of the same set first.
+
+        Beside single elements the only pair would give itself away: half of the guesses right with no video seen.
+        """
+        twin = self.taxonomy.twin(element.label)
+        if twin is not None:
+            yield "twin", twin
+        open_places = self.n_choices - 2
+        for pairs in self._pairs_near(element):
+            for pair in draws.shuffled(pairs):
+                if open_places < 2:
+                    return
+                open_places -= 2
+                yield from (("twin", other) for other in pair)
+
+    def _neighbours(self, element: Element, draws: Draws) -> Iterator[Distractor]:
+        """The elements that differ in one decision; those that differ in one from each other as well come first.
+
+        Where the right element alone is close to all others, the middle gives it away with no video seen.
+        """
+        apart = self.taxonomy.one_decision_apart
+        left = list(draws.shuffled([self.taxonomy.elements[label] for label in apart(element.label)]))
+        ties = dict.fromkeys((other.label for other in left), 0)
+        while left:
+            other = max(left, key=lambda one: ties[one.label])
+            left.remove(other)
+            yield "attribute", other
+            for label in apart(other.label).keys() & ties.keys():
+                ties[label] += 1
+
+    def _pairs_near(self, element: Element) -> list[list[tuple[Element, Element]]]:
+        """The other pairs of the element's event: those with a member in its set, those without."""
+        if element.label not in self._pairs:
+            twin = self.taxonomy.twin
+            near = [(other, twin(other.label)) for other in self.taxonomy.same_event(element.label)]
+            pairs = [(a, b) for a, b in near if b is not None and a.label < b.label and element not in (a, b)]
+            in_set = [pair for pair in pairs if element.set_id in (pair[0].set_id, pair[1].set_id)]
+            self._pairs[element.label] = [in_set, [pair for pair in pairs if pair not in in_set]]
+        return self._pairs[element.label]
+
+    def _tiers(self, element: Element) -> list[tuple[str, list[Element]]]:
+        """The pools to draw singles from, in order; an element stands in the first it belongs to."""
+        if element.label not in self._pools:
+            others = [other for other in self.taxonomy.elements if other.label != element.label]
+            elsewhere = [other for other in others if other.event != element.event]
+            in_event = [other for other in others if other.event == element.event]
+            pools = [("random", others)]
+            if self.tier == "event":
+                pools = [("event", in_event), ("random", elsewhere)]
+            elif self.tier != "random":
+                in_set = [other for other in in_event if other.set_id == element.set_id]
+                beyond = [other for other in in_event if other.set_id != element.set_id]
+                pools = [("set", in_set), ("event", beyond), ("random", elsewhere)]
+            self._pools[element.label] = pools
+        return self._pools[element.label]
+
+
+def label_of(clip: Clip, taxonomy: Taxonomy) -> int:
+    """The clip's label.
+
+    Raises:
+        GymQAError: it has none, or none of the taxonomy's.
+    """
+    if clip.label is None:
+        raise GymQAError(f"clip {clip.id} is unlabelled; questions need its element")
+    if not 0 <= clip.label < len(taxonomy):
+        raise GymQAError(f"clip {clip.id} has label {clip.label}; {taxonomy.setting} has 0 to {len(taxonomy) - 1}")
+    return clip.label

@@ -1,0 +1,307 @@
+"""The nouns of the benchmark: Question, Answer, Prediction; their files, one JSON object a line."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from gymqa.errors import GymQAError
+from gymqa.finegym.decision_trees import Attribute
+from gymqa.io.files import write_text
+from gymqa.io.jsonl import ADDED, decode, encode
+
+QUESTION_TEXT = "What gymnastics move is this athlete performing?"
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+TIERS = ("attribute", "twin", "set", "event", "random")
+"""Where distractors come from, the hardest first; a question falls back along this order, leaving out the twin."""
+BENCHMARKS = {"gym-qa": "random", "gym-qa-hard": "set", "gym-new": "twin"}
+"""Benchmark -> tier of its distractors."""
+ELEMENT_BENCHMARKS = {**BENCHMARKS, "event": "event", "attribute": "attribute"}
+"""All sets of questions that ask for the element; a tier that no published benchmark has goes by its own name."""
+KINDS = ("element", "decision", "counting", "direction", "shape")
+"""What is asked: the element's name, one yes/no decision of its tree, or what its name says of the movement."""
+MINIMAL_PAIRS = "minimal-pairs"
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """What an entry of Gym-QA's released JSON holds besides the question; `frame_length` counts the clip's frames."""
+
+    answer_type: str
+    dataset: str
+    frame_length: int
+
+
+@dataclass(frozen=True, slots=True)
+class BareQuestion:
+    """What Gym-QA's released JSON tells of a question; `answer` is the index of the right choice."""
+
+    id: str
+    clip_id: str
+    video_id: str
+    text: str
+    choices: tuple[str, ...]
+    answer: int
+
+    @property
+    def letter(self) -> str:
+        """The right letter."""
+        return LETTERS[self.answer]
+
+
+@dataclass(frozen=True, slots=True)
+class Question(BareQuestion):
+    """One multiple-choice question about one clip.
+
+    `choice_labels` are the class labels behind the choices (empty where the choices are no elements), `element` the
+    clip's own label, with its `event`, `set_id` and the `attributes` of its decision tree. `tier` is what was asked
+    for, `drawn_tier` the lowest tier that a distractor came from. `group` is the id of the minimal pair it belongs
+    to, if any. `released` marks a question taken over as it was published.
+
+    Raises:
+        GymQAError: choices that are equal (as text or as element), or an answer that the clip's element denies; both
+            are let through in a released question, for `validate` to find.
+    """
+
+    tier: str
+    drawn_tier: str
+    choice_labels: tuple[int, ...]
+    event: str
+    set_id: int
+    element: int
+    kind: str = "element"
+    attributes: tuple[Attribute, ...] = ()
+    group: str = ""
+    released: Released | None = None
+
+    def __post_init__(self) -> None:
+        problem = _impossible(self) or (None if self.released else flaw(self))
+        if problem:
+            raise GymQAError(f"question {self.id} {problem}")
+
+    @property
+    def benchmark(self) -> str:
+        """The set of questions it belongs to: minimal pairs, its kind, or the benchmark of its tier."""
+        if self.group:
+            return MINIMAL_PAIRS
+        if self.kind != "element":
+            return self.kind
+        return next((name for name, tier in BENCHMARKS.items() if tier == self.tier), self.tier)
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What an endpoint counted for a reply; `paid_before` says that another run had paid for it already."""
+
+    prompt: int
+    completion: int
+    paid_before: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """How an answer came about, as far as the model tells.
+
+    `prompt_sha256` is of the whole prompt, `frames` the indices shown, in the order in which they were shown, of the
+    clip or of `clip_id`, where a control showed another one; `revision` says which weights (an endpoint's own words, a
+    commit of the Hub, the start of a hash), `reply` is the text that the choice was read from, `tokens` what that cost;
+    a line has them only where somebody is paid.
+    """
+
+    prompt_sha256: str = ""
+    frames: tuple[int, ...] = ()
+    revision: str = ""
+    reply: str = ""
+    clip_id: str = ""
+    tokens: Tokens | None = field(default=None, metadata=ADDED)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A model's answer: index of its choice (None: unanswered, with the reason in `error`) and a probability each.
+
+    `retry` says that it is unanswered for a reason that may pass, such as a server that is down: the same run, started
+    again, asks it again.
+    """
+
+    question_id: str
+    choice: int | None
+    probabilities: tuple[float, ...] | None = None
+    error: str | None = None
+    detail: Detail | None = None
+    retry: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One line of a predictions file: an Answer beside what scoring needs, so that it needs nothing else."""
+
+    question_id: str
+    clip_id: str
+    video_id: str
+    benchmark: str
+    choice: int | None
+    answer: int
+    probabilities: tuple[float, ...] | None = None
+    error: str | None = None
+    detail: Detail | None = None
+
+    @classmethod
+    def of(cls, question: Question, answer: Answer, benchmark: str | None = None) -> "Prediction":
+        """Join a question and its answer; `benchmark` defaults to the question's own.
+
+        Raises:
+            GymQAError: the answer is another question's, or its choice is not one of the question's.
+        """
+        if answer.question_id != question.id:
+            raise GymQAError(f"the answer to question {answer.question_id} was given for question {question.id}")
+        if answer.choice is not None and not 0 <= answer.choice < len(question.choices):
+            raise GymQAError(f"question {question.id} has no choice {answer.choice}; it has {len(question.choices)}")
+        return cls(
+            question_id=question.id,
+            clip_id=question.clip_id,
+            video_id=question.video_id,
+            benchmark=benchmark or question.benchmark,
+            choice=answer.choice,
+            answer=question.answer,
+            probabilities=answer.probabilities,
+            error=answer.error,
+            detail=answer.detail,
+        )
+
+
+Noun = TypeVar("Noun", Question, Answer, Prediction)
+
+
+def format_question(question: Question) -> str:
+    """The text and its lettered choices as Gym-QA prints them: `What … performing? A.x B.y C.z D.w`."""
+    choices = (f"{letter}.{choice}" for letter, choice in zip(LETTERS, question.choices, strict=False))
+    return " ".join((question.text, *choices))
+
+
+def to_line(noun: Question | Answer | Prediction) -> str:
+    """One line of JSON, without its line break."""
+    return encode(noun)
+
+
+def from_line(kind: type[Noun], line: str) -> Noun:
+    """Read what `to_line` wrote.
+
+    Raises:
+        GymQAError: no JSON object, a field missing, unknown or of another type, or an impossible Question.
+    """
+    return decode(kind, line)
+
+
+def save_questions(path: Path, questions: Iterable[Question]) -> None:
+    """Write one question a line, whole or not at all."""
+    write_text(path, "".join(to_line(question) + "\n" for question in questions))
+
+
+def load_questions(path: Path) -> list[Question]:
+    """Read what `save_questions` wrote.
+
+    Raises:
+        GymQAError: the file is missing or a line is wrong (named as file:line).
+    """
+    return _load(Question, path)
+
+
+def load_predictions(path: Path) -> list[Prediction]:
+    """Read a predictions file.
+
+    Raises:
+        GymQAError: the file is missing or a line is wrong (named as file:line).
+    """
+    return _load(Prediction, path)
+
+
+def validate(questions: Iterable[Question], as_released: bool = False) -> list[str]:
+    """Problems of a whole set, a sentence each; what is wrong inside one question its constructor refuses.
+
+    A released question's repeated choices and wrong answers are problems, unless `as_released`.
+    """
+    asked = list(questions)
+    counts = Counter(question.id for question in asked)
+    repeated = {id: count for id, count in counts.items() if count > 1}
+    problems = [f"question {id} stands there {count} times; give each its own id" for id, count in repeated.items()]
+    if not as_released:
+        problems += [f"question {one.id} {found}" for one in asked if one.released and (found := flaw(one))]
+    return problems
+
+
+def read_questions(path: Path) -> tuple[list[Question], list[str]]:
+    """The questions of a file, and what is wrong in its lines, a sentence each, instead of stopping at the first.
+
+    Raises:
+        GymQAError: the file is missing or no text.
+    """
+    questions, problems = [], []
+    for place, line in _lines(path):
+        try:
+            questions.append(from_line(Question, line))
+        except GymQAError as error:
+            problems.append(f"{place}: {error}")
+    if not questions and not problems:
+        problems.append(f"{path} holds no question")
+    return questions, problems
+
+
+def flaw(question: Question) -> str | None:
+    """What makes a question unfair though it can be asked: equal choices, or an answer that is not true."""
+    choices, labels = question.choices, question.choice_labels
+    plain = Counter(" ".join(choice.split()).casefold() for choice in choices)
+    repeated = next((choice for choice, count in plain.items() if count > 1), None)
+    if repeated is not None:
+        return f"offers the choice {repeated!r} twice; replace one of the two"
+    if len(set(labels)) != len(labels):
+        return f"has the choice labels {list(labels)}; give each of its {len(choices)} choices a label of its own"
+    if labels and labels[question.answer] != question.element:
+        return f"has the answer {question.answer}, which is not its clip's element; correct the answer"
+    truth = Attribute(question.text, choices[question.answer] == "Yes")
+    if question.kind == "decision" and truth not in question.attributes:
+        return f"has the answer {choices[question.answer]}, which its clip's decision tree denies; correct the answer"
+    return None
+
+
+def _impossible(question: Question) -> str | None:
+    choices, labels = question.choices, question.choice_labels
+    if not 2 <= len(choices) <= len(LETTERS):
+        return f"has {len(choices)} choices; give it 2 to {len(LETTERS)}"
+    if question.kind not in KINDS:
+        return f"is of the kind {question.kind!r}; use {', '.join(KINDS)}"
+    if len(labels) != (len(choices) if question.kind == "element" else 0):
+        return f"has the choice labels {list(labels)}; give one for each choice that is an element, and no other"
+    if question.kind == "decision" and {*choices} != {"Yes", "No"}:
+        return f"offers {', '.join(choices)}; a decision is answered by Yes or No"
+    if not 0 <= question.answer < len(choices):
+        return f"has the answer {question.answer}, which is not one of its choices; give an index from 0"
+    if {question.tier, question.drawn_tier} - set(TIERS):
+        return f"has the tiers {question.tier!r} and {question.drawn_tier!r}; use {', '.join(TIERS)}"
+    return None
+
+
+def _load(kind: type[Noun], path: Path) -> list[Noun]:
+    nouns = []
+    for place, line in _lines(path):
+        try:
+            nouns.append(from_line(kind, line))
+        except GymQAError as error:
+            raise GymQAError(f"{place}: {error}") from error
+    return nouns
+
+
+def _lines(path: Path) -> Iterator[tuple[str, str]]:
+    """The file's non-empty lines as they are read, each with its place `file:line`."""
+    try:
+        with path.open(encoding="utf-8", newline="\n") as file:  # a choice may hold U+2028, or a carriage return
+            for number, line in enumerate(file, start=1):
+                if line.strip():
+                    yield f"{path}:{number}", line
+    except FileNotFoundError as error:
+        raise GymQAError(f"{path} does not exist; check the path, or run the step that writes it") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise GymQAError(
+            f"{path} cannot be read as text ({error}); check that it holds one JSON object a line"
+        ) from error

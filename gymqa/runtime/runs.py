@@ -1,0 +1,249 @@
+"""The run folder: what was asked, where it ran, which steps are done, and the numbers logged on the way.
+
+config.yaml  environment.json  log.txt  metrics.jsonl  steps/<step>.json
+"""
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from gymqa.errors import GymQAError
+from gymqa.io.console import console
+from gymqa.io.files import read_json, write_json, write_text
+
+PACKAGES = ("gymqa", "torch", "transformers", "accelerate", "peft", "datasets", "decord", "av", "numpy")
+
+
+def environment(seed: int | None = None, device: str = "cpu") -> dict[str, Any]:
+    """Return what someone needs to repeat a run: versions, git commit, seed, device and kind of machine.
+
+    Packages are asked for their version, not imported; the machine is described, never named.
+    """
+    return {
+        "python": platform.python_version(),
+        "versions": {name: _version(name) for name in PACKAGES},
+        "git_commit": _git_commit(),
+        "seed": seed,
+        "device": device,
+        "machine": {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()},
+    }
+
+
+def _version(package: str) -> str | None:
+    """Return a package's version, or None when it is not installed."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _git_commit() -> str | None:
+    """Return the commit of the checkout this file lies in, or None outside a checkout or without git."""
+    here = Path(__file__).resolve().parents[2]
+    if not (here / ".git").exists():
+        return None
+    try:
+        result = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return result.stdout.strip()
+
+
+def require_writable(folder: Path) -> Path:
+    """Make `folder` if absent and return it, before any work is spent on something that cannot be kept.
+
+    Raises:
+        GymQAError: it cannot be made, is a file, or may not be written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        reason = "it is a file" if folder.is_file() else error.strerror or str(error)
+        raise GymQAError(f"cannot write in {folder}: {reason}; choose another folder with --out") from error
+
+
+def _stamp(folder: Path, name: str) -> Path:
+    """Return where the stamp of step `name` lies."""
+    return folder / "steps" / f"{name}.json"
+
+
+def _plain(value: Mapping[str, Any]) -> Any:
+    """Return `value` as JSON gives it back, so that tuples and paths compare equal after a round trip."""
+    return json.loads(json.dumps(value, sort_keys=True, default=str))
+
+
+def _read_stamp(folder: Path, name: str) -> dict[str, Any] | None:
+    """Return the stamp of step `name`, or None when there is none that can be read (the step then runs again)."""
+    try:
+        stamp = read_json(_stamp(folder, name))
+    except GymQAError:
+        return None
+    return stamp if isinstance(stamp, dict) and {"fingerprint", "done"} <= stamp.keys() else None
+
+
+def step_done(folder: Path, name: str, fingerprint: Mapping[str, Any]) -> bool:
+    """Say whether step `name` was finished in this run folder with the very same `fingerprint` (JSON values)."""
+    stamp = _read_stamp(folder, name)
+    return stamp is not None and stamp["done"] is True and stamp["fingerprint"] == _plain(fingerprint)
+
+
+def mark_done(folder: Path, name: str, fingerprint: Mapping[str, Any], seconds: float = 0.0) -> None:
+    """Write that step `name` is finished; `seconds` is the time it took."""
+    _write_stamp(folder, name, fingerprint, done=True, seconds=seconds)
+
+
+def _write_stamp(folder: Path, name: str, fingerprint: Mapping[str, Any], done: bool, seconds: float) -> None:
+    """Write the stamp of step `name`, begun or done."""
+    stamp = {"step": name, "done": done, "seconds": round(seconds, 3), "fingerprint": _plain(fingerprint)}
+    write_json(_stamp(folder, name), stamp)
+
+
+class Run:
+    """A folder whose steps run once: a finished step is skipped, a stopped one goes on, a changed one starts anew.
+
+    Args:
+        folder: the run folder; made if absent.
+        config: a dataclass or mapping, written to config.yaml.
+        seed: the run's seed, for environment.json.
+        device: where tensors live, for environment.json.
+
+    Raises:
+        GymQAError: the folder cannot be written to.
+    """
+
+    def __init__(self, folder: Path, config: Any, seed: int | None = None, device: str = "cpu") -> None:
+        self.folder = require_writable(folder)
+        write_text(folder / "config.yaml", yaml.safe_dump(resolved(config), sort_keys=False, allow_unicode=True))
+        write_json(folder / "environment.json", environment(seed, device))
+
+    def log(self, sentence: str) -> None:
+        """Print `sentence` and add it, with the time, to log.txt."""
+        console.print(sentence, highlight=False, markup=False)
+        with (self.folder / "log.txt").open("a", encoding="utf-8") as log:
+            log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {sentence}\n")
+
+    def step(
+        self,
+        name: str,
+        settings: Mapping[str, Any],
+        outputs: Sequence[str],
+        work: Callable[[], None],
+        after: Sequence[str] = (),
+    ) -> bool:
+        """Run `work` unless it was done before with the same settings, and return whether it ran.
+
+        Args:
+            name: the step's name; also its stamp's.
+            settings: JSON values the outputs depend on.
+            outputs: files or folders (relative to the run folder) that `work` writes. What a run with other settings
+                left there is removed first; what a stopped run with these settings left there is kept for `work` to
+                go on from.
+            work: does the step.
+            after: steps this one reads from; when one of them changes, this one runs again.
+
+        Raises:
+            GymQAError: an output is there that no run made, or a step in `after` is not finished.
+        """
+        fingerprint = {"settings": dict(settings), "after": {step: self.digest(step) for step in after}}
+        paths = [self._inside(output) for output in outputs]
+        if all(path.exists() for path in paths) and step_done(self.folder, name, fingerprint):
+            self.log(f"{name}: already there")
+            return False
+        stamp = _read_stamp(self.folder, name)
+        if stamp is None:
+            _refuse_foreign(paths)
+        elif stamp["fingerprint"] != _plain(fingerprint):
+            _remove(paths)
+        _write_stamp(self.folder, name, fingerprint, done=False, seconds=0.0)
+        began = time.monotonic()
+        work()
+        mark_done(self.folder, name, fingerprint, time.monotonic() - began)
+        self.log(f"{name}: done in {time.monotonic() - began:.1f} s")
+        return True
+
+    def digest(self, name: str) -> str:
+        """Return a short hash of a step's fingerprint, which covers the steps before it.
+
+        Raises:
+            GymQAError: the step has not been run in this folder.
+        """
+        stamp = _read_stamp(self.folder, name)
+        if stamp is None or not stamp["done"]:
+            raise GymQAError(f"step {name} is not finished in {self.folder}; run it first")
+        return hashlib.blake2b(json.dumps(stamp["fingerprint"]).encode(), digest_size=8).hexdigest()
+
+    def _inside(self, output: str) -> Path:
+        """Return the path of an output, which must lie in the run folder: changed outputs are removed."""
+        path = self.folder / output
+        root = self.folder.resolve()
+        if root not in path.resolve().parents:
+            raise ValueError(f"step output {output} lies outside the run folder")
+        return path
+
+
+def _refuse_foreign(outputs: Sequence[Path]) -> None:
+    """Refuse a folder that holds something under an output's name before the step ever began there."""
+    for path in outputs:
+        if path.exists():
+            raise GymQAError(f"{path} is there, but no run made it; move it away or choose another folder with --out")
+
+
+def _remove(outputs: Sequence[Path]) -> None:
+    """Remove what an earlier run with other settings wrote."""
+    for path in outputs:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def resolved(config: Any) -> Any:
+    """Return a dataclass or mapping as plain values for YAML: dicts, lists, strings, numbers."""
+    values = asdict(config) if is_dataclass(config) and not isinstance(config, type) else dict(config)
+    return _plain(values) if values else {}
+
+
+class MetricsLog:
+    """metrics.jsonl: one JSON object a line, `step` first; lines survive a stop, and a resumed run rewrites none.
+
+    Args:
+        path: the file; made if absent.
+        resume_step: the step the run goes on from; lines of later steps are dropped, for they will come again.
+    """
+
+    def __init__(self, path: Path, resume_step: int = 0) -> None:
+        self.path = path
+        kept = [json.dumps(line) for line in read_metrics(path) if line["step"] <= resume_step]
+        write_text(path, "".join(f"{line}\n" for line in kept))
+
+    def add(self, step: int, **values: float | int | str) -> None:
+        """Append the values of one step."""
+        with self.path.open("a", encoding="utf-8") as lines:
+            lines.write(json.dumps({"step": step, **values}) + "\n")
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """Return the lines of a metrics file in order; a line half-written when the run was stopped is left out."""
+    if not path.exists():
+        return []
+    lines = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            lines.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue
+    return lines

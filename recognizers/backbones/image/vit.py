@@ -1,0 +1,199 @@
+"""A plain vision transformer over single images, and the parts that the space-time one shares with it.
+
+Parameter names follow timm's (`blocks.0.attn.qkv.weight`, …), so that one loader serves ours and ImageNet's weights.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, fields
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from gymqa.errors import GymQAError
+from gymqa.io.files import atomic_path, read_json, write_text
+from recognizers.backbones.sizes import ViTConfig
+
+SHIPPED = Path(__file__).resolve().parents[2] / "weights" / "frame_vit"
+
+
+def normalise(frames: Tensor) -> Tensor:
+    """Pixels 0…255 (any dtype) to float in [-1, 1], as every model here expects them."""
+    return frames.float().mul(2 / 255).sub(1)
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention: softmax(q kᵀ / √d) v, over the last but one dimension."""
+
+    def __init__(self, dim: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(dim, 3 * dim)
+        self.proj = nn.Linear(dim, dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, L, D] -> [B, L, D]."""
+        batch, length, dim = x.shape
+        q, k, v = self.qkv(x).view(batch, length, 3, self.heads, dim // self.heads).permute(2, 0, 3, 1, 4)
+        if x.device.type == "cpu" and q.requires_grad:
+            # measured: on a CPU the backward pass of scaled_dot_product_attention is the slower one, bf16 most of all
+            scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)  # [B, h, L, L]
+            mixed = scores.softmax(-1).to(v.dtype) @ v
+        else:
+            mixed = F.scaled_dot_product_attention(q, k, v)
+        out: Tensor = self.proj(mixed.transpose(1, 2).reshape(batch, length, dim))
+        return out
+
+
+class Mlp(nn.Module):
+    """fc2(GELU(fc1(x)))."""
+
+    def __init__(self, dim: int, hidden: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(dim, hidden)
+        self.fc2 = nn.Linear(hidden, dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[…, D] -> […, D]."""
+        out: Tensor = self.fc2(F.gelu(self.fc1(x)))
+        return out
+
+
+class PatchEmbed(nn.Conv2d):
+    """Non-overlapping patches to tokens: [B, C, H, W] -> [B, P, D], row by row.
+
+    A convolution by its parameters; computed as one matrix product, which is quicker on a CPU.
+    """
+
+    def __init__(self, patch_size: int, dim: int, channels: int = 3) -> None:
+        super().__init__(channels, dim, patch_size, patch_size)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C, H, W] -> [B, P, D]."""
+        batch, channels, height, width = x.shape
+        p = self.kernel_size[0]
+        x = x.view(batch, channels, height // p, p, width // p, p).permute(0, 2, 4, 1, 3, 5)
+        return F.linear(x.reshape(batch, -1, channels * p * p), self.weight.flatten(1), self.bias)  # [B, P, D]
+
+
+class Block(nn.Module):
+    """Pre-norm transformer block: x + attn(norm1(x)), then x + mlp(norm2(x))."""
+
+    def __init__(self, dim: int, heads: int) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(dim, eps=1e-6)
+        self.attn = Attention(dim, heads)
+        self.norm2 = nn.LayerNorm(dim, eps=1e-6)
+        self.mlp = Mlp(dim, 4 * dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, L, D] -> [B, L, D]."""
+        x = x + self.attn(self.norm1(x))
+        out: Tensor = x + self.mlp(self.norm2(x))
+        return out
+
+
+class ImageViT(nn.Module):
+    """Vision transformer without a head.
+
+    Its tokens are the CLS token, then the patches row by row, after the last norm.
+    """
+
+    def __init__(self, config: ViTConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.patch_embed = PatchEmbed(config.patch_size, config.dim)
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, config.dim))
+        self.pos_embed = nn.Parameter(torch.zeros(1, 1 + config.patches, config.dim))
+        self.blocks = nn.ModuleList(Block(config.dim, config.heads) for _ in range(config.depth))
+        self.norm = nn.LayerNorm(config.dim, eps=1e-6)
+        initialise(self)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """[B, 3, S, S] in [-1, 1] -> [B, 1 + P, D]."""
+        x = self.patch_embed(images)  # [B, P, D]
+        x = torch.cat([self.cls_token.expand(len(x), -1, -1), x], 1) + self.pos_embed  # [B, 1 + P, D]
+        for block in self.blocks:
+            x = block(x)
+        out: Tensor = self.norm(x)
+        return out
+
+    def save_pretrained(self, folder: Path) -> None:
+        """Write model.safetensors and config.json."""
+        save_model(self, folder, asdict(self.config))
+
+
+def initialise(model: nn.Module) -> None:
+    """Truncated normal (std 0.02) for linear weights, CLS and position embeddings; zeros for biases."""
+    for name, parameter in model.named_parameters():
+        if name.endswith(("cls_token", "pos_embed")) or (name.endswith("weight") and parameter.ndim > 1):
+            nn.init.trunc_normal_(parameter, std=0.02)
+        elif name.endswith("bias"):
+            nn.init.zeros_(parameter)
+
+
+def save_model(model: nn.Module, folder: Path, config: dict[str, object]) -> None:
+    """Write a model's weights (safetensors) and its configuration (JSON) into `folder`, each whole or not at all."""
+    with atomic_path(folder / "model.safetensors") as temporary:
+        save_file({name: tensor.detach().contiguous() for name, tensor in model.state_dict().items()}, temporary)
+    write_text(folder / "config.json", json.dumps(config, indent=2) + "\n")
+
+
+def load_image_vit(folder: Path | None = None) -> ImageViT:
+    """Load an ImageViT saved with `save_pretrained`; None takes the one shipped with the package.
+
+    Raises:
+        GymQAError: the folder lacks a file, or its weights do not fit its configuration.
+    """
+    folder = SHIPPED if folder is None else folder
+    try:
+        model = ImageViT(
+            ViTConfig(
+                **{
+                    name: read_json(folder / "config.json")[name]
+                    for name in (field.name for field in fields(ViTConfig))
+                }
+            )
+        )
+        model.load_state_dict({name: tensor.float() for name, tensor in read_weights(folder).items()})
+    except (RuntimeError, KeyError) as error:
+        raise GymQAError(f"{folder} does not hold an ImageViT ({error}); save it again with save_pretrained") from error
+    return model.eval()
+
+
+def read_weights(folder: Path) -> dict[str, Tensor]:
+    """The tensors of folder/model.safetensors.
+
+    Raises:
+        GymQAError: the file is missing or damaged.
+    """
+    path = folder / "model.safetensors"
+    try:
+        return load_file(path)
+    except Exception as error:  # safetensors raises its own class, OSError or FileNotFoundError
+        raise GymQAError(f"{path} is missing or damaged ({error}); train or copy the model again") from error
+
+
+def weights_hash(folder: Path) -> str:
+    """A hash of folder/model.safetensors.
+
+    Raises:
+        GymQAError: the file cannot be read.
+    """
+    return file_hash(folder / "model.safetensors")
+
+
+def file_hash(path: Path) -> str:
+    """The SHA-256 of a file of weights.
+
+    Raises:
+        GymQAError: the file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise GymQAError(f"{path} cannot be read ({error.strerror}); train or copy the model again") from error

@@ -1,0 +1,129 @@
+"""Batches of clips from a frame source; which clips and frames a step sees depends on seed and step alone.
+
+So there is no loader state to save: a resumed run asks for the step it stopped at.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gymqa.errors import GymQAError
+from gymqa.finegym.annotations import Clip
+from gymqa.frames.sampling import Indices
+from gymqa.frames.source import FrameSource
+from recognizers.backbones.sizes import ModelConfig
+
+
+@dataclass(frozen=True, slots=True)
+class ClipBatch:
+    """Frames uint8 [B, N, S, S, C], labels [B] (-1 where unlabelled), and which clips of the pool these are."""
+
+    frames: Tensor
+    labels: Tensor
+    positions: Tensor
+    clip_ids: tuple[str, ...]
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> "ClipBatch":
+        """The same clips with changed tensors."""
+        return ClipBatch(change(self.frames), change(self.labels), change(self.positions), self.clip_ids)
+
+    def parts(self, n: int) -> list["ClipBatch"]:
+        """The clips in `n` parts of equal size."""
+        size = len(self.clip_ids) // n
+        cuts = [slice(start, start + size) for start in range(0, n * size, size)]
+        return [ClipBatch(self.frames[cut], self.labels[cut], self.positions[cut], self.clip_ids[cut]) for cut in cuts]
+
+
+@dataclass(frozen=True, slots=True)
+class StepClips:
+    """What one process learns from in one step; `unlabelled` is None while unlabelled clips are not used."""
+
+    labelled: ClipBatch
+    unlabelled: ClipBatch | None
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The clips' ids."""
+        return self.labelled.clip_ids + (self.unlabelled.clip_ids if self.unlabelled else ())
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> "StepClips":
+        """The same clips with changed tensors."""
+        return StepClips(self.labelled.map(change), self.unlabelled.map(change) if self.unlabelled else None)
+
+    def to(self, device: torch.device) -> "StepClips":
+        """The same clips on a device."""
+        return self.map(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def parts(self, n: int) -> list["StepClips"]:
+        """The clips in `n` parts of equal size."""
+        if self.unlabelled is None:
+            return [StepClips(part, None) for part in self.labelled.parts(n)]
+        both = zip(self.labelled.parts(n), self.unlabelled.parts(n), strict=True)
+        return [StepClips(labelled, unlabelled) for labelled, unlabelled in both]
+
+
+class ClipBatches:
+    """An endless stream of batches over a pool of clips; every clip comes once before any comes again.
+
+    Args:
+        cache: where the frames are.
+        clips: the pool; all must be in it.
+        model: says which frames of a clip it looks at.
+        size: clips of a batch, over all processes.
+        seed: what the draws depend on, with the step; name the pool in it.
+        process: this process's number and how many there are; each takes its own part of every batch.
+    """
+
+    def __init__(
+        self,
+        cache: FrameSource,
+        clips: Sequence[Clip],
+        model: ModelConfig,
+        size: int,
+        seed: tuple[int, ...],
+        process: tuple[int, int] = (0, 1),
+    ) -> None:
+        if not clips:
+            raise GymQAError("there are no clips to train on; check the split and that the videos decode")
+        if size % process[1]:
+            raise GymQAError(
+                f"a batch of {size} clips cannot be shared by {process[1]} processes; change the batch size"
+            )
+        self.cache, self.clips, self.model, self.size = cache, list(clips), model, size
+        self.seed, self.process = seed, process
+
+    def at(self, step: int) -> ClipBatch:
+        """The batch of one step (from 0), this process's part."""
+        rng = np.random.default_rng((*self.seed, 1, step))
+        positions = self._positions(step)
+        ids = [self.clips[position].id for position in positions]
+        lengths = self.cache.lengths(ids)
+        indices = np.stack([self.model.sample(int(n), rng) for n in lengths])
+        rank, processes = self.process
+        own = slice(rank, None, processes)
+        labels = [self.clips[position].label for position in positions]
+        return ClipBatch(
+            torch.from_numpy(self.cache.gather(ids[own], indices[own])),
+            torch.tensor([-1 if label is None else label for label in labels[own]]),
+            torch.from_numpy(positions[own].copy()),
+            tuple(ids[own]),
+        )
+
+    def _positions(self, step: int) -> NDArray[np.int64]:
+        """Numbers of the step's clips in the pool: the next `size` of a row of shuffled pools."""
+        numbers = np.arange(step * self.size, (step + 1) * self.size)
+        rounds, places = np.divmod(numbers, len(self.clips))
+        shuffled = {n: np.random.default_rng((*self.seed, 0, int(n))).permutation(len(self.clips)) for n in set(rounds)}
+        return np.array([shuffled[n][place] for n, place in zip(rounds, places, strict=True)], np.int64)
+
+
+def centre_indices(cache: FrameSource, ids: Sequence[str], model: ModelConfig, within: float = 0.5) -> Indices:
+    """For testing, one frame of each span, the middle one by default: [B, N] indices, element after element."""
+    return np.stack([model.sample(int(n), within=within) for n in cache.lengths(ids)])

@@ -1,0 +1,57 @@
+"""TokenMix: two clips in one, patch by patch, the same patches in every frame of an element (tube masks)."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+from recognizers.ssl.pseudo_label import PseudoLabels
+
+
+class MixPlan(NamedTuple):
+    """How a batch is mixed.
+
+    partner: π(i) [B], one permutation for all elements; mask: [B, k, P] bool, True where a patch of element e stays
+    sample i's own; share: λ [B], the share of patches that stay.
+    """
+
+    partner: Tensor
+    mask: Tensor
+    share: Tensor
+
+
+def draw_mix(batch: int, elements: int, patches: int, alpha: float, rng: Generator) -> MixPlan:
+    """Draw λ ~ Beta(alpha, alpha) for each sample, rounded to whole patches, its patches, and one permutation.
+
+    Which patches stay differs from element to element; how many does not, for all share the sample's target.
+    """
+    partner = torch.randperm(batch, generator=rng)
+    seed = int(torch.randint(2**62, (1,), generator=rng))
+    share = torch.from_numpy(np.random.default_rng(seed).beta(alpha, alpha, batch)).float()
+    kept = (share * patches).round()
+    rank = torch.rand(batch, elements, patches, generator=rng).argsort(-1).argsort(-1)
+    return MixPlan(partner, rank < kept.view(-1, 1, 1), kept / patches)
+
+
+def mix_frames(frames: Tensor, plan: MixPlan, elements: Sequence[int]) -> Tensor:
+    """Mix a batch of clips [B, N, C, S, S], element after element; of skeletons [B, N, J, 3], joint by joint.
+
+    Mixing patches of pixels is mixing patch tokens: the embedding of a patch sees nothing else.
+    """
+    if frames.ndim == 4:
+        own = plan.mask.repeat_interleave(torch.tensor(elements), 1).unsqueeze(-1).to(frames.device)  # [B, N, J, 1]
+        return torch.where(own, frames, frames[plan.partner.to(frames.device)])
+    side, size = int(plan.mask.shape[-1] ** 0.5), frames.shape[-1]
+    mask = plan.mask.repeat_interleave(torch.tensor(elements), 1)  # [B, N, P]
+    mask = mask.view(*mask.shape[:2], 1, side, 1, side, 1).to(frames.device)
+    tiles = frames.unflatten(-1, (side, size // side)).unflatten(-3, (side, size // side))  # [B, N, C, s, p, s, p]
+    return torch.where(mask, tiles, tiles[plan.partner.to(frames.device)]).view_as(frames)
+
+
+def mix_targets(labels: PseudoLabels, weights: Tensor, plan: MixPlan) -> tuple[Tensor, Tensor]:
+    """Targets λ p̄_i + (1 − λ) p̄_π(i) [B, C] and weights λ η_i + (1 − λ) η_π(i) [B]."""
+    partner, share = plan.partner.to(weights.device), plan.share.to(weights.device)
+    targets = torch.lerp(labels.probabilities[partner], labels.probabilities, share.unsqueeze(-1))
+    return targets, torch.lerp(weights[partner], weights, share)

@@ -1,0 +1,124 @@
+"""Checkpoints: all a training run needs to go on exactly where it was; tensors and plain values, never a pickle.
+
+`training.json` in a run's folder says that the run is finished, and with which settings.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from gymqa.errors import GymQAError
+from gymqa.io.files import atomic_path, read_json, write_json
+
+LAST, STOPPED = Path("checkpoints") / "last.pt", Path("checkpoints") / "stopped.pt"  # in a run's folder
+_FINISHED = "training.json"
+
+
+def save_checkpoint(path: Path, settings: Mapping[str, Any], state: Mapping[str, Any]) -> None:
+    """Write a state (nested dicts of tensors and numbers) and the settings it belongs to, whole or not at all.
+
+    Raises:
+        GymQAError: it cannot be written, as on a full disk; the file that was there stays as it was.
+    """
+    with writing_reported(path), atomic_path(path) as temporary, temporary.open("wb") as file:
+        try:
+            torch.save({"settings": _text(settings), "state": dict(state)}, file)
+        except RuntimeError as error:  # torch's archive puts one of its own before the system's
+            raise (error.__context__ if isinstance(error.__context__, OSError) else error) from None
+
+
+@contextmanager
+def writing_reported(target: Path) -> Iterator[None]:
+    """Raise GymQAError where the block cannot write `target`, a file or folder."""
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error).splitlines()[0]
+        raise GymQAError(
+            f"cannot write {target}: {reason}; make room and give the same command again, which goes on from the last "
+            "whole checkpoint"
+        ) from error
+
+
+def remove_half_written(folder: Path) -> None:
+    """Remove what a killed run had begun to write; only for the one writer of the folder."""
+    for place in (folder, *(path for path in (folder / LAST.parent).rglob("*") if path.is_dir()), folder / LAST.parent):
+        for pattern in (".*-*.pt", ".*-*.safetensors", ".*-*.json", ".*-*.jsonl"):
+            for left in place.glob(pattern):
+                left.unlink(missing_ok=True)
+
+
+def take_up(holders: Mapping[str, Any], state: Mapping[str, Any], path: Path) -> None:
+    """Give each part of a run (model, optimizer, …) its part of a state from `path`.
+
+    Raises:
+        GymQAError: the state is of another architecture.
+    """
+    try:
+        for name, holder in holders.items():
+            holder.load_state_dict(state[name])
+    except (RuntimeError, ValueError, KeyError, AttributeError) as error:
+        raise GymQAError(
+            f"{path} is of another architecture ({str(error).splitlines()[0]}); choose another folder or remove it"
+        ) from error
+
+
+def copy_of_buffers(module: nn.Module) -> dict[str, Tensor]:
+    """What a module remembers beside its parameters; `load_state_dict(…, strict=False)` takes it up again."""
+    state, names = module.state_dict(), {name for name, _ in module.named_buffers()}
+    return {name: tensor.clone() for name, tensor in state.items() if name in names}
+
+
+def load_checkpoint(path: Path, settings: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The state in a checkpoint, or None when there is no such file.
+
+    Raises:
+        GymQAError: it is damaged, or belongs to a run with other settings.
+    """
+    if not path.exists():
+        return None
+    try:
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+        text, state = saved["settings"], saved["state"]
+    except Exception as error:  # torch raises half a dozen kinds for a damaged file
+        raise GymQAError(f"{path} is damaged; remove it to train from the start") from error
+    if text != _text(settings):
+        changed = _changed(json.loads(text), json.loads(_text(settings)))
+        raise GymQAError(f"{path} belongs to a run with another {changed}; choose another folder or remove it")
+    return dict(state)
+
+
+def is_finished(out: Path, settings: Mapping[str, Any]) -> bool:
+    """Whether the folder holds the finished training of these settings.
+
+    Raises:
+        GymQAError: it holds that of others.
+    """
+    if not (out / _FINISHED).exists():
+        return False
+    old, new = read_json(out / _FINISHED), json.loads(_text(settings))
+    if old != new:
+        changed = _changed(old, new) if isinstance(old, dict) else "setting"
+        raise GymQAError(f"{out} holds a model trained with another {changed}; choose another folder or remove it")
+    return True
+
+
+def mark_finished(out: Path, settings: Mapping[str, Any]) -> None:
+    """Write that the training of these settings is finished in this folder; the last thing a run does."""
+    write_json(out / _FINISHED, dict(settings))
+
+
+def _text(settings: Mapping[str, Any]) -> str:
+    """Settings as JSON text, so that tuples and lists compare equal."""
+    return json.dumps(settings, sort_keys=True)
+
+
+def _changed(old: dict[str, Any], new: dict[str, Any]) -> str:
+    """Names of the settings that differ."""
+    return ", ".join(sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name)))

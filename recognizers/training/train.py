@@ -1,0 +1,304 @@
+"""One training loop for every algorithm: resumable at any step, on one process or several (`accelerate launch`)."""
+
+import math
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate.utils import gather_object
+from torch import Generator, Tensor
+from torch.amp.grad_scaler import GradScaler
+
+from gymqa.errors import GymQAError
+from gymqa.finegym.annotations import Clip
+from gymqa.finegym.splits import Splits
+from gymqa.frames.source import FrameSource
+from gymqa.io.console import console, progress_bar
+from gymqa.io.locks import only_writer
+from gymqa.runtime.runs import require_writable
+from gymqa.runtime.seeding import hash_key
+from recognizers.backbones.base import Recognizer
+from recognizers.config import TrainConfig
+from recognizers.distributed import share_first
+from recognizers.loader import ClipBatch, ClipBatches, StepClips
+from recognizers.prefetch import Prefetcher
+from recognizers.ssl.losses import ramp
+from recognizers.ssl.objectives.registry import make_objectives
+from recognizers.ssl.step import Further, Guidance, guide, require_finite, step_loss, told
+from recognizers.ssl.weighting import make_weighting
+from recognizers.training.checkpoint import (
+    LAST,
+    STOPPED,
+    copy_of_buffers,
+    is_finished,
+    load_checkpoint,
+    mark_finished,
+    remove_half_written,
+    save_checkpoint,
+    take_up,
+    writing_reported,
+)
+from recognizers.training.clips import TrainingClips, training_clips
+from recognizers.training.ema import decay_at, make_teacher, update_teacher
+from recognizers.training.holding import held, hold_statistics
+from recognizers.training.log import Training, TrainingLog
+from recognizers.training.optimization import make_optimizer, rate_factor
+from recognizers.training.setup import build_student, prepare, start_accelerator
+from recognizers.training.validation import BEST, validate
+
+LABELLED, UNLABELLED = 0, 1  # names of the pools in the seeds of their draws
+Memory = Sequence[Mapping[str, Tensor]]  # the weighting's, the objectives' and the student's
+
+
+def train(config: TrainConfig, cache: FrameSource, splits: Splits, out: Path) -> Path:
+    """Train a recognizer, or go on with a training that was stopped, and return its folder.
+
+    The folder gets model.safetensors and config.json (for `Recognizer.from_pretrained`), metrics.jsonl, training.json
+    (the settings) and checkpoints/. A folder whose training is finished with the same settings is returned at once.
+    On a CPU, a run that was killed and started again gives bit for bit the weights of one that was not.
+
+    Args:
+        config: settings.
+        cache: frames of the clips; clips that did not decode are left out, and their number is said.
+        splits: labelled and unlabelled clips; `val` is looked at with `validate_every` only, `test` never.
+        out: the run's folder.
+
+    Raises:
+        GymQAError: clips, labels or frames that do not fit the model, a folder of another run or in use, a loss or
+            gradient that is not finite, validation on clips that results are reported on, or a full disk.
+    """
+    require_writable(out)
+    clips = training_clips(config, cache, splits)
+    settings = config.determines | {"cache_size": cache.size, "clips": clips.fingerprint}
+    if not is_finished(out, settings):
+        Trainer(config, clips, out, settings).run()
+    return out
+
+
+class Trainer:
+    """The state of a run: model, teacher, objectives, optimizer, loss scale, weighting, the best so far, step.
+
+    Everything else follows from seed and step: clips, frames, views, dropout, the learning rate.
+
+    Args:
+        config: settings.
+        clips: what is learned from.
+        out: the run's folder.
+        settings: what a checkpoint must have been made with to be taken up.
+    """
+
+    def __init__(self, config: TrainConfig, clips: TrainingClips, out: Path, settings: dict[str, Any]) -> None:
+        self.config, self.clips, self.out, self.settings = config, clips, out, settings
+        self.accelerator = start_accelerator(config, out)
+        self.process = (self.accelerator.process_index, self.accelerator.num_processes)
+        device = self.accelerator.device
+        student = build_student(config, say=self.accelerator.is_main_process).to(device)
+        if not (out / LAST).exists():
+            prepare(student, config, clips)
+        self.teacher = make_teacher(student)
+        self.objectives = make_objectives(config, student).to(device)
+        self.optimizer = make_optimizer(config, student, self.objectives.optimized())
+        self.scaler = GradScaler(device.type, enabled=config.precision == "fp16")
+        self.weighting = make_weighting(config.algorithm, len(clips.unlabelled), config.model.n_classes)
+        self.best: dict[str, float] = {}
+        self.step = self._take_up(student)
+        if config.compile:
+            student.compile(dynamic=False)
+            self.teacher.compile(dynamic=False)
+        self.student = self.accelerator.prepare(student)
+        self.labelled = self._batches(clips.labelled, config.labelled_batch, LABELLED)
+        self.unlabelled: ClipBatches | None = None
+        if config.algorithm.semi_supervised:
+            self.unlabelled = self._batches(clips.unlabelled, config.unlabelled_batch, UNLABELLED)
+
+    def run(self) -> None:
+        """Train to the last step and write the model."""
+        steps, main = self.config.steps, self.accelerator.is_main_process
+        with ExitStack() as stack:
+            log = self._open_log(stack) if main else None
+            ahead = stack.enter_context(Prefetcher(self.load, self.step, steps, self.config.workers))
+            while self.step < steps:
+                clips = ahead.next()
+                values = self.train_step(clips)
+                self.step += 1
+                found = self._validate()
+                if log:
+                    with writing_reported(self.out):
+                        log.step(self.step, values, found, len(clips) * self.process[1], ahead.loading)
+                if main and (self.step % self.config.checkpoint_every == 0 or self.step == steps):
+                    self._save(LAST)
+            if log:
+                with writing_reported(self.out):
+                    self._finish()
+                    log.finish()
+        self.accelerator.wait_for_everyone()
+        self.accelerator.end_training()  # gloo now and then aborts a process that leaves with its connections open
+
+    def _open_log(self, stack: ExitStack) -> TrainingLog:
+        """Take the folder for this run, and start its log and bar; both end with `stack`."""
+        checkpoints = require_writable(self.out / LAST.parent)
+        stack.enter_context(only_writer(checkpoints, "the checkpoints in"))
+        remove_half_written(self.out)
+        bar = progress_bar(f"training {self.config.algorithm.name}", self.config.steps, self.step)
+        training = Training(self.config.algorithm.name, self.config, self.config.steps)
+        return TrainingLog(training, self.out, self.accelerator, self.step, stack.enter_context(bar))
+
+    def load(self, step: int) -> StepClips:
+        """One process's clips of a step."""
+        used = self.config.looks_at_unlabelled(step)
+        clips = StepClips(self.labelled.at(step), self.unlabelled.at(step) if self.unlabelled and used else None)
+        return clips.map(Tensor.pin_memory) if self.accelerator.device.type == "cuda" else clips
+
+    def train_step(self, clips: StepClips) -> dict[str, float]:
+        """One optimiser step and one of the teacher; returns what is logged."""
+        config, step = self.config, self.step
+        seed = step_seed(config.seed, step, self.process[0])
+        torch.manual_seed(seed)  # dropout and drop-path
+        rng = Generator().manual_seed(seed)
+        memory = self._memory()
+        parts = [self._learn(part, rng, memory) for part in clips.parts(config.accumulation)]
+        rate = self._update(clips.ids, memory)
+        student = self.accelerator.unwrap_model(self.student)
+        share_first((*student.buffers(), *self.objectives.buffers()))  # batch norm's statistics are of own clips
+        update_teacher(self.teacher, student, decay_at(step, config.ema_decay, config.ema_warm_up))
+        values = {name: sum(part[name] for part in parts) / len(parts) for name in parts[0]}
+        return {**values, "rate": rate, "xi": self._xi()}
+
+    def _learn(self, clips: StepClips, rng: Generator, memory: Memory) -> dict[str, float]:
+        """Add the gradient of some clips' loss; `memory` is of before the step."""
+        clips = clips.to(self.accelerator.device)
+        guidance = self._guide(clips.unlabelled if self.config.guides(self.step) else None, rng)
+        self.student.train()
+        with self.accelerator.accumulate(self.student):
+            student = self.accelerator.unwrap_model(self.student)
+            hold_statistics(student, self.config, self.step)
+            further = Further(self.objectives.train(), student, self.teacher, clips.unlabelled, self.step)
+            loss = step_loss(self.config, self.student, clips.labelled, guidance, self._xi(), rng, further)
+            values = self._mean(told(loss, guidance))
+            ids = clips.ids if math.isfinite(values["loss"]) else self._keep_state(clips.ids, memory)
+            require_finite("loss", values["loss"], self.step, ids)  # the mean, so that all processes stop together
+            self.accelerator.backward(self.scaler.scale(loss.total))
+        return values
+
+    def _mean(self, values: dict[str, Tensor]) -> dict[str, float]:
+        """The values averaged over all processes, whose batches are equally large; the device is waited for once."""
+        together = torch.stack([value.float() for value in values.values()])
+        if self.process[1] > 1:
+            together = self.accelerator.reduce(together, "mean")
+        return dict(zip(values, together.tolist(), strict=True))
+
+    def _memory(self) -> Memory:
+        """What weighting, objectives and the student (batch norm's statistics) remember, before a step."""
+        weighting = {name: tensor.clone() for name, tensor in self.weighting.state_dict().items()}
+        return weighting, *map(copy_of_buffers, (self.objectives, self.accelerator.unwrap_model(self.student)))
+
+    def _keep_state(self, clip_ids: Sequence[str], memory: Memory) -> tuple[str, ...]:
+        """Save the state before a step that cannot be taken; returns the ids of all processes' clips."""
+        self.weighting.load_state_dict(memory[0])
+        self.objectives.load_state_dict(memory[1], strict=False)
+        self.accelerator.unwrap_model(self.student).load_state_dict(memory[2], strict=False)
+        if self.accelerator.is_main_process:
+            self._save(STOPPED)
+            console.print(f"the state before the step is kept in {self.out / STOPPED}", highlight=False)
+        return tuple(gather_object(list(clip_ids)))  # the others wait here till it is saved
+
+    def _guide(self, batch: ClipBatch | None, rng: Generator) -> Guidance | None:
+        """The unlabelled clips' guidance; None while they are not used."""
+        if batch is None:
+            return None
+        own = self.config.algorithm.teacher == "student"
+        labeller = self.accelerator.unwrap_model(self.student) if own else self.teacher
+        return guide(self.config, labeller, batch, self.weighting, rng, self.objectives)
+
+    def _update(self, clip_ids: Sequence[str], memory: Memory) -> float:
+        """Optimiser step on the gradient of all parts; returns the learning rate."""
+        config = self.config
+        factor = rate_factor(config, self.step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = config.learning_rate * group["scale"] * factor
+        self.objectives.average_gradients()
+        for parameter in held(self.accelerator.unwrap_model(self.student), config, self.step):
+            parameter.grad = None
+        self.scaler.unscale_(self.optimizer)
+        parameters = [*self.student.parameters(), *self.objectives.parameters()]
+        norm = self.accelerator.clip_grad_norm_(parameters, config.clip_norm or math.inf)
+        if norm is not None and not self.scaler.is_enabled() and not math.isfinite(norm):  # the scaler skips such steps
+            require_finite("gradient's norm", float(norm), self.step, self._keep_state(clip_ids, memory))
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.optimizer.zero_grad()
+        return config.learning_rate * factor
+
+    def _xi(self) -> float:
+        """ξ of the current step."""
+        config = self.config
+        if not config.algorithm.ramp:
+            return float(self.step >= config.warm_up_steps)
+        unit = config.steps_per_epoch
+        return ramp(self.step // unit, math.ceil(config.warm_up_steps / unit), math.ceil(config.steps / unit))
+
+    @property
+    def _final(self) -> Recognizer:
+        """The network whose weights become the trained model."""
+        student: Recognizer = self.accelerator.unwrap_model(self.student)
+        return self.teacher if self.config.final == "teacher" else student
+
+    def _validate(self) -> dict[str, float]:
+        """Accuracies on the val clips, where it is time for them; the best weights so far are saved."""
+        config, every = self.config, self.config.validate_every
+        if not every or (self.step % every and self.step != config.steps):
+            return {}
+        found = validate(self._final, self.clips.cache, self.clips.val, config.precision == "bf16", self.process)
+        value = found[config.validate_metric]
+        if value > self.best.get("value", -1.0):
+            self.best = {"value": value, "step": self.step}
+            if self.accelerator.is_main_process:
+                with writing_reported(self.out):
+                    self._final.save_pretrained(self.out / BEST)
+        return {f"val_{name}": accuracy for name, accuracy in found.items()}
+
+    def _finish(self) -> None:
+        """Write the trained model: the best, if there is a best, or the last."""
+        final = Recognizer.from_pretrained(self.out / BEST) if self.best else self._final
+        final.save_pretrained(self.out)
+        mark_finished(self.out, self.settings)
+
+    def _batches(self, clips: Sequence[Clip], size: int, pool: int) -> ClipBatches:
+        """The stream of batches of one pool."""
+        parts = self.process[1] * self.config.accumulation
+        if size % parts:
+            raise GymQAError(f"a batch of {size} clips cannot be cut into {parts} equal parts; change the batch size")
+        return ClipBatches(self.clips.cache, clips, self.config.model, size, (self.config.seed, pool), self.process)
+
+    def _take_up(self, student: Recognizer) -> int:
+        """Load the last checkpoint, if there is one, and return the step to go on from."""
+        state = load_checkpoint(self.out / LAST, self.settings)
+        if state is None:
+            return 0
+        take_up(self._holders(student), state, self.out / LAST)
+        self.best = state["best"]
+        return int(state["step"])
+
+    def _holders(self, student: Recognizer) -> dict[str, Any]:
+        """All that has a state, by its name in a checkpoint."""
+        objectives = {"objectives": self.objectives} if len(self.objectives) else {}
+        return objectives | {
+            "student": student,
+            "teacher": self.teacher,
+            "optimizer": self.optimizer,
+            "scaler": self.scaler,
+            "weighting": self.weighting,
+        }
+
+    def _save(self, name: Path) -> None:
+        """Write the checkpoint of the current step."""
+        holders = self._holders(self.accelerator.unwrap_model(self.student))
+        state = {part: holder.state_dict() for part, holder in holders.items()}
+        save_checkpoint(self.out / name, self.settings, {"step": self.step, "best": self.best, **state})
+
+
+def step_seed(seed: int, step: int, process: int) -> int:
+    """The seed of one step's draws in one process."""
+    return int.from_bytes(hash_key("recognizer", seed, step, process)[:7], "big")

@@ -1,0 +1,1 @@
+"""Published weights: reading, renaming, normalisation. Never in it: networks."""
