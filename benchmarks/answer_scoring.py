@@ -12,7 +12,7 @@ from encoders.tuning.config import SCORINGS
 from eval.stats.bootstrap import mean_interval
 from gymqa.cli.main import run_script
 from gymqa.io.files import write_json
-from gymqa.questions.schema import load_questions
+from gymqa.questions.files import load_questions
 from gymqa.runtime.runs import environment
 
 RESULT = Path("benchmarks/results/answer_scoring.json")

@@ -29,10 +29,9 @@ from gymqa.frames.cache_format import FrameFormat
 from gymqa.frames.video import Frames, write_video
 from gymqa.io.console import console
 from gymqa.io.files import write_json
-from gymqa.runtime.devices import accelerate_on, choose_device
+from gymqa.runtime.launching import accelerate_on, choose_device
 from gymqa.runtime.runs import environment
-from recognizers.backbones.registry import sefar_s
-from recognizers.backbones.sizes import SeFARConfig
+from recognizers.backbones.sefar import SeFARConfig, sefar_s
 from recognizers.config import TrainConfig
 from recognizers.loader import StepClips
 from recognizers.ssl.algorithms import SEFAR

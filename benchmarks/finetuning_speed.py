@@ -30,9 +30,7 @@ from gymqa.errors import GymQAError
 from gymqa.io.console import console
 from gymqa.io.files import write_json
 from gymqa.runtime.runs import environment
-from recognizers.backbones.registry import sefar_s
-from recognizers.backbones.sefar import SeFAR
-from recognizers.backbones.sizes import SeFARConfig
+from recognizers.backbones.sefar import SeFAR, SeFARConfig, sefar_s
 from recognizers.ssl.augment import to_model
 
 BATCH, PAD, STORE = 2, 0, "feature_store"

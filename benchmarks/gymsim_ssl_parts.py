@@ -19,7 +19,7 @@ from gymqa.cli.arguments import build_parser
 from gymqa.cli.commands.models.train import train
 from gymqa.finegym.annotations import video_of
 from gymqa.runtime.runs import Run
-from recognizers.backbones.sizes import SeFARConfig
+from recognizers.backbones.sefar import SeFARConfig
 from recognizers.recipes import read_cells
 from recognizers.ssl.algorithms import Algorithm, algorithm_named
 

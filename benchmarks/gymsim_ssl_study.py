@@ -25,7 +25,7 @@ from gymqa.frames.cache import FrameCache
 from gymqa.io.files import write_json
 from gymqa.runtime.runs import Run, environment, resolved
 from gymqa.sim.release import FORMAT, ReleaseConfig, render_release
-from recognizers.backbones.sizes import SeFARConfig
+from recognizers.backbones.sefar import SeFARConfig
 from recognizers.config import TrainConfig
 
 RESULT = Path("benchmarks/results/gymsim_ssl_study.json")

@@ -8,11 +8,10 @@ import numpy as np
 
 from gymqa.cli.main import run_script
 from gymqa.io.files import atomic_path
-from gymqa.sim.camera import Camera
 from gymqa.sim.elements import GYMSIM24
-from gymqa.sim.perform import perform
+from gymqa.sim.on_vault import perform
 from gymqa.sim.render import Look, render
-from gymqa.sim.scene import Arena
+from gymqa.sim.scene import Arena, Camera
 from gymqa.sim.skeleton import Build
 
 SHOWN = (9, 6, 11, 20)  # labels: a pair that differs in direction, a twist, a giant circle with a turn

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 
 from eval.leaderboard.entries import as_runs, read_entries, read_question_files
-from eval.report.leaderboard import write_leaderboard
+from eval.report.leaderboard import make_page, write_leaderboard
 from eval.report.samples import packed_size
 from eval.run.results import ModelInfo, Result, file_info, result_path, save_result
-from gymqa.cli.commands.answers.report import make_page
 from gymqa.cli.main import run_script
 from gymqa.io.files import write_json, write_text
-from gymqa.questions.schema import Prediction, Question, save_questions, to_line
+from gymqa.questions.files import save_questions, to_line
+from gymqa.questions.schema import Prediction, Question
 from gymqa.runtime.runs import environment
 
 RESULT = Path("benchmarks/results/leaderboard_speed.json")

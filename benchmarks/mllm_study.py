@@ -27,8 +27,8 @@ from gymqa.finegym.annotations import open_release, read_element_list
 from gymqa.io.files import write_json, write_text
 from gymqa.questions.schema import BENCHMARKS
 from gymqa.runtime.runs import Run, environment, resolved
-from recognizers.backbones.image.vit import weights_hash
 from recognizers.training.jobs import run_jobs
+from recognizers.weights_io.tensors import weights_hash
 
 RESULT = Path("benchmarks/results/mllm_study.json")
 IMAGE = "image"
@@ -155,7 +155,7 @@ def _tune_and_ask(run: Run, recognizers: Path, tuning: FinetuneSettings, cell: C
 
 def _guess(recognizers: Path, out: Path, cell: Cell, threshold: float) -> None:
     """Let the cell's recognizer look at the unlabelled clips, and list those it is sure of."""
-    from encoders.tuning.pseudo_labels import pseudo_labels, read_probabilities
+    from encoders.tuning.clips import pseudo_labels, read_probabilities
 
     split = recognizers / "splits" / cell.split
     unlabelled = split / "unlabelled.txt"

@@ -13,7 +13,8 @@ from eval.leaderboard.rows import score
 from eval.stats.bootstrap import FloatArray, mean_interval
 from eval.stats.comparison import compare_all
 from gymqa.io.files import atomic_path
-from gymqa.questions.schema import BENCHMARKS, load_predictions, load_questions
+from gymqa.questions.files import load_predictions, load_questions
+from gymqa.questions.schema import BENCHMARKS
 
 Place = tuple[str, str, int]  # row, column, seed
 

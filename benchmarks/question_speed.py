@@ -8,14 +8,15 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from gymqa.cli.commands.data.questions import build_benchmark
 from gymqa.cli.main import run_script
 from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import Clip, annotations_folder, open_release, read_element_list
 from gymqa.finegym.taxonomy import read_taxonomy
 from gymqa.io.files import write_json
+from gymqa.questions.benchmarks import build_benchmark
 from gymqa.questions.distractors import build_questions
-from gymqa.questions.schema import ELEMENT_BENCHMARKS, KINDS, MINIMAL_PAIRS, Question, load_questions, save_questions
+from gymqa.questions.files import load_questions, save_questions
+from gymqa.questions.schema import ELEMENT_BENCHMARKS, KINDS, MINIMAL_PAIRS, Question
 from gymqa.questions.shortcuts import stats
 from gymqa.runtime.runs import environment
 

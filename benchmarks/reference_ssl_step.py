@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from recognizers.backbones.sizes import SeFARConfig
+from recognizers.backbones.sefar import SeFARConfig
 from recognizers.config import TrainConfig
 from recognizers.loader import StepClips
 from recognizers.ssl.augment import strong_view, weak_view

@@ -15,7 +15,8 @@ from eval.run.runner import Terms, run
 from gymqa.cli.main import run_script
 from gymqa.errors import GymQAError
 from gymqa.io.files import write_json
-from gymqa.questions.schema import Answer, Question, load_questions, save_questions
+from gymqa.questions.files import load_questions, save_questions
+from gymqa.questions.schema import Answer, Question
 from gymqa.runtime.runs import environment
 
 BATCHES = (1, 64)

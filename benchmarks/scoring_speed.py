@@ -17,13 +17,13 @@ import numpy as np
 from eval.leaderboard.rows import build_rows, score
 from eval.leaderboard.schema import ModelRun
 from eval.metrics.breakdown import breakdown
-from eval.metrics.calibration import position_bias
-from eval.metrics.calibration_folded import confidences, reliability
+from eval.metrics.calibration import confidences, position_bias, reliability
 from eval.stats.bootstrap import FloatArray
 from eval.stats.comparison import compare_all, minimum_detectable_difference, ranges_of
 from gymqa.cli.main import run_script
 from gymqa.io.files import write_json
-from gymqa.questions.schema import Prediction, Question, load_predictions, load_questions, save_questions, to_line
+from gymqa.questions.files import load_predictions, load_questions, save_questions, to_line
+from gymqa.questions.schema import Prediction, Question
 from gymqa.runtime.runs import environment
 
 MODELS, VIDEOS, CLASSES = 3, 65, 99

@@ -3,8 +3,9 @@
 from dataclasses import replace
 from typing import Any
 
-from recognizers.backbones.registry import list_models, model_config
-from recognizers.backbones.sizes import ModelConfig
+from recognizers.backbones.base import ModelConfig
+from recognizers.backbones.registry import list_models
+from recognizers.factory import model_config
 
 _SIZES: dict[str, dict[str, Any]] = {
     "sefar": {"patch_size": 8, "dim": 128, "depth": 4, "heads": 4, "fusion_dim": 64},

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from gymqa.io.console import text_table
 from gymqa.io.files import read_json
-from gymqa.io.text_tables import text_table
 
 
 def spread(values: Sequence[float]) -> dict[str, float | None]:

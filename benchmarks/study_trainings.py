@@ -10,12 +10,13 @@ import numpy as np
 from eval.metrics.recognition import read_class_predictions
 from gymqa.cli.studies.inputs import frames_step
 from gymqa.finegym.splits import read_splits
-from gymqa.frames.modality import Modality, source_of
+from gymqa.frames.modality import Modality
 from gymqa.frames.source import FrameSource
-from gymqa.runtime.devices import choose_device
+from gymqa.frames.views import source_of
+from gymqa.runtime.launching import choose_device
 from gymqa.runtime.runs import Run, read_metrics
-from recognizers.backbones.base import Recognizer
 from recognizers.config import TrainConfig
+from recognizers.factory import load_recognizer
 from recognizers.predict import predict, save_predictions
 from recognizers.training.jobs import run_jobs
 from recognizers.training.train import train
@@ -77,7 +78,7 @@ def _test(run: Run, training: Training) -> None:
     modality, bf16 = training.config.model.modality, training.config.precision == "bf16"
     source = _source(run, modality)
     val = read_splits(run.folder / "splits" / training.splits).val
-    model = Recognizer.from_pretrained(run.folder / training.model).to(choose_device())
+    model = load_recognizer(run.folder / training.model).to(choose_device())
     save_predictions(run.folder / training.predictions, val, predict(model, source, val, bf16=bf16), source.failures)
 
 

@@ -30,7 +30,7 @@ from gymqa.io.files import write_json
 from gymqa.runtime.runs import Run, environment, resolved
 from gymqa.video_datasets.base import VIDEO_SUFFIXES
 from gymqa.video_datasets.registry import read_dataset
-from recognizers.backbones.sizes import SeFARConfig
+from recognizers.backbones.sefar import SeFARConfig
 from recognizers.config import TrainConfig
 from recognizers.ssl.algorithms import algorithm_named
 

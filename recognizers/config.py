@@ -1,19 +1,24 @@
 """Settings of one training run of a recognizer."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from jsonargparse import set_parsing_settings
 
 from gymqa.errors import GymQAError
 from gymqa.frames.modality import Modality
-from recognizers.backbones.sizes import ModelConfig, SeFARConfig
+from recognizers.backbones.base import ModelConfig
+from recognizers.backbones.registry import FAMILIES
+from recognizers.backbones.sefar import SeFARConfig
+from recognizers.factory import family_named
 from recognizers.ssl.algorithms import SEFAR, Algorithm
 from recognizers.ssl.augment import AugmentConfig
 from recognizers.ssl.objectives.registry import frames_beyond, looks_in_warm_up, require_objectives
 from recognizers.ssl.perturbation import PERTURBATIONS
-from recognizers.starting import saved_hash
+from recognizers.weights_io.saved import saved_hash
 
+for _family in FAMILIES:
+    family_named(_family)  # jsonargparse knows the classes that are imported, by their names
 set_parsing_settings(subclasses_enabled=[ModelConfig])  # --training.model TSNConfig --training.model.segments 5
 _AT_LEAST_ONE = (
     "labelled_batch", "unlabelled_batch", "steps_per_epoch", "checkpoint_every", "log_every", "accumulation",
@@ -158,3 +163,21 @@ class TrainConfig:
         if self.algorithm.image_network != "shipped":
             kept["image_weights"] = saved_hash(self.algorithm.image_network)
         return kept | {"initial_weights": self.initial_weights}
+
+
+def in_epochs(config: TrainConfig, epochs: int, warm_up_epochs: int, labelled: int) -> TrainConfig:
+    """The settings with steps, warm_up_steps and steps_per_epoch for so many passes; whole batches only.
+
+    Args:
+        config: settings, of which the size of a labelled batch counts.
+        epochs: passes over the labelled clips.
+        warm_up_epochs: the first of them, without unlabelled clips.
+        labelled: number of labelled clips.
+
+    Raises:
+        GymQAError: no epoch is left after the warm-up.
+    """
+    if not 0 <= warm_up_epochs < epochs:
+        raise GymQAError(f"warm_up_epochs {warm_up_epochs} must be 0 or more, and fewer than epochs {epochs}")
+    unit = max(1, labelled // config.labelled_batch)
+    return replace(config, steps=epochs * unit, warm_up_steps=warm_up_epochs * unit, steps_per_epoch=unit)

@@ -1,11 +1,14 @@
 """What the processes of a training tell each other."""
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from typing import cast
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+
+from recognizers.config import TrainConfig
 
 
 def processes() -> int:
@@ -50,3 +53,10 @@ class _Gathered(torch.autograd.Function):
         total = gradients[0].contiguous().clone()
         dist.all_reduce(total)
         return total.chunk(processes())[dist.get_rank()]
+
+
+def autocast(device: torch.device, config: TrainConfig) -> AbstractContextManager[None]:
+    """The precision of forward passes. One context a pass: casts made without gradient must not serve with it."""
+    dtype = torch.float16 if config.precision == "fp16" else torch.bfloat16
+    context: AbstractContextManager[None] = torch.autocast(device.type, dtype, enabled=config.precision != "no")
+    return context

@@ -12,9 +12,10 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from gymqa.runtime.guarded import Limits, Lost, guarded_map
+from gymqa.runtime.workers import Limits, Lost, guarded_map
 from recognizers.backbones.base import Recognizer
-from recognizers.backbones.registry import CLASSES, create_model, model_config
+from recognizers.backbones.registry import CLASSES
+from recognizers.factory import create_model, model_config
 
 UNCOUNTED = 1  # passes before the clock runs: memory is claimed, kernels are chosen
 PASSES = 3  # at least, however slow: of one, nobody could say whether something else held it up

@@ -15,7 +15,7 @@ from encoders.video.sefar import SeFAREncoder
 from gymqa.frames.cache import FrameCache
 from gymqa.frames.video import write_video
 from gymqa.questions.distractors import build_questions
-from gymqa.questions.schema import save_questions
+from gymqa.questions.files import save_questions
 from recognizers.backbones.sefar import SeFAR
 from tests.mllm_examples import clips, taxonomy
 from tests.training_world import MODEL

@@ -13,9 +13,8 @@ from typing import Any
 
 import torch
 
-from encoders.tuning.clips import TuningMaterial
+from encoders.tuning.clips import PseudoLabel, TuningMaterial
 from encoders.tuning.finetune import Tuning
-from encoders.tuning.pseudo_labels import PseudoLabel
 from tests import mllm_examples
 from tests.mllm_examples import ExampleFeatures
 from tests.tuning_world import SMALL

@@ -6,9 +6,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from recognizers.backbones.base import Recognizer
+from recognizers.backbones.base import ModelConfig, Recognizer
 from recognizers.backbones.image.resnet import ResNet
-from recognizers.backbones.sizes import ModelConfig
 from recognizers.weights_io.normalisation import RANGES
 from tests import published_names
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from eval.run.results import ModelInfo, Result, file_info, result_path, save_result
 from gymqa.io.files import write_text
-from gymqa.questions.schema import Prediction, Question, save_questions, to_line
+from gymqa.questions.files import save_questions, to_line
+from gymqa.questions.schema import Prediction, Question
 from tests.leaderboard_example import answered, questions
 
 BENCHMARKS = ("gym-qa", "gym-new")

@@ -14,14 +14,13 @@ from torch import Tensor
 from gymqa.errors import GymQAError
 from gymqa.finegym.splits import Splits
 from gymqa.frames.cache import FrameCache
-from recognizers.backbones.action_vlad import ActionVLAD, vlad
-from recognizers.backbones.base import Recognizer
-from recognizers.backbones.frame_net_sizes import ActionVLADConfig, TSNConfig
-from recognizers.backbones.registry import create_model
+from recognizers.backbones.action_vlad import ActionVLAD, ActionVLADConfig, vlad
+from recognizers.backbones.tsn import TSNConfig
 from recognizers.config import TrainConfig
+from recognizers.factory import create_model, load_recognizer
 from recognizers.ssl.algorithms import SEFAR, SUPERVISED, TCLR
 from recognizers.training.clips import training_clips
-from recognizers.training.holding import held, hold_statistics
+from recognizers.training.optimization import held, hold_statistics
 from recognizers.training.setup import build_student, prepare
 from recognizers.training.train import train
 from tests.training_world import CONFIG, same, stopped_at
@@ -202,7 +201,7 @@ def test_a_stopped_training_goes_on_bit_for_bit(
         train(config, cache, splits, tmp_path / "halved")
     train(config, cache, splits, tmp_path / "halved")
     assert same(tmp_path / "whole", tmp_path / "halved")
-    assert Recognizer.from_pretrained(tmp_path / "halved").config == model
+    assert load_recognizer(tmp_path / "halved").config == model
 
 
 def test_impossible_sizes_are_refused() -> None:

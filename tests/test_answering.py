@@ -10,8 +10,7 @@ import torch
 
 from encoders.answering import shared_prefix
 from encoders.answering.answerer import MLLMAnswerer
-from encoders.llm.llm_identity import llm_fingerprint
-from encoders.llm.loading import load_llm
+from encoders.llm.loading import llm_fingerprint, load_llm
 from encoders.mllm.collate import collate
 from encoders.mllm.model import GymMLLM
 from encoders.mllm.prompts import Turn, encode_chat, letter_ids, with_video

@@ -13,7 +13,8 @@ from gymqa.finegym.annotations import Clip, read_element_list
 from gymqa.finegym.decision_trees import Attribute
 from gymqa.finegym.taxonomy import Element, Set, Taxonomy, read_taxonomy
 from gymqa.questions.attributes import build_attribute_questions, facts
-from gymqa.questions.schema import KINDS, Question, from_line, to_line
+from gymqa.questions.files import from_line, to_line
+from gymqa.questions.schema import KINDS, Question
 from gymqa.sim.elements import GYMSIM24
 from tests.gymsim_taxonomy import GYMSIM, clip
 

@@ -11,7 +11,8 @@ import torch
 from gymqa.cli import main as cli
 from recognizers import profiling as backbone_speed
 from recognizers.backbones.base import Recognizer
-from recognizers.backbones.registry import create_model, list_models
+from recognizers.backbones.registry import list_models
+from recognizers.factory import create_model
 from recognizers.profiling import Setting, counted, measure, multiply_adds
 
 

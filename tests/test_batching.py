@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eval.run.batching import batches, share
+from eval.run.parts import batches, share
 from gymqa.questions.schema import Question
 from tests.test_runner import questions
 

@@ -6,7 +6,7 @@ import pytest
 
 from eval.run.results import load_result
 from gymqa.cli.main import main
-from gymqa.questions.schema import save_questions
+from gymqa.questions.files import save_questions
 from tests import mllm_examples
 from tests.loopback_hub import COMMIT, HubSite, serve_hub
 from tests.test_adapters import question

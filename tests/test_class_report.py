@@ -12,8 +12,15 @@ from sklearn.metrics import (
     top_k_accuracy_score,
 )
 
-from eval.metrics.class_report import per_class
-from eval.metrics.recognition import ClassPredictions, confusion, micro_average_precision, summary, top1, top_k
+from eval.metrics.recognition import (
+    ClassPredictions,
+    confusion,
+    micro_average_precision,
+    per_class,
+    summary,
+    top1,
+    top_k,
+)
 
 
 def drawn(seed: int, n: int = 80, classes: int = 7, failed: bool = False, ties: bool = True) -> ClassPredictions:

@@ -13,14 +13,15 @@ from gymqa.finegym.splits import Splits
 from gymqa.frames.cache import FrameCache
 from gymqa.frames.sampling import dense
 from recognizers.backbones.base import Recognizer
-from recognizers.backbones.clip_net_sizes import C3DConfig, ClipNetConfig, I3DConfig, ResNet3DConfig, SlowFastConfig
-from recognizers.backbones.i3d import NonLocal, inception_in_time, resnet_in_time
+from recognizers.backbones.c3d import C3DConfig
+from recognizers.backbones.clip_net import ClipNetConfig
+from recognizers.backbones.i3d import I3DConfig, NonLocal, inception_in_time, resnet_in_time
 from recognizers.backbones.image.inception_v1 import InceptionV1
 from recognizers.backbones.image.inflation import InTime, Rule, inflate
 from recognizers.backbones.image.resnet import ResNet
-from recognizers.backbones.registry import create_model
-from recognizers.backbones.resnet3d import PictureThenTime, r3d_in_time
-from recognizers.backbones.slowfast import fast_in_time, slow_in_time
+from recognizers.backbones.resnet3d import PictureThenTime, ResNet3DConfig, r3d_in_time
+from recognizers.backbones.slowfast import SlowFastConfig, fast_in_time, slow_in_time
+from recognizers.factory import create_model, load_recognizer
 from recognizers.ssl.algorithms import SEFAR
 from recognizers.training.train import train
 from tests.training_world import CONFIG
@@ -188,7 +189,7 @@ def test_an_inflated_network_trains_with_a_semi_supervised_algorithm(
     cache, splits = world
     model = I3DConfig(image_size=16, n_frames=4, width=2, architecture="resnet50", n_classes=2)
     config = replace(CONFIG, model=model, algorithm=SEFAR, steps=2, warm_up_steps=1)
-    assert Recognizer.from_pretrained(train(config, cache, splits, tmp_path / "out")).config == model
+    assert load_recognizer(train(config, cache, splits, tmp_path / "out")).config == model
 
 
 def test_impossible_sizes_are_refused() -> None:

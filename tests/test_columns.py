@@ -10,7 +10,8 @@ from eval.metrics.columns import read_columns
 from eval.stats.bootstrap import mean_interval
 from gymqa.cli.main import main
 from gymqa.errors import GymQAError
-from gymqa.questions.schema import Detail, Prediction, load_predictions, to_line
+from gymqa.questions.files import load_predictions, to_line
+from gymqa.questions.schema import Detail, Prediction
 
 LINES = [
     Prediction("q0", "c0", "v", "gym-qa", 1, 1, (0.25, 0.75)),

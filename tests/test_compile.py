@@ -5,9 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from recognizers.backbones.sefar import SeFAR
-from recognizers.backbones.sizes import SeFARConfig
-from recognizers.training.ema import make_teacher
+from recognizers.backbones.sefar import SeFAR, SeFARConfig
+from recognizers.training.optimization import make_teacher
 
 
 def tiny() -> SeFAR:

@@ -8,8 +8,7 @@ import pytest
 from gymqa.cli.arguments import call, config_layers
 from gymqa.cli.commands.models.train import train
 from gymqa.errors import GymQAError
-from recognizers.config import TrainConfig
-from recognizers.epochs import in_epochs
+from recognizers.config import TrainConfig, in_epochs
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from encoders.answering.controlled_features import features_under
 from encoders.features.store import FeatureStore
-from eval.adapters.answerers import Request
-from eval.adapters.controlled import features_under
+from eval.adapters.request import Request
 from gymqa.errors import GymQAError
 
 TUNED_WITH = {"encoder": "example", "grid": 2, "seed": 0}

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 from gymqa.cli import main as cli
 from gymqa.finegym.decision_trees import Attribute
 from gymqa.finegym.taxonomy import Taxonomy
-from gymqa.questions.attributes import build_attribute_questions
-from gymqa.questions.decision_shares import decision_shares
-from gymqa.questions.schema import load_questions
+from gymqa.questions.attributes import build_attribute_questions, decision_shares
+from gymqa.questions.files import load_questions
 from gymqa.questions.shortcuts import file_stats, stats
 from gymqa.runtime.seeding import Draws
 from tests.gymsim_taxonomy import GYMSIM, clip, tree_of

@@ -11,7 +11,7 @@ import pytest
 import torch
 import yaml
 
-from encoders.llm import llm_identity
+from encoders.llm import loading as llm_identity
 from gymqa.cli.demo import Demo, DemoConfig, resolve
 from gymqa.cli.main import main
 from gymqa.errors import GymQAError

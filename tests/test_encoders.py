@@ -14,8 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from encoders.video.hf_encoder import HFEncoder
-from encoders.video.options import EncoderOptions
-from encoders.video.registry import create_encoder
+from encoders.video.registry import EncoderOptions, create_encoder
 from gymqa.errors import GymQAError
 from tests import vision_models
 

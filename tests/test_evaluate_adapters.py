@@ -9,7 +9,7 @@ from eval.run.results import Result, load_result
 from gymqa.cli.main import main
 from gymqa.finegym.splits import Splits
 from gymqa.frames.cache import FrameCache
-from gymqa.questions.schema import load_predictions, save_questions
+from gymqa.questions.files import load_predictions, save_questions
 from tests.loopback_openai import Endpoint, completion, letter_of, serve_endpoint
 from tests.test_adapters import question
 from tests.tiny_vlms import save_tiny

@@ -16,7 +16,7 @@ from encoders.mllm.model import GymMLLM
 from encoders.mllm.prompts import Turn, render, with_video
 from eval.run.results import load_result, result_path
 from gymqa.cli import main as cli
-from gymqa.questions.schema import load_predictions, load_questions
+from gymqa.questions.files import load_predictions, load_questions
 from tests.evaluation_world import LOST, EvaluationWorld, make_world
 
 ROOT = Path(__file__).parents[1]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gymqa.cli.main import main
-from gymqa.questions.schema import save_questions
+from gymqa.questions.files import save_questions
 from tests.test_adapters import question
 
 

@@ -18,13 +18,12 @@ from encoders.features.store import FeatureStore
 from encoders.video import clip, eva_clip, hf_video, languagebind
 from encoders.video.hf_encoder import FRAMES, count_tokens
 from encoders.video.image import ImageEncoder
-from encoders.video.options import EncoderOptions
-from encoders.video.registry import KINDS, create_encoder, describe, options_of
-from encoders.video.vision_family import Family
+from encoders.video.registry import KINDS, EncoderOptions, create_encoder, describe, options_of
+from encoders.video.vision import Family
 from gymqa.cli import main as cli
 from gymqa.cli.commands.models.extract import _join
 from gymqa.errors import GymQAError
-from recognizers.backbones.registry import sefar_b
+from recognizers.backbones.sefar import sefar_b
 from tests import vision_models
 from tests.feature_world import clip_id, image_encoder, noise_cache
 from tests.loopback_hub import COMMIT, HubSite, serve_hub
@@ -165,9 +164,7 @@ def test_what_is_listed_is_true_of_the_published_models() -> None:
 
 
 def test_the_kinds_are_listed_without_torch_in_less_than_three_seconds() -> None:
-    code = (
-        "import sys; from gymqa import cli; cli.main(['list', 'encoders', '--json']); assert 'torch' not in sys.modules"
-    )
+    code = "import sys; from gymqa.cli import main as cli; cli.main(['list', 'encoders', '--json']); assert 'torch' not in sys.modules"
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     listed = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, cwd=ROOT)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -11,12 +11,12 @@ import torch
 from encoders.features.extract import extract, view_frames
 from encoders.features.store import FeatureStore
 from encoders.video.image import ImageEncoder
-from encoders.video.options import EncoderOptions
+from encoders.video.registry import EncoderOptions
 from encoders.video.sefar import SeFAREncoder
 from gymqa.errors import GymQAError
 from gymqa.frames.cache import FrameCache
 from gymqa.frames.sampling import uniform
-from gymqa.io.locks import only_writer
+from gymqa.io.files import only_writer
 from recognizers.backbones.image.vit import ImageViT, ViTConfig
 from recognizers.backbones.sefar import SeFAR, SeFARConfig
 from recognizers.ssl.augment import to_model

@@ -10,11 +10,12 @@ import torch
 from sklearn.linear_model import Ridge
 
 from encoders.answering.answerer import MLLMAnswerer
+from encoders.llm.lora import LoRASettings
 from encoders.mllm.model import GymMLLM
 from encoders.mllm.projector import Projector
 from encoders.tuning.alignment import align, cross_validated_sharpness, pooling_weights
 from encoders.tuning.clips import TuningMaterial
-from encoders.tuning.config import AlignmentSettings, FinetuneSettings, LoRASettings, QuestionMix
+from encoders.tuning.config import AlignmentSettings, FinetuneSettings, QuestionMix
 from encoders.tuning.finetune import Tuning, finetune
 from encoders.tuning.question_data import QuestionData
 from gymqa.errors import GymQAError

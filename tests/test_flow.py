@@ -14,8 +14,8 @@ from gymqa.cli import main as cli
 from gymqa.errors import GymQAError
 from gymqa.frames.cache import FrameCache
 from gymqa.frames.flow import FlowMethod, build_flow, flow_fields, frames_of, to_bytes
-from gymqa.frames.joint_frames import JointFrames
 from gymqa.frames.video import Frames, write_video
+from gymqa.frames.views import JointFrames
 
 SIZE = 64
 METHODS = ["tvl1", "dis"]

@@ -21,8 +21,7 @@ from transformers import (
     Qwen2ForCausalLM,
 )
 
-from encoders.llm.llm_identity import llm_fingerprint
-from encoders.llm.loading import load_llm, load_tokenizer
+from encoders.llm.loading import llm_fingerprint, load_llm, load_tokenizer
 from encoders.mllm.collate import collate
 from encoders.mllm.model import GymMLLM, GymMLLMConfig
 from encoders.mllm.prompts import IGNORED, SYSTEM, Turn, encode_chat, with_video
@@ -143,7 +142,7 @@ def test_a_damaged_folder_is_named(tmp_path: Path, damage: str) -> None:
 LOAD = """
 import json, sys
 from encoders.llm.loading import load_llm
-from encoders.llm.llm_identity import llm_fingerprint
+from encoders.llm.loading import llm_fingerprint
 from encoders.mllm.model import GymMLLM, GymMLLMConfig
 name = sys.argv[1]
 print(json.dumps(llm_fingerprint(name)))

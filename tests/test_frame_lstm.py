@@ -10,10 +10,9 @@ from torch import Tensor
 from gymqa.errors import GymQAError
 from gymqa.finegym.splits import Splits
 from gymqa.frames.cache import FrameCache
-from recognizers.backbones.base import Recognizer
-from recognizers.backbones.conv_lstm import FrameLSTM
-from recognizers.backbones.frame_net_sizes import Architecture, FrameLSTMConfig
-from recognizers.backbones.registry import create_model
+from recognizers.backbones.conv_lstm import FrameLSTM, FrameLSTMConfig
+from recognizers.backbones.frame_net import Architecture
+from recognizers.factory import create_model, load_recognizer
 from recognizers.predict import predict
 from recognizers.ssl.algorithms import SEFAR
 from recognizers.training.train import train
@@ -86,7 +85,7 @@ def test_it_trains_with_a_semi_supervised_algorithm_predicts_and_loads(
     cache, splits = world
     model = FrameLSTMConfig(image_size=16, width=4, segments=4, hidden=8, architecture="resnet18", n_classes=2)
     config = replace(CONFIG, model=model, algorithm=SEFAR, steps=3, warm_up_steps=1)
-    loaded = Recognizer.from_pretrained(train(config, cache, splits, tmp_path / "out"))
+    loaded = load_recognizer(train(config, cache, splits, tmp_path / "out"))
     assert loaded.config == model
     assert len(predict(loaded, cache, splits.val)) == len(splits.val)
 

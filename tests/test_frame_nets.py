@@ -13,15 +13,14 @@ from gymqa.cli import main as cli
 from gymqa.errors import GymQAError
 from gymqa.finegym.splits import Splits
 from gymqa.frames.cache import FrameCache
-from recognizers.backbones.base import Recognizer
-from recognizers.backbones.frame_net import FrameNet
-from recognizers.backbones.frame_net_sizes import Architecture, FrameNetConfig, TRNConfig, TSMConfig, TSNConfig
+from recognizers.backbones.frame_net import Architecture, FrameNet, FrameNetConfig
 from recognizers.backbones.image.bn_inception import BNInception
 from recognizers.backbones.image.inception_v1 import InceptionV1
 from recognizers.backbones.image.resnet import ResNet
-from recognizers.backbones.registry import create_model
-from recognizers.backbones.trn import TRN
-from recognizers.backbones.tsm import shift
+from recognizers.backbones.trn import TRN, TRNConfig
+from recognizers.backbones.tsm import TSMConfig, shift
+from recognizers.backbones.tsn import TSNConfig
+from recognizers.factory import create_model, load_recognizer
 from recognizers.predict import predict
 from recognizers.ssl.algorithms import SEFAR, SUPERVISED, Algorithm
 from recognizers.training.train import train
@@ -160,7 +159,7 @@ def test_a_baseline_trains_resumes_predicts_and_loads(
     model = TSNConfig(image_size=16, width=4, architecture=architecture, n_classes=2)
     config = replace(CONFIG, model=model, algorithm=algorithm, steps=3, warm_up_steps=1)
     out = train(config, cache, splits, tmp_path / "out")
-    loaded = Recognizer.from_pretrained(out)
+    loaded = load_recognizer(out)
     assert loaded.config == model
     found = predict(loaded, cache, splits.val)
     assert len(found) == len(splits.val) and all(abs(row.sum() - 1) < 1e-5 for row in found.values())

@@ -10,7 +10,8 @@ from eval.adapters.prompting import detailed
 from eval.metrics.columns import read_columns
 from eval.run.runner import run
 from gymqa.frames.controls import ControlledFrames
-from gymqa.questions.schema import Answer, load_predictions
+from gymqa.questions.files import load_predictions
+from gymqa.questions.schema import Answer
 from tests.test_adapters import question
 from tests.test_controls import ELEMENTS, LENGTHS, NumberedFrames
 from tests.test_runner import Wrong

@@ -14,7 +14,7 @@ from gymqa.cli import main as cli
 from gymqa.errors import GymQAError
 from gymqa.frames.cache import FrameCache
 from gymqa.frames.video import write_video
-from gymqa.runtime.guarded import Limits, Lost, guarded_map
+from gymqa.runtime.workers import Limits, Lost, guarded_map
 
 WORKERS = 2
 

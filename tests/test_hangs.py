@@ -11,7 +11,7 @@ import pytest
 from eval.run.hangs import SUFFIX, Watch
 from gymqa.cli.commands.answers.evaluate import evaluate
 from gymqa.errors import GymQAError
-from gymqa.questions.schema import load_predictions
+from gymqa.questions.files import load_predictions
 from tests.test_runner import questions
 
 ROOT = Path(__file__).parents[1]

@@ -24,7 +24,8 @@ from gymqa.hub.question_dataset import (
     split_of,
     write_dataset,
 )
-from gymqa.questions.schema import Question, Released, load_questions, save_questions
+from gymqa.questions.files import load_questions, save_questions
+from gymqa.questions.schema import Question, Released
 from tests.gymsim_taxonomy import GYMSIM, clip
 from tests.loopback_hub import HubSite, serve_hub
 

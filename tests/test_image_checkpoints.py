@@ -11,14 +11,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from gymqa.errors import GymQAError
-from recognizers.backbones.image.vit import ImageViT
+from recognizers.backbones.image.vit import ImageViT, ViTConfig
 from recognizers.backbones.image_checkpoints import (
     find_image_weights,
     image_weights_hash,
     initialise_backbone,
     read_image_checkpoint,
 )
-from recognizers.backbones.sizes import ViTConfig
 from recognizers.backbones.timesformer import TimeSformer
 from recognizers.backbones.vit_weights import resize_positions
 

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from gymqa.errors import GymQAError
 from recognizers.backbones.base import Recognizer
-from recognizers.backbones.clip_net_sizes import I3DConfig
-from recognizers.backbones.frame_net_sizes import TSNConfig
+from recognizers.backbones.i3d import I3DConfig
 from recognizers.backbones.image_checkpoints import image_weights_hash
+from recognizers.backbones.tsn import TSNConfig
 from tests.published_networks import R50, WIDTH, clip, of_pyslowfast, resnet, saved, started, trained
 
 PLAIN = I3DConfig(image_size=32, n_frames=4, width=WIDTH, architecture="resnet50")

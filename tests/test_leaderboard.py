@@ -9,9 +9,8 @@ import pytest
 from rich.console import Console
 
 from eval.adapters.baselines import chance
-from eval.leaderboard.rows import build_rows, score, without_guesses
+from eval.leaderboard.rows import build_rows, score, unanswered_items, without_guesses
 from eval.leaderboard.schema import ModelRun, Row
-from eval.leaderboard.unanswered import unanswered_items
 from eval.report.leaderboard import print_table, write_leaderboard
 from eval.report.page import Page
 from eval.stats.bootstrap import mean_interval

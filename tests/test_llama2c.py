@@ -9,12 +9,11 @@ import sentencepiece
 import torch
 
 from encoders.llm.llama2c import Llama2cHeader, import_llama2c, read_pieces, read_weights
-from encoders.llm.llm_identity import llm_fingerprint
-from encoders.llm.loading import load_llm, load_tokenizer
+from encoders.llm.loading import llm_fingerprint, load_llm, load_tokenizer
+from encoders.llm.lora import LoRASettings
 from encoders.mllm.collate import collate
 from encoders.mllm.model import GymMLLM, GymMLLMConfig
 from encoders.mllm.prompts import Turn, encode_chat, with_video
-from encoders.tuning.config import LoRASettings
 from gymqa.errors import GymQAError
 
 STORY = "Once upon a time, there was a little girl named Lily. She loved to play outside in the park."

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from gymqa.errors import GymQAError
 from recognizers.localization.config import GroupingConfig, SamplingConfig
 from recognizers.localization.detection import DetectionConfig, chosen
-from recognizers.localization.losses import completeness_loss, place_targets, placed, regression_loss
-from recognizers.localization.pooling import PARTS, pyramid
+from recognizers.localization.network import PARTS, completeness_loss, place_targets, placed, pyramid, regression_loss
 from recognizers.localization.proposals import basins, group_actionness, grouped, overlaps, suppress
 from recognizers.localization.sampling import NOBODY, draw, sort_out
 

@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from encoders.llm.loading import load_llm, load_tokenizer
-from encoders.llm.lora import add_lora, linear_paths
+from encoders.llm.lora import LoRASettings, add_lora, linear_paths
 from encoders.mllm.collate import collate
 from encoders.mllm.merge_lora import merge_lora
 from encoders.mllm.model import GymMLLM, GymMLLMConfig
 from encoders.mllm.prompts import Turn, encode_chat, with_video
-from encoders.tuning.config import FinetuneSettings, LoRASettings
+from encoders.tuning.config import FinetuneSettings
 from gymqa.errors import GymQAError
 from tests.mllm_examples import DIM, N, shake
 

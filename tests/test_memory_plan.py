@@ -8,11 +8,11 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, LlamaConfig
 
-from encoders.llm.lora import add_lora
+from encoders.llm.lora import LoRASettings, add_lora
 from encoders.llm.shapes import empty_llm, llm_config
 from encoders.mllm.model import GymMLLM, GymMLLMConfig
 from encoders.tuning import memory_plan
-from encoders.tuning.config import FinetuneSettings, LoRASettings
+from encoders.tuning.config import FinetuneSettings
 from encoders.tuning.memory_plan import GIB, ModelSize, PlanSettings, layer_bytes, make_plan, model_size, plan_row
 from gymqa.cli import main as cli
 from tests.test_mllm_recipes import FOLDER

@@ -12,11 +12,11 @@ from torch import Tensor
 from transformers import AutoTokenizer, LlamaForCausalLM
 
 from encoders.llm.loading import load_tokenizer
+from encoders.llm.lora import LoRASettings
 from encoders.mllm.collate import ChatBatch, collate
 from encoders.mllm.merge_lora import merge_lora
 from encoders.mllm.model import GymMLLM, GymMLLMConfig
 from encoders.mllm.prompts import Turn, encode_chat, with_video
-from encoders.tuning.config import LoRASettings
 from gymqa.errors import GymQAError
 from tests.mllm_examples import DIM, N, save_tiny_llama, shake
 

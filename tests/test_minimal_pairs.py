@@ -14,8 +14,9 @@ from eval.leaderboard.schema import ModelRun
 from eval.metrics.circular import rotations
 from eval.metrics.minimal_pairs import group_scores
 from gymqa.finegym.annotations import Clip
+from gymqa.questions.files import from_line, to_line
 from gymqa.questions.minimal_pairs import build_minimal_pairs
-from gymqa.questions.schema import Answer, Prediction, Question, from_line, to_line
+from gymqa.questions.schema import Answer, Prediction, Question
 from tests.gymsim_taxonomy import GYMSIM, clip
 
 clip_lists = st.lists(

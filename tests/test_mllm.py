@@ -7,12 +7,11 @@ import torch
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
 from encoders.llm.loading import load_llm
-from encoders.llm.lora import linear_paths
+from encoders.llm.lora import LoRASettings, linear_paths
 from encoders.mllm.collate import collate
 from encoders.mllm.model import GymMLLM, GymMLLMConfig, conversation_losses
 from encoders.mllm.projector import Projector
 from encoders.mllm.prompts import IGNORED, EncodedChat, Turn, encode_chat, with_video
-from encoders.tuning.config import LoRASettings
 from gymqa.errors import GymQAError
 from tests import mllm_examples
 from tests.mllm_examples import DIM, N

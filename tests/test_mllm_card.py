@@ -22,7 +22,8 @@ from gymqa.cli import main as cli
 from gymqa.errors import GymQAError
 from gymqa.io.files import read_json, write_json
 from gymqa.questions.distractors import build_questions
-from gymqa.questions.schema import Answer, Prediction, save_questions, to_line
+from gymqa.questions.files import save_questions, to_line
+from gymqa.questions.schema import Answer, Prediction
 from tests import mllm_examples
 from tests.loopback_hub import COMMIT, HubSite, serve_hub
 from tests.mllm_examples import save_tiny_llama

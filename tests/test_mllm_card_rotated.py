@@ -7,7 +7,7 @@ from eval.run.results import file_info
 from eval.run.runner import Terms, run
 from gymqa.cli import main as cli
 from gymqa.questions.distractors import build_questions
-from gymqa.questions.schema import save_questions
+from gymqa.questions.files import save_questions
 from tests import mllm_examples
 from tests.test_mllm_card import WORDS
 from tests.test_runner import Scripted

@@ -12,7 +12,7 @@ from accelerate.utils import DistributedType
 
 from encoders.llm.shapes import llm_config
 from encoders.tuning.config import AlignmentSettings, FinetuneSettings
-from encoders.tuning.schedules import in_epochs
+from encoders.tuning.setup import in_epochs
 from gymqa.cli.arguments import build_parser
 from gymqa.cli.commands.models.finetune import finetune
 from recognizers.recipes import read_recipes

@@ -9,7 +9,8 @@ import pytest
 import torch
 from mllm_study import IMAGE, StudyConfig, main
 
-from encoders.tuning.config import AlignmentSettings, FinetuneSettings, LoRASettings
+from encoders.llm.lora import LoRASettings
+from encoders.tuning.config import AlignmentSettings, FinetuneSettings
 from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import open_release
 from gymqa.finegym.splits import make_splits

@@ -10,22 +10,26 @@ import numpy as np
 import pytest
 import torch
 
+from encoders.answering.one_video import _answer, _Tuned
 from encoders.features.extract import extract
 from encoders.video.sefar import SeFAREncoder
-from gymqa.cli.commands.answers.ask import _answer, _Tuned
 from gymqa.errors import GymQAError
 from gymqa.finegym.splits import Splits
 from gymqa.frames.cache import FrameCache
-from gymqa.frames.cache_format import Cached, CacheSettings
+from gymqa.frames.cache_format import Cached, CacheSettings, pack, stored_frames
 from gymqa.frames.flow import LIMIT, flow_fields, to_bytes
-from gymqa.frames.frame_formats import pack, stored_frames
-from gymqa.frames.modality import Modality, channels, mirrored, source_of
-from gymqa.frames.views import GradientFrames
-from recognizers.backbones.base import Recognizer
-from recognizers.backbones.clip_net_sizes import C3DConfig, I3DConfig, ResNet3DConfig, SlowFastConfig
-from recognizers.backbones.frame_net_sizes import TRNConfig, TSMConfig, TSNConfig
-from recognizers.backbones.registry import list_models, model_config
-from recognizers.backbones.sizes import ModelConfig
+from gymqa.frames.modality import Modality, channels, mirrored
+from gymqa.frames.views import GradientFrames, source_of
+from recognizers.backbones.base import ModelConfig
+from recognizers.backbones.c3d import C3DConfig
+from recognizers.backbones.i3d import I3DConfig
+from recognizers.backbones.registry import list_models
+from recognizers.backbones.resnet3d import ResNet3DConfig
+from recognizers.backbones.slowfast import SlowFastConfig
+from recognizers.backbones.trn import TRNConfig
+from recognizers.backbones.tsm import TSMConfig
+from recognizers.backbones.tsn import TSNConfig
+from recognizers.factory import load_recognizer, model_config
 from recognizers.predict import predict
 from recognizers.ssl.algorithms import SEFAR
 from recognizers.ssl.augment import (
@@ -211,7 +215,7 @@ def test_a_recognizer_of_another_modality_trains_predicts_loads_and_serves_as_an
     source = source_of(modality, flow.folder if modality == "flow" else cache.folder)
     config = replace(CONFIG, model=replace(MODEL, modality=modality), algorithm=SEFAR, steps=3, warm_up_steps=1)
     out = train(config, source, splits, tmp_path / "model")
-    loaded = Recognizer.from_pretrained(out)
+    loaded = load_recognizer(out)
     assert loaded.config.modality == modality
     assert len(predict(loaded, source, splits.val)) == len(splits.val)
     ids = [clip.id for clip in splits.val]
@@ -243,7 +247,7 @@ def test_a_saved_model_that_does_not_say_sees_colours_and_old_runs_go_on(tmp_pat
     values = json.loads((tmp_path / "config.json").read_text())
     assert values.pop("modality") == "rgb"
     (tmp_path / "config.json").write_text(json.dumps(values))
-    assert Recognizer.from_pretrained(tmp_path).config == MODEL
+    assert load_recognizer(tmp_path).config == MODEL
     assert "modality" not in CONFIG.determines["model"]
     assert replace(CONFIG, model=replace(MODEL, modality="flow")).determines["model"]["modality"] == "flow"
 

@@ -15,10 +15,10 @@ from safetensors.torch import load_file, save_file
 from gymqa.cli import main as cli
 from gymqa.errors import GymQAError
 from gymqa.hub.client import download_model
-from recognizers.backbones.frame_net_sizes import TSNConfig
-from recognizers.backbones.sefar import SeFAR
-from recognizers.backbones.sizes import SeFARConfig
-from recognizers.backbones.two_stream_sizes import TwoStreamConfig
+from recognizers.backbones.sefar import SeFAR, SeFARConfig
+from recognizers.backbones.tsn import TSNConfig
+from recognizers.backbones.two_stream import TwoStreamConfig
+from recognizers.factory import load_recognizer
 from recognizers.model_card import ModelFacts, model_card
 from tests.loopback_hub import HubSite, serve_hub
 
@@ -40,7 +40,7 @@ def saved(tmp_path: Path) -> tuple[Path, SeFAR]:
 def test_what_is_loaded_is_bit_for_bit_what_was_saved_and_draws_nothing(saved: tuple[Path, SeFAR]) -> None:
     folder, model = saved
     before = torch.get_rng_state()
-    loaded = SeFAR.from_pretrained(folder)
+    loaded = load_recognizer(folder)
     assert torch.equal(before, torch.get_rng_state())
     assert loaded.config == TINY and not loaded.training
     frames = torch.randn(2, 8, 3, 24, 24)
@@ -52,7 +52,7 @@ def test_half_precision_weights_come_back_as_float32_and_frozen_blocks_frozen(tm
     model = SeFAR(SeFARConfig(**{**TINY.__dict__, "frozen_blocks": 1}))
     trained = {name: parameter.requires_grad for name, parameter in model.named_parameters()}
     model.to(torch.bfloat16).save_pretrained(tmp_path)
-    loaded = SeFAR.from_pretrained(tmp_path)
+    loaded = load_recognizer(tmp_path)
     assert {parameter.dtype for parameter in loaded.parameters()} == {torch.float32}
     assert {name: parameter.requires_grad for name, parameter in loaded.named_parameters()} == trained
 
@@ -97,7 +97,7 @@ def test_a_checkpoint_of_another_architecture_is_refused_and_what_differs_is_nam
     folder, _ = saved
     change(folder)
     with pytest.raises(GymQAError, match=complaint):
-        SeFAR.from_pretrained(folder)
+        load_recognizer(folder)
 
 
 def test_only_safetensors_are_read(saved: tuple[Path, SeFAR]) -> None:
@@ -105,7 +105,7 @@ def test_only_safetensors_are_read(saved: tuple[Path, SeFAR]) -> None:
     (folder / "model.safetensors").unlink()
     torch.save(model.state_dict(), folder / "pytorch_model.bin")
     with pytest.raises(GymQAError, match=r"model\.safetensors is missing"):
-        SeFAR.from_pretrained(folder)
+        load_recognizer(folder)
 
 
 @pytest.mark.parametrize("metrics", [{"f1": 0.5}, {"top1": 50.0}])
@@ -130,7 +130,7 @@ def test_the_card_says_to_the_hub_what_the_model_is(saved: tuple[Path, SeFAR], t
         "GymSim, 10 % labelled",
         [],
     )
-    assert 'Recognizer.from_pretrained("me/sefar")' in card.text and "| Top-1 accuracy | 50.0 % |" in card.text
+    assert 'load_recognizer("me/sefar")' in card.text and "| Top-1 accuracy | 50.0 % |" in card.text
     assert "8 frames of 24 px in the temporal elements {2-2-4}" in card.text.replace("\n", " ")
     assert "started from [google/vit-base-patch16-224]" in card.text
 
@@ -172,7 +172,7 @@ LOAD = """
 import sys, torch
 from recognizers.backbones.sefar import SeFAR
 torch.manual_seed(0)
-model = SeFAR.from_pretrained(sys.argv[1])
+model = load_recognizer(sys.argv[1])
 print(model(torch.randn(2, 8, 3, 24, 24)).flatten().tolist())
 """
 
@@ -259,7 +259,7 @@ def test_an_image_vit_of_the_hub_starts_a_backbone(tmp_path: Path) -> None:
     code = (
         "from recognizers.backbones.image_checkpoints import initialise_backbone as start\n"
         "from recognizers.backbones.timesformer import TimeSformer\n"
-        "from recognizers.backbones.sizes import ViTConfig\n"
+        "from recognizers.backbones.base import ViTConfig\n"
         "vit = ViTConfig(image_size=24, patch_size=12, dim=16, depth=2, heads=2)\n"
         "print(start(TimeSformer(vit, (2, 4), 0.0, 0.0), 'me/vit').sentence())"
     )

@@ -18,23 +18,25 @@ from gymqa.errors import GymQAError
 from gymqa.finegym.splits import Splits
 from gymqa.frames.cache import FrameCache
 from gymqa.frames.flow import build_flow
-from gymqa.frames.modality import part_of, source_of
+from gymqa.frames.modality import part_of
+from gymqa.frames.views import source_of
 from gymqa.runtime.runs import Run, read_metrics
 from gymqa.video_datasets.imported import CLASSES
-from recognizers.backbones.base import Recognizer
-from recognizers.backbones.frame_net_sizes import ActionVLADConfig, TSNConfig
+from recognizers.backbones.action_vlad import ActionVLADConfig
+from recognizers.backbones.tsn import TSNConfig
+from recognizers.factory import load_recognizer
 from recognizers.loader import ClipBatch
 from recognizers.predict import predict
 from recognizers.ssl.algorithms import ALGORITHMS, Algorithm, algorithm_named
 from recognizers.ssl.augment import AugmentConfig, strong_view, weak_view
+from recognizers.ssl.objectives.base import make_objectives
 from recognizers.ssl.objectives.gradients import temporal_gradient
 from recognizers.ssl.objectives.mvpl import with_length
-from recognizers.ssl.objectives.registry import make_objectives
 from recognizers.ssl.step import Further, guide, step_loss
 from recognizers.ssl.views import draw_strong, draw_weak
 from recognizers.ssl.weighting import make_weighting
 from recognizers.training.clips import training_clips, training_source
-from recognizers.training.ema import make_teacher
+from recognizers.training.optimization import make_teacher
 from recognizers.training.setup import build_student, prepare
 from recognizers.training.train import train
 from tests.test_second_views import ELEMENTS, STEADY, cross_entropy, scattered
@@ -205,7 +207,7 @@ def test_the_trained_model_is_chosen_by_and_predicts_from_colours_alone(
     splits = replace(splits, val=splits.val[:6], test=splits.val[6:])
     config = replace(SHORT, algorithm=algorithm_named("mvpl"), validate_every=4)
     out = train(config, training_source(config, flow), splits, tmp_path / "out")
-    loaded = Recognizer.from_pretrained(out)
+    loaded = load_recognizer(out)
     assert loaded.config == MODEL and loaded.config.modality == "rgb"
     found = predict(loaded, cache, splits.val)
     right = np.mean([int(found[clip.id].argmax()) == clip.label for clip in splits.val])

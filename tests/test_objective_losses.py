@@ -13,12 +13,11 @@ from recognizers.backbones.sefar import SeFAR
 from recognizers.ssl.algorithms import Algorithm, algorithm_named
 from recognizers.ssl.objectives.actor_cutmix import pasted_loss
 from recognizers.ssl.objectives.appearance import distillation
-from recognizers.ssl.objectives.base import Objective
+from recognizers.ssl.objectives.base import Objective, make_objectives
 from recognizers.ssl.objectives.composite import Selector, reinforce
 from recognizers.ssl.objectives.contrast import nt_xent, nt_xent_within, own_among_all, same_moment
 from recognizers.ssl.objectives.memdpc import MemDPC
 from recognizers.ssl.objectives.phases import phases_loss
-from recognizers.ssl.objectives.registry import make_objectives
 from recognizers.ssl.objectives.tclr import TCLR
 from recognizers.ssl.pseudo_label import PseudoLabels
 from tests.training_world import CONFIG, MODEL

@@ -18,8 +18,8 @@ from recognizers.backbones.sefar import SeFAR
 from recognizers.distributed import gathered, share_first
 from recognizers.ssl.algorithms import Algorithm, algorithm_named
 from recognizers.ssl.losses import StepLoss
-from recognizers.ssl.objectives.base import Objective, Objectives
-from recognizers.ssl.objectives.registry import OBJECTIVES, Entry, make_objectives
+from recognizers.ssl.objectives.base import Objective, Objectives, make_objectives
+from recognizers.ssl.objectives.registry import OBJECTIVES, Entry
 from recognizers.training.checkpoint import LAST, STOPPED
 from recognizers.training.optimization import make_optimizer
 from recognizers.training.train import train

@@ -12,7 +12,8 @@ from eval.run.results import load_result, result_path
 from eval.run.runner import run
 from gymqa.cli.main import main
 from gymqa.errors import GymQAError
-from gymqa.questions.schema import Answer, Question, load_predictions, save_questions
+from gymqa.questions.files import load_predictions, save_questions
+from gymqa.questions.schema import Answer, Question
 from tests.loopback_openai import Endpoint, asked, completion, serve_endpoint
 from tests.test_adapters import question
 from tests.test_runner import Scripted, questions

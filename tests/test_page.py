@@ -11,8 +11,7 @@ from itertools import pairwise
 
 import pytest
 
-from eval.leaderboard.rows import build_rows
-from eval.leaderboard.unanswered import unanswered_items
+from eval.leaderboard.rows import build_rows, unanswered_items
 from eval.metrics.recognition import confusion
 from eval.report.clips import Clips
 from eval.report.confusion import ConfusionView, matrix_data

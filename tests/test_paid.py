@@ -14,21 +14,12 @@ import pytest
 from eval.adapters.api_settings import ApiSettings
 from eval.adapters.openai_api import OpenAIModel
 from eval.metrics.columns import read_columns
-from eval.run.costs import sentence, total
 from eval.run.response_cache import ResponseCache
-from eval.run.results import Cost, load_result, result_path
+from eval.run.results import Cost, load_result, result_path, sentence, total
 from eval.run.runner import run
 from gymqa.cli.main import main
-from gymqa.questions.schema import (
-    Detail,
-    Prediction,
-    Question,
-    Tokens,
-    from_line,
-    load_predictions,
-    save_questions,
-    to_line,
-)
+from gymqa.questions.files import from_line, load_predictions, save_questions, to_line
+from gymqa.questions.schema import Detail, Prediction, Question, Tokens
 from tests.loopback_openai import Body, Endpoint, completion, serve_endpoint
 from tests.test_adapters import question
 from tests.test_runner import Scripted, questions

@@ -12,8 +12,8 @@ import pytest
 
 from eval.report.confusion import ConfusionView, confusion_svg, matrix_data
 from eval.report.evidence import Evidence
-from eval.report.palette import LIGHT
-from eval.report.pictures import LEFT_OUT, draw
+from eval.report.plots import LEFT_OUT, draw
+from eval.report.svg import LIGHT
 
 HOSTILE = [
     "<script>alert(1)</script>",

@@ -16,18 +16,18 @@ from gymqa.finegym.annotations import Clip
 from gymqa.finegym.splits import Splits
 from gymqa.frames.controls import ControlledFrames
 from gymqa.frames.keypoints import write_keypoints
-from gymqa.frames.modality import mirrored, source_of
+from gymqa.frames.modality import mirrored
 from gymqa.frames.pose_cache import PoseCache
 from gymqa.frames.skeletons import COCO17, GYMSIM15
-from gymqa.sim.detector import TYPICAL, detect
+from gymqa.frames.views import source_of
 from gymqa.sim.elements import EVENTS
-from gymqa.sim.pose_labels import video_joints
+from gymqa.sim.pose_labels import TYPICAL, detect, video_joints
 from gymqa.sim.release import ReleaseConfig
 from gymqa.sim.repertoire import REPERTOIRES
-from recognizers.backbones.base import Recognizer
-from recognizers.backbones.frame_net_sizes import TSNConfig
-from recognizers.backbones.skeleton_net_sizes import STGCNConfig
+from recognizers.backbones.stgcn import STGCNConfig
+from recognizers.backbones.tsn import TSNConfig
 from recognizers.config import TrainConfig
+from recognizers.factory import load_recognizer
 from recognizers.model_card import ModelFacts, model_card
 from recognizers.predict import Views, predict
 from recognizers.ssl.algorithms import SEFAR, algorithm_named
@@ -142,7 +142,7 @@ def test_training_stopped_and_started_again_equals_one_that_was_not(posed: World
         train(CONFIG, cache, splits, tmp_path / "halved")
     train(CONFIG, cache, splits, tmp_path / "halved")
     assert same(tmp_path / "whole", tmp_path / "halved")
-    assert Recognizer.from_pretrained(tmp_path / "whole").config == MODEL
+    assert load_recognizer(tmp_path / "whole").config == MODEL
 
 
 def test_the_apparatus_is_learnt_from_detected_joints(posed: World, tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_the_apparatus_is_learnt_from_detected_joints(posed: World, tmp_path: Pa
     config = replace(CONFIG, model=model, algorithm=algorithm_named("supervised"), steps=60, learning_rate=3e-3,
                      labelled_batch=16, augment=STILL, ema_decay=0.9)  # fmt: skip
     out = train(config, cache, clips, tmp_path / "model")
-    found = predict(Recognizer.from_pretrained(out), cache, clips.val)
+    found = predict(load_recognizer(out), cache, clips.val)
     right = accuracies([clip.label or 0 for clip in clips.val], [int(found[clip.id].argmax()) for clip in clips.val])
     assert right["top1"] > 0.6  # chance is 25 %
 
@@ -163,7 +163,7 @@ def test_the_apparatus_is_learnt_from_detected_joints(posed: World, tmp_path: Pa
 def test_sefar_mixes_skeletons_and_the_model_predicts_and_gives_tokens(posed: World, tmp_path: Path) -> None:
     cache, splits = posed
     out = train(replace(CONFIG, algorithm=SEFAR, steps=2), cache, splits, tmp_path / "model")
-    found = predict(Recognizer.from_pretrained(out), cache, splits.val[:5], views=Views(temporal=2))
+    found = predict(load_recognizer(out), cache, splits.val[:5], views=Views(temporal=2))
     assert all(row.shape == (24,) and row.sum() == pytest.approx(1, abs=1e-4) for row in found.values())
     encoder = SeFAREncoder(out)
     assert (encoder.n_tokens, encoder.dim) == (2, 16)

@@ -16,8 +16,7 @@ from gymqa.frames.keypoints import read_keypoints, write_keypoints
 from gymqa.frames.pose_cache import PoseCache
 from gymqa.frames.skeletons import COCO17, GYMSIM15, OPENPOSE18, SKELETONS
 from gymqa.frames.video import decode
-from gymqa.sim.detector import TYPICAL, DetectorConfig, body_size, detect, hidden
-from gymqa.sim.pose_labels import video_joints, write_joints
+from gymqa.sim.pose_labels import TYPICAL, DetectorConfig, body_size, detect, hidden, video_joints, write_joints
 from gymqa.sim.release import ReleaseConfig, render_release
 from gymqa.sim.render import Look
 from gymqa.sim.scene import Arena

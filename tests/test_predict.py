@@ -21,8 +21,7 @@ from gymqa.finegym.splits import Splits
 from gymqa.frames.cache import FrameCache
 from recognizers import predict as predict_module
 from recognizers.backbones.sefar import SeFAR
-from recognizers.predict import Views, predict, save_predictions, squares
-from recognizers.prediction_journal import opened_journal
+from recognizers.predict import Views, opened_journal, predict, save_predictions, squares
 from tests.training_world import MODEL
 
 
@@ -108,8 +107,8 @@ def test_the_command_scores_and_draws(
 
 KILLED = """
 import os, signal, sys
-from gymqa import cli
-from recognizers.prediction_journal import PredictionJournal
+from gymqa.cli import main as cli
+from recognizers.predict import PredictionJournal
 add = PredictionJournal.add
 def add_and_die(self, clip_ids, rows):
     add(self, clip_ids, rows)

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from gymqa.errors import GymQAError
-from recognizers.prefetch import AHEAD, Prefetcher
+from recognizers.loader import AHEAD, Prefetcher
 
 
 @pytest.mark.parametrize("workers", [0, 1, 4])

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from gymqa.cli import main as cli
 from gymqa.errors import GymQAError
 from gymqa.questions.attributes import build_attribute_questions
+from gymqa.questions.files import load_questions
 from gymqa.questions.minimal_pairs import build_minimal_pairs
 from gymqa.questions.released_json import format_published, import_published, read_published
-from gymqa.questions.schema import Question, load_questions
+from gymqa.questions.schema import Question
 from gymqa.questions.shortcuts import file_stats
 from gymqa.questions.validation import file_problems
 from tests.gymsim_taxonomy import GYMSIM, clip

@@ -11,22 +11,22 @@ from torch import Tensor, nn
 from gymqa.errors import GymQAError
 from gymqa.finegym.splits import Splits
 from gymqa.frames.cache import FrameCache
-from recognizers.backbones.base import Recognizer
-from recognizers.backbones.clip_net_sizes import C3DConfig, ClipNetConfig, I3DConfig, ResNet3DConfig, SlowFastConfig
-from recognizers.backbones.frame_net_sizes import (
-    ActionVLADConfig,
-    FrameLSTMConfig,
-    FrameNetConfig,
-    TRNConfig,
-    TSMConfig,
-    TSNConfig,
-)
-from recognizers.backbones.i3d import inception_in_time
+from recognizers.backbones.action_vlad import ActionVLADConfig
+from recognizers.backbones.c3d import C3DConfig
+from recognizers.backbones.clip_net import ClipNetConfig
+from recognizers.backbones.conv_lstm import FrameLSTMConfig
+from recognizers.backbones.frame_net import FrameNetConfig
+from recognizers.backbones.i3d import I3DConfig, inception_in_time
 from recognizers.backbones.image.bn_inception import BNInception
 from recognizers.backbones.image.inception_v1 import InceptionV1
 from recognizers.backbones.image.inflation import inflate
 from recognizers.backbones.image.resnet import ResNet
-from recognizers.backbones.registry import create_model
+from recognizers.backbones.resnet3d import ResNet3DConfig
+from recognizers.backbones.slowfast import SlowFastConfig
+from recognizers.backbones.trn import TRNConfig
+from recognizers.backbones.tsm import TSMConfig
+from recognizers.backbones.tsn import TSNConfig
+from recognizers.factory import create_model, load_recognizer
 from recognizers.ssl.algorithms import SUPERVISED
 from recognizers.training.train import train
 from tests import published_names
@@ -197,7 +197,7 @@ def test_a_recognizers_network_goes_into_another_family_and_keeps_its_pixels(tmp
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
     assert getattr(model.config, "pixels", "") == "imagenet" and "head.weight" in said
     model.save_pretrained(tmp_path / "again")
-    assert Recognizer.from_pretrained(tmp_path / "again").config == model.config
+    assert load_recognizer(tmp_path / "again").config == model.config
 
 
 def test_a_recognizer_of_the_own_family_gives_all_but_its_head_and_its_pixels(tmp_path: Path) -> None:
@@ -268,7 +268,7 @@ def test_a_training_starts_from_published_weights(
     config = replace(CONFIG, model=model, algorithm=SUPERVISED, steps=1, warm_up_steps=0, initial=str(source))
     out = train(config, cache, splits, tmp_path / "out")
     assert "120 tensors loaded" in " ".join(capsys.readouterr().err.split())
-    assert Recognizer.from_pretrained(out).config == replace(model, pixels="imagenet")
+    assert load_recognizer(out).config == replace(model, pixels="imagenet")
     torch.save(resnet(*R18)[1] | {"bn1.bias": torch.ones(WIDTH)}, source)  # the same name, other weights
     with pytest.raises(GymQAError, match="trained with another initial_weights"):
         train(config, cache, splits, tmp_path / "out")

@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from eval.run.asked_files import choose_files
-from eval.run.question_files import read_files
+from eval.run.question_files import choose_files, read_files
 from gymqa.cli.main import main
 from gymqa.errors import GymQAError
-from gymqa.questions.schema import save_questions, to_line
+from gymqa.questions.files import save_questions, to_line
 from tests.leaderboard_example import answered, questions
 from tests.site_example import BENCHMARKS
 

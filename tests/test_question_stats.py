@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gymqa.errors import GymQAError
+from gymqa.questions.files import save_questions
 from gymqa.questions.released_json import read_published, split_choices
-from gymqa.questions.schema import QUESTION_TEXT, Question, save_questions
+from gymqa.questions.schema import QUESTION_TEXT, Question
 from gymqa.questions.shortcuts import file_stats, released_stats
 from gymqa.questions.validation import file_problems
 

@@ -14,15 +14,8 @@ from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import read_element_list
 from gymqa.finegym.taxonomy import read_taxonomy
 from gymqa.questions.distractors import build_questions
-from gymqa.questions.schema import (
-    ELEMENT_BENCHMARKS,
-    KINDS,
-    MINIMAL_PAIRS,
-    Question,
-    from_line,
-    load_questions,
-    to_line,
-)
+from gymqa.questions.files import from_line, load_questions, to_line
+from gymqa.questions.schema import ELEMENT_BENCHMARKS, KINDS, MINIMAL_PAIRS, Question
 from gymqa.questions.shortcuts import stats
 from tests.gymsim_taxonomy import GYMSIM, clip, tree_of
 

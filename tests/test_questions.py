@@ -14,20 +14,9 @@ from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import Clip
 from gymqa.finegym.taxonomy import Element, Set, Taxonomy
 from gymqa.questions.distractors import build_questions
-from gymqa.questions.schema import (
-    ELEMENT_BENCHMARKS,
-    QUESTION_TEXT,
-    Answer,
-    Prediction,
-    Question,
-    format_question,
-    from_line,
-    load_questions,
-    read_questions,
-    save_questions,
-    to_line,
-    validate,
-)
+from gymqa.questions.files import from_line, load_questions, read_questions, save_questions, to_line
+from gymqa.questions.schema import ELEMENT_BENCHMARKS, QUESTION_TEXT, Answer, Prediction, Question, format_question
+from gymqa.questions.validation import validate
 from gymqa.runtime.seeding import Draws
 
 NAMES = {

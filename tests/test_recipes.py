@@ -16,8 +16,8 @@ from gymqa.cli.commands.data.cache import cache as decode
 from gymqa.cli.commands.data.split import split
 from gymqa.cli.commands.models.train import train
 from gymqa.errors import GymQAError
-from recognizers.backbones.registry import model_config
 from recognizers.config import TrainConfig
+from recognizers.factory import model_config
 from recognizers.recipes import read_cells, read_recipes
 from recognizers.ssl.algorithms import Algorithm, algorithm_named
 

@@ -26,10 +26,10 @@ from gymqa.io.files import write_json
 from gymqa.sim.pose_labels import write_joints
 from gymqa.sim.release import ReleaseConfig
 from gymqa.video_datasets.imported import CLASSES
-from recognizers.backbones.base import Recognizer
-from recognizers.backbones.registry import list_models, model_config
-from recognizers.backbones.sizes import ModelConfig
+from recognizers.backbones.base import ModelConfig
+from recognizers.backbones.registry import list_models
 from recognizers.config import TrainConfig
+from recognizers.factory import load_recognizer, model_config
 from recognizers.loader import ClipBatches
 from recognizers.recipes import read_cells, read_recipes
 from recognizers.ssl.algorithms import ALGORITHMS, Algorithm, algorithm_named
@@ -179,7 +179,7 @@ def test_a_recipe_trains_resumes_predicts_and_exports_features(
 
 def serve(model: Path, tiny: Tiny, folder: Path) -> None:
     """Predict and score the val clips, and extract their features."""
-    config = Recognizer.from_pretrained(model).config
+    config = load_recognizer(model).config
     frames, clips = str(source(config, config, tiny)), str(tiny.splits / "val.txt")
     assert cli.main(["predict", str(model), frames, "--clips", clips, "--out", str(folder / "p.jsonl")]) == 0
     lines = [json.loads(line) for line in (folder / "p.jsonl").read_text().splitlines()]

@@ -16,8 +16,9 @@ from gymqa.errors import GymQAError
 from gymqa.io.files import write_text
 from gymqa.runtime.runs import Run
 from gymqa.sim.release import ReleaseConfig
-from recognizers.backbones.clip_net_sizes import I3DConfig, ResNet3DConfig
+from recognizers.backbones.i3d import I3DConfig
 from recognizers.backbones.registry import list_models
+from recognizers.backbones.resnet3d import ResNet3DConfig
 from recognizers.config import TrainConfig
 from recognizers.ssl.algorithms import ALGORITHMS
 

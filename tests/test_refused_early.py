@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from encoders.mllm.files import PROJECTOR_FILE
-from eval.adapters.answerers import adapter_of
+from eval.adapters.kinds import adapter_of
 from gymqa.cli import main as cli
 from gymqa.errors import GymQAError
-from gymqa.questions.schema import load_questions, save_questions
+from gymqa.questions.files import load_questions, save_questions
 from recognizers.backbones.registry import FAMILIES
 from tests.evaluation_world import EvaluationWorld, make_world
 

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from gymqa.cli import main as cli
-from recognizers.backbones.registry import create_model, describe, list_models, model_config
+from recognizers.backbones.registry import list_models
+from recognizers.factory import create_model, family_named, model_config
 from recognizers.ssl.algorithms import ALGORITHMS
 
 
@@ -27,7 +28,11 @@ def test_the_listed_parameters_are_those_of_the_built_models(capsys: pytest.Capt
         with torch.device("meta"):
             model = create_model(name, n_classes=99)
         assert one["parameters"] == sum(parameter.numel() for parameter in model.parameters()), name
-        assert (one["input_size"], one["frames"]) == (model.config.image_size, sum(model.config.elements))
+        config = model.config
+        assert (one["input_size"], one["elements"]) == (config.image_size, list(config.elements)), name
+        assert (one["family"], one["modality"]) == (config.family, config.modality), name
+        assert one.get("joints") == (config.frame_shape[0] if config.joints_of else None), name
+        assert type(config) is family_named(config.family)
 
 
 def test_the_papers_sizes_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -58,7 +63,7 @@ def test_a_list_takes_less_than_three_seconds(what: str) -> None:
 
 
 def test_listing_recognizers_builds_none_and_does_not_even_import_torch() -> None:
-    code = "import sys; from gymqa import cli; cli.main(['list', 'recognizers']); assert 'torch' not in sys.modules"
+    code = "import sys; from gymqa.cli import main as cli; cli.main(['list', 'recognizers']); assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
 
 
@@ -77,16 +82,3 @@ def test_every_recognizer_keeps_the_contract(name: str) -> None:
     model.reset_classifier(7)
     assert model(frames).shape == (2, 7) and model.config.n_classes == 7
     assert torch.equal(model.forward_features(frames).tokens, features.tokens)
-
-
-def test_a_name_twice_is_refused() -> None:
-    from gymqa.errors import GymQAError
-    from recognizers.backbones.registry import register
-    from recognizers.backbones.sizes import SeFARConfig
-
-    def sefar_s() -> SeFARConfig:
-        return SeFARConfig()
-
-    with pytest.raises(GymQAError, match="sefar_s is registered twice"):
-        register(parameters=1)(sefar_s)
-    assert describe("sefar_s")["millions"] == 31.26

@@ -13,7 +13,7 @@ import pytest
 
 from gymqa.cli.main import main
 from gymqa.errors import GymQAError
-from gymqa.io.locks import only_writer
+from gymqa.io.files import only_writer
 from gymqa.sim.release import ReleaseConfig, render_release
 
 CONFIG = ReleaseConfig(train_videos=4, val_videos=1, raw_videos=1, size=24, seed=3)

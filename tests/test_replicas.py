@@ -10,7 +10,8 @@ import torch
 
 from gymqa.finegym.splits import Splits, read_splits
 from gymqa.frames.cache import FrameCache
-from recognizers.backbones.frame_net_sizes import ActionVLADConfig, TSNConfig
+from recognizers.backbones.action_vlad import ActionVLADConfig
+from recognizers.backbones.tsn import TSNConfig
 from recognizers.config import TrainConfig
 from recognizers.ssl.algorithms import algorithm_named
 from recognizers.training.clips import training_clips

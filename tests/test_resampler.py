@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from encoders.answering.answerer import MLLMAnswerer
+from encoders.llm.lora import LoRASettings
 from encoders.mllm.model import GymMLLM
-from encoders.mllm.projector import Projector
-from encoders.mllm.resampler import Resampler
-from encoders.tuning.config import AlignmentSettings, FinetuneSettings, LoRASettings
+from encoders.mllm.projector import Projector, Resampler
+from encoders.tuning.config import AlignmentSettings, FinetuneSettings
 from encoders.tuning.finetune import finetune
 from gymqa.errors import GymQAError
 from gymqa.questions.distractors import build_questions

@@ -13,7 +13,7 @@ import torch
 from gymqa.errors import GymQAError
 from gymqa.finegym.splits import Splits
 from gymqa.frames.cache import FrameCache
-from gymqa.io.locks import only_writer
+from gymqa.io.files import only_writer
 from gymqa.runtime.runs import read_metrics
 from recognizers.loader import ClipBatches
 from recognizers.ssl.algorithms import algorithm_named

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eval.metrics.binary import binary_questions, binary_scores, binary_scores_of_likelihoods, multiple_binary
-from eval.metrics.calibration import position_bias
-from eval.metrics.calibration_folded import confidences, expected_calibration_error, reliability
+from eval.metrics.calibration import confidences, expected_calibration_error, position_bias, reliability
 from eval.metrics.circular import circular_scores, rotation_averaged, rotations
 from gymqa.errors import GymQAError
 from gymqa.questions.distractors import build_questions
-from gymqa.questions.schema import Answer, Prediction, Question, from_line, to_line
+from gymqa.questions.files import from_line, to_line
+from gymqa.questions.schema import Answer, Prediction, Question
 from tests.gymsim_taxonomy import GYMSIM, clip
 
 

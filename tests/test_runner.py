@@ -13,7 +13,8 @@ from eval.metrics.binary import binary_scores_of_likelihoods
 from eval.run.results import load_result, result_path
 from eval.run.runner import Terms, run
 from gymqa.errors import GymQAError
-from gymqa.questions.schema import Answer, Detail, Question, load_predictions, save_questions
+from gymqa.questions.files import load_predictions, save_questions
+from gymqa.questions.schema import Answer, Detail, Question
 
 
 def questions(n: int) -> list[Question]:

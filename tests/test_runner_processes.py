@@ -13,7 +13,7 @@ from eval.run.parts import Parts
 from eval.run.results import load_result, result_path
 from eval.run.runner import run
 from gymqa.errors import GymQAError
-from gymqa.questions.schema import load_predictions
+from gymqa.questions.files import load_predictions
 from tests.test_runner import Scripted, questions
 
 N, BATCH = 600, 3

@@ -11,21 +11,22 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 from gymqa.errors import GymQAError
-from recognizers.backbones.base import Recognizer
-from recognizers.backbones.frame_net_sizes import ActionVLADConfig, TSMConfig, TSNConfig
-from recognizers.backbones.registry import list_models, model_config
-from recognizers.backbones.sizes import ModelConfig
+from recognizers.backbones.action_vlad import ActionVLADConfig
+from recognizers.backbones.base import ModelConfig, Recognizer
+from recognizers.backbones.registry import list_models
+from recognizers.backbones.tsm import TSMConfig
+from recognizers.backbones.tsn import TSNConfig
+from recognizers.factory import model_config
 from recognizers.loader import ClipBatch
 from recognizers.ssl.algorithms import algorithm_named
-from recognizers.ssl.objectives.base import Seen, StepViews, UnlabelledViews
+from recognizers.ssl.objectives.base import Seen, StepViews, UnlabelledViews, make_objectives
+from recognizers.ssl.objectives.cmpl import narrowed
 from recognizers.ssl.objectives.gradients import temporal_gradient
 from recognizers.ssl.objectives.ltg import mean_of_logits
-from recognizers.ssl.objectives.narrowing import narrowed
-from recognizers.ssl.objectives.registry import make_objectives
 from recognizers.ssl.objectives.timebalance import invariant_loss, mean_similarity
 from recognizers.ssl.perturbation import time_order
 from recognizers.ssl.pseudo_label import PseudoLabels, pseudo_label, summarise
-from recognizers.training.ema import make_teacher
+from recognizers.training.optimization import make_teacher
 from tests.training_world import CONFIG, MODEL
 
 Array = NDArray[np.float64]

@@ -10,11 +10,11 @@ import yaml
 from gymqa.finegym.splits import Splits
 from gymqa.frames.cache import FrameCache
 from gymqa.frames.flow import build_flow
-from gymqa.frames.modality import source_of
 from gymqa.frames.source import FrameSource
+from gymqa.frames.views import source_of
 from gymqa.runtime.runs import read_metrics, resolved
-from recognizers.backbones.frame_net_sizes import TSNConfig
-from recognizers.backbones.sizes import ModelConfig
+from recognizers.backbones.base import ModelConfig
+from recognizers.backbones.tsn import TSNConfig
 from recognizers.config import TrainConfig
 from recognizers.ssl.algorithms import algorithm_named
 from recognizers.training.checkpoint import LAST

@@ -12,10 +12,11 @@ from torch import Tensor
 from gymqa.errors import GymQAError
 from recognizers.backbones import timesformer
 from recognizers.backbones.image.vit import ImageViT, ViTConfig, load_image_vit, normalise
-from recognizers.backbones.registry import create_model, list_models, model_config
+from recognizers.backbones.registry import list_models
 from recognizers.backbones.sefar import SeFAR, SeFARConfig
 from recognizers.backbones.timesformer import DividedBlock, TimeSformer
 from recognizers.backbones.vit_weights import resize_positions, start_from_image_vit
+from recognizers.factory import create_model, load_recognizer, model_config
 
 TINY = SeFARConfig(image_size=24, patch_size=12, dim=16, depth=3, heads=2, fusion_dim=8, n_classes=5)
 
@@ -213,16 +214,16 @@ def test_save_and_load_give_the_same_logits(tmp_path: Path) -> None:
     model = randomised()
     model.save_pretrained(tmp_path)
     frames = torch.randn(2, 8, 3, 24, 24)
-    torch.testing.assert_close(SeFAR.from_pretrained(tmp_path)(frames), model(frames))
-    assert SeFAR.from_pretrained(tmp_path).config == TINY
+    torch.testing.assert_close(load_recognizer(tmp_path)(frames), model(frames))
+    assert load_recognizer(tmp_path).config == TINY
 
 
 def test_a_folder_without_a_recognizer_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(GymQAError, match=r"config\.json"):
-        SeFAR.from_pretrained(tmp_path)
+        load_recognizer(tmp_path)
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(GymQAError, match="does not hold a recognizer"):
-        SeFAR.from_pretrained(tmp_path)
+        load_recognizer(tmp_path)
 
 
 def test_image_vit_saves_loads_and_refuses_a_damaged_file(tmp_path: Path) -> None:

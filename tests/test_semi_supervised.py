@@ -22,7 +22,7 @@ from recognizers.ssl.mixing import MixPlan, draw_mix, mix_frames, mix_targets
 from recognizers.ssl.pseudo_label import PseudoLabels, pseudo_label, summarise, switch_on_dropout
 from recognizers.ssl.step import guide, require_finite, step_loss
 from recognizers.ssl.weighting import AdaptiveRegulation, FixedThreshold, FlexMatch, make_weighting
-from recognizers.training.ema import decay_at, make_teacher, update_teacher
+from recognizers.training.optimization import decay_at, make_teacher, update_teacher
 
 TINY = SeFARConfig(image_size=24, patch_size=12, dim=16, depth=2, heads=2, fusion_dim=8, n_classes=4)
 

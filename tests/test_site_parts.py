@@ -12,10 +12,8 @@ import numpy as np
 import pytest
 
 from eval.leaderboard.entries import as_runs, read_entries, read_question_files
-from eval.leaderboard.ordering import main_rows, main_runs
-from eval.leaderboard.rows import build_rows
-from eval.leaderboard.schema import ModelRun, Row
-from eval.leaderboard.unanswered import unanswered_items
+from eval.leaderboard.rows import build_rows, unanswered_items
+from eval.leaderboard.schema import ModelRun, Row, main_rows, main_runs
 from eval.report.clips import Clips, clips_beside, copy_clips
 from eval.report.confusion import ConfusionView, choice_confusion, matrix_data
 from eval.report.control_sentences import Drop, sentences

@@ -11,8 +11,8 @@ from gymqa.errors import GymQAError
 from gymqa.frames.video import VideoError, write_video
 from gymqa.frames.video_stream import frames_at
 from gymqa.io.files import read_json
-from recognizers.backbones.clip_net_sizes import SlowFastConfig
-from recognizers.backbones.registry import model_config
+from recognizers.backbones.slowfast import SlowFastConfig
+from recognizers.factory import model_config
 from recognizers.localization.snippet_store import extract_snippets
 from recognizers.localization.snippets import ClipEncoder, FrameEncoder, video_features, with_neighbours
 from recognizers.localization.stretches import Stretch

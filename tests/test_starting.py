@@ -13,10 +13,11 @@ import torch
 from gymqa.errors import GymQAError
 from gymqa.finegym.splits import Splits
 from gymqa.frames.cache import FrameCache
-from recognizers.backbones.clip_net_sizes import C3DConfig, ResNet3DConfig
-from recognizers.backbones.frame_net_sizes import TSNConfig
+from recognizers.backbones.base import ModelConfig
+from recognizers.backbones.c3d import C3DConfig
 from recognizers.backbones.image.vit import ImageViT
-from recognizers.backbones.sizes import ModelConfig
+from recognizers.backbones.resnet3d import ResNet3DConfig
+from recognizers.backbones.tsn import TSNConfig
 from recognizers.ssl.algorithms import algorithm_named
 from recognizers.training.train import train
 from recognizers.weights_io.tensors import weights_modality

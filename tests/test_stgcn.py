@@ -6,9 +6,8 @@ from torch import Tensor, nn
 
 from gymqa.errors import GymQAError
 from gymqa.frames.skeletons import SKELETONS, Skeleton
-from recognizers.backbones.registry import create_model
-from recognizers.backbones.skeleton_net_sizes import STGCNConfig
-from recognizers.backbones.stgcn import BLOCKS, STGCN, Block, GraphConv, partitioned_adjacency
+from recognizers.backbones.stgcn import BLOCKS, STGCN, Block, GraphConv, STGCNConfig, partitioned_adjacency
+from recognizers.factory import create_model
 
 CHAIN = Skeleton("chain", ("a", "b", "c", "d"), (("a", "b"), ("b", "c"), ("c", "d")), "b")
 SMALL = STGCNConfig(n_frames=8, width=4, skeleton="gymsim15", n_classes=5, head_dropout=0.0, dropout=0.0)

@@ -15,14 +15,16 @@ import pytest
 from gymqa.cli.main import dispatch
 from gymqa.cli.studies.frames import frames
 from gymqa.cli.studies.modality import modality
-from gymqa.cli.studies.published import published
+from gymqa.cli.studies.results import published
 from gymqa.cli.studies.settings import RENDERED, SMALL, TRAINING, at_level, names_of_classes
 from gymqa.cli.studies.shuffle import shuffle
 from gymqa.cli.studies.study import whole_numbers
 from gymqa.cli.studies.test_frames import frames_in_testing
 from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import open_release
-from recognizers.backbones.frame_net_sizes import TRNConfig, TSMConfig, TSNConfig
+from recognizers.backbones.trn import TRNConfig
+from recognizers.backbones.tsm import TSMConfig
+from recognizers.backbones.tsn import TSNConfig
 
 SIZES: dict[str, Any] = {"image_size": 24, "architecture": "resnet18", "width": 8}
 TINY = {

@@ -16,10 +16,11 @@ from gymqa.finegym.splits import Splits
 from gymqa.frames.cache import FrameCache
 from gymqa.frames.cache_format import FrameFormat
 from gymqa.runtime.runs import read_metrics
-from recognizers.backbones.frame_net_sizes import TSNConfig
+from recognizers.backbones.base import ModelConfig
 from recognizers.backbones.image.vit import ImageViT, ViTConfig
 from recognizers.backbones.sefar import SeFAR
-from recognizers.backbones.sizes import ModelConfig
+from recognizers.backbones.tsn import TSNConfig
+from recognizers.factory import load_recognizer
 from recognizers.loader import ClipBatches
 from recognizers.predict import predict
 from recognizers.ssl.algorithms import algorithm_named
@@ -37,7 +38,7 @@ def test_learns_the_order_of_time_from_labelled_clips(world: tuple[FrameCache, S
     config = replace(
         CONFIG, algorithm=algorithm_named("supervised"), steps=120, log_every=20, checkpoint_every=120, ema_decay=0.9
     )
-    model = SeFAR.from_pretrained(train(config, cache, splits, tmp_path / "out"))
+    model = load_recognizer(train(config, cache, splits, tmp_path / "out"))
     found = predict(model, cache, splits.val)
     right = [int(found[clip.id].argmax()) == clip.label for clip in splits.val]
     assert np.mean(right) >= 0.9
@@ -240,7 +241,7 @@ def test_clips_that_did_not_decode_are_left_out(world: tuple[FrameCache, Splits]
     train(CONFIG, cache, more, tmp_path / "a")
     train(CONFIG, cache, splits, tmp_path / "b")
     assert same(tmp_path / "a", tmp_path / "b")
-    found = predict(SeFAR.from_pretrained(tmp_path / "a"), cache, [*splits.val, lost])
+    found = predict(load_recognizer(tmp_path / "a"), cache, [*splits.val, lost])
     assert lost.id not in found
 
 

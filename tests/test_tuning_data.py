@@ -11,12 +11,10 @@ import pytest
 from encoders.llm.loading import load_tokenizer
 from encoders.mllm.prompts import IGNORED, VIDEO_ID
 from encoders.tuning.batches import BatchMaker, encode_caption
-from encoders.tuning.clips import TuningMaterial
-from encoders.tuning.config import FinetuneSettings, QuestionMix
-from encoders.tuning.pseudo_labels import PseudoLabel, pseudo_labels, read_probabilities
+from encoders.tuning.clips import PseudoLabel, TuningMaterial, pseudo_labels, read_probabilities
+from encoders.tuning.config import WORDINGS, FinetuneSettings, QuestionMix
 from encoders.tuning.question_data import QuestionData
-from encoders.tuning.schedules import in_epochs, rate_share
-from encoders.tuning.wordings import WORDINGS
+from encoders.tuning.setup import in_epochs, rate_share
 from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import Clip
 from gymqa.questions.schema import QUESTION_TEXT

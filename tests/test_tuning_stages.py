@@ -10,12 +10,11 @@ import torch
 
 from encoders.mllm.model import GymMLLM
 from encoders.tuning.batches import BatchMaker
-from encoders.tuning.clips import TuningMaterial
+from encoders.tuning.clips import PseudoLabel, TuningMaterial
 from encoders.tuning.config import AlignmentSettings, FinetuneSettings
 from encoders.tuning.finetune import Tuning, finetune
-from encoders.tuning.pseudo_labels import PseudoLabel
 from gymqa.errors import GymQAError
-from gymqa.io.locks import only_writer
+from gymqa.io.files import only_writer
 from gymqa.runtime.runs import read_metrics
 from tests import mllm_examples
 from tests.mllm_examples import ExampleFeatures

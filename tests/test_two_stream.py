@@ -15,14 +15,12 @@ from gymqa.errors import GymQAError
 from gymqa.finegym.splits import Splits
 from gymqa.frames.cache import FrameCache
 from gymqa.frames.flow import build_flow
-from gymqa.frames.joint_frames import JointFrames
-from gymqa.frames.modality import source_of
-from recognizers.backbones.base import Recognizer
-from recognizers.backbones.clip_net_sizes import I3DConfig
-from recognizers.backbones.frame_net_sizes import TSNConfig
-from recognizers.backbones.registry import create_model
-from recognizers.backbones.sizes import ModelConfig
-from recognizers.backbones.two_stream_sizes import Fused3DConfig, TwoStreamConfig, TwoStreamI3DConfig
+from gymqa.frames.views import JointFrames, source_of
+from recognizers.backbones.base import ModelConfig, Recognizer
+from recognizers.backbones.i3d import I3DConfig
+from recognizers.backbones.tsn import TSNConfig
+from recognizers.backbones.two_stream import Fused3DConfig, TwoStreamConfig, TwoStreamI3DConfig
+from recognizers.factory import create_model, load_recognizer
 from recognizers.predict import predict
 from recognizers.ssl.algorithms import SEFAR
 from recognizers.ssl.augment import AugmentConfig, strong_view
@@ -190,7 +188,7 @@ def test_two_streams_train_predict_and_load(
     model = TwoStreamConfig(image_size=16, width=4, architecture="resnet18", segments=2, stack=2, n_classes=2)
     config = replace(CONFIG, model=model, algorithm=SEFAR, steps=3, warm_up_steps=1)
     out = train(config, joint, world[1], tmp_path / "out")
-    loaded = Recognizer.from_pretrained(out)
+    loaded = load_recognizer(out)
     assert loaded.config == model
     assert len(predict(loaded, joint, world[1].val)) == len(world[1].val)
     with pytest.raises(GymQAError, match=r"holds rgb, and rgb\+flow is wanted"):

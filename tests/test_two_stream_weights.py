@@ -9,14 +9,13 @@ import torch
 from torch import Tensor
 
 from gymqa.errors import GymQAError
-from recognizers.backbones.base import Recognizer
-from recognizers.backbones.clip_net_sizes import I3DConfig
-from recognizers.backbones.frame_net_sizes import TSNConfig
-from recognizers.backbones.i3d import inception_in_time
+from recognizers.backbones.i3d import I3DConfig, inception_in_time
 from recognizers.backbones.image.inception_v1 import InceptionV1
 from recognizers.backbones.image.inflation import inflate
 from recognizers.backbones.image_checkpoints import image_weights_hash
-from recognizers.backbones.two_stream_sizes import Fused3DConfig, TwoStreamConfig, TwoStreamI3DConfig
+from recognizers.backbones.tsn import TSNConfig
+from recognizers.backbones.two_stream import Fused3DConfig, TwoStreamConfig, TwoStreamI3DConfig
+from recognizers.factory import load_recognizer
 from recognizers.training.setup import build_student
 from tests import published_names
 from tests.published_networks import R18, WIDTH, clip, of_publisher, renamed, resnet, saved, started, trained
@@ -82,7 +81,7 @@ def test_one_image_network_is_both_streams_and_its_pixels_are_the_first_ones(
 def test_a_saved_network_of_two_streams_loads_and_starts_another_with_its_pixels(tmp_path: Path) -> None:
     model, _ = started(FRAMES, saved(tmp_path, resnet(*R18)[1]))
     model.save_pretrained(tmp_path / "ours")
-    again = Recognizer.from_pretrained(tmp_path / "ours")
+    again = load_recognizer(tmp_path / "ours")
     frames = clip(FRAMES)
     assert again.config == model.config and torch.equal(again(frames), model(frames))  # type: ignore[arg-type]
     other, _ = started(FRAMES, tmp_path / "ours")

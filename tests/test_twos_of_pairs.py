@@ -11,7 +11,8 @@ from eval.leaderboard.rows import build_rows
 from eval.leaderboard.schema import ModelRun
 from eval.metrics.binary import binary_questions
 from gymqa.cli.main import main
-from gymqa.questions.schema import Prediction, Question, save_questions, to_line
+from gymqa.questions.files import save_questions, to_line
+from gymqa.questions.schema import Prediction, Question
 from tests.leaderboard_example import questions
 
 NAME = "minimal-pairs"

@@ -12,7 +12,7 @@ from gymqa.errors import GymQAError
 from gymqa.finegym.splits import Splits
 from gymqa.frames.cache import FrameCache
 from gymqa.runtime.runs import read_metrics
-from recognizers.backbones.sefar import SeFAR
+from recognizers.factory import load_recognizer
 from recognizers.predict import predict, save_predictions
 from recognizers.training.checkpoint import LAST
 from recognizers.training.train import train
@@ -39,12 +39,12 @@ def test_the_best_weights_become_the_model_and_the_last_are_kept(
     looks = [line for line in read_metrics(tmp_path / "a" / "metrics.jsonl") if "val_top1" in line]
     assert [line["step"] for line in looks] == [3, 6, 9, 12]
     best = max(looks, key=lambda line: (line["val_top1"], -line["step"]))
-    model = SeFAR.from_pretrained(tmp_path / "a")
+    model = load_recognizer(tmp_path / "a")
     assert validate(model, cache, splits.val, bf16=False)["top1"] == best["val_top1"]
     last = torch.load(tmp_path / "a" / LAST, weights_only=True)["state"]
     assert last["step"] == 12 and last["best"] == {"value": best["val_top1"], "step": best["step"]}
     train(replace(LOOKING, validate_every=0), cache, splits, tmp_path / "b")
-    end = SeFAR.from_pretrained(tmp_path / "b").state_dict()
+    end = load_recognizer(tmp_path / "b").state_dict()
     assert all(torch.equal(tensor, end[name]) for name, tensor in last["teacher"].items())
     assert best["step"] < 12 and not same(tmp_path / "a", tmp_path / "b")
 

@@ -14,19 +14,18 @@ from gymqa.finegym.annotations import Clip
 from gymqa.finegym.splits import Splits
 from gymqa.frames.cache import FrameCache
 from gymqa.runtime.runs import read_metrics
-from recognizers.backbones.frame_net_sizes import TSNConfig
+from recognizers.backbones.base import ModelConfig
 from recognizers.backbones.image.vit import ImageViT
-from recognizers.backbones.sizes import ModelConfig
+from recognizers.backbones.tsn import TSNConfig
 from recognizers.loader import ClipBatches
 from recognizers.ssl.algorithms import ALGORITHMS, Algorithm, algorithm_named
 from recognizers.ssl.objectives.actor_cutmix import paste_actors
 from recognizers.ssl.objectives.actors import actor_masks
 from recognizers.ssl.objectives.appearance import appearance, image_network
-from recognizers.ssl.objectives.base import StepViews, UnlabelledViews
+from recognizers.ssl.objectives.base import StepViews, UnlabelledViews, make_objectives
 from recognizers.ssl.objectives.composite import composite
 from recognizers.ssl.objectives.contrast import nt_xent
 from recognizers.ssl.objectives.local_clips import cut_in_time
-from recognizers.ssl.objectives.registry import make_objectives
 from recognizers.ssl.perturbation import time_order
 from recognizers.ssl.pseudo_label import PseudoLabels
 from recognizers.training.optimization import rate_factor

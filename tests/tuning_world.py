@@ -12,7 +12,8 @@ import yaml
 from safetensors.torch import load_file
 
 from encoders.features.extract import FeatureStore
-from encoders.tuning.config import AlignmentSettings, FinetuneSettings, LoRASettings
+from encoders.llm.lora import LoRASettings
+from encoders.tuning.config import AlignmentSettings, FinetuneSettings
 from gymqa.finegym.annotations import Clip, open_release, write_element_list
 from gymqa.runtime.runs import resolved
 

@@ -1,12 +1,12 @@
 """A tuned GymMLLM answering multiple-choice questions by likelihood, in batches: nothing is parsed or guessed."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
-from typing import Any
+from itertools import groupby
+from typing import Any, NamedTuple, TypeVar
 
 from transformers import PreTrainedTokenizerBase
 
-from encoders.answering.answer_passes import Asked, passes
 from encoders.answering.shared_prefix import SharedPrefixReader
 from encoders.mllm.model import GymMLLM
 from encoders.mllm.prompts import IGNORED, EncodedChat, Turn, encode_chat, letter_ids, render, with_video
@@ -18,6 +18,14 @@ from gymqa.questions.scoring import answer_from, require_scoring
 from gymqa.runtime.seeding import hash_key
 
 _REMEMBERED = 4096  # encoded conversations
+
+
+class Asked(NamedTuple):
+    """One choice: how likely is `answer` after `text`? The clip is "" for a model that sees none."""
+
+    clip_id: str
+    text: str
+    answer: str
 
 
 class MLLMAnswerer:
@@ -144,3 +152,44 @@ class MLLMAnswerer:
 
     def _letter_id(self, letter: str) -> int:
         return letter_ids(self._tokenizer, LETTERS[: LETTERS.index(letter) + 1])[-1]
+
+
+Item = TypeVar("Item")
+_ROW = 2000  # characters of a row: attention costs a row's length squared, and more would share little more
+
+
+def passes(asked: Sequence[Asked], limit: int) -> Iterator[list[list[Asked]]]:
+    """Passes of rows of like length, every choice once; a pass holds at most `limit` choices."""
+    rows = []
+    for _, of_clip in groupby(sorted(asked, key=_prompt), key=lambda one: one.clip_id):
+        parts = []  # choices of one question, which stay together where they can
+        for _, same in groupby(of_clip, key=_prompt):
+            parts += list(_packed(list(same), (lambda one: len(one.answer), _ROW), (lambda one: 1, limit)))
+        for together in _packed(parts, (_characters, _ROW), (len, limit)):
+            rows.append([one for part in together for one in part])
+    rows.sort(key=_characters)
+    yield from _packed(rows, (len, limit))
+
+
+def _packed(items: Sequence[Item], *limits: tuple[Callable[[Item], int], int]) -> Iterator[list[Item]]:
+    """Consecutive items together, as many as keep every sum within its limit; an item alone may exceed it."""
+    together: list[Item] = []
+    sums = [0] * len(limits)
+    for item in items:
+        costs = [cost(item) for cost, _ in limits]
+        sums = [sum_ + cost for sum_, cost in zip(sums, costs, strict=True)]
+        if together and any(sum_ > limit for sum_, (_, limit) in zip(sums, limits, strict=True)):
+            yield together
+            together, sums = [], costs
+        together.append(item)
+    if together:
+        yield together
+
+
+def _prompt(one: Asked) -> tuple[str, str]:
+    return one.clip_id, one.text
+
+
+def _characters(row: Sequence[Asked]) -> int:
+    """Characters that a row's choices add to the video."""
+    return sum(map(len, {one.text for one in row})) + sum(len(one.answer) for one in row)

@@ -12,15 +12,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from encoders.features.frames_shown import note_frames
 from encoders.features.sharing import Alone, Share
-from encoders.features.store import DTYPES, FeatureStore
+from encoders.features.store import DTYPES, FeatureStore, note_frames
 from encoders.video.base import VideoEncoder, modality_of
 from gymqa.errors import GymQAError
-from gymqa.frames.modality import mirrored, require_modality
-from gymqa.frames.source import FrameSource
+from gymqa.frames.modality import mirrored
+from gymqa.frames.source import FrameSource, require_modality
 from gymqa.io.console import console, progress_bar
-from gymqa.io.locks import only_writer
+from gymqa.io.files import only_writer
 from gymqa.runtime.runs import require_writable
 from gymqa.runtime.seeding import hash_key
 

@@ -10,20 +10,26 @@ Tokens are read by memory map: a row comes from the disk when it is asked for.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from gymqa.errors import GymQAError
-from gymqa.io.files import atomic_path, read_json, write_json
+from gymqa.frames.controls import Shown, shown_of
+from gymqa.frames.source import FrameSource
+from gymqa.io.files import atomic_path, read_json, write_json, write_text
 from gymqa.runtime.runs import require_writable
 from gymqa.runtime.seeding import hash_key
+
+if TYPE_CHECKING:
+    from encoders.video.base import VideoEncoder
 
 DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 SHARDS = "shard-*.safetensors"
@@ -222,3 +228,37 @@ def _keys(file: Any, shard: Path, fingerprint: Mapping[str, Any]) -> list[str]:
     if known.get("fingerprint", fingerprint) != fingerprint:
         raise GymQAError(f"{shard} holds features of another encoder or other frames than its store; remove it")
     return [str(key) for key in known["keys"]]
+
+
+FILE = "frames.json"
+
+
+def note_frames(folder: Path, encoder: "VideoEncoder", source: FrameSource, clips: Iterable[str]) -> None:
+    """Write down which frames the first views of clips were made of, beside those that are known; whole or not at all.
+
+    Raises:
+        GymQAError: what is there is damaged, or cannot be written.
+    """
+    known = read_frames(folder)
+    there = [clip for clip in clips if clip in source]
+    found = {
+        clip: shown_of(source, clip, np.asarray(encoder.frame_indices(int(length), None)))
+        for clip, length in zip(there, source.lengths(there) if there else [], strict=True)
+    }
+    if known | found != known:
+        write_text(folder / FILE, json.dumps(dict(sorted((known | found).items())), separators=(",", ":")) + "\n")
+
+
+def read_frames(folder: Path) -> dict[str, Shown]:
+    """By clip id whose frames its features were made of, and which, in the encoder's order; empty for an older store.
+
+    Raises:
+        GymQAError: the file is damaged.
+    """
+    path = folder / FILE
+    if not path.exists():
+        return {}
+    try:
+        return {str(clip): (str(other), tuple(map(int, frames))) for clip, (other, frames) in read_json(path).items()}
+    except (TypeError, ValueError, AttributeError) as error:
+        raise GymQAError(f"{path} is damaged; remove it and extract the features again") from error

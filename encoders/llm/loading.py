@@ -3,8 +3,11 @@
 No code of a model's repository is ever run, and weights that are pickles are read as tensors only.
 """
 
+import hashlib
 import importlib.util
 import pickle
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,9 +15,10 @@ from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils.logging import disable_progress_bar, enable_progress_bar
 
-from encoders.llm.llm_identity import TINY_VICUNA, commit_of, llm_folder, refusal
-from encoders.tuning.config import DTYPES
 from gymqa.errors import GymQAError
+from gymqa.hub.client import download_llm, download_model, names_a_repo, split_revision
+
+TINY_VICUNA = "tiny-vicuna"
 
 
 def load_llm(
@@ -98,4 +102,83 @@ def _nf4(compute: torch.dtype) -> Any:
         raise GymQAError("4-bit weights need bitsandbytes, which is not installed; pip install 'gymqa[qlora]'")
     return BitsAndBytesConfig(
         load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=compute
+    )
+
+
+DTYPES = ("float32", "bfloat16", "float16")
+
+
+_EMBEDDED = Path(__file__).parents[1] / "tiny_vicuna"
+_FILES = ("*.safetensors", "*.bin", "config.json", "tokenizer*")  # what a model's answers depend on
+
+
+def llm_fingerprint(name: str = TINY_VICUNA) -> dict[str, str | None]:
+    """What a language model is: its name, and a hash of its files (a folder) or its commit (a name on the Hub).
+
+    Its configuration and tokenizer are read, its weights are not loaded: a quick way to see that it is there. For
+    tiny-vicuna, which is always there, not even transformers is imported.
+
+    Raises:
+        GymQAError: nothing loadable under that name.
+    """
+    folder = llm_folder(name, weights=False)
+    if name != TINY_VICUNA:
+        _require_loadable(name, folder)
+    if commit := commit_of(name, folder):
+        return {"name": split_revision(name)[0], "commit": commit}
+    files = sorted(path for pattern in _FILES for path in folder.glob(pattern))
+    if not any(path.suffix in (".safetensors", ".bin") for path in files):
+        raise refusal(name, OSError("it has no weights"))
+    together = hashlib.sha256()
+    for path in files:
+        status = path.stat()
+        together.update(f"{path.name} {_file_hash(path, status.st_size, status.st_mtime_ns)}\n".encode())
+    return {"name": name, "files": together.hexdigest()}
+
+
+def llm_folder(name: str, weights: bool = True) -> Path:
+    """The folder of a language model's files; what is on the Hub is downloaded, with or without its weights.
+
+    Raises:
+        GymQAError: no folder and no name on the Hub, or the Hub does not give it.
+    """
+    if name == TINY_VICUNA:
+        return _EMBEDDED
+    if Path(name).is_dir():
+        return Path(name)
+    repo, revision = split_revision(name)
+    if not names_a_repo(repo):
+        raise refusal(name, OSError("there is no such folder"))
+    return download_llm(repo, revision) if weights else download_model(repo, "language model", revision)
+
+
+def commit_of(name: str, folder: Path) -> str | None:
+    """The commit of a model of the Hub, whose downloaded folder is named by it; None for any other."""
+    return None if name == TINY_VICUNA or Path(name).is_dir() else folder.name
+
+
+def _require_loadable(name: str, folder: Path) -> None:
+    """Read configuration and tokenizer."""
+    from transformers import AutoConfig, AutoTokenizer
+
+    try:
+        AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as error:
+        raise refusal(name, error) from error
+
+
+@lru_cache(maxsize=256)
+def _file_hash(path: Path, size: int, modified: int) -> str:
+    """A hash of a file, read once while its size and time stay as they are."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def refusal(name: str, error: Exception) -> GymQAError:
+    """What the user is told about a language model that cannot be loaded."""
+    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return GymQAError(
+        f"the language model {name!r} cannot be loaded ({reason}); give 'tiny-vicuna', a name on the Hub, "
+        "or a folder with config.json, weights and tokenizer"
     )

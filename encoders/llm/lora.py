@@ -2,12 +2,12 @@
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from peft import LoraConfig, PeftModel, get_peft_model
 from torch import nn
 from transformers import PreTrainedModel
 
-from encoders.tuning.config import LoRASettings
 from gymqa.errors import GymQAError
 
 
@@ -32,6 +32,28 @@ def linear_paths(model: PreTrainedModel, targets: Sequence[str] = ()) -> list[st
     return [path for path in paths if not targets or any(_matches(path, target) for target in targets)]
 
 
+@dataclass(frozen=True)
+class LoRASettings:
+    """Low-rank adapters; `targets` are module names or full paths, none meaning every linear layer of the LLM.
+
+    `use_dora` tunes the weights' directions and sizes apart (DoRA, Liu et al. 2024). `quantization` nf4 holds the
+    frozen weights in 4 bits (QLoRA, Dettmers et al. 2023); it needs bitsandbytes, `gymqa[qlora]`.
+    """
+
+    r: int = 16
+    alpha: int = 32
+    dropout: float = 0.0
+    targets: tuple[str, ...] = ()
+    use_dora: bool = False
+    quantization: str = "none"
+
+    def __post_init__(self) -> None:
+        if self.r < 1 or self.alpha <= 0 or not 0 <= self.dropout < 1:
+            raise GymQAError("LoRA takes r of 1 or more, alpha above 0, and a dropout from 0 to below 1")
+        if self.quantization not in QUANTIZATIONS:
+            raise GymQAError(f"there is no quantization {self.quantization!r}; choose {' or '.join(QUANTIZATIONS)}")
+
+
 def add_lora(model: PreTrainedModel, settings: LoRASettings) -> PeftModel:
     """Wrap `model`: its own weights frozen, W x + (alpha / r) B A x on every target (LoRA, Hu et al. 2021, eq. 3).
 
@@ -54,3 +76,6 @@ def add_lora(model: PreTrainedModel, settings: LoRASettings) -> PeftModel:
 
 def _matches(path: str, target: str) -> bool:
     return path == target or path.rpartition(".")[2] == target
+
+
+QUANTIZATIONS = ("none", "nf4")

@@ -3,7 +3,8 @@
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, LlamaConfig, PretrainedConfig, PreTrainedModel
 
-from encoders.llm.llm_identity import llm_folder, refusal, split_revision
+from encoders.llm.loading import llm_folder, refusal
+from gymqa.hub.client import split_revision
 
 # config.json of lmsys/vicuna-7b-v1.5 and lmsys/vicuna-13b-v1.5 (Llama 2's shapes, Touvron et al. 2023)
 _VICUNA = {

@@ -6,9 +6,10 @@ from typing import Any
 
 from transformers import PretrainedConfig
 
-from encoders.llm.llm_identity import split_revision
-from encoders.tuning.config import DTYPES, LoRASettings
+from encoders.llm.loading import DTYPES
+from encoders.llm.lora import LoRASettings
 from gymqa.errors import GymQAError
+from gymqa.hub.client import split_revision
 
 
 class GymMLLMConfig(PretrainedConfig):

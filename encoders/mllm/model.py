@@ -14,8 +14,7 @@ from torch import Tensor, nn
 from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.modeling_outputs import CausalLMOutput
 
-from encoders.llm.llm_identity import llm_fingerprint
-from encoders.llm.loading import load_llm, load_tokenizer
+from encoders.llm.loading import llm_fingerprint, load_llm, load_tokenizer
 from encoders.llm.lora import add_lora
 from encoders.mllm.config import GymMLLMConfig
 from encoders.mllm.files import (

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from encoders.llm.llm_identity import TINY_VICUNA
+from encoders.llm.loading import TINY_VICUNA
 from encoders.mllm.config import GymMLLMConfig
 from encoders.mllm.files import ADAPTER_FILE, LLM_FOLDER, PROJECTOR_FILE, load_weights, read_config, weights_digest
 from gymqa.errors import GymQAError

@@ -3,37 +3,14 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from encoders.tuning.wordings import WORDINGS
+from encoders.llm.loading import DTYPES
+from encoders.llm.lora import LoRASettings
+from encoders.mllm.projector import PROJECTORS
 from gymqa.errors import GymQAError
 from gymqa.questions.schema import QUESTION_TEXT
 
-PROJECTORS = ("linear", "mlp2", "resampler", "joint", "codebook")
-DTYPES = ("float32", "bfloat16", "float16")
-QUANTIZATIONS = ("none", "nf4")
 SCORINGS = ("texts", "letters")
 _WITHOUT_EFFECT = ("checkpoint_every", "log_every", "workers", "tracker")  # on the weights
-
-
-@dataclass(frozen=True)
-class LoRASettings:
-    """Low-rank adapters; `targets` are module names or full paths, none meaning every linear layer of the LLM.
-
-    `use_dora` tunes the weights' directions and sizes apart (DoRA, Liu et al. 2024). `quantization` nf4 holds the
-    frozen weights in 4 bits (QLoRA, Dettmers et al. 2023); it needs bitsandbytes, `gymqa[qlora]`.
-    """
-
-    r: int = 16
-    alpha: int = 32
-    dropout: float = 0.0
-    targets: tuple[str, ...] = ()
-    use_dora: bool = False
-    quantization: str = "none"
-
-    def __post_init__(self) -> None:
-        if self.r < 1 or self.alpha <= 0 or not 0 <= self.dropout < 1:
-            raise GymQAError("LoRA takes r of 1 or more, alpha above 0, and a dropout from 0 to below 1")
-        if self.quantization not in QUANTIZATIONS:
-            raise GymQAError(f"there is no quantization {self.quantization!r}; choose {' or '.join(QUANTIZATIONS)}")
 
 
 @dataclass(frozen=True)
@@ -68,6 +45,15 @@ class AlignmentSettings:
     def __post_init__(self) -> None:
         if self.steps < 0 or self.batch_size < 1:
             raise GymQAError("an alignment's steps must be 0 or more, and its batch_size 1 or more")
+
+
+WORDINGS = (
+    QUESTION_TEXT,
+    "Which move is shown?",
+    "Name the gymnastics move.",
+    "Which gymnastics move is this?",
+    "What move is this athlete performing?",
+)
 
 
 @dataclass(frozen=True)

@@ -18,25 +18,23 @@ from torch import Tensor
 from torch.distributed.tensor import DTensor
 
 from encoders.features.extract import view_key
-from encoders.llm.llm_identity import llm_fingerprint
+from encoders.llm.loading import llm_fingerprint
 from encoders.mllm.model import conversation_losses
 from encoders.tuning.alignment import align, spoken
 from encoders.tuning.batches import BatchMaker, StepBatches, TuningBatch
-from encoders.tuning.clips import TuningMaterial
+from encoders.tuning.clips import PseudoLabel, TuningMaterial
 from encoders.tuning.config import FinetuneSettings
-from encoders.tuning.pseudo_labels import PseudoLabel
-from encoders.tuning.schedules import rate_share
-from encoders.tuning.setup import build_model, make_optimizer
+from encoders.tuning.setup import build_model, make_optimizer, rate_share
 from encoders.tuning.state import TuningState, is_sharded, prepare_deepspeed, trainable
 from encoders.video.base import Features
 from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import Clip
 from gymqa.finegym.taxonomy import Taxonomy
 from gymqa.io.console import console, progress_bar
-from gymqa.io.locks import only_writer
+from gymqa.io.files import only_writer
 from gymqa.runtime.runs import require_writable
 from gymqa.runtime.seeding import hash_key
-from recognizers.prefetch import Prefetcher
+from recognizers.loader import Prefetcher
 from recognizers.training.checkpoint import (
     LAST,
     STOPPED,

@@ -11,8 +11,8 @@ from transformers import CLIPVisionConfig, CLIPVisionModel
 from encoders.video.base import Normalisation
 from encoders.video.checkpoints import Part
 from encoders.video.hf_encoder import HFEncoder
-from encoders.video.options import EncoderOptions
-from encoders.video.vision_family import Family, Hidden, Layout
+from encoders.video.registry import EncoderOptions
+from encoders.video.vision import Family, Hidden, Layout
 
 CLIP_PIXELS = Normalisation((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
 

@@ -10,10 +10,9 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from encoders.video.checkpoints import read_checkpoint
-from encoders.video.options import EncoderOptions
 from encoders.video.pixels import read_preprocessing, square_side
-from encoders.video.vision import load_model, make_config
-from encoders.video.vision_family import Family, Layout
+from encoders.video.registry import EncoderOptions
+from encoders.video.vision import Family, Layout, load_model, make_config
 from gymqa.errors import GymQAError
 from gymqa.frames.sampling import Indices, dual_level
 

@@ -13,9 +13,9 @@ from transformers import TimesformerConfig, TimesformerModel, VideoMAEConfig, Vi
 from encoders.video.base import SYMMETRIC, Normalisation
 from encoders.video.checkpoints import Part
 from encoders.video.hf_encoder import HFEncoder
-from encoders.video.options import EncoderOptions
 from encoders.video.pixels import BILINEAR
-from encoders.video.vision_family import Family, Hidden, Layout
+from encoders.video.registry import EncoderOptions
+from encoders.video.vision import Family, Hidden, Layout
 from gymqa.errors import GymQAError
 
 IMAGENET = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))

@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from encoders.video.base import SYMMETRIC
-from encoders.video.options import EncoderOptions
+from encoders.video.registry import EncoderOptions
 from gymqa.frames.sampling import Indices, dual_level
-from recognizers.backbones.image.vit import SHIPPED, load_image_vit, weights_hash
+from recognizers.backbones.image.vit import SHIPPED, load_image_vit
 from recognizers.ssl.augment import to_model
+from recognizers.weights_io.tensors import weights_hash
 
 FRAMES = 8  # as many as SeFAR looks at
 

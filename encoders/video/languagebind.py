@@ -25,8 +25,8 @@ from transformers.models.clip.modeling_clip import CLIPAttention, CLIPEncoderLay
 from encoders.video.checkpoints import Part
 from encoders.video.clip import CLIP_PIXELS, arrange_frames, frame_layout
 from encoders.video.hf_encoder import HFEncoder
-from encoders.video.options import EncoderOptions
-from encoders.video.vision_family import Family
+from encoders.video.registry import EncoderOptions
+from encoders.video.vision import Family
 
 
 class TimeAttentionLayer(CLIPEncoderLayer):

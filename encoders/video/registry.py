@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from encoders.video.options import EncoderOptions
 from gymqa.errors import GymQAError
 
 if TYPE_CHECKING:
@@ -84,6 +83,39 @@ def describe(kind: str) -> dict[str, Any]:
     return {"name": kind, **values, "options": list(KINDS[kind].options)}
 
 
+@dataclass(frozen=True)
+class EncoderOptions:
+    """Options of an encoder; None leaves one to the encoder, and not every encoder has every option.
+
+    Attributes:
+        n_frames: frames looked at, spread evenly over the clip.
+        layer: the block whose output is taken, from 1, or from the end: -1 the last, -2 the one before (as LLaVA).
+        tokens: "cls", "patches" or "both" (the CLS token of a frame first).
+        grid: patches of a frame are averaged to grid × grid tokens; 0 keeps them all.
+        precision: the model computes in float32 or bf16.
+    """
+
+    n_frames: int | None = None
+    layer: int | None = None
+    tokens: str | None = None
+    grid: int | None = None
+    precision: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.n_frames is not None and self.n_frames < 1:
+            raise GymQAError(f"an encoder cannot look at {self.n_frames} frames; give 1 or more")
+        if self.tokens is not None and self.tokens not in TOKENS:
+            raise GymQAError(f"there are no tokens {self.tokens!r}; choose one of {', '.join(TOKENS)}")
+        if self.grid is not None and self.grid < 0:
+            raise GymQAError(f"grid {self.grid} is negative; give 0 for all patches, or 1 or more")
+        if self.precision is not None and self.precision not in PRECISIONS:
+            raise GymQAError(f"there is no precision {self.precision!r}; choose one of {', '.join(PRECISIONS)}")
+
+    def given(self) -> dict[str, Any]:
+        """The options that are set."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
 def create_encoder(spec: str, options: EncoderOptions | None = None, device: str = "cpu") -> "VideoEncoder":
     """Build an encoder.
 
@@ -132,3 +164,7 @@ def options_of(kind: str, fingerprint: Mapping[str, Any]) -> EncoderOptions:
 def own_source(kind: str) -> str | None:
     """What to build an encoder of a kind from when nothing else is said; None where a folder has to be named."""
     return f"{kind}:{KINDS[kind].source}" if kind in KINDS and KINDS[kind].source else None
+
+
+TOKENS = ("cls", "patches", "both")
+PRECISIONS = ("float32", "bf16")

@@ -12,14 +12,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from encoders.video.base import SYMMETRIC
-from encoders.video.options import EncoderOptions
+from encoders.video.registry import EncoderOptions
 from gymqa.errors import GymQAError
 from gymqa.frames.sampling import Indices, spans_of_elements
-from recognizers.backbones.base import Recognizer
-from recognizers.backbones.image.vit import weights_hash
 from recognizers.backbones.timesformer import TimeSformer
+from recognizers.factory import load_recognizer
 from recognizers.ssl.augment import to_model
-from recognizers.weights_io.tensors import model_folder
+from recognizers.weights_io.tensors import model_folder, weights_hash
 
 
 class SeFAREncoder:
@@ -40,7 +39,7 @@ class SeFAREncoder:
 
     def __init__(self, source: Path | str, device: str = "cpu", options: EncoderOptions | None = None) -> None:
         folder = model_folder(source)
-        self.model = Recognizer.from_pretrained(folder).to(device).requires_grad_(False)
+        self.model = load_recognizer(folder).to(device).requires_grad_(False)
         config = self.model.config
         self.name = (folder.resolve() if Path(source).exists() else Path(source)).name
         self.input_size, self.normalisation, self.modality = config.image_size, SYMMETRIC, config.modality

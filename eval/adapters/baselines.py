@@ -11,7 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from eval.adapters.request import Loaded, Request, same_under_all
 from eval.stats.bootstrap import FloatArray
+from gymqa.errors import GymQAError
+from gymqa.finegym.annotations import open_release
 from gymqa.finegym.taxonomy import Taxonomy
 from gymqa.questions.schema import Answer, Question
 
@@ -69,3 +72,33 @@ def oracle_event(taxonomy: Taxonomy) -> Guesser:
 def oracle_set(taxonomy: Taxonomy) -> Guesser:
     """Know the set, and nothing else."""
     return Guesser(ORACLE_SET, lambda label: taxonomy.elements[label].set_id)
+
+
+def load_chance(request: Request) -> Loaded:
+    """The adapter `chance`."""
+    return same_under_all(chance(), CHANCE, request)
+
+
+def load_oracle_event(request: Request) -> Loaded:
+    """The adapter `oracle-event`.
+
+    Raises:
+        GymQAError: no annotation files, or they are wrong.
+    """
+    return same_under_all(oracle_event(_taxonomy(ORACLE_EVENT, request)), ORACLE_EVENT, request)
+
+
+def load_oracle_set(request: Request) -> Loaded:
+    """The adapter `oracle-set`.
+
+    Raises:
+        GymQAError: no annotation files, or they are wrong.
+    """
+    return same_under_all(oracle_set(_taxonomy(ORACLE_SET, request)), ORACLE_SET, request)
+
+
+def _taxonomy(adapter: str, request: Request) -> Taxonomy:
+    """The elements that an oracle knows."""
+    if request.options.finegym is None:
+        raise GymQAError(f"the adapter {adapter} needs the annotation files that it knows; give --options.finegym")
+    return open_release(request.options.finegym, request.options.setting).taxonomy

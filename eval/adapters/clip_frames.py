@@ -6,10 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eval.adapters.request import Request
 from gymqa.errors import GymQAError
-from gymqa.frames.controls import Shown, shown_of
+from gymqa.frames.controls import NO_VIDEO, ControlledFrames, Shown, shown_of
 from gymqa.frames.sampling import Indices, uniform
 from gymqa.frames.source import FrameSource
+from gymqa.frames.views import source_of
 
 
 class ClipFrames:
@@ -49,3 +51,30 @@ class ClipFrames:
     def fingerprint(self) -> Mapping[str, Any]:
         """Return what the frames depend on."""
         return {"n_frames": self.n_frames, **self._source.fingerprint()}
+
+
+def require_frames(request: Request) -> None:
+    """Refuse controls that cannot be shown.
+
+    Raises:
+        GymQAError: no --frames.
+    """
+    for control in request.controls:
+        shown(control, request)
+
+
+def shown(control: str, request: Request) -> ClipFrames | None:
+    """The frames that are shown under a control; None without video.
+
+    Raises:
+        GymQAError: no --frames.
+    """
+    if control == NO_VIDEO:
+        return None
+    if request.frames is None:
+        raise GymQAError(
+            f"{request.name} has to see frames; give --frames, the folder of `gymqa cache`, or ask it under the "
+            "control no-video"
+        )
+    source = ControlledFrames(source_of("rgb", request.frames), control, request.control_seed, request.elements)
+    return ClipFrames(source, request.options.n_frames)

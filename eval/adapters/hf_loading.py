@@ -18,7 +18,7 @@ _READ = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja", "*.py")  # wh
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadedVlm:
     """A model, its processor, and what they are: the Hub's commit, or a hash of the folder's files."""
 
     model: Any
@@ -26,7 +26,7 @@ class Loaded:
     identity: Mapping[str, str]
 
 
-def load_vlm(name: str, device: str = "cpu", dtype: str = "auto", trust_remote_code: bool = False) -> Loaded:
+def load_vlm(name: str, device: str = "cpu", dtype: str = "auto", trust_remote_code: bool = False) -> LoadedVlm:
     """Load a model and its processor.
 
     Args:
@@ -56,7 +56,7 @@ def load_vlm(name: str, device: str = "cpu", dtype: str = "auto", trust_remote_c
         raise GymQAError(f"{name} is no image-text-to-text model that transformers loads: {_reason(error)}") from error
     if absent := sorted(found["missing_keys"]) + sorted(str(one[0]) for one in found["mismatched_keys"]):
         raise GymQAError(f"{name} lacks weights that its configuration wants ({absent[0]}); give the whole model")
-    return Loaded(model.to(device).eval(), processor, {**identity, "dtype": str(model.dtype)})
+    return LoadedVlm(model.to(device).eval(), processor, {**identity, "dtype": str(model.dtype)})
 
 
 def find(name: str, trust_remote_code: bool = False) -> tuple[Path, dict[str, str]]:

@@ -8,14 +8,17 @@ decoding and `eval.parsing.choice`, where what cannot be parsed is unanswered. B
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from eval.adapters.clip_frames import ClipFrames
-from eval.adapters.hf_loading import Loaded
+from eval.adapters.clip_frames import ClipFrames, require_frames, shown
+from eval.adapters.hf_loading import LoadedVlm, load_vlm
 from eval.adapters.hf_processors import FAMILIES, Family
 from eval.adapters.prompting import INSTRUCTION, detailed, lettered, no_choice
+from eval.adapters.request import Loaded, Request, scoring_name
 from eval.parsing.choice import parse_choice
+from eval.run.protocol import AnswerModel
 from gymqa.errors import GymQAError
 from gymqa.questions.schema import LETTERS, Answer, Question
 from gymqa.questions.scoring import answer_from, require_scoring
+from gymqa.runtime.launching import choose_device
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,7 +45,7 @@ class HfVlm:
     def __init__(
         self,
         name: str,
-        loaded: Loaded,
+        loaded: LoadedVlm,
         frames: ClipFrames | None,
         scoring: str = "letters",
         batch_size: int = 8,
@@ -225,3 +228,24 @@ class HfVlm:
 def _batches(questions: Sequence[Question], size: int) -> Iterator[Sequence[Question]]:
     for start in range(0, len(questions), size):
         yield questions[start : start + size]
+
+
+def load(request: Request) -> Loaded:
+    """An image-text-to-text model of transformers.
+
+    Raises:
+        GymQAError: no such model, no --frames, or a scoring that it does not have.
+    """
+    require_scoring("hf-vlm", request.scoring, SCORINGS)
+    require_frames(request)
+    options, scoring = request.options, request.scoring or "letters"
+    by_token = options.length_normalised is not False
+    device = str(choose_device(request.device))
+    loaded = load_vlm(request.model, device, options.dtype, options.trust_remote_code)
+
+    def under(control: str) -> AnswerModel:
+        return HfVlm(
+            request.name, loaded, shown(control, request), scoring, request.batch_size, length_normalised=by_token
+        )
+
+    return Loaded(under, scoring_name(scoring, by_token), loaded.identity.get("commit"), options.n_frames)

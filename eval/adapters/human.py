@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from eval.adapters.request import Loaded, Request, same_under_all
 from gymqa.errors import GymQAError
 from gymqa.questions.schema import LETTERS, Answer, Question
 
@@ -116,3 +117,13 @@ def _problem(id: str, person: str, letter: str, seen: set[tuple[str, str]], extr
     if (id, person) in seen:
         return f"answers question {id} again" + (f" for {person}" if person else "")
     return None
+
+
+def load(request: Request) -> Loaded:
+    """The adapter `human`.
+
+    Raises:
+        GymQAError: as of `Human.read`.
+    """
+    model = Human.read(request.name, Path(request.model), request.options.annotator)
+    return same_under_all(model, "human", request)

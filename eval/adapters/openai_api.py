@@ -15,9 +15,11 @@ from typing import Any
 from eval.adapters.api_client import ApiClient, UnansweredError
 from eval.adapters.api_replies import Reply, answer_of, read_reply
 from eval.adapters.api_settings import ApiSettings
-from eval.adapters.clip_frames import ClipFrames
+from eval.adapters.clip_frames import ClipFrames, require_frames, shown
 from eval.adapters.clip_pictures import ClipPictures
 from eval.adapters.prompting import INSTRUCTION, detailed, lettered
+from eval.adapters.request import Loaded, Request
+from eval.run.protocol import AnswerModel
 from eval.run.response_cache import ResponseCache
 from gymqa.errors import GymQAError
 from gymqa.questions.schema import Answer, Question, Tokens
@@ -243,3 +245,20 @@ class OpenAIModel:
         texts = {name: getattr(reply, name).replace(self._key, "[key]") for name in ("text", "chosen", "revision")}
         first = {token.replace(self._key, "[key]"): value for token, value in reply.first.items()}
         return replace(reply, first=first, **texts)
+
+
+def load(request: Request) -> Loaded:
+    """A model behind HTTP.
+
+    Raises:
+        GymQAError: settings that cannot be, no --frames, or a scoring that it does not have.
+    """
+    require_scoring("openai", request.scoring, SCORINGS)
+    require_frames(request)
+    options, scoring = request.options, request.scoring or "letters"
+    replies = ResponseCache(options.replies or request.folder / "replies")
+
+    def under(control: str) -> AnswerModel:
+        return OpenAIModel(request.name, request.model, shown(control, request), options.api, scoring, replies)
+
+    return Loaded(under, scoring, None, options.n_frames)

@@ -7,7 +7,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from eval.adapters.request import Loaded, Request, same_under_all
 from gymqa.errors import GymQAError
+from gymqa.hub.question_dataset import question_files
+from gymqa.questions.files import load_questions
 from gymqa.questions.schema import Answer, Question
 from gymqa.questions.scoring import answer_from
 
@@ -55,3 +58,16 @@ class Prior:
         ]
         total = math.fsum(weights)
         return tuple(math.log(weight / total) if weight else -math.inf for weight in weights)
+
+
+def load(request: Request) -> Loaded:
+    """The adapter `prior`.
+
+    Raises:
+        GymQAError: no training questions were named, or a file is missing or wrong.
+    """
+    path = request.options.training
+    if path is None:
+        raise GymQAError("the adapter prior needs training questions; name them with --options.training")
+    training = [question for file in question_files(path) for question in load_questions(file)]
+    return same_under_all(Prior(request.name, training), "prior", request)

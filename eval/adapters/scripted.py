@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from eval.adapters.request import Loaded, Request, same_under_all
 from gymqa.errors import GymQAError
 from gymqa.io.files import read_json
 from gymqa.questions.schema import LETTERS, Answer, Question
@@ -94,3 +95,12 @@ def _lines(path: Path) -> dict[str, str | None]:
             raise GymQAError(f"{path}:{number} answers question {id!r} again or names none; mend the line")
         letters[id] = _letter(letter, f"{path}:{number}")
     return letters
+
+
+def load(request: Request) -> Loaded:
+    """The adapter `scripted`.
+
+    Raises:
+        GymQAError: as of `Scripted.read`.
+    """
+    return same_under_all(Scripted.read(request.name, request.model), "scripted", request)

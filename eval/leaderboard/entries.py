@@ -9,7 +9,8 @@ from eval.metrics.forms import Form, asked_in, form_of
 from eval.run.question_files import QuestionFile, read_files
 from eval.run.results import SUFFIX, Result, file_info, load_result, result_path
 from gymqa.errors import GymQAError
-from gymqa.questions.schema import ELEMENT_BENCHMARKS, Prediction, load_predictions
+from gymqa.questions.files import load_predictions
+from gymqa.questions.schema import ELEMENT_BENCHMARKS, Prediction
 
 Key = tuple[str, str, str, int | None]
 """What one line of the leaderboard is: model, encoder, control, number of frames."""

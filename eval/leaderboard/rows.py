@@ -1,13 +1,12 @@
 """Results become rows: one number each, with its interval."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from eval.adapters.baselines import Guesser
-from eval.leaderboard.ordering import main_rows
-from eval.leaderboard.schema import ACCURACY, RECOGNITION, SINGLE, ModelRun, RecognizerRun, Row
+from eval.leaderboard.schema import ACCURACY, RECOGNITION, SINGLE, ModelRun, RecognizerRun, Row, main_rows
 from eval.metrics.forms import Form, counted, scores_of
 from eval.metrics.minimal_pairs import group_scores
 from eval.metrics.recognition import recognition_intervals
@@ -152,3 +151,39 @@ def _recognition_rows(run: RecognizerRun, resamples: int, seed: int) -> list[Row
         _row(run.model, run.encoder, RECOGNITION, metric, interval, n, answered)
         for metric, interval in intervals.items()
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """A clip that these models had no answer for on these benchmarks, and why."""
+
+    clip_id: str
+    reason: str
+    benchmarks: tuple[str, ...]
+    models: tuple[str, ...]
+
+
+def unanswered_items(
+    benchmarks: Mapping[str, Sequence[Question]],
+    runs: Sequence[ModelRun] = (),
+    recognizers: Sequence[RecognizerRun] = (),
+) -> list[Unanswered]:
+    """Every clip that left something open, an item a reason, with the benchmarks and models it concerns."""
+    items: dict[tuple[str, str], tuple[dict[str, None], dict[str, None]]] = {}  # dicts for ordered sets
+
+    def note(clip: str, reason: str, benchmark: str, model: str) -> None:
+        names, models = items.setdefault((clip, reason), ({}, {}))
+        names[benchmark], models[model] = None, None
+
+    for run in runs:
+        for benchmark, predictions in run.predictions.items():
+            by_id = {prediction.question_id: prediction for prediction in predictions}
+            for question in benchmarks.get(benchmark, ()):
+                found = by_id.get(question.id)
+                if found is None or found.choice is None:
+                    reason = "never asked" if found is None else found.error or "no reason given"
+                    note(question.clip_id, reason, benchmark, run.label)
+    for recognizer in recognizers:
+        for clip, reason in recognizer.predictions.errors.items():
+            note(clip, reason, RECOGNITION, recognizer.label)
+    return [Unanswered(clip, reason, tuple(names), tuple(models)) for (clip, reason), (names, models) in items.items()]

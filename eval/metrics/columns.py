@@ -16,7 +16,8 @@ import pyarrow.json
 
 from eval.stats.bootstrap import FloatArray, IntArray
 from gymqa.errors import GymQAError
-from gymqa.questions.schema import LETTERS, load_predictions
+from gymqa.questions.files import load_predictions
+from gymqa.questions.schema import LETTERS
 
 _BLOCK = 1 << 24  # bytes read at once; a line must fit
 _TOKENS = pa.struct([("prompt", pa.int64()), ("completion", pa.int64()), ("paid_before", pa.bool_())])

@@ -5,7 +5,6 @@ from typing import Literal
 
 import numpy as np
 
-from eval.leaderboard.schema import BINARY, BINARY_BY_PROBABILITY, CIRCULAR, MULTIPLE_BINARY, ROTATED
 from eval.metrics.binary import (
     binary_questions,
     binary_scores,
@@ -94,3 +93,7 @@ def counted(
 
 def _answered(predictions: Sequence[Prediction], asked: int) -> float:
     return float(np.sum([one.choice is not None for one in predictions]) / asked)
+
+
+ACCURACY, CIRCULAR, ROTATED = "accuracy", "circular", "rotation_averaged"
+BINARY, MULTIPLE_BINARY, BINARY_BY_PROBABILITY = "binary", "multiple_binary", "binary_by_probability"

@@ -16,8 +16,7 @@ docs/scoring.md lists what is read as what; its table is the test's.
 from collections.abc import Iterator, Sequence
 
 from eval.parsing import vocabulary as reply_words
-from eval.parsing.reply import ReplyText, Value
-from eval.parsing.reply_tokens import CLOSERS, OPENERS, letter_at, tokenize, words_of
+from eval.parsing.reply import CLOSERS, OPENERS, ReplyText, Value, letter_at, tokenize, words_of
 
 _AHEAD = 12  # tokens looked at after a statement's noun or letter
 

@@ -4,23 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from eval.leaderboard.ordering import frame_rank, main_rows, main_runs
 from eval.leaderboard.rows import score
-from eval.leaderboard.schema import (
-    ACCURACY,
-    BINARY,
-    BINARY_BY_PROBABILITY,
-    CIRCULAR,
-    MULTIPLE_BINARY,
-    NO_CONTROL,
-    ROTATED,
-    Line,
-    ModelRun,
-    Row,
-)
+from eval.leaderboard.schema import ACCURACY, NO_CONTROL, Line, ModelRun, Row, frame_rank, main_rows, main_runs
 from eval.metrics.breakdown import breakdown
-from eval.metrics.calibration import position_bias
-from eval.metrics.calibration_folded import confidences, expected_calibration_error, reliability
+from eval.metrics.calibration import confidences, expected_calibration_error, position_bias, reliability
+from eval.metrics.forms import BINARY, BINARY_BY_PROBABILITY, CIRCULAR, MULTIPLE_BINARY, ROTATED
 from eval.metrics.minimal_pairs import group_scores
 from eval.report.confusion import choice_confusion
 from eval.report.control_sentences import Drop, sentences

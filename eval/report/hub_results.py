@@ -8,15 +8,19 @@ score and rank them again.
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
 
 from eval.leaderboard.entries import Entry, as_runs
-from eval.leaderboard.ordering import main_rows
-from eval.leaderboard.schema import ACCURACY, NO_CONTROL, Row
+from eval.leaderboard.rows import build_rows
+from eval.leaderboard.schema import ACCURACY, NO_CONTROL, Row, label_of, main_rows
+from eval.run.question_files import QuestionFile
+from eval.stats.bootstrap import RESAMPLES
 from gymqa.errors import GymQAError
+from gymqa.hub.client import check_repo, require_writable_repo, upload_files
 from gymqa.hub.question_dataset import config_name
 from gymqa.questions.schema import MINIMAL_PAIRS
 
@@ -82,3 +86,120 @@ def result_files(entries: Iterable[Entry], model_repo: str) -> dict[str, Path]:
         for path in (entry.path, entry.path.with_name(result.predictions.name)):
             files[f"results/{model_repo}/{name}/{path.name}"] = path
     return files
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """One model's results and where they go; repositories are owner/name.
+
+    `benchmark_repo` is the data set of the questions, `setting` (gym99, gym288, …) theirs; `leaderboard_repo` is the
+    data set that takes results and predictions, if any does.
+    """
+
+    entries: Sequence[Entry]
+    model_repo: str
+    benchmark_repo: str
+    setting: str
+    leaderboard_repo: str | None = None
+
+    def check(self, send: bool) -> None:
+        """Refuse what cannot be sent, before anything is scored.
+
+        Raises:
+            GymQAError: several models, no setting, no score, names that the Hub cannot have; where it is to be sent, no
+                token, or a repository that is not there or may not be written to.
+        """
+        if not self.setting:
+            raise GymQAError("the Hub's tasks are named by the questions' setting; give --setting, or --finegym")
+        require_one_model(self.entries)
+        check_repo(self.model_repo, "model")
+        check_repo(self.benchmark_repo)
+        scored = [one.result for one in self.entries if one.result.control == NO_CONTROL and one.form != "binaries"]
+        if not scored:
+            raise GymQAError(
+                f"{_labels(self.entries)} has no score on untouched clips to send; evaluate without controls"
+            )
+        for result in scored:
+            config_name(self.setting, result.benchmark)
+        if self.leaderboard_repo is not None:
+            check_repo(self.leaderboard_repo)
+            self.results()
+        if send:
+            require_writable_repo(self.model_repo, "model")
+            if self.leaderboard_repo is not None:
+                require_writable_repo(self.leaderboard_repo, "data set")
+
+    def scores(self, asked: Sequence[QuestionFile], resamples: int) -> dict[str, bytes]:
+        """Path -> content for the model's repository."""
+        benchmarks = {one.benchmark: one.questions for one in asked}
+        rows = build_rows(benchmarks, as_runs(self.entries), resamples=resamples)
+        return score_files(rows, self.benchmark_repo, self.setting)
+
+    def results(self) -> dict[str, Path]:
+        """Path -> file for the data set of results."""
+        return result_files(self.entries, self.model_repo) if self.leaderboard_repo else {}
+
+
+def parcels_of(
+    entries: Sequence[Entry], named: Sequence[str], benchmark_repo: str, setting: str, leaderboard_repo: str | None
+) -> list[Parcel]:
+    """Share out the results of a leaderboard; models that are not named stay here.
+
+    Args:
+        entries: results of any models.
+        named: the models' repositories, `owner/name`, or `MODEL=owner/name` where there are results of several;
+            MODEL is the model's name, with its encoder (`MODEL · ENCODER`) where that tells two apart.
+        benchmark_repo: the data set of the questions, owner/name.
+        setting: gym99, gym288, …, of the questions.
+        leaderboard_repo: the data set that takes results and predictions, if any does.
+
+    Raises:
+        GymQAError: a model without results, or a repository for several models.
+    """
+    parcels: list[Parcel] = []
+    for word in named:
+        model, equals, repo = word.rpartition("=")
+        own = [one for one in entries if not equals or model in (one.result.model.name, _label(one))]
+        if not own:
+            raise GymQAError(f"there are no results of {model!r}; there are those of {_labels(entries)}")
+        if len({_label(one) for one in own}) > 1:
+            raise GymQAError(f"{repo} takes one model, and these are results of {_labels(own)}; write MODEL={repo}")
+        if other := next((one for one in parcels if one.model_repo == repo), None):
+            raise GymQAError(f"{repo} takes one model, not {_labels([*other.entries, *own])}; name one of them")
+        parcels.append(Parcel(own, repo, benchmark_repo, setting, leaderboard_repo))
+    return parcels
+
+
+def push(parcels: Sequence[Parcel], asked: Sequence[QuestionFile], send: bool, resamples: int = RESAMPLES) -> None:
+    """Print every file that goes to the Hub and where it goes; send them only if told to.
+
+    Args:
+        parcels: checked ones.
+        asked: the questions.
+        send: upload; otherwise nothing leaves this machine.
+        resamples: draws of the bootstrap over videos.
+
+    Raises:
+        GymQAError: the Hub refuses, or cannot be reached.
+    """
+    packed = [(parcel, parcel.scores(asked, resamples), parcel.results()) for parcel in parcels]
+    for parcel, scores, results in packed:
+        for path, content in scores.items():
+            print(f"{parcel.model_repo}: {path}\n{content.decode()}")
+        for path in results:
+            print(f"{parcel.leaderboard_repo}: {path}")
+    if not send:
+        print("nothing sent; --push_to_hub sends this")
+        return
+    for parcel, scores, results in packed:
+        print(f"{parcel.model_repo}: {upload_files(scores, parcel.model_repo, 'model')}")
+        if parcel.leaderboard_repo:
+            print(f"{parcel.leaderboard_repo}: {upload_files(results, parcel.leaderboard_repo, 'data set')}")
+
+
+def _label(entry: Entry) -> str:
+    return label_of(entry.result.model.name, entry.result.model.encoder)
+
+
+def _labels(entries: Sequence[Entry]) -> str:
+    return ", ".join(dict.fromkeys(map(_label, entries)))

@@ -9,18 +9,18 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from eval.adapters.baselines import CHANCE, REFERENCE_MODELS
-from eval.leaderboard.ordering import by_line, main_rows
-from eval.leaderboard.schema import ACCURACY, NO_CONTROL, RECOGNITION, Row, label_of
-from eval.leaderboard.unanswered import Unanswered
+from eval.leaderboard.rows import Unanswered
+from eval.leaderboard.schema import ACCURACY, NO_CONTROL, RECOGNITION, Row, by_line, label_of, main_rows
 from eval.report.evidence import Evidence
-from eval.report.palette import DARK, LIGHT
-from eval.report.pictures import draw
-from eval.report.templates import templates
+from eval.report.plots import draw
+from eval.report.svg import DARK, LIGHT
 
 # Benchmark or metric -> (heading, what it is in a few words).
 _NAMES = {
@@ -160,3 +160,14 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, st
             yield from _flat(value, f"{name} · ")
         else:
             yield name, "not known" if value is None else str(value)
+
+
+def templates() -> Environment:
+    """Return the templates of this folder; what they are given is escaped, and a name they lack is an error."""
+    return Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

@@ -5,8 +5,7 @@ import io
 import re
 from collections.abc import Callable, Sequence
 
-from eval.leaderboard.ordering import by_line, main_rows
-from eval.leaderboard.schema import ACCURACY, RECOGNITION, Row
+from eval.leaderboard.schema import ACCURACY, RECOGNITION, Row, by_line, main_rows
 
 COLUMNS = ("model", "encoder", "control", "benchmark", "metric", "value", "ci_low", "ci_high", "rank_low", "rank_high",
            "n", "n_frames", "answered_rate")  # fmt: skip

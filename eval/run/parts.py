@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import IO
 
 from gymqa.errors import GymQAError
-from gymqa.io.files import atomic_path
-from gymqa.io.locks import take_lock
-from gymqa.questions.schema import Prediction, Question, from_line, to_line
+from gymqa.io.files import atomic_path, take_lock
+from gymqa.questions.files import from_line, to_line
+from gymqa.questions.schema import Prediction, Question
 
 _TRIES = 3  # to make a folder that is removed at the same moment
 _POLL = 0.2  # seconds between two looks at what other processes have answered
@@ -150,3 +150,35 @@ def _contents(path: Path) -> bytes:
         return path.read_bytes()
     except FileNotFoundError:
         return b""
+
+
+def batches(questions: Sequence[Question], size: int) -> list[list[Question]]:
+    """Batches of at most `size` questions; those of a clip stay together as far as they fit.
+
+    Args:
+        questions: in any order; clips come in the order in which they are first asked about.
+        size: at least 1.
+    """
+    made: list[list[Question]] = []
+    for part in _by_clip(questions, size):
+        if made and len(made[-1]) + len(part) <= size:
+            made[-1] += part
+        else:
+            made.append(part)
+    return made
+
+
+def share(made: Sequence[list[Question]], process: tuple[int, int]) -> list[list[Question]]:
+    """The batches of one process: (its number, how many there are)."""
+    number, processes = process
+    return list(made[number::processes])
+
+
+def _by_clip(questions: Sequence[Question], size: int) -> Iterator[list[Question]]:
+    """The questions of each clip, in parts of at most `size`."""
+    groups: dict[str, list[Question]] = {}
+    for question in questions:
+        groups.setdefault(question.clip_id, []).append(question)
+    for group in groups.values():
+        for start in range(0, len(group), size):
+            yield group[start : start + size]

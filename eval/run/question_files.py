@@ -1,14 +1,17 @@
 """Files of questions: every command that takes --questions reads them here, so that a folder means the same to all."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from eval.metrics.forms import asked_in, form_of
+from eval.metrics.forms import Form, asked_in, form_of
 from eval.run.results import file_info
 from gymqa.errors import GymQAError
+from gymqa.frames.controls import NONE
 from gymqa.hub.question_dataset import question_files
-from gymqa.questions.schema import Question, load_predictions, load_questions
+from gymqa.questions.files import load_predictions, load_questions
+from gymqa.questions.schema import Question
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +68,40 @@ def _read(path: Path) -> QuestionFile:
     if not questions:
         raise GymQAError(f"{path} holds no question; draw its questions again")
     return QuestionFile(path, benchmark_of(questions, path.stem), file_info(path).sha256, questions)
+
+
+def choose_files(
+    paths: Sequence[Path], benchmarks: Sequence[str] | None, tiers: Sequence[str] | None
+) -> dict[str, QuestionFile]:
+    """Read question files, those below a folder too, and keep the ones that are wanted.
+
+    Returns:
+        The files by what their predictions are called: the benchmark, with the file's name where several are of it.
+
+    Raises:
+        GymQAError: a file is missing or wrong, none is left, or two would have the same name.
+    """
+    read = read_files(paths)
+    kept = [
+        file
+        for file in read
+        if (benchmarks is None or file.benchmark in benchmarks)
+        and (tiers is None or {question.tier for question in file.questions} <= {*tiers})
+    ]
+    if not kept:
+        had = ", ".join(sorted({file.benchmark for file in read}))
+        raise GymQAError(f"no file of questions is left to be asked; --questions has {had}")
+    times = Counter(file.benchmark for file in kept)
+    names = [file.benchmark if times[file.benchmark] == 1 else f"{file.benchmark}-{file.path.stem}" for file in kept]
+    twice = next((name for name, count in Counter(names).items() if count > 1), None)
+    if twice is not None:
+        raise GymQAError(f"two files of questions would both be answered in {twice}.jsonl; give them other names")
+    return dict(zip(names, kept, strict=True))
+
+
+def out_path(out: Path, name: str, control: str, form: Form) -> Path:
+    """The predictions file of some questions under a control: `out` itself, where that is a file."""
+    if out.suffix == ".jsonl":
+        return out
+    words = [name, *([form] if form != "plain" else []), *([control] if control != NONE else [])]
+    return out / (".".join(words) + ".jsonl")

@@ -17,16 +17,25 @@ from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any
 
-from eval.run.batching import batches, share
-from eval.run.costs import cost_of
 from eval.run.hangs import SUFFIX, Watch, named
-from eval.run.parts import Parts, append, to_bytes
+from eval.run.parts import Parts, append, batches, share, to_bytes
 from eval.run.protocol import AnswerModel, Fingerprinted, Metered
-from eval.run.results import FileInfo, ModelInfo, Result, file_info, hash_values, load_result, result_path, save_result
+from eval.run.results import (
+    FileInfo,
+    ModelInfo,
+    Result,
+    cost_of,
+    file_info,
+    hash_values,
+    load_result,
+    result_path,
+    save_result,
+)
 from gymqa.errors import GymQAError
 from gymqa.io.console import console, progress_bar
 from gymqa.io.files import atomic_path
-from gymqa.questions.schema import Answer, Prediction, Question, load_predictions
+from gymqa.questions.files import load_predictions
+from gymqa.questions.schema import Answer, Prediction, Question
 
 ALONE = (0, 1)
 DECIMALS, DIGITS = 4, 3

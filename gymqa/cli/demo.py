@@ -4,20 +4,21 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from encoders.llm.llm_identity import llm_fingerprint
+from encoders.llm.loading import llm_fingerprint
 from eval.leaderboard.schema import Row
 from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import open_release, read_element_list
 from gymqa.frames.cache import FrameCache
 from gymqa.io.files import read_json
 from gymqa.questions.schema import BENCHMARKS
-from gymqa.runtime.devices import accelerate_on, choose_device
+from gymqa.runtime.launching import accelerate_on, choose_device
 from gymqa.runtime.runs import Run
 from gymqa.sim.release import FORMAT, ReleaseConfig
-from recognizers.backbones.image.vit import SHIPPED, weights_hash
+from recognizers.backbones.image.vit import SHIPPED
 from recognizers.backbones.sefar import SeFARConfig
 from recognizers.config import TrainConfig
 from recognizers.ssl.augment import AugmentConfig
+from recognizers.weights_io.tensors import weights_hash
 
 MAX_FRAMES, SIZE = 24, 48
 ALGORITHMS = ("sefar", "supervised")
@@ -268,8 +269,7 @@ class Demo:
         from eval.leaderboard.schema import RecognizerRun
         from eval.metrics.recognition import read_class_predictions
         from eval.report.clips import clips_beside
-        from eval.report.leaderboard import write_leaderboard
-        from gymqa.cli.commands.answers.report import make_page
+        from eval.report.leaderboard import make_page, write_leaderboard
 
         asked = read_question_files(self.path(f"questions/{name}.jsonl") for name in BENCHMARKS)
         runs = as_runs(read_entries(sorted(self.path("predictions").glob("*/*.jsonl")), asked))

@@ -14,13 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gymqa import __version__
-from gymqa.download.addresses import is_web_address
 from gymqa.download.annotation_files import BASE_URL, FILES, AnnotationFile, problem
+from gymqa.download.videos import is_web_address
 from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import annotations_folder
 from gymqa.io.console import progress_bar
-from gymqa.io.files import write_text
-from gymqa.io.locks import take_lock
+from gymqa.io.files import take_lock, write_text
 
 CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
 CHUNK = 1 << 18  # bytes read at a time

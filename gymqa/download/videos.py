@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
-from gymqa.download.addresses import is_web_address
 from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import VIDEO_ID
 from gymqa.io.console import progress_bar
@@ -29,6 +29,23 @@ PASSING = re.compile(
 )
 
 State = Literal["present", "downloaded", "missing", "dead", "failed", "broken"]
+
+
+IMPOSSIBLE = re.compile(r"[\x00-\x20\x7f]")  # characters that stand in no address
+
+
+def is_web_address(text: str) -> bool:
+    """Whether `text` begins with http:// or https:// and a host, has a possible port if any, and no blanks."""
+    try:
+        parts = urlsplit(text)
+        return (
+            parts.scheme in ("http", "https")
+            and bool(parts.hostname)
+            and parts.port != 0
+            and not IMPOSSIBLE.search(text)
+        )
+    except ValueError:  # brackets about no IPv6 address, a port that is none
+        return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 from gymqa.errors import GymQAError
 from gymqa.io.files import read_json
-from gymqa.io.json_objects import JsonObject, place_of
+from gymqa.io.text import JsonObject, place_of
 
 TREE_FILES = ("glabel_to_Qtree.json", "finegym_glabel_to_Qtree.json")
 NEAR = 6

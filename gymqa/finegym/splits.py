@@ -1,18 +1,39 @@
 """Labelled, unlabelled, val and test clips: stratified, seeded, and without a label where none may be read."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 from math import isfinite
 from pathlib import Path
 
 from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import Clip, read_element_list, write_element_list
-from gymqa.finegym.leaks import Leak, find_leaks
 from gymqa.finegym.stratified import in_hash_order, share_of_clips, share_of_videos
 from gymqa.io.files import write_json
 
 LABELLED, UNLABELLED, VAL, TEST = "labelled.txt", "unlabelled.txt", "val.txt", "test.txt"
 REPORT = "splits.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """Two sides, the videos with clips on both, and how many clips of each side these videos hold."""
+
+    between: tuple[str, str]
+    videos: list[str]
+    clips: tuple[int, int]
+
+    def report(self) -> dict[str, object]:
+        """The leak as it stands in splits.json."""
+        return {"between": list(self.between), "clips": list(self.clips), "videos": self.videos}
+
+    def sentence(self) -> str:
+        """The leak in words."""
+        (first, second), (here, there) = self.between, self.clips
+        if not self.videos:
+            return f"{first} and {second} share no video"
+        videos = "1 video" if len(self.videos) == 1 else f"{len(self.videos)} videos"
+        return f"{first} and {second} share {videos} ({here} clips of {first}, {there} of {second})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,3 +199,14 @@ def _check(train: Iterable[Clip], val: Iterable[Clip], may_lack_label: Iterable[
         if clip.label is None and clip.id not in hidden:
             raise GymQAError(f"clip {clip.id} has no label; splits are made from labelled clips")
         seen.add(clip.id)
+
+
+def find_leaks(sides: Mapping[str, Sequence[Clip]]) -> list[Leak]:
+    """Compare every two sides that have clips, in their order."""
+    filled = {name: clips for name, clips in sides.items() if clips}
+    found = []
+    for first, second in combinations(filled, 2):
+        shared = {clip.video_id for clip in filled[first]} & {clip.video_id for clip in filled[second]}
+        here, there = (sum(clip.video_id in shared for clip in filled[side]) for side in (first, second))
+        found.append(Leak((first, second), sorted(shared), (here, there)))
+    return found

@@ -12,7 +12,7 @@ from typing import Any
 from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import VIDEO_ID
 from gymqa.io.files import read_json
-from gymqa.io.json_objects import JsonObject, place_of
+from gymqa.io.text import JsonObject, place_of
 
 ACTION_ID = re.compile(r"E_\d{6}_\d{6}", re.ASCII)
 SUB_ACTION_ID = re.compile(r"A_\d{4}_\d{4}", re.ASCII)

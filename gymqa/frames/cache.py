@@ -1,6 +1,6 @@
 """A cache of decoded frames: every clip is decoded once, into one file that any number of readers may map.
 
-frames.bin   the frames, raw or as JPEG pictures (gymqa.frames.frame_formats)
+frames.bin   the frames, raw or as JPEG pictures (gymqa.frames.cache_format)
 clips.jsonl  the settings, then a line for each clip: its place, number of frames and CRC-32, or why it does not decode
 """
 
@@ -14,14 +14,21 @@ from numpy.typing import NDArray
 
 from gymqa.errors import GymQAError
 from gymqa.frames.cache_build import add_clips
-from gymqa.frames.cache_format import Cached, CacheSettings, FrameFormat, damaged, end_of, mapped, read_index
-from gymqa.frames.frame_formats import stored_frames
+from gymqa.frames.cache_format import (
+    Cached,
+    CacheSettings,
+    FrameFormat,
+    damaged,
+    end_of,
+    mapped,
+    read_index,
+    stored_frames,
+)
 from gymqa.frames.sampling import Indices
 from gymqa.frames.video import Frames
-from gymqa.io.locks import only_writer
-from gymqa.runtime.guarded import UNLIMITED, Limits
+from gymqa.io.files import only_writer
 from gymqa.runtime.runs import require_writable
-from gymqa.runtime.workers import worker_count
+from gymqa.runtime.workers import UNLIMITED, Limits, worker_count
 
 
 class FrameCache:

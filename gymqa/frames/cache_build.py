@@ -22,13 +22,13 @@ from gymqa.frames.cache_format import (
     end_of,
     lines_of,
     mapped,
+    pack,
     read_index,
     write_index,
 )
-from gymqa.frames.frame_formats import pack
 from gymqa.frames.video import Frames, VideoError, decode
 from gymqa.io.console import console, progress_bar
-from gymqa.runtime.guarded import UNLIMITED, Limits, Lost, guarded_map
+from gymqa.runtime.workers import UNLIMITED, Limits, Lost, guarded_map
 
 Task = tuple[str, Path]  # clip id, and the video or folder that its frames come from
 

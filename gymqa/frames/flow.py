@@ -24,13 +24,11 @@ from gymqa.errors import GymQAError
 from gymqa.frames.cache import FrameCache, settled
 from gymqa.frames.cache_build import Decoded, Making, Task, add_clips, packed_clip
 from gymqa.frames.cache_format import INDEX, CacheSettings, FrameFormat, read_index
-from gymqa.frames.modality import require_modality
+from gymqa.frames.source import require_modality
 from gymqa.frames.video import Frames
-from gymqa.io.files import read_json, write_json
-from gymqa.io.locks import only_writer
-from gymqa.runtime.guarded import UNLIMITED, Limits
+from gymqa.io.files import only_writer, read_json, write_json
 from gymqa.runtime.runs import require_writable
-from gymqa.runtime.workers import worker_count
+from gymqa.runtime.workers import UNLIMITED, Limits, worker_count
 
 FlowMethod = Literal["tvl1", "dis"]
 LIMIT = 20.0  # pixels

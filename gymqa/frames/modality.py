@@ -5,7 +5,6 @@ a view of the frame cache that needs no files, skeletons are a cache of their ow
 for two streams, is a frame and its flow one after the other.
 """
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from gymqa.errors import GymQAError
 
 if TYPE_CHECKING:
-    from gymqa.frames.source import FrameSource
+    pass
 
 Modality = Literal["rgb", "flow", "gradient", "pose", "rgb+flow"]
 _CHANNELS: dict[Modality, int] = {"rgb": 3, "flow": 2, "gradient": 3, "pose": 3, "rgb+flow": 5}
@@ -41,59 +40,6 @@ def channels(modality: Modality) -> int:
 def made_by(modality: Modality) -> str:
     """The folder that frames of a modality are read from, in words."""
     return _MADE_BY[modality]
-
-
-def source_of(modality: Modality, folder: Path, instead: str = "") -> "FrameSource":
-    """Open what a model of this modality, or its training, looks at.
-
-    Args:
-        modality: the model's, or its training's.
-        folder: of `gymqa cache` (rgb, gradient), `gymqa flow` (flow, rgb+flow) or `gymqa poses` (pose).
-        instead: as of `require_modality`.
-
-    Raises:
-        GymQAError: the folder does not hold it.
-    """
-    from gymqa.frames.cache import FrameCache  # which loads OpenCV; who asks for a number of channels need not wait
-    from gymqa.frames.joint_frames import JointFrames
-    from gymqa.frames.views import GradientFrames
-
-    channels(modality)
-    if modality == "pose":
-        from gymqa.frames.pose_cache import PoseCache
-
-        return PoseCache(folder)
-    cache = FrameCache(folder)
-    kept: dict[Modality, Modality] = {"gradient": "rgb", "rgb+flow": "flow"}
-    require_modality(kept.get(modality, modality), cache, instead=instead)
-    if modality == "rgb+flow":
-        return JointFrames(cache)
-    return GradientFrames(cache) if modality == "gradient" else cache
-
-
-def require_modality(wanted: Modality, source: "FrameSource", joints_of: str = "", instead: str = "") -> None:
-    """Refuse frames of another kind than a model sees.
-
-    Args:
-        wanted: the model's modality.
-        source: the frames.
-        joints_of: the skeleton that the model sees; "" where it sees pictures.
-        instead: what may be taken in place of other frames; "" is another model.
-
-    Raises:
-        GymQAError: they are of another modality, or skeletons of other joints.
-    """
-    if source.modality != wanted:
-        raise GymQAError(
-            f"{source.folder} holds {source.modality}, and {wanted} is wanted; give {made_by(wanted)}, or take "
-            f"{instead or f'a model that sees {source.modality}'}"
-        )
-    seen = source.fingerprint().get("skeleton", "")
-    if seen != joints_of:
-        mend = f"make it with --skeleton {joints_of}" if joints_of else "train an stgcn"
-        raise GymQAError(
-            f"{source.folder} holds the skeletons {seen}, and the model sees {joints_of or 'pictures'}; {mend}"
-        )
 
 
 def flow_channels(modality: Modality) -> slice | None:

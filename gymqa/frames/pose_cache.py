@@ -24,8 +24,7 @@ from gymqa.frames.modality import Modality
 from gymqa.frames.sampling import Indices
 from gymqa.frames.skeletons import Keypoints, Skeleton, skeleton_named
 from gymqa.io.console import track
-from gymqa.io.files import atomic_path
-from gymqa.io.locks import only_writer
+from gymqa.io.files import atomic_path, only_writer
 from gymqa.runtime.runs import require_writable
 
 FILE = "poses.safetensors"

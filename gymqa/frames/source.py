@@ -7,7 +7,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from gymqa.frames.modality import Modality
+from gymqa.errors import GymQAError
+from gymqa.frames.modality import Modality, made_by
 from gymqa.frames.sampling import Indices
 
 
@@ -45,3 +46,28 @@ class FrameSource(Protocol):
 
     def gather(self, clip_ids: Sequence[str], indices: Indices) -> NDArray[Any]:
         """Chosen frames of many clips at once: indices [B, N] -> uint8 [B, N, S, S, C]; poses: float32 [B, N, J, 3]."""
+
+
+def require_modality(wanted: Modality, source: "FrameSource", joints_of: str = "", instead: str = "") -> None:
+    """Refuse frames of another kind than a model sees.
+
+    Args:
+        wanted: the model's modality.
+        source: the frames.
+        joints_of: the skeleton that the model sees; "" where it sees pictures.
+        instead: what may be taken in place of other frames; "" is another model.
+
+    Raises:
+        GymQAError: they are of another modality, or skeletons of other joints.
+    """
+    if source.modality != wanted:
+        raise GymQAError(
+            f"{source.folder} holds {source.modality}, and {wanted} is wanted; give {made_by(wanted)}, or take "
+            f"{instead or f'a model that sees {source.modality}'}"
+        )
+    seen = source.fingerprint().get("skeleton", "")
+    if seen != joints_of:
+        mend = f"make it with --skeleton {joints_of}" if joints_of else "train an stgcn"
+        raise GymQAError(
+            f"{source.folder} holds the skeletons {seen}, and the model sees {joints_of or 'pictures'}; {mend}"
+        )

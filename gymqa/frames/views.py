@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gymqa.frames.modality import Modality
+from gymqa.frames.cache import FrameCache
+from gymqa.frames.flow import frames_of, require_flow_of
+from gymqa.frames.modality import Modality, channels
 from gymqa.frames.sampling import Indices
-from gymqa.frames.source import FrameSource
+from gymqa.frames.source import FrameSource, require_modality
 
 
 class GradientFrames:
@@ -69,3 +71,87 @@ class GradientFrames:
         both = self._source.gather(clip_ids, np.concatenate([first, np.minimum(first + 1, np.maximum(last, first))], 1))
         before, after = np.split(both.astype(np.int16), 2, axis=1)
         return (((after - before) >> 1) + 128).astype(np.uint8)
+
+
+def source_of(modality: Modality, folder: Path, instead: str = "") -> "FrameSource":
+    """Open what a model of this modality, or its training, looks at.
+
+    Args:
+        modality: the model's, or its training's.
+        folder: of `gymqa cache` (rgb, gradient), `gymqa flow` (flow, rgb+flow) or `gymqa poses` (pose).
+        instead: as of `require_modality`.
+
+    Raises:
+        GymQAError: the folder does not hold it.
+    """
+    from gymqa.frames.cache import FrameCache  # which loads OpenCV; who asks for a number of channels need not wait
+
+    channels(modality)
+    if modality == "pose":
+        from gymqa.frames.pose_cache import PoseCache
+
+        return PoseCache(folder)
+    cache = FrameCache(folder)
+    kept: dict[Modality, Modality] = {"gradient": "rgb", "rgb+flow": "flow"}
+    require_modality(kept.get(modality, modality), cache, instead=instead)
+    if modality == "rgb+flow":
+        return JointFrames(cache)
+    return GradientFrames(cache) if modality == "gradient" else cache
+
+
+class JointFrames:
+    """A FrameSource that joins a flow cache and the frame cache that it was computed from: red, green, blue, x, y.
+
+    Args:
+        flow: of `gymqa flow`; it names the frames.
+
+    Raises:
+        GymQAError: the frames are not where they were, or are not those any more.
+    """
+
+    modality: Modality = "rgb+flow"
+
+    def __init__(self, flow: FrameCache) -> None:
+        self._flow, self._frames = flow, FrameCache(frames_of(flow.folder))
+        require_modality("rgb", self._frames)
+        require_flow_of(flow.folder, self._frames)
+
+    @property
+    def folder(self) -> Path:
+        """The flow's."""
+        return self._flow.folder
+
+    @property
+    def size(self) -> int:
+        """Pixels of a side of the square frames."""
+        return self._flow.size
+
+    @property
+    def format(self) -> str:
+        """How both are kept."""
+        return f"{self._frames.format}+{self._flow.format}"
+
+    @property
+    def failures(self) -> Mapping[str, str]:
+        """Why clips that were wanted lack frames or flow, by clip id."""
+        return {**self._flow.failures, **self._frames.failures}
+
+    def fingerprint(self) -> dict[str, Any]:
+        """The flow's, and that the frames are there, too."""
+        return {**self._flow.fingerprint(), "modality": self.modality}
+
+    def __contains__(self, clip_id: object) -> bool:
+        return clip_id in self._flow and clip_id in self._frames
+
+    def lengths(self, clip_ids: Sequence[str]) -> NDArray[np.int64]:
+        """Number of frames of each clip [B]."""
+        return self._frames.lengths(clip_ids)
+
+    def gather(self, clip_ids: Sequence[str], indices: Indices) -> NDArray[np.uint8]:
+        """Chosen frames of many clips at once, with their flow: indices [B, N] -> uint8 [B, N, S, S, 5].
+
+        Raises:
+            GymQAError: a clip has no frames or no flow.
+            IndexError: a clip has fewer frames.
+        """
+        return np.concatenate([one.gather(clip_ids, indices) for one in (self._frames, self._flow)], -1)

@@ -289,3 +289,9 @@ def _refusal(error: Any, kind: Kind) -> str:
         404: f"there is no such {kind}, neither as a folder here nor on the Hub; check the name",
     }
     return mends.get(status, f"the Hub answered {status}; try again later")
+
+
+def split_revision(name: str) -> tuple[str, str | None]:
+    """owner/name@revision in its two parts; any other name is left as it is."""
+    repo, at, revision = name.rpartition("@")
+    return (repo, revision) if at and names_a_repo(repo) and not Path(name).exists() else (name, None)

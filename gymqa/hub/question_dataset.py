@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import video_of
 from gymqa.io.files import atomic_path, write_text
-from gymqa.questions.schema import BENCHMARKS, KINDS, MINIMAL_PAIRS, TIERS, Question, validate
+from gymqa.questions.schema import BENCHMARKS, KINDS, MINIMAL_PAIRS, TIERS, Question
+from gymqa.questions.validation import validate
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -1,6 +1,6 @@
 """One look for every long job: what is being done, how far, how fast, and the time left."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -47,3 +47,10 @@ def track(items: Iterable[Item], what: str, total: int) -> Iterator[Item]:
         for item in items:
             yield item
             bar.advance()
+
+
+def text_table(lines: Sequence[Sequence[str]]) -> str:
+    """Lines of cells, padded to columns; all lines have equally many cells."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    padded = ("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)) for line in lines)
+    return "".join(f"{line.rstrip()}\n" for line in padded)

@@ -7,13 +7,13 @@ element leaves the answer open.
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
+from math import fsum, sqrt
 
 from gymqa.errors import GymQAError
 from gymqa.finegym import element_names as movement
 from gymqa.finegym.annotations import Clip
 from gymqa.finegym.decision_trees import Attribute
 from gymqa.finegym.taxonomy import Element, Taxonomy
-from gymqa.questions.decision_shares import decision_shares
 from gymqa.questions.distractors import label_of
 from gymqa.questions.schema import KINDS, Question
 from gymqa.runtime.seeding import Draws
@@ -39,7 +39,7 @@ def build_attribute_questions(
     """At most one question a clip, in the clips' order.
 
     Decisions are answered by Yes or No, each text by both as often as the trees allow where elements are as frequent
-    as `counts` says (label -> clips; by default all alike), see `gymqa.questions.decision_shares`. The other kinds offer the
+    as `counts` says (label -> clips; by default all alike), see `gymqa.questions.attributes`. The other kinds offer the
     values that occur in the element's set; where these are too few, in its event, then anywhere (`drawn_tier` says
     so), and fewer choices where the setting has no more values.
 
@@ -129,3 +129,49 @@ class _Builder:
 
 def _counted(number: float, what: str) -> str:
     return f"{number:g} {what}{'s' if number > 1 else ''}" if number else f"no {what}"
+
+
+ROUNDS = 20
+Shares = dict[Attribute, float]
+
+
+def decision_shares(elements: Sequence[Element], counts: Mapping[int, int]) -> dict[int, Shares]:
+    """The decisions to ask of each element, by its label, each with its share of the element's clips.
+
+    Within each set every question is answered by yes as often as by no, over clips as frequent as `counts` says and
+    one more of each element; where the trees do not allow it, as nearly as they do. Decisions that all elements of a
+    set answer alike are not asked. An element without others has none.
+
+    This is iterative proportional fitting (Deming and Stephan, 1940). It adds, divides and takes roots only, which
+    every platform rounds alike.
+
+    Args:
+        elements: of one setting.
+        counts: clips by label; elements that are missing have none.
+    """
+    asked = _contested(elements)
+    shares = {one.label: dict.fromkeys(asked[one.label], 1.0) for one in elements if asked[one.label]}
+    clips = {one.label: counts.get(one.label, 0) + 1 for one in elements}
+    sets = {one.label: one.set_id for one in elements}
+    for _ in range(ROUNDS):
+        answered: dict[tuple[int, Attribute], list[float]] = defaultdict(list)
+        for label, own in shares.items():
+            whole = fsum(own.values())
+            for one, share in own.items():
+                own[one] = share / whole
+                answered[sets[label], one].append(own[one] * clips[label])
+        total = {key: fsum(parts) for key, parts in answered.items()}
+        for label, own in shares.items():
+            for one in own:
+                other = Attribute(one.question, not one.value)
+                own[one] *= sqrt(total[sets[label], other] / total[sets[label], one])
+    return shares
+
+
+def _contested(elements: Iterable[Element]) -> dict[int, list[Attribute]]:
+    """The decisions of each element that others of its set answer the other way."""
+    answers = {(one.set_id, decision) for one in elements for decision in one.attributes}
+    return {
+        one.label: [a for a in one.attributes if (one.set_id, Attribute(a.question, not a.value)) in answers]
+        for one in elements
+    }

@@ -1,15 +1,11 @@
 """The nouns of the benchmark: Question, Answer, Prediction; their files, one JSON object a line."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TypeVar
 
 from gymqa.errors import GymQAError
 from gymqa.finegym.decision_trees import Attribute
-from gymqa.io.files import write_text
-from gymqa.io.jsonl import ADDED, decode, encode
+from gymqa.io.jsonl import ADDED
 
 QUESTION_TEXT = "What gymnastics move is this athlete performing?"
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -171,81 +167,10 @@ class Prediction:
         )
 
 
-Noun = TypeVar("Noun", Question, Answer, Prediction)
-
-
 def format_question(question: Question) -> str:
     """The text and its lettered choices as Gym-QA prints them: `What … performing? A.x B.y C.z D.w`."""
     choices = (f"{letter}.{choice}" for letter, choice in zip(LETTERS, question.choices, strict=False))
     return " ".join((question.text, *choices))
-
-
-def to_line(noun: Question | Answer | Prediction) -> str:
-    """One line of JSON, without its line break."""
-    return encode(noun)
-
-
-def from_line(kind: type[Noun], line: str) -> Noun:
-    """Read what `to_line` wrote.
-
-    Raises:
-        GymQAError: no JSON object, a field missing, unknown or of another type, or an impossible Question.
-    """
-    return decode(kind, line)
-
-
-def save_questions(path: Path, questions: Iterable[Question]) -> None:
-    """Write one question a line, whole or not at all."""
-    write_text(path, "".join(to_line(question) + "\n" for question in questions))
-
-
-def load_questions(path: Path) -> list[Question]:
-    """Read what `save_questions` wrote.
-
-    Raises:
-        GymQAError: the file is missing or a line is wrong (named as file:line).
-    """
-    return _load(Question, path)
-
-
-def load_predictions(path: Path) -> list[Prediction]:
-    """Read a predictions file.
-
-    Raises:
-        GymQAError: the file is missing or a line is wrong (named as file:line).
-    """
-    return _load(Prediction, path)
-
-
-def validate(questions: Iterable[Question], as_released: bool = False) -> list[str]:
-    """Problems of a whole set, a sentence each; what is wrong inside one question its constructor refuses.
-
-    A released question's repeated choices and wrong answers are problems, unless `as_released`.
-    """
-    asked = list(questions)
-    counts = Counter(question.id for question in asked)
-    repeated = {id: count for id, count in counts.items() if count > 1}
-    problems = [f"question {id} stands there {count} times; give each its own id" for id, count in repeated.items()]
-    if not as_released:
-        problems += [f"question {one.id} {found}" for one in asked if one.released and (found := flaw(one))]
-    return problems
-
-
-def read_questions(path: Path) -> tuple[list[Question], list[str]]:
-    """The questions of a file, and what is wrong in its lines, a sentence each, instead of stopping at the first.
-
-    Raises:
-        GymQAError: the file is missing or no text.
-    """
-    questions, problems = [], []
-    for place, line in _lines(path):
-        try:
-            questions.append(from_line(Question, line))
-        except GymQAError as error:
-            problems.append(f"{place}: {error}")
-    if not questions and not problems:
-        problems.append(f"{path} holds no question")
-    return questions, problems
 
 
 def flaw(question: Question) -> str | None:
@@ -280,28 +205,3 @@ def _impossible(question: Question) -> str | None:
     if {question.tier, question.drawn_tier} - set(TIERS):
         return f"has the tiers {question.tier!r} and {question.drawn_tier!r}; use {', '.join(TIERS)}"
     return None
-
-
-def _load(kind: type[Noun], path: Path) -> list[Noun]:
-    nouns = []
-    for place, line in _lines(path):
-        try:
-            nouns.append(from_line(kind, line))
-        except GymQAError as error:
-            raise GymQAError(f"{place}: {error}") from error
-    return nouns
-
-
-def _lines(path: Path) -> Iterator[tuple[str, str]]:
-    """The file's non-empty lines as they are read, each with its place `file:line`."""
-    try:
-        with path.open(encoding="utf-8", newline="\n") as file:  # a choice may hold U+2028, or a carriage return
-            for number, line in enumerate(file, start=1):
-                if line.strip():
-                    yield f"{path}:{number}", line
-    except FileNotFoundError as error:
-        raise GymQAError(f"{path} does not exist; check the path, or run the step that writes it") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise GymQAError(
-            f"{path} cannot be read as text ({error}); check that it holds one JSON object a line"
-        ) from error

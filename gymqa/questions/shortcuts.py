@@ -13,8 +13,9 @@ from typing import Any
 from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import open_release, read_element_list
 from gymqa.finegym.taxonomy import Element, Taxonomy
+from gymqa.questions.files import load_questions
 from gymqa.questions.released_json import read_published
-from gymqa.questions.schema import LETTERS, BareQuestion, Question, load_questions
+from gymqa.questions.schema import LETTERS, BareQuestion, Question
 
 _EVENT, _SET = attrgetter("event"), attrgetter("set_id")
 

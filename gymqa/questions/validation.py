@@ -7,8 +7,9 @@ from pathlib import Path
 from gymqa.finegym.annotations import Release, open_release
 from gymqa.finegym.taxonomy import Taxonomy
 from gymqa.questions.attributes import facts
+from gymqa.questions.files import read_questions
 from gymqa.questions.released_json import read_published
-from gymqa.questions.schema import BareQuestion, Question, read_questions, validate
+from gymqa.questions.schema import BareQuestion, Question, flaw
 
 
 def file_problems(
@@ -92,3 +93,17 @@ def _repeats(file: Path, question: BareQuestion) -> list[str]:
 def _is_true(question: BareQuestion, taxonomy: Taxonomy, labels: Mapping[str, int]) -> bool:
     named = taxonomy.named(question.choices[question.answer])
     return labels.get(question.clip_id) in [element.label for element in named]
+
+
+def validate(questions: Iterable[Question], as_released: bool = False) -> list[str]:
+    """Problems of a whole set, a sentence each; what is wrong inside one question its constructor refuses.
+
+    A released question's repeated choices and wrong answers are problems, unless `as_released`.
+    """
+    asked = list(questions)
+    counts = Counter(question.id for question in asked)
+    repeated = {id: count for id, count in counts.items() if count > 1}
+    problems = [f"question {id} stands there {count} times; give each its own id" for id, count in repeated.items()]
+    if not as_released:
+        problems += [f"question {one.id} {found}" for one in asked if one.released and (found := flaw(one))]
+    return problems

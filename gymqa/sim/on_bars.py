@@ -36,6 +36,24 @@ _CIRCLING: dict[str, dict[str, float]] = {
 }
 
 
+def release(element: SimElement, build: Build, rng: np.random.Generator) -> Motion:
+    """Swing, let go of the high bar, fly over it (counter) or turn a salto beside it, catch it again."""
+    t = times(rng.uniform(1.4, 1.9))
+    let_go, catch = rng.uniform(0.30, 0.36), rng.uniform(0.68, 0.74)
+    swing = _release_swing(element, rng)
+    air = IN_AIR[element.shape]
+    keys: Keys = [(0.0, _HANGING), (let_go, _HANGING), (let_go + 0.12, {**air, "arm": 90.0})]
+    keys += [(catch - 0.12, {**air, "arm": 120.0}), (catch, _HANGING), (1.0, _HANGING)]
+    pose = Pose.from_keys(t, keys)
+    pose.jitter(rng, 3.0)
+    somersault = through(t, [0.0, let_go, catch, 1.0], [swing.begin, swing.release, swing.catch, swing.end])
+    twist = side(rng) * 360.0 * element.turns * phase(t, let_go + 0.08, catch - 0.02)
+    heading = np.full_like(t, _beside_the_high_bar(element))
+    relative, front = place_body(build, Track(pose, heading, somersault, twist))
+    centre = _fly(t, _hang(relative, HIGH), float(let_go), float(catch), swing.height)
+    return Motion(relative + centre[:, None], front, centre)
+
+
 @dataclass(frozen=True)
 class _Swing:
     """Degrees of a swing and flight: where it begins, lets go, catches (or lands), and hangs at the end."""
@@ -99,24 +117,6 @@ def transition(element: SimElement, build: Build, rng: np.random.Generator) -> M
     share = phase(t, float(release), float(catch))[:, None]
     centre = high + (low - high) * share
     centre[:, 2] += rng.uniform(0.15, 0.3) * (4 * share * (1 - share))[:, 0]
-    return Motion(relative + centre[:, None], front, centre)
-
-
-def release(element: SimElement, build: Build, rng: np.random.Generator) -> Motion:
-    """Swing, let go of the high bar, fly over it (counter) or turn a salto beside it, catch it again."""
-    t = times(rng.uniform(1.4, 1.9))
-    let_go, catch = rng.uniform(0.30, 0.36), rng.uniform(0.68, 0.74)
-    swing = _release_swing(element, rng)
-    air = IN_AIR[element.shape]
-    keys: Keys = [(0.0, _HANGING), (let_go, _HANGING), (let_go + 0.12, {**air, "arm": 90.0})]
-    keys += [(catch - 0.12, {**air, "arm": 120.0}), (catch, _HANGING), (1.0, _HANGING)]
-    pose = Pose.from_keys(t, keys)
-    pose.jitter(rng, 3.0)
-    somersault = through(t, [0.0, let_go, catch, 1.0], [swing.begin, swing.release, swing.catch, swing.end])
-    twist = side(rng) * 360.0 * element.turns * phase(t, let_go + 0.08, catch - 0.02)
-    heading = np.full_like(t, _beside_the_high_bar(element))
-    relative, front = place_body(build, Track(pose, heading, somersault, twist))
-    centre = _fly(t, _hang(relative, HIGH), float(let_go), float(catch), swing.height)
     return Motion(relative + centre[:, None], front, centre)
 
 

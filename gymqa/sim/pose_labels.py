@@ -7,18 +7,17 @@ release's other files stay as they are.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from gymqa.errors import GymQAError
 from gymqa.frames.keypoints import write_keypoints
-from gymqa.frames.skeletons import Keypoints
+from gymqa.frames.skeletons import GYMSIM15, Keypoints
 from gymqa.io.console import track
-from gymqa.io.files import read_json
-from gymqa.io.locks import only_writer
-from gymqa.sim.detector import TYPICAL, DetectorConfig, detect
+from gymqa.io.files import only_writer, read_json
 from gymqa.sim.release import ReleaseConfig, running_orders
-from gymqa.sim.render import Look
+from gymqa.sim.render import LIMBS, Look
 from gymqa.sim.routine import Shot, competition
 from gymqa.sim.scene import Arena
 from gymqa.sim.skeleton import JOINTS, Array, Build
@@ -46,6 +45,40 @@ class SeenJoints:
     def true(self) -> Keypoints:
         """Where they are, confidence 1: float32 [T, 15, 3]; also those outside the picture."""
         return np.concatenate([self.pixels, np.ones((*self.depth.shape, 1))], axis=-1).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class DetectorConfig:
+    """How often and how far a detector errs.
+
+    The kinds of error are Ruggero Ronchi and Perona's (ICCV'17, arXiv 1707.05388), bounded by keypoint similarity
+    ks = exp(-d² / (2 s² (2σ)²)), d the distance in pixels, s² the body's area (0.53 of its box), σ the joint's:
+    good (ks above 0.85), jitter (0.5 to 0.85), inversion (near the joint of the other side), miss (0.1 to 0.5, or
+    nothing reported). Their shares by joint, and how they grow where little of a body is seen, are those by which
+    PoseFix (CVPR'19) makes training poses from that paper's statistics. What is hard here is GymSim's own: a body
+    upside down, a joint that moves fast, one behind another limb. The numbers below without a source, and the
+    confidences, are assumptions; no detector was measured on gymnasts.
+
+    Attributes:
+        harder_jittered: added to a joint's share of jitter where it is hardest (PoseFix).
+        harder_missed: added to its share of misses there (PoseFix).
+        harder_exchanged: added to its share of inversions there.
+        body_exchanged: share of frames with all left and right joints exchanged, where a body stands and upside down.
+        frame_missed: share of frames without any detection, likewise.
+        reported: share of missed joints that are still reported, far off and with low confidence.
+        blur: speed at which a joint is hardest, in body sizes (s) a frame.
+    """
+
+    harder_jittered: float = 0.05
+    harder_missed: float = 0.15
+    harder_exchanged: float = 0.06
+    body_exchanged: tuple[float, float] = (0.01, 0.08)
+    frame_missed: tuple[float, float] = (0.005, 0.10)
+    reported: float = 0.5
+    blur: float = 0.25
+
+
+TYPICAL = DetectorConfig()
 
 
 def write_joints(root: Path, config: ReleaseConfig, detector: DetectorConfig = TYPICAL) -> int:
@@ -91,3 +124,122 @@ def video_joints(config: ReleaseConfig, video_id: str) -> Iterator[SeenJoints]:
     labels = running_orders(config)[video_id]
     for performance in competition(config.repertoire, labels, build, config.size, rng):
         yield from (SeenJoints.of(shot, shot.label) for shot in performance.shots if shot.label is not None)
+
+
+_TRUNK = (0, 1, 0.30)  # pelvis, neck, width in metres
+_COVERS = (*((start, end, width) for start, end, width, _ in LIMBS), _TRUNK)
+
+
+class _Part(NamedTuple):
+    """σ of COCO's keypoint similarity, and the shares of jittered, missed and exchanged joints in an easy picture."""
+
+    sigma: float
+    jittered: float
+    missed: float
+    exchanged: float
+
+
+# σ: COCO's, head and neck CrowdPose's. Shares: PoseFix (CVPR'19), `synthesize_pose`, more than ten visible joints.
+_PARTS = {
+    "head": _Part(0.079, 0.15, 0.02, 0.0), "neck": _Part(0.079, 0.15, 0.05, 0.0),
+    "shoulder": _Part(0.079, 0.15, 0.05, 0.03), "elbow": _Part(0.072, 0.15, 0.10, 0.03),
+    "wrist": _Part(0.062, 0.15, 0.10, 0.03), "pelvis": _Part(0.107, 0.20, 0.10, 0.0),
+    "hip": _Part(0.107, 0.20, 0.10, 0.06), "knee": _Part(0.087, 0.10, 0.10, 0.06),
+    "ankle": _Part(0.089, 0.10, 0.05, 0.06),
+}  # fmt: skip
+_OF_JOINT = [_PARTS[name.split("_")[-1]] for name in JOINTS]
+_SIGMA, _JITTERED, _MISSED, _EXCHANGED = (np.array(column) for column in zip(*_OF_JOINT, strict=True))
+
+
+def detect(
+    joints: Array, depth: Array, metre: Array, size: int, rng: np.random.Generator, config: DetectorConfig
+) -> Keypoints:
+    """Joints as a detector might report them, frame by frame on its own.
+
+    Args:
+        joints: [T, 15, 2] true pixel positions.
+        depth: [T, 15] metres from the camera.
+        metre: [T] pixels of a metre at the body's distance.
+        size: pixels of a side of the picture; joints outside are not seen.
+        rng: of all that is drawn.
+        config: the errors.
+
+    Returns:
+        float32 [T, 15, 3]: x, y in pixels, confidence; 0 where nothing was reported.
+    """
+    body, upside_down = body_size(joints), _upside_down(joints)
+    hard = 1 - (1 - upside_down[:, None]) * (1 - _blur(joints, body, config.blur)) * (
+        1 - 0.7 * hidden(joints, depth, metre)
+    )
+    missed, jittered = _MISSED + config.harder_missed * hard, _JITTERED + config.harder_jittered * hard
+    exchanged = (_EXCHANGED + config.harder_exchanged * hard) * (_EXCHANGED > 0)
+    kind = (
+        rng.random(hard.shape)[..., None] > np.cumsum([missed, jittered, exchanged], axis=0).transpose(1, 2, 0)
+    ).sum(-1)
+    found = np.where(kind[..., None] == 2, joints[:, GYMSIM15.mirrored], joints)
+    found = found + _offsets(kind, body, rng)
+    confidence = _confidence(kind, hard, rng)
+    absent = (kind == 0) & (rng.random(hard.shape) >= config.reported)
+    absent |= ((joints < 0) | (joints >= size)).any(-1)
+    absent |= _now_and_then(config.frame_missed, upside_down, rng)[:, None]
+    keypoints = np.concatenate([found, confidence[..., None]], axis=-1) * ~absent[..., None]
+    turned = _now_and_then(config.body_exchanged, upside_down, rng)
+    keypoints[turned] = keypoints[turned][:, GYMSIM15.mirrored]
+    return keypoints.astype(np.float32)
+
+
+def body_size(joints: Array) -> Array:
+    """The root s [T] of a body's area, pixels: 0.53 of its box, whose shorter side is at least 0.3 of the longer."""
+    box = np.ptp(joints, axis=1)
+    box = np.maximum(box, 0.3 * box.max(axis=1, keepdims=True))
+    return np.asarray(np.sqrt(0.53 * box.prod(axis=1)).clip(min=1.0))
+
+
+def hidden(joints: Array, depth: Array, metre: Array) -> Array:
+    """Which joints [T, 15] lie behind a limb or the trunk, at least 8 cm nearer to the camera; True or False."""
+    covered = np.zeros(depth.shape, bool)
+    for start, end, width in _COVERS:
+        bone = joints[:, end] - joints[:, start]
+        offset = joints - joints[:, None, start]
+        share = (offset * bone[:, None]).sum(-1) / np.maximum((bone**2).sum(-1), 1e-9)[:, None]
+        share = share.clip(0, 1)
+        distance = np.linalg.norm(offset - share[..., None] * bone[:, None], axis=-1)
+        nearer = depth[:, start, None] * (1 - share) + depth[:, end, None] * share < depth - 0.08
+        inside = (distance < width / 2 * metre[:, None]) & nearer
+        inside[:, [start, end]] = False
+        covered |= inside
+    return covered
+
+
+def _upside_down(joints: Array) -> Array:
+    """How far [T] the trunk points down in the picture: 0 upright, 1 upside down."""
+    trunk = joints[:, 1] - joints[:, 0]
+    return np.asarray((1 + trunk[:, 1] / np.maximum(np.linalg.norm(trunk, axis=-1), 1e-9)) / 2)  # y points down
+
+
+def _blur(joints: Array, body: Array, fastest: float) -> Array:
+    """How fast [T, 15] joints move, 1 from `fastest` body sizes a frame on."""
+    speed = np.linalg.norm(np.gradient(joints, axis=0), axis=-1) if len(joints) > 1 else np.zeros(joints.shape[:2])
+    return np.asarray((speed / body[:, None] / fastest).clip(0, 1))
+
+
+def _offsets(kind: Array, body: Array, rng: np.random.Generator) -> Array:
+    """How far [T, 15, 2] joints of each kind are from where they are put: 0 missed, 1 jittered, 2 exchanged, 3 good."""
+    radius = [np.sqrt(-2 * np.log(similarity)) for similarity in (0.10, 0.50, 0.85, 1.0)]
+    bounds = {0: (radius[1], radius[0]), 1: (radius[2], radius[1]), 2: (0.0, radius[1]), 3: (0.0, radius[2])}
+    low, high = (np.array([bounds[number][side] for number in range(4)])[kind] for side in (0, 1))
+    distance = rng.uniform(low, high) * 2 * _SIGMA * body[:, None]
+    angle = rng.uniform(0, 2 * np.pi, kind.shape)
+    return distance[..., None] * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+
+
+def _confidence(kind: Array, hard: Array, rng: np.random.Generator) -> Array:
+    """[T, 15] in [0.05, 0.99]: high for good joints, low for missed ones, lower where it is hard."""
+    mean, spread = np.array([0.35, 0.75, 0.70, 0.90]), np.array([0.12, 0.12, 0.15, 0.05])
+    return np.asarray((mean[kind] - 0.15 * hard + spread[kind] * rng.standard_normal(kind.shape)).clip(0.05, 0.99))
+
+
+def _now_and_then(shares: tuple[float, float], upside_down: Array, rng: np.random.Generator) -> Array:
+    """Frames drawn [T], with a share between the two by how far the body is upside down."""
+    low, high = shares
+    return np.asarray(rng.random(len(upside_down)) < low + (high - low) * upside_down)

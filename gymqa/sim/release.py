@@ -14,8 +14,7 @@ import numpy as np
 from gymqa.errors import GymQAError
 from gymqa.frames.video import Frames, video_writer, write_video
 from gymqa.io.console import progress_bar
-from gymqa.io.files import read_json, write_json
-from gymqa.io.locks import only_writer
+from gymqa.io.files import only_writer, read_json, write_json
 from gymqa.runtime.runs import require_writable
 from gymqa.runtime.workers import deaths_reported, interruptible, start_worker, worker_count
 from gymqa.sim.motion import FPS, Motion

@@ -6,9 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gymqa.sim.camera import Camera
 from gymqa.sim.motion import Motion
-from gymqa.sim.scene import Arena, Colour, Image, Piece
+from gymqa.sim.scene import Arena, Camera, Colour, Image, Piece
 from gymqa.sim.skeleton import Array
 
 _SHIFT = 4  # cv2 takes sub-pixel positions as integers with this many fractional bits

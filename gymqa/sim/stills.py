@@ -5,12 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gymqa.sim.camera import Camera
 from gymqa.sim.elements import EVENTS, GYMSIM24
 from gymqa.sim.motion import Motion, Track, place_body
-from gymqa.sim.perform import perform
+from gymqa.sim.on_vault import perform
 from gymqa.sim.render import Look, render
-from gymqa.sim.scene import Arena, Image
+from gymqa.sim.scene import Arena, Camera, Image
 from gymqa.sim.skeleton import Build, Pose
 
 TARGETS = 15 * 3 + 6  # joints (x, y, depth), chest direction, long axis

@@ -9,10 +9,9 @@ from gymqa.errors import GymQAError
 from gymqa.video_datasets.base import CONTROL, Source, VideoDataset
 from gymqa.video_datasets.diving48 import read_diving48
 from gymqa.video_datasets.finediving import read_finediving
-from gymqa.video_datasets.generic import read_class_folders
+from gymqa.video_datasets.generic import read_class_folders, read_path_list
 from gymqa.video_datasets.hmdb51 import read_hmdb51
 from gymqa.video_datasets.kinetics400 import read_kinetics400
-from gymqa.video_datasets.path_list import read_path_list
 from gymqa.video_datasets.something_something import read_something_something
 from gymqa.video_datasets.ucf101 import read_ucf101
 

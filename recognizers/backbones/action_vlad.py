@@ -8,15 +8,17 @@ first's, is the one schedule's.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import islice
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gymqa.errors import GymQAError
-from recognizers.backbones.frame_net import FrameFeatures, FrameNet
-from recognizers.backbones.frame_net_sizes import ActionVLADConfig
+from recognizers.backbones.base import GYM99, Recognizer
+from recognizers.backbones.frame_net import Architecture, FrameFeatures, FrameNet, FrameNetConfig
 from recognizers.backbones.image.resnet import pooled
 
 BATCHES, PLACES = 64, 64
@@ -39,6 +41,35 @@ def vlad(features: Tensor, centres: Tensor, sharpness: float) -> Tensor:
     belongs = nearness.softmax(-1)  # [B, M, K]
     sums = belongs.transpose(1, 2) @ features - belongs.sum(1).unsqueeze(-1) * centres  # [B, K, D]
     return F.normalize(F.normalize(sums, dim=-1, eps=EPS).flatten(1), dim=-1, eps=EPS)
+
+
+@dataclass(frozen=True)
+class ActionVLADConfig(FrameNetConfig):
+    """ActionVLAD (Girdhar et al., CVPR'17): which of k kinds of places the clip shows, and how they differ from these.
+
+    Attributes:
+        clusters: k.
+        sharpness: α of the soft assignment; the larger, the more a place belongs to its nearest centre only.
+        head_first: share of the training, at its begin (after a pre-training), in which nothing but the head learns.
+    """
+
+    architecture: Architecture = "bn_inception"
+    segments: int = 25
+    clusters: int = 64
+    sharpness: float = 1000.0
+    head_first: float = 0.5
+
+    family: ClassVar[str] = "actionvlad"
+    prepared: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.clusters < 1 or self.sharpness <= 0 or not 0 <= self.head_first < 1:
+            raise GymQAError(f"{self}: clusters are at least 1, sharpness more than 0, head_first from 0 to below 1")
+
+    def build(self) -> "Recognizer":
+        """The model of these sizes, with fresh weights."""
+        return ActionVLAD(self)
 
 
 class ActionVLAD(FrameNet):
@@ -124,3 +155,8 @@ class ActionVLAD(FrameNet):
 def _places(maps: Tensor) -> Tensor:
     """Features of all places of all frames, of length 1: [B, N, D, h, w] -> [B, N h w, D]."""
     return F.normalize(maps.float().movedim(2, -1).flatten(1, 3), dim=-1)
+
+
+def actionvlad_bn_inception() -> ActionVLADConfig:
+    """ActionVLAD: 25 segments, 64 centres; the paper's and FineGym's stand on VGG-16."""
+    return ActionVLADConfig(image_size=224, n_classes=GYM99)

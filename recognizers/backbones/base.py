@@ -1,18 +1,21 @@
 """What every recognizer is, whatever its family; training, prediction and the encoders need no more."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import Any, ClassVar, Protocol
 
+import numpy as np
 from torch import Tensor, nn
 
 from gymqa.errors import GymQAError
-from recognizers.backbones.image.vit import save_model
-from recognizers.backbones.sizes import ModelConfig
+from gymqa.frames.modality import Modality, channels
+from gymqa.frames.sampling import Indices, dual_level
+from recognizers.weights_io.saved import holds_recognizer, saved_hash, start_from_recognizer
+from recognizers.weights_io.tensors import save_model
 
-if TYPE_CHECKING:
-    from recognizers.model_card import ModelFacts
+GYM99 = 99
+"""Classes of the named configs: Gym99's."""
 
 
 class Features(Protocol):
@@ -27,10 +30,116 @@ class Features(Protocol):
         """[B, F']: what `forward_head` takes; a stochastic head is passed several times on one of these."""
 
 
+@dataclass(frozen=True)
+class ModelConfig:
+    """What the sizes of every recognizer have; each family's are a subclass.
+
+    Attributes:
+        image_size: pixels of a side of the square frames.
+        n_classes: classes of the head.
+        modality: what it sees of a clip; a saved model that does not say sees rgb.
+    """
+
+    image_size: int = 48
+    n_classes: int = field(default=24, kw_only=True)
+    modality: Modality = field(default="rgb", kw_only=True)
+
+    family: ClassVar[str] = ""
+    """Name of the family, as config.json says it."""
+    prepared: ClassVar[bool] = False
+    """A training starts with a look at its clips, and may hold parts for a while (`Recognizer.prepare`, `held`)."""
+
+    adapts_colours: ClassVar[bool] = False
+    """Whether weights trained on rgb may start a model of another modality."""
+
+    @property
+    def elements(self) -> tuple[int, ...]:
+        """Frames of each temporal element; a model without such has one, of all its frames."""
+        raise NotImplementedError
+
+    @property
+    def frames(self) -> int:
+        """N, frames of a clip."""
+        return sum(self.elements)
+
+    @property
+    def window(self) -> int:
+        """Frames in a row that it looks at all of, or at every so many of: the fewest that show it N different ones."""
+        return self.frames
+
+    @property
+    def streams(self) -> tuple[Modality, ...]:
+        """What each of its networks sees; mostly there is one, and it sees all."""
+        return (self.modality,)
+
+    @property
+    def channels(self) -> int:
+        """C, numbers of a pixel."""
+        return channels(self.modality)
+
+    @property
+    def frame_shape(self) -> tuple[int, ...]:
+        """One frame as a FrameSource gives it: (S, S, C)."""
+        return (self.image_size, self.image_size, self.channels)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """One clip as the model sees it: (N, C, S, S)."""
+        return (self.frames, self.channels, self.image_size, self.image_size)
+
+    @property
+    def joints_of(self) -> str:
+        """Name of the skeleton that it sees; "" where it sees pictures."""
+        return ""
+
+    @property
+    def tokens(self) -> int:
+        """T, tokens a clip gives to a language model."""
+        return 1
+
+    @property
+    def mix_side(self) -> int:
+        """Squares on a side of the picture that TokenMix exchanges: patches, where the model sees patches."""
+        return next(side for side in (14, 8, 7, 6, 4, 2, 1) if self.image_size % side == 0)
+
+    @property
+    def mix_parts(self) -> int:
+        """Parts of a frame that TokenMix exchanges."""
+        return self.mix_side**2
+
+    def sample(self, n_frames: int, rng: np.random.Generator | None = None, within: float = 0.5) -> Indices:
+        """Which frames of a clip it looks at, element after element: [N].
+
+        Args:
+            n_frames: frames in the clip, at least 1.
+            rng: draws one frame inside each span (training); None takes the same in all (testing).
+            within: where in each span that is, in [0, 1).
+        """
+        return np.concatenate(dual_level(n_frames, self.elements, rng, within))
+
+    def build(self) -> "Recognizer":
+        """The model of these sizes, with fresh weights."""
+        raise NotImplementedError
+
+    def start_hash(self, source: str) -> str | None:
+        """A hash of the weights that `Recognizer.start_from` would load; None where it would load none.
+
+        Raises:
+            GymQAError: there are no such weights.
+        """
+        if source == "shipped":
+            return None
+        return saved_hash(source)
+
+    def saved(self) -> dict[str, Any]:
+        """What config.json says of the model."""
+        return {"model": self.family, **asdict(self)}
+
+
 class Recognizer(nn.Module):
     """Clips [B, N, C, S, S] in [-1, 1] to logits [B, n_classes]: forward = forward_head(forward_features(…).fused).
 
-    A family is a subclass of this and of `recognizers.backbones.sizes.ModelConfig`, and a function in
+    A family is a subclass of this and of `recognizers.backbones.base.ModelConfig`, and a function in
     `recognizers.backbones.registry` for each of its named sizes. A subclass has a linear layer `head` that
     `forward_head` ends with; all that is stochastic in evaluation is dropout in `forward_head`.
     """
@@ -71,8 +180,6 @@ class Recognizer(nn.Module):
         """
         if source == "shipped":
             return None
-        from recognizers.starting import holds_recognizer, start_from_recognizer
-
         if not holds_recognizer(source):
             family = self.config.family
             raise GymQAError(
@@ -106,34 +213,6 @@ class Recognizer(nn.Module):
     def save_pretrained(self, folder: Path) -> None:
         """Write model.safetensors and config.json."""
         save_model(self, folder, self.config.saved())
-
-    @classmethod
-    def from_pretrained(cls, source: Path | str) -> Self:
-        """Read what `save_pretrained` or `push_to_hub` wrote, of whatever family; the model is in evaluation mode.
-
-        Args:
-            source: a folder, or a model on the Hub, owner/name.
-
-        Raises:
-            GymQAError: a file is missing or damaged, the weights are of another architecture, or the model is none of
-                this class; it says which.
-        """
-        from recognizers.saved import load_recognizer
-
-        model = load_recognizer(source)
-        if not isinstance(model, cls):
-            raise GymQAError(f"{source} holds a {model.config.family}, not a {cls.__name__}; give another folder")
-        return model
-
-    def push_to_hub(self, repo: str, facts: "ModelFacts", private: bool = False) -> str:
-        """Upload weights, configuration and model card in one commit; returns its address.
-
-        Raises:
-            GymQAError: no token, the Hub refuses, or it cannot be reached.
-        """
-        from recognizers.model_card import push_model
-
-        return push_model(self, repo, facts, private)
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
         """Compute with torch.compile from now on (its arguments); a copy is not compiled: compile the teacher too."""

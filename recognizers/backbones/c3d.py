@@ -1,15 +1,42 @@
 """C3D (Tran et al., ICCV'15, arXiv 1412.0767)."""
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recognizers.backbones.base import Recognizer
-from recognizers.backbones.clip_net import ClipFeatures
-from recognizers.backbones.clip_net_sizes import C3DConfig
+from gymqa.errors import GymQAError
+from recognizers.backbones.base import GYM99, Recognizer
+from recognizers.backbones.clip_net import ClipFeatures, ClipNetConfig
 from recognizers.weights_io.normalisation import as_trained
 
 LAYERS = ((1,), (2,), (4, 4), (8, 8), (8, 8))
 """Channels of the layers before each pooling, as multiples of the first's. The first pooling keeps time."""
+
+
+@dataclass(frozen=True)
+class C3DConfig(ClipNetConfig):
+    """C3D (Tran et al., ICCV'15): 3 × 3 × 3 layers, poolings, and two wide layers.
+
+    Attributes:
+        wide: units of the two last layers.
+    """
+
+    image_size: int = 112
+    n_frames: int = 16
+    wide: int = 4096
+
+    family: ClassVar[str] = "c3d"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.image_size < 16 or self.wide < 1:
+            raise GymQAError(f"{self}: four poolings leave nothing of fewer than 16 px, and wide is at least 1")
+
+    def build(self) -> "Recognizer":
+        """The model of these sizes, with fresh weights."""
+        return C3D(self)
 
 
 class C3D(Recognizer):
@@ -46,3 +73,8 @@ class C3D(Recognizer):
         """Fused features […, F] -> logits […, n_classes]."""
         logits: Tensor = self.head(self.dropout(fused))
         return logits
+
+
+def c3d() -> C3DConfig:
+    """C3D: 16 frames in a row."""
+    return C3DConfig(stride=1, n_classes=GYM99)

@@ -1,17 +1,19 @@
 """Networks that see a clip in three dimensions, to a mean over time and picture, and a linear head."""
 
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 from torch import Tensor, nn
 
 from gymqa.errors import GymQAError
-from recognizers.backbones.clip_net_sizes import ClipNetConfig
+from gymqa.frames.sampling import Indices, dense
 from recognizers.backbones.image.inception_v1 import InceptionV1
 from recognizers.backbones.image.resnet import ResNet
-from recognizers.backbones.published import Published, StartsFromPublished, load_whole, read_published
+from recognizers.backbones.published import Published, PublishedConfig, StartsFromPublished, load_whole, read_published
 from recognizers.backbones.vit_weights import LoadReport
-from recognizers.weights_io.normalisation import Pixels, as_trained
+from recognizers.weights_io.normalisation import Pixels, as_trained, require_shown
 
 
 class ClipFeatures(NamedTuple):
@@ -19,6 +21,44 @@ class ClipFeatures(NamedTuple):
 
     tokens: Tensor  # [B, T', F] one a moment that is left after the strides in time
     fused: Tensor  # [B, F]
+
+
+@dataclass(frozen=True)
+class ClipNetConfig(PublishedConfig):
+    """What they share.
+
+    Attributes:
+        n_frames: frames of a clip.
+        stride: every how many of the frames one is looked at; 0 spreads them over the whole clip.
+        width: channels after the first layer; 64 is the published network's, fewer make a small one.
+        head_dropout: before the last layer.
+    """
+
+    n_frames: int = 8
+    stride: int = 0
+    width: int = 64
+    head_dropout: float = 0.5
+
+    def __post_init__(self) -> None:
+        if min(self.n_frames, self.width, self.n_classes, self.image_size) < 1 or self.stride < 0:
+            raise GymQAError(f"{self}: n_frames, width, n_classes and image_size are at least 1, stride at least 0")
+        require_shown(self.pixels, self.streams)
+
+    @property
+    def elements(self) -> tuple[int, ...]:
+        """One, of all frames."""
+        return (self.n_frames,)
+
+    @property
+    def window(self) -> int:
+        """As of ModelConfig."""
+        return (self.n_frames - 1) * max(1, self.stride) + 1
+
+    def sample(self, n_frames: int, rng: np.random.Generator | None = None, within: float = 0.5) -> Indices:
+        """Frames one after another, or spread over the clip; as of ModelConfig."""
+        if not self.stride:
+            return super().sample(n_frames, rng, within)
+        return dense(n_frames, self.n_frames, self.stride, rng, within)
 
 
 class ClipNet(StartsFromPublished):

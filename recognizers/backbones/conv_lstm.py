@@ -5,10 +5,40 @@ inside the LSTM's steps (Cooijmans et al., 2016), here what goes into it is norm
 frames' outputs and tests by the last one, here the loss and the test see the same: their mean, or the last.
 """
 
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
 from torch import Tensor, nn
 
-from recognizers.backbones.frame_net import FrameFeatures, FrameNet
-from recognizers.backbones.frame_net_sizes import FrameLSTMConfig
+from gymqa.errors import GymQAError
+from recognizers.backbones.base import GYM99, Recognizer
+from recognizers.backbones.frame_net import Architecture, FrameFeatures, FrameNet, FrameNetConfig
+
+
+@dataclass(frozen=True)
+class FrameLSTMConfig(FrameNetConfig):
+    """ConvNet+LSTM, as I3D's paper compares itself with (Carreira and Zisserman, CVPR'17): frames read one by one.
+
+    Attributes:
+        hidden: units of the LSTM.
+        outputs: what the head sees, and so the loss: the mean of the outputs at all frames, or the last frame's.
+    """
+
+    architecture: Architecture = "inception_v1"
+    segments: int = 25
+    hidden: int = 512
+    outputs: Literal["all", "last"] = "all"
+
+    family: ClassVar[str] = "lstm"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.hidden < 1:
+            raise GymQAError(f"{self}: hidden is at least 1")
+
+    def build(self) -> "Recognizer":
+        """The model of these sizes, with fresh weights."""
+        return FrameLSTM(self)
 
 
 class FrameLSTM(FrameNet):
@@ -26,3 +56,8 @@ class FrameLSTM(FrameNet):
         seen = self.forward_frames(frames)  # [B, N, D]
         tokens, _ = self.lstm(self.norm(seen.flatten(0, 1)).view_as(seen))
         return FrameFeatures(tokens, tokens.mean(1) if self.config.outputs == "all" else tokens[:, -1])
+
+
+def lstm_inception() -> FrameLSTMConfig:
+    """ConvNet+LSTM on Inception-v1: 25 segments, as many frames as in I3D's paper."""
+    return FrameLSTMConfig(image_size=224, n_classes=GYM99)

@@ -3,11 +3,14 @@
 import re
 from collections import OrderedDict
 from collections.abc import Collection
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
-from recognizers.backbones.clip_net import ClipNet
-from recognizers.backbones.clip_net_sizes import I3DConfig
+from gymqa.errors import GymQAError
+from recognizers.backbones.base import GYM99, Recognizer
+from recognizers.backbones.clip_net import ClipNet, ClipNetConfig
 from recognizers.backbones.image.inception_v1 import InceptionV1
 from recognizers.backbones.image.inflation import InTime, inflate
 from recognizers.backbones.image.resnet import ResNet
@@ -70,6 +73,37 @@ class NonLocal(nn.Module):
         return out
 
 
+@dataclass(frozen=True)
+class I3DConfig(ClipNetConfig):
+    """Inflated 3-D networks: Inception-v1 (Carreira and Zisserman, CVPR'17) or ResNet-50 (Wang et al., CVPR'18).
+
+    Attributes:
+        architecture: of the 2-D network that is inflated.
+        non_local: five non-local blocks, at res3b, d and res4b, d, f (ResNet-50 only).
+    """
+
+    architecture: Literal["inception_v1", "resnet50"] = "inception_v1"
+    non_local: bool = False
+
+    family: ClassVar[str] = "i3d"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.non_local and self.architecture != "resnet50":
+            raise GymQAError("non-local blocks stand in ResNet-50; set architecture to resnet50, or non_local to false")
+        if self.architecture == "inception_v1" and self.image_size < 32:
+            raise GymQAError(f"Inception-v1 sees nothing in {self.image_size} px; set image_size to 32 or more")
+
+    @property
+    def tokens(self) -> int:
+        """Moments that are left: time is halved three times in Inception-v1, once in ResNet-50."""
+        return -(-self.n_frames // (8 if self.architecture == "inception_v1" else 2))
+
+    def build(self) -> "Recognizer":
+        """The model of these sizes, with fresh weights."""
+        return I3D(self)
+
+
 class I3D(ClipNet):
     """An inflated network; see I3DConfig."""
 
@@ -109,3 +143,18 @@ def _with_non_local(stage: nn.Module, places: Collection[int], dim: int) -> nn.S
         if place in places:
             layers[f"non_local_{place}"] = NonLocal(dim)
     return nn.Sequential(layers)
+
+
+def i3d_inception() -> I3DConfig:
+    """I3D on Inception-v1: 64 frames in a row."""
+    return I3DConfig(image_size=224, n_frames=64, stride=1, n_classes=GYM99)
+
+
+def i3d_r50() -> I3DConfig:
+    """I3D on ResNet-50 as in FineGym: 8 frames, every other."""
+    return I3DConfig(image_size=224, n_frames=8, stride=2, architecture="resnet50", n_classes=GYM99)
+
+
+def nl_i3d_r50() -> I3DConfig:
+    """Non-local I3D as in FineGym."""
+    return replace(i3d_r50(), non_local=True)

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from gymqa.errors import GymQAError
 from gymqa.io.files import read_json
-from recognizers.backbones.image.vit import SHIPPED, file_hash
+from recognizers.backbones.image.vit import SHIPPED
 from recognizers.backbones.timesformer import TimeSformer
 from recognizers.backbones.vit_weights import LoadReport, start_from_image_vit
-from recognizers.weights_io.tensors import model_folder
-from recognizers.weights_io.vit_names import our_names
+from recognizers.weights_io.tensor_names import our_names
+from recognizers.weights_io.tensors import file_hash, model_folder
 
 PICKLED = (".pth", ".pt", ".bin", ".pyth")
 _WRAPPERS = ("state_dict", "model", "model_state")

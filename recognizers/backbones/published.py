@@ -1,17 +1,15 @@
 """Networks to start from, of pictures or clips, by published names or ours; they must fit to the last tensor."""
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import ClassVar
 
 from torch import Tensor, nn
 
 from gymqa.errors import GymQAError
-from gymqa.frames.modality import Modality
 from gymqa.io.files import read_json
-from recognizers.backbones.base import Recognizer
-from recognizers.backbones.clip_net_sizes import ClipNetConfig
-from recognizers.backbones.frame_net_sizes import FrameNetConfig
+from recognizers.backbones.base import ModelConfig, Recognizer
 from recognizers.backbones.image_checkpoints import (
     beside,
     find_image_weights,
@@ -20,8 +18,8 @@ from recognizers.backbones.image_checkpoints import (
     read_tensors,
 )
 from recognizers.backbones.vit_weights import LoadReport
-from recognizers.starting import start_from_recognizer
 from recognizers.weights_io.normalisation import Pixels, pixels_of, require_known
+from recognizers.weights_io.saved import start_from_recognizer
 from recognizers.weights_io.tensor_names import OWN, Naming, naming_of
 from recognizers.weights_io.tensors import for_other_channels, lacking, model_folder, sources_of
 
@@ -51,10 +49,29 @@ class Published:
         return any(tensor.ndim == 5 for tensor in self.tensors.values())
 
 
+@dataclass(frozen=True)
+class PublishedConfig(ModelConfig):
+    """Config of a recognizer around networks that are published by themselves.
+
+    Attributes:
+        pixels: what the networks' pixels are; weights that they start from bring theirs.
+    """
+
+    pixels: Pixels = field(default="symmetric", kw_only=True)
+
+    adapts_colours: ClassVar[bool] = True
+
+    def start_hash(self, source: str) -> str | None:
+        """A hash of the weights to start from; two files have two hashes, joined by a comma. None for "shipped"."""
+        if source == "shipped":
+            return None
+        return ",".join(image_weights_hash(one) for one in dict.fromkeys(sources_of(source, self.streams)))
+
+
 class StartsFromPublished(Recognizer):
     """A recognizer around networks that are published by themselves."""
 
-    config: FrameNetConfig | ClipNetConfig
+    config: PublishedConfig
 
     @property
     def added(self) -> list[str]:
@@ -89,21 +106,6 @@ class StartsFromPublished(Recognizer):
         if "rgb" in self.config.streams:
             self.config = replace(self.config, pixels=pixels)
         return said
-
-
-def start_hash(source: str, streams: Sequence[Modality]) -> str | None:
-    """A hash of the weights to start from, for the same name may hold others later; None for "shipped", which are none.
-
-    Args:
-        source: as of `StartsFromPublished.start_from`; two files have two hashes, joined by a comma.
-        streams: as of ModelConfig.
-
-    Raises:
-        GymQAError: they are not there or cannot be read.
-    """
-    if source == "shipped":
-        return None
-    return ",".join(image_weights_hash(one) for one in dict.fromkeys(sources_of(source, streams)))
 
 
 def read_published(source: str) -> Published:

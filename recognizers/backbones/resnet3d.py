@@ -1,11 +1,13 @@
 """R3D and R(2+1)D: ResNets in three dimensions (Tran et al., CVPR'18, arXiv 1711.11248)."""
 
 import re
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
-from recognizers.backbones.clip_net import ClipNet
-from recognizers.backbones.clip_net_sizes import ResNet3DConfig
+from recognizers.backbones.base import GYM99, Recognizer
+from recognizers.backbones.clip_net import ClipNet, ClipNetConfig
 from recognizers.backbones.image.inflation import InTime, TimeConv3d, inflate
 from recognizers.backbones.image.resnet import ResNet
 
@@ -62,6 +64,30 @@ def _between(network: nn.Module, name: str, architecture: str) -> int | None:
     return None
 
 
+@dataclass(frozen=True)
+class ResNet3DConfig(ClipNetConfig):
+    """ResNets in three dimensions (Tran et al., CVPR'18): R3D, or R(2+1)D, whose layers see picture and time in turn.
+
+    Attributes:
+        architecture: of the 2-D network.
+        factorised: R(2+1)D.
+    """
+
+    architecture: Literal["resnet18", "resnet34"] = "resnet18"
+    factorised: bool = False
+
+    family: ClassVar[str] = "resnet3d"
+
+    @property
+    def tokens(self) -> int:
+        """Moments that are left: time is halved three times."""
+        return -(-self.n_frames // 8)
+
+    def build(self) -> "Recognizer":
+        """The model of these sizes, with fresh weights."""
+        return ResNet3D(self)
+
+
 class ResNet3D(ClipNet):
     """R3D or R(2+1)D; see ResNet3DConfig. Unlike the 2-D network it does not pool behind its first layer."""
 
@@ -82,3 +108,18 @@ class ResNet3D(ClipNet):
         if self.config.factorised:
             _factorise(backbone, self.config.architecture)
         return backbone
+
+
+def r3d_18() -> ResNet3DConfig:
+    """3D-ResNet-18."""
+    return ResNet3DConfig(image_size=112, n_frames=16, stride=1, n_classes=GYM99)
+
+
+def r2plus1d_18() -> ResNet3DConfig:
+    """R(2+1)D-18."""
+    return replace(r3d_18(), factorised=True)
+
+
+def r2plus1d_34() -> ResNet3DConfig:
+    """R(2+1)D-34."""
+    return replace(r2plus1d_18(), architecture="resnet34", n_frames=32)

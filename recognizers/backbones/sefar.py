@@ -3,18 +3,20 @@
 Source: SeFAR (AAAI'25, arXiv 2501.01245), section "Dual-level temporal elements modelling".
 """
 
+from dataclasses import dataclass
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recognizers.backbones.base import Recognizer
-from recognizers.backbones.image_checkpoints import initialise_backbone
-from recognizers.backbones.sizes import SeFARConfig
+from gymqa.errors import GymQAError
+from recognizers.backbones.base import GYM99, ModelConfig, Recognizer
+from recognizers.backbones.image.vit import ViTConfig
+from recognizers.backbones.image_checkpoints import image_weights_hash, initialise_backbone
 from recognizers.backbones.timesformer import TimeSformer
-from recognizers.starting import holds_recognizer, start_from_recognizer
+from recognizers.weights_io.saved import holds_recognizer, start_from_recognizer
 
 
 class SeFARFeatures(NamedTuple):
@@ -69,6 +71,56 @@ class ElementFusion(nn.Module):
         return SeFARFeatures(singles, pairs, fused)
 
 
+@dataclass(frozen=True)
+class SeFARConfig(ModelConfig):
+    """Sizes of a SeFAR; pixels, frames and features. The defaults are `sefar_tiny`'s."""
+
+    patch_size: int = 8
+    dim: int = 128
+    depth: int = 4
+    heads: int = 4
+    elements: tuple[int, ...] = (2, 2, 4)  # type: ignore[assignment]
+    fusion_dim: int = 128
+    head_dropout: float = 0.5
+    drop_path: float = 0.1
+    time_embed_std: float = 0.02
+    time_blocks: int = 0  # more than the paper's none: see TimeSformer
+    frozen_blocks: int = 0
+
+    family: ClassVar[str] = "sefar"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "elements", tuple(self.elements))  # JSON and YAML bring lists
+        if not self.elements or min(self.elements) < 1:
+            raise GymQAError(f"elements {self.elements}: name one or more, of at least one frame each, as (2, 2, 4)")
+        if min(self.fusion_dim, self.n_classes) < 1:
+            raise GymQAError(f"fusion_dim {self.fusion_dim} and n_classes {self.n_classes} are at least 1")
+
+    @property
+    def vit(self) -> ViTConfig:
+        """The backbone's sizes."""
+        return ViTConfig(self.image_size, self.patch_size, self.dim, self.depth, self.heads)
+
+    @property
+    def mix_side(self) -> int:
+        """Patches on a side."""
+        return self.image_size // self.patch_size
+
+    @property
+    def tokens(self) -> int:
+        """Tokens a clip gives to a language model: elements, pairs, and the fused one."""
+        k = len(self.elements)
+        return k + k * (k - 1) // 2 + 1
+
+    def start_hash(self, source: str) -> str | None:
+        """A hash of the image ViT's weights."""
+        return image_weights_hash(source)
+
+    def build(self) -> "SeFAR":
+        """The model of these sizes, with fresh weights."""
+        return SeFAR(self)
+
+
 class SeFAR(Recognizer):
     """Clips [B, N, C, S, S] in [-1, 1], frames element after element -> logits [B, n_classes]."""
 
@@ -108,3 +160,18 @@ class SeFAR(Recognizer):
         if source != "shipped" and holds_recognizer(source):
             return start_from_recognizer(self, source)
         return initialise_backbone(self.backbone, source, copy_attention).sentence()
+
+
+def sefar_tiny() -> SeFARConfig:
+    """36 patches a frame: a few hundred clips are trained on in minutes of CPU."""
+    return SeFARConfig()
+
+
+def sefar_s() -> SeFARConfig:
+    """SeFAR-S of the paper."""
+    return SeFARConfig(image_size=224, patch_size=16, dim=384, depth=12, heads=6, fusion_dim=256, n_classes=GYM99)
+
+
+def sefar_b() -> SeFARConfig:
+    """SeFAR-B of the paper."""
+    return SeFARConfig(image_size=224, patch_size=16, dim=768, depth=12, heads=12, fusion_dim=256, n_classes=GYM99)

@@ -1,13 +1,15 @@
 """SlowFast (Feichtenhofer et al., ICCV'19, arXiv 1812.03982) on ResNet-50."""
 
 import re
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from recognizers.backbones.base import Recognizer
-from recognizers.backbones.clip_net import ClipFeatures
-from recognizers.backbones.clip_net_sizes import SlowFastConfig
+from gymqa.errors import GymQAError
+from recognizers.backbones.base import GYM99, Recognizer
+from recognizers.backbones.clip_net import ClipFeatures, ClipNetConfig
 from recognizers.backbones.image.inflation import InTime, TimeConv3d, inflate
 from recognizers.backbones.image.resnet import ResNet
 from recognizers.weights_io.normalisation import as_trained
@@ -25,6 +27,39 @@ def slow_in_time(name: str, module: nn.Module) -> InTime:
 def fast_in_time(name: str, module: nn.Module) -> InTime:
     """5 frames in the first layer, 3 in the first layer of every block."""
     return InTime(5 if name == "conv1" else 3 if re.fullmatch(r"layer\d\.\d\.conv1", name) else 1)
+
+
+@dataclass(frozen=True)
+class SlowFastConfig(ClipNetConfig):
+    """SlowFast (Feichtenhofer et al., ICCV'19) on ResNet-50.
+
+    Attributes:
+        alpha: the slow pathway sees every alpha-th of the frames.
+        beta: the fast pathway has 1 / beta of the slow one's channels.
+    """
+
+    n_frames: int = 32
+    alpha: int = 4
+    beta: int = 8
+
+    family: ClassVar[str] = "slowfast"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.n_frames % self.alpha or self.width % self.beta:
+            raise GymQAError(
+                f"{self.n_frames} frames and {self.width} channels cannot be parted by alpha {self.alpha} and beta "
+                f"{self.beta}; choose divisors"
+            )
+
+    @property
+    def tokens(self) -> int:
+        """Moments of the slow pathway."""
+        return self.n_frames // self.alpha
+
+    def build(self) -> "Recognizer":
+        """The model of these sizes, with fresh weights."""
+        return SlowFast(self)
 
 
 class SlowFast(Recognizer):
@@ -73,3 +108,8 @@ def _stem(network: nn.Module, x: Tensor) -> Tensor:
     for name in ("conv1", "bn1", "relu", "maxpool"):
         x = network.get_submodule(name)(x)
     return x
+
+
+def slowfast_r50() -> SlowFastConfig:
+    """SlowFast on ResNet-50: 32 frames, every other; 8 of them in the slow pathway."""
+    return SlowFastConfig(image_size=224, stride=2, n_classes=GYM99)

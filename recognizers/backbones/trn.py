@@ -1,13 +1,49 @@
 """TRN: Temporal Relation Networks (Zhou et al., ECCV'18, arXiv 1711.08496), of all frames, or multi-scale."""
 
+from dataclasses import dataclass, field, replace
 from itertools import combinations
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recognizers.backbones.frame_net import FrameFeatures, FrameNet
-from recognizers.backbones.frame_net_sizes import TRNConfig
+from gymqa.errors import GymQAError
+from recognizers.backbones.base import GYM99, Recognizer
+from recognizers.backbones.frame_net import FrameFeatures, FrameNet, FrameNetConfig
+
+
+@dataclass(frozen=True)
+class TRNConfig(FrameNetConfig):
+    """Temporal Relation Networks (Zhou et al., ECCV'18): a function of the frames in their order.
+
+    Attributes:
+        multi_scale: relations of 2, 3, … and all frames, instead of all frames only.
+        subsets: sets of frames for each number of them, where there are so many.
+        frame_dim: width of a frame's feature.
+        relation_dim: width of a relation's; the release's is 256 with several scales.
+        frame_dropout: before the frames' features are made.
+        head_dropout: before the last layer, where the release has none; algorithms that ask the teacher several times
+            need some.
+    """
+
+    segments: int = 8
+    multi_scale: bool = False
+    subsets: int = 3
+    frame_dim: int = 256
+    relation_dim: int = 512
+    frame_dropout: float = field(default=0.5, kw_only=True)
+
+    family: ClassVar[str] = "trn"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.segments < 2 or min(self.subsets, self.frame_dim, self.relation_dim) < 1:
+            raise GymQAError(f"{self}: a relation needs 2 frames or more, and subsets and widths of at least 1")
+
+    def build(self) -> "Recognizer":
+        """The model of these sizes, with fresh weights."""
+        return TRN(self)
 
 
 class TRN(FrameNet):
@@ -45,3 +81,15 @@ class TRN(FrameNet):
             places = torch.randperm(len(sets))[:n] if self.training else (torch.arange(n) * len(sets)) // n
             chosen.append(sets[places])
         return chosen
+
+
+def trn_bn_inception() -> TRNConfig:
+    """TRN as in FineGym: 3 segments."""
+    return TRNConfig(
+        image_size=224, architecture="bn_inception", segments=3, frame_dropout=0.8, head_dropout=0.0, n_classes=GYM99
+    )
+
+
+def trn_ms_bn_inception() -> TRNConfig:
+    """Multi-scale TRN as in FineGym: relations of 3 and of 2 segments."""
+    return replace(trn_bn_inception(), multi_scale=True, relation_dim=256)

@@ -4,24 +4,85 @@ Late fusion adds the streams' class scores, which is one linear head on both fea
 streams apart and average their softmax; `gymqa fuse` does that with the predictions of two recognizers.
 """
 
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gymqa.frames.modality import channels
-from recognizers.backbones.clip_net import ClipFeatures, load_in_time
-from recognizers.backbones.frame_net import FrameFeatures, frame_network
+from gymqa.errors import GymQAError
+from gymqa.frames.modality import Modality, channels
+from recognizers.backbones.base import GYM99, Recognizer
+from recognizers.backbones.clip_net import ClipFeatures, ClipNetConfig, load_in_time
+from recognizers.backbones.frame_net import FrameFeatures, FrameNetConfig, frame_network
 from recognizers.backbones.i3d import inception_in_time
 from recognizers.backbones.image.inception_v1 import InceptionV1
 from recognizers.backbones.image.inflation import inflate
 from recognizers.backbones.image.resnet import pooled
 from recognizers.backbones.published import Published, StartsFromPublished, load_whole, read_published
-from recognizers.backbones.two_stream_sizes import Fused3DConfig, TwoStreamConfig, TwoStreamI3DConfig
 from recognizers.backbones.vit_weights import LoadReport
 from recognizers.weights_io.normalisation import Pixels, as_trained
 from recognizers.weights_io.tensors import sources_of
 
 RGB, FLOW = channels("rgb"), channels("flow")
+
+
+@dataclass(frozen=True)
+class TwoStreamI3DConfig(ClipNetConfig):
+    """Two-stream I3D (Carreira and Zisserman, CVPR'17): an I3D on frames and one on flow, late fusion."""
+
+    modality: Modality = field(default="rgb+flow", kw_only=True)
+
+    family: ClassVar[str] = "two_stream_i3d"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check(self, "inception_v1")
+
+    @property
+    def streams(self) -> tuple[Modality, ...]:
+        """What each of the two networks sees."""
+        return STREAMS
+
+    @property
+    def tokens(self) -> int:
+        """Moments that are left: time is halved three times."""
+        return -(-self.n_frames // 8)
+
+    def build(self) -> "Recognizer":
+        """The model of these sizes, with fresh weights."""
+        return TwoStreamI3D(self)
+
+
+@dataclass(frozen=True)
+class TwoStreamConfig(FrameNetConfig):
+    """Two-stream networks (Simonyan and Zisserman, NIPS'14): a network on frames, one on stacked flow, late fusion.
+
+    Attributes:
+        architecture: of both 2-D networks.
+        stack: fields of flow in a row that one segment shows; the frame is the middle one's.
+    """
+
+    architecture: Literal["inception_v1", "bn_inception", "resnet18", "resnet50"] = "inception_v1"  # type: ignore[assignment]
+    segments: int = 1
+    stack: int = field(default=10, kw_only=True)
+    modality: Modality = field(default="rgb+flow", kw_only=True)
+
+    family: ClassVar[str] = "two_stream"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check(self, self.architecture)
+
+    @property
+    def streams(self) -> tuple[Modality, ...]:
+        """What each of the two networks sees."""
+        return STREAMS
+
+    def build(self) -> "Recognizer":
+        """The model of these sizes, with fresh weights."""
+        return TwoStream(self)
 
 
 class _Streams(StartsFromPublished):
@@ -80,6 +141,34 @@ class TwoStream(_Streams):
         return FrameFeatures(tokens, tokens.mean(1))
 
 
+@dataclass(frozen=True)
+class Fused3DConfig(TwoStreamConfig):
+    """3D-fused two-stream (Carreira and Zisserman, CVPR'17, 2.3): both streams' last maps go through a 3-D layer.
+
+    Attributes:
+        fused_dim: channels of that layer.
+    """
+
+    segments: int = 5
+    fused_dim: int = 512
+
+    family: ClassVar[str] = "two_stream_3d_fused"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.fused_dim < 1:
+            raise GymQAError(f"{self}: fused_dim is at least 1")
+
+    @property
+    def tokens(self) -> int:
+        """Moments that the pooling behind the layer leaves: every other."""
+        return (self.segments + 1) // 2
+
+    def build(self) -> "Recognizer":
+        """The model of these sizes, with fresh weights."""
+        return TwoStream3DFused(self)
+
+
 class TwoStream3DFused(TwoStream):
     """Both streams' last maps, of all segments, through a 3 × 3 × 3 layer and a 3 × 3 × 3 pooling of stride 2."""
 
@@ -125,3 +214,46 @@ class TwoStreamI3D(_Streams):
 def _in_time(flat: nn.Module) -> nn.Module:
     """Inception-v1 in three dimensions."""
     return inflate(flat, inception_in_time)
+
+
+STREAMS: tuple[Modality, ...] = ("rgb", "flow")
+"""What the networks of each see, in their order; `pixels` are those of the first."""
+
+
+def _check(config: TwoStreamConfig | TwoStreamI3DConfig, architecture: str) -> None:
+    """Refuse one stream, and pictures that Inception-v1 sees nothing in.
+
+    rgb, what a model sees that is told nothing, becomes rgb+flow: `--training.model TwoStreamConfig` brings it along
+    from the family that stood there before.
+
+    Raises:
+        GymQAError: one of these.
+    """
+    if config.modality == "rgb":
+        object.__setattr__(config, "modality", "rgb+flow")
+    if config.modality != "rgb+flow":
+        raise GymQAError(f"a {config.family} sees rgb+flow, not {config.modality}; leave model.modality out")
+    if architecture == "inception_v1" and config.image_size < 32:
+        raise GymQAError(f"Inception-v1 sees nothing in {config.image_size} px; set image_size to 32 or more")
+
+
+def two_stream() -> TwoStreamConfig:
+    """Two-stream as in I3D's paper: a frame, and 10 fields of flow around it."""
+    return TwoStreamConfig(image_size=224, n_classes=GYM99)
+
+
+def two_stream_bn_inception() -> TwoStreamConfig:
+    """TSN of two streams as in FineGym: 3 segments, 5 fields of flow each."""
+    return TwoStreamConfig(
+        image_size=224, architecture="bn_inception", segments=3, stack=5, head_dropout=0.8, n_classes=GYM99
+    )
+
+
+def two_stream_3d_fused() -> Fused3DConfig:
+    """3D-fused two-stream: 5 frames, and 10 fields of flow around each."""
+    return Fused3DConfig(image_size=224, n_classes=GYM99)
+
+
+def two_stream_i3d() -> TwoStreamI3DConfig:
+    """Two-stream I3D: 64 frames in a row, and their flow."""
+    return TwoStreamI3DConfig(image_size=224, n_frames=64, stride=1, n_classes=GYM99)

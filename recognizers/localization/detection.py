@@ -18,9 +18,8 @@ from torch import Tensor
 from gymqa.errors import GymQAError
 from gymqa.io.console import progress_bar
 from recognizers.localization.config import GroupingConfig
-from recognizers.localization.losses import placed
 from recognizers.localization.material import missing_videos, read_snippets
-from recognizers.localization.network import Localizer
+from recognizers.localization.network import Localizer, placed
 from recognizers.localization.proposals import Spans, group_actionness, suppress
 from recognizers.localization.snippet_store import SnippetStore
 from recognizers.localization.stretches import Detection, Stretch

@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gymqa.errors import GymQAError
 from gymqa.io.files import read_json
-from recognizers.backbones.image.vit import read_weights, save_model
 from recognizers.localization.config import LEVELS, GroupingConfig, Level
-from recognizers.localization.pooling import COURSE, PARTS, pyramid
-from recognizers.weights_io.tensors import load_exactly
+from recognizers.weights_io.tensors import load_exactly, read_weights, save_model
 
 
 @dataclass(frozen=True)
@@ -127,3 +126,82 @@ def _read_config(folder: Path) -> LocalizerConfig:
             f"{folder} does not hold a localizer ({error}); give the folder that `gymqa localize train` wrote"
         ) from error
     return config
+
+
+PARTS = 5  # start, course, its halves, end
+COURSE = 1
+
+
+def running_sum(snippets: Tensor) -> Tensor:
+    """[T, D] -> float64 [T + 1, D], whose row t is the sum of the first t rows."""
+    return torch.cat([snippets.new_zeros(1, snippets.shape[1]), snippets]).double().cumsum(0)
+
+
+def span_means(summed: Tensor, spans: Tensor) -> Tensor:
+    """Mean over each span, a snippet that lies in it partly counting partly: [P, 2] -> float32 [P, D].
+
+    What lies outside the video counts as zero, as in the released code, which scales by the share that lies inside.
+
+    Args:
+        summed: `running_sum` of the snippets.
+        spans: starts and ends in snippets, of any length.
+    """
+    places = spans.double().clamp(0, len(summed) - 1)
+    low = places.floor().long().clamp(max=len(summed) - 2)  # [P, 2]
+    at = summed[low] + (places - low).unsqueeze(-1) * (summed[low + 1] - summed[low])  # [P, 2, D]
+    lengths = (spans[:, 1:] - spans[:, :1]).double().clamp(min=1e-6)
+    return ((at[:, 1] - at[:, 0]) / lengths).float()
+
+
+def pyramid(snippets: Tensor, spans: Tensor) -> Tensor:
+    """Features of proposals: snippets [T, D], spans [P, 2] in snippets -> [P, PARTS, D]."""
+    start, end = spans[:, 0], spans[:, 1]
+    half = (end - start) / 2
+    bounds = [(start - half, start), (start, end), (start, start + half), (start + half, end), (end, end + half)]
+    parts = torch.stack([torch.stack(one, -1) for one in bounds], 1)  # [P, PARTS, 2]
+    return span_means(running_sum(snippets), parts.flatten(0, 1)).unflatten(0, (len(spans), PARTS))
+
+
+def completeness_loss(complete: Tensor, incomplete: Tensor, hard: float) -> Tensor:
+    """Hinge loss of the class-wise completeness classifiers, the hardest incomplete proposals of each group counting.
+
+    The mean of max(0, 1 − c) over complete proposals and of max(0, 1 + c) over the hard incomplete ones together,
+    where c is the score of the class of the true segment that a proposal belongs to.
+
+    Args:
+        complete: c of foreground proposals [F].
+        incomplete: c of incomplete ones by group [G, M].
+        hard: share of each group that counts, one proposal at least.
+    """
+    kept = max(1, int(incomplete.shape[1] * hard)) if incomplete.numel() else 0
+    losses = torch.cat([F.relu(1 - complete), F.relu(1 + incomplete).topk(kept, 1).values.flatten()])
+    return losses.sum() / max(1, len(losses))
+
+
+def regression_loss(found: Tensor, targets: Tensor) -> Tensor:
+    """Smooth L1, the two numbers of a proposal added up: [F, 2], [F, 2] -> a mean over the proposals."""
+    if not len(found):
+        return found.sum()
+    return F.smooth_l1_loss(found, targets) * found.shape[1]
+
+
+def place_targets(spans: Tensor, truth: Tensor) -> Tensor:
+    """What leads from proposals to their true segments: [P, 2], [P, 2] -> [P, 2].
+
+    The shift of the centre by the proposal's length, and the logarithm of the ratio of lengths.
+    """
+    lengths, true_lengths = spans[:, 1] - spans[:, 0], truth[:, 1] - truth[:, 0]
+    shift = (truth.sum(1) - spans.sum(1)) / 2 / lengths
+    return torch.stack([shift, (true_lengths / lengths).log()], 1)
+
+
+def placed(spans: Tensor, targets: Tensor) -> Tensor:
+    """The inverse of `place_targets`: spans [P, 2], targets [P, …, 2] -> [P, …, 2].
+
+    No span becomes longer or shorter than e² times, nor moves by more than two lengths.
+    """
+    shape = [len(spans), *[1] * (targets.ndim - 2)]
+    lengths = (spans[:, 1] - spans[:, 0]).view(shape)
+    centres = spans.mean(1).view(shape) + lengths * targets[..., 0].clamp(-2, 2)
+    halves = lengths * targets[..., 1].clamp(-2, 2).exp() / 2
+    return torch.stack([centres - halves, centres + halves], -1)

@@ -20,10 +20,9 @@ from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import VIDEO_ID
 from gymqa.frames.video import VideoError
 from gymqa.io.console import progress_bar
-from gymqa.io.files import atomic_path, read_json, write_json
-from gymqa.io.locks import only_writer
+from gymqa.io.files import atomic_path, only_writer, read_json, write_json
 from gymqa.runtime.runs import require_writable
-from recognizers.localization.pooling import running_sum, span_means
+from recognizers.localization.network import running_sum, span_means
 from recognizers.localization.snippets import SnippetEncoder, video_features
 from recognizers.localization.stretches import Stretch
 from recognizers.training.checkpoint import writing_reported

@@ -11,10 +11,10 @@ from torch import Tensor
 from gymqa.errors import GymQAError
 from gymqa.frames.video import CHUNK, Frames
 from gymqa.frames.video_stream import frames_at
-from recognizers.backbones.base import Recognizer
-from recognizers.backbones.image.vit import SHIPPED, load_image_vit, weights_hash
+from recognizers.backbones.image.vit import SHIPPED, load_image_vit
+from recognizers.factory import load_recognizer
 from recognizers.ssl.augment import to_model
-from recognizers.weights_io.tensors import model_folder
+from recognizers.weights_io.tensors import model_folder, weights_hash
 
 
 class SnippetEncoder(Protocol):
@@ -85,7 +85,7 @@ class ClipEncoder:
     """
 
     def __init__(self, source: Path, device: str = "cpu") -> None:
-        self._model = Recognizer.from_pretrained(source).to(device).requires_grad_(False)
+        self._model = load_recognizer(source).to(device).requires_grad_(False)
         config = self._model.config
         if config.modality != "rgb":
             raise GymQAError(f"{source} sees {config.modality}, not the colours of raw videos; name one of rgb")

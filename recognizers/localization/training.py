@@ -16,13 +16,19 @@ from torch import Tensor, nn
 
 from gymqa.errors import GymQAError
 from gymqa.io.console import ProgressBar, progress_bar
-from gymqa.io.locks import only_writer
+from gymqa.io.files import only_writer
 from gymqa.runtime.runs import MetricsLog, require_writable
 from gymqa.runtime.seeding import hash_key
 from recognizers.localization.config import LocalizationConfig
-from recognizers.localization.losses import completeness_loss, place_targets, regression_loss
 from recognizers.localization.material import Material, material_of, read_snippets
-from recognizers.localization.network import Judgement, Localizer, LocalizerConfig
+from recognizers.localization.network import (
+    Judgement,
+    Localizer,
+    LocalizerConfig,
+    completeness_loss,
+    place_targets,
+    regression_loss,
+)
 from recognizers.localization.proposals import group_actionness
 from recognizers.localization.sampling import Drawn, Pool, draw, sort_out
 from recognizers.localization.snippet_store import SnippetStore

@@ -11,8 +11,8 @@ from torch import Generator, Tensor, nn
 from gymqa.errors import GymQAError
 from recognizers.backbones.base import Recognizer
 from recognizers.config import TrainConfig
+from recognizers.distributed import autocast
 from recognizers.loader import ClipBatch
-from recognizers.precision import autocast
 from recognizers.ssl.losses import StepLoss, combine, distance_loss, unlabelled_loss
 from recognizers.ssl.mixing import draw_mix, mix_frames, mix_targets
 from recognizers.ssl.objectives.base import Objectives, Seen, StepViews, UnlabelledViews, parts_of, seen

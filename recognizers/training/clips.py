@@ -7,8 +7,8 @@ from pathlib import Path
 from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import Clip
 from gymqa.finegym.splits import Splits
-from gymqa.frames.modality import require_modality, source_of
-from gymqa.frames.source import FrameSource
+from gymqa.frames.source import FrameSource, require_modality
+from gymqa.frames.views import source_of
 from gymqa.io.console import console
 from gymqa.runtime.seeding import hash_key
 from recognizers.config import TrainConfig

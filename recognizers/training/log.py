@@ -16,7 +16,7 @@ from accelerate import Accelerator
 from gymqa.errors import GymQAError
 from gymqa.io.console import ProgressBar, console
 from gymqa.runtime.runs import MetricsLog, Run, resolved
-from recognizers.prefetch import Loading
+from recognizers.loader import Loading
 
 _PROJECT = {"tensorboard": "tensorboard", "wandb": "gymqa"}  # a folder in the run's, and a project on W&B
 

@@ -1,13 +1,17 @@
 """Optimizers and learning rates."""
 
+import copy
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import chain
+from typing import TypeVar
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import SGD, AdamW, Optimizer
 
+from recognizers.backbones.base import Recognizer
 from recognizers.config import TrainConfig
 
 _FRESH = ("backbone.time_blocks.", "backbone.time_norm.", "backbone.frame_embed")  # no image ViT has these
@@ -68,3 +72,42 @@ def _factor(config: TrainConfig, step: int, steps: int) -> float:
     epochs = math.ceil(steps / config.steps_per_epoch)
     done = (step // config.steps_per_epoch) / epochs
     return rise * (1.0 if done < 25 / 30 else 0.1 if done < 28 / 30 else 0.01)
+
+
+def held(network: Recognizer, config: TrainConfig, step: int) -> Sequence[nn.Parameter]:
+    """The parameters that a step (from 0) leaves alone: none in a pre-training, from whose end the share is counted."""
+    before = config.pretraining_steps
+    return () if step < before else network.held((step - before) / (config.steps - before))
+
+
+def hold_statistics(network: Recognizer, config: TrainConfig, step: int) -> None:
+    """Take the batch norms whose parameters are held out of training mode, in which they would go on counting."""
+    left_alone = {id(parameter) for parameter in held(network, config, step)}
+    for module in network.modules():
+        if isinstance(module, _BatchNorm) and id(module.weight) in left_alone:
+            module.eval()
+
+
+Model = TypeVar("Model", bound=nn.Module)
+
+
+def make_teacher(student: Model) -> Model:
+    """A copy of the student that takes no gradient."""
+    return copy.deepcopy(student).eval().requires_grad_(False)
+
+
+def decay_at(step: int, decay: float, warm_up: bool) -> float:
+    """The decay of update number `step` (from 0).
+
+    With `warm_up`, min(decay, (1 + step) / (10 + step)): a decay of 0.9999 averages over ten thousand steps, and a
+    run of a few hundred would otherwise keep the weights it started from.
+    """
+    return min(decay, (1 + step) / (10 + step)) if warm_up else decay
+
+
+@torch.no_grad()
+def update_teacher(teacher: nn.Module, student: nn.Module, decay: float) -> None:
+    """Teacher ← decay · teacher + (1 − decay) · student, for all parameters in one call; buffers are copied."""
+    torch._foreach_lerp_(list(teacher.parameters()), list(student.parameters()), 1 - decay)
+    for own, other in zip(teacher.buffers(), student.buffers(), strict=True):
+        own.copy_(other)

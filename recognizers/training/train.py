@@ -16,16 +16,16 @@ from gymqa.finegym.annotations import Clip
 from gymqa.finegym.splits import Splits
 from gymqa.frames.source import FrameSource
 from gymqa.io.console import console, progress_bar
-from gymqa.io.locks import only_writer
+from gymqa.io.files import only_writer
 from gymqa.runtime.runs import require_writable
 from gymqa.runtime.seeding import hash_key
 from recognizers.backbones.base import Recognizer
 from recognizers.config import TrainConfig
 from recognizers.distributed import share_first
-from recognizers.loader import ClipBatch, ClipBatches, StepClips
-from recognizers.prefetch import Prefetcher
+from recognizers.factory import load_recognizer
+from recognizers.loader import ClipBatch, ClipBatches, Prefetcher, StepClips
 from recognizers.ssl.losses import ramp
-from recognizers.ssl.objectives.registry import make_objectives
+from recognizers.ssl.objectives.base import make_objectives
 from recognizers.ssl.step import Further, Guidance, guide, require_finite, step_loss, told
 from recognizers.ssl.weighting import make_weighting
 from recognizers.training.checkpoint import (
@@ -41,10 +41,16 @@ from recognizers.training.checkpoint import (
     writing_reported,
 )
 from recognizers.training.clips import TrainingClips, training_clips
-from recognizers.training.ema import decay_at, make_teacher, update_teacher
-from recognizers.training.holding import held, hold_statistics
 from recognizers.training.log import Training, TrainingLog
-from recognizers.training.optimization import make_optimizer, rate_factor
+from recognizers.training.optimization import (
+    decay_at,
+    held,
+    hold_statistics,
+    make_optimizer,
+    make_teacher,
+    rate_factor,
+    update_teacher,
+)
 from recognizers.training.setup import build_student, prepare, start_accelerator
 from recognizers.training.validation import BEST, validate
 
@@ -261,7 +267,7 @@ class Trainer:
 
     def _finish(self) -> None:
         """Write the trained model: the best, if there is a best, or the last."""
-        final = Recognizer.from_pretrained(self.out / BEST) if self.best else self._final
+        final = load_recognizer(self.out / BEST) if self.best else self._final
         final.save_pretrained(self.out)
         mark_finished(self.out, self.settings)
 

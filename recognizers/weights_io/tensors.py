@@ -1,14 +1,17 @@
 """Saved models: where one is, and loading weights that must fit to the last tensor."""
 
+import hashlib
+import json
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from gymqa.errors import GymQAError
 from gymqa.frames.modality import Modality
 from gymqa.hub.client import download_model, names_a_repo
-from gymqa.io.files import read_json
+from gymqa.io.files import atomic_path, read_json, write_text
 
 SHOWN = 3  # names that a complaint lists of each kind
 
@@ -110,3 +113,45 @@ def _listed(what: str, names: list[str]) -> list[str]:
     """The first of the names and how many more there are; nothing for none."""
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return [what + ", ".join(names[:SHOWN]) + more] if names else []
+
+
+def save_model(model: nn.Module, folder: Path, config: dict[str, object]) -> None:
+    """Write a model's weights (safetensors) and its configuration (JSON) into `folder`, each whole or not at all."""
+    with atomic_path(folder / "model.safetensors") as temporary:
+        save_file({name: tensor.detach().contiguous() for name, tensor in model.state_dict().items()}, temporary)
+    write_text(folder / "config.json", json.dumps(config, indent=2) + "\n")
+
+
+def read_weights(folder: Path) -> dict[str, Tensor]:
+    """The tensors of folder/model.safetensors.
+
+    Raises:
+        GymQAError: the file is missing or damaged.
+    """
+    path = folder / "model.safetensors"
+    try:
+        return load_file(path)
+    except Exception as error:  # safetensors raises its own class, OSError or FileNotFoundError
+        raise GymQAError(f"{path} is missing or damaged ({error}); train or copy the model again") from error
+
+
+def weights_hash(folder: Path) -> str:
+    """A hash of folder/model.safetensors.
+
+    Raises:
+        GymQAError: the file cannot be read.
+    """
+    return file_hash(folder / "model.safetensors")
+
+
+def file_hash(path: Path) -> str:
+    """The SHA-256 of a file of weights.
+
+    Raises:
+        GymQAError: the file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise GymQAError(f"{path} cannot be read ({error.strerror}); train or copy the model again") from error

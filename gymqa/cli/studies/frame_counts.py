@@ -7,8 +7,7 @@ from typing import Any
 import torch
 
 from gymqa.errors import GymQAError
-from recognizers.backbones.base import Recognizer
-from recognizers.backbones.sizes import ModelConfig
+from recognizers.backbones.base import ModelConfig, Recognizer
 
 _NUMBERS = ("segments", "n_frames")  # what families call it
 

@@ -29,8 +29,8 @@ from gymqa.errors import GymQAError
 from gymqa.frames.flow import FlowMethod
 from gymqa.frames.modality import Modality
 from gymqa.sim.release import ReleaseConfig
-from recognizers.backbones.sizes import ModelConfig
-from recognizers.backbones.skeleton_net_sizes import STGCNConfig
+from recognizers.backbones.base import ModelConfig
+from recognizers.backbones.stgcn import STGCNConfig
 from recognizers.config import TrainConfig
 
 TWO_STREAM = "2stream"

@@ -1,7 +1,9 @@
 """What a study's tests say: accuracies with intervals by bootstrap over videos, and paired differences."""
 
+import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from importlib.resources import files
 from typing import Any
 
 import numpy as np
@@ -100,3 +102,35 @@ def difference(first: Measured, second: Measured) -> dict[str, Any]:
     """How much higher the first's Top-1 is on the same clips, with its interval; JSON values."""
     found = difference_interval(first.points, second.points, first.videos)
     return {"of": dict(first.place), "minus": dict(second.place), "top1": asdict(found)}
+
+
+_FILE = "finegym.csv"
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """One printed figure.
+
+    Attributes:
+        study: the command that repeats it.
+        row, column: what it is of, as the study's table has them.
+        data: setting, or other data set.
+        metric: top1 or mean_class (FineGym's "Mean").
+        value: in %.
+        source: table of the paper.
+    """
+
+    study: str
+    row: str
+    column: str
+    data: str
+    metric: str
+    value: float
+    source: str
+
+
+def published(study: str) -> list[Published]:
+    """What is printed of a study, in the paper's order; plots without figures are not read off."""
+    text = (files("gymqa.cli.studies") / _FILE).read_text(encoding="utf-8")
+    rows = csv.DictReader(text.splitlines())
+    return [Published(**{**row, "value": float(row["value"])}) for row in rows if row["study"] == study]  # type: ignore[arg-type]

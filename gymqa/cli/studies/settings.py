@@ -11,12 +11,13 @@ from gymqa.finegym.taxonomy import EVENTS, Taxonomy
 from gymqa.frames.modality import Modality
 from gymqa.runtime.runs import resolved
 from gymqa.sim.release import FORMAT, ReleaseConfig
-from recognizers.backbones.frame_net_sizes import TRNConfig, TSMConfig, TSNConfig
-from recognizers.backbones.registry import model_config
-from recognizers.backbones.sizes import ModelConfig
-from recognizers.backbones.skeleton_net_sizes import STGCNConfig
-from recognizers.config import TrainConfig
-from recognizers.epochs import in_epochs
+from recognizers.backbones.base import ModelConfig
+from recognizers.backbones.stgcn import STGCNConfig
+from recognizers.backbones.trn import TRNConfig
+from recognizers.backbones.tsm import TSMConfig
+from recognizers.backbones.tsn import TSNConfig
+from recognizers.config import TrainConfig, in_epochs
+from recognizers.factory import model_config
 from recognizers.ssl.algorithms import algorithm_named
 from recognizers.ssl.augment import AugmentConfig
 

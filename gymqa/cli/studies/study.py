@@ -6,15 +6,14 @@ from typing import Any
 
 from eval.stats.bootstrap import Interval
 from gymqa.cli.studies.inputs import Inputs, prepare
-from gymqa.cli.studies.published import Published, published
-from gymqa.cli.studies.results import Cell, Measured, measure
+from gymqa.cli.studies.results import Cell, Measured, Published, measure, published
 from gymqa.cli.studies.settings import Level, StudySettings
 from gymqa.cli.studies.trainings import Training, train_and_test
 from gymqa.errors import GymQAError
+from gymqa.io.console import text_table
 from gymqa.io.files import write_json
-from gymqa.io.text_tables import text_table
 from gymqa.runtime.runs import Run, environment, resolved
-from recognizers.backbones.sizes import ModelConfig
+from recognizers.backbones.base import ModelConfig
 
 
 class Study:

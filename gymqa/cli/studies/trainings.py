@@ -9,16 +9,15 @@ from gymqa.cli.studies.frame_counts import frames_of, looking_at
 from gymqa.cli.studies.inputs import frames_step, splits_folder, splits_step
 from gymqa.cli.studies.settings import Level
 from gymqa.finegym.splits import read_splits
-from gymqa.frames.controls import NONE, ControlledFrames
-from gymqa.frames.modality import Modality, source_of
-from gymqa.frames.reshuffled import ReshuffledFrames
+from gymqa.frames.controls import NONE, ControlledFrames, ReshuffledFrames
+from gymqa.frames.modality import Modality
 from gymqa.frames.source import FrameSource
-from gymqa.runtime.devices import choose_device
+from gymqa.frames.views import source_of
+from gymqa.runtime.launching import choose_device
 from gymqa.runtime.runs import Run
-from recognizers.backbones.base import Recognizer
 from recognizers.config import TrainConfig
-from recognizers.predict import predict, save_predictions
-from recognizers.prediction_journal import opened_journal
+from recognizers.factory import load_recognizer
+from recognizers.predict import opened_journal, predict, save_predictions
 from recognizers.training.jobs import run_jobs
 from recognizers.training.train import train
 
@@ -113,7 +112,7 @@ def _train(run: Run, training: Training) -> None:
 def _test(run: Run, test: ModelTest) -> None:
     """Predict the val clips from one centre view."""
     training, path = test.training, run.folder / test.predictions
-    model = Recognizer.from_pretrained(run.folder / training.model)
+    model = load_recognizer(run.folder / training.model)
     if test.frames:
         model = looking_at(model, test.frames)
     model = model.to(choose_device())

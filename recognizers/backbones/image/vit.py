@@ -3,19 +3,16 @@
 Parameter names follow timm's (`blocks.0.attn.qkv.weight`, …), so that one loader serves ours and ImageNet's weights.
 """
 
-import hashlib
-import json
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from gymqa.errors import GymQAError
-from gymqa.io.files import atomic_path, read_json, write_text
-from recognizers.backbones.sizes import ViTConfig
+from gymqa.io.files import read_json
+from recognizers.weights_io.tensors import read_weights, save_model
 
 SHIPPED = Path(__file__).resolve().parents[2] / "weights" / "frame_vit"
 
@@ -96,6 +93,30 @@ class Block(nn.Module):
         return out
 
 
+@dataclass(frozen=True)
+class ViTConfig:
+    """Sizes of a vision transformer; `image_size` and `patch_size` in pixels."""
+
+    image_size: int = 48
+    patch_size: int = 8
+    dim: int = 128
+    depth: int = 4
+    heads: int = 4
+
+    @property
+    def patches(self) -> int:
+        """Patches of one image."""
+        return (self.image_size // self.patch_size) ** 2
+
+    def __post_init__(self) -> None:
+        if min(self.image_size, self.patch_size, self.dim, self.depth, self.heads) < 1:
+            raise GymQAError(f"{self}: sizes are at least 1")
+        if self.image_size % self.patch_size:
+            raise GymQAError(f"image_size {self.image_size} is no multiple of patch_size {self.patch_size}")
+        if self.dim % self.heads:
+            raise GymQAError(f"dim {self.dim} is no multiple of heads {self.heads}")
+
+
 class ImageViT(nn.Module):
     """Vision transformer without a head.
 
@@ -135,13 +156,6 @@ def initialise(model: nn.Module) -> None:
             nn.init.zeros_(parameter)
 
 
-def save_model(model: nn.Module, folder: Path, config: dict[str, object]) -> None:
-    """Write a model's weights (safetensors) and its configuration (JSON) into `folder`, each whole or not at all."""
-    with atomic_path(folder / "model.safetensors") as temporary:
-        save_file({name: tensor.detach().contiguous() for name, tensor in model.state_dict().items()}, temporary)
-    write_text(folder / "config.json", json.dumps(config, indent=2) + "\n")
-
-
 def load_image_vit(folder: Path | None = None) -> ImageViT:
     """Load an ImageViT saved with `save_pretrained`; None takes the one shipped with the package.
 
@@ -162,38 +176,3 @@ def load_image_vit(folder: Path | None = None) -> ImageViT:
     except (RuntimeError, KeyError) as error:
         raise GymQAError(f"{folder} does not hold an ImageViT ({error}); save it again with save_pretrained") from error
     return model.eval()
-
-
-def read_weights(folder: Path) -> dict[str, Tensor]:
-    """The tensors of folder/model.safetensors.
-
-    Raises:
-        GymQAError: the file is missing or damaged.
-    """
-    path = folder / "model.safetensors"
-    try:
-        return load_file(path)
-    except Exception as error:  # safetensors raises its own class, OSError or FileNotFoundError
-        raise GymQAError(f"{path} is missing or damaged ({error}); train or copy the model again") from error
-
-
-def weights_hash(folder: Path) -> str:
-    """A hash of folder/model.safetensors.
-
-    Raises:
-        GymQAError: the file cannot be read.
-    """
-    return file_hash(folder / "model.safetensors")
-
-
-def file_hash(path: Path) -> str:
-    """The SHA-256 of a file of weights.
-
-    Raises:
-        GymQAError: the file cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise GymQAError(f"{path} cannot be read ({error.strerror}); train or copy the model again") from error

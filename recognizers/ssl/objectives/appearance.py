@@ -9,9 +9,9 @@ from recognizers.backbones.base import Recognizer
 from recognizers.backbones.frame_net import FrameNet
 from recognizers.backbones.image.vit import ImageViT, load_image_vit
 from recognizers.config import TrainConfig
-from recognizers.saved import load_recognizer
+from recognizers.factory import load_recognizer
 from recognizers.ssl.objectives.base import Objective, StepViews
-from recognizers.starting import holds_recognizer
+from recognizers.weights_io.saved import holds_recognizer
 from recognizers.weights_io.tensors import model_folder
 
 ImageNetwork = ImageViT | FrameNet

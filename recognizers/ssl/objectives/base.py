@@ -1,5 +1,6 @@
 """What an objective is, what a step offers it, and how several are trained together with the student."""
 
+import importlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple, cast
@@ -10,9 +11,9 @@ from torch import Generator, Tensor, nn
 
 from recognizers.backbones.base import Features, Recognizer
 from recognizers.config import TrainConfig
-from recognizers.distributed import processes
+from recognizers.distributed import autocast, processes
 from recognizers.loader import ClipBatch
-from recognizers.precision import autocast
+from recognizers.ssl.objectives.registry import OBJECTIVES
 from recognizers.ssl.pseudo_label import PseudoLabels, pseudo_label
 from recognizers.ssl.views import draw_strong
 
@@ -201,3 +202,21 @@ def _flat_gradient(parameter: Tensor) -> Tensor:
     """The gradient in one row, zeros where there is none."""
     gradient = parameter.grad if parameter.grad is not None else torch.zeros_like(parameter)
     return gradient.flatten()
+
+
+def make_objectives(config: "TrainConfig", student: "Recognizer") -> "Objectives":
+    """The objectives of the settings' algorithm, fresh; the same whenever and wherever they are made.
+
+    Args:
+        config: settings; the draws come from their seed.
+        student: fresh as well, for its sizes and, where a second network starts as it does, its weights.
+    """
+    import torch
+
+    made = {}
+    with torch.random.fork_rng(devices=[]):
+        for number, name in enumerate(config.algorithm.objectives):
+            torch.manual_seed(config.seed + 1 + number)
+            module, kind = OBJECTIVES[name].place.split(":")
+            made[name] = getattr(importlib.import_module(module), kind)(config, student)
+    return Objectives(made)

@@ -7,15 +7,19 @@ Left out: the deeper or other auxiliary architectures of the ablations. The unla
 threshold, the weight and the two networks' starting together are from memory, not checked against the paper.
 """
 
+from dataclasses import replace
+from typing import Any
+
 import torch.nn.functional as F
 from torch import Tensor
 
-from recognizers.backbones.base import Recognizer
+from gymqa.errors import GymQAError
+from recognizers.backbones.base import ModelConfig, Recognizer
+from recognizers.backbones.sefar import SeFARConfig
 from recognizers.config import TrainConfig
 from recognizers.loader import ClipBatch
 from recognizers.ssl.losses import class_loss
 from recognizers.ssl.objectives.base import Objective, StepViews
-from recognizers.ssl.objectives.narrowing import narrowed
 from recognizers.ssl.pseudo_label import PseudoLabels
 
 NARROWER = 4
@@ -47,3 +51,38 @@ class CrossModel(Objective):
         taught = class_loss(strong.logits, believed, (believed.confidence >= algorithm.threshold).float())
         weight = views.xi * algorithm.unlabelled_weight
         return F.cross_entropy(labelled.logits, views.targets) + weight * taught
+
+
+def narrowed(config: ModelConfig, factor: int) -> ModelConfig:
+    """The same network with 1 / factor of the channels, or the least number above that the family takes.
+
+    Args:
+        config: sizes; a SeFAR's width is `dim`, that of the other families `width`.
+        factor: 2 or more.
+
+    Raises:
+        GymQAError: the family has no width, or takes none below this one.
+    """
+    if isinstance(config, SeFARConfig):
+        heads = max(1, config.heads // factor)
+        dim = max(1, config.dim // factor // heads) * heads
+        fusion = max(1, config.fusion_dim // factor)
+        if dim >= config.dim:
+            raise _too_narrow(config, "dim")
+        return replace(config, dim=dim, heads=heads, fusion_dim=fusion, frozen_blocks=0)
+    full = getattr(config, "width", None)
+    if full is None:
+        raise GymQAError(f"a {config.family} has no width that could be reduced; choose another recognizer")
+    for width in range(max(1, full // factor), full):
+        changes: dict[str, Any] = {"width": width}
+        try:
+            return replace(config, **changes)
+        except GymQAError:  # some families take multiples only
+            continue
+    raise _too_narrow(config, "width")
+
+
+def _too_narrow(config: ModelConfig, name: str) -> GymQAError:
+    return GymQAError(
+        f"this {config.family} cannot be made narrower; give the model a larger {name}, or choose another algorithm"
+    )

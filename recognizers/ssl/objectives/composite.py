@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from recognizers.backbones.base import Recognizer
 from recognizers.config import TrainConfig
-from recognizers.precision import autocast
+from recognizers.distributed import autocast
 from recognizers.ssl.objectives.actors import actor_masks, require_pictures
 from recognizers.ssl.objectives.base import Objective, StepViews
 

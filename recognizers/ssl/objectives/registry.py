@@ -1,7 +1,6 @@
 """Objectives by name. No torch here, so that names are listed and checked without waiting for it."""
 
 import difflib
-import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,10 +9,7 @@ from gymqa.errors import GymQAError
 
 if TYPE_CHECKING:
     from gymqa.frames.modality import Modality
-    from recognizers.backbones.base import Recognizer
-    from recognizers.backbones.sizes import ModelConfig
-    from recognizers.config import TrainConfig
-    from recognizers.ssl.objectives.base import Objectives
+    from recognizers.backbones.base import ModelConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,23 +83,3 @@ def looks_in_warm_up(names: Sequence[str]) -> bool:
 def frames_beyond(names: Sequence[str]) -> "Modality | None":
     """What a training's frames must show for these objectives where that is more than the model sees; else None."""
     return next((frames for name in names if (frames := OBJECTIVES[name].frames)), None)
-
-
-def make_objectives(config: "TrainConfig", student: "Recognizer") -> "Objectives":
-    """The objectives of the settings' algorithm, fresh; the same whenever and wherever they are made.
-
-    Args:
-        config: settings; the draws come from their seed.
-        student: fresh as well, for its sizes and, where a second network starts as it does, its weights.
-    """
-    import torch
-
-    from recognizers.ssl.objectives.base import Objectives
-
-    made = {}
-    with torch.random.fork_rng(devices=[]):
-        for number, name in enumerate(config.algorithm.objectives):
-            torch.manual_seed(config.seed + 1 + number)
-            module, kind = OBJECTIVES[name].place.split(":")
-            made[name] = getattr(importlib.import_module(module), kind)(config, student)
-    return Objectives(made)

@@ -5,20 +5,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from eval.adapters.answerers import AdapterOptions, Request, adapter_of, load
+from eval.adapters.kinds import adapter_of
+from eval.adapters.registry import load_adapter
+from eval.adapters.request import AdapterOptions, Request
 from eval.metrics.forms import Form, asked_in, form_of
-from eval.run.asked_files import choose_files, out_path
-from eval.run.costs import sentence, total
 from eval.run.hangs import LONGEST
 from eval.run.protocol import AnswerModel, Written
-from eval.run.question_files import QuestionFile
-from eval.run.results import Cost, file_info, load_result, result_path
+from eval.run.question_files import QuestionFile, choose_files, out_path
+from eval.run.results import Cost, file_info, load_result, result_path, sentence, total
 from eval.run.runner import Terms, require_batch_size, run
 from gymqa.errors import GymQAError
 from gymqa.frames.controls import NO_VIDEO, NONE, require_control
 from gymqa.questions.schema import Prediction
-from gymqa.runtime.devices import own_device
-from gymqa.runtime.launching import end_with_launcher, require_no_other, this_process
+from gymqa.runtime.launching import end_with_launcher, own_device, require_no_other, this_process
 from gymqa.runtime.runs import environment
 
 NO_OPTIONS = AdapterOptions()
@@ -113,7 +112,7 @@ def evaluate(
         options=options,
     )
     end_with_launcher()
-    loaded, around = load(kind, request), environment(device=device)
+    loaded, around = load_adapter(kind, request), environment(device=device)
     costs: list[Cost] = []
     for control in under:
         terms = Terms(

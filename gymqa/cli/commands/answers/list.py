@@ -40,7 +40,7 @@ def adapters(json: bool = False) -> None:
     from eval.adapters.registry import ADAPTERS, describe
 
     if json:
-        _print_json([asdict(one) for one in ADAPTERS])
+        _print_json([{"name": name, "what": one.what, "needs": one.needs} for name, one in ADAPTERS.entries.items()])
     else:
         _print_rows(describe())
 

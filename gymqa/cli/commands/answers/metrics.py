@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 
 from eval.leaderboard.rows import score
-from eval.metrics.calibration_folded import expected_calibration_error, reliability
-from eval.metrics.class_report import per_class
+from eval.metrics.calibration import expected_calibration_error, reliability
 from eval.metrics.columns import PredictionColumns, read_columns
 from eval.metrics.forms import Form, counted, form_of, scores_of
 from eval.metrics.localization import average_map, map_at_tiou, read_segments
-from eval.metrics.recognition import confusion, read_class_predictions, recognition_intervals, summary
+from eval.metrics.recognition import confusion, per_class, read_class_predictions, recognition_intervals, summary
 from eval.run.question_files import answered_file, benchmark_of
 from eval.stats.bootstrap import mean_interval
 from gymqa.errors import GymQAError
-from gymqa.questions.schema import Prediction, Question, load_predictions
+from gymqa.questions.files import load_predictions
+from gymqa.questions.schema import Prediction, Question
 
 
 def metrics(

@@ -5,7 +5,7 @@ from pathlib import Path
 from gymqa.finegym.annotations import open_release, read_element_list
 from gymqa.frames.cache import FrameCache
 from gymqa.frames.cache_format import FrameFormat
-from gymqa.runtime.guarded import Limits
+from gymqa.runtime.workers import Limits
 from gymqa.video_datasets.imported import is_imported, read_import
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from gymqa.frames.cache_format import FrameFormat
 from gymqa.frames.flow import FlowMethod, build_flow
-from gymqa.runtime.guarded import Limits
+from gymqa.runtime.workers import Limits
 
 
 def flow(

@@ -12,8 +12,10 @@ from gymqa.hub.data_card import data_card
 from gymqa.hub.question_dataset import CARD, is_dataset, question_files, require_whole, sort_questions, write_dataset
 from gymqa.io.console import track
 from gymqa.io.files import read_json
-from gymqa.questions.schema import Question, load_questions
+from gymqa.questions.files import load_questions
+from gymqa.questions.schema import Question
 from gymqa.questions.validation import mismatches
+from recognizers.factory import load_recognizer
 
 if TYPE_CHECKING:
     from encoders.mllm.model_card import CardResult
@@ -89,7 +91,7 @@ def push_recognizer(
     out: Path | None = None,
     private: bool = False,
 ) -> None:
-    """Upload a trained recognizer with its model card; Recognizer.from_pretrained("owner/name") loads it.
+    """Upload a trained recognizer with its model card; load_recognizer("owner/name") loads it.
 
     The token is huggingface_hub's own: HF_TOKEN, or `hf auth login`.
 
@@ -104,11 +106,10 @@ def push_recognizer(
         out: write weights, configuration and card into this folder, and upload nothing.
         private: make the repository private, where it is new.
     """
-    from recognizers.backbones.base import Recognizer
     from recognizers.model_card import ModelFacts, write_model
 
     check_repo(repo, "model")
-    model = Recognizer.from_pretrained(recognizer)
+    model = load_recognizer(recognizer)
     metrics, clips = _figures(predictions) if predictions else ({}, 0)
     algorithm, initial = _training_of(recognizer, model.config.streams)
     bases = (base_model,) if base_model else initial
@@ -145,7 +146,7 @@ def push_results(
         push_to_hub: send; without it nothing is sent, and what would be is printed.
     """
     from eval.leaderboard.entries import read_entries, read_question_files
-    from eval.report.pushed_results import Parcel, push
+    from eval.report.hub_results import Parcel, push
 
     asked = read_question_files(questions)
     parcel = Parcel(read_entries(results, asked), model_repo, benchmark_repo, setting, leaderboard_repo)

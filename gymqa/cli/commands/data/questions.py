@@ -1,18 +1,15 @@
 """`gymqa questions`: build, check, count multiple-choice questions; take over and write Gym-QA's released files."""
 
 import json as json_module
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from gymqa.errors import GymQAError
-from gymqa.finegym.annotations import Clip, Release, open_release, read_element_list
+from gymqa.finegym.annotations import open_release, read_element_list
 from gymqa.io.files import write_text
-from gymqa.questions.attributes import DECISION, build_attribute_questions
-from gymqa.questions.distractors import build_questions
-from gymqa.questions.minimal_pairs import build_minimal_pairs
+from gymqa.questions.benchmarks import build_benchmark
+from gymqa.questions.files import load_questions, save_questions
 from gymqa.questions.released_json import format_published, import_published
-from gymqa.questions.schema import ELEMENT_BENCHMARKS, KINDS, MINIMAL_PAIRS, Question, load_questions, save_questions
 from gymqa.questions.shortcuts import file_stats
 from gymqa.questions.validation import file_problems
 
@@ -68,25 +65,6 @@ def build(
     print(f"{out}: {len(questions)} questions of {benchmark}")
 
 
-def build_benchmark(
-    clips: list[Clip], release: Release, benchmark: str, seed: int = 0, n_choices: int = 4
-) -> list[Question]:
-    """Return the questions of any benchmark; the arguments are those of `build`.
-
-    Raises:
-        GymQAError: there is no such benchmark, or it cannot be built of these clips.
-    """
-    if benchmark in ELEMENT_BENCHMARKS:
-        return build_questions(clips, release.taxonomy, benchmark, seed, n_choices)
-    if benchmark in KINDS[1:]:
-        counts = _frequency(release) if benchmark == DECISION else None
-        return build_attribute_questions(clips, release.taxonomy, benchmark, seed, n_choices, counts)
-    if benchmark == MINIMAL_PAIRS:
-        return build_minimal_pairs(clips, release.taxonomy, seed)
-    names = ", ".join([*ELEMENT_BENCHMARKS, *KINDS[1:], MINIMAL_PAIRS])
-    raise GymQAError(f"there is no benchmark {benchmark!r}; choose one of {names}")
-
-
 def validate(file: Path, *, as_released: bool = False, finegym: Path | None = None, setting: str | None = None) -> None:
     """Check a question file: fields, equal choices, answers, ids that stand twice. Lists every problem.
 
@@ -130,11 +108,6 @@ def export_questions(file: Path, *, out: Path) -> None:
     questions = load_questions(file)
     write_text(out, format_published(questions))
     print(f"{out}: {len(questions)} questions in Gym-QA's format")
-
-
-def _frequency(release: Release) -> Counter[int]:
-    """How often each element stands in the training list, by label."""
-    return Counter(clip.label for clip in release.read_clips(release.train_list) if clip.label is not None)
 
 
 def _shown(value: Any) -> Any:

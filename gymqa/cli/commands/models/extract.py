@@ -6,13 +6,11 @@ from pathlib import Path
 from encoders.features.extract import extract as extract_features
 from encoders.features.sharing import Alone, Launched, Share
 from encoders.video.base import modality_of
-from encoders.video.options import EncoderOptions
-from encoders.video.registry import create_encoder
+from encoders.video.registry import EncoderOptions, create_encoder
 from gymqa.finegym.annotations import read_element_list
 from gymqa.frames.controls import ControlledFrames
-from gymqa.frames.modality import source_of
-from gymqa.runtime.devices import choose_device
-from gymqa.runtime.launching import in_world, require_no_other
+from gymqa.frames.views import source_of
+from gymqa.runtime.launching import choose_device, in_world, require_no_other
 
 
 def extract(

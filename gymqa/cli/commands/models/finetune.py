@@ -7,12 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from encoders.features.extract import FeatureStore
-from encoders.tuning.clips import TuningMaterial
+from encoders.tuning.clips import PseudoLabel, TuningMaterial, pseudo_labels, read_probabilities
 from encoders.tuning.config import FinetuneSettings
 from encoders.tuning.finetune import finetune as tune
 from encoders.tuning.memory_plan import PlanSettings, as_json, make_plan, table
-from encoders.tuning.pseudo_labels import PseudoLabel, pseudo_labels, read_probabilities
-from encoders.tuning.schedules import in_epochs
+from encoders.tuning.setup import in_epochs
 from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import Clip, open_release, read_element_list
 

@@ -8,16 +8,14 @@ from eval.report.confusion import ConfusionView, confusion_svg
 from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import read_element_list
 from gymqa.frames.controls import ControlledFrames
-from gymqa.frames.modality import source_of
+from gymqa.frames.views import source_of
 from gymqa.io.files import write_json, write_text
-from gymqa.runtime.devices import choose_device
+from gymqa.runtime.launching import choose_device
 from gymqa.video_datasets.imported import CLASSES
-from recognizers.backbones.base import Recognizer
-from recognizers.backbones.image.vit import weights_hash
-from recognizers.predict import Views, save_predictions
+from recognizers.factory import load_recognizer
+from recognizers.predict import Views, opened_journal, save_predictions
 from recognizers.predict import predict as predict_clips
-from recognizers.prediction_journal import opened_journal
-from recognizers.weights_io.tensors import model_folder
+from recognizers.weights_io.tensors import model_folder, weights_hash
 
 
 def predict(
@@ -58,7 +56,7 @@ def predict(
     views = Views(temporal_views, spatial_views)
     if batch_size < 1:
         raise GymQAError(f"{batch_size} clips at a time cannot be predicted; give 1 or more")
-    model = Recognizer.from_pretrained(recognizer)
+    model = load_recognizer(recognizer)
     wanted = read_element_list(clips, model.config.n_classes)
     elements = {clip.id: clip.label for clip in wanted}
     source = ControlledFrames(source_of(model.config.modality, frames), control, control_seed, elements)

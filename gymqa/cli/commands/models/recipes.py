@@ -141,7 +141,7 @@ def _test(words: Sequence[str], folder: Path, device: str | None, overrides: boo
     from gymqa.cli.arguments import build_parser
     from gymqa.cli.commands.models.train import train
     from gymqa.finegym.splits import TEST, VAL
-    from recognizers.backbones.image.vit import weights_hash
+    from recognizers.weights_io.tensors import weights_hash
 
     settings = build_parser(train, "gymqa train").parse_args(list(words))
     clips = next(path for name in (TEST, VAL) if (path := Path(settings.splits) / name).exists() or name == VAL)
@@ -167,7 +167,7 @@ def _accuracies(folder: Path, frames: Path, clips: Path, device: str | None) -> 
     """Predict the clips and count."""
     from eval.metrics.recognition import mean_class, read_class_predictions, top1
     from gymqa.cli.commands.models.predict import predict
-    from gymqa.runtime.devices import choose_device
+    from gymqa.runtime.launching import choose_device
 
     predict(folder, frames, folder / _PREDICTIONS, str(choose_device(device)), clips=clips)
     found = read_class_predictions(folder / _PREDICTIONS)

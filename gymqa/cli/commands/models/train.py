@@ -7,9 +7,8 @@ from pathlib import Path
 from gymqa.errors import GymQAError
 from gymqa.finegym.splits import read_splits
 from gymqa.video_datasets.imported import CLASSES
-from recognizers.backbones.registry import model_config
-from recognizers.config import TrainConfig
-from recognizers.epochs import in_epochs
+from recognizers.config import TrainConfig, in_epochs
+from recognizers.factory import model_config
 from recognizers.ssl.algorithms import algorithm_named
 from recognizers.training.clips import training_source
 from recognizers.training.train import train as train_recognizer

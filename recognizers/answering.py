@@ -1,22 +1,45 @@
-"""A recognizer's class probabilities under a control: what `gymqa predict` wrote, or made beside the predictions."""
+"""The adapter `recognizer`: class probabilities of `gymqa predict`, or made of --frames beside the predictions."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from eval.adapters.answerers import Request
+from eval.adapters.provenance import Provenance
+from eval.adapters.recognizer import RecognizerAnswerer
+from eval.adapters.request import Loaded, Request
 from eval.metrics.fusion import control_of
+from eval.metrics.recognition import read_class_predictions
+from eval.run.protocol import AnswerModel
 from eval.run.results import file_info
 from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import Clip
 from gymqa.frames.controls import NO_VIDEO, ControlledFrames, Shown, shown_of
-from gymqa.frames.modality import source_of
-from gymqa.io.files import read_json, write_json
-from gymqa.io.locks import waiting_for_lock
+from gymqa.frames.views import source_of
+from gymqa.io.files import read_json, waiting_for_lock, write_json
+from gymqa.questions.scoring import require_scoring
+from gymqa.runtime.launching import choose_device
 from gymqa.runtime.seeding import hash_key
+from recognizers.backbones.base import ModelConfig
+from recognizers.factory import load_recognizer, read_config
+from recognizers.loader import centre_indices
+from recognizers.predict import predict, save_predictions
+from recognizers.weights_io.tensors import weights_hash
 
-if TYPE_CHECKING:
-    from recognizers.backbones.sizes import ModelConfig
+
+def load(request: Request) -> Loaded:
+    """Load a recognizer by its class probabilities: saved ones, or those of a folder of `gymqa train` with --frames.
+
+    Raises:
+        GymQAError: as of `check_classes`, or a scoring was asked for, and it has none.
+    """
+    require_scoring("recognizer", request.scoring, ())
+    check_classes(request.controls, request)
+
+    def under(control: str) -> AnswerModel:
+        found = read_class_predictions(classes_under(control, request))
+        answerer = RecognizerAnswerer(request.name, found.by_clip(), found.errors)
+        return Provenance(answerer, revision_of(request.model), frames_under(control, request))
+
+    return Loaded(under, "classes")
 
 
 def check_classes(controls: Sequence[str], request: Request) -> None:
@@ -39,8 +62,6 @@ def check_classes(controls: Sequence[str], request: Request) -> None:
         raise GymQAError(f"{request.model} is a recognizer that has to see; give --frames, the folder of `gymqa cache`")
     if request.frames is None or _is_saved(request.model):
         return
-    from recognizers.saved import read_config
-
     config = read_config(Path(request.model))
     for control in controls:
         _source(config, control, request, request.frames)
@@ -64,12 +85,6 @@ def classes_under(control: str, request: Request) -> Path:
 
 def _predict(control: str, request: Request, frames: Path, out: Path) -> None:
     """Write a recognizer's class probabilities of the clips, unless they are there."""
-    from gymqa.runtime.devices import choose_device
-    from recognizers.backbones.base import Recognizer
-    from recognizers.backbones.image.vit import weights_hash
-    from recognizers.predict import predict, save_predictions
-    from recognizers.saved import read_config
-
     source = _source(read_config(Path(request.model)), control, request, frames)
     clips = [Clip(clip, question.video_id, question.element) for clip, question in request.clips.items()]
     seen = hash_key(*(clip.id for clip in clips if clip.id in source)).hex()
@@ -81,7 +96,7 @@ def _predict(control: str, request: Request, frames: Path, out: Path) -> None:
     stamp = out.with_suffix(".settings.json")
     if out.exists() and stamp.exists() and read_json(stamp) == made_of:
         return
-    model = Recognizer.from_pretrained(Path(request.model)).to(choose_device(request.device))
+    model = load_recognizer(Path(request.model)).to(choose_device(request.device))
     found = predict(model, source, clips)  # of the usual batch size: the file is hashed to its last digit
     stamp.unlink(missing_ok=True)
     save_predictions(out, clips, found, source.failures, control)
@@ -92,9 +107,6 @@ def frames_under(control: str, request: Request) -> dict[str, Shown]:
     """The frames that class probabilities made under a control are of; none are known of saved ones."""
     if request.frames is None or _is_saved(request.model):
         return {}
-    from recognizers.loader import centre_indices
-    from recognizers.saved import read_config
-
     config = read_config(Path(request.model))
     source = _source(config, control, request, request.frames)
     clips = [clip for clip in request.clips if clip in source]
@@ -103,8 +115,6 @@ def frames_under(control: str, request: Request) -> dict[str, Shown]:
 
 def revision_of(model: str) -> str:
     """The start of a hash of the weights, or of the saved class probabilities."""
-    from recognizers.backbones.image.vit import weights_hash
-
     return (file_info(Path(model)).sha256 if _is_saved(model) else weights_hash(Path(model)))[:12]
 
 
@@ -113,6 +123,6 @@ def _is_saved(model: str) -> bool:
     return model.endswith(".jsonl")
 
 
-def _source(config: "ModelConfig", control: str, request: Request, frames: Path) -> ControlledFrames:
+def _source(config: ModelConfig, control: str, request: Request, frames: Path) -> ControlledFrames:
     """What a recognizer looks at."""
     return ControlledFrames(source_of(config.modality, frames), control, request.control_seed, request.elements)

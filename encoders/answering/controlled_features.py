@@ -12,11 +12,11 @@ from encoders.features.extract import FeatureStore, extract
 from encoders.features.store import fingerprint_difference
 from encoders.video.base import modality_of
 from encoders.video.registry import create_encoder, options_of, own_source, parse
-from eval.adapters.answerers import Request
+from eval.adapters.request import Request
 from gymqa.errors import GymQAError
 from gymqa.frames.controls import NO_VIDEO, NONE, ControlledFrames, without_control
-from gymqa.frames.modality import source_of
-from gymqa.io.locks import waiting_for_lock
+from gymqa.frames.views import source_of
+from gymqa.io.files import waiting_for_lock
 
 if TYPE_CHECKING:
     from encoders.mllm.config import GymMLLMConfig

@@ -1,0 +1,84 @@
+"""Recognizers by name, with fresh weights, or as they were saved in a folder or on the Hub."""
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+
+from gymqa.errors import GymQAError
+from gymqa.runtime.registry import import_object, is_plug_in, require_fit
+from recognizers.backbones.base import ModelConfig, Recognizer
+from recognizers.backbones.registry import FAMILIES, RECOGNIZERS
+from recognizers.weights_io.saved import read_config_as, read_family
+from recognizers.weights_io.tensors import load_exactly, model_folder, read_weights
+
+PLUG_INS = "GYMQA_PLUGINS"
+"""Environment variable with modules of the user's own, comma between, whose saved models may be loaded."""
+
+
+def model_config(name: str, **changes: Any) -> ModelConfig:
+    """The config of a recognizer by name, or of the user's own, `package.module:function`.
+
+    Args:
+        name: of a recognizer; a plug-in returns its config, whose class names itself as `family`.
+        changes: replace single settings.
+
+    Raises:
+        GymQAError: there is no such name (the closest ones are given), or the plug-in does not fit.
+    """
+    config = cast(Callable[[], ModelConfig], RECOGNIZERS.load(name))()
+    require_fit(config, ModelConfig, name, "recognizer")
+    own = f"{type(config).__module__}:{type(config).__name__}"
+    if is_plug_in(name) and config.family not in FAMILIES and config.family != own:
+        raise GymQAError(f"recognizer {name}: set family of {type(config).__name__} to {own!r}, so that it loads again")
+    return replace(config, **changes)
+
+
+def create_model(name: str, **changes: Any) -> Recognizer:
+    """Build a recognizer by name, with fresh weights."""
+    return model_config(name, **changes).build()
+
+
+def load_recognizer(source: Path | str) -> Recognizer:
+    """Read what `save_pretrained` or `push_to_hub` wrote; the model is in evaluation mode.
+
+    Args:
+        source: a folder, or a model on the Hub, owner/name.
+
+    Raises:
+        GymQAError: a file is missing or damaged, or the weights are of another architecture; it says which.
+    """
+    folder = model_folder(source)
+    config = read_config(folder)
+    with torch.random.fork_rng(devices=[]):  # what is overwritten at once must not move anybody's draws
+        model = config.build()
+    load_exactly(model, read_weights(folder), folder)
+    return model.eval()
+
+
+def read_config(folder: Path) -> ModelConfig:
+    """Read config.json of a saved recognizer.
+
+    Raises:
+        GymQAError: it is missing, of no family that may be loaded, or has settings that the family has not.
+    """
+    return read_config_as(folder, family_named(read_family(folder)))
+
+
+def family_named(name: str) -> type[ModelConfig]:
+    """The config class of a family. A saved model's file names it, so that nothing is imported that was not allowed.
+
+    Raises:
+        GymQAError: there is none, or it is of a module that is neither imported nor named in GYMQA_PLUGINS.
+    """
+    module = name.partition(":")[0]
+    allowed = {one.strip() for one in os.environ.get(PLUG_INS, "").split(",")} | set(sys.modules)
+    if name not in FAMILIES and module not in allowed:
+        raise GymQAError(
+            f"the model is of {name}, which is not gymqa's; if you trust that module, set {PLUG_INS}={module}"
+        )
+    return cast(type[ModelConfig], import_object(FAMILIES.get(name, name), "recognizer"))
