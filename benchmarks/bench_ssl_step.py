@@ -29,7 +29,7 @@ from gymqa.frames.cache_format import FrameFormat
 from gymqa.frames.video import Frames, write_video
 from gymqa.io.console import console
 from gymqa.io.files import write_json
-from gymqa.runtime.launching import accelerate_on, choose_device
+from gymqa.runtime.devices import accelerate_on, choose_device
 from gymqa.runtime.runs import environment
 from recognizers.backbones.sefar import SeFARConfig, sefar_s
 from recognizers.config import TrainConfig

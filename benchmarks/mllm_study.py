@@ -14,6 +14,7 @@ from pathlib import Path
 
 from mllm_study_figures import draw, read_figures, show
 
+from encoders.tuning.clips import pseudo_labels, read_probabilities
 from encoders.tuning.config import FinetuneSettings
 from gymqa.cli.commands.answers.evaluate import evaluate
 from gymqa.cli.commands.data.questions import build
@@ -155,7 +156,6 @@ def _tune_and_ask(run: Run, recognizers: Path, tuning: FinetuneSettings, cell: C
 
 def _guess(recognizers: Path, out: Path, cell: Cell, threshold: float) -> None:
     """Let the cell's recognizer look at the unlabelled clips, and list those it is sure of."""
-    from encoders.tuning.clips import pseudo_labels, read_probabilities
 
     split = recognizers / "splits" / cell.split
     unlabelled = split / "unlabelled.txt"

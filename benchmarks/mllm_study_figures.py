@@ -5,6 +5,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 from study_tables import percent, print_table, spread
 
@@ -83,10 +85,8 @@ def _text(cell: Mapping[str, Any]) -> str:
 
 def draw(figures: Mapping[str, Any], path: Path) -> None:
     """Bars of all cells with their intervals, a panel a benchmark, chance as a line."""
-    import matplotlib
 
     matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
 
     found = figures["benchmarks"]
     figure, panels = plt.subplots(1, len(found), figsize=(3.4 * len(found), 3.6), sharey=True, layout="constrained")

@@ -62,8 +62,9 @@ def _difference(first: FloatArray, second: FloatArray, clusters: Sequence[str]) 
 def sign_flip_p(differences: FloatArray, clusters: Sequence[str]) -> float:
     """Two-sided p of a mean difference of zero: the signs of whole clusters' sums are flipped.
 
-    With up to 13 clusters all flips are tried, else 9,999 are drawn. One cluster says nothing: 1. `eval.stats.sign_flip` is
-    the same test with draws of its own; this one stays because the studies' figures were made with it.
+    With up to 13 clusters all flips are tried, else 9,999 are drawn. One cluster says nothing: 1.
+    `eval.stats.sign_flip` is the same test with draws of its own; this one stays because the
+    studies' figures were made with it.
     """
     cluster, n_clusters = cluster_index(clusters)
     if n_clusters < 2:

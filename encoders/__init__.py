@@ -1,1 +1,1 @@
-"""Video encoders, and the Vicuna-based multimodal model that reads their features. Never in it: training recognizers."""
+"""Video encoders and the Vicuna-based multimodal model on their features. Never in it: how recognizers train."""

@@ -16,7 +16,7 @@ from gymqa.frames.controls import NO_VIDEO, ControlledFrames, Shown, shown_of
 from gymqa.frames.views import source_of
 from gymqa.io.files import read_json, waiting_for_lock, write_json
 from gymqa.questions.scoring import require_scoring
-from gymqa.runtime.launching import choose_device
+from gymqa.runtime.devices import choose_device
 from gymqa.runtime.seeding import hash_key
 from recognizers.backbones.base import ModelConfig
 from recognizers.factory import load_recognizer, read_config

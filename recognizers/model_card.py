@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from huggingface_hub import EvalResult, ModelCardData
+
 from gymqa.errors import GymQAError
 from gymqa.hub.client import check_repo, upload
 from gymqa.hub.question_dataset import CARD
@@ -66,7 +68,6 @@ def model_card(repo: str, model: "Recognizer", facts: ModelFacts) -> str:
         model: the recognizer.
         facts: the rest.
     """
-    from huggingface_hub import ModelCardData  # a second that who only trains need not wait
 
     head = ModelCardData(
         license=facts.license,
@@ -101,7 +102,6 @@ def model_card(repo: str, model: "Recognizer", facts: ModelFacts) -> str:
 
 def _results(facts: ModelFacts) -> list[Any]:
     """The figures as the Hub's model index takes them."""
-    from huggingface_hub import EvalResult
 
     return [
         EvalResult(

@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+from encoders.llm.llama2c import import_llama2c
 from gymqa.cli.main import run_script
 
 
@@ -14,7 +15,6 @@ def import_model(model: Path, tokenizer: Path, *, out: Path) -> None:
         tokenizer: its tokenizer's .bin file, such as tok512.bin.
         out: folder to write.
     """
-    from encoders.llm.llama2c import import_llama2c
 
     print(f"{import_llama2c(model, tokenizer, out)}: name it with --llm")
 

@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+from encoders.mllm.merge_lora import merge_lora
 from gymqa.cli.main import run_script
 
 
@@ -14,7 +15,6 @@ def merge(model: str, *, out: Path, dtype: str = "float32") -> None:
         out: folder to write; a merged model that is there is replaced.
         dtype: precision of the weights written: float32, bfloat16 or float16; below float32 answers change a little.
     """
-    from encoders.mllm.merge_lora import merge_lora
 
     print(f"{merge_lora(model, out, dtype)}: merged")
 

@@ -7,8 +7,8 @@ import pytest
 
 from gymqa.cli import main as cli
 from gymqa.errors import GymQAError
-from gymqa.hub.client import load_gym_qa
 from gymqa.hub.data_card import data_card
+from gymqa.hub.load import load_gym_qa
 from gymqa.hub.question_dataset import sort_questions, write_dataset
 from gymqa.questions.distractors import build_questions
 from tests.gymsim_taxonomy import GYMSIM, clip

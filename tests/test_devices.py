@@ -7,7 +7,7 @@ import torch
 from accelerate.utils import parse_flag_from_env
 
 from gymqa.errors import GymQAError
-from gymqa.runtime.launching import accelerate_on, choose_device
+from gymqa.runtime.devices import accelerate_on, choose_device
 
 
 def test_without_a_name_the_gpu_is_taken_where_there_is_one() -> None:

@@ -145,7 +145,8 @@ def test_a_server_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_a_killed_download_goes_on_with_the_same_command(site: Site, tmp_path: Path) -> None:
     site.drop_after = 200_000
     code = (
-        "import sys; from pathlib import Path; from gymqa.download.annotations import *; from gymqa.download.annotation_files import *;"
+        "import sys; from pathlib import Path; from gymqa.download.annotations import *;"
+        "from gymqa.download.annotation_files import *;"
         f"download_annotations(Path(sys.argv[1]), sys.argv[2], [AnnotationFile({LIST.name!r}, {LIST.size},"
         f" {LIST.sha256!r})], Patience(wait=60))"
     )

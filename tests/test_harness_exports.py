@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from gymqa.cli import main as cli
+from gymqa.hub import harness_export
 from gymqa.hub.data_card import data_card
 from gymqa.hub.question_dataset import QuestionSplit, write_dataset
 from gymqa.io.templates import fill
@@ -21,6 +22,7 @@ from gymqa.questions.schema import Question
 from tests.gymsim_taxonomy import GYMSIM, clip
 
 VIDEO = "gymsimV0000"
+UTILS = Path(harness_export.__file__).parent / "templates" / "lmms_eval_utils.py.j2"
 
 
 def question(number: int, **changes: Any) -> Question:
@@ -155,13 +157,13 @@ print(json.dumps({
 )
 def test_a_reply_names_a_choice_or_none(reply: str, choice: int | None) -> None:
     scope: dict[str, Any] = {}
-    exec(fill("lmms_eval_utils.py"), scope)
+    exec(fill(UTILS), scope)
     assert scope["choice_of"](reply, ["cast", "kip"]) == choice
 
 
 def test_a_minimal_pair_is_right_where_both_answers_are() -> None:
     scope: dict[str, Any] = {}
-    exec(fill("lmms_eval_utils.py"), scope)
+    exec(fill(UTILS), scope)
     scored = [("a", "p", 1.0), ("b", "p", 0.0), ("c", "r", 1.0), ("d", "r", 1.0), ("e", "", 1.0), ("f", "", 0.0)]
     items = [{"question_id": id, "group": group, "score": score} for id, group, score in scored]
     assert scope["aggregate"](items) == 2 / 4

@@ -17,7 +17,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from eval.adapters.clip_frames import ClipFrames
-from eval.adapters.hf_loading import Loaded, load_vlm
+from eval.adapters.hf_loading import LoadedVlm, load_vlm
 from eval.adapters.hf_processors import frames_as_video
 from eval.adapters.hf_vlm import HfVlm
 from gymqa.errors import GymQAError
@@ -44,7 +44,7 @@ def llava_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def llava(llava_folder: Path) -> Loaded:
+def llava(llava_folder: Path) -> LoadedVlm:
     return load_vlm(str(llava_folder))
 
 
@@ -84,7 +84,7 @@ def test_every_family_sees_the_frames_and_answers_the_same_in_any_batch(
 
 
 def test_the_letters_score_is_the_models_own_log_probability_of_the_next_token(
-    cache: FrameCache, llava: Loaded
+    cache: FrameCache, llava: LoadedVlm
 ) -> None:
     one = asked(cache)[2]
     (found,) = HfVlm("m", llava, ClipFrames(cache, N)).choice_logprobs([one])
@@ -106,7 +106,7 @@ def test_the_letters_score_is_the_models_own_log_probability_of_the_next_token(
     assert found == pytest.approx(expected, abs=1e-5)
 
 
-def test_the_texts_score_is_the_mean_log_probability_of_the_choices_tokens(cache: FrameCache, llava: Loaded) -> None:
+def test_the_texts_score_is_the_mean_log_probability_of_the_choices_tokens(cache: FrameCache, llava: LoadedVlm) -> None:
     one = replace(asked(cache)[0], choices=("salto backward tucked with 1 turn", "split jump"))
     (found,) = HfVlm("m", llava, None, "texts").choice_logprobs([one])
     prompt = f"USER: {one.text} ASSISTANT:"
@@ -120,13 +120,13 @@ def test_the_texts_score_is_the_mean_log_probability_of_the_choices_tokens(cache
         assert score == pytest.approx(float(each.mean()), abs=1e-5)
 
 
-def test_a_reply_is_parsed_and_kept_and_what_says_nothing_is_unanswered(cache: FrameCache, llava: Loaded) -> None:
+def test_a_reply_is_parsed_and_kept_and_what_says_nothing_is_unanswered(cache: FrameCache, llava: LoadedVlm) -> None:
     (answer,) = HfVlm("m", llava, ClipFrames(cache, N), "generate", max_new_tokens=5).answer(asked(cache, 1))
     assert answer.choice is None and "no choice in the reply" in (answer.error or "")  # a random model babbles
     assert answer.detail is not None and answer.detail.reply and answer.detail.frames == (2, 6, 10, 14)
 
 
-def test_a_clip_without_frames_is_unanswered_and_the_others_are_not_disturbed(cache: FrameCache, llava: Loaded) -> None:
+def test_a_clip_without_frames_is_unanswered_and_others_are_not_disturbed(cache: FrameCache, llava: LoadedVlm) -> None:
     model, questions = HfVlm("m", llava, ClipFrames(cache, N)), asked(cache, 3)
     mixed = [questions[0], question("lost", (0, 1), 0, "no such clip"), *questions[1:]]
     answers = model.answer(mixed)
@@ -140,7 +140,7 @@ def test_a_clip_without_frames_is_unanswered_and_the_others_are_not_disturbed(ca
 
 
 def test_another_model_scoring_or_number_of_frames_has_another_fingerprint(
-    cache: FrameCache, llava: Loaded, tmp_path: Path
+    cache: FrameCache, llava: LoadedVlm, tmp_path: Path
 ) -> None:
     other = load_vlm(str(save_tiny("llava", tmp_path, seed=1)))
     made = [
@@ -192,7 +192,7 @@ def test_a_folder_that_lacks_something_is_refused_with_a_sentence(
         HfVlm("m", load_vlm(str(tmp_path)), None)
 
 
-def test_what_is_no_model_or_no_setting_is_refused(llava: Loaded) -> None:
+def test_what_is_no_model_or_no_setting_is_refused(llava: LoadedVlm) -> None:
     with pytest.raises(GymQAError, match="neither a folder nor a model on the Hub"):
         load_vlm("no/such/folder")
     with pytest.raises(GymQAError, match="auto, float32"):

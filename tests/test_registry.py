@@ -63,7 +63,9 @@ def test_a_list_takes_less_than_three_seconds(what: str) -> None:
 
 
 def test_listing_recognizers_builds_none_and_does_not_even_import_torch() -> None:
-    code = "import sys; from gymqa.cli import main as cli; cli.main(['list', 'recognizers']); assert 'torch' not in sys.modules"
+    code = (
+        "import sys; from gymqa.cli.main import main; main(['list', 'recognizers']); assert 'torch' not in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
 
 

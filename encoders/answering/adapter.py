@@ -16,7 +16,7 @@ from gymqa.errors import GymQAError
 from gymqa.frames.controls import NO_VIDEO
 from gymqa.hub.client import names_a_repo, split_revision
 from gymqa.questions.scoring import require_scoring
-from gymqa.runtime.launching import choose_device
+from gymqa.runtime.devices import choose_device
 
 
 def load(request: Request) -> Loaded:

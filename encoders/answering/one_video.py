@@ -1,10 +1,16 @@
-"""TODO first line"""
+"""One question with choices about one video file, answered by our model: what `gymqa ask` does."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
+
+from encoders.answering.answerer import MLLMAnswerer
+from encoders.mllm.model import GymMLLM
+from encoders.video.base import modality_of
+from encoders.video.registry import create_encoder, options_of, own_source, parse
 from gymqa.errors import GymQAError
 from gymqa.finegym.taxonomy import Element, Taxonomy
 from gymqa.frames.video import Frames, square
@@ -76,12 +82,6 @@ def _answer(
     Raises:
         GymQAError: there is no such encoder, it does not see colours, or the model was tuned with another.
     """
-    import torch
-
-    from encoders.answering.answerer import MLLMAnswerer
-    from encoders.mllm.model import GymMLLM
-    from encoders.video.base import modality_of
-    from encoders.video.registry import create_encoder, options_of, own_source, parse
 
     spec = encoder or own_source(str(tuned.encoder.get("encoder"))) or recognizer
     kind, source = parse(spec)

@@ -6,6 +6,9 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Protocol, Self
 
+from accelerate import PartialState
+from accelerate.utils import broadcast_object_list, gather_object
+
 from gymqa.errors import GymQAError
 
 LONGEST = timedelta(days=7)  # that one process waits for the others
@@ -57,7 +60,6 @@ class Launched(AbstractContextManager["Launched"]):
     """
 
     def __init__(self, device: str) -> None:
-        from accelerate import PartialState  # seconds, which one process alone need not spend
 
         if device not in ("cpu", "cuda"):
             raise GymQAError(f"several processes cannot share {device}; say cpu, or cuda for a GPU each")
@@ -74,7 +76,6 @@ class Launched(AbstractContextManager["Launched"]):
 
     def agree(self, refusal: str | None) -> None:
         """See Share."""
-        from accelerate.utils import broadcast_object_list
 
         said = broadcast_object_list([refusal])[0]
         if said is not None:
@@ -82,7 +83,6 @@ class Launched(AbstractContextManager["Launched"]):
 
     def collect(self, found: dict[str, str]) -> dict[str, str]:
         """See Share."""
-        from accelerate.utils import gather_object
 
         parts = gather_object([found])
         return {clip: why for part in parts for clip, why in part.items()}

@@ -12,7 +12,14 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    BitsAndBytesConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 from transformers.utils.logging import disable_progress_bar, enable_progress_bar
 
 from gymqa.errors import GymQAError
@@ -96,7 +103,6 @@ def dtype_of(name: str) -> torch.dtype:
 
 def _nf4(compute: torch.dtype) -> Any:
     """QLoRA's way of holding weights: NF4, its scales quantised again."""
-    from transformers import BitsAndBytesConfig
 
     if importlib.util.find_spec("bitsandbytes") is None:
         raise GymQAError("4-bit weights need bitsandbytes, which is not installed; pip install 'gymqa[qlora]'")
@@ -159,7 +165,6 @@ def commit_of(name: str, folder: Path) -> str | None:
 
 def _require_loadable(name: str, folder: Path) -> None:
     """Read configuration and tokenizer."""
-    from transformers import AutoConfig, AutoTokenizer
 
     try:
         AutoConfig.from_pretrained(folder, trust_remote_code=False)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from huggingface_hub import EvalResult, ModelCardData
+
 from encoders.llm.loading import TINY_VICUNA
 from encoders.mllm.config import GymMLLMConfig
 from encoders.mllm.files import ADAPTER_FILE, LLM_FOLDER, PROJECTOR_FILE, load_weights, read_config, weights_digest
@@ -63,7 +65,6 @@ def mllm_card(repo: str, config: GymMLLMConfig, trained: int, facts: MLLMFacts) 
         trained: numbers in projector and adapters.
         facts: the rest.
     """
-    from huggingface_hub import ModelCardData  # a second that who only tunes need not wait
 
     base = _base_model(config, facts)
     head = ModelCardData(
@@ -172,7 +173,6 @@ def _copy(source: Path, target: Path) -> None:
 
 def _results(facts: MLLMFacts) -> list[Any]:
     """The figures as the Hub's model index takes them; those under a control are in the card's table only."""
-    from huggingface_hub import EvalResult
 
     return [
         EvalResult(

@@ -70,8 +70,8 @@ KINDS: dict[str, Entry] = {
         "2 × 2 patches for every two frames",
     ),
     "timesformer": Entry(
-        "encoders.video.hf_video:make_timesformer", "TimesformerModel", "facebook/timesformer-base-finetuned-k400", _VIDEO,
-        8, 33, 768, 224, "the clip's CLS, then 2 × 2 patches a frame",
+        "encoders.video.hf_video:make_timesformer", "TimesformerModel", "facebook/timesformer-base-finetuned-k400",
+        _VIDEO, 8, 33, 768, 224, "the clip's CLS, then 2 × 2 patches a frame",
     ),
 }  # fmt: skip
 

@@ -15,6 +15,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import httpx2
+
 from eval.adapters.api_settings import ApiSettings
 from gymqa.errors import GymQAError
 
@@ -56,7 +58,6 @@ class ApiClient:
     """
 
     def __init__(self, settings: ApiSettings, key: str | None) -> None:
-        import httpx2
 
         headers = {"User-Agent": "gymqa", "Content-Type": "application/json"}
         if key is not None:
@@ -102,7 +103,6 @@ class ApiClient:
         await asyncio.sleep(max(drawn, asked))
 
     async def _once(self, body: bytes, read: Callable[[Any], Reply]) -> Reply:
-        import httpx2
 
         held = self._not_before - time.monotonic()
         if held > 0:

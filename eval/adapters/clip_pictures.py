@@ -6,6 +6,8 @@ from collections import OrderedDict
 from concurrent.futures import Future
 from typing import Any
 
+import cv2
+
 from eval.adapters.clip_frames import ClipFrames
 from gymqa.errors import GymQAError
 
@@ -56,7 +58,6 @@ class ClipPictures:
 
 def jpeg_url(frame: Any, quality: int) -> str:
     """A frame, uint8 [S, S, 3] RGB, as a data URL."""
-    import cv2
 
     done, picture = cv2.imencode(".jpg", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not done:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from transformers import AutoModelForImageTextToText
+
 from eval.adapters.hf_processors import load_processor
 from gymqa.errors import GymQAError
 from gymqa.hub.client import download_files, names_a_repo
@@ -39,7 +41,6 @@ def load_vlm(name: str, device: str = "cpu", dtype: str = "auto", trust_remote_c
     Raises:
         GymQAError: nothing loadable under that name, no safetensors, or its processor needs what is not there.
     """
-    from transformers import AutoModelForImageTextToText
 
     if dtype not in DTYPES:
         raise GymQAError(f"there is no dtype {dtype!r}; choose one of {', '.join(DTYPES)}")

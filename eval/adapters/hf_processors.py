@@ -11,6 +11,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
+import transformers
+from transformers import (
+    AutoConfig,
+    AutoImageProcessor,
+    AutoProcessor,
+    AutoTokenizer,
+    BatchFeature,
+    CLIPImageProcessorPil,
+    ProcessorMixin,
+)
+from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
+from transformers.utils import is_vision_available
+from transformers.video_processing_utils import VideoProcessorMixin
+
 from gymqa.errors import GymQAError
 from gymqa.io.files import read_json
 
@@ -48,8 +63,6 @@ def load_processor(folder: Path, trust_remote_code: bool = False) -> Any:
     Raises:
         GymQAError: the folder has none, or one that needs a package that is not there.
     """
-    from transformers import AutoProcessor
-    from transformers.utils import is_vision_available
 
     if not is_vision_available():
         raise GymQAError("models that see pictures need pillow; pip install 'gymqa[vlm]'")
@@ -70,9 +83,6 @@ def load_processor(folder: Path, trust_remote_code: bool = False) -> Any:
 
 def _without_video_processor(folder: Path) -> Any:
     """Put a processor together from its parts, with one of PIL in place of its video processor."""
-    import transformers
-    from transformers import AutoConfig, AutoImageProcessor, AutoTokenizer, ProcessorMixin
-    from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
 
     options, _ = ProcessorMixin.get_processor_dict(folder)
     kind = getattr(transformers, str(options.pop("processor_class", None)), None)
@@ -112,9 +122,6 @@ def frames_as_video(settings: Mapping[str, Any]) -> Any:
     It is what transformers' video processors of LLaVA-NeXT-Video and Video-LLaVA do, with PIL's bicubic resizing in
     place of torchvision's.
     """
-    import torch
-    from transformers import BatchFeature, CLIPImageProcessorPil
-    from transformers.video_processing_utils import VideoProcessorMixin
 
     image_processor = CLIPImageProcessorPil(**settings)
 

@@ -8,6 +8,8 @@ decoding and `eval.parsing.choice`, where what cannot be parsed is unanswered. B
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from eval.adapters.clip_frames import ClipFrames, require_frames, shown
 from eval.adapters.hf_loading import LoadedVlm, load_vlm
 from eval.adapters.hf_processors import FAMILIES, Family
@@ -18,7 +20,7 @@ from eval.run.protocol import AnswerModel
 from gymqa.errors import GymQAError
 from gymqa.questions.schema import LETTERS, Answer, Question
 from gymqa.questions.scoring import answer_from, require_scoring
-from gymqa.runtime.launching import choose_device
+from gymqa.runtime.devices import choose_device
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -145,7 +147,6 @@ class HfVlm:
 
     def _generated(self, questions: Sequence[Question]) -> Iterator[Answer]:
         """Answers parsed from greedy replies."""
-        import torch
 
         inputs = self._inputs(questions, [self._asked(question) for question in questions])
         tokenizer = self._processor.tokenizer
@@ -188,7 +189,6 @@ class HfVlm:
 
     def _logits(self, inputs: Mapping[str, Any], last: int) -> "Tensor":
         """Logits of the last positions [B, last, V], float32."""
-        import torch
 
         with torch.inference_mode():
             logits = self._model(**inputs, use_cache=False, logits_to_keep=last).logits

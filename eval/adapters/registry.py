@@ -1,4 +1,4 @@
-"""Answering models by name (`--adapter`), and what each needs. No torch: an adapter's file is imported when it is built.
+"""Answering models by name (`--adapter`), and what each needs. An adapter's file is imported when it is built.
 
 To add one, write a function Request -> Loaded and name it here; one outside the repository is named
 `package.module:function` (docs/extending.md). Our own models are named as plug-ins are: eval imports neither.
@@ -38,7 +38,8 @@ ADAPTERS = Registry(
         "gymqa": Adapter(
             "encoders.answering.adapter:load",
             "our language model",
-            "--model FOLDER of `gymqa finetune` or owner/name[@revision]; unless it is blind, --features, or --frames and --encode_with",
+            "--model FOLDER of `gymqa finetune` or owner/name[@revision]; unless it is blind, --features, "
+            "or --frames and --encode_with",
         ),
         "recognizer": Adapter(
             "recognizers.answering:load",

@@ -78,8 +78,9 @@ def counted(
 ) -> tuple[FloatArray, list[str]]:
     """The scores whose mean a metric is, float [g], and the video of each, for the clustered interval.
 
-    What has to be right together counts by minimal pairs (`eval.metrics.minimal_pairs.group_scores`). The share of twos counts by
-    single questions: chance is 1/2 there, and a product of two questions' shares would be no share of anything.
+    What has to be right together counts by minimal pairs (`eval.metrics.minimal_pairs.group_scores`). The share of
+    twos counts by single questions: chance is 1/2 there, and a product of two questions'
+    shares would be no share of anything.
 
     Args:
         metric: a key of `scores_of`, or another name whose scores count by pairs.

@@ -1,9 +1,9 @@
 """Ask a model every question once, and keep each answer the moment it is there.
 
-While it runs, answers are appended to one file a process (`eval.run.parts`). At the end the first process writes them, in
-the order of the questions, to the predictions file, and beside it the result (`eval.run.results`): what answered which
-questions, under which configuration and environment. Killed at any moment, the same call goes on where it was, with
-any number of processes; called again when it was through, it asks what got no answer for a reason that may pass
+While it runs, answers are appended to one file a process (`eval.run.parts`). At the end the first process writes them,
+in the order of the questions, to the predictions file, and beside it the result (`eval.run.results`): what answered
+which questions, under which configuration and environment. Killed at any moment, the same call goes on where it was,
+with any number of processes; called again when it was through, it asks what got no answer for a reason that may pass
 (`Answer.retry`). When model, settings or questions have changed, the run starts over; the old predictions stay
 until the new ones are whole.
 """

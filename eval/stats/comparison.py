@@ -2,9 +2,9 @@
 
 Questions of one video are not independent, so videos are split and drawn, not questions, and in the same way for every
 model: what is hard for all of them cancels out of a difference. Ranks and intervals rest on the sign-flip test of
-`eval.stats.sign_flip`, ranks where its splits are too few on the bootstrap (`Comparison.p_decisive`). The bootstrap, which
-is too ready to see a difference between few videos, and McNemar's test, which takes questions for independent, stand
-beside because they are what others print.
+`eval.stats.sign_flip`, ranks where its splits are too few on the bootstrap (`Comparison.p_decisive`). The bootstrap,
+which is too ready to see a difference between few videos, and McNemar's test, which takes questions for independent,
+stand beside because they are what others print.
 """
 
 import math

@@ -1,1 +1,1 @@
-"""The command line, the roof that knows every folder; imported by nothing. Never in it: what another folder could hold."""
+"""The command line, which knows every folder; nothing imports it. Never in it: what another folder could hold."""

@@ -11,7 +11,7 @@ from gymqa.finegym.annotations import open_release, read_element_list
 from gymqa.frames.cache import FrameCache
 from gymqa.io.files import read_json
 from gymqa.questions.schema import BENCHMARKS
-from gymqa.runtime.launching import accelerate_on, choose_device
+from gymqa.runtime.devices import accelerate_on, choose_device
 from gymqa.runtime.runs import Run
 from gymqa.sim.release import FORMAT, ReleaseConfig
 from recognizers.backbones.image.vit import SHIPPED

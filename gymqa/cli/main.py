@@ -13,8 +13,8 @@ from gymqa.errors import GymQAError
 
 Command = Callable[..., None]
 
-# Tables of their own, so that `gymqa --help` imports no command, hence neither torch nor a decoder. Each group is a folder
-# of gymqa.cli.commands.
+# Tables of their own, so that `gymqa --help` imports no command, hence neither torch nor a decoder. Each group is a
+# folder of gymqa.cli.commands.
 _DATA = {
     "finegym": "get FineGym's annotations and raw videos, and cut the clips out of them",
     "dataset": "import another data set: UCF101, HMDB51, Diving48, FineDiving, …",

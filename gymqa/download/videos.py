@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+import av
+
+from gymqa.download.cutting import open_video
 from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import VIDEO_ID
 from gymqa.io.console import progress_bar
@@ -223,9 +226,6 @@ def _causes(error: BaseException | None) -> Iterable[BaseException]:
 
 def _opens(path: Path) -> bool:
     """Whether a file has a video stream with a first frame."""
-    import av
-
-    from gymqa.download.cutting import open_video
 
     try:
         with open_video(path) as container:

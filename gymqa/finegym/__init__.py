@@ -1,1 +1,1 @@
-"""What FineGym is: taxonomy, decision trees, annotations, settings, splits. Never in it: downloads, pixels, questions."""
+"""What FineGym is: taxonomy, decision trees, annotations, settings, splits. Never in it: downloads, pixels."""

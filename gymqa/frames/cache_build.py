@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import cv2
+
 from gymqa.errors import GymQAError
 from gymqa.frames.cache_format import (
     DATA,
@@ -46,10 +48,7 @@ class Decoded:
 
 
 def _begin() -> None:
-    """Import the decoders before a clip's time is taken; one thread a process."""
-    import av  # noqa: F401
-    import cv2
-    import decord  # noqa: F401
+    """Let OpenCV compute in one thread a process."""
 
     cv2.setNumThreads(1)
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gymqa.errors import GymQAError
+from gymqa.frames.skeletons import skeleton_of
 
 if TYPE_CHECKING:
     pass
@@ -76,8 +77,6 @@ def mirrored(frames: NDArray[Any], modality: Modality) -> NDArray[Any]:
     Of skeletons, float32 [..., J, 3], left and right joints change places.
     """
     if modality == "pose":
-        from gymqa.frames.skeletons import skeleton_of
-
         return np.asarray(frames[..., skeleton_of(frames.shape[-2]).mirrored, :] * np.array([-1, 1, 1], np.float32))
     out = np.ascontiguousarray(frames[..., ::-1, :])
     vectors = flow_channels(modality)

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gymqa.errors import GymQAError
-from gymqa.sim.skeleton import JOINTS as GYMSIM_JOINTS
 
 Keypoints = NDArray[np.float32]  # [..., J, 3]: x, y, confidence in [0, 1]; a joint that was not found is all 0
 
@@ -100,7 +99,9 @@ OPENPOSE18 = Skeleton(  # Kinetics-skeleton's, in the published ST-GCN
 )  # fmt: skip
 GYMSIM15 = Skeleton(
     "gymsim15",
-    GYMSIM_JOINTS,
+    ("pelvis", "neck", "head",
+     "left_shoulder", "left_elbow", "left_wrist", "right_shoulder", "right_elbow", "right_wrist",
+     "left_hip", "left_knee", "left_ankle", "right_hip", "right_knee", "right_ankle"),
     (*_limbs(_ARM, _LEG), ("pelvis", "neck"), ("neck", "head"),
      *((middle, f"{side}_{part}") for middle, part in (("neck", "shoulder"), ("pelvis", "hip")) for side in _BOTH)),
     "pelvis",

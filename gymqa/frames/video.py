@@ -14,7 +14,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import av
 import cv2
+import decord
 import numpy as np
 from numpy.typing import NDArray
 
@@ -54,8 +56,6 @@ def decode(path: Path, size: int | None = None, max_frames: int | None = None) -
     """
     if path.is_dir():
         return _decode_images(path, size, max_frames)
-    import av  # here, not at the top: a reader's library must not be loaded before the workers fork
-    import decord
 
     if not path.is_file():
         raise VideoError(f"{path} does not exist; check the path of the video")
@@ -95,7 +95,6 @@ def _pyav_chunks(path: Path, n_frames: int, wanted: NDArray[np.int64]) -> Iterat
     Raises:
         VideoError: the video does not have the `n_frames` frames that decord counted, or one is damaged.
     """
-    import av
 
     chosen, chunk, seen = set(wanted.tolist()), [], 0
     with av.open(str(path)) as container:
@@ -185,7 +184,6 @@ def video_writer(
         VideoError: odd sides.
         GymQAError: the folder cannot be written to.
     """
-    import av
 
     if height % 2 or width % 2:
         raise VideoError(f"{path}: H.264 needs even sides, not {width} x {height}; crop or pad by one pixel")

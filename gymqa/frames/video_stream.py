@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import av
 import numpy as np
 
 from gymqa.errors import GymQAError
@@ -50,7 +51,6 @@ def frames_at(path: Path, fps: float, size: int) -> Iterator[Frames]:
 
 def _shown(path: Path, fps: float) -> Iterator[tuple["VideoFrame", int]]:
     """The frames that are seen at the rate, and how often each."""
-    import av  # here, not at the top: a reader's library must not be loaded before workers fork
 
     seen, last, time, length = 0, None, 0.0, 0.0
     try:

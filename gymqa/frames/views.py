@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from gymqa.frames.cache import FrameCache
 from gymqa.frames.flow import frames_of, require_flow_of
 from gymqa.frames.modality import Modality, channels
+from gymqa.frames.pose_cache import PoseCache
 from gymqa.frames.sampling import Indices
 from gymqa.frames.source import FrameSource, require_modality
 
@@ -84,12 +85,9 @@ def source_of(modality: Modality, folder: Path, instead: str = "") -> "FrameSour
     Raises:
         GymQAError: the folder does not hold it.
     """
-    from gymqa.frames.cache import FrameCache  # which loads OpenCV; who asks for a number of channels need not wait
 
     channels(modality)
     if modality == "pose":
-        from gymqa.frames.pose_cache import PoseCache
-
         return PoseCache(folder)
     cache = FrameCache(folder)
     kept: dict[Modality, Modality] = {"gradient": "rgb", "rgb+flow": "flow"}

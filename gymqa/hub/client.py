@@ -9,11 +9,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from huggingface_hub import CommitOperationAdd, HfApi, get_token, is_offline_mode, snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, HTTPError
+from huggingface_hub.utils import HFValidationError, logging, validate_repo_id
+
 from gymqa.errors import GymQAError
-from gymqa.hub.question_dataset import CARD, config_name, require_whole
+from gymqa.hub.question_dataset import CARD
 
 if TYPE_CHECKING:
-    from datasets import Dataset, IterableDataset
+    pass
 
 _REPO = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 Value = TypeVar("Value")
@@ -35,63 +39,6 @@ _LLM_WEIGHTS = ["model.safetensors", "model-*.safetensors", "model.safetensors.i
 _LLM_PICKLES = ["pytorch_model*.bin", "pytorch_model.bin.index.json"]
 
 
-def load_gym_qa(
-    path_or_repo: Path | str, setting: str, split: str = "val", tier: str = "random", streaming: bool = False
-) -> "Dataset | IterableDataset":
-    """The questions of a setting, split and tier: a row a question, a column for each field of Question, and `video`.
-
-    `video` is of the feature `Video(decode=False)`: {"path": the clip's path inside a release, "bytes": None}. Join the
-    path to your release's folder and cast the column to `Video()` to decode; nothing here needs the footage.
-
-    Args:
-        path_or_repo: a folder that `gymqa hub push` wrote, or a data set on the Hub, owner/name.
-        setting: gym99, gym288, gymsim24, ….
-        split: train, val or test.
-        tier: random, event, set, attribute, twin; decision, counting, direction, shape, minimal-pairs, released; or a
-            benchmark's name, gym-qa-hard.
-        streaming: read rows as they are asked for, and keep no copy.
-
-    Raises:
-        GymQAError: no such data set, configuration or split, a damaged file, or the Hub cannot be reached.
-    """
-    # Imported here: `datasets` takes seconds to import, and most users of questions never need it.
-    from datasets import Video, load_dataset
-
-    config = config_name(setting, tier)
-    configs = dataset_configs(path_or_repo)
-    if config not in configs:
-        raise GymQAError(f"{path_or_repo} has no questions {config}; it has {', '.join(configs)}")
-    if split not in configs[config]:
-        raise GymQAError(f"{config} of {path_or_repo} has no split {split!r}; it has {', '.join(configs[config])}")
-    if Path(path_or_repo).is_dir():
-        require_whole(Path(path_or_repo), config, split)
-    rows = _ask(path_or_repo, lambda: load_dataset(str(path_or_repo), config, split=split, streaming=streaming))
-    return rows.cast_column("video", Video(decode=False))
-
-
-def dataset_configs(path_or_repo: Path | str) -> dict[str, list[str]]:
-    """The configurations of a data set, and the splits of each, as its card says.
-
-    Raises:
-        GymQAError: no such data set, its card is none of gymqa's, or the Hub cannot be reached.
-    """
-    from huggingface_hub import DatasetCard
-
-    folder = Path(path_or_repo)
-    if folder.is_dir() and not (folder / CARD).is_file():
-        raise GymQAError(f"{folder} holds no {CARD}; `gymqa hub push … --dry_run` writes question files as a data set")
-    if not folder.is_dir() and (isinstance(path_or_repo, Path) or not _REPO.fullmatch(path_or_repo)):
-        raise GymQAError(f"{path_or_repo} is neither a folder nor a data set's name; name one, as owner/name")
-    card = _ask(path_or_repo, lambda: DatasetCard.load(folder / CARD if folder.is_dir() else str(path_or_repo)))
-    try:
-        configs = {
-            str(one["config_name"]): [str(file["split"]) for file in one["data_files"]] for one in card.data.configs
-        }
-    except (AttributeError, KeyError, TypeError) as error:
-        raise GymQAError(f"the card of {path_or_repo} does not list configurations as gymqa's do") from error
-    return configs
-
-
 def names_a_repo(text: str) -> bool:
     """Whether a text has the form owner/name."""
     return _REPO.fullmatch(text) is not None
@@ -103,7 +50,6 @@ def check_repo(repo: str, kind: Kind = "data set") -> None:
     Raises:
         GymQAError: it is not owner/name, or has other letters.
     """
-    from huggingface_hub.utils import HFValidationError, validate_repo_id
 
     try:
         validate_repo_id(repo)
@@ -162,12 +108,11 @@ def download_files(repo: str, files: Sequence[str], revision: str | None = None)
 
 
 def _download(repo: str, files: list[str], kind: Kind, revision: str | None) -> Path:
-    from huggingface_hub import snapshot_download
 
     def download() -> str:
         return snapshot_download(repo, revision=revision, allow_patterns=files, library_name="gymqa")
 
-    return Path(_ask(repo, download, kind))
+    return Path(ask_hub(repo, download, kind))
 
 
 def upload(folder: Path, repo: str, private: bool = False, kind: Kind = "data set") -> str:
@@ -179,7 +124,6 @@ def upload(folder: Path, repo: str, private: bool = False, kind: Kind = "data se
     Raises:
         GymQAError: no token, the Hub refuses, or it cannot be reached.
     """
-    from huggingface_hub import HfApi
 
     check_repo(repo, kind)
     api = HfApi(library_name="gymqa")
@@ -197,7 +141,7 @@ def upload(folder: Path, repo: str, private: bool = False, kind: Kind = "data se
         )
         return str(done.commit_url)
 
-    return _ask(repo, commit, kind)
+    return ask_hub(repo, commit, kind)
 
 
 def upload_files(files: Mapping[str, Path | bytes], repo: str, kind: Kind) -> str:
@@ -214,7 +158,6 @@ def upload_files(files: Mapping[str, Path | bytes], repo: str, kind: Kind) -> st
     Raises:
         GymQAError: no token, no such repository, the Hub refuses, or it cannot be reached.
     """
-    from huggingface_hub import CommitOperationAdd, HfApi
 
     check_repo(repo, kind)
     require_token(repo, kind)
@@ -226,7 +169,7 @@ def upload_files(files: Mapping[str, Path | bytes], repo: str, kind: Kind) -> st
         done = api.create_commit(repo, added, repo_type=repo_type, commit_message="Results measured by gymqa")
         return str(done.commit_url)
 
-    return _ask(repo, commit, kind)
+    return ask_hub(repo, commit, kind)
 
 
 def require_writable_repo(repo: str, kind: Kind) -> None:
@@ -235,11 +178,10 @@ def require_writable_repo(repo: str, kind: Kind) -> None:
     Raises:
         GymQAError: no token, no such repository, the token may not write there, or the Hub cannot be reached.
     """
-    from huggingface_hub import HfApi
 
     require_token(repo, kind)
     repo_type = "dataset" if kind == "data set" else "model"
-    _ask(repo, lambda: HfApi(library_name="gymqa").auth_check(repo, repo_type=repo_type, write=True), kind)
+    ask_hub(repo, lambda: HfApi(library_name="gymqa").auth_check(repo, repo_type=repo_type, write=True), kind)
 
 
 def require_token(repo: str, kind: Kind) -> None:
@@ -248,20 +190,16 @@ def require_token(repo: str, kind: Kind) -> None:
     Raises:
         GymQAError: there is none, or it holds characters that no token has.
     """
-    from huggingface_hub import get_token
 
-    token = _ask(repo, get_token, kind)
+    token = ask_hub(repo, get_token, kind)
     if token is None:
         raise GymQAError(f"there is no token to upload {repo} with; set HF_TOKEN or run `hf auth login`")
     if not (token.isascii() and token.isprintable()):
         raise GymQAError("the token holds characters that no token has; set HF_TOKEN again or run `hf auth login`")
 
 
-def _ask(what: Path | str, ask: Callable[[], Value], kind: Kind = "data set") -> Value:
+def ask_hub(what: Path | str, ask: Callable[[], Value], kind: Kind = "data set") -> Value:
     """Ask the Hub; its errors become sentences that quote nothing of the request."""
-    from huggingface_hub import is_offline_mode
-    from huggingface_hub.errors import HfHubHTTPError, HTTPError
-    from huggingface_hub.utils import logging
 
     reason: str
     verbosity = logging.get_verbosity()

@@ -6,6 +6,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from huggingface_hub import DatasetCardData
+
 from gymqa.finegym.taxonomy import Taxonomy
 from gymqa.hub.question_dataset import QuestionSplit
 from gymqa.io.templates import fill
@@ -42,7 +44,6 @@ def data_card(repo: str, splits: Sequence[QuestionSplit], taxonomy: Taxonomy) ->
     Raises:
         GymQAError: a question has labels that the taxonomy lacks.
     """
-    from huggingface_hub import DatasetCardData  # a second that other commands need not wait
 
     licence = licence_of(splits)
     head = DatasetCardData(

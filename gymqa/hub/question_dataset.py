@@ -13,6 +13,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+from pyarrow import parquet
+
 from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import video_of
 from gymqa.io.files import atomic_path, write_text
@@ -188,8 +191,6 @@ def require_whole(folder: Path, config: str, split: str) -> None:
     Raises:
         GymQAError: no such configuration or split, or the file is missing, damaged or has other columns than gymqa's.
     """
-    import pyarrow as pa
-    from pyarrow import parquet
 
     parse_config(config)
     if split not in SPLITS:
@@ -207,9 +208,6 @@ def require_whole(folder: Path, config: str, split: str) -> None:
 
 
 def _write_parquet(path: Path, questions: Sequence[Question]) -> None:
-    # Imported here: pyarrow takes its time, and most commands never need it.
-    import pyarrow as pa
-    from pyarrow import parquet
 
     with atomic_path(path) as temporary:
         parquet.write_table(pa.Table.from_pylist(list(map(_row, questions)), schema=_schema()), temporary)
@@ -224,7 +222,6 @@ def _row(question: Question) -> dict[str, Any]:
 
 def _schema() -> "pa.Schema":
     """Plain Arrow types and no Hugging Face metadata: every version of `datasets` reads them, a video is a path."""
-    import pyarrow as pa
 
     text, number = pa.string(), pa.int32()
     return pa.schema(

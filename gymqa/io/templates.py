@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
 from gymqa.io.files import write_text
 
 
 def fill(template: Path, **values: Any) -> str:
-    """Fill the template in a file; in code and YAML, values are put in by the filter `tojson`, which quotes whatever they hold."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # only who writes such texts waits for it
-
+    """Fill a template file; in code and YAML, values go in by the filter `tojson`, which quotes whatever they hold."""
     jinja = Environment(
         loader=FileSystemLoader(template.parent),
         undefined=StrictUndefined,

@@ -28,7 +28,7 @@ def read_lines(path: Path) -> Iterator[tuple[str, str]]:
 
 
 class JsonObject(dict[str, Any]):
-    """A JSON object as `gymqa.io.files.read_json` makes it when asked; `twice` holds the keys that stand there again."""
+    """A JSON object as `gymqa.io.files.read_json` makes it; `twice` holds the keys that stand there again."""
 
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
         super().__init__(pairs)

@@ -1,4 +1,4 @@
-"""TODO first line"""
+"""Build the questions of any benchmark from labelled clips."""
 
 from collections import Counter
 

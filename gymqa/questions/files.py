@@ -1,4 +1,4 @@
-"""TODO first line"""
+"""Read and write questions and predictions: JSON, one object a line."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path

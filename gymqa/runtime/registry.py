@@ -1,4 +1,4 @@
-"""Registry of names that options take: listing, import on demand, "did you mean", and plug-ins from the user's own code.
+"""Registry of names that options take: listing, import on demand, "did you mean", plug-ins of the user's own.
 
 A name is one of a registry's own, or `package.module:Name`, which is imported from the user's path. Recognizers,
 algorithms, encoders, adapters, benchmarks and data sets each have one registry.

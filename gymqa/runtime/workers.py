@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, ParamSpec, TypeVar
 
+import psutil
+
 from gymqa.errors import GymQAError
 
 P = ParamSpec("P")
@@ -219,7 +221,6 @@ class _Worker(Generic[Item, Made]):
 
     def _resident(self) -> int:
         """Bytes of its memory that are not swapped out; 0 once it has died."""
-        import psutil  # accelerate depends on it
 
         try:
             return int(psutil.Process(self._process.pid).memory_info().rss)

@@ -5,13 +5,11 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from gymqa.frames.skeletons import GYMSIM15
+
 Array = NDArray[np.float64]
 
-JOINTS: tuple[str, ...] = (
-    "pelvis", "neck", "head",
-    "left_shoulder", "left_elbow", "left_wrist", "right_shoulder", "right_elbow", "right_wrist",
-    "left_hip", "left_knee", "left_ankle", "right_hip", "right_knee", "right_ankle",
-)  # fmt: skip
+JOINTS = GYMSIM15.joints
 # Share of the body's mass near each joint: trunk and thighs carry most of it.
 MASS: Array = np.array([0.22, 0.20, 0.08, 0.03, 0.02, 0.015, 0.03, 0.02, 0.015, 0.07, 0.075, 0.045, 0.07, 0.075, 0.045])
 MASS = MASS / MASS.sum()

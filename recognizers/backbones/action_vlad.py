@@ -14,6 +14,7 @@ from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
+from sklearn.cluster import MiniBatchKMeans
 from torch import Tensor, nn
 
 from gymqa.errors import GymQAError
@@ -111,7 +112,6 @@ class ActionVLAD(FrameNet):
         """
         if self._centres_loaded:
             return
-        from sklearn.cluster import MiniBatchKMeans  # a second that only this needs
 
         rng = torch.Generator().manual_seed(seed)
         self._take_statistics(clips)

@@ -1,4 +1,4 @@
-"""Recognizers by name: where each is built, and what a list says of it. No torch: nothing is imported before it is built.
+"""Recognizers by name: where each is built, and what a list says of it. Nothing is imported before it is built.
 
 A new backbone is its file in this folder and its lines here; one outside the repository is named
 `package.module:function` (docs/extending.md).

@@ -15,7 +15,7 @@ from torch import Tensor
 from gymqa.errors import GymQAError
 from gymqa.frames.modality import part_of
 from gymqa.io.console import console
-from gymqa.runtime.launching import require_no_other
+from gymqa.runtime.world import require_no_other
 from recognizers.backbones.base import Recognizer
 from recognizers.config import TrainConfig
 from recognizers.distributed import share_first

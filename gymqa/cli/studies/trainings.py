@@ -13,7 +13,7 @@ from gymqa.frames.controls import NONE, ControlledFrames, ReshuffledFrames
 from gymqa.frames.modality import Modality
 from gymqa.frames.source import FrameSource
 from gymqa.frames.views import source_of
-from gymqa.runtime.launching import choose_device
+from gymqa.runtime.devices import choose_device
 from gymqa.runtime.runs import Run
 from recognizers.config import TrainConfig
 from recognizers.factory import load_recognizer

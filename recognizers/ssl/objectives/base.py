@@ -211,7 +211,6 @@ def make_objectives(config: "TrainConfig", student: "Recognizer") -> "Objectives
         config: settings; the draws come from their seed.
         student: fresh as well, for its sizes and, where a second network starts as it does, its weights.
     """
-    import torch
 
     made = {}
     with torch.random.fork_rng(devices=[]):

@@ -17,8 +17,9 @@ from eval.run.runner import Terms, require_batch_size, run
 from gymqa.errors import GymQAError
 from gymqa.frames.controls import NO_VIDEO, NONE, require_control
 from gymqa.questions.schema import Prediction
-from gymqa.runtime.launching import end_with_launcher, own_device, require_no_other, this_process
+from gymqa.runtime.devices import own_device
 from gymqa.runtime.runs import environment
+from gymqa.runtime.world import end_with_launcher, require_no_other, this_process
 
 NO_OPTIONS = AdapterOptions()
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import open_release
 from gymqa.frames.modality import Modality
-from gymqa.hub.client import check_repo, dataset_configs, names_a_repo, upload
+from gymqa.hub.client import check_repo, names_a_repo, upload
 from gymqa.hub.data_card import data_card
+from gymqa.hub.load import dataset_configs
 from gymqa.hub.question_dataset import CARD, is_dataset, question_files, require_whole, sort_questions, write_dataset
 from gymqa.io.console import track
 from gymqa.io.files import read_json
@@ -106,7 +107,7 @@ def push_recognizer(
         out: write weights, configuration and card into this folder, and upload nothing.
         private: make the repository private, where it is new.
     """
-    from recognizers.model_card import ModelFacts, write_model
+    from recognizers.model_card import ModelFacts, push_model, write_model
 
     check_repo(repo, "model")
     model = load_recognizer(recognizer)
@@ -115,7 +116,7 @@ def push_recognizer(
     bases = (base_model,) if base_model else initial
     facts = ModelFacts(license, dataset, dataset_repo, bases, algorithm, metrics, clips)
     if out is None:
-        print(f"{repo}: {model.push_to_hub(repo, facts, private)}")
+        print(f"{repo}: {push_model(model, repo, facts, private)}")
     else:
         write_model(out, repo, model, facts)
         print(f"{out}: nothing uploaded")

@@ -38,7 +38,7 @@ def backbones(
         json: file to write, too.
     """
     from gymqa.io.files import write_json
-    from gymqa.runtime.launching import choose_device
+    from gymqa.runtime.devices import choose_device
     from gymqa.runtime.runs import environment
     from recognizers.profiling import Setting, measure_backbones
 

@@ -10,7 +10,8 @@ from encoders.video.registry import EncoderOptions, create_encoder
 from gymqa.finegym.annotations import read_element_list
 from gymqa.frames.controls import ControlledFrames
 from gymqa.frames.views import source_of
-from gymqa.runtime.launching import choose_device, in_world, require_no_other
+from gymqa.runtime.devices import choose_device
+from gymqa.runtime.world import in_world, require_no_other
 
 
 def extract(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import open_release
-from gymqa.runtime.launching import choose_device
+from gymqa.runtime.devices import choose_device
 from recognizers.localization.config import Level, LocalizationConfig
 from recognizers.localization.detection import DetectionConfig, detect
 from recognizers.localization.network import Localizer

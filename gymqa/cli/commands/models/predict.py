@@ -10,7 +10,7 @@ from gymqa.finegym.annotations import read_element_list
 from gymqa.frames.controls import ControlledFrames
 from gymqa.frames.views import source_of
 from gymqa.io.files import write_json, write_text
-from gymqa.runtime.launching import choose_device
+from gymqa.runtime.devices import choose_device
 from gymqa.video_datasets.imported import CLASSES
 from recognizers.factory import load_recognizer
 from recognizers.predict import Views, opened_journal, save_predictions

@@ -167,7 +167,7 @@ def _accuracies(folder: Path, frames: Path, clips: Path, device: str | None) -> 
     """Predict the clips and count."""
     from eval.metrics.recognition import mean_class, read_class_predictions, top1
     from gymqa.cli.commands.models.predict import predict
-    from gymqa.runtime.launching import choose_device
+    from gymqa.runtime.devices import choose_device
 
     predict(folder, frames, folder / _PREDICTIONS, str(choose_device(device)), clips=clips)
     found = read_class_predictions(folder / _PREDICTIONS)

@@ -1,0 +1,68 @@
+"""Question sets from the Hub or a folder, as `datasets` gives them."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from datasets import Video, load_dataset
+from huggingface_hub import DatasetCard
+
+from gymqa.errors import GymQAError
+from gymqa.hub.client import ask_hub, names_a_repo
+from gymqa.hub.question_dataset import CARD, config_name, require_whole
+
+if TYPE_CHECKING:
+    from datasets import Dataset, IterableDataset
+
+
+def load_gym_qa(
+    path_or_repo: Path | str, setting: str, split: str = "val", tier: str = "random", streaming: bool = False
+) -> "Dataset | IterableDataset":
+    """The questions of a setting, split and tier: a row a question, a column for each field of Question, and `video`.
+
+    `video` is of the feature `Video(decode=False)`: {"path": the clip's path inside a release, "bytes": None}. Join the
+    path to your release's folder and cast the column to `Video()` to decode; nothing here needs the footage.
+
+    Args:
+        path_or_repo: a folder that `gymqa hub push` wrote, or a data set on the Hub, owner/name.
+        setting: gym99, gym288, gymsim24, ….
+        split: train, val or test.
+        tier: random, event, set, attribute, twin; decision, counting, direction, shape, minimal-pairs, released; or a
+            benchmark's name, gym-qa-hard.
+        streaming: read rows as they are asked for, and keep no copy.
+
+    Raises:
+        GymQAError: no such data set, configuration or split, a damaged file, or the Hub cannot be reached.
+    """
+
+    config = config_name(setting, tier)
+    configs = dataset_configs(path_or_repo)
+    if config not in configs:
+        raise GymQAError(f"{path_or_repo} has no questions {config}; it has {', '.join(configs)}")
+    if split not in configs[config]:
+        raise GymQAError(f"{config} of {path_or_repo} has no split {split!r}; it has {', '.join(configs[config])}")
+    if Path(path_or_repo).is_dir():
+        require_whole(Path(path_or_repo), config, split)
+    rows = ask_hub(path_or_repo, lambda: load_dataset(str(path_or_repo), config, split=split, streaming=streaming))
+    return rows.cast_column("video", Video(decode=False))
+
+
+def dataset_configs(path_or_repo: Path | str) -> dict[str, list[str]]:
+    """The configurations of a data set, and the splits of each, as its card says.
+
+    Raises:
+        GymQAError: no such data set, its card is none of gymqa's, or the Hub cannot be reached.
+    """
+
+    folder = Path(path_or_repo)
+    if folder.is_dir() and not (folder / CARD).is_file():
+        raise GymQAError(f"{folder} holds no {CARD}; `gymqa hub push … --dry_run` writes question files as a data set")
+    if not folder.is_dir() and (isinstance(path_or_repo, Path) or not names_a_repo(path_or_repo)):
+        raise GymQAError(f"{path_or_repo} is neither a folder nor a data set's name; name one, as owner/name")
+    card = ask_hub(path_or_repo, lambda: DatasetCard.load(folder / CARD if folder.is_dir() else str(path_or_repo)))
+    try:
+        configs = {
+            str(one["config_name"]): [str(file["split"]) for file in one["data_files"]] for one in card.data.configs
+        }
+    except (AttributeError, KeyError, TypeError) as error:
+        raise GymQAError(f"the card of {path_or_repo} does not list configurations as gymqa's do") from error
+    return configs
