@@ -14,6 +14,7 @@ from recognizers.backbones.base import Recognizer
 from recognizers.backbones.registry import list_models
 from recognizers.factory import create_model
 from recognizers.profiling import Setting, counted, measure, multiply_adds
+from tests.naming import does_name
 
 
 @pytest.mark.parametrize(
@@ -102,10 +103,10 @@ def test_other_errors_are_not_taken_for_lack_of_memory(monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("--only nothing_*", "no recognizer is named 'nothing_*'; gymqa list recognizers shows all"),
-        ("--batch 0", "batches of 0 clips for 5.0 s measure nothing"),
+        ("--only nothing_*", ("'nothing_*'",)),
+        ("--batch 0", ("0", "5.0")),
     ],
 )
-def test_wrong_input_is_refused(words: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_input_is_refused(words: str, said: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["benchmark", "backbones", *words.split()]) == 2
-    assert said in capsys.readouterr().err
+    assert does_name(capsys.readouterr().err, *said)

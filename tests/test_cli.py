@@ -13,6 +13,7 @@ import pytest
 from gymqa.cli import main as cli
 from gymqa.cli.arguments import build_parser, call
 from gymqa.errors import GymQAError
+from tests.naming import does_name
 
 
 @dataclass(frozen=True)
@@ -82,18 +83,18 @@ def test_words_win_over_the_config_file(tmp_path: Path, capsys: pytest.CaptureFi
 
 
 @pytest.mark.parametrize(
-    ("words", "sentence"),
+    ("words", "named"),
     [
-        ([], "the following arguments are required: video, where"),
-        (["a.mp4", "--where", "w", "--size.dim", "wide"], "option size.dim does not take 'wide'"),
-        (["a.mp4", "--where", "w", "--nope", "3"], "unrecognized arguments: --nope 3"),
-        (["a.mp4", "--where", "w", "--config", "/no/such.yaml"], "option config: File does not exist: '/no/such.yaml'"),
+        ([], ("video", "where")),
+        (["a.mp4", "--where", "w", "--size.dim", "wide"], ("size.dim", "'wide'")),
+        (["a.mp4", "--where", "w", "--nope", "3"], ("--nope",)),
+        (["a.mp4", "--where", "w", "--config", "/no/such.yaml"], ("config", "/no/such.yaml")),
     ],
 )
-def test_wrong_words_are_one_sentence(words: list[str], sentence: str) -> None:
+def test_wrong_words_are_one_sentence(words: list[str], named: tuple[str, ...]) -> None:
     with pytest.raises(GymQAError) as error:
         call(sample, words, "gymqa sample")
-    assert str(error.value) == f"{sentence} (see gymqa sample --help)"
+    assert does_name(str(error.value), *named, "gymqa sample --help") and "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("words", [["rendr"], ["questions", "stat", "x"], ["list", "elemnts"]])
@@ -112,17 +113,17 @@ def test_debug_shows_where_an_error_came_from(capsys: pytest.CaptureFixture[str]
 
 
 @pytest.mark.parametrize(
-    ("raised", "status", "line"),
+    ("raised", "status", "named"),
     [
-        (KeyboardInterrupt(), 130, "gymqa: stopped; the same command goes on from here\n"),
-        (GymQAError("no x; make one"), 2, "gymqa: no x; make one\n"),
-        (ValueError("odd"), 1, "gymqa: unexpected ValueError: odd; add --debug to see where, and please report it\n"),
+        (KeyboardInterrupt(), 130, ()),
+        (GymQAError("no x; make one"), 2, ("no x; make one",)),
+        (ValueError("odd"), 1, ("ValueError", "odd", "--debug")),
     ],
 )
 def test_the_exit_status_says_who_stopped_it(
     raised: BaseException,
     status: int,
-    line: str,
+    named: tuple[str, ...],
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -132,7 +133,8 @@ def test_the_exit_status_says_who_stopped_it(
 
     monkeypatch.setattr("gymqa.cli.commands.answers.list.COMMAND", stop)
     assert cli.main(["list"]) == status
-    assert capsys.readouterr().err == line
+    printed = capsys.readouterr().err
+    assert printed.startswith("gymqa: ") and printed.count("\n") == 1 and does_name(printed, *named)
 
 
 def test_a_reader_that_has_seen_enough_is_no_error() -> None:
@@ -166,8 +168,8 @@ def test_a_question_with_two_equal_choices_is_named(
     file.write_text(json.dumps(question) + "\n" + "".join(others))
     assert cli.main(["questions", "validate", str(file)]) == 2
     printed = capsys.readouterr()
-    assert f"{file}:1: question {question['id']} offers the choice" in printed.out
-    assert printed.err == f"gymqa: {file} has 1 problem, listed above; correct them or build the file again\n"
+    assert does_name(printed.out, f"{file}:1", question["id"], question["choices"][0])
+    assert does_name(printed.err, file, 1) and printed.err.count("\n") == 1
 
 
 def test_the_released_questions_give_away_what_was_found_in_them(
@@ -183,7 +185,7 @@ def test_the_released_questions_give_away_what_was_found_in_them(
 def test_an_unwritable_out_is_refused_before_rendering(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").touch()
     assert cli.main(["render", "--out", str(tmp_path / "file")]) == 2
-    assert capsys.readouterr().err.startswith(f"gymqa: cannot write in {tmp_path / 'file'}: it is a file; choose")
+    assert does_name(capsys.readouterr().err, tmp_path / "file")
 
 
 def test_from_release_to_leaderboard_without_a_model(
@@ -221,7 +223,7 @@ def test_a_clip_that_does_not_decode_is_named_and_none_takes_its_place(
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(None, "does not exist"), (b"", "is empty"), (b"no video at all", "does not decode")],
+    [(None, "exist"), (b"", "empty"), (b"no video at all", "decode")],
 )
 def test_a_video_that_cannot_be_read_is_named(
     content: bytes | None, reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -231,7 +233,7 @@ def test_a_video_that_cannot_be_read_is_named(
         video.write_bytes(content)
     assert cli.main(["ask", str(video), "What move?", "--choices", "a", "b", "--run", str(tmp_path)]) == 2
     printed = capsys.readouterr().err
-    assert printed.startswith(f"gymqa: {video} {reason}; ") and printed.count("\n") == 1
+    assert printed.startswith(f"gymqa: {video} ") and does_name(printed, reason) and printed.count("\n") == 1
 
 
 def _a_video(gymsim_root: Path) -> str:
@@ -241,9 +243,7 @@ def _a_video(gymsim_root: Path) -> str:
 def test_equal_choices_are_refused(gymsim_root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     video = _a_video(gymsim_root)
     assert cli.main(["ask", video, "What move?", "--choices", "a", "b", "a", "c"]) == 2
-    assert capsys.readouterr().err == (
-        f"gymqa: question about {video} offers the choice 'a' twice; replace one of the two\n"
-    )
+    assert does_name(capsys.readouterr().err, video, "'a'")
 
 
 def test_an_unknown_element_is_refused_with_the_closest_names(
@@ -251,14 +251,14 @@ def test_an_unknown_element_is_refused_with_the_closest_names(
 ) -> None:
     words = ["ask", _a_video(gymsim_root), "What move?", "--finegym", str(gymsim_root), "--choices"]
     assert cli.main([*words, "salto backwards tuckd", "salto backward tucked"]) == 2
-    assert "gymsim24 has no element 'salto backwards tuckd'; did you mean" in capsys.readouterr().err
+    assert does_name(capsys.readouterr().err, "gymsim24", "'salto backwards tuckd'", "salto backward tucked")
 
 
 def test_asking_without_a_model_says_how_to_get_one(
     gymsim_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main(["ask", _a_video(gymsim_root), "What?", "--choices", "a", "b", "--run", str(tmp_path)]) == 2
-    assert "does not exist; run gymqa demo first" in capsys.readouterr().err
+    assert does_name(capsys.readouterr().err, tmp_path, "gymqa demo")
 
 
 def test_train_extract_finetune_evaluate_and_ask_take_one_road(
@@ -291,12 +291,13 @@ def test_train_extract_finetune_evaluate_and_ask_take_one_road(
         cli.main(f"evaluate --model {mllm} --features {tmp_path}/image --questions {asked} --out {tmp_path}/x".split())
         == 2
     )
-    assert "holds other features than" in capsys.readouterr().err
+    assert does_name(capsys.readouterr().err, tmp_path / "image", mllm)
     ask_sees_what_evaluate_saw(gymsim_root, tmp_path, capsys)
     ask = ["ask", _a_video(gymsim_root), "What move?", "--run", str(tmp_path), "--choices"]
     assert cli.main([*ask, "salto backwards tuckd", "split jump"]) == 2
     printed = capsys.readouterr().err
-    assert "gymsim24 has no element 'salto backwards tuckd'; did you mean " in printed and printed.count("\n") == 1
+    assert does_name(printed, "gymsim24", "'salto backwards tuckd'", "salto backward tucked")
+    assert printed.count("\n") == 1
     assert cli.main([*ask, "Yes", "No"]) == 0
     ask[2] = "In which direction does this athlete move?"
     assert cli.main([*ask, "forward", "backward"]) == 0

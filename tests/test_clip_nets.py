@@ -24,6 +24,7 @@ from recognizers.backbones.slowfast import SlowFastConfig, fast_in_time, slow_in
 from recognizers.factory import create_model, load_recognizer
 from recognizers.ssl.algorithms import SEFAR
 from recognizers.training.train import train
+from tests.naming import naming
 from tests.training_world import CONFIG
 
 CONFIGS = [
@@ -193,7 +194,7 @@ def test_an_inflated_network_trains_with_a_semi_supervised_algorithm(
 
 
 def test_impossible_sizes_are_refused() -> None:
-    with pytest.raises(GymQAError, match="non-local blocks stand in ResNet-50"):
+    with pytest.raises(GymQAError, match=naming("non_local", "resnet50")):
         I3DConfig(non_local=True)
-    with pytest.raises(GymQAError, match="stride at least 0"):
+    with pytest.raises(GymQAError, match=naming("stride=-1")):
         I3DConfig(stride=-1)

@@ -12,6 +12,7 @@ from gymqa.cli.main import main
 from gymqa.errors import GymQAError
 from gymqa.questions.files import load_predictions, to_line
 from gymqa.questions.schema import Detail, Prediction
+from tests.naming import naming
 
 LINES = [
     Prediction("q0", "c0", "v", "gym-qa", 1, 1, (0.25, 0.75)),
@@ -44,22 +45,22 @@ GOOD = json.loads(to_line(LINES[0]))
 @pytest.mark.parametrize(
     ("lines", "said"),
     [
-        (["{half"], r"p\.jsonl:1"),
-        ([to_line(LINES[0]), json.dumps(GOOD | {"answer": "B"})], r"p\.jsonl:2"),
-        ([json.dumps(GOOD | {"choice": True})], r"p\.jsonl:1"),
-        ([json.dumps(GOOD | {"extra": 1})], r"p\.jsonl:1"),
-        ([json.dumps({"question_id": "q"})], r"p\.jsonl:1"),
-        ([json.dumps(GOOD | {"choice": -2})], "none of the letters"),
-        ([json.dumps(GOOD | {"answer": 26})], "none of the letters"),
-        ([json.dumps(GOOD | {"choice": 2})], "without its probability"),
-        ([to_line(LINES[0])] * 2, "a question twice"),
-        ([""], "no prediction|is no predictions file"),
+        (["{half"], ("p.jsonl:1",)),
+        ([to_line(LINES[0]), json.dumps(GOOD | {"answer": "B"})], ("p.jsonl:2",)),
+        ([json.dumps(GOOD | {"choice": True})], ("p.jsonl:1",)),
+        ([json.dumps(GOOD | {"extra": 1})], ("p.jsonl:1",)),
+        ([json.dumps({"question_id": "q"})], ("p.jsonl:1",)),
+        ([json.dumps(GOOD | {"choice": -2})], ("p.jsonl", "letters")),
+        ([json.dumps(GOOD | {"answer": 26})], ("p.jsonl", "letters")),
+        ([json.dumps(GOOD | {"choice": 2})], ("p.jsonl", "probability")),
+        ([to_line(LINES[0])] * 2, ("p.jsonl", "twice")),
+        ([""], ("p.jsonl",)),
     ],
 )
-def test_a_wrong_file_is_named(tmp_path: Path, lines: list[str], said: str) -> None:
-    with pytest.raises(GymQAError, match=said):
+def test_a_wrong_file_is_named(tmp_path: Path, lines: list[str], said: tuple[str, ...]) -> None:
+    with pytest.raises(GymQAError, match=naming(*said)):
         read_columns(write(tmp_path / "p.jsonl", *lines))
-    with pytest.raises(GymQAError, match="does not exist"):
+    with pytest.raises(GymQAError, match=naming("none.jsonl")):
         read_columns(tmp_path / "none.jsonl")
 
 

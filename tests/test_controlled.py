@@ -9,6 +9,7 @@ from encoders.answering.controlled_features import features_under
 from encoders.features.store import FeatureStore
 from eval.adapters.request import Request
 from gymqa.errors import GymQAError
+from tests.naming import naming
 
 TUNED_WITH = {"encoder": "example", "grid": 2, "seed": 0}
 
@@ -28,8 +29,8 @@ def test_the_seed_of_further_views_does_not_matter(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("change", "named"),
-    [({"dtype": "bf16"}, "dtype bf16 there, None now"), ({"grid": 3}, "grid 3 there, 2 now")],
+    [({"dtype": "bf16"}, ("dtype", "bf16", None)), ({"grid": 3}, ("grid", 3, 2))],
 )
-def test_what_differs_is_named(tmp_path: Path, change: dict[str, object], named: str) -> None:
-    with pytest.raises(GymQAError, match=rf"holds other features than mllm was tuned with \({named}\)"):
+def test_what_differs_is_named(tmp_path: Path, change: dict[str, object], named: tuple[object, ...]) -> None:
+    with pytest.raises(GymQAError, match=naming("mllm", *named)):
         features_under("none", _given(tmp_path, **change), TUNED_WITH)

@@ -12,6 +12,7 @@ from gymqa.hub.load import load_gym_qa
 from gymqa.hub.question_dataset import sort_questions, write_dataset
 from gymqa.questions.distractors import build_questions
 from tests.gymsim_taxonomy import GYMSIM, clip
+from tests.naming import does_name, naming
 
 
 @pytest.fixture
@@ -39,24 +40,28 @@ def other_columns(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "damage", "complaint"),
+    ("name", "damage", "named"),
     [
-        ("gymsim24-set/val.parquet", Path.unlink, "val.parquet is missing or damaged"),
-        ("gymsim24-set/val.parquet", lambda path: path.write_bytes(path.read_bytes()[:900]), "is missing or damaged"),
-        ("gymsim24-set/val.parquet", flip, "is missing or damaged"),
-        ("gymsim24-set/val.parquet", other_columns, "has other columns than gymqa's"),
-        ("README.md", lambda path: path.write_text(path.read_text().replace("split: val", "split: ../x")), "split"),
-        ("README.md", lambda path: path.write_text("---\nconfigs: 7\n---\n"), "does not list configurations"),
+        ("gymsim24-set/val.parquet", Path.unlink, ("val.parquet",)),
+        ("gymsim24-set/val.parquet", lambda path: path.write_bytes(path.read_bytes()[:900]), ("val.parquet",)),
+        ("gymsim24-set/val.parquet", flip, ("val.parquet",)),
+        ("gymsim24-set/val.parquet", other_columns, ("val.parquet", "columns")),
+        ("README.md", lambda path: path.write_text(path.read_text().replace("split: val", "split: ../x")), ("../x",)),
+        ("README.md", lambda path: path.write_text("---\nconfigs: 7\n---\n"), ("ds", "card")),
     ],
 )
 def test_a_damaged_data_set_is_neither_loaded_nor_pushed(
-    folder: Path, capsys: pytest.CaptureFixture[str], name: str, damage: Callable[[Path], object], complaint: str
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    damage: Callable[[Path], object],
+    named: tuple[str, ...],
 ) -> None:
     damage(folder / name)
-    with pytest.raises(GymQAError, match=complaint):
+    with pytest.raises(GymQAError, match=naming(*named)):
         load_gym_qa(folder, "gymsim24", "val", "set")
     assert cli.main(["hub", "push", str(folder), "--repo", "me/x", "--dry_run"]) == 2
-    assert complaint in capsys.readouterr().err
+    assert does_name(capsys.readouterr().err, *named)
     if "parquet" in name:
         assert cli.main(["export", "vlmevalkit", str(folder.parent / "kit"), "--dataset", str(folder)]) == 2
         assert not list(folder.parent.glob("kit/*"))
@@ -65,7 +70,7 @@ def test_a_damaged_data_set_is_neither_loaded_nor_pushed(
 def test_a_source_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["--repo", "me/x", "--finegym", str(tmp_path), "--dry_run"]
     assert cli.main(["hub", "push", str(tmp_path / "none"), *words]) == 2
-    assert f"{tmp_path / 'none'} does not exist" in capsys.readouterr().err
+    assert does_name(capsys.readouterr().err, tmp_path / "none")
 
 
 def test_the_next_data_set_takes_the_place_of_the_whole_one_before(folder: Path) -> None:

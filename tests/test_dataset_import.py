@@ -15,6 +15,7 @@ from gymqa.frames.cache import FrameCache
 from gymqa.frames.video import VideoError, decode, write_video
 from gymqa.video_datasets.imported import read_import
 from gymqa.video_datasets.registry import FORMATS
+from tests.naming import does_name, naming
 
 
 def bar(up: bool, bright: int, n: int = 10) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
@@ -97,13 +98,13 @@ def test_a_path_changed_to_leave_the_folder_is_refused(folders: Path, tmp_path: 
     assert cli.main(["dataset", "import", "folders", str(folders), "--fold", "ann", "--out", str(tmp_path)]) == 0
     videos = tmp_path / "videos.txt"
     videos.write_text(videos.read_text().replace(" up/", " ../up/", 1))
-    with pytest.raises(GymQAError, match=r"videos.txt:\d+: the path '../up/"):
+    with pytest.raises(GymQAError, match=r"videos\.txt:\d+: .*'\.\./up/"):
         read_import(tmp_path)
 
 
 def test_a_clip_of_another_data_set_is_refused(folders: Path, tmp_path: Path) -> None:
     assert cli.main(["dataset", "import", "folders", str(folders), "--fold", "ann", "--out", str(tmp_path)]) == 0
-    with pytest.raises(GymQAError, match=r"videos.txt has no clip x@y"):
+    with pytest.raises(GymQAError, match=naming("videos.txt", "x@y")):
         read_import(tmp_path).clip_path("x@y")
 
 
@@ -121,10 +122,10 @@ def test_a_folder_of_frames_is_a_video(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_frames_or_with_a_broken_one_is_named(tmp_path: Path) -> None:
-    with pytest.raises(VideoError, match="holds no frames"):
+    with pytest.raises(VideoError, match=naming(tmp_path)):
         decode(tmp_path)
     (tmp_path / "00001.jpg").write_bytes(b"nothing")
-    with pytest.raises(VideoError, match=r"00001.jpg does not decode"):
+    with pytest.raises(VideoError, match=naming("00001.jpg")):
         decode(tmp_path)
 
 
@@ -137,9 +138,9 @@ def test_lists_that_are_the_only_ones_are_never_overwritten(
     (tmp_path / "val.txt").write_text("b.mp4 0\n")
     before = {path: path.read_bytes() for path in tmp_path.rglob("*.txt")}
     assert cli.main(["split", str(lists), "--out", str(lists)]) == 2
-    assert "lists is an imported data set, whose lists would be lost" in capsys.readouterr().err
+    assert does_name(capsys.readouterr().err, lists, "--out")
     assert cli.main(["dataset", "import", "list", str(tmp_path), "--out", str(lists / "..")]) == 2
-    assert "holds the official files, which would be lost" in capsys.readouterr().err
+    assert does_name(capsys.readouterr().err, tmp_path, "--out")
     assert {path: path.read_bytes() for path in tmp_path.rglob("*.txt")} == before
 
 
@@ -152,7 +153,7 @@ def test_an_import_that_is_stopped_leaves_no_mixture_of_two(
     (tmp_path / "videos.txt").mkdir()  # so that the next import stops there
     assert cli.main([*words, "bo"]) == 2
     assert cli.main(["split", str(tmp_path), "--out", str(tmp_path / "s")]) == 2
-    assert "is no FineGym release" in capsys.readouterr().err
+    assert does_name(capsys.readouterr().err, tmp_path, "FineGym")
 
 
 def test_an_imported_data_set_has_no_settings(
@@ -160,4 +161,4 @@ def test_an_imported_data_set_has_no_settings(
 ) -> None:
     assert cli.main(["dataset", "import", "folders", str(folders), "--fold", "ann", "--out", str(tmp_path)]) == 0
     assert cli.main(["split", str(tmp_path), "--setting", "gym99", "--out", str(tmp_path / "s")]) == 2
-    assert "is an imported data set, which has one setting; leave --setting out" in capsys.readouterr().err
+    assert does_name(capsys.readouterr().err, tmp_path, "--setting")

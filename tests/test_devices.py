@@ -8,6 +8,7 @@ from accelerate.utils import parse_flag_from_env
 
 from gymqa.errors import GymQAError
 from gymqa.runtime.devices import accelerate_on, choose_device
+from tests.naming import naming
 
 
 def test_without_a_name_the_gpu_is_taken_where_there_is_one() -> None:
@@ -17,7 +18,7 @@ def test_without_a_name_the_gpu_is_taken_where_there_is_one() -> None:
 
 @pytest.mark.parametrize("name", ["gpu", "cuda:77", ""])
 def test_a_device_that_is_not_there_is_refused(name: str) -> None:
-    with pytest.raises(GymQAError, match=f"no device '{name}' on this machine"):
+    with pytest.raises(GymQAError, match=naming(f"'{name}'")):
         choose_device(name)
 
 

@@ -17,6 +17,7 @@ from gymqa.cli.commands.answers.metrics import together
 from gymqa.errors import GymQAError
 from gymqa.questions.schema import Prediction
 from tests.leaderboard_example import answered
+from tests.naming import naming
 from tests.site_example import put, write_questions, write_site_inputs
 
 
@@ -43,44 +44,44 @@ def test_predictions_that_were_changed_are_named(tmp_path: Path) -> None:
     results, questions = write_site_inputs(tmp_path)
     changed = results / "watcher-8" / "gym-qa.jsonl"
     changed.write_text(changed.read_text().replace('"choice": 0', '"choice": 1', 1))
-    with pytest.raises(GymQAError, match=rf"{changed} was changed after .*gym-qa\.result\.json was written; run"):
+    with pytest.raises(GymQAError, match=naming(changed, "gym-qa.result.json")):
         read_entries([results], read_question_files([questions]))
 
 
 def test_a_result_of_other_questions_is_named(tmp_path: Path) -> None:
     results, questions = write_site_inputs(tmp_path)
-    with pytest.raises(GymQAError, match=r"gym-new\.result\.json answers gym-new\.jsonl as it was .* --questions"):
+    with pytest.raises(GymQAError, match=naming("gym-new.result.json", "gym-new.jsonl", "--questions")):
         read_entries([results], read_question_files([questions / "gym-qa.jsonl"]))
     file = questions / "gym-qa.jsonl"
     file.write_text(file.read_text().replace("Which?", "What?"))
-    with pytest.raises(GymQAError, match=r"gym-qa\.result\.json answers gym-qa\.jsonl as it was"):
+    with pytest.raises(GymQAError, match=naming("gym-qa.result.json", "gym-qa.jsonl", "--questions")):
         read_entries([results], read_question_files([questions]))
 
 
 def test_two_results_of_one_model_are_named(tmp_path: Path) -> None:
     results, questions = write_site_inputs(tmp_path)
     shutil.copytree(results / "sleeper-none", results / "sleeper-again")
-    with pytest.raises(GymQAError, match=r"sleeper-none/.* and .*sleeper-again/.* are both sleeper on gym-"):
+    with pytest.raises(GymQAError, match=naming("sleeper-none", "sleeper-again", "--name")):
         read_entries([results], read_question_files([questions]))
 
 
 @pytest.mark.parametrize(
     ("change", "what"),
     [
-        ({"question_id": "q-unknown"}, "question q-unknown, which .*gym-qa.jsonl does not ask; run"),
-        ({"clip_id": "other"}, "does not ask about that clip; run"),
-        ({"choice": 7}, "7 of 4 choices in question gym-qa-0; run"),
-        ({"probabilities": (0.5, 0.5)}, "gives question gym-qa-0 probabilities that are none"),
-        ({"probabilities": (float("nan"), 0.5, 0.2, 0.3)}, "gives question gym-qa-0 probabilities that are none"),
+        ({"question_id": "q-unknown"}, ("q-unknown", "gym-qa.jsonl")),
+        ({"clip_id": "other"}, ("gym-qa-0", "gym-qa.jsonl")),
+        ({"choice": 7}, (7, 4, "gym-qa-0")),
+        ({"probabilities": (0.5, 0.5)}, ("gym-qa-0", "probabilities")),
+        ({"probabilities": (float("nan"), 0.5, 0.2, 0.3)}, ("gym-qa-0", "probabilities")),
     ],
 )
 def test_predictions_that_these_questions_do_not_explain_are_named(
-    tmp_path: Path, change: dict[str, object], what: str
+    tmp_path: Path, change: dict[str, object], what: tuple[object, ...]
 ) -> None:
     path, questions = write_questions(tmp_path)["gym-qa"]
     first, *others = answered(questions, 9)
     put(tmp_path / "r", path, [replace(first, **change), *others], "m")  # type: ignore[arg-type]
-    with pytest.raises(GymQAError, match=rf"gym-qa\.result\.json .*{what}"):
+    with pytest.raises(GymQAError, match=naming("gym-qa.result.json", *what)):
         read_entries([tmp_path / "r"], read_question_files([path]))
 
 
@@ -88,22 +89,22 @@ def test_a_question_answered_twice_is_named(tmp_path: Path) -> None:
     path, questions = write_questions(tmp_path)["gym-qa"]
     found = answered(questions, 9)
     put(tmp_path / "r", path, [*found, found[0]], "m")
-    with pytest.raises(GymQAError, match="answers question gym-qa-0 twice; run"):
+    with pytest.raises(GymQAError, match=naming("gym-qa.result.json", "gym-qa-0")):
         read_entries([tmp_path / "r"], read_question_files([path]))
 
 
 def test_what_is_not_there_is_named(tmp_path: Path) -> None:
     _, questions = write_site_inputs(tmp_path)
     asked = read_question_files([questions])
-    with pytest.raises(GymQAError, match=r"holds no \*\.result\.json; name a folder"):
+    with pytest.raises(GymQAError, match=naming(questions, "*.result.json")):
         read_entries([questions], asked)
-    with pytest.raises(GymQAError, match=r"none\.result\.json does not exist; `gymqa evaluate` writes it"):
+    with pytest.raises(GymQAError, match=naming("none.result.json", "gymqa evaluate")):
         read_entries([tmp_path / "none.jsonl"], asked)
     again = Path(shutil.copy(questions / "gym-qa.jsonl", tmp_path / "again.jsonl"))
-    with pytest.raises(GymQAError, match=r"again\.jsonl asks gym-qa a second time, beside"):
+    with pytest.raises(GymQAError, match=naming("again.jsonl", "gym-qa", questions / "gym-qa.jsonl")):
         read_question_files([questions, again])
     (tmp_path / "empty.jsonl").touch()
-    with pytest.raises(GymQAError, match="holds no question"):
+    with pytest.raises(GymQAError, match=naming("empty.jsonl")):
         read_question_files([tmp_path / "empty.jsonl"])
 
 

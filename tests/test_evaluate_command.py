@@ -18,6 +18,7 @@ from eval.run.results import load_result, result_path
 from gymqa.cli import main as cli
 from gymqa.questions.files import load_predictions, load_questions
 from tests.evaluation_world import LOST, EvaluationWorld, make_world
+from tests.naming import does_name
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = str(ROOT / "scripts" / "evaluate.py")
@@ -139,7 +140,7 @@ def test_a_recognizer_sees_the_frames_under_each_control(
     assert cli.main(["predict", str(world.recognizer), str(world.frames), "--out", str(saved), *clips,
                      "--control", "reversed"]) == 0  # fmt: skip
     assert cli.main(["evaluate", *words(world, saved, tmp_path / "file")]) == 2
-    assert "was predicted under the control reversed, not none" in capsys.readouterr().err
+    assert does_name(capsys.readouterr().err, saved, "reversed", "none")
     evaluated(world, saved, tmp_path / "file", "--controls", "reversed")
     here, there = (load_predictions(tmp_path / name / "gym-qa.reversed.jsonl") for name in ("folder", "file"))
     assert [replace(one, detail=None) for one in here] == [replace(one, detail=None) for one in there]
@@ -179,7 +180,7 @@ def test_each_question_may_be_asked_in_twos(
     assert cli.main(["metrics", str(tmp_path / "gym-qa-hard.binaries.jsonl"), "--questions", file]) == 0
     assert f"gym-qa-hard multiple binary {100 * values['accuracy']:.1f} %" in capsys.readouterr().out
     assert cli.main(["evaluate", *words(world, world.recognizer, tmp_path, *seen, "--rotations", "all")]) == 2
-    assert "two ways to ask again" in capsys.readouterr().err
+    assert does_name(capsys.readouterr().err, "rotations", "binaries")
 
 
 def test_every_answer_says_how_it_came_about(asked_world: EvaluationWorld, tmp_path: Path) -> None:
@@ -217,30 +218,34 @@ def test_controls_are_checked_before_the_first_is_asked(
     seen = ["--features", str(world.features), "--frames", str(world.frames)]
     more = [*seen, "--encode_with", "image", "--controls", "none", "frozen"]
     assert cli.main(["evaluate", *words(world, world.mllm, out, *more)]) == 2
-    assert "was tuned with another encoder than image" in capsys.readouterr().err and not out.exists()
+    assert does_name(capsys.readouterr().err, world.mllm, "image", "--encode_with") and not out.exists()
     more = ["--frames", str(world.frames), "--controls", "none", "no-video"]
     assert cli.main(["evaluate", *words(world, world.recognizer, out, *more)]) == 2
-    assert "leave the control no-video out" in capsys.readouterr().err and not out.exists()
+    assert does_name(capsys.readouterr().err, "no-video") and not out.exists()
 
 
 @pytest.mark.parametrize(
-    ("more", "complaint"),
+    ("more", "named"),
     [
-        (["--controls", "upside-down"], "there is no control 'upside-down'"),
-        (["--controls", "none", "frozen"], "the control frozen needs its own features"),
-        (["--controls", "frozen", "--frames", "FRAMES", "--encode_with", "image"], "was tuned with another encoder"),
-        (["--benchmark", "gym-new"], "no file of questions is left to be asked; --questions has gym-qa, gym-qa-hard"),
-        (["--out", "x.jsonl"], "x.jsonl can hold the answers to one file of questions under one control"),
-        (["--answer_timeout", "0"], "0 s is no limit"),
-        (["--adapter", "oracle"], "there is no adapter 'oracle'"),
-        (["--questions", "none.jsonl"], "none.jsonl does not exist"),
+        (["--controls", "upside-down"], ("'upside-down'",)),
+        (["--controls", "none", "frozen"], ("frozen", "--frames")),
+        (["--controls", "frozen", "--frames", "FRAMES", "--encode_with", "image"], ("image", "--encode_with")),
+        (["--benchmark", "gym-new"], ("--questions", "gym-qa", "gym-qa-hard")),
+        (["--out", "x.jsonl"], ("x.jsonl",)),
+        (["--answer_timeout", "0"], ("0 s", "--answer_timeout")),
+        (["--adapter", "oracle"], ("'oracle'",)),
+        (["--questions", "none.jsonl"], ("none.jsonl",)),
     ],
 )
 def test_wrong_input_is_told_in_one_sentence(
-    asked_world: EvaluationWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str], complaint: str
+    asked_world: EvaluationWorld,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    more: list[str],
+    named: tuple[str, ...],
 ) -> None:
     seen = ["--features", str(asked_world.features)]
     more = [str(asked_world.frames) if word == "FRAMES" else word for word in more]
     assert cli.main(["evaluate", *words(asked_world, asked_world.mllm, tmp_path / "out", *seen), *more]) == 2
     printed = capsys.readouterr().err.splitlines()[-1]
-    assert printed.startswith("gymqa: ") and complaint in printed
+    assert printed.startswith("gymqa: ") and does_name(printed, *named)

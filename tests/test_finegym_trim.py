@@ -23,6 +23,7 @@ from gymqa.finegym.temporal import read_annotations
 from gymqa.frames.video import decode, write_video
 from gymqa.io.files import read_json, write_json, write_text
 from gymqa.sim.motion import FPS
+from tests.naming import does_name, naming
 
 BITS = 12
 
@@ -116,7 +117,7 @@ def test_an_unknown_codec_costs_a_videos_clips_and_a_damaged_title_nothing(long_
     sample = raw.rindex(b"avc1")
     (tmp_path / "codec.mp4").write_bytes(raw[:sample] + b"none" + raw[sample + 4 :])
     (result,) = cut_all(tmp_path / "codec.mp4", [Span("clip", 1.0, 2.0)], tmp_path).values()
-    assert isinstance(result, Failed) and "codec.mp4 does not decode after 0.00 s" in result.reason
+    assert isinstance(result, Failed) and does_name(result.reason, "codec.mp4", "0.00")
     (tmp_path / "title.mp4").write_bytes(raw.replace(b"VideoHandler", b"\xffideoHandler"))
     assert isinstance(cut_all(tmp_path / "title.mp4", [Span("clip", 1.0, 2.0)], tmp_path)["clip"], Made)
     assert numbers(tmp_path / "clip.mp4") == list(range(25, 50))
@@ -159,7 +160,7 @@ def test_pictures_are_fitted_into_the_box_and_never_enlarged(
 
 @pytest.mark.parametrize("text", ["456", "456x", "455x256", "32x32", "axb"])
 def test_a_size_that_clips_cannot_have_is_refused(text: str) -> None:
-    with pytest.raises(GymQAError, match=text):
+    with pytest.raises(GymQAError, match=naming(text)):
         parse_box(text)
 
 
@@ -181,8 +182,9 @@ def test_gymsims_clips_show_the_frames_of_the_raw_video_at_the_annotated_seconds
             offsets.append(near[int(np.argmin(errors))] - start - number)
     assert max(map(abs, offsets)) <= 1
     assert offsets.count(0) > 0.95 * len(offsets)  # a still frame is as near to its neighbours
-    missing = {entry.reason for entry in report.failed}
-    assert missing == {f"raw video gymsim{video} is missing" for video in ("T0001", "T0002", "V0000", "V0001")}
+    missing = sorted({entry.reason for entry in report.failed})
+    expected = ("T0001", "T0002", "V0000", "V0001")
+    assert all(does_name(reason, f"gymsim{video}") for reason, video in zip(missing, expected, strict=True))
 
 
 @pytest.fixture
@@ -232,7 +234,7 @@ def test_whole_actions_are_cut_as_well(folder: Path, capsys: pytest.CaptureFixtu
     assert not (folder / "subactions").exists()
     (folder / "list.txt").write_text(clip(0, 0))
     assert main(["finegym", "trim", str(folder), "--actions", "--lists", str(folder / "list.txt")]) == 2
-    assert "element lists name sub-actions" in capsys.readouterr().err
+    assert does_name(capsys.readouterr().err, "--lists", "--actions")
 
 
 def test_a_list_says_which_clips_and_the_same_command_makes_only_what_is_missing(folder: Path) -> None:
@@ -272,7 +274,7 @@ def test_clips_of_other_seconds_are_made_again_and_clips_of_ones_own_are_kept(fo
 
 def test_a_folder_of_another_size_is_refused(folder: Path) -> None:
     trim(folder, workers=2, box=(64, 64))
-    with pytest.raises(GymQAError, match="clips of size 64x64"):
+    with pytest.raises(GymQAError, match=naming("64x64", "--out")):
         trim(folder, workers=2)
 
 
@@ -316,4 +318,4 @@ def test_the_command_counts_what_was_not_made(folder: Path, capsys: pytest.Captu
     assert main(["finegym", "trim", str(folder / "videos")]) == 2
     assert "gymqa finegym download" in capsys.readouterr().err
     assert main(["finegym", "trim", str(folder), "--workers", "-1", "--out", str(folder / "none")]) == 2
-    assert "-1 workers can do nothing" in capsys.readouterr().err and not (folder / "none").exists()
+    assert does_name(capsys.readouterr().err, "-1", "workers") and not (folder / "none").exists()

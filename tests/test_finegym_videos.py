@@ -13,6 +13,7 @@ from gymqa.download.videos import Coverage, Source, fetch_videos, find_raw_video
 from gymqa.errors import GymQAError
 from gymqa.io.files import read_json, write_json
 from tests.loopback_server import Site, serve
+from tests.naming import does_name, naming
 
 pytest.importorskip("yt_dlp", reason="needs the extra `download`")
 
@@ -118,7 +119,7 @@ def test_the_command_takes_the_ids_of_the_annotation_and_only_looks_when_told(
 
 @pytest.mark.parametrize("wrong", ["../up", "a/b", "", "a b"])
 def test_an_id_that_could_lead_elsewhere_is_refused(tmp_path: Path, wrong: str) -> None:
-    with pytest.raises(GymQAError, match="no video id"):
+    with pytest.raises(GymQAError, match=naming(repr(wrong))):
         fetch_videos(tmp_path, [wrong])
 
 
@@ -126,14 +127,14 @@ def test_an_id_that_could_lead_elsewhere_is_refused(tmp_path: Path, wrong: str) 
     "wrong", ["https://example.org/videos", "file:///{id}", "http://[{id}", "https://a b/{id}", "http://h:99999/{id}"]
 )
 def test_an_address_without_an_id_or_of_no_server_is_refused(wrong: str) -> None:
-    with pytest.raises(GymQAError, match="no address of videos"):
+    with pytest.raises(GymQAError, match=naming(repr(wrong), "{id}")):
         Source(wrong)
 
 
 def test_a_rate_or_a_format_that_is_none_is_refused(site: Site, tmp_path: Path) -> None:
-    with pytest.raises(GymQAError, match="limit_rate"):
+    with pytest.raises(GymQAError, match=naming("--limit_rate", "'fast'")):
         fetch_videos(tmp_path, ["alive_00001"], source(site, limit_rate="fast"))
-    with pytest.raises(GymQAError, match="--format does not take"):
+    with pytest.raises(GymQAError, match=naming("--format", "'[[['")):
         fetch_videos(tmp_path, ["alive_00001"], Source(f"{site.url}/raw/{{id}}.mp4", format="[[["))
 
 
@@ -149,7 +150,7 @@ def test_a_format_that_a_video_lacks_makes_it_no_dead_one(site: Site, tmp_path: 
 )
 def test_a_report_of_another_kind_is_refused(tmp_path: Path, videos: object) -> None:
     write_json(tmp_path / "report.json", {"videos": videos})
-    with pytest.raises(GymQAError, match=r"report.json is no coverage report"):
+    with pytest.raises(GymQAError, match=naming("report.json")):
         fetch_videos(tmp_path, ["alive_00001"], None, tmp_path / "report.json")
 
 
@@ -160,4 +161,4 @@ def test_without_yt_dlp_one_sentence_says_how_to_get_it(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True)
     assert done.returncode == 2
-    assert done.stderr.splitlines()[-1].endswith("install it with `pip install 'gymqa[download]'`")
+    assert does_name(done.stderr.splitlines()[-1], "gymqa[download]")

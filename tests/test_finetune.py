@@ -24,6 +24,7 @@ from gymqa.questions.distractors import build_questions
 from recognizers.training.checkpoint import LAST, STOPPED
 from tests import mllm_examples
 from tests.mllm_examples import ExampleFeatures
+from tests.naming import does_name, naming
 
 SHORT = FinetuneSettings(
     steps=6,
@@ -88,7 +89,7 @@ def test_the_language_model_itself_stays_as_it_was(tmp_path: Path) -> None:
 def test_a_loss_that_is_not_a_number_names_step_and_clips(tmp_path: Path) -> None:
     clips = mllm_examples.clips(1)
     settings = replace(SHORT, projector_learning_rate=1e30, lora_learning_rate=1e30)
-    with pytest.raises(GymQAError, match=r"step \d+ .*V\d_E_.*learning rates"):
+    with pytest.raises(GymQAError, match=r"step \d+ .*V\d_E_"):
         finetune(ExampleFeatures(clips), clips, mllm_examples.taxonomy(), settings, tmp_path)
 
 
@@ -96,7 +97,7 @@ def test_a_gradient_that_is_not_a_number_is_not_stepped_on(tmp_path: Path) -> No
     run = _tuning(replace(SHORT, checkpoint_every=1), tmp_path)
     adapter = next(one for name, one in run.model.named_parameters() if "lora_B" in name)
     adapter.register_hook(lambda gradient: gradient * (torch.inf if run.step == 5 else 1.0))
-    with pytest.raises(GymQAError, match=r"the gradient of step 5 is not a number; .*V\d_E_.*learning rates"):
+    with pytest.raises(GymQAError, match=r"gradient .*step 5 .*V\d_E_"):
         run.run()
     kept, last = (torch.load(tmp_path / name, weights_only=True)["state"] for name in (STOPPED, LAST))
     assert kept["step"] == last["step"] == 5 and not (tmp_path / "config.json").exists()
@@ -108,20 +109,20 @@ def test_features_that_are_not_numbers_name_their_clip(tmp_path: Path) -> None:
     clips = mllm_examples.clips()
     features = ExampleFeatures(clips)
     features.tokens[clips[3].id][0, 0] = float("nan")
-    with pytest.raises(GymQAError, match=f"{clips[3].id} are not all numbers"):
+    with pytest.raises(GymQAError, match=naming(clips[3].id)):
         finetune(features, clips, mllm_examples.taxonomy(), SHORT, tmp_path)
 
 
 def test_a_checkpoint_of_other_settings_is_refused(tmp_path: Path) -> None:
     _tuning(SHORT, tmp_path).run(until=4)
-    with pytest.raises(GymQAError, match="another weight_decay; choose another folder"):
+    with pytest.raises(GymQAError, match=naming("weight_decay")):
         _tuning(replace(SHORT, weight_decay=0.5), tmp_path)
 
 
 def test_a_checkpoint_of_another_encoders_features_is_refused(tmp_path: Path) -> None:
     clips, taxonomy = mllm_examples.clips(), mllm_examples.taxonomy()
     _tuning(SHORT, tmp_path).run(until=4)
-    with pytest.raises(GymQAError, match="another encoder; choose another folder"):
+    with pytest.raises(GymQAError, match=naming("encoder")):
         finetune(ExampleFeatures(clips, name="re-trained"), clips, taxonomy, SHORT, tmp_path)
 
 
@@ -129,7 +130,7 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
     (tmp_path / "checkpoints").mkdir()
     for content in (b"half", _pickled({"step": 3})):
         (tmp_path / "checkpoints" / "last.pt").write_bytes(content)
-        with pytest.raises(GymQAError, match=r"last\.pt is damaged; remove it"):
+        with pytest.raises(GymQAError, match=naming("last.pt")):
             _tuning(SHORT, tmp_path)
 
 
@@ -144,11 +145,11 @@ def test_a_finished_folder_is_not_tuned_again_and_other_settings_leave_it_alone(
     finetune(ExampleFeatures(clips), clips, taxonomy, SHORT, tmp_path)
     stamps = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
     assert finetune(ExampleFeatures(clips), clips, taxonomy, SHORT, tmp_path) == tmp_path
-    for features, settings in (
-        (ExampleFeatures(clips), replace(SHORT, seed=1)),
-        (ExampleFeatures(clips, name="re-trained"), SHORT),
+    for features, settings, differs in (
+        (ExampleFeatures(clips), replace(SHORT, seed=1), "seed"),
+        (ExampleFeatures(clips, name="re-trained"), SHORT, "encoder"),
     ):
-        with pytest.raises(GymQAError, match=r"trained with another (seed|encoder); choose another folder"):
+        with pytest.raises(GymQAError, match=naming(tmp_path, differs)):
             finetune(features, clips, taxonomy, settings, tmp_path)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == stamps
 
@@ -157,16 +158,16 @@ def test_how_many_clips_lack_a_view_is_said(tmp_path: Path, capsys: pytest.Captu
     clips = mllm_examples.clips()
     finetune(ExampleFeatures(clips[3:]), clips, mllm_examples.taxonomy(), SHORT, tmp_path)
     printed = capsys.readouterr()
-    assert "3 of 24 clips lack features of some view" in printed.out + printed.err
+    assert does_name(printed.out + printed.err, "3 of 24")
 
 
 def test_no_clip_with_features_is_an_error_and_not_a_crash(tmp_path: Path) -> None:
-    with pytest.raises(GymQAError, match="no labelled clips"):
+    with pytest.raises(GymQAError, match="labelled"):
         finetune(ExampleFeatures([]), mllm_examples.clips(), mllm_examples.taxonomy(), SHORT, tmp_path)
 
 
 def test_unlabelled_clips_are_never_trained_on() -> None:
-    with pytest.raises(GymQAError, match="unlabelled"):
+    with pytest.raises(GymQAError, match=naming("V_E_000000_000001_A_0000_0001")):
         QuestionData(
             [Clip("V_E_000000_000001_A_0000_0001", "V", None)], mllm_examples.taxonomy(), QuestionMix(), 1, False, 0
         )

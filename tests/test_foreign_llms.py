@@ -28,6 +28,7 @@ from encoders.mllm.prompts import IGNORED, SYSTEM, Turn, encode_chat, with_video
 from gymqa.errors import GymQAError
 from tests.loopback_hub import COMMIT, HubSite, serve_hub
 from tests.mllm_examples import DIM, N, save_tiny_llama
+from tests.naming import naming
 
 TINY = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2}
 
@@ -96,10 +97,10 @@ class _Opens:
 def test_a_pickle_that_would_run_something_is_refused_and_does_not(tmp_path: Path) -> None:
     folder = _as_pickle(save_tiny_llama(tmp_path / "llm"))
     torch.save({"lm_head.weight": _Opens(tmp_path / "opened")}, folder / "pytorch_model.bin")
-    with pytest.raises(GymQAError, match="llm' cannot be loaded"):
+    with pytest.raises(GymQAError, match=naming(folder)):
         load_llm(str(folder))
     (folder / "pytorch_model.bin").write_bytes(pickle.dumps({"x": _Opens(tmp_path / "opened")}))
-    with pytest.raises(GymQAError, match="llm' cannot be loaded"):
+    with pytest.raises(GymQAError, match=naming(folder)):
         load_llm(str(folder))
     assert not (tmp_path / "opened").exists()
 
@@ -111,7 +112,7 @@ def test_code_in_a_models_folder_is_neither_run_nor_asked_about(tmp_path: Path) 
     named = {"AutoConfig": "modeling_own.Config", "AutoModelForCausalLM": "modeling_own.Model"}
     (folder / "config.json").write_text(json.dumps({**config, "model_type": "own", "auto_map": named}))
     for load in (load_llm, llm_fingerprint):
-        with pytest.raises(GymQAError, match="cannot be loaded"):
+        with pytest.raises(GymQAError, match=naming(folder)):
             load(str(folder))  # type: ignore[operator]
     assert not (tmp_path / "opened").exists()
 
@@ -121,7 +122,7 @@ def test_a_file_that_lacks_tensors_is_not_filled_up_with_random_numbers(tmp_path
     tensors = load_file(folder / "model.safetensors")
     del tensors["model.layers.0.mlp.up_proj.weight"]
     save_file(tensors, folder / "model.safetensors", {"format": "pt"})
-    with pytest.raises(GymQAError, match=r"lack 1 of its tensors, model\.layers\.0\.mlp\.up_proj\.weight"):
+    with pytest.raises(GymQAError, match=naming(folder, "model.layers.0.mlp.up_proj.weight")):
         load_llm(str(folder))
 
 
@@ -135,7 +136,7 @@ def test_a_damaged_folder_is_named(tmp_path: Path, damage: str) -> None:
         (folder / "config.json").write_text(json.dumps({**config, "hidden_size": 48}))
     for file in folder.glob("tokenizer*" if damage == "no tokenizer" else "*" if damage == "empty" else "-"):
         file.unlink()
-    with pytest.raises(GymQAError, match="llm' cannot be loaded"):
+    with pytest.raises(GymQAError, match=naming(folder)):
         load_llm(str(folder))
 
 

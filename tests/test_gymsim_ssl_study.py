@@ -12,6 +12,7 @@ from gymsim_ssl_study import StudyConfig, main
 from gymqa.errors import GymQAError
 from gymqa.sim.release import ReleaseConfig
 from recognizers.backbones.sefar import SeFARConfig
+from tests.naming import naming
 from tests.training_world import CONFIG
 
 RECIPES = Path(__file__).resolve().parents[1] / "recipes"
@@ -68,5 +69,5 @@ def test_a_study_in_parts_trains_each_model_once_and_its_file_grows(
 
 
 def test_a_part_that_is_none_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(GymQAError, match="no part 'rate'; choose of rates, components, perturbations"):
+    with pytest.raises(GymQAError, match=naming("'rate'", "rates", "components", "perturbations")):
         main(tmp_path, tmp_path / "figures.json", only=["rate"])
