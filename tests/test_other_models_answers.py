@@ -8,6 +8,7 @@ import pytest
 from eval.results import result_path
 from eval.runner import Terms, run
 from gymqa.errors import GymQAError
+from tests.naming import naming
 from tests.test_runner import Scripted, questions
 
 
@@ -19,7 +20,7 @@ def test_a_model_does_not_replace_another_ones_result(tmp_path: Path, other: tup
     old = out.read_bytes(), result_path(out).read_bytes()
     second = Scripted(choice=2)
     second.name = other[0]
-    with pytest.raises(GymQAError, match=r"p\.jsonl holds the answers of a SeFAR x, which .* choose another --out"):
+    with pytest.raises(GymQAError, match=naming("p.jsonl", "a SeFAR x", "--out")):
         run(second, questions(3), out, terms=other[1])
     assert second.asked == [] and (out.read_bytes(), result_path(out).read_bytes()) == old
     changed = Scripted(choice=2)

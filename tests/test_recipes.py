@@ -20,6 +20,7 @@ from recognizers.algorithms import Algorithm, algorithm_named
 from recognizers.backbones.registry import model_config
 from recognizers.config import TrainConfig
 from recognizers.recipes import read_cells, read_recipes
+from tests.naming import does_name, naming
 
 FOLDER = Path(__file__).resolve().parents[1] / "recipes"
 FINEGYM = "finegym-3"  # the table of tests/test_recipes_train.py's recipes
@@ -224,7 +225,7 @@ def test_a_recipe_that_cannot_run_is_named_and_the_others_are_run(
     status, shown, said = run(f"run --recipes {recipes} --out {tmp_path / 'out'} --only good bad", capsys)
     assert status == 2
     assert "good: Top-1" in shown
-    assert "1 of 2 recipes could not be run: bad" in said
+    assert does_name(said, "1 of 2", "bad")
     assert not (tmp_path / "out" / "bad" / "result.json").exists()
 
 
@@ -236,10 +237,10 @@ def test_listing_shows_what_a_recipe_is_and_the_papers_figure(capsys: pytest.Cap
 
 
 def test_recipes_that_do_not_exist_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(GymQAError, match=r"no recipe in .* is named 'sefar_x_\*'"):
+    with pytest.raises(GymQAError, match=naming(FOLDER, "'sefar_x_*'")):
         read_recipes(FOLDER, ["sefar_x_*"])
-    with pytest.raises(GymQAError, match="holds no recipes"):
+    with pytest.raises(GymQAError, match=naming(tmp_path, "--recipes")):
         read_recipes(tmp_path)
     (tmp_path / "paper.csv").write_text("table,row,column,recipe,top1\n1,a,b,c,many\n")
-    with pytest.raises(GymQAError, match=r"paper\.csv:2"):
+    with pytest.raises(GymQAError, match=naming("paper.csv:2")):
         read_cells(tmp_path)

@@ -12,6 +12,7 @@ import torch
 from gymqa import cli
 from recognizers.algorithms import ALGORITHMS
 from recognizers.backbones.registry import create_model, describe, list_models, model_config
+from tests.naming import naming
 
 
 def listed(capsys: pytest.CaptureFixture[str], what: str) -> dict[str, Any]:
@@ -87,6 +88,6 @@ def test_a_name_twice_is_refused() -> None:
     def sefar_s() -> SeFARConfig:
         return SeFARConfig()
 
-    with pytest.raises(GymQAError, match="sefar_s is registered twice"):
+    with pytest.raises(GymQAError, match=naming("sefar_s")):
         register(parameters=1)(sefar_s)
     assert describe("sefar_s")["millions"] == 31.26
