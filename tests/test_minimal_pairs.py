@@ -17,6 +17,7 @@ from gymqa.annotations import Clip
 from gymqa.minimal_pairs import build_minimal_pairs
 from gymqa.questions import Answer, Prediction, Question, from_line, to_line
 from tests.gymsim_taxonomy import GYMSIM, clip
+from tests.naming import does_name
 
 clip_lists = st.lists(
     st.tuples(st.integers(0, len(GYMSIM) - 1), st.integers(0, 20), st.sampled_from("uvw")), max_size=30, unique=True
@@ -115,9 +116,7 @@ def test_the_leaderboard_counts_pairs_so_that_always_saying_the_same_scores_noth
 def test_a_recognizer_leaves_questions_without_classes_open() -> None:
     asked = pair_of_questions()
     found = RecognizerAnswerer("r", {one.clip_id: np.full(24, 1 / 24) for one in asked}).answer(asked)
-    assert [(one.choice, one.error) for one in found] == [
-        (None, "its choices are no classes, and a recognizer knows classes only")
-    ] * 2
+    assert len(found) == 2 and all(one.choice is None and does_name(one.error or "", "classes") for one in found)
 
 
 def test_a_pair_under_rotations_counts_where_both_are_right_under_the_same_one() -> None:
