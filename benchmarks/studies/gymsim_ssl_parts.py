@@ -26,7 +26,7 @@ from recognizers.ssl.algorithms import Algorithm, algorithm_named
 ALGORITHMS = ("supervised", "fixmatch", "svformer", "sefar")
 TABLES = {"components": "3", "perturbations": "4"}  # of the paper
 PARTS = ("rates", *TABLES)
-COLUMN, RECIPE = "Gym99 5%", "sefar_s_gym99_5"  # of the paper's tables, and the full method in it
+COLUMN, METHOD = "Gym99 5%", "sefar_s"  # of the paper's tables, and the full method in it
 
 
 @dataclass(frozen=True)
@@ -65,15 +65,15 @@ def read_part(name: str, rates: Sequence[float], recipes: Path) -> list[Cell]:
         variants = [Variant(algorithm, algorithm_named(algorithm)) for algorithm in ALGORITHMS]
         return [Cell(variant.name, rate, variant) for variant in variants for rate in rates]
     chosen = [cell for cell in read_cells(recipes) if (cell.table, cell.column) == (TABLES[name], COLUMN)]
-    return [Cell(cell.row, rates[0], _of_recipe(recipes, cell.recipe), cell.top1) for cell in chosen]
+    return [Cell(cell.row, rates[0], _of_method(recipes, cell.method), cell.top1) for cell in chosen]
 
 
-def _of_recipe(recipes: Path, name: str) -> Variant:
-    """The switches of a recipe; its size, steps and data are left to the study."""
+def _of_method(recipes: Path, name: str) -> Variant:
+    """The switches of a recipe's method; its size, steps and data are left to the study."""
     parser = build_parser(train, "gymqa train")
     given = parser.instantiate(parser.parse_args(["--config", str(recipes / f"{name}.yaml")]))
     algorithm: Algorithm = given.training.algorithm
-    return Variant("sefar" + name.removeprefix(RECIPE), algorithm, given.training.model.elements)
+    return Variant("sefar" + name.removeprefix(METHOD), algorithm, given.training.model.elements)
 
 
 def part_figures(run: Run, name: str, trained: Sequence[tuple[Cell, Mapping[int, Training]]]) -> dict[str, Any]:

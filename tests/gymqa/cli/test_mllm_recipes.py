@@ -1,5 +1,6 @@
 """Recipes of language models: each says what its name says; accelerate's files hold what accelerate knows."""
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,18 @@ def test_a_recipe_has_llavas_constants(name: str) -> None:
     assert (tuning.projector, tuning.llm_dtype, tuning.precision) == ("mlp2", "bfloat16", "bf16")
     counted = in_epochs(tuning, given.epochs, given.alignment_epochs, given.warm_up_share, 1316)
     assert (counted.steps, counted.caption_steps, counted.warmup) == (103, 52, 4)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.endswith(("_qlora", "_pseudo"))])
+def test_a_variation_is_the_recipe_it_varies_but_for_its_switch(name: str) -> None:
+    plain, _, switch = name.rpartition("_")
+    varied, whole = vars(values(name)), vars(values(plain))
+    tuning: FinetuneSettings = whole["tuning"]
+    lora = replace(tuning.lora, quantization="nf4")
+    switched = {"qlora": {"tuning": replace(tuning, lora=lora, accumulation=16)},
+                "pseudo": {one: varied[one] for one in ("pseudo", "unlabelled")}}[switch]  # fmt: skip
+    own = {"config": varied["config"], "out": Path("runs/mllm") / name.removeprefix("mllm_")}
+    assert varied == {**whole, **own, **switched}
 
 
 def test_table_5_has_a_recipe_for_every_column() -> None:

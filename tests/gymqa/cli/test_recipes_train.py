@@ -36,7 +36,8 @@ from recognizers.ssl.algorithms import ALGORITHMS, Algorithm, algorithm_named
 from tests.helpers.places import ROOT
 
 FOLDER = ROOT / "recipes"
-NAMES = [recipe.name for recipe in read_recipes(FOLDER)]
+BY_NAME = {recipe.name: recipe for recipe in read_recipes(FOLDER)}
+NAMES = list(BY_NAME)
 PARSER = build_parser(train, "gymqa train")
 SIDE, FRAMES, KINDS = 32, 16, 4  # pixels, frames kept of a clip, classes
 SMALL: dict[str, dict[str, Any]] = {
@@ -65,7 +66,7 @@ def recipe_of_algorithm(name: str) -> str:
 @cache
 def values(recipe: str) -> Any:
     """A recipe as `gymqa train` gets it."""
-    return PARSER.instantiate(PARSER.parse_args(["--config", str(FOLDER / f"{recipe}.yaml")]))
+    return PARSER.instantiate(PARSER.parse_args(BY_NAME[recipe].words(Path("runs/recipes"))))
 
 
 def algorithm_of(recipe: str) -> Algorithm:
@@ -148,8 +149,8 @@ def run(recipe: str, tiny: Tiny, folder: Path, out: Path) -> None:
         },
     }  # fmt: skip
     (folder / "tiny.yaml").write_text(json.dumps(overrides))
-    layers = ["--config", str(FOLDER / f"{recipe}.yaml"), "--config", str(folder / "tiny.yaml"), "--out", str(out)]
-    given = PARSER.instantiate(PARSER.parse_args(layers))
+    words = BY_NAME[recipe].words(out.parent, folder / "tiny.yaml")
+    given = PARSER.instantiate(PARSER.parse_args([*words, "--out", str(out)]))
     train(**{name: given[name] for name in inspect.signature(train).parameters})
 
 
