@@ -17,15 +17,10 @@ from encoders.prompts import Turn, render, with_video
 from eval.results import load_result, result_path
 from gymqa import cli
 from gymqa.questions import load_predictions, load_questions
-from tests.evaluation_world import LOST, EvaluationWorld, make_world
+from tests.evaluation_world import LOST, EvaluationWorld
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = str(ROOT / "scripts" / "evaluate.py")
-
-
-@pytest.fixture(scope="module")
-def asked_world(tmp_path_factory: pytest.TempPathFactory) -> EvaluationWorld:
-    return make_world(tmp_path_factory.mktemp("evaluation"))
 
 
 def words(world: EvaluationWorld, model: Path, out: Path, *more: str) -> list[str]:
