@@ -10,6 +10,7 @@ import pytest
 import torch
 import yaml
 
+from gymqa import cli
 from gymqa.errors import GymQAError
 from gymqa.frames import FrameCache
 from gymqa.launching import start_processes
@@ -52,8 +53,7 @@ def run(command: list[str], **environment: str) -> subprocess.CompletedProcess[s
 
 def test_two_processes_give_the_losses_and_weights_of_one(world: World, tmp_path: Path) -> None:
     file = str(recipe(tmp_path, SURE, world))
-    alone = run([sys.executable, SCRIPT, "--config", file, "--out", str(tmp_path / "one")])
-    assert alone.returncode == 0, alone.stderr
+    assert cli.main(["train", "--config", file, "--out", str(tmp_path / "one")]) == 0
     words = ["--num_processes", "2", "--cpu"]
     before = run([*ACCELERATE, *words, SCRIPT, "--config", file, "--out", str(tmp_path / "before")])
     behind = run([*ACCELERATE, SCRIPT, "--config", file, "--out", str(tmp_path / "behind"), *words])

@@ -14,11 +14,12 @@ from encoders.finetune import Tuning
 from encoders.mllm import GymMLLM
 from encoders.tuning_material import TuningMaterial
 from encoders.tuning_state import is_sharded
+from gymqa import cli
 from gymqa.errors import GymQAError
 from gymqa.runs import read_metrics
 from tests import mllm_examples
 from tests.mllm_examples import ExampleFeatures
-from tests.tuning_world import ROOT, SCRIPT, SMALL, TuningWorld, make_tuning_world, run, tune, tuned
+from tests.tuning_world import ROOT, SCRIPT, SMALL, TuningWorld, make_tuning_world, run, tuned
 
 ACCELERATE = [sys.executable, "-m", "accelerate.commands.launch"]
 TWO = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
@@ -41,8 +42,7 @@ def alike(one: Path, two: Path) -> None:
 
 def test_two_processes_give_the_losses_and_weights_of_one(small: TuningWorld, tmp_path: Path) -> None:
     file = small.recipe(tmp_path, replace(SMALL, accumulation=2), **small.pseudo)
-    alone = tune(file, tmp_path / "one")
-    assert alone.returncode == 0, alone.stderr
+    assert cli.main(["finetune", "--config", str(file), "--out", str(tmp_path / "one")]) == 0
     words = ["--config", str(file), "--out", str(tmp_path / "two")]
     both = run([*ACCELERATE, "--num_processes", "2", "--cpu", SCRIPT, *words])
     assert both.returncode == 0, both.stderr
