@@ -11,7 +11,7 @@ import torch
 
 from gymqa import cli
 from recognizers.algorithms import ALGORITHMS
-from recognizers.backbones.registry import create_model, describe, list_models, model_config
+from recognizers.backbones.registry import describe, list_models, model_config
 
 
 def listed(capsys: pytest.CaptureFixture[str], what: str) -> dict[str, Any]:
@@ -20,18 +20,9 @@ def listed(capsys: pytest.CaptureFixture[str], what: str) -> dict[str, Any]:
     return {one["name"]: one for one in json.loads(capsys.readouterr().out)}
 
 
-def test_the_listed_parameters_are_those_of_the_built_models(capsys: pytest.CaptureFixture[str]) -> None:
-    found = listed(capsys, "recognizers")
-    assert list(found) == list_models()
-    for name, one in found.items():
-        with torch.device("meta"):
-            model = create_model(name, n_classes=99)
-        assert one["parameters"] == sum(parameter.numel() for parameter in model.parameters()), name
-        assert (one["input_size"], one["frames"]) == (model.config.image_size, sum(model.config.elements))
-
-
 def test_the_papers_sizes_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     found = listed(capsys, "recognizers")
+    assert list(found) == list_models()
     for name, millions in (("sefar_s", 31.26), ("sefar_b", 122.27)):
         one = found[name]
         assert (one["millions"], one["classes"], one["input_size"], one["frames"]) == (millions, 99, 224, 8)
