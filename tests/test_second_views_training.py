@@ -25,7 +25,7 @@ from tests.training_world import CONFIG, MODEL, PLAIN, same, stopped_at, weights
 World = tuple[FrameCache, Splits]
 NAMES = ("ltg", "cmpl", "timebalance", "mvpl")
 TSN = TSNConfig(image_size=16, width=4, n_classes=2)
-SHORT = replace(CONFIG, steps=6, warm_up_steps=2, labelled_batch=4, unlabelled_batch=4, checkpoint_every=4, log_every=1)
+SHORT = replace(CONFIG, steps=6, warm_up_steps=2, labelled_batch=4, unlabelled_batch=4, checkpoint_every=2, log_every=1)
 
 
 @pytest.fixture(scope="module")

@@ -38,7 +38,7 @@ World = tuple[FrameCache, Splits]
 ELEMENTS = (2, 2, 4)
 NAMES = ("memdpc", "tclr", "actorcm", "l2a", "tacl", "videossl", "mt_sd")
 TSN = TSNConfig(image_size=16, width=4, n_classes=2)
-SHORT = replace(CONFIG, steps=6, warm_up_steps=2, labelled_batch=4, unlabelled_batch=4, checkpoint_every=4, log_every=1)
+SHORT = replace(CONFIG, steps=6, warm_up_steps=2, labelled_batch=4, unlabelled_batch=4, checkpoint_every=2, log_every=1)
 
 
 def moving_squares(batch: int, size: int = 32) -> Tensor:
