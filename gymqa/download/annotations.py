@@ -28,7 +28,7 @@ PASSING = {408, 425, 429, 500, 502, 503, 504}  # statuses that another attempt m
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class RetryPolicy:
     """How long to go on: `attempts` in a row that bring no byte, waiting `wait`, 2, 4, … times `wait` seconds."""
 
     attempts: int = 6
@@ -63,7 +63,7 @@ class RefusedError(GymQAError):
     """The server does not have the file that gymqa knows; another attempt would change nothing."""
 
 
-class BrokenOffError(Exception):
+class TransferInterruptedError(Exception):
     """A transfer that broke off for a reason that may pass; `asked` seconds the server wants to be left alone."""
 
     def __init__(self, reason: str, asked: float = 0.0) -> None:
@@ -75,7 +75,7 @@ def download_annotations(
     root: Path,
     base_url: str = BASE_URL,
     files: Sequence[AnnotationFile] = FILES,
-    patience: Patience = Patience(),
+    patience: RetryPolicy = RetryPolicy(),
 ) -> DownloadReport:
     """Bring the files that `root` lacks into its folder of annotations; those that are there are checked and kept.
 
@@ -109,7 +109,7 @@ def download_annotations(
     return report
 
 
-def _download(target: Path, file: AnnotationFile, url: str, patience: Patience) -> None:
+def _download(target: Path, file: AnnotationFile, url: str, patience: RetryPolicy) -> None:
     """Bring one file, going on with what an earlier run left; the rename is the last thing done."""
     part, tag = target.with_name(f".{target.name}.part"), target.with_name(f".{target.name}.part.etag")
     try:
@@ -144,14 +144,14 @@ def _start_anew(part: Path) -> None:
         file.truncate()
 
 
-def _transfer(part: Path, tag: Path, file: AnnotationFile, url: str, patience: Patience) -> None:
+def _transfer(part: Path, tag: Path, file: AnnotationFile, url: str, patience: RetryPolicy) -> None:
     """Request until `part` is as long as the server says; attempts count anew after one that came further than any."""
     failures, furthest = 0, part.stat().st_size
     while True:
         try:
             _request(part, tag, file, url, patience.timeout)
             return
-        except BrokenOffError as error:
+        except TransferInterruptedError as error:
             failures = 1 if part.stat().st_size > furthest else failures + 1
             furthest = max(furthest, part.stat().st_size)
             if failures >= patience.attempts:
@@ -195,7 +195,7 @@ def _request(part: Path, tag: Path, file: AnnotationFile, url: str, timeout: flo
                     )
     have = part.stat().st_size
     if total is not None and have != total:
-        raise BrokenOffError(f"{have} of {total} bytes came")
+        raise TransferInterruptedError(f"{have} of {total} bytes came")
 
 
 def _open(part: Path, request: urllib.request.Request, timeout: float) -> http.client.HTTPResponse:
@@ -208,9 +208,11 @@ def _open(part: Path, request: urllib.request.Request, timeout: float) -> http.c
         elif error.code not in PASSING:
             raise RefusedError(f"{request.full_url} answers {error.code} {error.reason}") from error
         asked = error.headers.get("Retry-After", "")
-        raise BrokenOffError(f"{error.code} {error.reason}", float(asked) if asked.isdecimal() else 0.0) from error
+        raise TransferInterruptedError(
+            f"{error.code} {error.reason}", float(asked) if asked.isdecimal() else 0.0
+        ) from error
     except (OSError, http.client.HTTPException) as error:
-        raise BrokenOffError(str(getattr(error, "reason", None) or error) or type(error).__name__) from error
+        raise TransferInterruptedError(str(getattr(error, "reason", None) or error) or type(error).__name__) from error
 
 
 def _begin(response: http.client.HTTPResponse, part: Path, file: AnnotationFile, url: str) -> int | None:
@@ -221,7 +223,7 @@ def _begin(response: http.client.HTTPResponse, part: Path, file: AnnotationFile,
         match = CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
         if match is None or int(match[1]) != part.stat().st_size:
             _start_anew(part)
-            raise BrokenOffError("the server sent another part than asked for")
+            raise TransferInterruptedError("the server sent another part than asked for")
         total = int(match[2])
     else:
         _start_anew(part)
@@ -236,4 +238,4 @@ def _read(response: http.client.HTTPResponse) -> bytes:
     try:
         return response.read(CHUNK)
     except (OSError, http.client.HTTPException) as error:
-        raise BrokenOffError(str(error) or type(error).__name__) from error
+        raise TransferInterruptedError(str(error) or type(error).__name__) from error

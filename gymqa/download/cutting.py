@@ -44,7 +44,7 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class CutClip:
     """A clip as it lies on disk: `duration` in seconds, `width` and `height` in pixels, `size` in bytes."""
 
     clip_id: str
@@ -68,7 +68,7 @@ class Failed:
 
 def cut(
     video: Path, spans: Iterable[Span], target: Callable[[str], Path], box: Box | None
-) -> Generator[Made | Failed, None, None]:
+) -> Generator[CutClip | Failed, None, None]:
     """Cut clips out of one raw video and yield each as soon as it lies on disk, whole, or has failed.
 
     Args:
@@ -113,7 +113,7 @@ class _Cutter:
         self._open: list[_ClipWriter] = []
         self.time = -1.0  # of the latest frame, seconds
 
-    def run(self, container: "InputContainer", stream: "VideoStream", fps: Fraction) -> Iterator[Made | Failed]:
+    def run(self, container: "InputContainer", stream: "VideoStream", fps: Fraction) -> Iterator[CutClip | Failed]:
         """Send every frame to the clips it belongs to; those that end before the video does are yielded."""
         if stream.codec_context is not None:  # as it is where FFmpeg lacks the decoder, which the first frame then says
             stream.codec_context.thread_count = 1  # videos are cut in parallel
@@ -136,7 +136,7 @@ class _Cutter:
             return self.time
         return self._waiting[0].start if self._waiting else math.inf
 
-    def _close(self, time: float) -> Iterator[Made | Failed]:
+    def _close(self, time: float) -> Iterator[CutClip | Failed]:
         """Finish the clips that end by `time`."""
         for clip in [clip for clip in self._open if clip.span.end <= time]:
             self._open.remove(clip)
@@ -179,7 +179,7 @@ class _ClipWriter:
             self._container.mux(self._stream.encode(frame))
             self._frames += 1
 
-    def finish(self) -> Made | Failed:
+    def finish(self) -> CutClip | Failed:
         """Close the file and give it its name; or remove it where the raw video had too few frames for it."""
         wanted = (self.span.end - self.span.start) * float(self._fps)
         if self._frames == 0 or self._frames < ENOUGH * wanted - 1:
@@ -188,7 +188,7 @@ class _ClipWriter:
         with self._writing():
             self._container.mux(self._stream.encode(None))
             self._container.close()
-        made = Made(
+        made = CutClip(
             clip_id=self.span.clip_id,
             start=self.span.start,
             end=self.span.end,
@@ -275,7 +275,7 @@ def parse_box(text: str) -> Box:
     return box
 
 
-def probe(path: Path, span: Span) -> Made:
+def probe(path: Path, span: Span) -> CutClip:
     """Describe a clip that lies on disk already.
 
     Raises:
@@ -292,4 +292,4 @@ def probe(path: Path, span: Span) -> Made:
         raise VideoError(f"{path} holds no frames; it is made again")
     duration = round(float(frames / rate), 6)
     size = path.stat().st_size
-    return Made(span.clip_id, span.start, span.end, duration, frames, width, height, size, sha256_of(path))
+    return CutClip(span.clip_id, span.start, span.end, duration, frames, width, height, size, sha256_of(path))

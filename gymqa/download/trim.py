@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from gymqa.download.annotation_files import annotation_file
-from gymqa.download.cutting import Box, Failed, Made, Span, cut, probe
+from gymqa.download.cutting import Box, CutClip, Failed, Span, cut, probe
 from gymqa.download.videos import find_raw_video
 from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import read_element_list
@@ -44,7 +44,7 @@ class Job:
 class TrimReport:
     """The clips in the folder, in the order of their ids, and those that could not be made."""
 
-    made: tuple[Made, ...]
+    made: tuple[CutClip, ...]
     failed: tuple[Failed, ...]
 
 
@@ -98,7 +98,7 @@ def folder_of(root: Path, actions: bool) -> Path:
     return root / ("actions" if actions else "subactions")
 
 
-def _write_lines(path: Path, entries: Iterable[Made | Failed]) -> None:
+def _write_lines(path: Path, entries: Iterable[CutClip | Failed]) -> None:
     """Write one JSON object a line, whole or not at all."""
     write_text(path, "".join(json.dumps(asdict(entry)) + "\n" for entry in entries))
 
@@ -137,7 +137,7 @@ def _jobs(root: Path, spans: Iterable[Span], out: Path, box: Box | None) -> list
     return sorted(jobs, key=lambda job: -len(job.spans))
 
 
-def _is_made(span: Span, there: Mapping[str, Made]) -> bool:
+def _is_made(span: Span, there: Mapping[str, CutClip]) -> bool:
     """Whether the clip is there and was cut at these seconds."""
     made = there.get(span.clip_id)
     return made is not None and (made.start, made.end) == (span.start, span.end)
@@ -199,12 +199,12 @@ def open_journal(out: Path, video_id: str) -> BinaryIO:
     return (_notes(out) / f"{video_id}.jsonl").open("ab", buffering=0)
 
 
-def note(journal: BinaryIO, made: Made) -> None:
+def note(journal: BinaryIO, made: CutClip) -> None:
     """Add a clip's line, in one piece."""
     journal.write((json.dumps(asdict(made)) + "\n").encode())
 
 
-def read_journal(out: Path, video_id: str) -> dict[str, Made]:
+def read_journal(out: Path, video_id: str) -> dict[str, CutClip]:
     """The noted clips of a raw video by id, the latest note of each; a line cut short by a kill is removed.
 
     Raises:
@@ -217,18 +217,18 @@ def read_journal(out: Path, video_id: str) -> dict[str, Made]:
     if rest:
         write_text(path, "".join(line + "\n" for line in lines))
     try:
-        entries = [Made(**json.loads(line)) for line in lines]
+        entries = [CutClip(**json.loads(line)) for line in lines]
     except (ValueError, TypeError) as error:
         raise GymQAError(f"{path} is damaged; remove it, and its clips are looked at again") from error
     return {entry.clip_id: entry for entry in entries}
 
 
-def whole_clips(out: Path, video_id: str) -> dict[str, Made]:
+def whole_clips(out: Path, video_id: str) -> dict[str, CutClip]:
     """The noted clips of a raw video that lie there with as many bytes as noted, by id."""
     return {clip_id: made for clip_id, made in read_journal(out, video_id).items() if _size(out, clip_id) == made.size}
 
 
-def all_whole_clips(out: Path) -> Iterator[Made]:
+def all_whole_clips(out: Path) -> Iterator[CutClip]:
     """Every noted clip of the folder that lies there with as many bytes as noted."""
     for journal in _notes(out).glob("*.jsonl"):
         yield from whole_clips(out, journal.stem).values()

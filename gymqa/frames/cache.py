@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from gymqa.errors import GymQAError
 from gymqa.frames.cache_build import add_clips
 from gymqa.frames.cache_format import (
-    Cached,
     CacheSettings,
     FrameFormat,
+    IndexEntry,
     damaged,
     end_of,
     mapped,
@@ -112,7 +112,7 @@ class FrameCache:
         """Clips whose frames do not have the CRC-32 they were written with; reads the whole cache."""
         return damaged(self._data, self._entries.values())
 
-    def _entry(self, clip_id: str) -> Cached:
+    def _entry(self, clip_id: str) -> IndexEntry:
         if clip_id not in self._entries:
             reason = self.failures.get(clip_id, "it was never added; build the cache with it")
             raise GymQAError(f"clip {clip_id} is not in the frame cache {self.folder}: {reason}")
@@ -152,7 +152,7 @@ class FrameCache:
             raise GymQAError(f"no frame cache can hold {max_frames} frames of {size} pixels; give 1 or more of both")
         wanted, processes = list(dict.fromkeys(clip_ids)), worker_count(workers)
         with only_writer(require_writable(folder), "the frame cache"):
-            settings = settled(folder, CacheSettings(size, max_frames), format, len(wanted))
+            settings = settings_for(folder, CacheSettings(size, max_frames), format, len(wanted))
             add_clips(folder, wanted, path_of, settings, processes, verify, limits)
         return FrameCache(folder)
 
@@ -160,7 +160,7 @@ class FrameCache:
 RAW_LIMIT = 8 << 30  # bytes; raw frames are fastest as long as they stay in memory
 
 
-def settled(folder: Path, wanted: CacheSettings, format: FrameFormat | None, clips: int) -> CacheSettings:
+def settings_for(folder: Path, wanted: CacheSettings, format: FrameFormat | None, clips: int) -> CacheSettings:
     """The settings of the cache in `folder`, or of the one to be made there.
 
     Raises:

@@ -18,8 +18,8 @@ from gymqa.errors import GymQAError
 from gymqa.frames.cache_format import (
     DATA,
     INDEX,
-    Cached,
     CacheSettings,
+    IndexEntry,
     damaged,
     end_of,
     lines_of,
@@ -36,7 +36,7 @@ Task = tuple[str, Path]  # clip id, and the video or folder that its frames come
 
 
 @dataclass(frozen=True, slots=True)
-class Decoded:
+class PackedClip:
     """A clip's frames as they are to be written, or why there are none; `of` as of `Cached`."""
 
     clip_id: str
@@ -53,23 +53,23 @@ def _begin() -> None:
     cv2.setNumThreads(1)
 
 
-def _decode_clip(settings: CacheSettings, task: Task) -> Decoded:
+def _decode_clip(settings: CacheSettings, task: Task) -> PackedClip:
     """Decode one clip and pack its frames."""
     clip_id, video = task
     try:
-        return packed_clip(clip_id, decode(video, settings.size, settings.max_frames), settings)
+        return pack_clip(clip_id, decode(video, settings.size, settings.max_frames), settings)
     except VideoError as error:
-        return Decoded(clip_id, failure=str(error))
+        return PackedClip(clip_id, failure=str(error))
 
 
-def packed_clip(clip_id: str, frames: Frames, settings: CacheSettings) -> Decoded:
+def pack_clip(clip_id: str, frames: Frames, settings: CacheSettings) -> PackedClip:
     """A clip's frames [t, S, S, C] as they are to be written."""
     packed = pack(frames, settings)
-    return Decoded(clip_id, len(frames), packed, zlib.crc32(packed))
+    return PackedClip(clip_id, len(frames), packed, zlib.crc32(packed))
 
 
 @dataclass(frozen=True, slots=True)
-class Making:
+class FrameProducer:
     """How the frames of a cache are made.
 
     Attributes:
@@ -79,11 +79,11 @@ class Making:
     """
 
     what: str
-    make: Callable[[CacheSettings, Task], Decoded]
+    make: Callable[[CacheSettings, Task], PackedClip]
     begin: Callable[[], None]
 
 
-DECODING = Making("decoding clips", _decode_clip, _begin)
+DECODING = FrameProducer("decoding clips", _decode_clip, _begin)
 
 
 def add_clips(
@@ -94,7 +94,7 @@ def add_clips(
     workers: int,
     verify: bool = False,
     limits: Limits = UNLIMITED,
-    making: Making = DECODING,
+    making: FrameProducer = DECODING,
 ) -> None:
     """Make the frames of the clips that are not in the cache yet; the caller holds the folder's lock.
 
@@ -111,7 +111,7 @@ def add_clips(
     Raises:
         GymQAError: the folder cannot be written to or the disk is full; what is in the cache stays.
     """
-    with _write_errors_told(folder):
+    with _write_errors_reported(folder):
         kept = _prepare(folder, settings, verify)
     tasks = [(clip_id, path_of(clip_id)) for clip_id in clip_ids if clip_id not in kept]
     if not tasks:
@@ -119,12 +119,12 @@ def add_clips(
     end = end_of(kept.values(), settings)
     with progress_bar(making.what, len(clip_ids), len(clip_ids) - len(tasks)) as bar:
         for decoded in _run(tasks, settings, workers, limits, making):
-            with _write_errors_told(folder):
+            with _write_errors_reported(folder):
                 end = _write(folder, decoded, settings, end)
             bar.advance()
 
 
-def _prepare(folder: Path, settings: CacheSettings, verify: bool) -> dict[str, Cached]:
+def _prepare(folder: Path, settings: CacheSettings, verify: bool) -> dict[str, IndexEntry]:
     """Leave the folder with an index of whole clips only, and return them by id."""
     (folder / DATA).touch()
     data = mapped(folder)
@@ -140,12 +140,12 @@ def _prepare(folder: Path, settings: CacheSettings, verify: bool) -> dict[str, C
     return kept
 
 
-def _write(folder: Path, clip: Decoded, settings: CacheSettings, end: int) -> int:
+def _write(folder: Path, clip: PackedClip, settings: CacheSettings, end: int) -> int:
     """Write a clip from byte `end` of the file on, then its line, and return the new end."""
     if clip.failure is not None:
-        entry = Cached(clip.clip_id, failure=clip.failure)
+        entry = IndexEntry(clip.clip_id, failure=clip.failure)
     else:
-        entry = Cached(clip.clip_id, end, len(clip.packed), clip.frames, clip.crc32, of=clip.of)
+        entry = IndexEntry(clip.clip_id, end, len(clip.packed), clip.frames, clip.crc32, of=clip.of)
         with (folder / DATA).open("r+b") as file:
             file.seek(end)
             file.write(clip.packed)
@@ -158,7 +158,7 @@ def _write(folder: Path, clip: Decoded, settings: CacheSettings, end: int) -> in
 
 
 @contextmanager
-def _write_errors_told(folder: Path) -> Iterator[None]:
+def _write_errors_reported(folder: Path) -> Iterator[None]:
     """Raise GymQAError where the cache cannot be written."""
     try:
         yield
@@ -170,12 +170,12 @@ def _write_errors_told(folder: Path) -> Iterator[None]:
 
 
 def _run(
-    tasks: Sequence[Task], settings: CacheSettings, workers: int, limits: Limits, making: Making
-) -> Iterator[Decoded]:
+    tasks: Sequence[Task], settings: CacheSettings, workers: int, limits: Limits, making: FrameProducer
+) -> Iterator[PackedClip]:
     """Yield the clips in order, from this process or from several, holding few at a time."""
     work = partial(making.make, settings)
     if workers == 1 and not limits:
         yield from map(work, tasks)
         return
     for (clip_id, video), found in zip(tasks, guarded_map(work, tasks, workers, limits, making.begin), strict=True):
-        yield Decoded(clip_id, failure=f"{video}: {found.reason}") if isinstance(found, Lost) else found
+        yield PackedClip(clip_id, failure=f"{video}: {found.reason}") if isinstance(found, Lost) else found

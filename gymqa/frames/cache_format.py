@@ -72,7 +72,7 @@ class CacheSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Cached:
+class IndexEntry:
     """One clip's place in frames.bin (first byte, number of bytes), or why it has none.
 
     `of` is the CRC-32 of the frames that flow was computed from; None of frames themselves.
@@ -95,13 +95,13 @@ def mapped(folder: Path) -> Bytes:
     return np.asarray(np.memmap(path, np.uint8, "r"))
 
 
-def end_of(entries: Iterable[Cached], settings: CacheSettings) -> int:
+def end_of(entries: Iterable[IndexEntry], settings: CacheSettings) -> int:
     """Where in the file the last of these clips ends, with what a raw clip leaves over."""
     whole = settings.clip_bytes if settings.format == "raw" else 0
     return max((entry.offset + max(whole, entry.bytes) for entry in entries), default=0)
 
 
-def damaged(data: Bytes, entries: Iterable[Cached]) -> list[str]:
+def damaged(data: Bytes, entries: Iterable[IndexEntry]) -> list[str]:
     """Clips whose bytes do not have the CRC-32 they were written with."""
     entries = list(entries)
     return [
@@ -111,18 +111,18 @@ def damaged(data: Bytes, entries: Iterable[Cached]) -> list[str]:
     ]
 
 
-def lines_of(entries: Iterable[Cached], settings: CacheSettings) -> str:
+def lines_of(entries: Iterable[IndexEntry], settings: CacheSettings) -> str:
     """The index lines of some clips."""
     return "".join(json.dumps(_to_line(entry, settings)) + "\n" for entry in entries)
 
 
-def write_index(folder: Path, settings: CacheSettings, entries: Iterable[Cached]) -> None:
+def write_index(folder: Path, settings: CacheSettings, entries: Iterable[IndexEntry]) -> None:
     """Write the whole index, or leave the old one as it is."""
     kept = {"size": settings.size, "max_frames": settings.max_frames, "format": settings.format, **settings.content}
     write_text(folder / INDEX, json.dumps(kept) + "\n" + lines_of(entries, settings))
 
 
-def read_index(folder: Path) -> tuple[CacheSettings | None, list[Cached]]:
+def read_index(folder: Path) -> tuple[CacheSettings | None, list[IndexEntry]]:
     """The settings (None without a cache) and the clips of an index; a line cut short by a stop is left out.
 
     Raises:
@@ -157,7 +157,7 @@ def _settings(value: dict[str, Any]) -> CacheSettings:
     return settings
 
 
-def _to_line(entry: Cached, settings: CacheSettings) -> dict[str, Any]:
+def _to_line(entry: IndexEntry, settings: CacheSettings) -> dict[str, Any]:
     """An entry as it stands in the index."""
     if entry.failure is not None:
         return {"clip_id": entry.clip_id, "failure": entry.failure}
@@ -169,10 +169,10 @@ def _to_line(entry: Cached, settings: CacheSettings) -> dict[str, Any]:
     return {"clip_id": entry.clip_id, **place, "frames": entry.frames, "crc32": entry.crc32, **of}
 
 
-def _from_line(value: dict[str, Any], settings: CacheSettings) -> Cached:
+def _from_line(value: dict[str, Any], settings: CacheSettings) -> IndexEntry:
     """An entry from its line."""
     if value.get("failure") is not None:
-        return Cached(str(value["clip_id"]), failure=str(value["failure"]))
+        return IndexEntry(str(value["clip_id"]), failure=str(value["failure"]))
     frames = int(value["frames"])
     if settings.format == "raw":
         offset, size = int(value["slot"]) * settings.clip_bytes, frames * settings.frame_bytes
@@ -181,7 +181,7 @@ def _from_line(value: dict[str, Any], settings: CacheSettings) -> Cached:
     if min(offset, frames - 1, size) < 0 or frames > settings.max_frames:
         raise ValueError(f"{value} has no place in a cache")
     of = int(value["of"]) if "of" in value else None
-    return Cached(str(value["clip_id"]), offset, size, frames, int(value["crc32"]), of=of)
+    return IndexEntry(str(value["clip_id"]), offset, size, frames, int(value["crc32"]), of=of)
 
 
 JPEG_QUALITY = 95  # of 100
@@ -190,7 +190,7 @@ JPEG_QUALITY = 95  # of 100
 class StoredFrames(Protocol):
     """The frames of a cache's file."""
 
-    def take(self, clips: Sequence[Cached], indices: Indices) -> NDArray[np.uint8]:
+    def take(self, clips: Sequence[IndexEntry], indices: Indices) -> NDArray[np.uint8]:
         """Chosen frames of some clips: indices [B, N] -> uint8 [B, N, S, S, C]."""
         ...
 
@@ -209,7 +209,7 @@ class RawFrames:
         shape = (slots, settings.max_frames, settings.size, settings.size, settings.channels)
         self._frames = data[: slots * settings.clip_bytes].reshape(shape)
 
-    def take(self, clips: Sequence[Cached], indices: Indices) -> NDArray[np.uint8]:
+    def take(self, clips: Sequence[IndexEntry], indices: Indices) -> NDArray[np.uint8]:
         """Chosen frames of some clips: indices [B, N] -> uint8 [B, N, S, S, C]."""
         slots = np.array([clip.offset // self._clip_bytes for clip in clips], np.int64)
         return self._frames[slots[:, None], indices]
@@ -226,7 +226,7 @@ class JpegFrames:
     def __init__(self, data: Bytes, settings: CacheSettings) -> None:
         self._data, self._settings = data, settings
 
-    def take(self, clips: Sequence[Cached], indices: Indices) -> NDArray[np.uint8]:
+    def take(self, clips: Sequence[IndexEntry], indices: Indices) -> NDArray[np.uint8]:
         """Chosen frames of some clips: indices [B, N] -> uint8 [B, N, S, S, C].
 
         Raises:
@@ -239,7 +239,7 @@ class JpegFrames:
             out[row] = self._decode(clip, wanted)[places]
         return out
 
-    def _decode(self, clip: Cached, wanted: Indices) -> Frames:
+    def _decode(self, clip: IndexEntry, wanted: Indices) -> Frames:
         """Different frames of one clip: wanted [n] -> uint8 [n, S, S, C]."""
         record = self._data[clip.offset : clip.offset + clip.bytes]
         first = 4 * clip.frames

@@ -15,7 +15,7 @@ from gymqa.errors import GymQAError
 from gymqa.frames.modality import Modality
 from gymqa.frames.sampling import Indices
 from gymqa.frames.source import FrameSource
-from gymqa.runtime.seeding import Draws, hash_key
+from gymqa.runtime.seeding import SeededRandom, hash_key
 
 NONE, NO_VIDEO, ONE_FRAME, FROZEN = "none", "no-video", "one-frame", "frozen"
 SHUFFLED, REVERSED, MISMATCHED = "shuffled", "reversed", "mismatched"
@@ -163,7 +163,7 @@ def shuffled(indices: Indices, clip_id: str, seed: int) -> Indices:
 
 def permutation(n: int, clip_id: str, seed: int) -> Indices:
     """A permutation [n] that depends on n, clip and seed only, and is the identity for n < 2 alone."""
-    order, draws = np.arange(n), Draws("shuffled", clip_id, seed)
+    order, draws = np.arange(n), SeededRandom("shuffled", clip_id, seed)
     drawn = order
     while n > 1 and (drawn == order).all():
         drawn = np.fromiter(draws.shuffled(range(n)), np.int64, n)
@@ -181,7 +181,7 @@ def partners(elements: Mapping[str, Hashable], seed: int) -> dict[str, str]:
         raise GymQAError("mismatched videos need clips of two elements or more; add clips, or leave this control out")
     found = {}
     for clip in clips:
-        place = Draws("mismatched", clip, seed).below(len(clips))
+        place = SeededRandom("mismatched", clip, seed).below(len(clips))
         while elements[clips[place]] == elements[clip]:
             place = (place + 1) % len(clips)
         found[clip] = clips[place]
@@ -215,5 +215,5 @@ class ReshuffledFrames(ControlledFrames):
     def _places(self, clip_ids: Sequence[str], indices: Indices) -> Indices:
         """The frames [B, N] in their new order."""
         rows = zip(clip_ids, indices.tolist(), strict=True)
-        found = [list(Draws("reshuffled", clip, self._orders, *row).shuffled(row)) for clip, row in rows]
+        found = [list(SeededRandom("reshuffled", clip, self._orders, *row).shuffled(row)) for clip, row in rows]
         return np.array(found, np.int64)

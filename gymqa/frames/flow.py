@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gymqa.errors import GymQAError
-from gymqa.frames.cache import FrameCache, settled
-from gymqa.frames.cache_build import Decoded, Making, Task, add_clips, packed_clip
+from gymqa.frames.cache import FrameCache, settings_for
+from gymqa.frames.cache_build import FrameProducer, PackedClip, Task, add_clips, pack_clip
 from gymqa.frames.cache_format import INDEX, CacheSettings, FrameFormat, read_index
 from gymqa.frames.source import require_modality
 from gymqa.frames.video import Frames
@@ -101,15 +101,15 @@ def build_flow(
     clips, processes = [*source.clip_ids, *source.failures], worker_count(workers)
     with only_writer(require_writable(folder), "the flow cache"):
         wanted = CacheSettings(source.size, source.max_frames, modality="flow", method=method)
-        settings = settled(folder, wanted, format, len(clips))
+        settings = settings_for(folder, wanted, format, len(clips))
         _note_source(folder, frames)
         require_flow_of(folder, source)
-        making = Making("optical flow", _flow_clip, _begin)
+        making = FrameProducer("optical flow", _flow_clip, _begin)
         add_clips(folder, clips, lambda clip: frames, settings, processes, verify, limits, making)
     return FrameCache(folder)
 
 
-def frames_of(folder: Path) -> Path:
+def frames_folder_of(folder: Path) -> Path:
     """The folder of the frames that a flow cache was computed from.
 
     Raises:
@@ -148,26 +148,26 @@ def _note_source(folder: Path, frames: Path) -> None:
         GymQAError: the flow there is of other frames.
     """
     if (folder / SOURCE).exists():
-        before = frames_of(folder)
+        before = frames_folder_of(folder)
         if before.resolve() != frames.resolve():
             raise GymQAError(f"{folder} holds the flow of {before}, not of {frames}; choose another folder")
         return
     write_json(folder / SOURCE, {"frames": os.path.relpath(frames.resolve(), folder.resolve())})
 
 
-def _flow_clip(settings: CacheSettings, task: Task) -> Decoded:
+def _flow_clip(settings: CacheSettings, task: Task) -> PackedClip:
     """Compute and pack one clip's flow."""
     clip_id, frames = task
     index = (frames / INDEX).stat()
     source = _opened(frames, index.st_mtime_ns, index.st_size)
     if clip_id not in source:
-        return Decoded(clip_id, failure=source.failures[clip_id])
+        return PackedClip(clip_id, failure=source.failures[clip_id])
     method: FlowMethod = "dis" if settings.method == "dis" else "tvl1"
     try:
-        packed = packed_clip(clip_id, to_bytes(flow_fields(source.get(clip_id), method)), settings)
+        packed = pack_clip(clip_id, to_bytes(flow_fields(source.get(clip_id), method)), settings)
     except (cv2.error, GymQAError) as error:
         reason = " ".join(str(error).split())
-        return Decoded(clip_id, failure=f"no flow of {settings.size} px frames by {method}: {reason}")
+        return PackedClip(clip_id, failure=f"no flow of {settings.size} px frames by {method}: {reason}")
     return replace(packed, of=source.checksum(clip_id))
 
 

@@ -48,7 +48,7 @@ def flow_channels(modality: Modality) -> slice | None:
     return {"flow": slice(0, 2), "rgb+flow": slice(3, 5)}.get(modality)
 
 
-def part_of(wanted: Modality, shown: Modality) -> slice:
+def channel_slice(wanted: Modality, shown: Modality) -> slice:
     """Which channels of frames a model sees: all of its own modality, of rgb+flow those of the one or the other.
 
     Args:
@@ -60,13 +60,13 @@ def part_of(wanted: Modality, shown: Modality) -> slice:
     """
     if wanted == shown:
         return slice(None)
-    part = {"rgb": colour_channels(shown), "flow": flow_channels(shown)}.get(wanted)
+    part = {"rgb": rgb_channels(shown), "flow": flow_channels(shown)}.get(wanted)
     if part is None:
         raise GymQAError(f"frames of {shown} do not show {wanted}; give {made_by(wanted)}")
     return part
 
 
-def colour_channels(modality: Modality) -> slice | None:
+def rgb_channels(modality: Modality) -> slice | None:
     """Which channels are colours, which a strong view may change; None for none."""
     return slice(0, 3) if modality in ("rgb", "rgb+flow") else None
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gymqa.frames.cache import FrameCache
-from gymqa.frames.flow import frames_of, require_flow_of
+from gymqa.frames.flow import frames_folder_of, require_flow_of
 from gymqa.frames.modality import Modality, channels
 from gymqa.frames.pose_cache import PoseCache
 from gymqa.frames.sampling import Indices
@@ -110,7 +110,7 @@ class JointFrames:
     modality: Modality = "rgb+flow"
 
     def __init__(self, flow: FrameCache) -> None:
-        self._flow, self._frames = flow, FrameCache(frames_of(flow.folder))
+        self._flow, self._frames = flow, FrameCache(frames_folder_of(flow.folder))
         require_modality("rgb", self._frames)
         require_flow_of(flow.folder, self._frames)
 

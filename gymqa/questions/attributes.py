@@ -16,7 +16,7 @@ from gymqa.finegym.decision_trees import Attribute
 from gymqa.finegym.taxonomy import Element, Taxonomy
 from gymqa.questions.distractors import label_of
 from gymqa.questions.schema import KINDS, Question
-from gymqa.runtime.seeding import Draws
+from gymqa.runtime.seeding import SeededRandom
 
 COUNTING, DECISION = "counting", "decision"
 TURNS_TEXT, SALTOS_TEXT = "How many turns or twists does this athlete make?", "How many saltos does this athlete make?"
@@ -68,7 +68,9 @@ def facts(element: Element, kind: str) -> list[Fact]:
     return [] if answer is None else [(TEXTS[kind], answer)]
 
 
-def yes_no(clip: Clip, element: Element, decision: Attribute, draws: Draws, id: str, group: str = "") -> Question:
+def yes_no(
+    clip: Clip, element: Element, decision: Attribute, draws: SeededRandom, id: str, group: str = ""
+) -> Question:
     """The question whether a decision holds; `draws` sets the order of Yes and No."""
     choices = tuple(draws.shuffled(("Yes", "No")))
     answer = choices.index("Yes" if decision.value else "No")
@@ -83,12 +85,12 @@ class _Builder:
 
     def __init__(self, taxonomy: Taxonomy, kind: str, seed: int, n_choices: int, counts: Mapping[int, int]) -> None:
         self.taxonomy, self.kind, self.seed, self.n_choices = taxonomy, kind, seed, n_choices
-        self._shares = decision_shares(taxonomy.elements, counts) if kind == DECISION else {}
+        self._shares = decision_weights(taxonomy.elements, counts) if kind == DECISION else {}
         self.facts = cache(lambda label: facts(taxonomy.elements[label], kind))
         self.values = cache(self._values)
 
     def build(self, clip: Clip, label: int) -> Question | None:
-        element, draws = self.taxonomy.elements[label], Draws(clip.id, self.kind, self.seed)
+        element, draws = self.taxonomy.elements[label], SeededRandom(clip.id, self.kind, self.seed)
         id = f"{self.kind}:{self.seed}:{clip.id}"
         if self.kind == DECISION:
             shares = self._shares.get(label)
@@ -96,7 +98,9 @@ class _Builder:
         fact = next(draws.shuffled(self.facts(label)), None)
         return None if fact is None else self._multiple_choice(clip, element, fact, draws, id)
 
-    def _multiple_choice(self, clip: Clip, element: Element, fact: Fact, draws: Draws, id: str) -> Question | None:
+    def _multiple_choice(
+        self, clip: Clip, element: Element, fact: Fact, draws: SeededRandom, id: str
+    ) -> Question | None:
         text, answer = fact
         others: list[tuple[str, str]] = []  # tier, value
         for tier, values in self.values(element.label, text):
@@ -135,7 +139,7 @@ ROUNDS = 20
 Shares = dict[Attribute, float]
 
 
-def decision_shares(elements: Sequence[Element], counts: Mapping[int, int]) -> dict[int, Shares]:
+def decision_weights(elements: Sequence[Element], counts: Mapping[int, int]) -> dict[int, Shares]:
     """The decisions to ask of each element, by its label, each with its share of the element's clips.
 
     Within each set every question is answered by yes as often as by no, over clips as frequent as `counts` says and

@@ -12,7 +12,7 @@ from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import Clip
 from gymqa.finegym.taxonomy import Element, Taxonomy
 from gymqa.questions.schema import ELEMENT_BENCHMARKS, LETTERS, QUESTION_TEXT, TIERS, Question
-from gymqa.runtime.seeding import Draws
+from gymqa.runtime.seeding import SeededRandom
 
 Distractor = tuple[str, Element]
 """An element that may stand beside the right one, and the tier it is of."""
@@ -55,7 +55,7 @@ class _Builder:
 
     def build(self, clip: Clip, label: int) -> Question:
         element = self.taxonomy.elements[label]
-        draws = Draws(clip.id, self.benchmark, self.seed)
+        draws = SeededRandom(clip.id, self.benchmark, self.seed)
         distractors = self._choose(element, draws)
         choices = list(draws.shuffled([element, *(other for _, other in distractors)]))
         return Question(
@@ -74,7 +74,7 @@ class _Builder:
             attributes=element.attributes,
         )
 
-    def _choose(self, element: Element, draws: Draws) -> list[Distractor]:
+    def _choose(self, element: Element, draws: SeededRandom) -> list[Distractor]:
         """The first n_choices - 1 candidates whose names are not taken yet."""
         chosen: list[Distractor] = []
         names = {element.name}
@@ -86,7 +86,7 @@ class _Builder:
                 break
         return chosen
 
-    def _candidates(self, element: Element, draws: Draws) -> Iterator[Distractor]:
+    def _candidates(self, element: Element, draws: SeededRandom) -> Iterator[Distractor]:
         if self.tier == "twin":
             yield from self._twins(element, draws)
         if self.tier == "attribute":
@@ -95,7 +95,7 @@ class _Builder:
             for other in draws.shuffled(pool):
                 yield tier, other
 
-    def _twins(self, element: Element, draws: Draws) -> Iterator[Distractor]:
+    def _twins(self, element: Element, draws: SeededRandom) -> Iterator[Distractor]:
         """The twin, then whole pairs of twins of the same event, those of the same set first.
 
         Beside single elements the only pair would give itself away: half of the guesses right with no video seen.
@@ -111,7 +111,7 @@ class _Builder:
                 open_places -= 2
                 yield from (("twin", other) for other in pair)
 
-    def _neighbours(self, element: Element, draws: Draws) -> Iterator[Distractor]:
+    def _neighbours(self, element: Element, draws: SeededRandom) -> Iterator[Distractor]:
         """The elements that differ in one decision; those that differ in one from each other as well come first.
 
         Where the right element alone is close to all others, the middle gives it away with no video seen.

@@ -15,7 +15,7 @@ from gymqa.finegym.taxonomy import Element, Taxonomy
 from gymqa.questions.attributes import yes_no
 from gymqa.questions.distractors import label_of
 from gymqa.questions.schema import MINIMAL_PAIRS, QUESTION_TEXT, Question
-from gymqa.runtime.seeding import Draws, hash_key
+from gymqa.runtime.seeding import SeededRandom, hash_key
 
 Key = tuple[int, str]
 """Label and video; the video is empty for the clips of all videos."""
@@ -67,7 +67,7 @@ class _Pairing:
         decision = self.taxonomy.one_decision_apart(elements[0].label).get(elements[1].label)
         asked = []
         for clip, element in zip((first, second), elements, strict=True):
-            id, draws = f"{group}:{clip.id}", Draws(group)
+            id, draws = f"{group}:{clip.id}", SeededRandom(group)
             if decision is None:
                 asked.append(_which_twin(clip, element, elements, draws, id, group))
             else:
@@ -80,7 +80,7 @@ class _Pairing:
         label = self.labels[clip.id]
         twin = self.taxonomy.twin(label)
         near = dict.fromkeys([*self.taxonomy.one_decision_apart(label), *([twin.label] if twin else [])])
-        order = list(Draws(clip.id, MINIMAL_PAIRS, self.seed).shuffled(list(near)))
+        order = list(SeededRandom(clip.id, MINIMAL_PAIRS, self.seed).shuffled(list(near)))
         for video in (clip.video_id, ""):
             for other in order:
                 if (other, video) in self.rings:
@@ -89,7 +89,9 @@ class _Pairing:
         return None
 
 
-def _which_twin(clip: Clip, element: Element, twins: list[Element], draws: Draws, id: str, group: str) -> Question:
+def _which_twin(
+    clip: Clip, element: Element, twins: list[Element], draws: SeededRandom, id: str, group: str
+) -> Question:
     """The question which of the two elements a clip shows."""
     choices = list(draws.shuffled(twins))
     names, labels = tuple(one.display_name for one in choices), tuple(one.label for one in choices)

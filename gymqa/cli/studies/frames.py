@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from eval.stats.bootstrap import Interval
-from gymqa.cli.studies.frame_counts import fits, with_frames
+from gymqa.cli.studies.frame_counts import fits_n_frames, with_n_frames
 from gymqa.cli.studies.plots import Line, draw_lines
 from gymqa.cli.studies.results import Cell, Measured, Place
 from gymqa.cli.studies.settings import (
@@ -57,7 +57,7 @@ def frames(
     """
     counts = whole_numbers(frames, COUNTS, "frames")
     base = recognizer_named(recognizer)
-    sizes = {count: with_frames(base, count) for count in counts}
+    sizes = {count: with_n_frames(base, count) for count in counts}
     most = counts[-1]
     settings = StudySettings(root, setting, tuple(seeds or (0, 1)), epochs, max_frames, training, rendered)
     asked = {"level": level, "recognizer": recognizer, "frames": counts}
@@ -66,7 +66,7 @@ def frames(
     cells = []
     for count, model in sizes.items():
         trained = study.trainings(f"{recognizer}-{level}-{count}", model, level)
-        for tested in dict.fromkeys((count, most if fits(model, most) else count)):
+        for tested in dict.fromkeys((count, most if fits_n_frames(model, most) else count)):
             place: Place = {"recognizer": recognizer, "frames": count, "tested": tested}
             cells.append(Cell(place, {seed: (ModelTest(one, tested),) for seed, one in trained.items()}))
     found = study.measure(cells)

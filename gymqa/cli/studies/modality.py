@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from eval.stats.bootstrap import Interval
-from gymqa.cli.studies.frame_counts import with_frames
+from gymqa.cli.studies.frame_counts import with_n_frames
 from gymqa.cli.studies.inputs import prepare_flow, prepare_poses
 from gymqa.cli.studies.plots import draw_bars
 from gymqa.cli.studies.results import Cell, Measured, Place, difference
@@ -89,7 +89,7 @@ def modality(
     if "pose" in seen and root is not None and keypoints is None:
         raise GymQAError(f"{root} comes without skeletons; name a folder of keypoints with --keypoints")
     base = recognizer_named(recognizer)
-    base = with_frames(base, frames) if frames else base
+    base = with_n_frames(base, frames) if frames else base
     skeletons = skeleton_recognizer_named(pose_recognizer)
     models = {one: skeletons if one == "pose" else _model(base, one, flow_stack) for one in seen}
     settings = StudySettings(root, setting, tuple(seeds or (0, 1)), epochs, max_frames, training, rendered)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from gymqa.cli.studies.frame_counts import frames_of, with_frames
+from gymqa.cli.studies.frame_counts import n_frames_of, with_n_frames
 from gymqa.cli.studies.plots import draw_bars
 from gymqa.cli.studies.results import Cell, Measured, difference
 from gymqa.cli.studies.settings import (
@@ -61,8 +61,8 @@ def shuffle(
     """
     names = list(dict.fromkeys(recognizers or ("tsn", "trn", "tsm")))
     bases = {name: recognizer_named(name) for name in names}
-    models = {name: with_frames(base, frames) if frames else base for name, base in bases.items()}
-    if min(frames_of(model) for model in models.values()) < 2:
+    models = {name: with_n_frames(base, frames) if frames else base for name, base in bases.items()}
+    if min(n_frames_of(model) for model in models.values()) < 2:
         raise GymQAError(f"{frames} frame has no order to shuffle; set --frames to 2 or more")
     settings = StudySettings(root, setting, tuple(seeds or (0, 1)), epochs, max_frames, training, rendered)
     asked = {"level": level, "recognizers": names, "frames": frames}
@@ -71,7 +71,7 @@ def shuffle(
     cells = []
     for name, model in models.items():
         for trained, reshuffled in TRAINED.items():
-            of_seed = study.trainings(f"{name}-{level}-{frames_of(model)}-{trained}", model, level, reshuffled)
+            of_seed = study.trainings(f"{name}-{level}-{n_frames_of(model)}-{trained}", model, level, reshuffled)
             for tested, control in TESTED.items():
                 place = {"recognizer": name, "trained": trained, "tested": tested}
                 tests = {seed: (ModelTest(one, control=control),) for seed, one in of_seed.items()}

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from gymqa.cli.studies.frame_counts import require_any_number, with_frames
+from gymqa.cli.studies.frame_counts import require_any_n_frames, with_n_frames
 from gymqa.cli.studies.plots import Line, draw_lines
 from gymqa.cli.studies.results import Cell, Measured, Place, difference
 from gymqa.cli.studies.settings import (
@@ -60,9 +60,9 @@ def frames_in_testing(
     own = whole_numbers([frames], [], "frames")
     counts = whole_numbers([*own, *whole_numbers(test_frames, TESTED, "test_frames")], [], "test_frames")
     names = list(dict.fromkeys(recognizers or ("tsn", "tsm")))
-    models = {name: with_frames(recognizer_named(name), frames) for name in names}
+    models = {name: with_n_frames(recognizer_named(name), frames) for name in names}
     for model in models.values():
-        require_any_number(model, counts)
+        require_any_n_frames(model, counts)
     settings = StudySettings(root, setting, tuple(seeds or (0, 1, 2)), epochs, max_frames, training, rendered)
     asked = {"level": level, "recognizers": names, "frames": frames, "test_frames": counts}
     study = Study("test-frames", out, settings, asked, workers)

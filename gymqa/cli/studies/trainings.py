@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from gymqa.cli.studies.frame_counts import frames_of, looking_at
+from gymqa.cli.studies.frame_counts import model_with_n_frames, n_frames_of
 from gymqa.cli.studies.inputs import frames_step, splits_folder, splits_step
 from gymqa.cli.studies.settings import Level
 from gymqa.finegym.splits import read_splits
@@ -66,7 +66,7 @@ class ModelTest:
     @property
     def name(self) -> str:
         """Of its step and file; as many frames as in training have one name."""
-        frames = self.frames or frames_of(self.training.config.model)
+        frames = self.frames or n_frames_of(self.training.config.model)
         return f"{self.training.name}-at-{frames}-{self.control}"
 
     @property
@@ -114,7 +114,7 @@ def _test(run: Run, test: ModelTest) -> None:
     training, path = test.training, run.folder / test.predictions
     model = load_recognizer(run.folder / training.model)
     if test.frames:
-        model = looking_at(model, test.frames)
+        model = model_with_n_frames(model, test.frames)
     model = model.to(choose_device())
     source = ControlledFrames(_source(run, model.config.modality), test.control, training.config.seed)
     val, bf16 = read_splits(splits_folder(run, training.level)).val, training.config.precision == "bf16"

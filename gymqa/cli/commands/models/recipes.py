@@ -156,11 +156,11 @@ def _test(words: Sequence[str], folder: Path, device: str | None, overrides: boo
 
 def _tested_on(folder: Path, frames: Path) -> Path:
     """What a trained model sees: its training's frames, or those of its training's flow if it sees colours alone."""
-    from gymqa.frames.flow import SOURCE, frames_of
+    from gymqa.frames.flow import SOURCE, frames_folder_of
     from recognizers.weights_io.tensors import weights_modality
 
     with_flow = weights_modality(str(folder)) == "rgb" and (frames / SOURCE).exists()
-    return frames_of(frames) if with_flow else frames
+    return frames_folder_of(frames) if with_flow else frames
 
 
 def _accuracies(folder: Path, frames: Path, clips: Path, device: str | None) -> dict[str, Any]:
