@@ -132,8 +132,8 @@ def test_404_is_asked_for_once_and_503_again_with_growing_waits(site: Site, tmp_
     site.statuses = [503] * 3
     with pytest.raises(GymQAError, match=naming(f"{site.url}/list.txt", 3, 503)):
         download_annotations(tmp_path / "other", site.url, [LIST], QUICK)
-    assert [RetryPolicy(wait=1).before(attempt) for attempt in (1, 2, 3, 9)] == [1, 2, 4, 60]
-    assert RetryPolicy(wait=1).before(1, asked=20) == 20
+    assert [RetryPolicy(wait=1).delay(attempt) for attempt in (1, 2, 3, 9)] == [1, 2, 4, 60]
+    assert RetryPolicy(wait=1).delay(1, requested=20) == 20
 
 
 def test_a_server_that_is_not_there_is_named(tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ def test_a_killed_download_goes_on_with_the_same_command(site: Site, tmp_path: P
 
 
 def test_an_answer_without_an_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(download, "LARGEST", 1 << 20)
+    monkeypatch.setattr(download, "MAX_BYTES", 1 << 20)
 
     class Endless(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

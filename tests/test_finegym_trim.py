@@ -79,7 +79,7 @@ def test_each_clip_holds_exactly_the_frames_of_its_seconds(long_video: Path, tmp
 def test_an_index_that_leads_too_far_costs_time_but_no_frame(
     long_video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cutting, "MARGIN", -11.0)
+    monkeypatch.setattr(cutting, "SEEK_MARGIN", -11.0)
     cut_all(long_video, SPANS, tmp_path)
     assert {name: numbers(tmp_path / f"{name}.mp4") for name in WANTED} == {k: list(v) for k, v in WANTED.items()}
 

@@ -50,7 +50,7 @@ def require_any_n_frames(config: ModelConfig, frames: Sequence[int]) -> None:
     for number in frames:
         if not fits_n_frames(config, number):
             raise GymQAError(
-                f"a {config.family} that was trained with {n_frames_of(config)} frames cannot look at {number}, for its "
+                f"a {config.family} that was trained with {n_frames_of(config)} frames cannot process {number}: its "
                 "weights depend on their number; choose another recognizer, such as tsn or tsm"
             )
 
