@@ -1,8 +1,8 @@
-"""Building a frame cache: processes decode (or compute flow), one process writes.
+"""Build a frame cache: worker processes decode clips (or compute flow), one process writes frames and index.
 
-A clip's line is added to the index only after its frames are in the file, and what an index line names is never moved
-or written over. So a build that was stopped goes on where it was, and who reads meanwhile sees whole clips only. Frames
-are written in the order of the clips, whatever the number of processes: the same clips give the same bytes.
+A clip's index line is appended only after its frames are in the file, and indexed bytes are never moved or
+overwritten. A stopped build therefore resumes, and concurrent readers see complete clips only. Frames are written in
+the order of the clips for any number of processes: the same clips give the same bytes.
 """
 
 import zlib
@@ -37,19 +37,18 @@ Task = tuple[str, Path]  # clip id, and the video or folder that its frames come
 
 @dataclass(frozen=True, slots=True)
 class PackedClip:
-    """A clip's frames as they are to be written, or why there are none; `of` as of `Cached`."""
+    """A clip's frames encoded for writing, or why there are none; `source_crc32` as in `IndexEntry`."""
 
     clip_id: str
     frames: int = 0
     packed: bytes = b""
     crc32: int = 0
     failure: str | None = None
-    of: int | None = None
+    source_crc32: int | None = None
 
 
 def _begin() -> None:
-    """Let OpenCV compute in one thread a process."""
-
+    """Limit OpenCV to one thread per process."""
     cv2.setNumThreads(1)
 
 
@@ -63,19 +62,19 @@ def _decode_clip(settings: CacheSettings, task: Task) -> PackedClip:
 
 
 def pack_clip(clip_id: str, frames: Frames, settings: CacheSettings) -> PackedClip:
-    """A clip's frames [t, S, S, C] as they are to be written."""
+    """Encode a clip's frames [t, S, S, C] for writing."""
     packed = pack(frames, settings)
     return PackedClip(clip_id, len(frames), packed, zlib.crc32(packed))
 
 
 @dataclass(frozen=True, slots=True)
 class FrameProducer:
-    """How the frames of a cache are made.
+    """How a cache's frames are produced from a clip: by decoding, or by computing flow.
 
     Attributes:
-        what: the progress bar's words.
-        make: gives a clip's frames, packed; works in the processes, so it must pickle.
-        begin: done once in each process before.
+        what: label of the progress bar.
+        make: returns a clip's packed frames; runs in the workers, so it must be picklable.
+        begin: runs once in each worker before its first clip.
     """
 
     what: str
@@ -83,7 +82,7 @@ class FrameProducer:
     begin: Callable[[], None]
 
 
-DECODING = FrameProducer("decoding clips", _decode_clip, _begin)
+DECODER = FrameProducer("decoding clips", _decode_clip, _begin)
 
 
 def add_clips(
@@ -94,22 +93,22 @@ def add_clips(
     workers: int,
     verify: bool = False,
     limits: Limits = UNLIMITED,
-    making: FrameProducer = DECODING,
+    producer: FrameProducer = DECODER,
 ) -> None:
-    """Make the frames of the clips that are not in the cache yet; the caller holds the folder's lock.
+    """Add the clips that are not in the cache yet; the caller holds the folder's lock.
 
     Args:
-        folder: the cache's; nothing in it means a new cache.
-        clip_ids: clips wanted, each once; those already there stay.
-        path_of: the video file of a clip, or whatever its frames are made from.
-        settings: those of the cache.
-        workers: processes; 1 works in this one, where there are no limits.
-        verify: decode again what does not have its CRC-32.
-        limits: of one clip; its process is killed when it takes more, and the clip is one that does not decode.
-        making: how its frames are made; they are decoded by default.
+        folder: folder of the cache; an empty one becomes a new cache.
+        clip_ids: distinct ids of the clips; existing ones are kept.
+        path_of: maps a clip id to its video file, or to the folder that its frames are computed from.
+        settings: settings of the cache.
+        workers: number of processes; 1 runs in this process if there are no limits.
+        verify: produce clips again that do not match their CRC-32.
+        limits: limits of one clip; beyond them its process is killed, and the clip is recorded as failed.
+        producer: how the frames are produced; by default they are decoded.
 
     Raises:
-        GymQAError: the folder cannot be written to or the disk is full; what is in the cache stays.
+        GymQAError: the folder is not writable or the disk is full; the existing cache is kept.
     """
     with _write_errors_reported(folder):
         kept = _prepare(folder, settings, verify)
@@ -117,15 +116,15 @@ def add_clips(
     if not tasks:
         return
     end = end_of(kept.values(), settings)
-    with progress_bar(making.what, len(clip_ids), len(clip_ids) - len(tasks)) as bar:
-        for decoded in _run(tasks, settings, workers, limits, making):
+    with progress_bar(producer.what, len(clip_ids), len(clip_ids) - len(tasks)) as bar:
+        for decoded in _run(tasks, settings, workers, limits, producer):
             with _write_errors_reported(folder):
                 end = _write(folder, decoded, settings, end)
             bar.advance()
 
 
 def _prepare(folder: Path, settings: CacheSettings, verify: bool) -> dict[str, IndexEntry]:
-    """Leave the folder with an index of whole clips only, and return them by id."""
+    """Rewrite the index with complete clips only, and return them by id."""
     (folder / DATA).touch()
     data = mapped(folder)
     _, entries = read_index(folder)
@@ -141,17 +140,17 @@ def _prepare(folder: Path, settings: CacheSettings, verify: bool) -> dict[str, I
 
 
 def _write(folder: Path, clip: PackedClip, settings: CacheSettings, end: int) -> int:
-    """Write a clip from byte `end` of the file on, then its line, and return the new end."""
+    """Write a clip at byte `end` of the file, append its index line, and return the new end."""
     if clip.failure is not None:
         entry = IndexEntry(clip.clip_id, failure=clip.failure)
     else:
-        entry = IndexEntry(clip.clip_id, end, len(clip.packed), clip.frames, clip.crc32, of=clip.of)
+        entry = IndexEntry(clip.clip_id, end, len(clip.packed), clip.frames, clip.crc32, source_crc32=clip.source_crc32)
         with (folder / DATA).open("r+b") as file:
             file.seek(end)
             file.write(clip.packed)
             end = end_of([entry], settings)
             if file.seek(0, 2) < end:
-                file.truncate(end)  # what a raw clip leaves over is a hole
+                file.truncate(end)  # the unused part of a raw slot is a hole in the file
     with (folder / INDEX).open("a", encoding="utf-8") as index:
         index.write(lines_of([entry], settings))
     return end
@@ -159,23 +158,23 @@ def _write(folder: Path, clip: PackedClip, settings: CacheSettings, end: int) ->
 
 @contextmanager
 def _write_errors_reported(folder: Path) -> Iterator[None]:
-    """Raise GymQAError where the cache cannot be written."""
+    """Raise GymQAError if the cache cannot be written."""
     try:
         yield
     except OSError as error:
         raise GymQAError(
-            f"cannot write the frame cache {folder}: {error.strerror or error}; the clips in it are whole, "
-            "so make room and the same command goes on"
+            f"cannot write the frame cache {folder}: {error.strerror or error}; the clips in it are complete, "
+            "so free some space and run the same command again"
         ) from error
 
 
 def _run(
-    tasks: Sequence[Task], settings: CacheSettings, workers: int, limits: Limits, making: FrameProducer
+    tasks: Sequence[Task], settings: CacheSettings, workers: int, limits: Limits, producer: FrameProducer
 ) -> Iterator[PackedClip]:
-    """Yield the clips in order, from this process or from several, holding few at a time."""
-    work = partial(making.make, settings)
+    """Yield the packed clips in order, from this process or several, buffering few at a time."""
+    work = partial(producer.make, settings)
     if workers == 1 and not limits:
         yield from map(work, tasks)
         return
-    for (clip_id, video), found in zip(tasks, guarded_map(work, tasks, workers, limits, making.begin), strict=True):
+    for (clip_id, video), found in zip(tasks, guarded_map(work, tasks, workers, limits, producer.begin), strict=True):
         yield PackedClip(clip_id, failure=f"{video}: {found.reason}") if isinstance(found, Lost) else found
