@@ -1,7 +1,7 @@
-"""Registry of the names an option accepts: listing, import on demand, "did you mean", user plug-ins.
+"""Registry of names that options take: listing, import on demand, "did you mean", plug-ins of the user's own.
 
-A name is a registered one or `package.module:Name`, imported from the user's Python path. Recognizers, algorithms,
-encoders, adapters, benchmarks and data sets have one registry each.
+A name is one of a registry's own, or `package.module:Name`, which is imported from the user's path. Recognizers,
+algorithms, encoders, adapters, benchmarks and data sets each have one registry.
 """
 
 import difflib
@@ -17,25 +17,25 @@ _IMPORT_PATH = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 DOCS = "docs/extending.md shows one"
 
 
-class HasMaker(Protocol):
-    """A registry entry with the import path of its constructor."""
+class Made(Protocol):
+    """An entry that names what makes it."""
 
     @property
     def maker(self) -> str:
-        """`package.module:Name` of the constructor, imported only when the entry is built."""
+        """`package.module:Name`, imported only when it is built."""
 
 
-Entry = TypeVar("Entry", bound=HasMaker)
+Entry = TypeVar("Entry", bound=Made)
 
 
 class Registry(Generic[Entry]):
-    """Objects that are built by name; listing the names imports nothing.
+    """What can be built by name; listing imports nothing.
 
     Args:
-        noun: what an entry is called in messages, such as "recognizer".
-        listing: the command that lists the names.
-        entries: entries by name, in the order of the listing.
-        parameters: parameter names of a constructor, which a plug-in must accept; None for no check.
+        noun: what an entry is called in messages: "recognizer".
+        listing: the command that lists them.
+        entries: by name, in the order in which they are listed.
+        parameters: of what makes one, for the check of a plug-in; None where it is no function.
     """
 
     def __init__(
@@ -50,19 +50,19 @@ class Registry(Generic[Entry]):
         return iter(self.entries)
 
     def entry(self, name: str) -> Entry:
-        """The entry of a registered name.
+        """What is registered under a name.
 
         Raises:
-            GymQAError: the name is not registered; the message gives the closest one.
+            GymQAError: nothing is; the closest name is given.
         """
         require_known(self.noun, name, self.entries, self.listing)
         return self.entries[name]
 
     def require(self, name: str) -> str:
-        """Return the name if it is registered or names a fitting plug-in.
+        """The name, where it is registered or names a plug-in that fits.
 
         Raises:
-            GymQAError: it is neither; the message gives the closest registered name.
+            GymQAError: neither; the closest name is given.
         """
         if is_plug_in(name):
             self.load(name)
@@ -71,10 +71,10 @@ class Registry(Generic[Entry]):
         return name
 
     def load(self, name: str) -> object:
-        """Import the object of a name: a registered one, or `package.module:Name` of the user's own code.
+        """Import what a name stands for: of the registry, or `package.module:Name` of the user's own code.
 
         Raises:
-            GymQAError: there is no such name, module or object, or it cannot be called with this registry's parameters.
+            GymQAError: there is no such name, module or object, or it cannot be called as this registry's are.
         """
         plug_in = is_plug_in(name)
         found = import_object(name if plug_in else self.entry(name).maker, self.noun)
@@ -92,7 +92,7 @@ def import_object(path: str, noun: str) -> object:
     """Import `package.module:Name`.
 
     Raises:
-        GymQAError: there is no such module or name, or importing the module raises an error.
+        GymQAError: there is no such module or name, or the module raises an error itself.
     """
     module, _, name = path.partition(":")
     try:
@@ -105,20 +105,20 @@ def import_object(path: str, noun: str) -> object:
         raise GymQAError(f"{noun} {path}: importing {module} fails ({error}); install what it needs") from error
     except AttributeError as error:
         raise GymQAError(f"{noun} {path}: {module} fails or has no {name} ({error}); correct the name") from error
-    except Exception as error:  # the user's module is executed, and may raise anything
+    except Exception as error:  # the user's module runs, and may raise anything
         kind = type(error).__name__
         raise GymQAError(f"{noun} {path}: importing {module} fails ({kind}: {error}); mend it first") from error
 
 
 def require_fit(value: object, protocol: type, path: str, noun: str) -> None:
-    """Check that a plug-in's object satisfies the Protocol or class of its registry.
+    """Refuse what a plug-in gives where it is not what its room's Protocol or class asks for.
 
     Raises:
-        GymQAError: it does not; the message names the missing members.
+        GymQAError: it names what is missing.
     """
     if isinstance(value, protocol):
         return
-    wanted = getattr(protocol, "__protocol_attrs__", None) or ()  # an attribute of Protocols since Python 3.12
+    wanted = getattr(protocol, "__protocol_attrs__", None) or ()  # of Protocols, from Python 3.12 on
     missing = sorted(name for name in wanted if not hasattr(value, name))
     lacks = f" without {', '.join(missing)}" if missing else ""
     raise GymQAError(f"{noun} {path} gives a {type(value).__name__}{lacks}, not a {protocol.__name__}; {DOCS}")
@@ -128,7 +128,7 @@ def require_known(noun: str, name: str, known: Mapping[str, object], listing: st
     """Refuse a name that is not in `known`.
 
     Raises:
-        GymQAError: the message gives the closest known name, or the command that lists them.
+        GymQAError: the closest known name is given, or the command that lists them.
     """
     if name not in known:
         close = difflib.get_close_matches(name, known, n=3)
@@ -137,7 +137,7 @@ def require_known(noun: str, name: str, known: Mapping[str, object], listing: st
 
 
 def _require_callable(found: object, path: str, noun: str, parameters: tuple[str, ...]) -> None:
-    """Refuse an object that cannot be called with these parameters."""
+    """Refuse what cannot be called with so many arguments."""
     if not callable(found):
         raise GymQAError(f"{noun} {path} is a {type(found).__name__}, which cannot be called; {DOCS}")
     maker: Callable[..., object] = found
