@@ -52,7 +52,7 @@ class DemoConfig:
 
     Attributes:
         release: the rendered release.
-        training: training of both recognizers; the algorithm is set by the step.
+        training: training of both recognizers; the algorithm is set by the step. Its precision is the tunings', too.
         views: augmented views of each labelled clip for tuning the language models.
         tuning_steps: optimizer steps of each language model.
         llm: tiny-vicuna, a name on the Hub, or a local folder.
@@ -215,7 +215,12 @@ class Demo:
         config, blind = self.config, name == "blind"
         features = self.path(f"features/{'sefar' if blind else name}")
         settings = FinetuneSettings(
-            llm=config.llm, views=config.views, steps=config.tuning_steps, blind=blind, seed=config.seed
+            llm=config.llm,
+            views=config.views,
+            steps=config.tuning_steps,
+            blind=blind,
+            seed=config.seed,
+            precision="no" if config.training.precision == "no" else "bf16",
         )
         out, labelled = self.path(f"mllm/{name}"), self.path("splits") / "labelled.txt"
         tune: Callable[[], None] = lambda: finetune(  # noqa: E731
