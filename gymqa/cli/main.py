@@ -71,7 +71,7 @@ def help_text() -> str:
             "Fine-grained gymnastics video question answering: data, recognizers, language models, evaluation.",
             "",
             *lines,
-            "gymqa COMMAND --help explains a command. --debug shows an error's traceback. --version prints the version.",
+            "gymqa COMMAND --help explains a command. --debug shows an error's traceback, --version the version.",
         ]
     )
 

@@ -9,7 +9,7 @@ from gymqa.io.files import write_text
 from gymqa.io.jsonl import decode, encode
 from gymqa.questions.schema import Answer, Prediction, Question
 
-Record = TypeVar("Noun", Question, Answer, Prediction)
+Record = TypeVar("Record", Question, Answer, Prediction)
 
 
 def to_line(record: Question | Answer | Prediction) -> str:

@@ -48,9 +48,7 @@ def ask(
     """
     asked_question, folder = make_question(video, question, choices), model or run / MODEL
     tuned = _Tuned.read(folder) if (folder / "config.json").is_file() else None
-    frames = decode(
-        video, max_frames=tuned.max_frames if tuned else 1
-    )  # decoded first, so that a wrong video is reported before a missing model
+    frames = decode(video, max_frames=tuned.max_frames if tuned else 1)  # a wrong video is reported first
     known = open_release(finegym, setting).taxonomy if finegym is not None else tuned and tuned.taxonomy
     if known:
         check_names(asked_question, known)

@@ -59,7 +59,7 @@ def extract(
     """
     options = EncoderOptions(n_frames, layer, tokens, grid, precision)
     with ExitStack() as stack:
-        shard, device = _join_processes(device, stack)
+        shard, device = _join(device, stack)
         chosen = create_encoder(encoder, options, choose_device(device))
         wanted = [clip for path in clips for clip in read_element_list(path)]
         elements = {clip.id: clip.label for clip in wanted}
@@ -69,7 +69,7 @@ def extract(
             print(f"{out}: {len(store)} views of clips, {chosen.n_tokens} × {chosen.dim}, encoded by {chosen.name}")
 
 
-def _join_processes(device: str, stack: ExitStack) -> tuple[Share, str]:
+def _join(device: str, stack: ExitStack) -> tuple[Share, str]:
     """Return this process's shard of the work and its device; `stack` leaves the process group at its end.
 
     Raises:
