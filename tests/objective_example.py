@@ -11,7 +11,7 @@ from recognizers.loader import ClipBatch
 from recognizers.ssl.objectives.base import Objective, StepViews
 from recognizers.ssl.pseudo_label import PseudoLabels
 
-PLACE = "tests.objective_example:Remembered"
+NAME = "tests.objective_example:Remembered"
 ROWS = 4
 
 

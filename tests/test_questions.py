@@ -18,6 +18,7 @@ from gymqa.questions.files import from_line, load_questions, read_questions, sav
 from gymqa.questions.schema import ELEMENT_BENCHMARKS, QUESTION_TEXT, Answer, Prediction, Question, format_question
 from gymqa.questions.validation import validate
 from gymqa.runtime.seeding import Draws
+from tests.naming import naming
 
 NAMES = {
     (1, "VT"): ["tsukahara tucked", "tsukahara piked"],
@@ -169,7 +170,7 @@ def test_an_only_pair_is_filled_up_with_its_set() -> None:
     [
         (Clip("x", "v", None), "gym-qa", 4, "clip x is unlabelled"),
         (Clip("x", "v", 99), "gym-qa", 4, "clip x has label 99; tiny has 0 to 19"),
-        (Clip("x", "v", 0), "gym-old", 4, "no benchmark 'gym-old'; choose one of gym-qa, gym-qa-hard, gym-new"),
+        (Clip("x", "v", 0), "gym-old", 4, naming("'gym-old'", "gym-qa")),
         (Clip("x", "v", 0), "gym-qa", 19, "can have 2 to 18 choices"),
         (Clip("x", "v", 0), "gym-qa", 1, "can have 2 to 18 choices"),
     ],

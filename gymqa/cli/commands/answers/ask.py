@@ -43,7 +43,8 @@ def ask(
         video: any video file; its frames are taken to show one move.
         question: as "What gymnastics move is this athlete performing?".
         run: folder of `gymqa demo`, whose SeFAR encoder and language model answer.
-        encoder: what `gymqa extract` was given: folder of `gymqa train`, or kind:source; instead of the run's.
+        encoder: what `gymqa extract` was given: folder of `gymqa train`, kind:source, or package.module:function;
+            instead of the run's.
         model: folder of `gymqa finetune` with that encoder, instead of the run's.
         finegym: folder of annotation files, whose elements the choices must be instead of the model's.
         setting: gym99, gym288, …; may be left out where the release has only one.

@@ -18,6 +18,7 @@ from gymqa.errors import GymQAError
 from gymqa.frames.controls import NO_VIDEO, NONE, require_control
 from gymqa.questions.schema import Prediction
 from gymqa.runtime.devices import own_device
+from gymqa.runtime.registry import require_fit
 from gymqa.runtime.runs import environment
 from gymqa.runtime.world import end_with_launcher, require_no_other, this_process
 
@@ -58,14 +59,15 @@ def evaluate(
         out: folder of the predictions, <benchmark>.jsonl and <benchmark>.<control>.jsonl, with rotations
             <benchmark>.rotated.jsonl, in twos <benchmark>.binaries.jsonl; or the .jsonl file, where there is one file
             of questions and one control.
-        adapter: kind of model, of `gymqa list adapters`; found out by itself for what gymqa's own commands write.
+        adapter: kind of model, of `gymqa list adapters`, or package.module:function of your own (docs/extending.md);
+            found out by itself for what gymqa's own commands write.
         features: folder of `gymqa extract`, of the encoder that the model was tuned with; not for a blind model.
         frames: folder of `gymqa cache`, which hf-vlm and openai are shown; features and class probabilities are made
             of it where a control needs them.
         encode_with: the encoder that the model was tuned with, as `gymqa extract` takes it, where --frames is read.
         controls: none, no-video, one-frame, frozen, shuffled, reversed, mismatched; one or more (none by default).
         control_seed: of the controls that draw.
-        benchmark: ask only files of these benchmarks.
+        benchmark: ask only files of these benchmarks, of `gymqa list benchmarks` or package.module:function.
         tier: ask only files whose questions are of these tiers.
         rotations: all: ask each question under every rotation of its choices.
         binaries: ask each question in twos, the right choice against each wrong one by itself.
@@ -127,6 +129,7 @@ def evaluate(
             environment=around,
         )
         answerer = loaded.under(control)
+        require_fit(answerer, AnswerModel, kind, "adapter")
         _require_written(answerer, list(files.values()), form)
         for called, file in files.items():
             path = out_path(out, called, control, form)

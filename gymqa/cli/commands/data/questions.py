@@ -53,7 +53,8 @@ def build(
         out: file to write, one JSON object a line.
         benchmark: what wrong choices are: gym-qa (any), event (same apparatus), gym-qa-hard (same set), gym-new (the
             direction twin among them), attribute (differ in one decision); or what is asked: decision (yes or no),
-            counting, direction, shape; or minimal-pairs (two clips, one question, two answers).
+            counting, direction, shape; or minimal-pairs (two clips, one question, two answers); or
+            package.module:function of your own (docs/extending.md).
         seed: draws distractors and places; other clips in the list change no question.
         n_choices: choices of a question; yes/no questions and minimal pairs have two.
         setting: gym99, gym288, …; may be left out where there is only one.

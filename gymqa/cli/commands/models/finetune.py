@@ -52,7 +52,8 @@ def finetune(
         llm: takes the place of tuning.llm: tiny-vicuna, a name on the Hub (lmsys/vicuna-7b-v1.5), or a local folder.
         blind: leave the video out of every prompt, for the baseline that knows the questions only.
         setting: gym99, gym288, …; may be left out where the release has only one.
-        encoder: kind of encoder that the features must be of (sefar, clip, …); features of another are refused.
+        encoder: kind of encoder that the features must be of (sefar, clip, …, package.module:function of your own);
+            features of another are refused.
         epochs: passes over the clips in the second stage, instead of tuning.steps; 0 keeps those.
         alignment_epochs: passes in the first stage, instead of tuning.alignment.steps; 0 keeps those.
         warm_up_share: share of the steps over which the learning rates rise, instead of tuning.warmup; 0 keeps that.
