@@ -91,7 +91,7 @@ def question_tier(question: Question) -> str:
         return RELEASED
     if question.kind not in KINDS:
         raise GymQAError(
-            f"question {question.id} is of {question.kind}, and the data set holds gymqa's benchmarks only; leave it out"
+            f"question {question.id} is of {question.kind}, and the data set holds gymqa's benchmarks; leave it out"
         )
     if question.group:
         return MINIMAL_PAIRS
