@@ -168,14 +168,14 @@ def _also_close(name: str, names: Iterable[str]) -> str:
 
 def _require_callable(found: object, protocol: type, path: str, noun: str) -> None:
     """Refuse what cannot be called as a Protocol's `__call__` is."""
-    if not callable(found):
-        raise GymQAError(f"{noun} {path} is {type(found).__name__}, which cannot be called; {DOCS}")
-    maker: Callable[..., object] = found
     _, *parameters = inspect.signature(vars(protocol)["__call__"]).parameters  # self is none of them
+    called = f"{protocol.__name__}({', '.join(parameters)})"
+    if not callable(found):
+        raise GymQAError(f"{noun} {path} is {type(found).__name__}, which cannot be called as {called} is; {DOCS}")
+    maker: Callable[..., object] = found
     try:
         inspect.signature(maker).bind(*parameters)
     except TypeError as error:
-        called = f"{protocol.__name__}({', '.join(parameters)})"
         raise GymQAError(f"{noun} {path} cannot be called as {called} is: {error}; {DOCS}") from error
     except ValueError:  # built-ins have no signature
         return
