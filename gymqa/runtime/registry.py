@@ -25,7 +25,7 @@ class Registry(Generic[Entry]):
     """What can be built by name; listing imports nothing.
 
     An entry may have a `maker`: the function that builds it, or that function's `package.module:Name`, imported only
-    when it is called. An entry without one is itself what its name stands for.
+    when it is called. An entry without one is itself what its name stands for, or its `package.module:Name`.
 
     Args:
         noun: what an entry is called in messages: "recognizer".
@@ -51,6 +51,18 @@ class Registry(Generic[Entry]):
         """
         require_known(self.noun, name, self.entries, self.listing)
         return self.entries[name]
+
+    def require(self, name: str) -> str:
+        """The name, where it is registered or names a plug-in that fits.
+
+        Raises:
+            GymQAError: neither; the closest name is given.
+        """
+        if is_plug_in(name):
+            self.load(name)
+        else:
+            self.entry(name)
+        return name
 
     def load(self, name: str) -> object:
         """Import what a name stands for: of the registry, or `package.module:Name` of the user's own code.

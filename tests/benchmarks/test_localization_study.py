@@ -9,6 +9,7 @@ from gymqa.errors import GymQAError
 from gymqa.io.files import read_json
 from gymqa.sim.release import ReleaseConfig
 from recognizers.localization.config import LEVELS, LocalizationConfig
+from tests.helpers.naming import naming
 
 
 def test_the_study_writes_the_table_of_both_levels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -31,5 +32,5 @@ def test_the_study_writes_the_table_of_both_levels(tmp_path: Path, capsys: pytes
 
 
 def test_competitions_without_a_raw_video_are_refused() -> None:
-    with pytest.raises(GymQAError, match="raw video of every competition"):
+    with pytest.raises(GymQAError, match=naming("release.raw_videos")):
         StudyConfig(ReleaseConfig(train_videos=2, val_videos=2, raw_videos=3))

@@ -17,6 +17,7 @@ from gymqa.finegym.splits import make_splits
 from gymqa.frames.cache import FrameCache
 from gymqa.questions.schema import PUBLISHED_BENCHMARKS
 from recognizers.backbones.sefar import SeFAR, SeFARConfig
+from tests.helpers.naming import naming
 
 TUNING = FinetuneSettings(
     views=2, steps=1, batch_size=4, precision="no", pseudo_threshold=0.0, lora=LoRASettings(r=2),
@@ -71,5 +72,5 @@ def test_every_cell_has_its_figures_and_a_second_run_makes_nothing_anew(recogniz
 
 
 def test_recognizers_that_are_not_there_are_named(tmp_path: Path) -> None:
-    with pytest.raises(GymQAError, match="has no recognizer sefar-30-0; run gymsim_ssl_study"):
+    with pytest.raises(GymQAError, match=naming(tmp_path, "sefar-30-0")):
         main(tmp_path, tmp_path / "run", tmp_path / "figures.json", tmp_path / "figure.png", study=TINY)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from recognizers.backbones.two_stream import TwoStreamConfig
 from recognizers.factory import load_recognizer
 from recognizers.model_card import ModelFacts, model_card
 from tests.helpers.loopback_hub import HubSite, serve_hub
+from tests.helpers.naming import does_name, naming
 
 TINY = SeFARConfig(image_size=24, patch_size=12, dim=16, depth=2, heads=2, fusion_dim=8, n_classes=5)
 FACTS = ModelFacts(
@@ -75,28 +77,28 @@ def fewer_tensors(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "complaint"),
+    ("change", "named"),
     [
-        (changed_config(n_classes=7), r"head.bias is \[5\] in the file and \[7\] by config.json"),
-        (changed_config(dim=32), r"backbone.blocks.0.attn.proj.bias is \[16\] .* and [0-9]+ more"),
-        (changed_config(depth=3), r"not in the file: backbone.blocks.2.attn.proj.bias, .* and [0-9]+ more"),
-        (changed_config(depth=1), r"in the file only: backbone.blocks.1"),
-        (fewer_tensors, r"not in the file: head.weight; in the file only: odd"),
-        (changed_config(model="x3d"), r"does not hold a recognizer; its config.json is of the model 'x3d'"),
-        (changed_config(wings=2), r"config.json has an unknown setting 'wings'"),
-        (changed_config(dim="16"), r"config.json: dim cannot be '16'"),
-        (changed_config(dim=True), r"config.json: dim cannot be True"),
-        (changed_config(elements=4), r"config.json: elements cannot be 4"),
-        (changed_config(heads=3), r"dim 16 is no multiple of heads 3"),
-        (changed_config(depth=0), r"sizes are at least 1"),
+        (changed_config(n_classes=7), ("head.bias", [5], [7])),
+        (changed_config(dim=32), ("backbone.blocks.0.attn.proj.bias", [16], [32])),
+        (changed_config(depth=3), ("backbone.blocks.2.attn.proj.bias",)),
+        (changed_config(depth=1), ("backbone.blocks.1.attn.proj.bias",)),
+        (fewer_tensors, ("head.weight", "odd")),
+        (changed_config(model="x3d"), ("config.json", "'x3d'")),
+        (changed_config(wings=2), ("config.json", "'wings'")),
+        (changed_config(dim="16"), ("config.json", "dim", "'16'")),
+        (changed_config(dim=True), ("config.json", "dim", True)),
+        (changed_config(elements=4), ("config.json", "elements", 4)),
+        (changed_config(heads=3), ("dim 16", "heads 3")),
+        (changed_config(depth=0), ("depth=0",)),
     ],
 )
 def test_a_checkpoint_of_another_architecture_is_refused_and_what_differs_is_named(
-    saved: tuple[Path, SeFAR], change: Callable[[Path], None], complaint: str
+    saved: tuple[Path, SeFAR], change: Callable[[Path], None], named: tuple[object, ...]
 ) -> None:
     folder, _ = saved
     change(folder)
-    with pytest.raises(GymQAError, match=complaint):
+    with pytest.raises(GymQAError, match=naming(*named)):
         load_recognizer(folder)
 
 
@@ -104,13 +106,13 @@ def test_only_safetensors_are_read(saved: tuple[Path, SeFAR]) -> None:
     folder, model = saved
     (folder / "model.safetensors").unlink()
     torch.save(model.state_dict(), folder / "pytorch_model.bin")
-    with pytest.raises(GymQAError, match=r"model\.safetensors is missing"):
+    with pytest.raises(GymQAError, match=naming("model.safetensors")):
         load_recognizer(folder)
 
 
 @pytest.mark.parametrize("metrics", [{"f1": 0.5}, {"top1": 50.0}])
 def test_figures_by_other_names_or_no_shares_are_refused(metrics: dict[str, float]) -> None:
-    with pytest.raises(GymQAError, match="is no share by one of the names"):
+    with pytest.raises(GymQAError, match=naming(*metrics, *metrics.values())):
         ModelFacts("apache-2.0", "GymSim", metrics=metrics)
 
 
@@ -236,18 +238,18 @@ def test_a_folder_is_written_and_nothing_uploaded(saved: tuple[Path, SeFAR], tmp
     assert (tmp_path / "out/model.safetensors").read_bytes() == (saved[0] / "model.safetensors").read_bytes()
 
 
-@pytest.mark.parametrize(("status", "reason"), [(401, "your token does not allow it"), (404, "no such model")])
-def test_a_model_that_the_hub_does_not_give_is_one_sentence(tmp_path: Path, status: int, reason: str) -> None:
+@pytest.mark.parametrize(("status", "named"), [(401, "HF_TOKEN"), (404, "name")])
+def test_a_model_that_the_hub_does_not_give_is_one_sentence(tmp_path: Path, status: int, named: str) -> None:
     with serve_hub(HubSite(status)) as hub:
         code = "from gymqa.hub.client import download_model; download_model('me/none')"
         done = run(tmp_path, [sys.executable, "-c", code], HF_ENDPOINT=hub.url, HF_TOKEN="hf_secret")
-    assert f"GymQAError: me/none: {'it is not there, or ' if status == 401 else 'there is '}{reason}" in done.stderr
+    assert does_name(done.stderr.splitlines()[-1], "GymQAError: me/none", named)
     assert "secret" not in done.stderr
 
 
 @pytest.mark.parametrize("name", ["../x", "alone", "a/b/c"])
 def test_names_that_no_model_can_have_are_refused(name: str) -> None:
-    with pytest.raises(GymQAError, match=r"cannot name a model|names no owner"):
+    with pytest.raises(GymQAError, match=naming(repr(name))):
         download_model(name)
 
 
@@ -265,4 +267,4 @@ def test_an_image_vit_of_the_hub_starts_a_backbone(tmp_path: Path) -> None:
     )
     with serve_hub(HubSite(files=files)) as hub:
         done = run(tmp_path, [sys.executable, "-c", code], HF_ENDPOINT=hub.url)
-    assert done.stdout == "42 tensors loaded, 0 of them resized, 5 fresh, 0 of the checkpoint left out\n", done.stderr
+    assert re.findall(r"\d+", done.stdout) == ["42", "0", "5", "0"], done.stderr

@@ -7,6 +7,7 @@ import pytest
 
 from gymqa.errors import GymQAError
 from recognizers.loader import AHEAD, Prefetcher
+from tests.helpers.naming import naming
 
 
 @pytest.mark.parametrize("workers", [0, 1, 4])
@@ -60,5 +61,5 @@ def test_the_next_batch_is_made_while_the_step_computes() -> None:
 
 
 def test_fewer_than_no_threads_are_refused() -> None:
-    with pytest.raises(GymQAError, match="-1 loading threads"):
+    with pytest.raises(GymQAError, match=naming(-1)):
         Prefetcher(str, 0, 1, -1)

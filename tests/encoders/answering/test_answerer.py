@@ -1,7 +1,6 @@
 """Answering: likelihoods by hand, batches that change nothing, and clips that cannot be seen."""
 
 import json
-import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from gymqa.questions.distractors import build_questions
 from gymqa.questions.schema import Question, format_question
 from tests.helpers import mllm_examples
 from tests.helpers.mllm_examples import ExampleFeatures, N
-from tests.helpers.naming import naming
+from tests.helpers.naming import does_name, naming
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +145,7 @@ def test_a_question_longer_than_the_context_is_unanswered_and_the_others_are_not
     asked = [replace(questions[0], text="salto " * limit), questions[1]]
     long, short = MLLMAnswerer(model, model.load_tokenizer(), features, scoring).answer(asked)
     assert long.choice is None and short.choice is not None
-    assert re.match(rf"a prompt of \d+ tokens is longer than the {limit} that tiny-vicuna can read", long.error or "")
+    assert does_name(long.error or "", limit, "tiny-vicuna")
     alone = MLLMAnswerer(model, model.load_tokenizer(), features, scoring).answer(asked[1:])
     assert alone == [short]
 
@@ -157,7 +156,7 @@ def test_a_tie_is_unanswered_and_favours_no_letter(questions: list[Question]) ->
     with torch.no_grad():  # A and B, B and C, … cannot be told apart
         model.embeddings.get_parameter("weight")[letter_ids(tokenizer, "ABCD")] = 1.0
     answers = MLLMAnswerer(model, tokenizer, scoring="letters").answer(questions)
-    assert {(answer.choice, answer.error) for answer in answers} == {(None, "the best choices tie")}
+    assert all(answer.choice is None and does_name(answer.error or "", "tie") for answer in answers)
     assert answers[0].probabilities == pytest.approx([0.25] * 4)
 
 

@@ -20,6 +20,7 @@ from gymqa.questions.distractors import build_questions
 from gymqa.questions.schema import Question, format_question
 from tests.helpers import mllm_examples
 from tests.helpers.mllm_examples import DIM, ExampleFeatures, N
+from tests.helpers.naming import naming
 
 SIZES = {
     "vocab_size": 1024, "hidden_size": 48, "intermediate_size": 96, "num_hidden_layers": 3, "num_attention_heads": 6,
@@ -113,7 +114,7 @@ def test_only_a_conversation_has_to_fit_the_context_not_what_is_read_together() 
     llm.config.max_position_embeddings = longest
     SharedPrefixReader(model, 0).log_likelihoods(rows, videos)
     llm.config.max_position_embeddings = longest - 1
-    with pytest.raises(GymQAError, match=f"a prompt of {longest} tokens is longer than the {longest - 1}"):
+    with pytest.raises(GymQAError, match=naming(longest, longest - 1)):
         SharedPrefixReader(model, 0).log_likelihoods(rows, videos)
 
 

@@ -19,6 +19,7 @@ from encoders.mllm.model import GymMLLM, GymMLLMConfig
 from encoders.mllm.prompts import Turn, encode_chat, with_video
 from gymqa.errors import GymQAError
 from tests.helpers.mllm_examples import DIM, N, save_tiny_llama, shake
+from tests.helpers.naming import naming
 from tests.helpers.places import ROOT
 
 SCRIPT = ROOT / "scripts" / "merge_lora.py"
@@ -103,12 +104,12 @@ def test_the_script_merges_in_the_precision_asked_for(folders: tuple[Path, Path]
 def test_a_merged_model_is_replaced_and_nothing_else(folders: tuple[Path, Path], tmp_path: Path) -> None:
     for _ in range(2):
         merge_lora(folders[0], tmp_path / "out")
-    with pytest.raises(GymQAError, match="is merged already"):
+    with pytest.raises(GymQAError, match=naming(tmp_path / "out")):
         merge_lora(tmp_path / "out", tmp_path / "twice")
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "a.txt").touch()
     for place in ("notes", "notes/a.txt"):
-        with pytest.raises(GymQAError, match="holds no merged model"):
+        with pytest.raises(GymQAError, match=naming(tmp_path / place)):
             merge_lora(folders[0], tmp_path / place)
     assert sorted(path.name for path in tmp_path.rglob("*") if path.parent.name != "llm") == [
         *("a.txt", "config.json", "llm", "notes", "out", "projector.safetensors")
@@ -144,7 +145,7 @@ def test_adapters_that_are_not_numbers_are_not_merged(tmp_path: Path) -> None:
     model = tuned(LoRASettings(r=4, targets=("q_proj",)))
     next(one for name, one in model.named_parameters() if "lora_A" in name).data.fill_(torch.nan)
     model.save_pretrained(tmp_path / "tuned")
-    with pytest.raises(GymQAError, match="not numbers"):
+    with pytest.raises(GymQAError, match=naming(tmp_path / "tuned")):
         merge_lora(tmp_path / "tuned", tmp_path / "merged")
     assert not (tmp_path / "merged").exists()
 

@@ -13,6 +13,7 @@ from encoders.llm import loading as llm
 from encoders.llm.loading import load_tokenizer
 from encoders.mllm.prompts import IGNORED, VIDEO_ID, Turn, encode_chat, letter_ids, render, with_video
 from gymqa.errors import GymQAError
+from tests.helpers.naming import naming
 from tests.helpers.places import SHARED
 
 LLAMA = SHARED / "real" / "llama_tokenizer" / "tokenizer.model"
@@ -120,14 +121,14 @@ def test_a_tokenizer_whose_answers_do_not_line_up_is_refused() -> None:
     made = Tokenizer(models.BPE())  # without words: it learns pieces that reach over spaces
     made.train_from_iterator([f"{SYSTEM} USER: Which? ASSISTANT: B"] * 9, trainers.BpeTrainer(special_tokens=["</s>"]))
     merging = PreTrainedTokenizerFast(tokenizer_object=made, eos_token="</s>", name_or_path="merging")
-    with pytest.raises(GymQAError, match="merging merges the end of the prompt with the answer 'B'"):
+    with pytest.raises(GymQAError, match=naming("merging", "'B'")):
         encode_chat(merging, [Turn("Which?", "B")])
     assert VIDEO_ID in encode_chat(merging, [Turn(with_video("Which?"))]).ids  # nothing to line up
 
 
 def test_a_tokenizer_without_an_end_of_text_is_refused(tiny: PreTrainedTokenizerBase) -> None:
     endless = PreTrainedTokenizerFast(tokenizer_object=tiny.backend_tokenizer, bos_token="<s>")
-    with pytest.raises(GymQAError, match="no end-of-sequence token"):
+    with pytest.raises(GymQAError, match=naming("'B'")):
         encode_chat(endless, [Turn("Which?", "B")])
 
 
@@ -170,5 +171,5 @@ def test_turns_have_the_tokens_that_the_whole_conversation_has(folder: Path, tmp
 
 
 def test_letters_of_several_tokens_are_refused(tiny: PreTrainedTokenizerBase) -> None:
-    with pytest.raises(GymQAError, match="scoring='texts'"):
+    with pytest.raises(GymQAError, match=naming("scoring='texts'")):
         letter_ids(tiny, "ABZ")

@@ -11,6 +11,7 @@ from encoders.mllm.model import GymMLLM, GymMLLMConfig
 from encoders.mllm.prompts import IGNORED, VIDEO_ID, EncodedChat, Turn, encode_chat
 from gymqa.errors import GymQAError
 from tests.helpers.mllm_examples import DIM, N, shake
+from tests.helpers.naming import naming
 
 K = 3  # embeddings of a video under the resampler
 CHATS = (
@@ -130,16 +131,16 @@ def test_a_prompt_with_numbers_that_are_none_is_not_generated_from(model: GymMLL
     chats, videos = _encoded(model)[:2], _videos(5, 0)
     batch = collate(chats, model.config.n_visual, 0, pad_left=True)
     videos[3, 2, 1] = torch.inf
-    with pytest.raises(GymQAError, match="video 4 of 5 are not all numbers"):
+    with pytest.raises(GymQAError, match=naming("4 of 5")):
         model.generate(batch.ids, batch.mask, videos, max_new_tokens=2)
 
 
 def test_an_answer_that_would_not_fit_behind_its_prompt_is_refused_before_it_is_begun(model: GymMLLM) -> None:
     ids = torch.full((1, 2040), 5)
-    with pytest.raises(GymQAError, match="2056 tokens is longer than the 2048 that tiny-vicuna can read"):
+    with pytest.raises(GymQAError, match=naming(2056, 2048, "tiny-vicuna")):
         model.generate(ids, torch.ones_like(ids), max_new_tokens=16)
 
 
 def test_only_a_resampler_changes_the_number_of_tokens() -> None:
-    with pytest.raises(GymQAError, match="use a resampler"):
+    with pytest.raises(GymQAError, match=naming("linear", 3, 7)):
         GymMLLMConfig(n_visual=3, n_tokens=7, projector="linear")

@@ -18,6 +18,7 @@ from gymqa.errors import GymQAError
 from gymqa.runtime.runs import read_metrics
 from tests.helpers import mllm_examples
 from tests.helpers.mllm_examples import ExampleFeatures
+from tests.helpers.naming import naming
 from tests.helpers.tuning_world import ROOT, SCRIPT, SMALL, TuningWorld, make_tuning_world, run, tune, tuned
 
 ACCELERATE = [sys.executable, "-m", "accelerate.commands.launch"]
@@ -76,7 +77,7 @@ def test_the_first_version_of_fsdp_is_refused(tmp_path: Path, monkeypatch: pytes
     assert not is_sharded(accelerator)
     monkeypatch.setitem(accelerator.state._shared_state, "distributed_type", DistributedType.FSDP)
     monkeypatch.setitem(accelerator.state._shared_state, "fsdp_plugin", FullyShardedDataParallelPlugin(fsdp_version=1))
-    with pytest.raises(GymQAError, match=r"FSDP's first version is not supported; use recipes/accelerate/fsdp2\.yaml"):
+    with pytest.raises(GymQAError, match=naming("recipes/accelerate/fsdp2.yaml")):
         is_sharded(accelerator)
 
 

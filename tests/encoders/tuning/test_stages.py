@@ -18,6 +18,7 @@ from gymqa.io.files import only_writer
 from gymqa.runtime.runs import read_metrics
 from tests.helpers import mllm_examples
 from tests.helpers.mllm_examples import ExampleFeatures
+from tests.helpers.naming import naming
 from tests.helpers.tuning_world import SMALL, same, tuned
 
 STAGES = ("alignment", "questions")
@@ -133,7 +134,7 @@ def test_what_does_not_touch_the_weights_may_change_when_a_run_goes_on(tmp_path:
     tuning(SMALL, tmp_path).run(until=5)
     other = replace(SMALL, checkpoint_every=5, log_every=3, workers=3)
     assert tuning(other, tmp_path).step == 4
-    with pytest.raises(GymQAError, match="another accumulation; choose another folder"):
+    with pytest.raises(GymQAError, match=naming("accumulation")):
         tuning(replace(SMALL, accumulation=2), tmp_path)
 
 
@@ -142,9 +143,7 @@ def test_a_loss_that_is_not_a_number_names_step_and_clips_and_keeps_the_state_be
     features = ExampleFeatures(clips)
     broken = clips[7].id
     features.tokens[broken][0, 0] = float("nan")
-    with pytest.raises(
-        GymQAError, match=rf"the loss of step \d+ is not a number; .*{broken}.*lower the learning rates"
-    ):
+    with pytest.raises(GymQAError, match=rf"step \d+ .*{broken}"):
         finetune(features, clips, mllm_examples.taxonomy(), SMALL, tmp_path)
     stopped = torch.load(tmp_path / "checkpoints" / "stopped.pt", weights_only=True)["state"]
     assert all(one.isfinite().all() for one in stopped["model"].values())
@@ -163,7 +162,7 @@ def test_a_full_disk_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(BatchMaker, "at", fills)
     try:
-        with pytest.raises(GymQAError, match=r"cannot write .*last\.pt: File too large; make room"):
+        with pytest.raises(GymQAError, match=naming("last.pt", "File too large")):
             finetune(ExampleFeatures(clips), clips, taxonomy, replace(SMALL, workers=0), tmp_path / "full")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -186,7 +185,7 @@ def test_a_model_that_cannot_be_written_is_said_and_made_good(tmp_path: Path) ->
 
     whole.model.save_pretrained = full  # type: ignore[method-assign]
     try:
-        with pytest.raises(GymQAError, match="make room"):
+        with pytest.raises(GymQAError, match=naming("projector.safetensors")):
             whole.run()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -199,6 +198,6 @@ def test_two_tunings_do_not_write_the_same_folder(tmp_path: Path) -> None:
     (tmp_path / "checkpoints").mkdir()
     with (
         only_writer(tmp_path / "checkpoints", "the checkpoints in"),
-        pytest.raises(GymQAError, match="another process is writing the checkpoints in"),
+        pytest.raises(GymQAError, match=naming(tmp_path / "checkpoints", "--out")),
     ):
         tuning(SMALL, tmp_path).run()

@@ -9,6 +9,7 @@ from eval.adapters.baselines import Guesser, chance, oracle_event, oracle_set
 from eval.adapters.recognizer import RecognizerAnswerer
 from eval.run.protocol import Fingerprinted
 from gymqa.questions.scoring import answer_from, best_choice, softmax
+from tests.helpers.naming import does_name
 from tests.helpers.questions import TAXONOMY, question
 
 # Right: 0 (FX, set 21). Same set: 1; same event: 1 and 2.
@@ -51,15 +52,15 @@ def test_a_recognizer_without_the_clip_or_the_class_leaves_the_question_unanswer
     failed, unknown, short = model.answer([EASY, question("u", (0, 1), 0, "other"), question("s", (0, 4), 0, "short")])
     assert (failed.choice, failed.error) == (None, "clip.mp4 is empty")
     assert unknown.choice is None and unknown.error is not None and "other" in unknown.error
-    assert short.choice is None and short.error == "the recognizer has 2 classes, no class 4"
+    assert short.choice is None and does_name(short.error or "", 2, "class 4")
 
 
 def test_choices_that_tie_are_unanswered_not_the_first() -> None:
     tie, nothing = RecognizerAnswerer("flat", {"clip": [0.2] * 5, "zero": [0.0] * 5}).answer(
         [EASY, question("z", (0, 1), 0, "zero")]
     )
-    assert tie.choice is None and tie.error == "the best choices tie"
-    assert nothing.choice is None and nothing.error == "every choice has likelihood zero"
+    assert tie.choice is None and does_name(tie.error or "", "tie")
+    assert nothing.choice is None and does_name(nothing.error or "", "zero")
 
 
 def test_a_recognizer_of_other_probabilities_has_another_fingerprint() -> None:

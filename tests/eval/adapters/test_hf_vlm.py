@@ -27,6 +27,7 @@ from gymqa.frames.controls import ControlledFrames
 from gymqa.io.files import read_json, write_json
 from gymqa.questions.schema import Question
 from tests.helpers.loopback_hub import COMMIT, HubSite, serve_hub
+from tests.helpers.naming import does_name, naming
 from tests.helpers.places import ROOT
 from tests.helpers.questions import question
 from tests.helpers.tiny_vlms import FAMILIES, save_tiny
@@ -123,7 +124,7 @@ def test_the_texts_score_is_the_mean_log_probability_of_the_choices_tokens(cache
 
 def test_a_reply_is_parsed_and_kept_and_what_says_nothing_is_unanswered(cache: FrameCache, llava: LoadedVlm) -> None:
     (answer,) = HfVlm("m", llava, ClipFrames(cache, N), "generate", max_new_tokens=5).answer(asked(cache, 1))
-    assert answer.choice is None and "no choice in the reply" in (answer.error or "")  # a random model babbles
+    assert answer.choice is None and does_name(answer.error or "", "reply")  # a random model babbles
     assert answer.detail is not None and answer.detail.reply and answer.detail.frames == (2, 6, 10, 14)
 
 
@@ -132,7 +133,7 @@ def test_a_clip_without_frames_is_unanswered_and_others_are_not_disturbed(cache:
     mixed = [questions[0], question("lost", (0, 1), 0, "no such clip"), *questions[1:]]
     answers = model.answer(mixed)
     assert [answer.question_id for answer in answers] == ["q0", "lost", "q1", "q2"]
-    assert answers[1].choice is None and "no frames of clip no such clip" in (answers[1].error or "")
+    assert answers[1].choice is None and does_name(answers[1].error or "", "no such clip")
     whole = model.answer(questions)
     for one, other in zip([answers[0], *answers[2:]], whole, strict=True):
         assert one.choice == other.choice
@@ -194,11 +195,11 @@ def test_a_folder_that_lacks_something_is_refused_with_a_sentence(
 
 
 def test_what_is_no_model_or_no_setting_is_refused(llava: LoadedVlm) -> None:
-    with pytest.raises(GymQAError, match="neither a folder nor a model on the Hub"):
+    with pytest.raises(GymQAError, match=naming("no/such/folder")):
         load_vlm("no/such/folder")
-    with pytest.raises(GymQAError, match="auto, float32"):
+    with pytest.raises(GymQAError, match=naming("'int7'", "auto", "float32")):
         load_vlm("someone/model", dtype="int7")
-    with pytest.raises(GymQAError, match="letters, texts, generate"):
+    with pytest.raises(GymQAError, match=naming("'guess'", "letters", "texts", "generate")):
         HfVlm("m", llava, None, "guess")
 
 
@@ -212,7 +213,7 @@ def test_weights_that_are_not_there_are_missed_not_drawn_at_random(llava_folder:
     weights = load_file(tmp_path / "model.safetensors")
     kept = {name: tensor for name, tensor in weights.items() if "lm_head" not in name}
     save_file(kept, tmp_path / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(GymQAError, match=r"lacks weights .*lm_head\.weight"):
+    with pytest.raises(GymQAError, match=naming(tmp_path, "lm_head.weight")):
         load_vlm(str(tmp_path))
 
 
@@ -235,4 +236,4 @@ def test_code_that_comes_with_a_model_is_run_only_when_asked_for(
     with suppress(GymQAError):
         load_vlm(str(tmp_path), trust_remote_code=trusted)
     assert ran.exists() == trusted
-    assert ("runs the Python code that comes with it" in " ".join(capfd.readouterr().err.split())) == trusted
+    assert does_name(capfd.readouterr().err, "--trust_remote_code") == trusted

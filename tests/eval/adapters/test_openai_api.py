@@ -23,6 +23,7 @@ from gymqa.errors import GymQAError
 from gymqa.finegym.splits import Splits
 from gymqa.frames.cache import FrameCache
 from tests.helpers.loopback_openai import Body, Endpoint, asked, completion, letter_of, serve_endpoint
+from tests.helpers.naming import does_name, naming
 from tests.helpers.questions import question
 
 KEY = "sk-test-51fe0c2a-not-a-real-key"
@@ -82,7 +83,7 @@ def test_answers_stand_in_the_order_of_the_questions_and_a_clip_without_frames_i
     with asking(endpoint := Endpoint(late_when_early), frames=ClipFrames(cache, 2)) as model:
         answers = model.answer([*asked_of, unseen])
     assert [answer.choice for answer in answers] == [0, 1, 0, 1, 0, 1, None]
-    assert "no frames of clip no such clip" in (answers[-1].error or "") and len(endpoint.bodies) == 6
+    assert does_name(answers[-1].error or "", "no such clip") and len(endpoint.bodies) == 6
 
 
 def test_log_probabilities_of_the_letters_become_probabilities() -> None:
@@ -98,7 +99,7 @@ def test_a_reply_that_is_no_choice_is_unanswered_however_probable_its_first_lett
     first = [(text[:1] or "A", -0.01), ("B", -5.0)]
     with asking(Endpoint(lambda body: completion(text, first))) as model:
         (answer,) = model.answer(FOUR[:1])
-    assert answer.choice is None and answer.probabilities is None and "no choice in the reply" in (answer.error or "")
+    assert answer.choice is None and answer.probabilities is None and does_name(answer.error or "", "reply")
 
 
 def test_generating_asks_for_no_log_probabilities_and_parses() -> None:
@@ -128,7 +129,7 @@ def test_429_is_waited_out_as_long_as_the_server_says_by_all_requests() -> None:
 def test_a_server_that_asks_to_wait_too_long_is_not_asked_again() -> None:
     with asking(endpoint := Endpoint(always=429, headers={"Retry-After": "3600"})) as model:
         (answer,) = model.answer(FOUR[:1])
-    assert answer.error == "the server answered 429, and asks to wait for 3600 s" and len(endpoint.bodies) == 1
+    assert does_name(answer.error or "", 429, "3600 s") and len(endpoint.bodies) == 1
 
 
 def test_retry_after_is_seconds_or_a_date() -> None:
@@ -140,11 +141,11 @@ def test_retry_after_is_seconds_or_a_date() -> None:
 @pytest.mark.parametrize(
     ("trouble", "reason"),
     [
-        (500, "the server answered 500"),
-        (429, "the server answered 429"),
-        ("garbage", "the reply is no chat completion"),
-        ("half", "the connection failed (RemoteProtocolError)"),
-        ("never", "no whole reply within 0.4 s"),
+        (500, "500"),
+        (429, "429"),
+        ("garbage", "completion"),
+        ("half", "RemoteProtocolError"),
+        ("never", "0.4 s"),
     ],
 )
 def test_trouble_that_passes_costs_tries_and_trouble_that_stays_one_question(trouble: int | str, reason: str) -> None:
@@ -154,7 +155,7 @@ def test_trouble_that_passes_costs_tries_and_trouble_that_stays_one_question(tro
     with asking(endpoint := Endpoint(always=trouble), timeout=0.4) as model:
         began = time.monotonic()
         (answer,) = model.answer(FOUR[:1])
-    assert answer.choice is None and answer.error == f"{reason} (3 tries)"
+    assert answer.choice is None and does_name(answer.error or "", reason, "3 tries")
     assert len(endpoint.bodies) == 3 and time.monotonic() - began < 5
 
 
@@ -162,13 +163,13 @@ def test_a_server_that_is_not_there_leaves_the_question_unanswered() -> None:
     with serve_endpoint(Endpoint()) as gone:
         url = gone.url
     model = OpenAIModel("m", "m", None, ApiSettings(base_url=url, tries=2, first_wait=0.01))
-    assert model.answer(FOUR[:1])[0].error == "the connection failed (ConnectError) (2 tries)"
+    assert does_name(model.answer(FOUR[:1])[0].error or "", "ConnectError", "2 tries")
     model.close()
 
 
 def test_a_server_that_fails_one_question_after_the_other_stops_the_run() -> None:
     many = [question(f"q{i}", (0, 1, 2, 3), 0) for i in range(30)]
-    stops = pytest.raises(GymQAError, match=r"5 questions in a row got no answer, .* 503; .* goes on")
+    stops = pytest.raises(GymQAError, match=naming(5, 503))
     with asking(endpoint := Endpoint(always=503), tries=1, in_flight=1, give_up_after=5) as model, stops:
         model.answer(many)
     assert len(endpoint.bodies) == 5
@@ -180,12 +181,12 @@ def test_a_question_that_the_server_refuses_is_unanswered_and_the_others_are_ask
     with asking(endpoint := Endpoint(first=[400]), "generate", in_flight=1) as model:
         answers = model.answer(FOUR)
     assert [answer.choice for answer in answers] == [None, 1, 1, 1] and len(endpoint.bodies) == 4
-    assert answers[0].error == "the server refused the question (400)"
+    assert does_name(answers[0].error or "", 400)
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])
 def test_what_no_question_can_be_asked_under_stops_the_run(status: int) -> None:
-    with asking(Endpoint(always=status)) as model, pytest.raises(GymQAError, match=rf"\({status}\); "):
+    with asking(Endpoint(always=status)) as model, pytest.raises(GymQAError, match=naming(f"({status})")):
         model.answer(FOUR)
 
 
@@ -265,26 +266,26 @@ def test_further_fields_are_sent_and_null_leaves_one_out() -> None:
 @pytest.mark.parametrize(
     ("wrong", "why"),
     [
-        ({"base_url": "file:///etc/passwd"}, "base URL"),
-        ({"base_url": "https://user:secret@host/v1"}, "without a password"),
+        ({"base_url": "file:///etc/passwd"}, "URL"),
+        ({"base_url": "https://user:secret@host/v1"}, "password"),
         ({"base_url": "https://host/v1?key=secret"}, "query"),
-        ({"in_flight": 0}, "positive"),
+        ({"in_flight": 0}, "in_flight"),
         ({"jpeg_quality": 0}, "jpeg_quality"),
-        ({"extra": "[1]"}, "no JSON object"),
-        ({"extra": "{"}, "no JSON"),
+        ({"extra": "[1]"}, "extra"),
+        ({"extra": "{"}, "extra"),
     ],
 )
 def test_settings_that_cannot_be_are_refused_before_anything_is_asked(wrong: dict[str, Any], why: str) -> None:
-    with pytest.raises(GymQAError, match=why) as caught:
+    with pytest.raises(GymQAError, match=naming(why)) as caught:
         OpenAIModel("m", "m", None, ApiSettings(**wrong))
     assert "secret" not in str(caught.value)
 
 
 def test_a_key_that_is_none_and_an_unknown_scoring_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(GymQAError, match="choose one of letters, generate"):
+    with pytest.raises(GymQAError, match=naming("'texts'", "letters", "generate")):
         OpenAIModel("m", "m", None, ApiSettings(), "texts")
     monkeypatch.setenv("OPENAI_API_KEY", "two words\n")
-    with pytest.raises(GymQAError, match="OPENAI_API_KEY holds characters") as caught:
+    with pytest.raises(GymQAError, match=naming("OPENAI_API_KEY")) as caught:
         OpenAIModel("m", "m", None, ApiSettings())
     assert "two words" not in str(caught.value)
 

@@ -16,6 +16,7 @@ from gymqa.questions.files import load_predictions, save_questions
 from gymqa.questions.schema import Answer, Question
 from tests.helpers.asked import Scripted, questions
 from tests.helpers.loopback_openai import Endpoint, asked, completion, serve_endpoint
+from tests.helpers.naming import does_name, naming
 from tests.helpers.questions import question
 
 MANY = [question(f"q{i}", (0, 1, 2, 3), 1) for i in range(12)]
@@ -40,7 +41,7 @@ def test_a_run_that_gives_up_asks_the_questions_of_the_outage_again(tmp_path: Pa
     with serve_endpoint(endpoint):
         settings = ApiSettings(base_url=endpoint.url, tries=1, in_flight=4, give_up_after=6)
         model = OpenAIModel("m", "m", None, settings)
-        with pytest.raises(GymQAError, match="the same command goes on"):
+        with pytest.raises(GymQAError, match=naming(503)):
             run(model, MANY, out, 4)
         endpoint.always = None
         assert [one.choice for one in run(model, MANY, out, 4)] == [1] * 12
@@ -60,7 +61,7 @@ def test_what_failed_in_a_finished_file_is_asked_again_and_nothing_else(tmp_path
         assert len(endpoint.bodies) == 14 and load_result(result_path(out)).open == ()
         run(model, MANY, out, 4)
         model.close()
-    assert len(endpoint.bodies) == 14 and load_predictions(out)[2].error == "the server refused the question (400)"
+    assert len(endpoint.bodies) == 14 and does_name(load_predictions(out)[2].error or "", 400)
 
 
 def test_the_command_says_so_and_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,7 @@ from gymqa.errors import GymQAError
 from gymqa.questions.files import load_questions, save_questions
 from recognizers.backbones.registry import FAMILIES
 from tests.helpers.evaluation_world import EvaluationWorld, make_world
+from tests.helpers.naming import does_name, naming
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +47,7 @@ def test_a_recognizer_s_controls_are_all_checked_before_the_first_is_asked(
     world, model = asked_world, without_weights(asked_world.recognizer, tmp_path / "model")
     words = ["--model", str(model), "--questions", str(world.root / "alike.jsonl"), "--controls", "none", "mismatched"]
     said = complaint(capsys, tmp_path / "out", *words, "--frames", str(world.frames))
-    assert said.startswith("gymqa: mismatched videos need clips of two elements or more")
+    assert said.startswith("gymqa: ") and does_name(said, "mismatched")
     said = complaint(capsys, tmp_path / "out", *words, "--frames", str(world.questions))
     assert str(world.questions) in said
 
@@ -57,30 +58,28 @@ def test_a_language_model_s_controls_are_checked_before_it_is_loaded(
     world, model = asked_world, without_weights(asked_world.mllm, tmp_path / "model")
     assert (world.mllm / PROJECTOR_FILE).is_file()
     words = ["--model", str(model), "--questions", str(world.root / "alike.jsonl"), "--features", str(world.features)]
-    assert "the control frozen needs its own features" in complaint(
-        capsys, tmp_path / "out", *words, "--controls", "none", "frozen"
-    )
+    assert does_name(complaint(capsys, tmp_path / "out", *words, "--controls", "none", "frozen"), "frozen", "--frames")
     made = ["--frames", str(world.frames), "--encode_with", str(world.recognizer), "--controls", "none", "mismatched"]
-    assert "mismatched videos need clips of two elements" in complaint(capsys, tmp_path / "out", *words, *made)
+    assert does_name(complaint(capsys, tmp_path / "out", *words, *made), "mismatched")
 
 
 def test_a_model_of_transformers_is_not_loaded_to_be_shown_nothing(
     asked_world: EvaluationWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["--adapter", "hf-vlm", "--model", str(tmp_path), "--questions", str(asked_world.root / "alike.jsonl")]
-    assert "has to see frames; give --frames" in complaint(capsys, tmp_path / "out", *words)
+    assert does_name(complaint(capsys, tmp_path / "out", *words), "--frames")
     seen = ["--frames", str(asked_world.frames), "--controls", "none", "mismatched"]
-    assert "need clips of two elements" in complaint(capsys, tmp_path / "out", *words, *seen)
+    assert does_name(complaint(capsys, tmp_path / "out", *words, *seen), "mismatched")
 
 
 @pytest.mark.parametrize(
     ("adapter", "mend"),
     [
-        ("gymqa", "choose one of texts, letters"),
-        ("recognizer", "leave --scoring out"),
-        ("hf-vlm", "choose one of letters, texts, generate"),
-        ("openai", "choose one of letters, generate"),
-        ("chance", "leave --scoring out"),
+        ("gymqa", "texts, letters"),
+        ("recognizer", "--scoring"),
+        ("hf-vlm", "letters, texts, generate"),
+        ("openai", "letters, generate"),
+        ("chance", "--scoring"),
     ],
 )
 def test_a_scoring_that_an_adapter_does_not_have_is_refused(
@@ -88,7 +87,7 @@ def test_a_scoring_that_an_adapter_does_not_have_is_refused(
 ) -> None:
     words = ["--adapter", adapter, "--model", "nowhere", "--questions", str(asked_world.questions)]
     said = complaint(capsys, tmp_path / "out", *words, "--scoring", "guess")
-    assert said == f"gymqa: {adapter} has no scoring 'guess'; {mend}"
+    assert said.startswith("gymqa: ") and does_name(said, adapter, "'guess'", mend)
 
 
 def test_saved_probabilities_that_cannot_be_read_are_not_called_those_of_a_control(
@@ -96,9 +95,9 @@ def test_saved_probabilities_that_cannot_be_read_are_not_called_those_of_a_contr
 ) -> None:
     saved = tmp_path / "saved.jsonl"
     words = ["--model", str(saved), "--questions", str(asked_world.questions), "--controls", "shuffled"]
-    assert "cannot be read" in complaint(capsys, tmp_path / "out", *words)
+    assert does_name(complaint(capsys, tmp_path / "out", *words), saved)
     saved.write_text("[]\n")
-    assert ":1: not a prediction" in complaint(capsys, tmp_path / "out", *words)
+    assert does_name(complaint(capsys, tmp_path / "out", *words), f"{saved}:1")
 
 
 def test_answers_are_not_written_where_questions_are_read(
@@ -107,9 +106,7 @@ def test_answers_are_not_written_where_questions_are_read(
     folder = shutil.copytree(asked_world.questions, tmp_path / "questions")
     words = ["--adapter", "chance", "--questions", str(folder)]
     said = complaint(capsys, folder / "out", *words)
-    assert said == (
-        f"gymqa: {folder / 'out'} lies in {folder}, all of whose .jsonl are read as questions; name another --out"
-    )
+    assert said.startswith("gymqa: ") and does_name(said, folder / "out", folder, "--out")
 
 
 def test_a_recognizer_of_any_family_is_known_as_one(tmp_path: Path) -> None:
@@ -117,5 +114,5 @@ def test_a_recognizer_of_any_family_is_known_as_one(tmp_path: Path) -> None:
         (tmp_path / "config.json").write_text(json.dumps({"model": family}))
         assert adapter_of(str(tmp_path)) == "recognizer"
     (tmp_path / "config.json").write_text(json.dumps({"model": ["tsn"]}))
-    with pytest.raises(GymQAError, match="is neither a folder of"):
+    with pytest.raises(GymQAError, match=naming(tmp_path, "--adapter")):
         adapter_of(str(tmp_path))

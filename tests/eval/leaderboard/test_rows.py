@@ -17,6 +17,7 @@ from eval.stats.bootstrap import mean_interval
 from gymqa.cli.main import main
 from gymqa.errors import GymQAError
 from tests.helpers.leaderboard_example import GUESSERS, answered, questions, recognizer, run
+from tests.helpers.naming import naming
 from tests.helpers.site_example import write_questions
 
 BENCHMARKS = {name: questions(name) for name in ("gym-qa", "gym-qa-hard")}
@@ -71,7 +72,7 @@ def test_what_a_guesser_drew_does_not_replace_its_exact_row(tmp_path: Path, caps
     assert [(row["model"], row["value"], row["ci_low"]) for row in rows if row["model"] != "always-a"] == [
         ("chance", 0.25, 0.25)
     ]
-    with pytest.raises(GymQAError, match="chance is the name of an exact row; evaluate that model under another"):
+    with pytest.raises(GymQAError, match=naming("chance", "--name")):
         build_rows(BENCHMARKS, [run("chance", "", 9, BENCHMARKS)], GUESSERS)
 
 
@@ -90,15 +91,15 @@ def test_recognizers_have_three_metrics() -> None:
 def test_predictions_of_other_questions_are_refused() -> None:
     asked = BENCHMARKS["gym-qa"]
     found = answered(asked, 9)
-    with pytest.raises(GymQAError, match="nowhere"):
+    with pytest.raises(GymQAError, match=naming("nowhere")):
         score(asked, [replace(found[0], question_id="nowhere")])
-    with pytest.raises(GymQAError, match="gym-qa-0"):
+    with pytest.raises(GymQAError, match=naming("gym-qa-0")):
         score(asked, [replace(found[0], clip_id="another")])
     with pytest.raises(GymQAError, match="twice"):
         score(asked, [found[0], found[0]])
-    with pytest.raises(GymQAError, match="gym-new"):
+    with pytest.raises(GymQAError, match=naming("gym-new")):
         build_rows(BENCHMARKS, [ModelRun("m", "", {"gym-new": []})])
-    with pytest.raises(GymQAError, match="no question"):
+    with pytest.raises(GymQAError, match=naming("gym-qa")):
         build_rows({"gym-qa": []})
 
 
@@ -123,7 +124,7 @@ def test_the_json_file_holds_rows_and_environment(tmp_path: Path) -> None:
 
 def test_a_value_that_is_no_share_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
     for value in (1.5, float("nan")):
-        with pytest.raises(GymQAError, match="outside"):
+        with pytest.raises(GymQAError, match=naming("tiny-vicuna", "gym-qa", [0, 1])):
             write_leaderboard(tmp_path, Page("t", (replace(rows()[0], value=value),), {}))
     assert list(tmp_path.iterdir()) == []
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from eval.metrics.localization import THRESHOLDS, Segment, average_map, map_at_tiou, read_segments, temporal_iou
 from gymqa.errors import GymQAError
+from tests.helpers.naming import naming
 
 
 def test_overlap_by_hand() -> None:
@@ -40,7 +41,7 @@ def test_all_right_is_one_and_nothing_found_is_zero() -> None:
     truth = [Segment(video, label, 3 * label, 3 * label + 2) for video in "ab" for label in range(3)]
     assert average_map(map_at_tiou(truth, truth)) == 1.0
     assert list(map_at_tiou(truth, [])) == list(THRESHOLDS) and average_map(map_at_tiou(truth, [])) == 0.0
-    with pytest.raises(GymQAError, match="no true segment"):
+    with pytest.raises(GymQAError, match="segment"):
         map_at_tiou([], truth)
 
 
@@ -92,7 +93,7 @@ def test_segments_are_read_and_wrong_lines_named(tmp_path: Path) -> None:
     assert read_segments(file) == [Segment("v", 0, 0, 1.5, 0.5)]
     for line in ('{"video_id": "v", "label": 0, "start": 2, "end": 1}', '{"video_id": "v"}', "[]", '{"start": NaN}'):
         file.write_text(line)
-        with pytest.raises(GymQAError, match=r"s\.jsonl:1: "):
+        with pytest.raises(GymQAError, match=naming("s.jsonl:1")):
             read_segments(file)
-    with pytest.raises(GymQAError, match="cannot be read"):
+    with pytest.raises(GymQAError, match=naming("none.jsonl")):
         read_segments(tmp_path / "none.jsonl")

@@ -10,6 +10,7 @@ from huggingface_hub import parse_eval_result_entries
 
 from gymqa.cli import main as cli
 from tests.helpers.loopback_hub import HubSite, serve_hub
+from tests.helpers.naming import does_name
 from tests.helpers.places import ROOT
 from tests.helpers.site_example import write_site_inputs
 
@@ -57,39 +58,39 @@ def test_both_models_are_sent_where_both_have_a_place(
 @pytest.mark.parametrize(
     ("replaced", "by", "why"),
     [
-        ("watcher=me/watcher", "me/watcher", "these are results of sleeper, watcher · SeFAR; write MODEL=me/watcher"),
+        ("watcher=me/watcher", "me/watcher", ("sleeper, watcher · SeFAR", "MODEL=me/watcher")),
         (
             "watcher=me/watcher",
             "dozer=me/dozer",
-            "there are no results of 'dozer'; there are those of sleeper, watcher",
+            ("'dozer'", "sleeper, watcher"),
         ),
-        ("watcher=me/watcher", "watcher=nobody", "'nobody' names no owner; use owner/name"),
-        ("me/gym-qa", "gym-qa", "'gym-qa' names no owner"),
-        ("--benchmark_repo", "--leaderboard_repo", "name both by --model_repo and --benchmark_repo"),
-        ("gym99", "", "give --setting, or --finegym"),
-        ("--resamples", "--leaderboard_repo", "'50' names no owner"),
+        ("watcher=me/watcher", "watcher=nobody", ("'nobody'", "owner/name")),
+        ("me/gym-qa", "gym-qa", ("'gym-qa'",)),
+        ("--benchmark_repo", "--leaderboard_repo", ("--model_repo", "--benchmark_repo")),
+        ("gym99", "", ("--setting", "--finegym")),
+        ("--resamples", "--leaderboard_repo", ("'50'",)),
     ],
 )
 def test_what_the_hub_cannot_take_is_refused_before_the_site_is_made(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], replaced: str, by: str, why: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], replaced: str, by: str, why: tuple[str, ...]
 ) -> None:
     given = [by if word == replaced else word for word in words(tmp_path)]
     assert cli.main(["report", *given]) == 2
-    assert why in capsys.readouterr().err and not (tmp_path / "site" / "index.html").exists()
+    assert does_name(capsys.readouterr().err, *why) and not (tmp_path / "site" / "index.html").exists()
 
 
 def test_scores_under_controls_alone_are_no_score(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     given = words(tmp_path)
     given[0] += "/watcher-shuffled"
     assert cli.main(["report", *given]) == 2
-    assert "watcher · SeFAR has no score on untouched clips to send" in capsys.readouterr().err
+    assert does_name(capsys.readouterr().err, "watcher · SeFAR")
 
 
 def test_two_models_do_not_share_a_repository(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     given = words(tmp_path)
     given.insert(given.index("watcher=me/watcher"), "sleeper=me/watcher")
     assert cli.main(["report", *given]) == 2
-    assert "me/watcher takes one model, not sleeper, watcher · SeFAR; name one of them" in capsys.readouterr().err
+    assert does_name(capsys.readouterr().err, "me/watcher", "sleeper, watcher · SeFAR")
 
 
 def test_without_a_token_nothing_is_scored_or_sent(
@@ -97,7 +98,7 @@ def test_without_a_token_nothing_is_scored_or_sent(
 ) -> None:
     monkeypatch.setattr("huggingface_hub.get_token", lambda: None)
     assert cli.main(["report", *words(tmp_path, "--push-to-hub")]) == 2
-    assert "there is no token to upload me/watcher with" in capsys.readouterr().err
+    assert does_name(capsys.readouterr().err, "me/watcher", "HF_TOKEN")
     assert not (tmp_path / "site" / "index.html").exists()
 
 
@@ -111,7 +112,7 @@ def test_push_results_sends_no_half_where_the_data_set_cannot_be(
     with serve_hub(HubSite()) as hub:
         monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub.url)
         assert cli.main(["hub", "push-results", *given]) == 2
-    assert hub.requests == [] and "'board' names no owner" in capsys.readouterr().err
+    assert hub.requests == [] and does_name(capsys.readouterr().err, "'board'")
 
 
 def test_the_script_has_the_option(tmp_path: Path) -> None:

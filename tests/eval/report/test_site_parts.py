@@ -26,6 +26,7 @@ from gymqa.cli import main as cli
 from gymqa.errors import GymQAError
 from gymqa.questions.schema import Question
 from tests.helpers.leaderboard_example import answered, questions, run
+from tests.helpers.naming import does_name, naming
 from tests.helpers.site_example import write_site_inputs
 
 ATTACKS = ("<script>alert(1)</script>", "</script>", "=cmd()|' /C calc'!A0", "a|b", "\\input{/etc/passwd}", "x\r\n=1+1")
@@ -246,9 +247,9 @@ def test_clips_are_copied_once_and_never_from_outside(tmp_path: Path) -> None:
     before = (site / "clips" / "a.mp4").stat().st_ino
     assert copy_clips(source, site, wanted) == clips and (site / "clips" / "a.mp4").stat().st_ino == before
     assert clips_beside(tmp_path, "release/subactions/", wanted).found == {"a"}
-    with pytest.raises(GymQAError, match="holds no video of these questions; give --clips"):
+    with pytest.raises(GymQAError, match=naming(source, "--clips")):
         copy_clips(source, site, ["b"])
-    with pytest.raises(GymQAError, match="is no folder; give --clips"):
+    with pytest.raises(GymQAError, match=naming(tmp_path / "none", "--clips")):
         copy_clips(tmp_path / "none", site, ["a"])
 
 
@@ -267,4 +268,4 @@ def test_the_command_writes_a_site_and_its_tables(tmp_path: Path, capsys: pytest
         "gym-new",
     }
     assert cli.main(["report", str(tmp_path / "none"), "--questions", str(asked), "--out", str(out)]) == 2
-    assert "does not exist; `gymqa evaluate` writes it" in capsys.readouterr().err
+    assert does_name(capsys.readouterr().err, tmp_path / "none", "gymqa evaluate")

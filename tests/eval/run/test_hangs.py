@@ -13,6 +13,7 @@ from gymqa.cli.commands.answers.evaluate import evaluate
 from gymqa.errors import GymQAError
 from gymqa.questions.files import load_predictions
 from tests.helpers.asked import questions
+from tests.helpers.naming import does_name, naming
 from tests.helpers.places import ROOT
 
 
@@ -26,12 +27,10 @@ def test_a_question_that_hangs_is_found_and_left_unanswered_and_the_others_are_a
     out, asked = tmp_path / "p.jsonl", tmp_path / "asked"
     first = started(out)
     assert first.returncode == 2 and first.stdout == "at q4\n"
-    assert first.stderr.splitlines()[-1] == (
-        "gymqa: hanging gave no answer to q3, q4, q5 within 0.5 s; the same command goes on"
-    )
+    assert does_name(first.stderr.splitlines()[-1], "gymqa: hanging", "q3, q4, q5", "0.5 s")
     assert asked.read_text().splitlines() == ["q0 q1 q2", "q3 q4 q5"]
     second = started(out)
-    assert second.returncode == 2 and "no answer to q4 within" in second.stderr
+    assert second.returncode == 2 and does_name(second.stderr.splitlines()[-1], "gymqa: hanging", "q4", "0.5 s")
     assert asked.read_text().splitlines()[2:] == ["q6 q7 q8", "q3", "q4"]  # what hung comes last and alone
     third = started(out)
     assert third.returncode == 0, third.stderr
@@ -47,7 +46,7 @@ def test_code_that_keeps_pythons_lock_is_ended_too_and_found(tmp_path: Path) -> 
     first, second, third = (started(out, "held") for _ in range(3))
     assert (first.returncode, second.returncode, third.returncode) == (1, 1, 0), third.stderr
     assert asked.read_text().splitlines() == ["q0 q1 q2", "q3 q4 q5", "q6 q7 q8", "q3", "q4", "q5"]
-    assert "hanging gave no answer to q3, q4, q5 before" in second.stderr
+    assert does_name(second.stderr, "hanging", "q3, q4, q5")
     found = {one.question_id: one.error for one in load_predictions(out)}
     assert found.pop("q4") == "no answer within 0.5 s, 2 times" and set(found.values()) == {None}
 
@@ -89,5 +88,5 @@ def test_a_process_ends_itself_though_the_note_cannot_be_completed(tmp_path: Pat
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0, math.nan, math.inf, 1e300])
 def test_a_limit_that_is_none_is_refused(seconds: float) -> None:
-    with pytest.raises(GymQAError, match="give --answer_timeout seconds above 0"):
+    with pytest.raises(GymQAError, match=naming("--answer_timeout")):
         evaluate("m", questions=[Path("q.jsonl")], answer_timeout=seconds)

@@ -7,6 +7,7 @@ import pytest
 from eval.run.results import FileInfo, ModelInfo, Result, file_info, hash_values, load_result, result_path, save_result
 from gymqa.errors import GymQAError
 from gymqa.io.files import read_json, write_json
+from tests.helpers.naming import naming
 
 
 def _result(predictions: Path) -> Result:
@@ -44,7 +45,7 @@ def test_what_is_no_result_is_refused_by_the_field_s_name(
     predictions.write_text("{}\n")
     save_result(tmp_path / "r.result.json", _result(predictions))
     write_json(tmp_path / "r.result.json", read_json(tmp_path / "r.result.json") | {field: value})
-    with pytest.raises(GymQAError, match=named):
+    with pytest.raises(GymQAError, match=naming(named)):
         load_result(tmp_path / "r.result.json")
 
 

@@ -15,6 +15,7 @@ from eval.run.runner import run
 from gymqa.errors import GymQAError
 from gymqa.questions.files import load_predictions
 from tests.helpers.asked import Scripted, questions
+from tests.helpers.naming import naming
 from tests.helpers.places import ROOT
 
 N, BATCH = 600, 3
@@ -122,7 +123,7 @@ def test_two_runs_cannot_write_one_file(tmp_path: Path) -> None:
     try:
         wait_for_lines(out, 1)
         (folder,) = tmp_path.glob("*.parts/*")
-        with pytest.raises(GymQAError, match="another process is writing"):
+        with pytest.raises(GymQAError, match=naming("--out")):
             run(Scripted(), questions(N), out, 1)
     finally:
         process.kill()

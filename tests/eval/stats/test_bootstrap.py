@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from eval.stats.bootstrap import bootstrap, mean_interval, tail_share, weight_blocks
+from tests.helpers.naming import naming
 
 
 def simulated(rng: np.random.Generator, videos: int = 60, each: int = 10) -> tuple[np.ndarray, list[str]]:
@@ -87,9 +88,9 @@ def test_every_resample_draws_as_many_videos_as_there_are() -> None:
 
 
 def test_scores_without_videos_are_refused() -> None:
-    with pytest.raises(ValueError, match="2 scores for 1 videos"):
+    with pytest.raises(ValueError, match=naming(2, 1)):
         mean_interval([1.0, 0.0], ["a"])
-    with pytest.raises(ValueError, match="0 scores"):
+    with pytest.raises(ValueError, match=naming(0)):
         mean_interval([], [])
 
 

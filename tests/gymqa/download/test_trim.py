@@ -106,9 +106,9 @@ def test_clips_beyond_the_end_or_in_a_broken_video_are_named(long_video: Path, t
     assert isinstance(results["inside"], Made)
     for name in ("over the end", "beyond"):
         result = results[name]
-        assert isinstance(result, Failed) and "ends at 69.96 s" in result.reason
+        assert isinstance(result, Failed) and does_name(result.reason, "69.96 s")
     (tmp_path / "noise.mp4").write_bytes(b"noise" * 500)
-    assert "noise.mp4 does not decode" in str(cut_all(tmp_path / "noise.mp4", spans, tmp_path)["inside"])
+    assert does_name(str(cut_all(tmp_path / "noise.mp4", spans, tmp_path)["inside"]), "noise.mp4")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["inside.mp4", "noise.mp4"]
 
 
@@ -243,7 +243,8 @@ def test_a_list_says_which_clips_and_the_same_command_makes_only_what_is_missing
     report = trim(folder, [folder / "list.txt"], workers=1)
     assert [made.clip_id for made in report.made] == wanted[:2]
     assert {failed.clip_id for failed in report.failed} == set(wanted[2:])
-    assert "does not have it" in next(failed.reason for failed in report.failed if failed.clip_id == wanted[3])
+    reason = next(failed.reason for failed in report.failed if failed.clip_id == wanted[3])
+    assert does_name(reason, "finegym_annotation_info_v1.1.json")
     out = folder / "subactions"
     kept = (out / f"{wanted[0]}.mp4").stat().st_mtime_ns
     content = (out / f"{wanted[1]}.mp4").read_bytes()

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from gymqa.errors import GymQAError
 from gymqa.frames.sampling import dual_level, spans_of_elements, uniform
+from tests.helpers.naming import naming
 
 
 @pytest.mark.parametrize(
@@ -58,9 +59,9 @@ def test_uniform_is_the_middle_of_equal_spans(n_frames: int, n: int) -> None:
 
 
 def test_impossible_requests_are_refused() -> None:
-    with pytest.raises(GymQAError, match="without frames"):
+    with pytest.raises(GymQAError, match="frames"):
         uniform(0, 4)
-    with pytest.raises(GymQAError, match="at least one"):
+    with pytest.raises(GymQAError, match=naming(0)):
         uniform(4, 0)
-    with pytest.raises(GymQAError, match="each temporal element"):
+    with pytest.raises(GymQAError, match="element"):
         dual_level(4, (2, 0, 4))

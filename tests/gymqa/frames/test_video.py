@@ -10,6 +10,7 @@ import pytest
 from gymqa.errors import GymQAError
 from gymqa.frames.sampling import uniform
 from gymqa.frames.video import VideoError, decode, square, write_video
+from tests.helpers.naming import naming
 from tests.helpers.places import SHARED
 
 REAL_CLIPS = SHARED / "clips"
@@ -85,7 +86,7 @@ def test_a_video_damaged_in_its_middle_is_named(tmp_path: Path, width: int) -> N
     content = (tmp_path / "a.mp4").read_bytes()
     middle = len(content) // 2
     (tmp_path / "a.mp4").write_bytes(content[:middle] + bytes(20_000) + content[middle + 20_000 :])
-    with pytest.raises(VideoError, match=r"a\.mp4 does not decode"):
+    with pytest.raises(VideoError, match=naming("a.mp4")):
         decode(tmp_path / "a.mp4")
 
 
@@ -107,25 +108,25 @@ def test_sparse_decoding_of_real_clips_equals_the_full_one() -> None:
 
 
 def test_missing_empty_and_broken_files_are_named(tmp_path: Path) -> None:
-    with pytest.raises(VideoError, match=r"none\.mp4 does not exist"):
+    with pytest.raises(VideoError, match=naming("none.mp4")):
         decode(tmp_path / "none.mp4")
     (tmp_path / "empty.mp4").touch()
-    with pytest.raises(VideoError, match=r"empty\.mp4 is empty"):
+    with pytest.raises(VideoError, match=naming("empty.mp4", "empty")):
         decode(tmp_path / "empty.mp4")
     (tmp_path / "noise.mp4").write_bytes(b"no video" * 100)
-    with pytest.raises(VideoError, match=r"noise\.mp4 does not decode"):
+    with pytest.raises(VideoError, match=naming("noise.mp4")):
         decode(tmp_path / "noise.mp4")
     write_video(tmp_path / "whole.mp4", moving_bar(), fps=25)
     (tmp_path / "half.mp4").write_bytes((tmp_path / "whole.mp4").read_bytes()[:900])
-    with pytest.raises(VideoError, match=r"half\.mp4 does not decode"):
+    with pytest.raises(VideoError, match=naming("half.mp4")):
         decode(tmp_path / "half.mp4")
 
 
 def test_frames_that_cannot_be_a_video_are_refused_and_nothing_is_left(tmp_path: Path) -> None:
     for frames in (moving_bar(2, 47, 64), moving_bar(0), moving_bar(2)[0]):
-        with pytest.raises(VideoError, match=r"a\.mp4"):
+        with pytest.raises(VideoError, match=naming("a.mp4")):
             write_video(tmp_path / "a.mp4", frames)
     (tmp_path / "file").touch()
-    with pytest.raises(GymQAError, match="cannot write"):
+    with pytest.raises(GymQAError, match=naming(tmp_path / "file")):
         write_video(tmp_path / "file" / "a.mp4", moving_bar(2))
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -20,6 +20,7 @@ from gymqa.hub.question_dataset import QuestionSplit, write_dataset
 from gymqa.io.templates import fill
 from gymqa.questions.schema import Question
 from tests.helpers.gymsim_taxonomy import GYMSIM, clip
+from tests.helpers.naming import does_name
 from tests.helpers.places import ROOT
 
 VIDEO = "gymsimV0000"
@@ -235,7 +236,7 @@ def test_the_words_for_lmms_eval_can_be_pasted_into_a_shell(
 
 def test_a_split_that_no_configuration_has_is_named(dataset: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["export", "vlmevalkit", "out", "--dataset", str(dataset), "--split", "test"]) == 2
-    assert "has the split 'test'; choose another" in capsys.readouterr().err
+    assert does_name(capsys.readouterr().err, "'test'")
 
 
 def test_names_in_a_card_that_lead_elsewhere_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -243,7 +244,7 @@ def test_names_in_a_card_that_lead_elsewhere_are_refused(tmp_path: Path, capsys:
     (tmp_path / "README.md").write_text(f"---\n{yaml.safe_dump({'configs': configs})}---\n")
     for kind in ("lmms-eval", "vlmevalkit"):
         assert cli.main(["export", kind, str(tmp_path / "a/b/c"), "--dataset", str(tmp_path)]) == 2
-        assert "is none of gymqa's" in capsys.readouterr().err
+        assert does_name(capsys.readouterr().err, "../../x-set")
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["README.md"]
 
 

@@ -18,6 +18,7 @@ from gymqa.questions.files import from_line, to_line
 from gymqa.questions.minimal_pairs import build_minimal_pairs
 from gymqa.questions.schema import Answer, Prediction, Question
 from tests.helpers.gymsim_taxonomy import GYMSIM, clip
+from tests.helpers.naming import does_name
 from tests.helpers.questions import pair_of_questions
 
 clip_lists = st.lists(
@@ -112,9 +113,7 @@ def test_the_leaderboard_counts_pairs_so_that_always_saying_the_same_scores_noth
 def test_a_recognizer_leaves_questions_without_classes_open() -> None:
     asked = pair_of_questions()
     found = RecognizerAnswerer("r", {one.clip_id: np.full(24, 1 / 24) for one in asked}).answer(asked)
-    assert [(one.choice, one.error) for one in found] == [
-        (None, "its choices are no classes, and a recognizer knows classes only")
-    ] * 2
+    assert len(found) == 2 and all(one.choice is None and does_name(one.error or "", "classes") for one in found)
 
 
 def test_a_pair_under_rotations_counts_where_both_are_right_under_the_same_one() -> None:

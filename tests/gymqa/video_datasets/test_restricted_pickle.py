@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from gymqa.errors import GymQAError
 from gymqa.video_datasets.restricted_pickle import LARGEST, load_plain
+from tests.helpers.naming import naming
 
 plain = st.recursive(
     st.none()
@@ -86,7 +87,7 @@ class Call:
 def test_a_call_is_named_and_not_made(tmp_path: Path, function: Any, name: str, protocol: int) -> None:
     victim = tmp_path / "victim"
     words = f"touch {victim}" if function is os.system else f"open({str(victim)!r}, 'w')"
-    with pytest.raises(GymQAError, match=rf"some.pkl is refused: it names {name}, and only"):
+    with pytest.raises(GymQAError, match=rf"some\.pkl .*{name}"):
         load(pickle.dumps([1, {"a": Call(function, words)}], protocol))
     assert not victim.exists()
 
@@ -97,41 +98,41 @@ def dtype_then(state: bytes) -> bytes:
 
 
 POINTERS = np.array(["a", "b"], dtype=object)
-ATTACKS = {
-    "instance by class": (b"(ios\nsystem\n.", "uses the instruction INST"),
-    "instance by object": (b"(cos\nsystem\nX\x01\x00\x00\x00ao.", "uses the instruction OBJ"),
-    "new object": (b"\x80\x02]cos\nsystem\n)\x81.", "uses the instruction NEWOBJ"),
-    "extension": (b"\x80\x02\x82\x01.", "uses the instruction EXT1"),
-    "persistent id": (b"P1\n.", "uses the instruction PERSID"),
-    "dotted name": (b"\x80\x04\x8c\x05numpy\x8c\x0ectypeslib.load\x93.", r"names numpy\.ctypeslib\.load"),
-    "other numpy": (b"cnumpy\nload\n(X\x01\x00\x00\x00atR.", r"names numpy\.load"),
-    "huge memo": (b"\x80\x02Nr\xff\xff\xff\x7f.", "asks for 2147483647 places of memory"),
-    "pointers": (pickle.dumps(POINTERS, 2), "type 'O8'"),
-    "records": (pickle.dumps(np.zeros(2, [("a", "i4")]), 2), r"type 'V4'"),
+ATTACKS: dict[str, tuple[bytes, tuple[object, ...]]] = {
+    "instance by class": (b"(ios\nsystem\n.", ("INST",)),
+    "instance by object": (b"(cos\nsystem\nX\x01\x00\x00\x00ao.", ("OBJ",)),
+    "new object": (b"\x80\x02]cos\nsystem\n)\x81.", ("NEWOBJ",)),
+    "extension": (b"\x80\x02\x82\x01.", ("EXT1",)),
+    "persistent id": (b"P1\n.", ("PERSID",)),
+    "dotted name": (b"\x80\x04\x8c\x05numpy\x8c\x0ectypeslib.load\x93.", ("numpy.ctypeslib.load",)),
+    "other numpy": (b"cnumpy\nload\n(X\x01\x00\x00\x00atR.", ("numpy.load",)),
+    "huge memo": (b"\x80\x02Nr\xff\xff\xff\x7f.", (2147483647,)),
+    "pointers": (pickle.dumps(POINTERS, 2), ("'O8'",)),
+    "records": (pickle.dumps(np.zeros(2, [("a", "i4")]), 2), ("'V4'",)),
     "dtype made of others": (
         dtype_then(b"(I3\nX\x01\x00\x00\x00<(X\x02\x00\x00\x00i8I1\ntNNI-1\nI-1\nI0\nt") + b".",
-        "type made of others",
+        ("type", "others"),
     ),
-    "too few bytes": (pickle.dumps(np.arange(9), 2).replace(b"K\t\x85", b"K\x63\x85"), "for an array of 99 values"),
+    "too few bytes": (pickle.dumps(np.arange(9), 2).replace(b"K\t\x85", b"K\x63\x85"), (99,)),
     "an array of no data type": (
-        b"cnumpy.core.multiarray\n_reconstruct\n)R(I1\n)NI00\nX\x01\x00\x00\x00atb.", "has an array of no data type"
+        b"cnumpy.core.multiarray\n_reconstruct\n)R(I1\n)NI00\nX\x01\x00\x00\x00atb.", ("array", "type")
     ),
-    "a scalar of no data type": (b"cnumpy.core.multiarray\nscalar\n(NNtR.", "has a scalar of no data type"),
-    "a name as a value": (b"\x80\x02]cnumpy\ndtype\na.", "holds a function or a data type as a value"),
-    "a changed name": (b"\x80\x02cnumpy\ndtype\n}X\x01\x00\x00\x00aK\x01sb.", r"changes numpy\.dtype"),
-    "a call of ndarray": (b"\x80\x02cnumpy\nndarray\n(K\x02tR.", r"calls numpy\.ndarray"),
-    "tower of tuples": (b"\x80\x02)" + b"\x85" * 200_000 + b".", "puts more than 64 containers"),
-    "tower as a key": (b"\x80\x02})" + b"\x85" * 200_000 + b"K\x01s.", "puts more than 64 containers"),
-    "key named over and over": (b"\x80\x02})" + b"q\x00h\x00\x86" * 50 + b"K\x01s.", "more than 100000 values"),
-    "list in itself": (b"\x80\x02]q\x00h\x00a.", "one into itself"),
-    "other codec": (b"c_codecs\nencode\n(X\x01\x00\x00\x00aX\x05\x00\x00\x00rot13tR.", "encodes 'a' as 'rot13'"),
+    "a scalar of no data type": (b"cnumpy.core.multiarray\nscalar\n(NNtR.", ("scalar", "type")),
+    "a name as a value": (b"\x80\x02]cnumpy\ndtype\na.", ("function", "value")),
+    "a changed name": (b"\x80\x02cnumpy\ndtype\n}X\x01\x00\x00\x00aK\x01sb.", ("numpy.dtype",)),
+    "a call of ndarray": (b"\x80\x02cnumpy\nndarray\n(K\x02tR.", ("numpy.ndarray",)),
+    "tower of tuples": (b"\x80\x02)" + b"\x85" * 200_000 + b".", (64,)),
+    "tower as a key": (b"\x80\x02})" + b"\x85" * 200_000 + b"K\x01s.", (64,)),
+    "key named over and over": (b"\x80\x02})" + b"q\x00h\x00\x86" * 50 + b"K\x01s.", (100000,)),
+    "list in itself": (b"\x80\x02]q\x00h\x00a.", ("itself",)),
+    "other codec": (b"c_codecs\nencode\n(X\x01\x00\x00\x00aX\x05\x00\x00\x00rot13tR.", ("'a'", "'rot13'")),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ATTACKS)
 def test_what_a_pickle_may_not_do_is_named(name: str) -> None:
-    data, complaint = ATTACKS[name]
-    with pytest.raises(GymQAError, match=complaint):
+    data, named = ATTACKS[name]
+    with pytest.raises(GymQAError, match=naming("some.pkl", *named)):
         load(data)
 
 
@@ -143,22 +144,22 @@ def test_a_list_that_names_itself_a_billion_times_is_read_once() -> None:
 
 
 def test_classes_of_others_are_refused() -> None:
-    with pytest.raises(GymQAError, match=r"names collections\.OrderedDict"):
+    with pytest.raises(GymQAError, match=naming("some.pkl", "collections.OrderedDict")):
         load(pickle.dumps(OrderedDict(a=1)))
 
 
 @pytest.mark.parametrize("data", [b"", b"no pickle", pickle.dumps([1, 2])[:-1], b"\x80\x02K\x01", b"\x80\x63N.", b"0."])
 def test_a_damaged_pickle_is_refused(data: bytes) -> None:
-    with pytest.raises(GymQAError, match=r"is no whole pickle|is refused"):
+    with pytest.raises(GymQAError, match=naming("some.pkl")):
         load(data)
 
 
 def test_a_missing_or_a_huge_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(GymQAError, match="cannot be read"):
+    with pytest.raises(GymQAError, match=naming("absent.pkl")):
         load_plain(tmp_path / "absent.pkl")
     with (tmp_path / "huge.pkl").open("wb") as file:
         file.truncate(LARGEST + 1)  # takes no room on the disk
-    with pytest.raises(GymQAError, match="has more than 256 MiB"):
+    with pytest.raises(GymQAError, match=naming("huge.pkl", "256 MiB")):
         load_plain(tmp_path / "huge.pkl")
 
 

@@ -30,6 +30,7 @@ from recognizers.factory import create_model, load_recognizer
 from recognizers.ssl.algorithms import SUPERVISED
 from recognizers.training.train import train
 from tests.helpers import published_names
+from tests.helpers.naming import does_name, naming
 from tests.helpers.published_networks import (
     R18,
     R50,
@@ -185,7 +186,7 @@ def test_a_timm_folder_says_its_pixels(tmp_path: Path) -> None:
     torch.testing.assert_close(model.forward_maps(frames).flatten(0, 1), network(frames.flatten(0, 1)))  # type: ignore[operator]
     described["pretrained_cfg"] = {"mean": [0.1, 0.2, 0.3], "std": [1, 1, 1]}
     (tmp_path / "config.json").write_text(json.dumps(described))
-    with pytest.raises(GymQAError, match=r"normalises pixels by \[0.1, 0.2, 0.3\]"):
+    with pytest.raises(GymQAError, match=naming([0.1, 0.2, 0.3])):
         started(config, tmp_path)
 
 
@@ -225,19 +226,21 @@ def test_filters_of_colours_become_their_mean_for_flow(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("config", "said"),
     [
-        (TSNConfig(image_size=64, architecture="resnet50", width=WIDTH), "conv1.weight is|not there: layer1.0.conv3"),
-        (TSNConfig(image_size=64, width=WIDTH + 8), r"conv1.weight is \[8, 3, 7, 7\] there and \[16, 3, 7, 7\] here"),
-        (TSNConfig(image_size=64, architecture="bn_inception", width=WIDTH), "not there: conv1_7x7_s2.weight"),
-        (I3DConfig(image_size=64, width=WIDTH), "not there: Conv3d_1a_7x7.conv.weight"),
-        (ResNet3DConfig(image_size=64, width=WIDTH, factorised=True), "a factorised one has no layers of its kind"),
-        (ResNet3DConfig(image_size=64, width=WIDTH, architecture="resnet34"), "not there: layer1.2.conv1.weight"),
-        (C3DConfig(image_size=32, width=WIDTH, wide=8), "a c3d starts from no other weights"),
-        (SlowFastConfig(image_size=32, width=WIDTH), "a slowfast starts from no other weights"),
+        (TSNConfig(image_size=64, architecture="resnet50", width=WIDTH), ("layer1.0.conv1.weight",)),
+        (TSNConfig(image_size=64, width=WIDTH + 8), ("conv1.weight", [8, 3, 7, 7], [16, 3, 7, 7])),
+        (TSNConfig(image_size=64, architecture="bn_inception", width=WIDTH), ("conv1_7x7_s2.weight",)),
+        (I3DConfig(image_size=64, width=WIDTH), ("Conv3d_1a_7x7.conv.weight",)),
+        (ResNet3DConfig(image_size=64, width=WIDTH, factorised=True), ("factorised",)),
+        (ResNet3DConfig(image_size=64, width=WIDTH, architecture="resnet34"), ("layer1.2.conv1.weight",)),
+        (C3DConfig(image_size=32, width=WIDTH, wide=8), ("c3d",)),
+        (SlowFastConfig(image_size=32, width=WIDTH), ("slowfast",)),
     ],
 )
-def test_another_architecture_is_refused(config: FrameNetConfig | ClipNetConfig, said: str, tmp_path: Path) -> None:
+def test_another_architecture_is_refused(
+    config: FrameNetConfig | ClipNetConfig, said: tuple[object, ...], tmp_path: Path
+) -> None:
     path = saved(tmp_path, resnet(*R18)[1])
-    with pytest.raises(GymQAError, match=said):
+    with pytest.raises(GymQAError, match=naming(*said)):
         started(config, path)
 
 
@@ -245,11 +248,11 @@ def test_unknown_names_and_deeper_networks_are_refused(tmp_path: Path) -> None:
     config = TSNConfig(image_size=64, architecture="resnet50", width=WIDTH)
     _, tensors = resnet(*R50)
     deeper = saved(tmp_path, {**tensors, "layer3.6.conv1.weight": torch.zeros(2, 2, 1, 1)})
-    with pytest.raises(GymQAError, match=r"only there: layer3\.6\.conv1\.weight"):
+    with pytest.raises(GymQAError, match=naming("layer3.6.conv1.weight")):
         started(config, deeper)
-    with pytest.raises(GymQAError, match=r"has features\.0\.weight, …, which name no ResNet, Inception or I3D"):
+    with pytest.raises(GymQAError, match=naming("features.0.weight")):
         started(config, saved(tmp_path, {"features.0.weight": torch.zeros(2)}))
-    with pytest.raises(GymQAError, match="is not there"):
+    with pytest.raises(GymQAError, match=naming("nowhere.pth")):
         started(config, tmp_path / "nowhere.pth")
 
 
@@ -267,10 +270,10 @@ def test_a_training_starts_from_published_weights(
     model = TSNConfig(image_size=16, width=WIDTH, n_classes=2)
     config = replace(CONFIG, model=model, algorithm=SUPERVISED, steps=1, warm_up_steps=0, initial=str(source))
     out = train(config, cache, splits, tmp_path / "out")
-    assert "120 tensors loaded" in " ".join(capsys.readouterr().err.split())
+    assert does_name(capsys.readouterr().err, 120)
     assert load_recognizer(out).config == replace(model, pixels="imagenet")
     torch.save(resnet(*R18)[1] | {"bn1.bias": torch.ones(WIDTH)}, source)  # the same name, other weights
-    with pytest.raises(GymQAError, match="trained with another initial_weights"):
+    with pytest.raises(GymQAError, match=naming("initial_weights")):
         train(config, cache, splits, tmp_path / "out")
 
 

@@ -10,6 +10,7 @@ from gymqa.errors import GymQAError
 from gymqa.frames.sampling import spans_of_elements
 from recognizers.ssl.augment import AugmentConfig, strong_view
 from recognizers.ssl.perturbation import PERTURBATIONS, perturbed_order
+from tests.helpers.naming import naming
 
 ELEMENTS = (2, 2, 4)
 STILL = AugmentConfig(crop_area=(1, 1), crop_ratio=(1, 1), flip=0, operations=0, channel_dropout=0)
@@ -125,5 +126,5 @@ def test_draws_repeat_with_their_seed(name: str) -> None:
 
 
 def test_an_unknown_perturbation_is_refused() -> None:
-    with pytest.raises(GymQAError, match="moderate"):
+    with pytest.raises(GymQAError, match=naming("moderate")):
         perturbed_order("modrate", 1, ELEMENTS, rng())

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
@@ -28,6 +29,7 @@ from recognizers.ssl.losses import StepLoss
 from recognizers.training.checkpoint import LAST, STOPPED
 from recognizers.training.optimization import make_optimizer, rate_factor
 from recognizers.training.train import train
+from tests.helpers.naming import does_name, naming
 from tests.helpers.training_world import CONFIG, MODEL, PLAIN, same, weights
 
 BATCH_NORM = TSNConfig(image_size=16, width=4, n_classes=2)
@@ -54,10 +56,10 @@ def test_a_finished_run_is_not_done_again_and_other_settings_are_refused(
     stamp = (tmp_path / "model.safetensors").stat().st_mtime_ns
     train(CONFIG, cache, splits, tmp_path)
     assert (tmp_path / "model.safetensors").stat().st_mtime_ns == stamp
-    with pytest.raises(GymQAError, match="trained with another seed"):
+    with pytest.raises(GymQAError, match=naming(tmp_path, "seed")):
         train(replace(CONFIG, seed=1), cache, splits, tmp_path)
     (tmp_path / "training.json").unlink()
-    with pytest.raises(GymQAError, match=r"another seed"):
+    with pytest.raises(GymQAError, match=naming("seed")):
         train(replace(CONFIG, seed=1), cache, splits, tmp_path)
 
 
@@ -69,7 +71,7 @@ def test_a_model_that_started_from_other_weights_is_not_taken_for_this_one(
     ImageViT(vit).save_pretrained(tmp_path / "vit")
     train(config, *world, tmp_path / "a")
     ImageViT(vit).save_pretrained(tmp_path / "vit")
-    with pytest.raises(GymQAError, match="trained with another initial_weights"):
+    with pytest.raises(GymQAError, match=naming(tmp_path / "a", "initial_weights")):
         train(config, *world, tmp_path / "a")
 
 
@@ -78,9 +80,9 @@ def test_labels_outside_the_classes_and_classes_without_clips_are_refused(
 ) -> None:
     cache, splits = world
     wrong = replace(splits, labelled=[replace(splits.labelled[0], label=2), *splits.labelled[1:]])
-    with pytest.raises(GymQAError, match=r"has label 2"):
+    with pytest.raises(GymQAError, match=naming("label 2")):
         train(CONFIG, cache, wrong, tmp_path)
-    with pytest.raises(GymQAError, match=r"classes \[2\] have no labelled clip"):
+    with pytest.raises(GymQAError, match=naming([2])):
         train(replace(CONFIG, model=replace(MODEL, n_classes=3)), cache, splits, tmp_path)
 
 
@@ -89,9 +91,9 @@ def test_a_loss_that_explodes_stops_names_clips_and_keeps_the_state_before_the_s
 ) -> None:
     cache, splits = world
     wild = replace(CONFIG, learning_rate=1e30, clip_norm=0.0, optimizer="sgd", rate_warm_up_steps=0)
-    with pytest.raises(GymQAError, match=r"the loss is (nan|inf) at step \d+, with clips V") as raised:
+    with pytest.raises(GymQAError, match=r"(nan|inf) .*step \d+") as raised:
         train(wild, cache, splits, tmp_path / "wild")
-    step = int(str(raised.value).split("at step ")[1].split(",")[0])
+    step = int(re.findall(r"step (\d+)", str(raised.value))[0])
     kept = torch.load(tmp_path / "wild" / STOPPED, weights_only=True)["state"]
     assert kept["step"] == step
     batch = ClipBatches(cache, splits.labelled, MODEL, CONFIG.labelled_batch, (CONFIG.seed, 0)).at(step)
@@ -113,7 +115,7 @@ def test_the_state_kept_is_that_before_the_step(
 
     log = tmp_path / "metrics.jsonl"
     monkeypatch.setattr(training, "step_loss", broken)
-    with pytest.raises(GymQAError, match="at step 6"):
+    with pytest.raises(GymQAError, match=naming("step 6")):
         train(config, *world, tmp_path)
     kept, last = (torch.load(tmp_path / name, weights_only=True)["state"] for name in (STOPPED, LAST))
     assert kept["step"] == last["step"] == 6
@@ -138,7 +140,7 @@ def test_a_gradient_that_is_not_finite_is_not_stepped_on(
         return loss
 
     monkeypatch.setattr(training, "step_loss", broken)
-    with pytest.raises(GymQAError, match=r"the gradient's norm is (nan|inf) at step 6, with clips V"):
+    with pytest.raises(GymQAError, match=r"(nan|inf) .*step 6\b"):
         train(config, *world, tmp_path)
     kept, last = (torch.load(tmp_path / name, weights_only=True)["state"] for name in (STOPPED, LAST))
     for part in ("student", "teacher", "weighting"):
@@ -147,7 +149,7 @@ def test_a_gradient_that_is_not_finite_is_not_stepped_on(
 
 def test_frames_smaller_than_the_model_looks_at_are_refused(world: tuple[FrameCache, Splits], tmp_path: Path) -> None:
     large = replace(CONFIG, model=replace(MODEL, image_size=32))
-    with pytest.raises(GymQAError, match="are 16 px, and the model looks at 32 px; build the cache with --size 32"):
+    with pytest.raises(GymQAError, match=naming("16 px", "32 px", "--size 32")):
         train(large, *world, tmp_path)
 
 
@@ -163,7 +165,7 @@ def test_a_cache_of_other_frames_is_not_taken_for_the_one_before(
         other = FrameCache.build(
             folder, ids, lambda clip: videos / f"{clip}.mp4", 16, frames, 1, cast(FrameFormat, stored)
         )
-        with pytest.raises(GymQAError, match="trained with another clips"):
+        with pytest.raises(GymQAError, match=naming(tmp_path / "out", "clips")):
             train(replace(CONFIG, steps=4), other, splits, tmp_path / "out")
 
 
@@ -220,8 +222,8 @@ def test_a_missing_tensorboard_is_a_hint_and_a_missing_wandb_an_error(
 ) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     train(replace(CONFIG, steps=4, tracker="tensorboard"), *world, tmp_path / "a")
-    assert "TensorBoard is not installed" in capsys.readouterr().err
-    with pytest.raises(GymQAError, match="Weights & Biases is not installed"):
+    assert does_name(capsys.readouterr().err, "TensorBoard")
+    with pytest.raises(GymQAError, match=naming("Weights & Biases")):
         train(replace(CONFIG, tracker="wandb"), *world, tmp_path / "b")
 
 
@@ -278,7 +280,7 @@ def test_processes_share_a_batch_between_them(world: tuple[FrameCache, Splits]) 
     halves = [ClipBatches(cache, splits.labelled, MODEL, 4, (0, 0), (rank, 2)).at(1) for rank in (0, 1)]
     assert halves[0].clip_ids == whole.clip_ids[::2]
     assert torch.equal(halves[1].frames, whole.frames[1::2])
-    with pytest.raises(GymQAError, match="cannot be shared"):
+    with pytest.raises(GymQAError, match=naming(3, 2)):
         ClipBatches(cache, splits.labelled, MODEL, 3, (0, 0), (0, 2))
 
 

@@ -27,6 +27,7 @@ from recognizers.ssl.objectives.timebalance import invariant_loss, mean_similari
 from recognizers.ssl.perturbation import time_order
 from recognizers.ssl.pseudo_label import PseudoLabels, pseudo_label, summarise
 from recognizers.training.optimization import make_teacher
+from tests.helpers.naming import naming
 from tests.helpers.objective_example import ELEMENTS, STEADY, cross_entropy, log_softmax, scattered, told
 from tests.helpers.training_world import CONFIG, MODEL
 
@@ -132,7 +133,7 @@ def test_a_narrowed_network_keeps_to_what_its_family_takes() -> None:
     assert narrowed(TSMConfig(width=32, shifted=8), 4).width == 8  # type: ignore[attr-defined]
     counts = [sum(p.numel() for p in config.build().parameters()) for config in (MODEL, small)]
     assert counts[1] < counts[0] / 3
-    with pytest.raises(GymQAError, match="has no width"):
+    with pytest.raises(GymQAError, match="width"):
         narrowed(ModelConfig(), 4)
 
 
@@ -142,13 +143,13 @@ def test_a_narrowed_network_keeps_to_what_its_family_takes() -> None:
     ids=["one channel", "no multiple below", "sefar"],
 )
 def test_what_cannot_be_narrowed_is_refused(config: ModelConfig) -> None:
-    with pytest.raises(GymQAError, match=rf"this {config.family} cannot be made narrower; give the model a larger"):
+    with pytest.raises(GymQAError, match=naming(config.family)):
         narrowed(config, 4)
 
 
 @pytest.mark.parametrize("name", ["cmpl", "ltg", "timebalance"])
 def test_second_networks_are_not_of_a_family_that_is_prepared(name: str) -> None:
-    with pytest.raises(GymQAError, match=rf"{name} has a network of its own beside the student, .* actionvlad"):
+    with pytest.raises(GymQAError, match=naming(name, "actionvlad")):
         replace(CONFIG, model=ActionVLADConfig(image_size=16), algorithm=algorithm_named(name))
     for other in ("mvpl", "fixmatch", "tclr"):
         replace(CONFIG, model=ActionVLADConfig(image_size=16), algorithm=algorithm_named(other))
@@ -219,7 +220,7 @@ def test_mvpl_without_flow_teaches_one_network_on_both_views_from_the_mean_of_bo
 @pytest.mark.parametrize("name", ["ltg", "mvpl"])
 def test_gradients_of_other_modalities_are_not_taken(name: str) -> None:
     config = replace(CONFIG, model=replace(MODEL, modality="flow"), algorithm=algorithm_named(name))
-    with pytest.raises(GymQAError, match="makes temporal gradients of colours itself, and the model sees flow"):
+    with pytest.raises(GymQAError, match=naming({"ltg": "LTG", "mvpl": "MvPL"}[name], "flow", "model.modality")):
         make_objectives(config, config.model.build())
 
 
@@ -286,5 +287,5 @@ def test_timebalances_teachers_learn_in_the_warm_up_and_the_student_does_not_lea
     objective.loss(step_views(student, step=2, warm_up=True)).backward()
     assert all(parameter.grad is not None for parameter in objective.parameters())
     assert all(parameter.grad is None for parameter in student.parameters())
-    with pytest.raises(GymQAError, match="teachers learn during the warm-up"):
+    with pytest.raises(GymQAError, match=naming("warm_up_steps")):
         made("timebalance", warm_up_steps=0)
