@@ -1,5 +1,6 @@
 """docs/extending.md: each of its examples is a file outside the repository that the command line takes as it stands."""
 
+import importlib
 import os
 import re
 import shlex
@@ -98,6 +99,12 @@ def fill_club(folder: Path, videos: list[Path]) -> None:
     (folder / "clips.csv").write_text("\n".join(rows) + "\n")
 
 
+def write_module(folder: Path, name: str, code: str) -> None:
+    """A further module for Python to find."""
+    (folder / f"{name}.py").write_text(code)
+    importlib.invalidate_caches()
+
+
 def words_of(command: str) -> list[str]:
     """What a line of the page gives to gymqa, with fewer steps; the variables before it are left out."""
     _, _, line = command.partition("gymqa ")
@@ -159,31 +166,31 @@ def test_an_encoders_features_are_tuned_on_and_made_again_from_their_fingerprint
         "gym-qa-hard.jsonl",
         "gym-qa-hard.shuffled.jsonl",
     }
+    video = next((workshop / "club").glob("*.mp4"))
+    asked = f"ask {video} What? --model mllm --encoder motion_grid:make --choices Yes No"
+    assert cli.main(asked.split()) == 0
     again = "--model mllm --questions hard.jsonl --frames frames --controls frozen --out again"
     assert cli.main(["evaluate", *again.split()]) == 2
     assert does_name(capsys.readouterr().err, "motion_grid:make", "--encode_with")
-    assert (
-        cli.main(
-            ["extract", "motion_grid:make", "frames", "--clips", "splits/val.txt", "--layer", "2", "--out", "other"]
-        )
-        == 2
-    )
+    layered = "extract motion_grid:make frames --clips splits/val.txt --layer 2 --out other"
+    assert cli.main(layered.split()) == 2
     assert does_name(capsys.readouterr().err, "motion_grid:make", "layer", "grid")
 
 
 def test_an_encoder_takes_a_source_and_a_kind_of_ours_wins_over_a_module_of_its_name(workshop: Path) -> None:
-    (workshop / "image.py").write_text("def shipped(source, options, device): raise AssertionError(source)\n")
+    write_module(workshop, "image", "def shipped(source, options, device): raise AssertionError(source)\n")
     assert isinstance(create_encoder("image:shipped"), ImageEncoder)
-    (workshop / "sourced.py").write_text(
+    write_module(
+        workshop,
+        "sourced",
         "from motion_grid import MotionGrid\n\n\nclass Sourced(MotionGrid):\n"
         "    def __init__(self, source, options, device):\n"
         "        super().__init__(1)\n        self.revision = source\n\n"
-        "    def fingerprint(self):\n        return {'encoder': 'sourced:Sourced', 'revision': self.revision}\n"
+        "    def fingerprint(self):\n        return {'encoder': 'sourced:Sourced', 'revision': self.revision}\n",
     )
     assert create_encoder("sourced:Sourced:some/folder:1").revision == "some/folder:1"
     with pytest.raises(GymQAError, match=naming("motion_grid:MotionGrid", "EncoderMaker", "docs/extending.md")):
         create_encoder("motion_grid:MotionGrid")
-    (workshop / "sourced.py").unlink()
 
 
 def test_an_adapter_answers(workshop: Path) -> None:
@@ -254,7 +261,7 @@ def test_what_does_not_name_itself_is_told_which_name_to_take(
 ) -> None:
     code = (workshop / f"{file}.py").read_text()
     assert old in code
-    (workshop / f"unnamed_{file}.py").write_text(code.replace(old, new))
+    write_module(workshop, f"unnamed_{file}", code.replace(old, new))
     name = {"tiny_net": "TinyNetConfig", "motion_grid": "make", "apparatus": "build"}[file]
     assert cli.main(TAKEN[noun][0].format(f"unnamed_{file}:{name}").split()) == 2
     assert does_name(capsys.readouterr().err, noun, f"'unnamed_{file}:{name}'")
