@@ -1,4 +1,4 @@
-"""Video encoders built by kind, folder, or the user's own `package.module:function`."""
+"""Video encoders built by kind, folder, or the user's own `package.module:function` (own file: it needs torch)."""
 
 from collections.abc import Collection
 

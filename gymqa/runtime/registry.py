@@ -8,7 +8,7 @@ import difflib
 import importlib
 import inspect
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, Generic, TypeVar, cast
 
 from gymqa.errors import GymQAError
@@ -160,7 +160,7 @@ def _members(protocol: type) -> set[str]:
     return {name for name in {*vars(protocol), *vars(protocol).get("__annotations__", {})} if not name.startswith("_")}
 
 
-def require_known(noun: str, name: str, known: Mapping[str, object], listing: str) -> None:
+def require_known(noun: str, name: str, known: Collection[str], listing: str) -> None:
     """Refuse a name that is not in `known`.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Weighting rules by name: the files of this folder, or `package.module:make` of the user's own code. No torch here."""
+"""Weighting rules by name: files of this folder, or `package.module:make` of the user's own (own file: no torch)."""
 
 import pkgutil
 from pathlib import Path
