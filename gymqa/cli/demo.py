@@ -10,7 +10,7 @@ from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import open_release, read_element_list
 from gymqa.frames.cache import FrameCache
 from gymqa.io.files import read_json
-from gymqa.questions.schema import BENCHMARKS
+from gymqa.questions.schema import PUBLISHED_BENCHMARKS
 from gymqa.runtime.devices import accelerate_on, choose_device
 from gymqa.runtime.runs import Run
 from gymqa.sim.release import FORMAT, ReleaseConfig
@@ -154,7 +154,7 @@ class Demo:
             FrameCache.build(self.path("frames"), clips, open_release(release).clip_path, SIZE, MAX_FRAMES)
 
         def ask() -> None:
-            for benchmark in BENCHMARKS:
+            for benchmark in PUBLISHED_BENCHMARKS:
                 out = self.path(f"questions/{benchmark}.jsonl")
                 setting = config.release.setting
                 build(
@@ -232,7 +232,7 @@ class Demo:
         model = f"{Path(config.llm).name}{', blind' if blind else ''}"
 
         def answer() -> None:
-            for benchmark in BENCHMARKS:
+            for benchmark in PUBLISHED_BENCHMARKS:
                 evaluate(
                     str(out), self.path(f"predictions/{name}/{benchmark}.jsonl"),
                     features=None if blind else features, name=model, encoder="" if blind else TITLES[name],
@@ -254,7 +254,7 @@ class Demo:
         name = f"recognizer-{algorithm}"
 
         def answer() -> None:
-            for benchmark in BENCHMARKS:
+            for benchmark in PUBLISHED_BENCHMARKS:
                 found, asked = self.path(f"recognition/{algorithm}.jsonl"), self.path(f"questions/{benchmark}.jsonl")
                 out = self.path(f"predictions/{name}/{benchmark}.jsonl")
                 evaluate(str(found), out, name="recognizer itself", encoder=TITLES[algorithm], questions=[asked])
@@ -278,7 +278,7 @@ class Demo:
         from eval.report.clips import clips_beside
         from eval.report.leaderboard import make_page, write_leaderboard
 
-        asked = read_question_files(self.path(f"questions/{name}.jsonl") for name in BENCHMARKS)
+        asked = read_question_files(self.path(f"questions/{name}.jsonl") for name in PUBLISHED_BENCHMARKS)
         runs = as_runs(read_entries(sorted(self.path("predictions").glob("*/*.jsonl")), asked))
         recognizers = [RecognizerRun(TITLES[name], "", read_class_predictions(self.path(f"recognition/{name}.jsonl")))
                        for name in ALGORITHMS]  # fmt: skip

@@ -1,6 +1,5 @@
 """Entry point of `gymqa`: table and help of the commands, dispatch to the command's module, errors and exit status."""
 
-import difflib
 import errno
 import importlib
 import os
@@ -10,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from gymqa import __version__
 from gymqa.errors import GymQAError
+from gymqa.runtime.registry import require_known
 
 Command = Callable[..., None]
 
@@ -89,14 +89,14 @@ def dispatch(words: Sequence[str]) -> None:
         print(f"gymqa {__version__}")
         return
     name, arguments = words[0], words[1:]
-    _require_known("command", name, COMMANDS, "gymqa --help")
+    require_known("command", name, COMMANDS, "gymqa --help")
     command = load_command(name)
     prog = f"gymqa {name}"
     if isinstance(command, dict):
         if not arguments or arguments[0] in ("--help", "-h"):
             print(_group_help(prog, command))
             return
-        _require_known(f"{name} command", arguments[0], command, f"{prog} --help")
+        require_known(f"{name} command", arguments[0], command, f"{prog} --help")
         prog, command, arguments = f"{prog} {arguments[0]}", command[arguments[0]], arguments[1:]
     from gymqa.cli.arguments import call  # imported here because it takes half a second, which --help does not need
 
@@ -108,14 +108,6 @@ def load_command(name: str) -> Command | dict[str, Command]:
     group = next(group for group, commands in GROUPS.items() if name in commands)
     command: Command | dict[str, Command] = importlib.import_module(f"gymqa.cli.commands.{group}.{name}").COMMAND
     return command
-
-
-def _require_known(what: str, name: str, known: Mapping[str, object], listing: str) -> None:
-    """Refuse a name that is not in `known`, with the closest one that is."""
-    if name not in known:
-        close = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"{listing} lists them"
-        raise GymQAError(f"there is no {what} {name!r}; {hint}")
 
 
 def _group_help(prog: str, group: Mapping[str, Command]) -> str:

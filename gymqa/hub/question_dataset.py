@@ -19,7 +19,7 @@ from pyarrow import parquet
 from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import video_of
 from gymqa.io.files import atomic_path, write_text
-from gymqa.questions.schema import BENCHMARKS, KINDS, MINIMAL_PAIRS, TIERS, Question
+from gymqa.questions.schema import KINDS, MINIMAL_PAIRS, PUBLISHED_BENCHMARKS, TIERS, Question
 from gymqa.questions.validation import validate
 
 if TYPE_CHECKING:
@@ -62,9 +62,10 @@ def config_name(setting: str, tier: str) -> str:
     """
     if not re.fullmatch(_SETTING, setting):
         raise GymQAError(f"setting {setting!r} cannot be part of a name; use letters, digits, - and _")
-    name = BENCHMARKS.get(tier, tier)
+    name = PUBLISHED_BENCHMARKS.get(tier, tier)
     if name not in QUESTION_TIERS:
-        raise GymQAError(f"there is no tier {tier!r}; choose one of {', '.join([*QUESTION_TIERS, *BENCHMARKS])}")
+        known = ", ".join([*QUESTION_TIERS, *PUBLISHED_BENCHMARKS])
+        raise GymQAError(f"there is no tier {tier!r}; choose one of {known}")
     return f"{setting}-{name}"
 
 
@@ -81,9 +82,17 @@ def parse_config(config: str) -> tuple[str, str]:
 
 
 def question_tier(question: Question) -> str:
-    """The one of QUESTION_TIERS that a question belongs to."""
+    """The one of QUESTION_TIERS that a question belongs to.
+
+    Raises:
+        GymQAError: none, for it is of a benchmark of the user's own.
+    """
     if question.released:
         return RELEASED
+    if question.kind not in KINDS:
+        raise GymQAError(
+            f"question {question.id} is of {question.kind}, and the data set holds gymqa's benchmarks; leave it out"
+        )
     if question.group:
         return MINIMAL_PAIRS
     return question.tier if question.kind == "element" else question.kind

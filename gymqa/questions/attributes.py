@@ -24,6 +24,8 @@ TEXTS = {
     "direction": "In which direction does this athlete move?",
     "shape": "Which body shape does this athlete hold?",
 }
+FACTS = (COUNTING, *TEXTS)
+"""Kinds of questions that an element's name answers."""
 Fact = tuple[str, str]
 """A question's text and its true answer."""
 

@@ -12,6 +12,7 @@ from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import Clip
 from gymqa.finegym.taxonomy import Element, Taxonomy
 from gymqa.questions.schema import ELEMENT_BENCHMARKS, LETTERS, QUESTION_TEXT, TIERS, Question
+from gymqa.runtime.registry import require_known
 from gymqa.runtime.seeding import SeededRandom
 
 Distractor = tuple[str, Element]
@@ -29,8 +30,7 @@ def build_questions(
     Raises:
         GymQAError: an unknown benchmark, a clip without a label of the taxonomy, or too few elements for n_choices.
     """
-    if benchmark not in ELEMENT_BENCHMARKS:
-        raise GymQAError(f"there is no benchmark {benchmark!r}; choose one of {', '.join(ELEMENT_BENCHMARKS)}")
+    require_known("benchmark", benchmark, ELEMENT_BENCHMARKS, "gymqa list benchmarks")
     names = len({element.name for element in taxonomy.elements})
     if not 2 <= n_choices <= min(names, len(LETTERS)):
         most = min(names, len(LETTERS))

@@ -6,17 +6,21 @@ from dataclasses import dataclass, field
 from gymqa.errors import GymQAError
 from gymqa.finegym.decision_trees import Attribute
 from gymqa.io.jsonl import ADDED
+from gymqa.runtime.registry import is_plug_in
 
 QUESTION_TEXT = "What gymnastics move is this athlete performing?"
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 TIERS = ("attribute", "twin", "set", "event", "random")
 """Where distractors come from, the hardest first; a question falls back along this order, leaving out the twin."""
-BENCHMARKS = {"gym-qa": "random", "gym-qa-hard": "set", "gym-new": "twin"}
+PUBLISHED_BENCHMARKS = {"gym-qa": "random", "gym-qa-hard": "set", "gym-new": "twin"}
 """Benchmark -> tier of its distractors."""
-ELEMENT_BENCHMARKS = {**BENCHMARKS, "event": "event", "attribute": "attribute"}
+ELEMENT_BENCHMARKS = {**PUBLISHED_BENCHMARKS, "event": "event", "attribute": "attribute"}
 """All sets of questions that ask for the element; a tier that no published benchmark has goes by its own name."""
 KINDS = ("element", "decision", "counting", "direction", "shape")
-"""What is asked: the element's name, one yes/no decision of its tree, or what its name says of the movement."""
+"""What is asked: the element's name, one yes/no decision of its tree, or what its name says of the movement.
+
+Questions of the user's own benchmark are of the kind `package.module:function`, which builds them.
+"""
 MINIMAL_PAIRS = "minimal-pairs"
 
 
@@ -79,11 +83,11 @@ class Question(BareQuestion):
     @property
     def benchmark(self) -> str:
         """The set of questions it belongs to: minimal pairs, its kind, or the benchmark of its tier."""
-        if self.group:
+        if self.group and self.kind in KINDS:
             return MINIMAL_PAIRS
         if self.kind != "element":
             return self.kind
-        return next((name for name, tier in BENCHMARKS.items() if tier == self.tier), self.tier)
+        return next((name for name, tier in PUBLISHED_BENCHMARKS.items() if tier == self.tier), self.tier)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,9 +198,10 @@ def _impossible(question: Question) -> str | None:
     choices, labels = question.choices, question.choice_labels
     if not 2 <= len(choices) <= len(LETTERS):
         return f"has {len(choices)} choices; give it 2 to {len(LETTERS)}"
-    if question.kind not in KINDS:
-        return f"is of the kind {question.kind!r}; use {', '.join(KINDS)}"
-    if len(labels) != (len(choices) if question.kind == "element" else 0):
+    own = is_plug_in(question.kind)
+    if question.kind not in KINDS and not own:
+        return f"is of the kind {question.kind!r}; use {', '.join(KINDS)}, or package.module:function of your own"
+    if len(labels) != (len(choices) if question.kind == "element" else 0) and not (own and len(labels) == len(choices)):
         return f"has the choice labels {list(labels)}; give one for each choice that is an element, and no other"
     if question.kind == "decision" and {*choices} != {"Yes", "No"}:
         return f"offers {', '.join(choices)}; a decision is answered by Yes or No"

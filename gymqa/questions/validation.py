@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gymqa.finegym.annotations import Release, open_release
 from gymqa.finegym.taxonomy import Taxonomy
-from gymqa.questions.attributes import facts
+from gymqa.questions.attributes import FACTS, facts
 from gymqa.questions.files import read_questions
 from gymqa.questions.released_json import read_published
 from gymqa.questions.schema import BareQuestion, Question, flaw
@@ -60,7 +60,7 @@ def _mismatch(question: Question, taxonomy: Taxonomy, labels: Mapping[str, int])
             return f"calls element {meant} {choice!r}; it is {taxonomy.elements[meant].display_name!r}"
     if question.attributes != element.attributes:
         return f"has other decisions than the tree of {element.display_name!r}; build it again"
-    if question.kind not in ("element", "decision"):
+    if question.kind in FACTS:
         true = dict(facts(element, question.kind)).get(question.text)
         if question.choices[question.answer] != true:
             return f"has the answer {question.choices[question.answer]!r}, which is not true of its clip's element"

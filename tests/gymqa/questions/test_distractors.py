@@ -170,7 +170,7 @@ def test_an_only_pair_is_filled_up_with_its_set() -> None:
     [
         (Clip("x", "v", None), "gym-qa", 4, ("x",)),
         (Clip("x", "v", 99), "gym-qa", 4, ("x", 99, "tiny", 19)),
-        (Clip("x", "v", 0), "gym-old", 4, ("'gym-old'", "gym-qa", "gym-qa-hard", "gym-new")),
+        (Clip("x", "v", 0), "gym-old", 4, ("'gym-old'", "gym-qa")),
         (Clip("x", "v", 0), "gym-qa", 19, ("tiny", 2, 18, 19)),
         (Clip("x", "v", 0), "gym-qa", 1, ("tiny", 2, 18, 1)),
     ],

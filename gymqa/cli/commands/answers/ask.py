@@ -38,7 +38,8 @@ def ask(
         video: video file of a single element.
         question: the question, such as "What gymnastics move is this athlete performing?".
         run: folder of `gymqa demo`, whose SeFAR encoder and language model answer.
-        encoder: what `gymqa extract` was given: folder of `gymqa train`, or kind:source; instead of the run's.
+        encoder: what `gymqa extract` was given: folder of `gymqa train`, kind:source, or package.module:function;
+            instead of the run's.
         model: folder of `gymqa finetune` with that encoder, instead of the run's.
         finegym: folder of annotation files; the choices must be elements of it instead of the model's.
         setting: gym99, gym288, …; may be omitted if the release has only one.

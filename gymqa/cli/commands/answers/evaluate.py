@@ -18,6 +18,7 @@ from gymqa.errors import GymQAError
 from gymqa.frames.controls import NO_VIDEO, NONE, require_control
 from gymqa.questions.schema import Prediction
 from gymqa.runtime.devices import own_device
+from gymqa.runtime.registry import require_fit
 from gymqa.runtime.runs import environment
 from gymqa.runtime.world import end_with_launcher, require_no_other, this_process
 
@@ -58,14 +59,15 @@ def evaluate(
         out: folder of the predictions, <benchmark>.jsonl and <benchmark>.<control>.jsonl, with rotations
             <benchmark>.rotated.jsonl, as binary questions <benchmark>.binaries.jsonl; or a .jsonl file, if there is one
             file of questions and one control.
-        adapter: kind of model, of `gymqa list adapters`; found out by itself for what gymqa's own commands write.
+        adapter: kind of model, of `gymqa list adapters`, or package.module:function of your own (docs/extending.md);
+            found out by itself for what gymqa's own commands write.
         features: folder of `gymqa extract`, of the encoder that the model was tuned with; not for a blind model.
         frames: folder of `gymqa cache`, for hf-vlm and openai; for other adapters used to compute features and class
             probabilities under a control.
         encode_with: the encoder that the model was tuned with, as in `gymqa extract`, if --frames is used.
         controls: none, no-video, one-frame, frozen, shuffled, reversed, mismatched; one or more (by default none).
         control_seed: seed of the random controls.
-        benchmark: ask only files of these benchmarks.
+        benchmark: ask only files of these benchmarks, of `gymqa list benchmarks` or package.module:function.
         tier: ask only files whose questions are of these tiers.
         rotations: all: ask each question under every rotation of its choices.
         binaries: ask each question as binary questions, the right choice against each wrong one.
@@ -130,6 +132,7 @@ def _ask_files(
             settings={} if control == NONE else {"control_seed": request.control_seed},
         )
         answerer = loaded.under(control)
+        require_fit(answerer, AnswerModel, terms.adapter, "adapter")
         _require_written(answerer, list(files.values()), form)
         for benchmark, file in files.items():
             path = out_path(out, benchmark, control, form)

@@ -11,11 +11,9 @@ if TYPE_CHECKING:
 
 def benchmarks() -> None:
     """List benchmarks by the source of their distractors or by what they ask (--benchmark)."""
-    from gymqa.questions.schema import ELEMENT_BENCHMARKS, KINDS, MINIMAL_PAIRS
+    from gymqa.questions.benchmarks import BENCHMARKS
 
-    asked = {kind: f"asks for: {kind}" for kind in KINDS[1:]}
-    pairs = {MINIMAL_PAIRS: "two clips, one question, two answers"}
-    _print({name: f"wrong choices: {tier}" for name, tier in ELEMENT_BENCHMARKS.items()} | asked | pairs)
+    _print({name: one.what for name, one in BENCHMARKS.entries.items()})
 
 
 def elements(setting: Literal["gymsim24", "gymsim99"] = "gymsim24") -> None:
@@ -47,9 +45,9 @@ def adapters(json: bool = False) -> None:
 
 def datasets() -> None:
     """List the data sets that `gymqa dataset import` reads, with their official files and folds."""
-    from gymqa.video_datasets.registry import FORMATS
+    from gymqa.video_datasets.registry import DATASETS
 
-    _print({name: one.files + (f"; fold: {one.folds}" if one.folds else "") for name, one in FORMATS.items()})
+    _print({name: one.files + (f"; fold: {one.folds}" if one.folds else "") for name, one in DATASETS.entries.items()})
 
 
 def settings() -> None:
@@ -68,9 +66,9 @@ def algorithms(json: bool = False) -> None:
     from recognizers.ssl.algorithms import ALGORITHMS
 
     if json:
-        _print_json([{**asdict(one), "composes": _parts(one)} for one in ALGORITHMS.values()])
+        _print_json([{**asdict(one), "composes": _parts(one)} for one in ALGORITHMS.entries.values()])
     else:
-        _print({name: "; ".join(_parts(algorithm)) for name, algorithm in ALGORITHMS.items()})
+        _print({name: "; ".join(_parts(algorithm)) for name, algorithm in ALGORITHMS.entries.items()})
 
 
 def _parts(algorithm: "Algorithm") -> list[str]:
@@ -113,9 +111,9 @@ def encoders(json: bool = False) -> None:
     Args:
         json: print classes, sources, tokens, widths, input sizes and options as JSON.
     """
-    from encoders.video.registry import KINDS, describe
+    from encoders.video.registry import ENCODERS, describe
 
-    found = [describe(kind) for kind in KINDS]
+    found = [describe(kind) for kind in ENCODERS]
     if json:
         _print_json(found)
     else:

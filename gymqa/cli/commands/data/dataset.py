@@ -31,7 +31,7 @@ def import_dataset(
     Without `gymqa split`, `gymqa train lists …` trains on all training clips with their labels.
 
     Args:
-        name: one of `gymqa list datasets`.
+        name: one of `gymqa list datasets`, or package.module:function of your own (docs/extending.md).
         root: folder of the official files.
         out: folder to write: labelled.txt (all training clips), val.txt, classes.txt, videos.txt, dataset.json.
         videos: folder of the videos; by default the usual one below root, or root itself.

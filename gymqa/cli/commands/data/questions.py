@@ -53,7 +53,8 @@ def build(
         out: file to write, one JSON object per line.
         benchmark: source of the distractors: gym-qa (any), event (same apparatus), gym-qa-hard (same set), gym-new
             (include the direction twin), attribute (one decision apart); or what is asked: decision (yes or no),
-            counting, direction, shape; or minimal-pairs (two clips, one question, two answers).
+            counting, direction, shape; or minimal-pairs (two clips, one question, two answers); or
+            package.module:function of your own (docs/extending.md).
         seed: seed of distractors and letters; a question does not depend on the other clips of the list.
         n_choices: number of choices; yes/no questions and minimal pairs have two.
         setting: gym99, gym288, …; may be omitted if there is only one.

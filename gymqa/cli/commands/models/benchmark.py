@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gymqa.errors import GymQAError
+from gymqa.runtime.registry import is_plug_in
 
 if TYPE_CHECKING:
     from recognizers.profiling import Speed
@@ -30,7 +31,7 @@ def backbones(
         gymqa benchmark backbones --device cuda --batch 8 --bf16 --json benchmarks/results/backbones.json
 
     Args:
-        only: names of `gymqa list recognizers`, or patterns; all without it.
+        only: names of `gymqa list recognizers`, patterns, or package.module:function; all without it.
         batch: batch size in clips.
         device: cpu, cuda, cuda:1, …; by default the GPU if there is one.
         seconds: minimum duration of each measurement; at least three passes are measured.
@@ -71,12 +72,15 @@ def _chosen(patterns: list[str]) -> list[str]:
     Raises:
         GymQAError: a pattern matches none.
     """
-    from recognizers.backbones.registry import list_models
+    from recognizers.backbones.registry import RECOGNIZERS, list_models
 
+    own = [pattern for pattern in patterns if is_plug_in(pattern)]
+    for name in own:
+        RECOGNIZERS.load(name)  # refused before the others are measured
     for pattern in patterns:
-        if not any(fnmatch(name, pattern) for name in list_models()):
+        if pattern not in own and not any(fnmatch(name, pattern) for name in list_models()):
             raise GymQAError(f"no recognizer is named {pattern!r}; gymqa list recognizers shows all")
-    return [name for name in list_models() if any(fnmatch(name, pattern) for pattern in patterns)]
+    return [*(name for name in list_models() if any(fnmatch(name, pattern) for pattern in patterns)), *own]
 
 
 def _line(speed: "Speed", width: int) -> str:

@@ -6,7 +6,8 @@ from pathlib import Path
 from encoders.features.extract import extract as extract_features
 from encoders.features.sharing import Alone, Launched, Share
 from encoders.video.base import modality_of
-from encoders.video.registry import EncoderOptions, create_encoder
+from encoders.video.factory import create_encoder
+from encoders.video.registry import EncoderOptions
 from gymqa.finegym.annotations import read_element_list
 from gymqa.frames.controls import ControlledFrames
 from gymqa.frames.views import source_of
@@ -40,7 +41,8 @@ def extract(
 
     Args:
         encoder: folder of `gymqa train`; a kind of `gymqa list encoders`, as image; or kind:source, the source being
-            a folder or owner/name@revision on the Hub, as clip:openai/clip-vit-base-patch16.
+            a folder or owner/name@revision on the Hub, as clip:openai/clip-vit-base-patch16; or
+            package.module:function of your own, with :source behind it if it takes one (docs/extending.md).
         frames: folder of `gymqa cache`; of `gymqa flow` for a recognizer of modality flow.
         out: folder of the feature store.
         views: views of a clip; the first is deterministic, the others are randomly sampled in time and mirrored.

@@ -53,7 +53,8 @@ def finetune(
             folder.
         blind: omit the video from every prompt, for the question-only baseline.
         setting: gym99, gym288, …; may be omitted if the release has only one.
-        encoder: kind of encoder that the features must be of (sefar, clip, …); features of another are refused.
+        encoder: kind of encoder that the features must be of (sefar, clip, …, package.module:function of your own);
+            features of another are refused.
         epochs: passes over the clips in the second stage, instead of tuning.steps; 0 uses tuning.steps.
         alignment_epochs: passes in the first stage, instead of tuning.alignment.steps; 0 uses those steps.
         warm_up_share: fraction of the steps for learning-rate warm-up, instead of tuning.warmup; 0 uses tuning.warmup.

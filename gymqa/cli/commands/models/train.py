@@ -39,8 +39,10 @@ def train(
         splits: folder of `gymqa split`.
         frames: folder of `gymqa cache`; for a model of modality flow, and for mvpl, of `gymqa flow`.
         out: folder of the model.
-        algorithm: takes the place of training.algorithm with one of `gymqa list algorithms`, as in its paper.
-        recognizer: takes the place of training.model with one of `gymqa list recognizers`.
+        algorithm: takes the place of training.algorithm with one of `gymqa list algorithms`, as in its paper, or
+            package.module:NAME of your own (docs/extending.md).
+        recognizer: takes the place of training.model with one of `gymqa list recognizers`, or
+            package.module:function of your own.
         epochs: passes over the labelled clips, instead of training.steps; 0 uses training.steps.
         warm_up_epochs: number of these epochs, from the start, that use labelled clips only, instead of
             training.warm_up_steps.
