@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from eval.run.results import file_info
-from eval.run.runner import Terms, run
+from eval.run.runner import RunInfo, run
 from gymqa.cli.main import run_script
 from gymqa.errors import GymQAError
 from gymqa.io.files import write_json
@@ -48,7 +48,7 @@ def milliseconds(questions: Path, batch_size: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
         asked = load_questions(questions)
-        run(Free(), asked, Path(folder) / "p.jsonl", batch_size, Terms(questions=file_info(questions)))
+        run(Free(), asked, Path(folder) / "p.jsonl", batch_size, RunInfo(questions=file_info(questions)))
         return 1000 * (time.perf_counter() - began) / len(asked)
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from encoders.video.base import VideoEncoder
 
 
-def unseeing(model: "GymMLLM") -> "GymMLLM":
+def without_video(model: "GymMLLM") -> "GymMLLM":
     """The same model, asked without videos: its prompts have no `<video>`."""
     asked = copy.copy(model)  # shares all weights
     asked.config = copy.copy(model.config)

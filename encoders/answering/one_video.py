@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class _Tuned:
+class TunedFolder:
     """What a tuned model's folder says of itself: its elements, and the frames that its features were made of."""
 
     folder: Path
@@ -32,7 +32,7 @@ class _Tuned:
     taxonomy: Taxonomy | None
 
     @classmethod
-    def read(cls, folder: Path) -> "_Tuned":
+    def read(cls, folder: Path) -> "TunedFolder":
         """Read the folder's config.json.
 
         Raises:
@@ -53,7 +53,7 @@ class _Tuned:
 
 
 @dataclass(frozen=True)
-class _OneVideo:
+class SingleVideoFeatures:
     """The features of one video, whatever clip is asked for."""
 
     tokens: "Tensor"  # [1, N, D]
@@ -72,8 +72,8 @@ class _OneVideo:
         return self.tokens.expand(len(keys), -1, -1)
 
 
-def _answer(
-    asked: Question, frames: Frames, tuned: _Tuned, encoder: str | None, recognizer: str, scoring: str
+def answer_video(
+    asked: Question, frames: Frames, tuned: TunedFolder, encoder: str | None, recognizer: str, scoring: str
 ) -> Answer:
     """Encode the video as the features were that the model was tuned on, and let the language model answer.
 
@@ -98,4 +98,4 @@ def _answer(
     chosen = square(frames[seeing.frame_indices(len(frames), None)], tuned.size)
     tokens = seeing.encode(torch.from_numpy(chosen).unsqueeze(0))  # [1, N, D]
     model = GymMLLM.from_pretrained(tuned.folder)
-    return MLLMAnswerer(model, model.load_tokenizer(), _OneVideo(tokens), scoring).answer([asked])[0]
+    return MLLMAnswerer(model, model.load_tokenizer(), SingleVideoFeatures(tokens), scoring).answer([asked])[0]

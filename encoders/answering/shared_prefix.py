@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache, PretrainedConfig
 
-from encoders.answering.token_trees import TokenTree, TreeBatch, common_start, lay_out
+from encoders.answering.token_trees import TokenTree, TreeBatch, common_prefix, flatten_trees
 from encoders.mllm.collate import collate, open_videos, rounded
 from encoders.mllm.model import GymMLLM, answer_nll
 from encoders.mllm.prompts import VIDEO_ID, EncodedChat
@@ -40,7 +40,7 @@ class SharedPrefixReader:
         Raises:
             GymQAError: a conversation longer than the language model's context, or videos that do not fit.
         """
-        if not reads_trees(self._model.llm.config):
+        if not supports_token_trees(self._model.llm.config):
             times = torch.tensor([len(row) for row in rows])
             each = None if videos is None else videos.repeat_interleave(times, dim=0)
             found = iter(
@@ -54,14 +54,14 @@ class SharedPrefixReader:
     def why_too_long(self, chat: EncodedChat) -> str | None:
         """Why a conversation cannot be read; None where it can. Its last token predicts nothing and is not read."""
         length = len(open_videos(chat, self._model.config.n_visual).ids)
-        if reads_trees(self._model.llm.config):
+        if supports_token_trees(self._model.llm.config):
             return self._model.why_too_long(length - 1)
         return self._model.why_too_long(rounded(length))
 
     def _logits(self, trees: Sequence[TokenTree], videos: Tensor | None) -> Tensor:
         """Logits [R, K, V] of each tree's asked nodes, its last one last."""
         prefix = self._read_prefix(trees)
-        batch = lay_out(trees, len(prefix), self._pad_id).to(self._model.device)
+        batch = flatten_trees(trees, len(prefix), self._pad_id).to(self._model.device)
         self._model.require_room(1 + int(batch.positions.max()))
         cache = copy.deepcopy(self._cache)
         if cache is not None:
@@ -94,7 +94,7 @@ class SharedPrefixReader:
 
     def _read_prefix(self, trees: Sequence[TokenTree]) -> list[int]:
         """The tokens that these trees begin with, their keys and values in the cache."""
-        trunk = common_start([tree.trunk() for tree in trees])
+        trunk = common_prefix([tree.trunk() for tree in trees])
         if trunk != self._prefix:  # a part of it would do, but what is read must not depend on what was read before
             self._prefix, self._cache = trunk, None
             if trunk:
@@ -104,7 +104,7 @@ class SharedPrefixReader:
         return self._prefix
 
 
-def reads_trees(config: PretrainedConfig) -> bool:
+def supports_token_trees(config: PretrainedConfig) -> bool:
     """Whether a language model follows a mask and positions of our own in every layer.
 
     Layers with a window or a state, and positions that are counted from the mask (ALiBi), do not; such a model reads

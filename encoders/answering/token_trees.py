@@ -89,7 +89,7 @@ class TreeBatch:
         return TreeBatch(self.ids.to(device), self.positions.to(device), self.sees.to(device), self.asked)
 
 
-def common_start(rows: Sequence[Sequence[int]]) -> list[int]:
+def common_prefix(rows: Sequence[Sequence[int]]) -> list[int]:
     """The tokens that all rows begin with."""
     start: list[int] = []
     for column in zip(*rows, strict=False):
@@ -99,7 +99,7 @@ def common_start(rows: Sequence[Sequence[int]]) -> list[int]:
     return start
 
 
-def lay_out(trees: Sequence[TokenTree], n_prefix: int, pad_id: int) -> TreeBatch:
+def flatten_trees(trees: Sequence[TokenTree], n_prefix: int, pad_id: int) -> TreeBatch:
     """Lay trees flat whose first `n_prefix` nodes (of their trunk) were read before."""
     orders = [_order(tree, n_prefix) for tree in trees]
     length = rounded(max(len(order) for order in orders))

@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from encoders.features.sharing import Alone, Share
-from encoders.features.store import DTYPES, FeatureStore, note_frames
+from encoders.features.process_group import ProcessGroup, SingleProcess
+from encoders.features.store import DTYPES, FeatureStore, save_frame_indices
 from encoders.video.base import VideoEncoder, modality_of
 from gymqa.errors import GymQAError
 from gymqa.frames.modality import mirrored
@@ -43,7 +43,7 @@ def extract(
     views: int = 1,
     seed: int = 0,
     dtype: str = "float32",
-    share: Share | None = None,
+    share: ProcessGroup | None = None,
 ) -> FeatureStore:
     """Encode what is not yet in the store, and return the store.
 
@@ -70,7 +70,7 @@ def extract(
     if views < 1:
         raise GymQAError(f"{views} views of a clip cannot be extracted; give 1 or more")
     require_modality(modality_of(encoder), frames, getattr(encoder, "joints_of", ""))
-    job = _Job(encoder, frames, list(dict.fromkeys(clip_ids)), folder, views, seed, dtype, share or Alone())
+    job = _Job(encoder, frames, list(dict.fromkeys(clip_ids)), folder, views, seed, dtype, share or SingleProcess())
     with ExitStack() as held:
         refusal = None
         if job.share.index == 0:
@@ -101,7 +101,7 @@ class _Job:
     views: int
     seed: int
     dtype: str
-    share: Share
+    share: ProcessGroup
     unusable: dict[str, str] = field(default_factory=dict)
 
     def begin(self, held: ExitStack) -> None:
@@ -114,7 +114,7 @@ class _Job:
         encoder = self.encoder
         store = FeatureStore.create_or_open(self.folder, fingerprint, encoder.n_tokens, encoder.dim, self.dtype)
         absent = "it is not in the frame cache"
-        store.note_failures(
+        store.record_failures(
             {clip: self.source.failures.get(clip, absent) for clip in self.clips if clip not in self.source}
         )
         if self.source.size < encoder.input_size:
@@ -164,8 +164,8 @@ class _Job:
     def end(self, store: FeatureStore) -> None:
         """Write the index, which frames were taken, and why clips are missing."""
         store.write_index()
-        note_frames(self.folder, self.encoder, self.source, [clip for clip in self.clips if clip in store])
-        store.note_failures(self.unusable)
+        save_frame_indices(self.folder, self.encoder, self.source, [clip for clip in self.clips if clip in store])
+        store.record_failures(self.unusable)
         if self.unusable:
             clip, why = next(iter(self.unusable.items()))
             console.print(f"{len(self.unusable)} views have no features; {clip}: {why}", highlight=False, markup=False)

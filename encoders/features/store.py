@@ -144,7 +144,7 @@ class FeatureStore:
         sizes = {"n_tokens": self.n_tokens, "dim": self.dim, "dtype": self.dtype}
         write_json(self.folder / "index.json", {"fingerprint": self.fingerprint, **sizes, "shards": shards})
 
-    def note_failures(self, reasons: Mapping[str, str]) -> None:
+    def record_failures(self, reasons: Mapping[str, str]) -> None:
         """Keep why clips are not in the store, and forget what was said of those that are by now."""
         failures = {clip: why for clip, why in {**self.failures, **reasons}.items() if clip not in self}
         if failures != self.failures:
@@ -233,13 +233,13 @@ def _keys(file: Any, shard: Path, fingerprint: Mapping[str, Any]) -> list[str]:
 FILE = "frames.json"
 
 
-def note_frames(folder: Path, encoder: "VideoEncoder", source: FrameSource, clips: Iterable[str]) -> None:
+def save_frame_indices(folder: Path, encoder: "VideoEncoder", source: FrameSource, clips: Iterable[str]) -> None:
     """Write down which frames the first views of clips were made of, beside those that are known; whole or not at all.
 
     Raises:
         GymQAError: what is there is damaged, or cannot be written.
     """
-    known = read_frames(folder)
+    known = load_frame_indices(folder)
     there = [clip for clip in clips if clip in source]
     found = {
         clip: shown_of(source, clip, np.asarray(encoder.frame_indices(int(length), None)))
@@ -249,7 +249,7 @@ def note_frames(folder: Path, encoder: "VideoEncoder", source: FrameSource, clip
         write_text(folder / FILE, json.dumps(dict(sorted((known | found).items())), separators=(",", ":")) + "\n")
 
 
-def read_frames(folder: Path) -> dict[str, Shown]:
+def load_frame_indices(folder: Path) -> dict[str, Shown]:
     """By clip id whose frames its features were made of, and which, in the encoder's order; empty for an older store.
 
     Raises:

@@ -17,6 +17,8 @@ from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
     BitsAndBytesConfig,
+    LlamaConfig,
+    PretrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
@@ -26,6 +28,24 @@ from gymqa.errors import GymQAError
 from gymqa.hub.client import download_llm, download_model, names_a_repo, split_revision
 
 TINY_VICUNA = "tiny-vicuna"
+DTYPES = ("float32", "bfloat16", "float16")
+_EMBEDDED = Path(__file__).parents[1] / "tiny_vicuna"
+_FILES = ("*.safetensors", "*.bin", "config.json", "tokenizer*")  # what a model's answers depend on
+# config.json of lmsys/vicuna-7b-v1.5 and lmsys/vicuna-13b-v1.5 (Llama 2's shapes, Touvron et al. 2023)
+_VICUNA = {
+    "lmsys/vicuna-7b-v1.5": {
+        "hidden_size": 4096,
+        "intermediate_size": 11008,
+        "num_hidden_layers": 32,
+        "num_attention_heads": 32,
+    },
+    "lmsys/vicuna-13b-v1.5": {
+        "hidden_size": 5120,
+        "intermediate_size": 13824,
+        "num_hidden_layers": 40,
+        "num_attention_heads": 40,
+    },
+}
 
 
 def load_llm(
@@ -111,13 +131,6 @@ def _nf4(compute: torch.dtype) -> Any:
     )
 
 
-DTYPES = ("float32", "bfloat16", "float16")
-
-
-_EMBEDDED = Path(__file__).parents[1] / "tiny_vicuna"
-_FILES = ("*.safetensors", "*.bin", "config.json", "tokenizer*")  # what a model's answers depend on
-
-
 def llm_fingerprint(name: str = TINY_VICUNA) -> dict[str, str | None]:
     """What a language model is: its name, and a hash of its files (a folder) or its commit (a name on the Hub).
 
@@ -187,3 +200,25 @@ def refusal(name: str, error: Exception) -> GymQAError:
         f"the language model {name!r} cannot be loaded ({reason}); give 'tiny-vicuna', a name on the Hub, "
         "or a folder with config.json, weights and tokenizer"
     )
+
+
+def llm_config(name: str) -> PretrainedConfig:
+    """The configuration of a language model, as `load_llm` takes it; of others than Vicuna it is looked for.
+
+    Raises:
+        GymQAError: there is none under that name.
+    """
+    known = _VICUNA.get(split_revision(name)[0])
+    if known is not None:
+        return LlamaConfig(vocab_size=32000, max_position_embeddings=4096, tie_word_embeddings=False, **known)
+    try:
+        return AutoConfig.from_pretrained(llm_folder(name, weights=False), trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as error:
+        raise refusal(name, error) from error
+
+
+def empty_llm(config: PretrainedConfig, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
+    """A language model whose tensors have shapes and no memory (torch's meta device)."""
+    with torch.device("meta"):
+        model: PreTrainedModel = AutoModelForCausalLM.from_config(config, dtype=dtype)
+    return model

@@ -10,7 +10,7 @@ from encoders.mllm.prompts import with_video
 from encoders.tiny_vicuna_pretraining.descriptions import PHRASES, QUESTIONS, describe, yes_no_question
 from encoders.tiny_vicuna_pretraining.grammar import Move
 
-QUESTION_WORDINGS = (
+QUESTION_TEMPLATES = (
     "What gymnastics move is this athlete performing?",
     "What gymnastics move is this athlete performing?",
     "Which move is shown?",
@@ -53,7 +53,7 @@ def make_conversation(moves: Sequence[Move], rng: random.Random, n_choices: int,
         return _fact_choice(move, seen, other, rng, n_choices)
     if draw < 0.84:
         name = move.display_name if rng.random() < 0.2 else move.name
-        return Conversation("open", seen, other, rng.choice(QUESTION_WORDINGS), name)
+        return Conversation("open", seen, other, rng.choice(QUESTION_TEMPLATES), name)
     if draw < 0.96:
         question, holds = yes_no_question(move, rng)
         return Conversation("yes-no", seen, other, question, "Yes" if holds else "No")
@@ -79,7 +79,7 @@ def multiple_choice(
         "choice-text" if by_name else "choice",
         _seen(move, rng, plainness),
         describe(rng.choice(others), rng, plainness),
-        f"{rng.choice(QUESTION_WORDINGS)} {lettered}",
+        f"{rng.choice(QUESTION_TEMPLATES)} {lettered}",
         names[right] if by_name else LETTERS[right],
         n_choices,
         right,

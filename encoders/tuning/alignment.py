@@ -24,7 +24,9 @@ def pooling_weights(length: int, n: int) -> Tensor:
 
 
 @torch.no_grad()
-def spoken(texts: Sequence[str], table: nn.Module, tokenizer: PreTrainedTokenizerBase, n: int) -> Tensor:
+def pooled_text_embeddings(
+    texts: Sequence[str], table: nn.Module, tokenizer: PreTrainedTokenizerBase, n: int
+) -> Tensor:
     """Each text as `n` visual tokens, the averages in order of its word embeddings: [len(texts), n, D]."""
     rows = []
     for text in texts:

@@ -84,7 +84,7 @@ class TuningMaterial:
         clips = [*self.labelled, *(one.clip for one in self.pseudo)]
         return QuestionData(clips, self.taxonomy, mix, views, blind, seed, weights)
 
-    def tell_missing(self, folder: Path) -> None:
+    def report_missing(self, folder: Path) -> None:
         """List the clips that were left out in the run's folder, and say how many they are."""
         if not self.missing:
             (folder / LEFT_OUT).unlink(missing_ok=True)

@@ -47,7 +47,7 @@ class AlignmentSettings:
             raise GymQAError("an alignment's steps must be 0 or more, and its batch_size 1 or more")
 
 
-WORDINGS = (
+PROMPT_TEMPLATES = (
     QUESTION_TEXT,
     "Which move is shown?",
     "Name the gymnastics move.",
@@ -73,7 +73,7 @@ class QuestionMix:
     names: float = 0.4
     attributes: float = 0.1
     benchmarks: dict[str, float] = field(default_factory=lambda: {"gym-qa": 1.0, "gym-qa-hard": 1.0, "gym-new": 1.0})
-    wordings: tuple[str, ...] = WORDINGS
+    wordings: tuple[str, ...] = PROMPT_TEMPLATES
     own_wording: float = 0.5
 
     def __post_init__(self) -> None:

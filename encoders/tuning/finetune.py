@@ -20,11 +20,11 @@ from torch.distributed.tensor import DTensor
 from encoders.features.extract import view_key
 from encoders.llm.loading import llm_fingerprint
 from encoders.mllm.model import conversation_losses
-from encoders.tuning.alignment import align, spoken
+from encoders.tuning.alignment import align, pooled_text_embeddings
 from encoders.tuning.batches import BatchMaker, StepBatches, TuningBatch
 from encoders.tuning.clips import PseudoLabel, TuningMaterial
 from encoders.tuning.config import FinetuneSettings
-from encoders.tuning.setup import build_model, make_optimizer, rate_share
+from encoders.tuning.setup import build_model, learning_rate_factor, make_optimizer
 from encoders.tuning.state import TuningState, is_sharded, prepare_deepspeed, trainable
 from encoders.video.base import Features
 from gymqa.errors import GymQAError
@@ -146,7 +146,7 @@ class Tuning:
         checkpoints = require_writable(self.folder / LAST.parent)
         stack.enter_context(only_writer(checkpoints, "the checkpoints in"))
         remove_half_written(self.folder)
-        self.material.tell_missing(self.folder)
+        self.material.report_missing(self.folder)
         bar = stack.enter_context(progress_bar("tuning the language model", self.steps, self.step))
         training = Training(self.settings.llm, self.settings, self.steps, "tuning")
         return TrainingLog(training, self.folder, self.accelerator, self.step, bar)
@@ -181,7 +181,7 @@ class Tuning:
         keys = [view_key(clip.id, view) for clip in clips for view in range(views)]
         labels = torch.tensor([clip.label for clip in clips for _ in range(views)])
         names = [f"({element.event}) {element.name}" for element in taxonomy.elements]
-        targets = spoken(names, self.model.embeddings, self.tokenizer, self.model.config.n_visual)
+        targets = pooled_text_embeddings(names, self.model.embeddings, self.tokenizer, self.model.config.n_visual)
         videos = features.get(keys).float().to(targets.device)
         broken = sorted({key for key, video in zip(keys, videos, strict=True) if not video.isfinite().all()})
         if broken:
@@ -218,7 +218,7 @@ class Tuning:
         """Set this step's learning rates and weight decay; returns the rates' share of their peaks."""
         settings = self.settings
         first, steps = (0, settings.caption_steps) if captions else (settings.caption_steps, settings.steps)
-        share = rate_share(self.step - first, steps, settings.warmup, settings.schedule, settings.lowest_rate)
+        share = learning_rate_factor(self.step - first, steps, settings.warmup, settings.schedule, settings.lowest_rate)
         alignment = settings.alignment
         for group in self._optimizer.param_groups:
             group["lr"] = (alignment.learning_rate * group["aligned"] if captions else group["base"]) * share

@@ -17,9 +17,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from encoders.llm.loading import dtype_of
+from encoders.llm.loading import dtype_of, empty_llm, llm_config
 from encoders.llm.lora import add_lora
-from encoders.llm.shapes import empty_llm, llm_config
 from encoders.mllm.projector import Projector
 from encoders.tuning.config import FinetuneSettings
 from gymqa.errors import GymQAError

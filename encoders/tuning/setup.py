@@ -50,7 +50,7 @@ def make_optimizer(model: GymMLLM, settings: FinetuneSettings) -> torch.optim.Op
     return torch.optim.AdamW([group for group in groups if group["params"]], weight_decay=settings.weight_decay)
 
 
-def rate_share(step: int, steps: int, warmup: int, schedule: str, lowest: float) -> float:
+def learning_rate_factor(step: int, steps: int, warmup: int, schedule: str, lowest: float) -> float:
     """Share of the peak at a step: a linear warm-up times a fall from 1 to `lowest`.
 
     Args:

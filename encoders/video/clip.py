@@ -6,7 +6,7 @@ The encoder of LLaVA and VideoChat2 in SeFAR's Table 5. Image and video parts sh
 from typing import Any
 
 from torch import Tensor
-from transformers import CLIPVisionConfig, CLIPVisionModel
+from transformers import Blip2VisionConfig, Blip2VisionModel, CLIPVisionConfig, CLIPVisionModel
 
 from encoders.video.base import Normalisation
 from encoders.video.checkpoints import Part
@@ -27,7 +27,7 @@ def arrange_frames(hidden: Tensor, layout: Layout) -> Hidden:
     return hidden[:, :, 0], hidden[:, :, 1:]
 
 
-FAMILY = Family(
+CLIP = Family(
     kind="clip",
     called="a CLIP vision model",
     model=CLIPVisionModel,
@@ -46,4 +46,26 @@ FAMILY = Family(
 
 def make(source: str, options: EncoderOptions, device: str = "cpu") -> HFEncoder:
     """A CLIP encoder; by default the output of the last block but one, as LLaVA takes, and 2 × 2 patches a frame."""
-    return HFEncoder(FAMILY, source, options, device)
+    return HFEncoder(CLIP, source, options, device)
+
+
+EVA_CLIP = Family(
+    kind="eva_clip",
+    called="BLIP-2's vision model",
+    model=Blip2VisionModel,
+    config=Blip2VisionConfig,
+    parts={
+        "blip_2_vision_model": Part(),
+        "blip-2": Part("vision_config", ("vision_model.", "model.vision_model.")),
+    },
+    blocks=lambda model: model.encoder.layers,
+    layout=frame_layout,
+    arrange=arrange_frames,
+    normalisation=CLIP_PIXELS,
+    defaults=EncoderOptions(tokens="both", grid=2),
+)
+
+
+def make_eva_clip(source: str, options: EncoderOptions, device: str = "cpu") -> HFEncoder:
+    """An EVA-CLIP encoder from BLIP-2 or from its vision model alone; of a whole BLIP-2 only that part is read."""
+    return HFEncoder(EVA_CLIP, source, options, device)

@@ -57,8 +57,8 @@ KINDS: dict[str, Entry] = {
         "a frame each: CLS, then 2 × 2 patches, of the last block but one",
     ),
     "eva_clip": Entry(
-        "encoders.video.eva_clip:make", "Blip2VisionModel", "Salesforce/blip2-opt-2.7b", _PER_FRAME, 8, 40, 1408, 224,
-        "a frame each: CLS, then 2 × 2 patches, behind BLIP-2's last norm",
+        "encoders.video.clip:make_eva_clip", "Blip2VisionModel", "Salesforce/blip2-opt-2.7b", _PER_FRAME,
+        8, 40, 1408, 224, "a frame each: CLS, then 2 × 2 patches, behind BLIP-2's last norm",
     ),
     "languagebind": Entry(
         "encoders.video.languagebind:make", "CLIPVisionModel with attention over time",

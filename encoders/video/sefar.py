@@ -49,7 +49,7 @@ class SeFAREncoder:
         self._order = np.argsort(np.concatenate(spans_of_elements(config.elements)))  # elements' frames by time
         self._weights = weights_hash(folder)
         self.revision = self._weights[:12]
-        self._patches = PatchTap(self.model, self._grid) if self._grid else None
+        self._patches = PatchHook(self.model, self._grid) if self._grid else None
         shape = self.encode(torch.zeros(1, config.frames, *config.frame_shape, dtype=torch.uint8)).shape
         self.n_tokens, self.dim = shape[1], shape[2]
 
@@ -82,7 +82,7 @@ def make(source: str, options: EncoderOptions, device: str = "cpu") -> SeFAREnco
     return SeFAREncoder(source, device, options)
 
 
-class PatchTap:
+class PatchHook:
     """What a space-time transformer's last block says of each frame's patches, as the recognizer is run.
 
     Args:

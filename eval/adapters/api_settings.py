@@ -107,6 +107,6 @@ class ApiSettings:
         parts = urlsplit(self.base_url)
         return urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/") + "/chat/completions", "", ""))
 
-    def asked_with(self) -> dict[str, Any]:
+    def fingerprint(self) -> dict[str, Any]:
         """What answers may depend on."""
         return {name: value for name, value in asdict(self).items() if name not in _NOT_ASKED}

@@ -6,16 +6,18 @@ leaderboard shows these rows beside the models.
 
 import hashlib
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from eval.adapters.request import Loaded, Request, same_under_all
+from eval.adapters.registry import is_tuned, load_adapter
+from eval.adapters.request import Loaded, Request, control_independent
 from eval.stats.bootstrap import FloatArray
 from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import open_release
 from gymqa.finegym.taxonomy import Taxonomy
+from gymqa.frames.controls import NO_VIDEO
 from gymqa.questions.schema import Answer, Question
 
 CHANCE, ORACLE_EVENT, ORACLE_SET = "chance", "oracle-event", "oracle-set"
@@ -76,7 +78,17 @@ def oracle_set(taxonomy: Taxonomy) -> Guesser:
 
 def load_chance(request: Request) -> Loaded:
     """The adapter `chance`."""
-    return same_under_all(chance(), CHANCE, request)
+    return control_independent(chance(), CHANCE, request)
+
+
+def load_blind(request: Request) -> Loaded:
+    """The adapter `blind`: a language model, tuned or general, asked without video whatever the control.
+
+    Raises:
+        GymQAError: as the adapters gymqa and hf-vlm, whichever the model belongs to.
+    """
+    loaded = load_adapter("gymqa" if is_tuned(request.model) else "hf-vlm", replace(request, controls=(NO_VIDEO,)))
+    return replace(loaded, under=lambda control: loaded.under(NO_VIDEO), n_frames=None)
 
 
 def load_oracle_event(request: Request) -> Loaded:
@@ -85,7 +97,7 @@ def load_oracle_event(request: Request) -> Loaded:
     Raises:
         GymQAError: no annotation files, or they are wrong.
     """
-    return same_under_all(oracle_event(_taxonomy(ORACLE_EVENT, request)), ORACLE_EVENT, request)
+    return control_independent(oracle_event(_taxonomy(ORACLE_EVENT, request)), ORACLE_EVENT, request)
 
 
 def load_oracle_set(request: Request) -> Loaded:
@@ -94,7 +106,7 @@ def load_oracle_set(request: Request) -> Loaded:
     Raises:
         GymQAError: no annotation files, or they are wrong.
     """
-    return same_under_all(oracle_set(_taxonomy(ORACLE_SET, request)), ORACLE_SET, request)
+    return control_independent(oracle_set(_taxonomy(ORACLE_SET, request)), ORACLE_SET, request)
 
 
 def _taxonomy(adapter: str, request: Request) -> Taxonomy:

@@ -13,7 +13,8 @@ import torch
 from eval.adapters.clip_frames import ClipFrames, require_frames, shown
 from eval.adapters.hf_loading import LoadedVlm, load_vlm
 from eval.adapters.hf_processors import FAMILIES, Family
-from eval.adapters.prompting import INSTRUCTION, detailed, lettered, no_choice
+from eval.adapters.prompting import INSTRUCTION, lettered, no_choice
+from eval.adapters.provenance import detailed
 from eval.adapters.request import Loaded, Request, scoring_name
 from eval.parsing.choice import parse_choice
 from eval.run.protocol import AnswerModel

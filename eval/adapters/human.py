@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from eval.adapters.request import Loaded, Request, same_under_all
+from eval.adapters.request import Loaded, Request, control_independent
 from gymqa.errors import GymQAError
 from gymqa.questions.schema import LETTERS, Answer, Question
 
@@ -126,4 +126,4 @@ def load(request: Request) -> Loaded:
         GymQAError: as of `Human.read`.
     """
     model = Human.read(request.name, Path(request.model), request.options.annotator)
-    return same_under_all(model, "human", request)
+    return control_independent(model, "human", request)

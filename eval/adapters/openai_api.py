@@ -16,8 +16,9 @@ from eval.adapters.api_client import ApiClient, UnansweredError
 from eval.adapters.api_replies import Reply, answer_of, read_reply
 from eval.adapters.api_settings import ApiSettings
 from eval.adapters.clip_frames import ClipFrames, require_frames, shown
-from eval.adapters.clip_pictures import ClipPictures
-from eval.adapters.prompting import INSTRUCTION, detailed, lettered
+from eval.adapters.jpeg_frames import JpegFrames
+from eval.adapters.prompting import INSTRUCTION, lettered
+from eval.adapters.provenance import detailed
 from eval.adapters.request import Loaded, Request
 from eval.run.protocol import AnswerModel
 from eval.run.response_cache import ResponseCache
@@ -84,7 +85,7 @@ class OpenAIModel:
         settings.check()
         self.name, self._model, self._frames, self._settings = name, model, frames, settings
         self._scoring, self._responses, self._key = scoring, responses, settings.key()
-        self._shown = None if frames is None else ClipPictures(frames, settings.jpeg_quality)
+        self._shown = None if frames is None else JpegFrames(frames, settings.jpeg_quality)
         self._run = ""
         self._wants_logprobs = scoring == "letters" and settings.top_logprobs > 0
         self._logprobs = self._wants_logprobs  # until the server refuses them
@@ -105,7 +106,7 @@ class OpenAIModel:
         """Everything the answers depend on that is known here; what an endpoint changes behind its name is not."""
         return {
             "model": self._model,
-            "endpoint": self._settings.asked_with(),
+            "endpoint": self._settings.fingerprint(),
             "frames": None if self._frames is None else dict(self._frames.fingerprint()),
             "scoring": self._scoring,
             "instruction": INSTRUCTION,

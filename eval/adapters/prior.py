@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from eval.adapters.request import Loaded, Request, same_under_all
+from eval.adapters.request import Loaded, Request, control_independent
 from gymqa.errors import GymQAError
 from gymqa.hub.question_dataset import question_files
 from gymqa.questions.files import load_questions
@@ -70,4 +70,4 @@ def load(request: Request) -> Loaded:
     if path is None:
         raise GymQAError("the adapter prior needs training questions; name them with --options.training")
     training = [question for file in question_files(path) for question in load_questions(file)]
-    return same_under_all(Prior(request.name, training), "prior", request)
+    return control_independent(Prior(request.name, training), "prior", request)

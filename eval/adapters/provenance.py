@@ -3,24 +3,23 @@
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
+from eval.adapters.clip_frames import ClipFrames
+from eval.run.protocol import FingerprintedModel
 from gymqa.frames.controls import Shown
 from gymqa.questions.schema import Answer, Detail, Question
 
 
-class Fingerprinting(Protocol):
-    """An AnswerModel that says what it is made of; see `eval.run.protocol`."""
-
-    name: str
-
-    def answer(self, questions: Sequence[Question]) -> list[Answer]:
-        """Answer one batch."""
-        ...
-
-    def fingerprint(self) -> Mapping[str, Any]:
-        """JSON values that differ whenever the answers could."""
-        ...
+def detailed(
+    answer: Answer, question: Question, prompt: str, frames: ClipFrames | None, reply: str = "", revision: str = ""
+) -> Answer:
+    """The answer with how it came about: the prompt's hash, the frames shown, the reply it was read from, by whom."""
+    digest = hashlib.sha256(prompt.encode()).hexdigest()
+    if frames is None:
+        return replace(answer, detail=Detail(digest, (), revision, reply))
+    other, indices = frames.shown(question.clip_id)
+    return replace(answer, detail=Detail(digest, indices, revision, reply, other))
 
 
 class Provenance:
@@ -35,7 +34,7 @@ class Provenance:
 
     def __init__(
         self,
-        model: Fingerprinting,
+        model: FingerprintedModel,
         revision: str,
         shown: Mapping[str, Shown],
         prompt: Callable[[Question], str] | None = None,

@@ -80,7 +80,7 @@ class Loaded:
     n_frames: int | None = None
 
 
-def same_under_all(model: AnswerModel, adapter: str, request: Request) -> Loaded:
+def control_independent(model: AnswerModel, adapter: str, request: Request) -> Loaded:
     """A model whose answers were written down or follow from a rule: the same under every control.
 
     Raises:

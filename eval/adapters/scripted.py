@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from eval.adapters.request import Loaded, Request, same_under_all
+from eval.adapters.request import Loaded, Request, control_independent
 from gymqa.errors import GymQAError
 from gymqa.io.files import read_json
 from gymqa.questions.schema import LETTERS, Answer, Question
@@ -103,4 +103,4 @@ def load(request: Request) -> Loaded:
     Raises:
         GymQAError: as of `Scripted.read`.
     """
-    return same_under_all(Scripted.read(request.name, request.model), "scripted", request)
+    return control_independent(Scripted.read(request.name, request.model), "scripted", request)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from eval.leaderboard.schema import ModelRun
-from eval.metrics.forms import Form, asked_in, form_of
+from eval.metrics.forms import Form, form_of, questions_in_form
 from eval.run.question_files import QuestionFile, read_files
 from eval.run.results import SUFFIX, Result, file_info, load_result, result_path
 from gymqa.errors import GymQAError
@@ -139,7 +139,7 @@ def _read_entry(path: Path, questions: Sequence[QuestionFile]) -> Entry:
 
 def _checked(entry: Entry, asked: QuestionFile) -> Entry:
     """Refuse predictions that these questions do not explain."""
-    known = {question.id: question for question in asked_in(entry.form, asked.questions)}
+    known = {question.id: question for question in questions_in_form(entry.form, asked.questions)}
     seen: set[str] = set()
     for found in entry.predictions:
         question = known.get(found.question_id)

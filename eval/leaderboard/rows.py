@@ -18,7 +18,7 @@ from gymqa.questions.schema import Prediction, Question
 _DECIMALS = 10  # takes the last bits' noise off, so that 1/4 is written as 0.25
 
 
-def without_guesses(runs: Sequence[ModelRun], guessers: Sequence[Guesser]) -> tuple[list[ModelRun], str]:
+def drop_drawn_guesses(runs: Sequence[ModelRun], guessers: Sequence[Guesser]) -> tuple[list[ModelRun], str]:
     """Leave out what these guessers drew in `gymqa evaluate`: their exact rows are there.
 
     Returns:

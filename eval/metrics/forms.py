@@ -20,7 +20,7 @@ from gymqa.questions.schema import Prediction, Question
 Form = Literal["plain", "rotated", "binaries"]
 
 
-def asked_in(form: Form, questions: Sequence[Question]) -> list[Question]:
+def questions_in_form(form: Form, questions: Sequence[Question]) -> list[Question]:
     """What a model is asked for these questions in a form, question after question.
 
     Raises:

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_rgba
 
-from eval.report.svg import FIELD, LIGHT, Picture, drawing, file_svg, one_line, pixel_axes
+from eval.report.svg import FIELD, LIGHT, Plot, drawing, file_svg, one_line, pixel_axes
 from eval.stats.bootstrap import IntArray
 from gymqa.questions.schema import Prediction, Question
 
@@ -112,7 +112,7 @@ _HEADING = {"fontsize": 12, "color": LIGHT["ink"]}
 _INDEX = {"fontsize": 9.5, "color": LIGHT["soft"], "va": "center"}
 
 
-def matrix_plot(matrix: Mapping[str, Any], heading: Sequence[str] = (), first: int = 1) -> Picture:
+def matrix_plot(matrix: Mapping[str, Any], heading: Sequence[str] = (), first: int = 1) -> Plot:
     """Draw a matrix as `eval.report.confusion` counts it; what is wrong has another colour than what is right.
 
     Args:
@@ -144,7 +144,7 @@ def matrix_plot(matrix: Mapping[str, Any], heading: Sequence[str] = (), first: i
     _part(axes, matrix["groups"])
     titles = {f"name-{number}": [name] for number, name in enumerate(names)}
     titles[CELLS] = [f"{names[i]} → {names[j]}: {count} of {asked}" for i, j, count, asked in cells]
-    return Picture(figure, f"Confusion matrix of {matrix['model']}", titles)
+    return Plot(figure, f"Confusion matrix of {matrix['model']}", titles)
 
 
 def _colour(cell: Sequence[int]) -> tuple[float, float, float, float]:

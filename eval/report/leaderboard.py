@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from eval.adapters.baselines import REFERENCE_MODELS, chance, oracle_event, oracle_set
-from eval.leaderboard.rows import build_rows, unanswered_items, without_guesses
+from eval.leaderboard.rows import build_rows, drop_drawn_guesses, unanswered_items
 from eval.leaderboard.schema import (
     ACCURACY,
     NO_CONTROL,
@@ -25,9 +25,9 @@ from eval.leaderboard.schema import (
 )
 from eval.metrics.fusion import control_of
 from eval.metrics.recognition import confusion, read_class_predictions
+from eval.report.analyses import analyse
 from eval.report.clips import Clips
 from eval.report.confusion import ConfusionView, matrix_data
-from eval.report.evidence import gather
 from eval.report.page import Page, render
 from eval.report.samples import pack_samples
 from eval.report.tables import as_csv, as_latex, as_markdown
@@ -65,9 +65,9 @@ def leaderboard_json(page: Page) -> dict[str, object]:
     """Every row, what parts every two models, what each loses under each control, and where all this was measured."""
     return {
         "rows": [asdict(row) for row in page.rows],
-        "comparisons": page.evidence.comparisons,
-        "detectable_difference": page.evidence.resolution,
-        "controls": page.evidence.controls,
+        "comparisons": page.analyses.comparisons,
+        "detectable_difference": page.analyses.resolution,
+        "controls": page.analyses.controls,
         "environment": dict(page.environment),
     }
 
@@ -142,7 +142,7 @@ def make_page(
     device: str = "cpu",
     resamples: int = RESAMPLES,
 ) -> Page:
-    """Score everything and gather what stands behind it.
+    """Score everything and analyse what stands behind it.
 
     Args:
         asked: the question files.
@@ -157,16 +157,16 @@ def make_page(
     """
     benchmarks = {one.benchmark: one.questions for one in asked}
     guessers = [chance()] if taxonomy is None else [chance(), oracle_event(taxonomy), oracle_set(taxonomy)]
-    runs, left_out = without_guesses(runs, guessers)
+    runs, left_out = drop_drawn_guesses(runs, guessers)
     if left_out:
         print(left_out)
     rows = build_rows(benchmarks, runs, guessers, recognizers, resamples, seed)
-    evidence = gather(benchmarks, best_first(runs, rows), rows, taxonomy, resamples, seed)
+    analyses = analyse(benchmarks, best_first(runs, rows), rows, taxonomy, resamples, seed)
     if taxonomy is not None:
         names = tuple(element.display_name for element in taxonomy.elements)
         events = tuple(element.event for element in taxonomy.elements)
         views = [ConfusionView(one.label, names, confusion(one.predictions), events) for one in recognizers]
-        evidence.confusions += [matrix for view in views if (matrix := matrix_data(view, RECOGNITION))]
+        analyses.confusions += [matrix for view in views if (matrix := matrix_data(view, RECOGNITION))]
     plain = [run for run in best_first(main_runs(runs), rows) if run.control == NO_CONTROL and run.predictions]
     return Page(
         title,
@@ -174,6 +174,6 @@ def make_page(
         environment(seed, device),
         pack_samples(benchmarks, plain, clips),
         tuple(unanswered_items(benchmarks, plain, recognizers)),
-        evidence,
+        analyses,
         {name: questions[0].tier for name, questions in benchmarks.items()},
     )

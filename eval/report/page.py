@@ -18,7 +18,7 @@ from markupsafe import Markup
 from eval.adapters.baselines import CHANCE, REFERENCE_MODELS
 from eval.leaderboard.rows import Unanswered
 from eval.leaderboard.schema import ACCURACY, NO_CONTROL, RECOGNITION, Row, by_line, label_of, main_rows
-from eval.report.evidence import Evidence
+from eval.report.analyses import Analyses
 from eval.report.plots import draw
 from eval.report.svg import DARK, LIGHT
 
@@ -52,7 +52,7 @@ class Page:
     environment: Mapping[str, Any]
     samples: Mapping[str, Any] | None = None
     unanswered: tuple[Unanswered, ...] = ()
-    evidence: Evidence = field(default_factory=Evidence)
+    analyses: Analyses = field(default_factory=Analyses)
     tiers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -65,7 +65,7 @@ def render(page: Page) -> str:
     asked = [row for row in rows if row.metric == ACCURACY]
     questions = _table(asked, "benchmark", page.tiers)
     recognition = _table([row for row in rows if row.benchmark == RECOGNITION], "metric", {})
-    pictures, places = draw(page.evidence, lambda name: _heading(name)[0])
+    pictures, places = draw(page.analyses, lambda name: _heading(name)[0])
     html = jinja.get_template("page.html.j2").render(
         page=page,
         style=Markup(style),
@@ -78,7 +78,7 @@ def render(page: Page) -> str:
         recognition=recognition,
         tiers=list(dict.fromkeys(page.tiers.values())),
         controls=list(dict.fromkeys([NO_CONTROL, *(row.control for row in asked)])),
-        resolution=list(page.evidence.resolution.items()),
+        resolution=list(page.analyses.resolution.items()),
         highlights=[*_highlights(questions), *_highlights(recognition)[:1]],
         heading=_heading,
         environment=list(_flat(page.environment)),
@@ -94,7 +94,7 @@ def _data(page: Page, benchmarks: Sequence[str], places: Mapping[str, Sequence[i
         "benchmarks": [[name, _heading(name)[0]] for name in benchmarks],
         "samples": page.samples or nothing,
         "pictures": places,
-        **page.evidence.drawn(),
+        **page.analyses.drawn(),
     }
 
 

@@ -8,20 +8,20 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 
+from eval.report.analyses import Analyses
 from eval.report.confusion import CELLS, matrix_plot
-from eval.report.evidence import Evidence
-from eval.report.svg import LIGHT, MODELS, Picture, drawing, one_line, page_svg, pixel_axes
+from eval.report.svg import LIGHT, MODELS, Plot, drawing, one_line, page_svg, pixel_axes
 
 Item = Mapping[str, Any]
 _NAME = 36  # signs of a model's name at the end of its line
 _STEP = 15  # pixels from one name to the next
 
 
-def frames_plot(models: Sequence[Item], benchmark: str) -> Picture:
+def frames_plot(models: Sequence[Item], benchmark: str) -> Plot:
     """A line a model over the number of frames, with 95 % intervals; its name stands at its end.
 
     Args:
-        models: `Evidence.frames` of one benchmark.
+        models: `Analyses.frames` of one benchmark.
         benchmark: its heading.
     """
     height = max(332, 72 + _STEP * len(models))
@@ -41,7 +41,7 @@ def frames_plot(models: Sequence[Item], benchmark: str) -> Picture:
         axes.vlines(x, low, high, colors=colour, lw=1.5, alpha=0.5, clip_on=False)
         axes.plot(x, y, color=colour, lw=2, marker="o", ms=8, mew=0, clip_on=False, zorder=3)
     titles = _name_lines(axes, models, height - 58)
-    return Picture(figure, f"Accuracy against number of frames on {benchmark}; the numbers follow as a table", titles)
+    return Plot(figure, f"Accuracy against number of frames on {benchmark}; the numbers follow as a table", titles)
 
 
 def _name_lines(axes: Axes, models: Sequence[Item], pixels: float) -> dict[str, list[str]]:
@@ -66,17 +66,17 @@ def _name_lines(axes: Axes, models: Sequence[Item], pixels: float) -> dict[str, 
     return {f"name-{number}": [models[number]["model"]] for number in order}
 
 
-def reliability_plots(models: Sequence[Item], benchmark: str) -> Iterator[Picture]:
+def reliability_plots(models: Sequence[Item], benchmark: str) -> Iterator[Plot]:
     """For each model a dot a bin: across the probability of its own answers, up the share of them that is right.
 
     Args:
-        models: `Evidence.reliability` of one benchmark.
+        models: `Analyses.reliability` of one benchmark.
         benchmark: its heading.
     """
     return (_reliability_plot(model, benchmark) for model in models)
 
 
-def _reliability_plot(model: Item, benchmark: str) -> Picture:
+def _reliability_plot(model: Item, benchmark: str) -> Plot:
     figure, axes = pixel_axes((200, 200), left=16, top=16, right=16, bottom=16)
     axes.set(xlim=(0, 1), ylim=(0, 1))
     axes.spines[:].set(visible=True, color=LIGHT["line"], linewidth=1)
@@ -90,21 +90,21 @@ def _reliability_plot(model: Item, benchmark: str) -> Picture:
     most = max(answers)
     areas = [(5 + 10 * (count / most) ** 0.5) ** 2 for count in answers]
     axes.scatter(confidence, right, s=areas, color=LIGHT["accent"], lw=0, zorder=3)
-    return Picture(figure, f"Reliability of {model['model']} on {benchmark}; the numbers follow as a table")
+    return Plot(figure, f"Reliability of {model['model']} on {benchmark}; the numbers follow as a table")
 
 
-def letters_plots(models: Sequence[Item], benchmark: str) -> Iterator[Picture]:
+def letters_plots(models: Sequence[Item], benchmark: str) -> Iterator[Plot]:
     """For each model how often it chooses a letter, as bars, and how often the right answer stands there, as lines.
 
     Args:
-        models: `Evidence.letters` of one benchmark; all are drawn to the same scale.
+        models: `Analyses.letters` of one benchmark; all are drawn to the same scale.
         benchmark: its heading.
     """
     most = max((share for model in models for _, *shares in model["letters"] for share in shares), default=0) or 1
     return (_letters_plot(model, most, benchmark) for model in models)
 
 
-def _letters_plot(model: Item, most: float, benchmark: str) -> Picture:
+def _letters_plot(model: Item, most: float, benchmark: str) -> Plot:
     figure, axes = pixel_axes((200, 148), left=16, top=12, right=16, bottom=24)
     letters, said, right = zip(*model["letters"], strict=True)
     spots = range(len(letters))
@@ -113,7 +113,7 @@ def _letters_plot(model: Item, most: float, benchmark: str) -> Picture:
     axes.hlines(right, [spot - 0.48 for spot in spots], [spot + 0.48 for spot in spots], colors=LIGHT["ink"], lw=2)
     axes.set_xticks(spots, letters)
     axes.tick_params(length=0, pad=6, labelsize=11, labelcolor=LIGHT["soft"])
-    return Picture(figure, f"Letters chosen by {model['model']} on {benchmark}; the numbers follow as a table")
+    return Plot(figure, f"Letters chosen by {model['model']} on {benchmark}; the numbers follow as a table")
 
 
 Items = Sequence[Mapping[str, Any]]
@@ -122,24 +122,24 @@ LEFT_OUT = -1
 
 
 def draw(
-    evidence: Evidence, heading: Callable[[str], str], budget: int = BUDGET
+    analyses: Analyses, heading: Callable[[str], str], budget: int = BUDGET
 ) -> tuple[list[Markup], dict[str, list[int]]]:
     """Draw what is drawn from numbers; the bars in tables are the script's.
 
     Args:
-        evidence: of all benchmarks.
+        analyses: of all benchmarks.
         heading: what a benchmark is called.
         budget: bytes of UTF-8 that all pictures may take. Matrices, the largest, come last.
 
     Returns:
-        `svg` elements; and for the fields of the evidence that have pictures, by item, the place of its picture, or
+        `svg` elements; and for the fields of the analyses that have pictures, by item, the place of its picture, or
         LEFT_OUT where it would be beyond the budget, or comes after one of its kind that would.
     """
     shelf = _Shelf(budget)
     places: dict[str, list[int]] = {}
     with drawing():
         for kind, plot in _PLOTS.items():
-            items = getattr(evidence, kind)
+            items = getattr(analyses, kind)
             places[kind] = [LEFT_OUT] * len(items)
             for benchmark in dict.fromkeys(item["benchmark"] for item in items):
                 chosen = [number for number, item in enumerate(items) if item["benchmark"] == benchmark]
@@ -166,7 +166,7 @@ class _Shelf:
         self.budget = budget
         self.full: set[str] = set()
 
-    def put(self, pictures: Iterable[Picture], kind: str) -> list[int]:
+    def put(self, pictures: Iterable[Plot], kind: str) -> list[int]:
         """Draw pictures up to the first that does not fit, for drawing takes time; the places of those that do."""
         places = []
         for picture in pictures:
@@ -181,7 +181,7 @@ class _Shelf:
         return places
 
 
-def _matrices(items: Items, heading: str) -> Iterator[Picture]:
+def _matrices(items: Items, heading: str) -> Iterator[Plot]:
     """Matrices without their cells' tooltips, which the script makes from the numbers."""
     for picture in map(matrix_plot, items):
         titles = {gid: texts for gid, texts in picture.titles.items() if gid != CELLS}
@@ -190,7 +190,7 @@ def _matrices(items: Items, heading: str) -> Iterator[Picture]:
 
 
 _OF_ALL = "frames"  # one picture of all items; of the other kinds each item has its own
-_PLOTS: Mapping[str, Callable[[Items, str], Iterable[Picture]]] = {
+_PLOTS: Mapping[str, Callable[[Items, str], Iterable[Plot]]] = {
     _OF_ALL: lambda items, heading: [frames_plot(items, heading)],
     "reliability": reliability_plots,
     "letters": letters_plots,

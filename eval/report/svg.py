@@ -30,7 +30,7 @@ _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class Plot:
     """A figure, what it says to those who do not see it, and the tooltips [of its marks] by their group's gid."""
 
     figure: Figure
@@ -64,7 +64,7 @@ def one_line(text: str, most: int | None = None) -> str:
     return clean if most is None or len(clean) <= most else clean[: most - 1] + "…"
 
 
-def page_svg(picture: Picture, name: str, kind: str) -> str:
+def page_svg(picture: Plot, name: str, kind: str) -> str:
     """The picture as an element of the page, in the page's colours, light or dark.
 
     Args:
@@ -81,7 +81,7 @@ def page_svg(picture: Picture, name: str, kind: str) -> str:
     return ET.tostring(root, encoding="unicode")
 
 
-def file_svg(picture: Picture) -> str:
+def file_svg(picture: Plot) -> str:
     """The picture as a file of its own, light on white."""
     picture.figure.patch.set(visible=True, facecolor="white")
     root = _drawn(picture, "file")
@@ -92,7 +92,7 @@ def file_svg(picture: Picture) -> str:
     return ET.tostring(root, encoding="unicode") + "\n"
 
 
-def _drawn(picture: Picture, name: str) -> ET.Element:
+def _drawn(picture: Plot, name: str) -> ET.Element:
     """What matplotlib draws, with its tooltips, and without what is said twice or not needed."""
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     buffer = io.BytesIO()

@@ -168,7 +168,7 @@ def batches(questions: Sequence[Question], size: int) -> list[list[Question]]:
     return made
 
 
-def share(made: Sequence[list[Question]], process: tuple[int, int]) -> list[list[Question]]:
+def shard(made: Sequence[list[Question]], process: tuple[int, int]) -> list[list[Question]]:
     """The batches of one process: (its number, how many there are)."""
     number, processes = process
     return list(made[number::processes])

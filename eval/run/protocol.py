@@ -32,8 +32,12 @@ class Fingerprinted(Protocol):
         ...
 
 
+class FingerprintedModel(AnswerModel, Fingerprinted, Protocol):
+    """An AnswerModel with a fingerprint."""
+
+
 @runtime_checkable
-class Written(Protocol):
+class Recorded(Protocol):
     """Answers that were written down before, by the ids of their questions."""
 
     def holds(self, question_id: str) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from eval.metrics.forms import Form, asked_in, form_of
+from eval.metrics.forms import Form, form_of, questions_in_form
 from eval.run.results import file_info
 from gymqa.errors import GymQAError
 from gymqa.frames.controls import NONE
@@ -55,7 +55,9 @@ def answered_file(path: Path, answers: Path) -> QuestionFile:
         return files[0]
     ids = {one.question_id for one in load_predictions(answers)}
     forms = {form_of(one) for one in ids}
-    found = [one for one in files if ids <= {asked.id for form in forms for asked in asked_in(form, one.questions)}]
+    found = [
+        one for one in files if ids <= {asked.id for form in forms for asked in questions_in_form(form, one.questions)}
+    ]
     if not found:
         raise GymQAError(f"none of the {len(files)} files of questions at {path} asks what {answers} answers; name it")
     if len(found) > 1:

@@ -17,8 +17,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any
 
-from eval.run.hangs import SUFFIX, Watch, named
-from eval.run.parts import Parts, append, batches, share, to_bytes
+from eval.run.parts import Parts, append, batches, shard, to_bytes
 from eval.run.protocol import AnswerModel, Fingerprinted, Metered
 from eval.run.results import (
     FileInfo,
@@ -31,6 +30,7 @@ from eval.run.results import (
     result_path,
     save_result,
 )
+from eval.run.watchdog import SUFFIX, Watchdog, named
 from gymqa.errors import GymQAError
 from gymqa.io.console import console, progress_bar
 from gymqa.io.files import atomic_path
@@ -44,7 +44,7 @@ digits, so that the right choice can still be told from one that is less likely.
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class RunInfo:
     """Under what the questions are asked, as the result tells it; see `eval.run.results.Result` and `ModelInfo`.
 
     `settings` are further JSON values that the answers depend on; `questions` the file that the questions are of;
@@ -69,7 +69,7 @@ def run(
     questions: Sequence[Question],
     out: Path,
     batch_size: int = 32,
-    terms: Terms = Terms(),
+    info: RunInfo = RunInfo(),
     process: tuple[int, int] = ALONE,
     answer_timeout: float | None = None,
 ) -> list[Prediction]:
@@ -81,10 +81,10 @@ def run(
         out: predictions file; written at the end, with its result beside it.
         batch_size: questions a call of `model.answer`; no part of the configuration, since answers must not depend
             on it.
-        terms: what the result says beside the answers.
-        process: this process's number and how many share the questions; all are called with the same arguments.
+        info: what the result says beside the answers.
+        process: this process's number and how many shard the questions; all are called with the same arguments.
         answer_timeout: seconds that a call of `model.answer` may take before this process ends itself, with status 2
-            or 1; see `eval.run.hangs`.
+            or 1; see `eval.run.watchdog`.
 
     Returns:
         The predictions in the first process; in the others nothing.
@@ -96,12 +96,12 @@ def run(
     if len({question.id for question in questions}) != len(questions):
         raise GymQAError("the questions name an id twice; give each question its own id")
     require_batch_size(batch_size)
-    wanted, first = _wanted(model, questions, out, terms), process[0] == 0
+    wanted, first = _wanted(model, questions, out, info), process[0] == 0
     before = _finished(out, wanted)
     if before is not None and not before.open:
         return load_predictions(out) if first else []
     kept = {} if before is None else _answered(out, before)
-    todo = [[one for one in batch if one.id not in kept] for batch in share(batches(questions, batch_size), process)]
+    todo = [[one for one in batch if one.id not in kept] for batch in shard(batches(questions, batch_size), process)]
     if before is not None and not first and not any(todo):
         return []
     parts = Parts(out, _round(wanted, before), [question.id for question in questions if question.id not in kept])
@@ -115,8 +115,8 @@ def run(
             return []
         if isinstance(model, Metered):
             model.pay_for(str(out.resolve()))
-        watch = Watch(answer_timeout, parts.folder / f"{process[0]}{SUFFIX}", model.name)
-        parts.fail(process[0], _ask(model, todo, file, done, watch, show=first))
+        watchdog = Watchdog(answer_timeout, parts.folder / f"{process[0]}{SUFFIX}", model.name)
+        parts.fail(process[0], _ask(model, todo, file, done, watchdog, show=first))
         if not first:
             return []
         answered, failed = parts.wait()
@@ -137,44 +137,44 @@ def require_batch_size(batch_size: int) -> None:
         raise GymQAError(f"a batch size of {batch_size} asks nothing; give 1 or more")
 
 
-def _wanted(model: AnswerModel, questions: Sequence[Question], out: Path, terms: Terms) -> Result:
+def _wanted(model: AnswerModel, questions: Sequence[Question], out: Path, info: RunInfo) -> Result:
     """The result that the run will have, but for its predictions' hash."""
     asked = sha256(to_bytes(questions)).hexdigest()
     own = model.fingerprint() if isinstance(model, Fingerprinted) else {}
     fingerprint = json.loads(json.dumps(dict(own), default=str))  # tuples become lists, as in the file
     made_of = ModelInfo(
         name=model.name,
-        encoder=terms.encoder,
-        adapter=terms.adapter,
-        revision=terms.revision,
+        encoder=info.encoder,
+        adapter=info.adapter,
+        revision=info.revision,
         fingerprint=fingerprint,
     )
-    file = terms.questions or FileInfo(name="questions.jsonl", sha256=asked)
+    file = info.questions or FileInfo(name="questions.jsonl", sha256=asked)
     config = {
         "model": made_of.model_dump(mode="json"),
-        "control": terms.control,
-        "scoring": terms.scoring,
-        "rotations": terms.rotations,
-        **({"binaries": True} if terms.binaries else {}),  # absent elsewhere: earlier results keep their hash
-        "n_frames": terms.n_frames,
-        "settings": json.loads(json.dumps(dict(terms.settings), default=str)),
+        "control": info.control,
+        "scoring": info.scoring,
+        "rotations": info.rotations,
+        **({"binaries": True} if info.binaries else {}),  # absent elsewhere: earlier results keep their hash
+        "n_frames": info.n_frames,
+        "settings": json.loads(json.dumps(dict(info.settings), default=str)),
         "questions": {"n": len(questions), "sha256": asked},
     }
     benchmarks = {question.benchmark for question in questions}
     return Result(
         model=made_of,
         benchmark=benchmarks.pop() if len(benchmarks) == 1 else Path(file.name).stem,
-        control=terms.control,
-        scoring=terms.scoring,
-        rotations=terms.rotations,
-        binaries=terms.binaries,
-        n_frames=terms.n_frames,
+        control=info.control,
+        scoring=info.scoring,
+        rotations=info.rotations,
+        binaries=info.binaries,
+        n_frames=info.n_frames,
         questions=file,
         predictions=FileInfo(name=out.name, sha256="0" * 64),
         config=config,
-        environment=dict(terms.environment),
+        environment=dict(info.environment),
         config_hash=hash_values(config),
-        environment_hash=hash_values(dict(terms.environment)),
+        environment_hash=hash_values(dict(info.environment)),
     )
 
 
@@ -246,7 +246,7 @@ def _ask(
     todo: Sequence[Sequence[Question]],
     file: IO[bytes],
     done: Mapping[str, Prediction],
-    watch: Watch,
+    watchdog: Watchdog,
     show: bool,
 ) -> list[Prediction]:
     """Ask batch by batch what is not done; each batch is on disk before the next is asked.
@@ -257,16 +257,16 @@ def _ask(
     failed: list[Prediction] = []
     total = sum(map(len, todo))
     left = [[question for question in batch if question.id not in done] for batch in todo]
-    whole, alone, lost = watch.order(left)
+    whole, alone, lost = watchdog.order(left)
     if alone:
         hung = named([question.id for question in alone])
         console.print(f"{model.name} gave no answer to {hung} before; they come last, one by one", soft_wrap=True)
     batches = [*whole, *([question] for question in alone)]
-    append(file, [Prediction.of(question, Answer(question.id, None, None, watch.reason)) for question in lost])
+    append(file, [Prediction.of(question, Answer(question.id, None, None, watchdog.reason)) for question in lost])
     bar = progress_bar(f"asking {model.name}", total, done=total - sum(map(len, batches)))
     with bar if show else nullcontext() as shown:
         for batch in batches:
-            with watch.over(batch):
+            with watchdog.over(batch):
                 answers = model.answer(batch)
             again = {answer.question_id for answer in answers if answer.retry}
             given = _predictions(model.name, batch, answers)

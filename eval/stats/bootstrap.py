@@ -83,7 +83,7 @@ def bootstrap(
 
 def expanded_ends(values: FloatArray, n_clusters: int) -> FloatArray:
     """The ends of the expanded percentile interval, [2] or [2, K], of resampled values [r] or [r, K]."""
-    tail = tail_share(n_clusters)
+    tail = tail_fraction(n_clusters)
     return np.asarray(np.quantile(values, (tail, 1 - tail), axis=0))
 
 
@@ -120,7 +120,7 @@ def cluster_sums(scores: FloatArray, cluster: IntArray, n_clusters: int) -> Floa
     return sums
 
 
-def tail_share(n_clusters: int) -> float:
+def tail_fraction(n_clusters: int) -> float:
     """Share of resamples to leave out at each end: 0.025 for very many clusters, less for few.
 
     It is the normal tail beyond sqrt(G/(G-1)) · t(0.975, G-1), t by its Cornish-Fisher expansion (within 1 % from

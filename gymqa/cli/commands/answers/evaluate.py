@@ -5,15 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from eval.adapters.kinds import adapter_of
-from eval.adapters.registry import load_adapter
+from eval.adapters.registry import adapter_of, load_adapter
 from eval.adapters.request import AdapterOptions, Request
-from eval.metrics.forms import Form, asked_in, form_of
-from eval.run.hangs import LONGEST
-from eval.run.protocol import AnswerModel, Written
+from eval.metrics.forms import Form, form_of, questions_in_form
+from eval.run.protocol import AnswerModel, Recorded
 from eval.run.question_files import QuestionFile, choose_files, out_path
 from eval.run.results import Cost, file_info, load_result, result_path, sentence, total
-from eval.run.runner import Terms, require_batch_size, run
+from eval.run.runner import RunInfo, require_batch_size, run
+from eval.run.watchdog import LONGEST
 from gymqa.errors import GymQAError
 from gymqa.frames.controls import NO_VIDEO, NONE, require_control
 from gymqa.questions.schema import Prediction
@@ -116,7 +115,7 @@ def evaluate(
     loaded, around = load_adapter(kind, request), environment(device=device)
     costs: list[Cost] = []
     for control in under:
-        terms = Terms(
+        info = RunInfo(
             encoder=encoder,
             adapter=kind,
             revision=loaded.revision,
@@ -130,7 +129,7 @@ def evaluate(
         _require_written(answerer, list(files.values()), form)
         for called, file in files.items():
             path = out_path(out, called, control, form)
-            paid = ask_file(answerer, file, path, batch_size, terms, form, answer_timeout)
+            paid = ask_file(answerer, file, path, batch_size, info, form, answer_timeout)
             costs += [] if paid is None else [paid]
     if costs:
         print(sentence(total(costs)))
@@ -165,10 +164,10 @@ def _require_written(model: AnswerModel, files: Sequence[QuestionFile], form: Fo
     Raises:
         GymQAError: they would all be unanswered, and count as wrong.
     """
-    if form == "plain" or not isinstance(model, Written):
+    if form == "plain" or not isinstance(model, Recorded):
         return
     for file in files:
-        asked = [one.id for one in asked_in(form, file.questions) if form_of(one.id) != "plain"]
+        asked = [one.id for one in questions_in_form(form, file.questions) if form_of(one.id) != "plain"]
         if not any(map(model.holds, asked)):
             what = "rotations" if form == "rotated" else "twos"
             raise GymQAError(
@@ -181,7 +180,7 @@ def ask_file(
     file: QuestionFile,
     out: Path,
     batch_size: int,
-    terms: Terms,
+    info: RunInfo,
     form: Form = "plain",
     answer_timeout: float | None = None,
 ) -> Cost | None:
@@ -190,9 +189,9 @@ def ask_file(
     Returns:
         What the answers of all processes cost, in the first one and where the result says so.
     """
-    asked, process = asked_in(form, file.questions), this_process()
+    asked, process = questions_in_form(form, file.questions), this_process()
     times = max((len(question.choices) for question in file.questions), default=1) if form == "rotated" else 1
-    of_file = replace(terms, questions=file_info(file.path), rotations=times, binaries=form == "binaries")
+    of_file = replace(info, questions=file_info(file.path), rotations=times, binaries=form == "binaries")
     predictions = run(model, asked, out, batch_size, of_file, process, answer_timeout)
     if process[0] != 0:
         return None

@@ -4,7 +4,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from encoders.features.extract import extract as extract_features
-from encoders.features.sharing import Alone, Launched, Share
+from encoders.features.process_group import LaunchedProcesses, ProcessGroup, SingleProcess
 from encoders.video.base import modality_of
 from encoders.video.registry import EncoderOptions, create_encoder
 from gymqa.finegym.annotations import read_element_list
@@ -69,7 +69,7 @@ def extract(
             print(f"{out}: {len(store)} views of clips, {chosen.n_tokens} × {chosen.dim}, seen by {chosen.name}")
 
 
-def _join(device: str, held: ExitStack) -> tuple[Share, str]:
+def _join(device: str, held: ExitStack) -> tuple[ProcessGroup, str]:
     """Return this process's part of the work and its device; `held` leaves the others at its end.
 
     Raises:
@@ -77,8 +77,8 @@ def _join(device: str, held: ExitStack) -> tuple[Share, str]:
     """
     if not in_world():
         require_no_other("scripts/extract_features.py")
-        return Alone(), device
-    launched = held.enter_context(Launched(device))
+        return SingleProcess(), device
+    launched = held.enter_context(LaunchedProcesses(device))
     return launched, launched.device
 
 

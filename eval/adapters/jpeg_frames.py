@@ -15,7 +15,7 @@ KEPT = 16
 """Clips: a batch asks about one after the other. One of 8 frames of 224 pixels takes 340 kB."""
 
 
-class ClipPictures:
+class JpegFrames:
     """The pictures of clips, for any number of threads at once.
 
     Args:

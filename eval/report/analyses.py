@@ -25,7 +25,7 @@ _DECIMALS = 4
 
 
 @dataclass(slots=True)
-class Evidence:
+class Analyses:
     """JSON values by what they show, each item with its `benchmark`; the script's charts.js.j2 names their fields.
 
     `comparisons` are of every two models on a benchmark, `resolution` the difference that can be detected there.
@@ -48,14 +48,14 @@ class Evidence:
         return {name: getattr(self, name) for name in names}
 
 
-def gather(
+def analyse(
     benchmarks: Benchmarks,
     runs: Sequence[ModelRun],
     rows: Sequence[Row],
     taxonomy: Taxonomy | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
-) -> Evidence:
+) -> Analyses:
     """Gather everything that the runs show beside their accuracy.
 
     Args:
@@ -66,7 +66,7 @@ def gather(
         resamples: draws of the bootstrap over videos.
         seed: of these draws.
     """
-    found = Evidence(
+    found = Analyses(
         controls=_controls(benchmarks, runs, rows, resamples, seed),
         frames=_frames(rows),
         rotations=_rotations(rows),

@@ -14,7 +14,7 @@ from gymqa.errors import GymQAError
 LONGEST = timedelta(days=7)  # that one process waits for the others
 
 
-class Share(Protocol):
+class ProcessGroup(Protocol):
     """One of `count` processes; number 0 speaks for them."""
 
     index: int
@@ -34,7 +34,7 @@ class Share(Protocol):
         """Wait for all, and return what they found together."""
 
 
-class Alone:
+class SingleProcess:
     """The only process."""
 
     index, count = 0, 1
@@ -49,7 +49,7 @@ class Alone:
         return found
 
 
-class Launched(AbstractContextManager["Launched"]):
+class LaunchedProcesses(AbstractContextManager["LaunchedProcesses"]):
     """One of the processes that accelerate (or torchrun) started; a context, which they leave together.
 
     Args:
@@ -75,14 +75,14 @@ class Launched(AbstractContextManager["Launched"]):
         return str(self._state.device)
 
     def agree(self, refusal: str | None) -> None:
-        """See Share."""
+        """See ProcessGroup."""
 
         said = broadcast_object_list([refusal])[0]
         if said is not None:
             raise GymQAError(said)
 
     def collect(self, found: dict[str, str]) -> dict[str, str]:
-        """See Share."""
+        """See ProcessGroup."""
 
         parts = gather_object([found])
         return {clip: why for part in parts for clip, why in part.items()}

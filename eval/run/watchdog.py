@@ -36,7 +36,7 @@ _NAMED = 5  # questions in the sentence
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
+class Watchdog:
     """What one call of a model may take.
 
     Attributes:
