@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from eval.run.results import file_info
-from eval.run.runner import RunInfo, run
+from eval.run.run_state import RunInfo
+from eval.run.runner import run
 from gymqa.cli.main import run_script
 from gymqa.errors import GymQAError
 from gymqa.io.files import write_json

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from eval.metrics.circular import rotations
 from eval.run.results import file_info
-from eval.run.runner import RunInfo, run
+from eval.run.run_state import RunInfo
+from eval.run.runner import run
 from gymqa.cli import main as cli
 from gymqa.questions.distractors import build_questions
 from gymqa.questions.files import save_questions

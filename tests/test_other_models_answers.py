@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from eval.run.results import result_path
-from eval.run.runner import RunInfo, run
+from eval.run.run_state import RunInfo
+from eval.run.runner import run
 from gymqa.errors import GymQAError
 from tests.test_runner import Scripted, questions
 

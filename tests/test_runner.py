@@ -11,7 +11,8 @@ import pytest
 
 from eval.metrics.binary import binary_scores_of_likelihoods
 from eval.run.results import load_result, result_path
-from eval.run.runner import RunInfo, run
+from eval.run.run_state import RunInfo
+from eval.run.runner import run
 from gymqa.errors import GymQAError
 from gymqa.questions.files import load_predictions, save_questions
 from gymqa.questions.schema import Answer, Detail, Question

@@ -43,7 +43,7 @@ def extract(
     views: int = 1,
     seed: int = 0,
     dtype: str = "float32",
-    share: ProcessGroup | None = None,
+    group: ProcessGroup | None = None,
 ) -> FeatureStore:
     """Encode what is not yet in the store, and return the store.
 
@@ -60,7 +60,7 @@ def extract(
         views: views of a clip.
         seed: of the further views.
         dtype: "float32", "bf16" or "fp16", in which the tokens are kept; they are read as float32.
-        share: this process among several, each of which makes this call.
+        group: this process among several, each of which makes this call.
 
     Raises:
         GymQAError: frames of another modality than the encoder's, the folder holds features of another encoder,
@@ -70,24 +70,8 @@ def extract(
     if views < 1:
         raise GymQAError(f"{views} views of a clip cannot be extracted; give 1 or more")
     require_modality(modality_of(encoder), frames, getattr(encoder, "joints_of", ""))
-    job = _Job(encoder, frames, list(dict.fromkeys(clip_ids)), folder, views, seed, dtype, share or SingleProcess())
-    with ExitStack() as held:
-        refusal = None
-        if job.share.index == 0:
-            try:
-                job.begin(held)
-            except GymQAError as error:
-                refusal = str(error)
-        job.share.agree(refusal)
-        store = FeatureStore(folder)
-        plan = job.plan(store)
-        job.share.collect({})  # all have read the store before any writes to it
-        job.encode(store, plan)
-        job.unusable = job.share.collect(job.unusable)
-        store = FeatureStore(folder)
-        if job.share.index == 0:
-            job.end(store)
-    return store
+    job = _Job(encoder, frames, list(dict.fromkeys(clip_ids)), folder, views, seed, dtype, group or SingleProcess())
+    return job.run()
 
 
 @dataclass
@@ -101,8 +85,29 @@ class _Job:
     views: int
     seed: int
     dtype: str
-    share: ProcessGroup
+    group: ProcessGroup
     unusable: dict[str, str] = field(default_factory=dict)
+
+    def run(self) -> FeatureStore:
+        """Extract what is missing, together with the other processes; process 0 opens and closes the store."""
+        main = self.group.index == 0
+        with ExitStack() as held:
+            refusal = None
+            if main:
+                try:
+                    self.begin(held)
+                except GymQAError as error:
+                    refusal = str(error)
+            self.group.agree(refusal)
+            store = FeatureStore(self.folder)
+            plan = self.plan(store)
+            self.group.collect({})  # all have read the store before any writes to it
+            self.encode(store, plan)
+            self.unusable = self.group.collect(self.unusable)
+            store = FeatureStore(self.folder)
+            if main:
+                self.end(store)
+        return store
 
     def begin(self, held: ExitStack) -> None:
         """Take the folder's lock, remove what a killed writer left half-written, and make or check the index."""
@@ -135,10 +140,10 @@ class _Job:
 
     def encode(self, store: FeatureStore, plan: list[list[Item]]) -> None:
         """Encode this process's share of the batches, every `count`-th, each into a shard."""
-        first, own = store.next_number(), range(self.share.index, len(plan), self.share.count)
+        first, own = store.next_number(), range(self.group.index, len(plan), self.group.count)
         there = self.views * sum(clip in self.source for clip in self.clips) - sum(map(len, plan))
         missing = sum(len(plan[place]) for place in own)
-        shared = f", process {self.share.index + 1} of {self.share.count}" if self.share.count > 1 else ""
+        shared = f", process {self.group.index + 1} of {self.group.count}" if self.group.count > 1 else ""
         with progress_bar(f"features of {self.encoder.name}{shared}", there + missing, there) as bar:
             for place in own:
                 self._encode_batch(store, plan[place], first + place)

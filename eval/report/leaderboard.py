@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -161,10 +162,7 @@ def make_page(
     rows = build_rows(benchmarks, runs, guessers, recognizers, resamples, seed)
     analyses = analyse(benchmarks, best_first(runs, rows), rows, taxonomy, resamples, seed)
     if taxonomy is not None:
-        names = tuple(element.display_name for element in taxonomy.elements)
-        events = tuple(element.event for element in taxonomy.elements)
-        views = [ConfusionView(one.label, names, confusion(one.predictions), events) for one in recognizers]
-        analyses.confusions += [matrix for view in views if (matrix := matrix_data(view, RECOGNITION))]
+        analyses.confusions += _confusions(recognizers, taxonomy)
     plain = [run for run in best_first(main_runs(runs), rows) if run.control == NO_CONTROL and run.predictions]
     return Page(
         title,
@@ -175,3 +173,11 @@ def make_page(
         analyses,
         {name: questions[0].tier for name, questions in benchmarks.items()},
     )
+
+
+def _confusions(recognizers: Sequence[RecognizerRun], taxonomy: Taxonomy) -> list[dict[str, Any]]:
+    """The recognizers' confusion matrices, as the page draws them."""
+    names = tuple(element.display_name for element in taxonomy.elements)
+    events = tuple(element.event for element in taxonomy.elements)
+    views = [ConfusionView(one.label, names, confusion(one.predictions), events) for one in recognizers]
+    return [matrix for view in views if (matrix := matrix_data(view, RECOGNITION))]

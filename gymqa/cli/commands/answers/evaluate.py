@@ -11,7 +11,8 @@ from eval.metrics.forms import Form, form_of, questions_in_form
 from eval.run.protocol import AnswerModel, Recorded
 from eval.run.question_files import QuestionFile, choose_files, out_path
 from eval.run.results import Cost, file_info, load_result, result_path, sentence, total
-from eval.run.runner import RunInfo, require_batch_size, run
+from eval.run.run_state import RunInfo
+from eval.run.runner import require_batch_size, run
 from eval.run.watchdog import LONGEST
 from gymqa.errors import GymQAError
 from gymqa.frames.controls import NO_VIDEO, NONE, require_control
