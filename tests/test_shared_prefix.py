@@ -125,13 +125,13 @@ def test_a_tree_holds_what_conversations_share_once() -> None:
     assert tree.ids == [1, 5, 6, 7, 4]
     assert tree.parents == [-1, 0, 1, 2, 1]
     assert tree.answers == [[(2, 7), (3, 8)], [(2, 7), (3, 9)], [(4, 7)]]
-    assert tree.trunk() == [1, 5]
+    assert tree.shared_prefix() == [1, 5]
     assert tree.depths() == [0, 1, 2, 3, 2]
 
 
 def test_a_trunk_ends_before_a_video_and_before_what_predicts_an_answer() -> None:
-    assert TokenTree.grow([EncodedChat([1, 5, VIDEO_ID, 6, 7], [-100, -100, -100, -100, 7])]).trunk() == [1, 5]
-    assert TokenTree.grow([EncodedChat([1, 5, 6, 7], [-100, -100, -100, 7])]).trunk() == [1, 5]
+    assert TokenTree.grow([EncodedChat([1, 5, VIDEO_ID, 6, 7], [-100, -100, -100, -100, 7])]).shared_prefix() == [1, 5]
+    assert TokenTree.grow([EncodedChat([1, 5, 6, 7], [-100, -100, -100, 7])]).shared_prefix() == [1, 5]
 
 
 @pytest.mark.parametrize("scoring", ["letters", "texts"])

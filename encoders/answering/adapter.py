@@ -1,4 +1,4 @@
-"""The adapter `gymqa`: our language model, from features of the clips or of what a control makes of them."""
+"""Adapter `gymqa`: loads a tuned model for evaluation; a file of its own, named in the registry of adapters."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def load(request: Request) -> Loaded:
     """Load a model of `gymqa finetune`, from a folder or the Hub.
 
     Raises:
-        GymQAError: no such model, a scoring that it does not have, or features that are not its own.
+        GymQAError: no such model, an unknown scoring, or features of another encoder.
     """
     require_scoring("gymqa", request.scoring, SCORINGS)
     folder, (repo, revision) = Path(request.model), split_revision(request.model)

@@ -11,7 +11,7 @@ CLEAR = 0.05  # upper limit of a loss that is called none
 _MEANING = {
     "no-video": ("without any video", "it needs the clip", "it answers from the text alone"),
     "mismatched": ("when it is shown another clip", "it looks at the clip", "it does not look at the clip"),
-    "one-frame": ("when it sees one frame only", "it needs more than a picture", "a single picture tells it as much"),
+    "one-frame": ("when it sees one frame only", "it needs more than one frame", "a single frame tells it as much"),
     "frozen": ("when the middle frame is frozen", "it needs the movement", "it is not watching the movement"),
     "shuffled": ("when the frames are shuffled", "it uses their order", "it is not watching the movement"),
     "reversed": ("when the clip runs backwards", "it sees which way the movement goes",
