@@ -16,6 +16,7 @@ from eval.run.runner import run
 from gymqa.errors import GymQAError
 from gymqa.questions.files import load_predictions, save_questions
 from gymqa.questions.schema import Answer, Detail, Question
+from tests.naming import naming
 
 
 def questions(n: int) -> list[Question]:
@@ -144,7 +145,7 @@ def test_predictions_that_were_changed_by_hand_are_noticed(tmp_path: Path) -> No
     out = tmp_path / "p.jsonl"
     run(Scripted(), questions(2), out)
     out.write_text(out.read_text().replace('"choice": 1', '"choice": 0'))
-    with pytest.raises(GymQAError, match=r"p\.jsonl is not what the run wrote"):
+    with pytest.raises(GymQAError, match=naming("p.jsonl", "p.result.json")):
         run(Scripted(), questions(2), out)
 
 

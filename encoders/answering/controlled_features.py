@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from encoders.features.extract import FeatureStore, extract
 from encoders.features.store import fingerprint_difference
 from encoders.video.base import modality_of
-from encoders.video.registry import create_encoder, options_of, own_source, parse
+from encoders.video.registry import create_encoder, default_spec, options_of, parse
 from eval.adapters.request import Request
 from gymqa.errors import GymQAError
 from gymqa.frames.controls import NO_VIDEO, NONE, ControlledFrames, without_control
@@ -115,7 +115,7 @@ def _encoder(request: Request, tuned_with: Mapping[str, Any]) -> "VideoEncoder":
         GymQAError: it has to be named, or the model was tuned with another.
     """
     own = str(tuned_with.get("encoder", "of an unknown name"))
-    name = request.encode_with or own_source(own)
+    name = request.encode_with or default_spec(own)
     if name is None:
         raise GymQAError(f"{request.model} was tuned with the encoder {own}; name its folder with --encode_with")
     encoder = create_encoder(name, options_of(parse(name)[0], tuned_with), request.device)

@@ -10,7 +10,7 @@ import torch
 from encoders.answering.answerer import MLLMAnswerer
 from encoders.mllm.model import GymMLLM
 from encoders.video.base import modality_of
-from encoders.video.registry import create_encoder, options_of, own_source, parse
+from encoders.video.registry import create_encoder, default_spec, options_of, parse
 from gymqa.errors import GymQAError
 from gymqa.finegym.taxonomy import Element, Taxonomy
 from gymqa.frames.video import Frames, square
@@ -83,7 +83,7 @@ def answer_video(
         GymQAError: no such encoder, one that does not take RGB, or not the one the model was tuned with.
     """
 
-    spec = encoder or own_source(str(tuned.encoder.get("encoder"))) or recognizer
+    spec = encoder or default_spec(str(tuned.encoder.get("encoder"))) or recognizer
     kind, source = parse(spec)
     if kind == "sefar" and not Path(source).is_dir():
         raise GymQAError(f"{source} does not exist; run gymqa demo first, or name --encoder")

@@ -106,9 +106,7 @@ def flatten_trees(trees: Sequence[TokenTree], n_prefix: int, pad_id: int) -> Tre
     positions = np.zeros_like(ids)
     mask = np.zeros((len(trees), 1, length, n_prefix + length), dtype=bool)
     mask[..., :n_prefix] = True
-    mask[..., n_prefix:] |= np.eye(
-        length, dtype=bool
-    )  # padding attends to itself: a row that attends to nothing gives NaN
+    mask[..., n_prefix:] |= np.eye(length, dtype=bool)  # padding attends to itself: an empty row gives NaN
     for row, (tree, order) in enumerate(zip(trees, orders, strict=True)):
         start = length - len(order)
         ids[row, start:] = np.asarray(tree.ids)[order]

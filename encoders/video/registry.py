@@ -1,4 +1,7 @@
-"""Video encoders by kind. No torch here: kinds are listed without it; a kind's file is imported when it is built."""
+"""Registry of video encoders: kind -> description and constructor; options, parsing of names; no torch.
+
+An encoder's module is imported when it is built.
+"""
 
 import difflib
 import importlib
@@ -15,18 +18,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A kind of encoder, and what it gives at its source with the options left alone.
+    """A kind of encoder, with the shape of its tokens under default source and options.
 
     Attributes:
         maker: "module:function" of (source, options, device).
-        model: what computes the tokens.
-        source: where its weights are unless one is named; "" where one must be.
-        options: names in EncoderOptions that it has.
-        frames: frames of a clip it looks at.
-        n_tokens: tokens a clip.
+        model: the network.
+        source: default weights; "" where they must be named.
+        options: names of EncoderOptions that it supports.
+        frames: frames sampled per clip.
+        n_tokens: tokens per clip.
         dim: width of a token.
-        input_size: pixels of a side of what it sees.
-        tokens: what the tokens are.
+        input_size: side of its input in pixels.
+        tokens: description of the tokens.
     """
 
     maker: str
@@ -77,7 +80,7 @@ KINDS: dict[str, Entry] = {
 
 
 def describe(kind: str) -> dict[str, Any]:
-    """What there is to say of a kind without building it; JSON values, pixels and frames."""
+    """Description of a kind as JSON values, without building it."""
     values = asdict(KINDS[kind])
     del values["maker"]
     return {"name": kind, **values, "options": list(KINDS[kind].options)}
@@ -85,14 +88,14 @@ def describe(kind: str) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class EncoderOptions:
-    """Options of an encoder; None leaves one to the encoder, and not every encoder has every option.
+    """Options of an encoder; None takes its default, and not every encoder has every option.
 
     Attributes:
-        n_frames: frames looked at, spread evenly over the clip.
-        layer: the block whose output is taken, from 1, or from the end: -1 the last, -2 the one before (as LLaVA).
+        n_frames: frames sampled, spread evenly over the clip.
+        layer: the block whose output is taken, from 1, or from the end: -1 the last, -2 the one before (as in LLaVA).
         tokens: "cls", "patches" or "both" (the CLS token of a frame first).
-        grid: patches of a frame are averaged to grid × grid tokens; 0 keeps them all.
-        precision: the model computes in float32 or bf16.
+        grid: patches of a frame are average-pooled to grid × grid tokens; 0 keeps all.
+        precision: of the computation, float32 or bf16.
     """
 
     n_frames: int | None = None
@@ -103,7 +106,7 @@ class EncoderOptions:
 
     def __post_init__(self) -> None:
         if self.n_frames is not None and self.n_frames < 1:
-            raise GymQAError(f"an encoder cannot look at {self.n_frames} frames; give 1 or more")
+            raise GymQAError(f"an encoder cannot sample {self.n_frames} frames; give 1 or more")
         if self.tokens is not None and self.tokens not in TOKENS:
             raise GymQAError(f"there are no tokens {self.tokens!r}; choose one of {', '.join(TOKENS)}")
         if self.grid is not None and self.grid < 0:
@@ -122,27 +125,27 @@ def create_encoder(spec: str, options: EncoderOptions | None = None, device: str
     Args:
         spec: a kind; kind:source, the source being a folder or owner/name@revision on the Hub; or the folder of a
             trained recognizer.
-        options: of the encoder; those that are not set are the kind's own.
-        device: where it runs.
+        options: of the encoder; unset ones are the kind's defaults.
+        device: device it runs on.
 
     Raises:
-        GymQAError: no such kind or source, an option that the kind does not have, or its files do not fit.
+        GymQAError: no such kind or source, an unsupported option, or invalid files.
     """
     kind, source = parse(spec)
     entry, options = KINDS[kind], options or EncoderOptions()
-    strange = [name for name in options.given() if name not in entry.options]
-    if strange:
+    unsupported = [name for name in options.given() if name not in entry.options]
+    if unsupported:
         has = f"it has {', '.join(entry.options)}" if entry.options else "it has none"
-        raise GymQAError(f"the encoder {kind} has no option {strange[0]}; {has}")
+        raise GymQAError(f"the encoder {kind} has no option {unsupported[0]}; {has}")
     module, _, function = entry.maker.partition(":")
     return cast("VideoEncoder", getattr(importlib.import_module(module), function)(source, options, device))
 
 
 def parse(spec: str) -> tuple[str, str]:
-    """Kind and source of what the user wrote.
+    """Kind and source of an encoder's name on the command line.
 
     Raises:
-        GymQAError: no such kind, or a kind that needs a source and has none.
+        GymQAError: no such kind, or a kind without default weights and no source.
     """
     kind, colon, source = spec.partition(":")
     if kind in KINDS and (colon or kind == spec):
@@ -157,12 +160,12 @@ def parse(spec: str) -> tuple[str, str]:
 
 
 def options_of(kind: str, fingerprint: Mapping[str, Any]) -> EncoderOptions:
-    """The options of an encoder that its features' fingerprint names, so that it can be built again."""
+    """The options recorded in a fingerprint of features, to build the same encoder."""
     return EncoderOptions(**{name: fingerprint[name] for name in KINDS[kind].options if name in fingerprint})
 
 
-def own_source(kind: str) -> str | None:
-    """What to build an encoder of a kind from when nothing else is said; None where a folder has to be named."""
+def default_spec(kind: str) -> str | None:
+    """A kind with its default weights, as `kind:source`; None where a folder must be named."""
     return f"{kind}:{KINDS[kind].source}" if kind in KINDS and KINDS[kind].source else None
 
 

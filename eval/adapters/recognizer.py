@@ -53,7 +53,7 @@ class RecognizerAnswerer:
         if classes is None:
             return self._errors.get(question.clip_id, f"no class probabilities for clip {question.clip_id}")
         if not question.choice_labels:
-            return "its choices are not classes, and a recognizer predicts classes only"
+            return "its choices are no classes, and a recognizer knows classes only"
         beyond = [label for label in question.choice_labels if not 0 <= label < len(classes)]
         if beyond:
             return f"the recognizer has {len(classes)} classes, no class {beyond[0]}"
