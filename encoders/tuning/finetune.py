@@ -197,7 +197,7 @@ class Tuning:
         captions = self.step < settings.caption_steps
         if self.step == settings.caption_steps:
             self._state.reset_optimizer()  # the second stage starts afresh
-        factor = self._set_rates(captions)
+        scale = self._set_rates(captions)
         losses = [self._learn(batch, number, captions) for number, batch in enumerate(batches.parts)]
         if captions:
             self._drop_adapter_gradients()
@@ -206,7 +206,7 @@ class Tuning:
             self._refuse("gradient", [clip for batch in batches.parts for clip in batch.clip_ids])
         self._optimizer.step()
         self._optimizer.zero_grad()
-        return {"loss": sum(losses) / len(losses), "rate": factor, "stage": 1.0 if captions else 2.0}
+        return {"loss": sum(losses) / len(losses), "rate": scale, "stage": 1.0 if captions else 2.0}
 
     def _drop_adapter_gradients(self) -> None:
         """Drop all gradients but the projector's, the only weights of the first stage."""
@@ -218,14 +218,12 @@ class Tuning:
         """Set this step's learning rates and weight decay; returns the rates' fraction of their peaks."""
         settings = self.settings
         first, steps = (0, settings.caption_steps) if captions else (settings.caption_steps, settings.steps)
-        factor = learning_rate_factor(
-            self.step - first, steps, settings.warmup, settings.schedule, settings.lowest_rate
-        )
+        scale = learning_rate_factor(self.step - first, steps, settings.warmup, settings.schedule, settings.lowest_rate)
         alignment = settings.alignment
         for group in self._optimizer.param_groups:
-            group["lr"] = (alignment.learning_rate * group["aligned"] if captions else group["base"]) * factor
+            group["lr"] = (alignment.learning_rate * group["aligned"] if captions else group["base"]) * scale
             group["weight_decay"] = alignment.weight_decay if captions else settings.weight_decay
-        return factor
+        return scale
 
     def _learn(self, batch: TuningBatch, number: int, captions: bool) -> float:
         """Accumulate the gradient of one micro-batch; returns its loss, averaged over all processes."""
