@@ -24,7 +24,7 @@ test: $(VENV)/.installed-dev  ## style, types, import contract, tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 test-browser: $(VENV)/.installed-dev chromium  ## the leaderboard's page in Chromium
-	@$(BIN)/python -m pytest -rs tests/test_browser.py $(ARGS)
+	@$(BIN)/python -m pytest -rs tests/eval/report/test_browser.py $(ARGS)
 
 APT := timeout 300 apt-get -qq -o Acquire::http::Timeout=20 -o Acquire::Retries=1
 chromium:  ## a browser for the tests of the page; root installs it by apt-get if it is missing

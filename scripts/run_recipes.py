@@ -1,4 +1,4 @@
-"""Run recipes, print tables: `python scripts/run_recipes.py list | run --only NAMES | table`, as `gymqa recipes`."""
+"""Run recipes, print tables: `python scripts/run_recipes.py list | run METHOD DATA | table`, as `gymqa recipes`."""
 
 import sys
 

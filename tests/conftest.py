@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from tests.helpers.places import SHARED
+
 if TYPE_CHECKING:
     from gymqa.finegym.splits import Splits
     from gymqa.frames.cache import FrameCache
@@ -32,7 +34,7 @@ def gymsim_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of real data beside the checkout; tests that need it are skipped where it is absent."""
-    folder = Path(__file__).resolve().parents[2] / "shared"
+    folder = SHARED
     if not (folder / "finegym").is_dir():
         pytest.skip(f"real data is not at {folder}")
     return folder
@@ -41,6 +43,6 @@ def shared() -> Path:
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> "tuple[FrameCache, Splits]":
     """The frames and splits of `training_world`, to train on."""
-    from tests.training_world import make_world
+    from tests.helpers.training_world import make_world
 
     return make_world(tmp_path_factory.mktemp("world"))

@@ -38,7 +38,7 @@ class MLLMAnswerer:
         features: encoder tokens by clip id; unused when the model is blind.
         scoring: "letters": one pass, the logits of the letters behind `ASSISTANT:`; "texts": the log-likelihood of
             each choice's text as the answer to the question without choices, the more accurate one in
-            benchmarks/answer_scoring.py.
+            benchmarks/studies/answer_scoring.py.
         length_normalised: divide a text's log-likelihood by its number of tokens.
         batch_size: conversations in one pass: questions under "letters", choices under "texts".
 

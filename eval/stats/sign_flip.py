@@ -8,7 +8,7 @@ values as typical values").
 
 Both are exact where each video's sum is distributed symmetrically about the truth, with any number of videos of any
 sizes. A bootstrap of 15 videos calls equal models different in 8 of 100 data sets, this test in 5
-(benchmarks/statistics_check.py).
+(benchmarks/studies/statistics_check.py).
 """
 
 from collections.abc import Iterator, Sequence

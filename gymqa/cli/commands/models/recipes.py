@@ -14,7 +14,7 @@ from gymqa.io.console import console
 from gymqa.io.files import read_json, write_json
 
 if TYPE_CHECKING:
-    from recognizers.recipes import Cell
+    from recognizers.recipes import Cell, Recipe
 
 RECIPES = Path("recipes")
 RESULTS = Path("runs/recipes")
@@ -46,6 +46,9 @@ class Result:
 def list_recipes(recipes: Path = RECIPES, only: list[str] | None = None, json: bool = False) -> None:
     """Show the recipes, what each is, and the paper's figures for it.
 
+    They are the cells of the papers' tables, and one for each method that stands in none; gymqa recipes run joins any
+    method with any data set.
+
     Args:
         recipes: folder of the recipes.
         only: names, or patterns such as 'sefar_s_gym99_*'; all without it.
@@ -70,40 +73,43 @@ def list_recipes(recipes: Path = RECIPES, only: list[str] | None = None, json: b
 
 
 def run(
+    methods_and_data: list[str],
     recipes: Path = RECIPES,
     out: Path = RESULTS,
     overrides: Path | None = None,
     launch: str | None = None,
     device: str | None = None,
-    *,
-    only: list[str],
+    only: list[str] | None = None,
 ) -> None:
     """Train recipes one after the other, test each, and show the tables they belong to.
+
+    A recipe is a method (recipes/sefar_b.yaml) on a data set (recipes/data/gym99_5.yaml); any two can be joined.
 
     Stopped, the same command goes on: what is trained and tested is left as it is. A recipe that cannot be run (its
     splits or frames are not there) is named and passed over; the command's status is 2 then.
 
-        gymqa recipes run --only 'sefar_?_gym99_5' 'svformer_b_gym99_5'
-        gymqa recipes run --only 'sefar_s_gym99_5*' --launch "--num_processes 8"
+        gymqa recipes run sefar_b gym99_5
+        gymqa recipes run 'sefar_?' svformer_b 'gym99_*' --launch "--num_processes 8"
+        gymqa recipes run --only 'sefar_?_gym99_5' 'svformer_b_gym99_5'         by the names of gymqa recipes list
         gymqa recipes run --only 'sefar_s_gym99_5*' --overrides tiny.yaml       tiny models on GymSim
 
     Args:
+        methods_and_data: one or several methods, and last the data set; each a name or a pattern such as 'gym99_*'.
         recipes: folder of the recipes.
         out: each recipe's model and result lie in a folder of its name in here.
         overrides: YAML file of `gymqa train` whose settings win over each recipe's, such as splits and frames.
         launch: options of `accelerate launch`, for several processes; without it, training runs in this one.
         device: cpu or cuda, for testing; without it the GPU, where there is one.
-        only: names of the recipes, or patterns such as 'sefar_s_*'.
+        only: instead of methods and data, names of `gymqa recipes list`, or patterns such as 'sefar_s_*'.
     """
-    from recognizers.recipes import read_cells, read_recipes
+    from recognizers.recipes import read_cells
 
     failed = []
-    for number, recipe in enumerate(chosen := read_recipes(recipes, only), start=1):
+    for number, recipe in enumerate(chosen := _chosen(recipes, methods_and_data, only), start=1):
         heading = f"{number}/{len(chosen)} {recipe.name}: {recipe.what}"
         console.print(heading, highlight=False, markup=False, soft_wrap=True)
-        layers = [recipe.path, *([overrides] if overrides else [])]
-        words = [*(word for path in layers for word in ("--config", str(path))), "--out", str(out / recipe.name)]
         try:
+            words = recipe.words(out, *([overrides] if overrides else []))
             _train(words, launch)
             result = _test(words, out / recipe.name, device, overrides is not None)
             print(f"{recipe.name}: Top-1 {100 * result.top1:.1f} % of {result.clips} clips")
@@ -114,6 +120,22 @@ def run(
     _print_tables([cell for cell in read_cells(recipes) if cell.recipe in names], out)
     if failed:
         raise GymQAError(f"{len(failed)} of {len(chosen)} recipes could not be run: {', '.join(failed)}")
+
+
+def _chosen(folder: Path, methods_and_data: Sequence[str], only: list[str] | None) -> "list[Recipe]":
+    """The recipes to run, by methods and data or by their own names.
+
+    Raises:
+        GymQAError: neither or both are given, or a name is not there.
+    """
+    from recognizers.recipes import join_recipes, read_recipes
+
+    if only is not None and not methods_and_data:
+        return read_recipes(folder, only)
+    if only is not None or len(methods_and_data) < 2:
+        raise GymQAError("name methods and a data set, as in gymqa recipes run sefar_b gym99_5, or recipes by --only")
+    *methods, data = methods_and_data
+    return join_recipes(folder, methods, data)
 
 
 def _train(words: Sequence[str], launch: str | None) -> None:

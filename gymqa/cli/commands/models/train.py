@@ -32,7 +32,7 @@ def train(
     speed.jsonl and checkpoints/. Several processes: accelerate launch scripts/train_recognizer.py with these options.
 
         gymqa train runs/splits runs/frames --algorithm fixmatch --training.steps 2000
-        gymqa train --config recipes/sefar_s_gym99_5.yaml          a row of a paper's table, see gymqa recipes
+        gymqa train --config recipes/sefar_b_gym99_5.yaml          a row of a paper's table, see gymqa recipes
 
     Args:
         splits: folder of `gymqa split`.

@@ -1,0 +1,45 @@
+"""The adapter blind takes our models from a folder or the Hub, and says that nothing was looked at."""
+
+from pathlib import Path
+
+import pytest
+
+from eval.run.results import load_result
+from gymqa.cli.main import main
+from gymqa.questions.files import save_questions
+from tests.helpers import mllm_examples
+from tests.helpers.launched import run_python
+from tests.helpers.loopback_hub import COMMIT, HubSite, serve_hub
+from tests.helpers.naming import does_name
+from tests.helpers.questions import question
+
+
+@pytest.fixture(scope="module")
+def tuned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("blind") / "tuned"
+    mllm_examples.model().save_pretrained(folder)
+    save_questions(folder.parent / "asked" / "gym-qa.jsonl", [question(f"q{i}", (0, 1), 0, f"c{i}") for i in range(2)])
+    return folder
+
+
+def words(tuned: Path, model: str, out: Path, *more: str) -> list[str]:
+    asked = str(tuned.parent / "asked")
+    return ["evaluate", "--adapter", "blind", "--model", model, "--questions", asked, "--out", str(out), *more]
+
+
+def test_a_model_of_ours_is_known_on_the_hub_as_in_a_folder(tuned: Path, tmp_path: Path) -> None:
+    assert main(words(tuned, str(tuned), tmp_path / "folder")) == 0
+    command = "import sys; from gymqa.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    with serve_hub(HubSite(files={path.name: path.read_bytes() for path in tuned.iterdir()})) as hub:
+        more = words(tuned, f"me/tuned@{COMMIT}", tmp_path / "hub")
+        ran = run_python(tmp_path, "-c", command, *more, HF_ENDPOINT=hub.url)
+    assert ran.returncode == 0, ran.stderr
+    written = [(tmp_path / where / "gym-qa.no-video.jsonl").read_bytes() for where in ("folder", "hub")]
+    assert written[0] == written[1]
+    result = load_result(tmp_path / "hub" / "gym-qa.no-video.result.json")
+    assert (result.control, result.model.adapter, result.model.revision) == ("no-video", "blind", COMMIT)
+
+
+def test_another_control_is_refused(tuned: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words(tuned, str(tuned), tmp_path, "--controls", "none", "shuffled")) == 2
+    assert does_name(capsys.readouterr().err, "shuffled")

@@ -1,0 +1,75 @@
+"""A clip's frames become JPEG once, whoever asks and however many at once; few clips are kept."""
+
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from eval.adapters.api_settings import ApiSettings
+from eval.adapters.clip_frames import ClipFrames
+from eval.adapters.jpeg_frames import KEPT, JpegFrames
+from eval.adapters.openai_api import OpenAIModel
+from gymqa.errors import GymQAError
+from gymqa.finegym.splits import Splits
+from gymqa.frames.cache import FrameCache
+from tests.helpers.loopback_openai import Endpoint, serve_endpoint
+from tests.helpers.questions import question
+
+
+class Counting(ClipFrames):
+    """Frames that note what is read of them, and can fail."""
+
+    def __init__(self, cache: FrameCache, fails: int = 0) -> None:
+        super().__init__(cache, 4)
+        self.taken: list[str] = []
+        self.fails, self.lock = fails, threading.Lock()
+
+    def take(self, clip_ids: Sequence[str]) -> NDArray[np.uint8]:
+        with self.lock:
+            self.taken += clip_ids
+            if len(self.taken) <= self.fails:
+                raise GymQAError("the disk is gone")
+        time.sleep(0.01)
+        return super().take(clip_ids)
+
+
+def test_questions_of_a_clip_share_its_pictures(world: tuple[FrameCache, Splits]) -> None:
+    frames, (one, other) = Counting(world[0]), world[0].clip_ids[:2]
+    asked = [question(f"q{i}", (i % 4, 4), 0, other if i > 3 else one) for i in range(6)]
+    with serve_endpoint(Endpoint()) as endpoint:
+        model = OpenAIModel("m", "m", frames, ApiSettings(base_url=endpoint.url, key_variable="NO_SUCH_KEY"))
+        model.answer(asked)
+        model.close()
+        model.answer(asked[:1])
+        model.close()
+    assert sorted(frames.taken) == sorted([one, other])
+    sent = [[part["image_url"]["url"] for part in body["messages"][0]["content"][:-1]] for body in endpoint.bodies]
+    assert len(sent) == 7 and len({tuple(urls) for urls in sent}) == 2 and {len(urls) for urls in sent} == {4}
+
+
+def test_many_threads_at_once_encode_a_clip_once(world: tuple[FrameCache, Splits]) -> None:
+    frames = Counting(world[0])
+    pictures, clip = JpegFrames(frames, 90), world[0].clip_ids[0]
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(pictures.urls, [clip] * 32))
+    assert frames.taken == [clip] and all(urls == found[0] for urls in found)
+
+
+def test_clips_not_asked_for_lately_are_forgotten(world: tuple[FrameCache, Splits]) -> None:
+    frames, clips = Counting(world[0]), world[0].clip_ids[: KEPT + 1]
+    assert len(clips) == KEPT + 1
+    pictures = JpegFrames(frames, 90)
+    for clip in (*clips[:KEPT], clips[0], clips[KEPT], clips[0], clips[1]):
+        pictures.urls(clip)
+    assert frames.taken == [*clips[:KEPT], clips[KEPT], clips[1]]
+
+
+def test_a_clip_that_could_not_be_read_is_read_again(world: tuple[FrameCache, Splits]) -> None:
+    pictures = JpegFrames(Counting(world[0], fails=1), 90)
+    with pytest.raises(GymQAError, match="the disk is gone"):
+        pictures.urls(world[0].clip_ids[0])
+    assert len(pictures.urls(world[0].clip_ids[0])) == 4

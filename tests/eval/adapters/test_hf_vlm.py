@@ -1,0 +1,239 @@
+"""Models of transformers see the frames, answer by likelihood or in words, and the same whatever is in the batch."""
+
+import math
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+from eval.adapters.clip_frames import ClipFrames
+from eval.adapters.hf_loading import LoadedVlm, load_vlm
+from eval.adapters.hf_processors import frames_as_video
+from eval.adapters.hf_vlm import HfVlm
+from gymqa.errors import GymQAError
+from gymqa.finegym.splits import Splits
+from gymqa.frames.cache import FrameCache
+from gymqa.frames.controls import ControlledFrames
+from gymqa.io.files import read_json, write_json
+from gymqa.questions.schema import Question
+from tests.helpers.loopback_hub import COMMIT, HubSite, serve_hub
+from tests.helpers.naming import does_name, naming
+from tests.helpers.places import ROOT
+from tests.helpers.questions import question
+from tests.helpers.tiny_vlms import FAMILIES, save_tiny
+
+N = 4
+
+
+@pytest.fixture(scope="module")
+def cache(world: tuple[FrameCache, Splits]) -> FrameCache:
+    return world[0]
+
+
+@pytest.fixture(scope="module")
+def llava_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny("llava", tmp_path_factory.mktemp("llava"))
+
+
+@pytest.fixture(scope="module")
+def llava(llava_folder: Path) -> LoadedVlm:
+    return load_vlm(str(llava_folder))
+
+
+def asked(cache: FrameCache, n: int = 5) -> list[Question]:
+    """Questions of different lengths and numbers of choices."""
+    shown = cache.clip_ids
+    return [
+        replace(question(f"q{i}", (0, 1, 2, 3)[: 2 + i % 3], 0, shown[i]), text="Which?" + " And why so?" * (i % 3))
+        for i in range(n)
+    ]
+
+
+def apart(one: Sequence[tuple[float, ...] | None], other: Sequence[tuple[float, ...] | None]) -> float:
+    """The largest difference between two models' log-probabilities."""
+    pairs = zip(one, other, strict=True)
+    return max(abs(a - b) for x, y in pairs for a, b in zip(x or (), y or (), strict=True))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_sees_the_frames_and_answers_the_same_in_any_batch(
+    family: str, cache: FrameCache, tmp_path: Path
+) -> None:
+    loaded, questions = load_vlm(str(save_tiny(family, tmp_path))), asked(cache)
+    together, alone = (HfVlm("m", loaded, ClipFrames(cache, N), batch_size=size) for size in (8, 1))
+    scores = together.choice_logprobs(questions)
+    assert apart(scores, alone.choice_logprobs(questions)) < 1e-5
+    assert [len(row or ()) for row in scores] == [2, 3, 4, 2, 3]
+    assert all(value < 0 for row in scores for value in row or ())
+    turned = HfVlm("m", loaded, ClipFrames(ControlledFrames(cache, "reversed"), N))
+    assert apart(scores, turned.choice_logprobs(questions)) > 1e-5
+    blind = HfVlm("m", loaded, None)
+    assert apart(scores, blind.choice_logprobs(questions)) > 1e-5
+    texts = HfVlm("m", loaded, ClipFrames(cache, N), "texts", 8)
+    assert [answer.choice is not None for answer in texts.answer(questions)] == [True] * 5
+    replies = [HfVlm("m", loaded, ClipFrames(cache, N), "generate", size).answer(questions) for size in (8, 1)]
+    assert replies[0] == replies[1] and len(replies[0]) == 5
+
+
+def test_the_letters_score_is_the_models_own_log_probability_of_the_next_token(
+    cache: FrameCache, llava: LoadedVlm
+) -> None:
+    one = asked(cache)[2]
+    (found,) = HfVlm("m", llava, ClipFrames(cache, N)).choice_logprobs([one])
+    listed = "A.move 0 B.move 1 C.move 2 D.move 3"
+    text = (
+        f"USER: {'<image>' * 0}"
+        + "<image>\n" * N
+        + f"{one.text} {listed}\nAnswer with the letter of the right choice only."
+    )
+    pictures = [Image.fromarray(frame) for frame in cache.gather([one.clip_id], np.array([[2, 6, 10, 14]]))[0]]
+    inputs = llava.processor(text=f"{text} ASSISTANT:", images=pictures, return_tensors="pt")
+    with torch.inference_mode():
+        logprobs = llava.model(**inputs).logits[0, -1].log_softmax(-1)
+    words = llava.processor.tokenizer
+    expected = [
+        float(logprobs[[words.convert_tokens_to_ids(f"▁{letter}"), words.convert_tokens_to_ids(letter)]].logsumexp(0))
+        for letter in "ABCD"
+    ]
+    assert found == pytest.approx(expected, abs=1e-5)
+
+
+def test_the_texts_score_is_the_mean_log_probability_of_the_choices_tokens(cache: FrameCache, llava: LoadedVlm) -> None:
+    one = replace(asked(cache)[0], choices=("salto backward tucked with 1 turn", "split jump"))
+    (found,) = HfVlm("m", llava, None, "texts").choice_logprobs([one])
+    prompt = f"USER: {one.text} ASSISTANT:"
+    words = llava.processor.tokenizer
+    start = len(words(prompt).input_ids)
+    for choice, score in zip(one.choices, found or (), strict=True):
+        ids = words(f"{prompt} {choice}", return_tensors="pt").input_ids
+        with torch.inference_mode():
+            logprobs = llava.model(input_ids=ids).logits[0, :-1].log_softmax(-1)
+        each = logprobs.gather(-1, ids[0, 1:, None])[start - 1 :, 0]
+        assert score == pytest.approx(float(each.mean()), abs=1e-5)
+
+
+def test_a_reply_is_parsed_and_kept_and_what_says_nothing_is_unanswered(cache: FrameCache, llava: LoadedVlm) -> None:
+    (answer,) = HfVlm("m", llava, ClipFrames(cache, N), "generate", max_new_tokens=5).answer(asked(cache, 1))
+    assert answer.choice is None and does_name(answer.error or "", "reply")  # a random model babbles
+    assert answer.detail is not None and answer.detail.reply and answer.detail.frames == (2, 6, 10, 14)
+
+
+def test_a_clip_without_frames_is_unanswered_and_others_are_not_disturbed(cache: FrameCache, llava: LoadedVlm) -> None:
+    model, questions = HfVlm("m", llava, ClipFrames(cache, N)), asked(cache, 3)
+    mixed = [questions[0], question("lost", (0, 1), 0, "no such clip"), *questions[1:]]
+    answers = model.answer(mixed)
+    assert [answer.question_id for answer in answers] == ["q0", "lost", "q1", "q2"]
+    assert answers[1].choice is None and does_name(answers[1].error or "", "no such clip")
+    whole = model.answer(questions)
+    for one, other in zip([answers[0], *answers[2:]], whole, strict=True):
+        assert one.choice == other.choice
+        assert one.probabilities == pytest.approx(other.probabilities, abs=1e-5)
+        assert math.fsum(one.probabilities or ()) == pytest.approx(1)
+
+
+def test_another_model_scoring_or_number_of_frames_has_another_fingerprint(
+    cache: FrameCache, llava: LoadedVlm, tmp_path: Path
+) -> None:
+    other = load_vlm(str(save_tiny("llava", tmp_path, seed=1)))
+    made = [
+        HfVlm("m", llava, ClipFrames(cache, N)),
+        HfVlm("m", other, ClipFrames(cache, N)),
+        HfVlm("m", llava, ClipFrames(cache, N), "texts"),
+        HfVlm("m", llava, ClipFrames(cache, 2)),
+        HfVlm("m", llava, None),
+        HfVlm("m", llava, ClipFrames(ControlledFrames(cache, "shuffled"), N)),
+    ]
+    assert len({repr(model.fingerprint()) for model in made}) == len(made)
+    assert HfVlm("m", llava, None, batch_size=3).fingerprint() == made[4].fingerprint()
+
+
+def test_a_frame_of_a_video_is_treated_as_a_picture_of_clip() -> None:
+    frames = np.random.default_rng(0).integers(0, 255, (2, 3, 40, 60, 3), dtype=np.uint8)
+    size = {"size": {"shortest_edge": 28}, "crop_size": {"height": 28, "width": 28}}
+    pixels = frames_as_video(size)([list(clip) for clip in frames])["pixel_values_videos"]
+    assert pixels.shape == (2, 3, 3, 28, 28)
+    small = Image.fromarray(frames[1, 2]).resize((42, 28), Image.Resampling.BICUBIC).crop((7, 0, 35, 28))
+    mean, spread = np.array([0.48145466, 0.4578275, 0.40821073]), np.array([0.26862954, 0.26130258, 0.27577711])
+    expected = ((np.asarray(small) / 255 - mean) / spread).transpose(2, 0, 1)
+    np.testing.assert_allclose(pixels[1, 2].numpy(), expected, atol=1e-5)
+
+
+def test_a_model_of_the_hub_is_taken_at_its_commit_and_never_as_a_pickle(llava_folder: Path, tmp_path: Path) -> None:
+    files = {path.name: path.read_bytes() for path in llava_folder.iterdir()}
+    code = "from eval.adapters.hf_loading import find_model; print(find_model('someone/tiny-llava@v1.0'))"
+    with serve_hub(HubSite(files={**files, "pytorch_model.bin": b"a pickle", "theirs.py": b""})) as hub:
+        told = {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path), "HF_HUB_DISABLE_XET": "1"}
+        found = subprocess.run(
+            [sys.executable, "-c", code], env={**os.environ, **told}, capture_output=True, text=True, check=True
+        ).stdout
+    assert f"'commit': '{COMMIT}'" in found and "'repo': 'someone/tiny-llava'" in found
+    fetched = {path.rsplit("/", 1)[1] for path in hub.requests if "/resolve/" in path}
+    assert fetched == files.keys()
+
+
+@pytest.mark.parametrize("missing", ["model.safetensors", "config.json", "chat_template.jinja"])
+def test_a_folder_that_lacks_something_is_refused_with_a_sentence(
+    missing: str, llava_folder: Path, tmp_path: Path
+) -> None:
+    for path in llava_folder.iterdir():
+        if path.name != missing:
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    if missing == "model.safetensors":
+        (tmp_path / "pytorch_model.bin").write_bytes(b"a pickle")
+    with pytest.raises(GymQAError, match={"model.safetensors": "safetensors"}.get(missing, missing)):
+        HfVlm("m", load_vlm(str(tmp_path)), None)
+
+
+def test_what_is_no_model_or_no_setting_is_refused(llava: LoadedVlm) -> None:
+    with pytest.raises(GymQAError, match=naming("no/such/folder")):
+        load_vlm("no/such/folder")
+    with pytest.raises(GymQAError, match=naming("'int7'", "auto", "float32")):
+        load_vlm("someone/model", dtype="int7")
+    with pytest.raises(GymQAError, match=naming("'guess'", "letters", "texts", "generate")):
+        HfVlm("m", llava, None, "guess")
+
+
+def test_a_text_model_is_no_image_text_to_text_model() -> None:
+    with pytest.raises(GymQAError, match="tiny_vicuna"):
+        load_vlm(str(ROOT / "encoders" / "tiny_vicuna"))
+
+
+def test_weights_that_are_not_there_are_missed_not_drawn_at_random(llava_folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(llava_folder, tmp_path, dirs_exist_ok=True)
+    weights = load_file(tmp_path / "model.safetensors")
+    kept = {name: tensor for name, tensor in weights.items() if "lm_head" not in name}
+    save_file(kept, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(GymQAError, match=naming(tmp_path, "lm_head.weight")):
+        load_vlm(str(tmp_path))
+
+
+@pytest.mark.parametrize("trusted", [False, True])
+def test_code_that_comes_with_a_model_is_run_only_when_asked_for(
+    trusted: bool, llava_folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(llava_folder, tmp_path, dirs_exist_ok=True)
+    ran = tmp_path / "ran"
+    config = {
+        **read_json(tmp_path / "config.json"),
+        "model_type": "theirs",
+        "auto_map": {"AutoConfig": "theirs.Config"},
+    }
+    write_json(tmp_path / "config.json", config)
+    own_class = "from transformers import LlavaConfig\nclass Config(LlavaConfig):\n    model_type = 'theirs'\n"
+    (tmp_path / "theirs.py").write_text(
+        f"open({str(ran)!r}, 'w')\n{own_class}"
+    )  # transformers marks the class as theirs
+    with suppress(GymQAError):
+        load_vlm(str(tmp_path), trust_remote_code=trusted)
+    assert ran.exists() == trusted
+    assert does_name(capfd.readouterr().err, "--trust_remote_code") == trusted

@@ -1,0 +1,320 @@
+"""The site in a real browser, from file://: it sorts, filters, plays, says what it is, and asks nothing of anybody."""
+
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pytest
+
+from gymqa.cli import main as cli
+from gymqa.frames.video import write_video
+from tests.helpers.leaderboard_example import questions
+from tests.helpers.site_example import write_site_inputs
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytest.importorskip("playwright.sync_api", reason="playwright is not there; pip install gymqa[dev] brings it")
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+MEND = "as root on Debian `make test-browser` installs it, elsewhere install your system's package chromium"
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=f"no Chromium on PATH: {MEND}")
+
+ATTACK = '"><script>alert(1)</script><img src=x onerror=alert(1)></script>'
+Scheme = Literal["light", "dark"]
+SIZES: dict[str, tuple[int, int, Scheme]] = {
+    "desktop": (1280, 900, "light"),
+    "narrow": (390, 844, "light"),
+    "dark": (1280, 900, "dark"),
+}
+
+
+@dataclass
+class Watched:
+    """A page and all that it said and asked for."""
+
+    page: "Page"
+    said: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module")
+def browser() -> "Iterator[Browser]":
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        running = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield running
+        running.close()
+
+
+def make_site(folder: Path, mark: str = "") -> Path:
+    """A site of 24 questions a benchmark, most of them with a clip of one second."""
+    results, asked = write_site_inputs(folder, 24, mark)
+    clips = folder / "clips"
+    clips.mkdir()
+    frames = np.random.default_rng(0).integers(0, 255, (25, 64, 96, 3), dtype=np.uint8)
+    write_video(clips / "clip0.mp4", frames)
+    for one in questions("gym-qa", 20)[1:]:
+        shutil.copy(clips / "clip0.mp4", clips / f"{one.clip_id}.mp4")
+    words = ["report", str(results), "--questions", str(asked), "--clips", str(clips), "--resamples", "100"]
+    assert cli.main([*words, "--out", str(folder / "site")]) == 0
+    return folder / "site" / "index.html"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_site(tmp_path_factory.mktemp("site"))
+
+
+def watch(
+    browser: "Browser", site: Path, size: str = "desktop", motion: Literal["no-preference", "reduce"] = "no-preference"
+) -> Watched:
+    """Open the site and listen to it."""
+    width, height, scheme = SIZES[size]
+    page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme, reduced_motion=motion)  # type: ignore[arg-type]
+    watched = Watched(page)
+    page.on("console", lambda message: watched.said.append(message.text))
+    page.on("pageerror", lambda error: watched.said.append(str(error)))
+    page.on("dialog", lambda dialog: watched.said.append(dialog.message))
+    page.on("request", lambda request: watched.asked.append(request.url))
+    page.goto(site.as_uri())
+    return watched
+
+
+@pytest.fixture
+def watched(browser: "Browser", site: Path) -> Iterator[Watched]:
+    """The site, opened; what it said and asked for is checked at the end of every test."""
+    found = watch(browser, site)
+    yield found
+    found.page.close()
+    assert found.said == []
+    assert all(url.startswith((site.parent.as_uri(), "data:")) for url in found.asked)
+
+
+def until(page: "Page", expression: str) -> None:
+    """Wait for an expression; Playwright's own waiting needs `eval` in the page, which its policy forbids."""
+    end = time.monotonic() + 20
+    while not page.evaluate(expression):
+        assert time.monotonic() < end, expression
+        page.wait_for_timeout(50)
+
+
+def models(page: "Page") -> list[str]:
+    """The models of the main table that are shown, from top to bottom."""
+    return page.locator("#questions tbody tr:visible .model").all_inner_texts()
+
+
+def test_the_table_sorts_by_click_and_by_keyboard(watched: Watched) -> None:
+    page = watched.page
+    head = page.locator("#questions thead th").nth(1)
+    assert head.get_attribute("aria-sort") == "descending" and models(page) == ["watcher", "sleeper", "chance"]
+    page.get_by_role("button", name="Gym-QA", exact=True).last.click()
+    assert head.get_attribute("aria-sort") == "ascending" and models(page) == ["chance", "sleeper", "watcher"]
+    page.locator("#questions thead button").first.focus()
+    page.keyboard.press("Enter")
+    assert models(page) == ["chance", "sleeper", "watcher"]
+    page.keyboard.press("Space")
+    assert models(page) == ["watcher", "sleeper", "chance"]
+    assert head.get_attribute("aria-sort") == "none"
+
+
+def test_the_table_filters_by_benchmark_tier_and_control(watched: Watched) -> None:
+    page = watched.page
+    columns = page.locator("#questions thead th:visible")
+    assert columns.count() == 4
+    page.locator(".segments button", has_text="Gym-New").click()
+    assert columns.count() == 3
+    page.locator(".segments button", has_text="All").click()
+    page.get_by_label("Tier").first.select_option("random")
+    assert columns.count() == 3 and "Gym-QA" in columns.nth(1).inner_text()
+    page.get_by_label("Control", exact=True).select_option("shuffled")
+    assert models(page) == ["sleeper", "watcher", "chance"]
+    assert "shuffled" in page.locator("#questions tbody tr:visible .under").first.inner_text()
+    page.get_by_label("Reference points").uncheck()
+    assert models(page) == ["sleeper", "watcher"]
+    assert "control shuffled" in page.locator("#questions-status").inner_text()
+
+
+def test_a_sample_opens_and_its_clip_plays(watched: Watched) -> None:
+    page = watched.page
+    second = page.locator("#found button").nth(1)
+    second.focus()
+    page.keyboard.press("Enter")
+    assert second.get_attribute("aria-current") == "true"
+    article = page.locator("#sample article")
+    assert "gym-qa-1" in article.inner_text() and "right answer" in article.inner_text()
+    assert article.locator("td.good").count() == 2 and "10" in article.locator("td.good").first.inner_text()
+    video = article.locator("video")
+    assert video.evaluate("(video) => video.src.endsWith('/clips/clip1.mp4')")
+    until(page, "document.querySelector('#sample video').currentTime > 0.2")
+    assert page.evaluate("document.activeElement.id") == "sample-heading"
+
+
+def test_samples_filter_to_what_one_model_knows_and_the_other_does_not(watched: Watched) -> None:
+    page = watched.page
+    position = page.locator("#position")
+    assert position.inner_text() == "1–10 of 48"
+    page.get_by_role("button", name="Next ten questions").click()
+    assert position.inner_text() == "11–20 of 48"
+    page.get_by_role("button", name="A right, B wrong").click()
+    assert position.inner_text() == "1–6 of 6"  # 23 against 20 right on each of two benchmarks
+    assert page.get_by_role("button", name="A right, B wrong").get_attribute("aria-pressed") == "true"
+    for index in range(6):
+        page.locator("#found button").nth(index).click()
+        marks = page.locator("#sample .mark").all_inner_texts()
+        assert sorted(marks) == ["✓ right", "✗ wrong"]
+    page.get_by_label("B is").select_option("unanswered")
+    assert position.inner_text() == "No question fits these filters."
+    page.get_by_label("A is").select_option("unanswered")
+    assert "clip is empty" in page.locator("#sample").inner_text()
+    assert "not beside this page" in page.locator("#sample").inner_text()
+
+
+def test_one_may_try_oneself(watched: Watched) -> None:
+    page = watched.page
+    until(page, "document.querySelector('#quiz video').currentTime > 0.2")
+    page.locator("#quiz .choice").first.click()
+    assert re.fullmatch(r"(Right|No)\. \d of 2 models knew\. You: [01] of 1\.", page.locator(".verdict").inner_text())
+    assert page.locator("#quiz .choice.good").count() == 1
+    page.get_by_role("button", name="Another clip").click()
+    assert page.locator("#quiz .choice:enabled").count() == 4
+
+
+def test_what_stands_behind_the_number_is_drawn_for_each_benchmark(watched: Watched) -> None:
+    page = watched.page
+    parts = ["controls", "frames", "slices", "confusions", "reliability", "letters", "binaries"]
+    for benchmark, heading in (("gym-qa", "Gym-QA"), ("gym-new", "Gym-New")):
+        page.locator("#explore").select_option(benchmark)
+        drawn = page.locator(".part").evaluate_all("(all) => all.map((one) => one.id)")
+        assert drawn == [f"part-{one}" for one in parts]
+        labels = page.locator(".part svg[role=img]").evaluate_all("(all) => all.map((one) => one.ariaLabel)")
+        assert len(labels) == 6 and all(f" on {heading};" in label for label in labels)
+    assert "it is not watching the movement" in page.locator("#part-controls").inner_text()
+    assert page.locator("#part-frames use").count() == 3
+    page.get_by_label("By", exact=True).select_option(label="element")
+    assert page.locator("#part-slices tbody tr").count() == 4
+    page.locator("#part-frames summary").click()
+    assert page.locator("#part-frames td:visible").count() == 3
+
+
+def test_the_matrix_of_the_chosen_model_is_shown_and_tells_its_cells(watched: Watched) -> None:
+    page = watched.page
+    matrix = page.locator("#part-confusions svg")
+    for model in ("sleeper", "watcher · SeFAR"):
+        page.get_by_label("Of", exact=True).select_option(label=model)
+        assert matrix.count() == 1
+        assert (matrix.get_attribute("aria-label") or "").startswith(f"Confusion matrix of {model} on Gym-QA;")
+    field = matrix.locator(".field").bounding_box()
+    around = matrix.bounding_box()
+    assert field and around
+    left, top, side = field["x"] - around["x"], field["y"] - around["y"], field["width"] / 4
+    said = matrix.locator("> title")
+    for column, tells in ((0, "move 0 → move 0: 6 of 6"), (2, "")):
+        matrix.hover(position={"x": left + side * (column + 0.5), "y": top + side / 2})
+        assert said.text_content() == tells
+
+
+def test_every_wrong_cell_of_a_matrix_is_told_without_a_pointer(watched: Watched) -> None:
+    page = watched.page
+    of = page.get_by_label("Of", exact=True)
+    of.select_option(label="sleeper")
+    of.focus()
+    page.keyboard.press("Tab")  # the matrix, which scrolls
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    table = page.get_by_role("table", name="wrong answers of sleeper")
+    assert table.locator("thead th").all_inner_texts() == [
+        "True element",
+        "Taken for",
+        "Times",
+        "Of (times it was a choice)",
+    ]
+    rows = [row.locator("th, td").all_inner_texts() for row in table.locator("tbody tr").all()]
+    assert sorted(rows) == [[f"move {true}", f"move {true + 1}", "1", "6"] for true in range(3)]
+    of.select_option(label="watcher · SeFAR")
+    assert page.locator("#part-confusions table").count() == 0
+
+
+@pytest.mark.parametrize(("size", "accent"), [("desktop", "rgb(10, 91, 181)"), ("dark", "rgb(121, 184, 255)")])
+def test_pictures_take_the_colours_of_the_page(browser: "Browser", site: Path, size: str, accent: str) -> None:
+    page = watch(browser, site, size).page
+    for part, look in (("frames", "stroke"), ("confusions", "fill"), ("reliability", "fill"), ("letters", "fill")):
+        marks = page.locator(f"#part-{part} svg[role=img] path")
+        colours = marks.evaluate_all(f"(all) => all.map((one) => getComputedStyle(one).{look})")
+        assert accent in colours and "rgb(0, 0, 0)" not in colours, part
+    page.close()
+
+
+def test_every_control_has_a_name_and_every_table_a_caption(watched: Watched) -> None:
+    page = watched.page
+    tree = page.locator("body").aria_snapshot()
+    roles = "button|link|combobox|checkbox|textbox|region|table|img|figure|article|heading|video"
+    nameless = [line for line in tree.splitlines() if re.fullmatch(rf"\s*- ({roles})(:| \[.*\]:?)?", line)]
+    assert nameless == []
+    assert page.locator("table:not(:has(caption))").count() == 0
+    assert page.locator("th:not([scope])").count() == 0
+    assert page.locator("video:not([aria-label])").count() == 0
+    ids = page.evaluate("[...document.querySelectorAll('[id]')].map((one) => one.id)")
+    assert len(ids) == len(set(ids))
+    levels = page.evaluate(
+        "[...document.querySelectorAll('h1,h2,h3,h4')].filter(e => e.offsetParent).map(e => +e.tagName[1])"
+    )
+    assert levels[0] == 1 and levels.count(1) == 1 and all(b - a <= 1 for a, b in pairwise(levels))
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the results"
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.closest('main') !== null")
+
+
+def test_what_is_focused_can_be_seen(watched: Watched) -> None:
+    watched.page.locator("#questions thead button").first.focus()
+    watched.page.keyboard.press("Tab")
+    assert watched.page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_it_fits_the_screen(browser: "Browser", site: Path, tmp_path: Path, size: str) -> None:
+    page = watch(browser, site, size).page
+    assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[size][0]
+    page.screenshot(path=tmp_path / f"{size}.png")
+    red, green, blue = map(int, re.findall(r"\d+", page.evaluate("getComputedStyle(document.body).backgroundColor")))
+    assert (red + green + blue > 384) == (size != "dark")
+    page.close()
+
+
+def test_nothing_moves_where_motion_is_not_wanted(browser: "Browser", site: Path) -> None:
+    page = watch(browser, site, motion="reduce").page
+    until(page, "document.querySelector('#quiz video').readyState >= 2")
+    assert page.evaluate("[...document.querySelectorAll('video')].every((one) => one.paused && one.currentTime === 0)")
+    page.close()
+
+
+def test_the_policy_forbids_the_network(browser: "Browser", site: Path) -> None:
+    found = watch(browser, site)
+    assert found.page.evaluate("fetch('https://example.org').then(() => 'asked', () => 'refused')") == "refused"
+    found.page.evaluate("document.body.append(Object.assign(new Image(), {src: 'https://example.org/x.png'}))")
+    assert found.said and all("Content Security Policy" in one for one in found.said)
+    found.page.close()
+
+
+def test_hostile_names_stay_text(browser: "Browser", tmp_path: Path) -> None:
+    found = watch(browser, make_site(tmp_path, ATTACK))
+    page = found.page
+    for name in ("gym-new", "gym-qa"):
+        page.locator("#explore").select_option(name)
+    page.locator("#found button").nth(3).click()
+    page.locator("#quiz .choice").first.click()
+    assert found.said == []
+    assert page.locator("script").count() == 2 and page.locator("img, [onerror]").count() == 0
+    assert ATTACK in page.locator("#questions tbody .model").first.inner_text()
+    named = page.locator("#part-frames svg title, #part-confusions svg title").all_text_contents()
+    assert sum(ATTACK in name for name in named) == 5  # a line and four classes
+    assert ATTACK in page.locator("#sample").inner_text() and ATTACK in page.locator("#part-controls").inner_text()
+    page.close()

@@ -1,0 +1,98 @@
+"""Several processes learn what one does, however they were started; those that cannot are refused."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from gymqa.errors import GymQAError
+from gymqa.finegym.splits import Splits
+from gymqa.frames.cache import FrameCache
+from gymqa.runtime.launching import start_processes
+from gymqa.runtime.runs import read_metrics, resolved
+from recognizers.config import TrainConfig
+from recognizers.ssl.algorithms import SEFAR
+from recognizers.training.train import train
+from tests.helpers.launched import ACCELERATE, SCRIPT, run
+from tests.helpers.naming import does_name, naming
+from tests.helpers.training_world import CONFIG, PLAIN, weights
+
+World = tuple[FrameCache, Splits]
+
+# The teacher, its labels and the perturbation, without anything that each process draws for itself.
+SURE = replace(
+    PLAIN, algorithm=replace(SEFAR, passes=1, mix_weight=0.0, weighting="confidence"), validate_every=6, steps=8
+)
+
+
+def recipe(folder: Path, config: TrainConfig, world: World) -> Path:
+    """A recipe for these settings, its splits and frames beside it."""
+    cache, splits = world
+    replace(splits, val=splits.val[:6], test=splits.val[6:]).write(folder / "splits")
+    values = {"splits": str(folder / "splits"), "frames": str(cache.folder), "training": resolved(config)}
+    (folder / "recipe.yaml").write_text(yaml.safe_dump(values))
+    return folder / "recipe.yaml"
+
+
+def test_two_processes_give_the_losses_and_weights_of_one(world: World, tmp_path: Path) -> None:
+    file = str(recipe(tmp_path, SURE, world))
+    alone = run([sys.executable, SCRIPT, "--config", file, "--out", str(tmp_path / "one")])
+    assert alone.returncode == 0, alone.stderr
+    words = ["--num_processes", "2", "--cpu"]
+    before = run([*ACCELERATE, *words, SCRIPT, "--config", file, "--out", str(tmp_path / "before")])
+    behind = run([*ACCELERATE, SCRIPT, "--config", file, "--out", str(tmp_path / "behind"), *words])
+    for ran, out in ((before, tmp_path / "before"), (behind, tmp_path / "behind")):
+        assert ran.returncode == 0, ran.stderr
+        assert "in 2 processes" in (out / "log.txt").read_text()
+        lines = [read_metrics(folder / "metrics.jsonl") for folder in (tmp_path / "one", out)]
+        for name in ("loss", "supervised", "unlabelled", "confidence", "val_top1"):
+            one, two = ([line[name] for line in found if name in line] for found in lines)
+            assert one and two == pytest.approx(one, rel=1e-3), name
+        mine, other = weights(tmp_path / "one"), weights(out)
+        for name in mine:
+            torch.testing.assert_close(mine[name], other[name], atol=1e-4, rtol=1e-3)
+
+
+def test_accelerate_without_the_script_is_refused_where_it_starts_too_few(world: World, tmp_path: Path) -> None:
+    file = str(recipe(tmp_path, PLAIN, world))
+    words = ["--num_processes", "2", "--cpu", "-m", "gymqa.cli.main", "train"]
+    ran = run([*ACCELERATE, *words, "--config", file, "--out", str(tmp_path / "out")])
+    said = [line for line in ran.stderr.splitlines() if line.startswith("gymqa: ")]
+    assert len(said) == 1 and does_name(said[0], "--num_processes")
+    assert not (tmp_path / "out" / "model.safetensors").exists()
+
+
+def test_processes_that_do_not_know_of_each_other_are_refused(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(GymQAError, match=naming(2, "ACCELERATE_USE_CPU=true")):
+        train(CONFIG, *world, tmp_path)
+
+
+def test_a_precision_asked_of_accelerate_only_is_refused(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
+    with pytest.raises(GymQAError, match=naming("bf16", "no", "--mixed_precision")):
+        train(CONFIG, *world, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["WORLD_SIZE", "OMPI_COMM_WORLD_SIZE"])
+def test_one_of_several_processes_starts_no_others(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "2")
+    assert start_processes("x.py", ["--seed", "1", "--num_processes", "2", "--cpu"]) == ["--seed", "1"]
+
+
+def test_gpus_are_left_to_accelerate(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    with pytest.raises(GymQAError, match=naming("--num_processes")):
+        start_processes("x.py", ["--num_processes", "2"])
+
+
+def test_batches_that_cannot_be_shared_are_refused(world: World, tmp_path: Path) -> None:
+    with pytest.raises(GymQAError, match=naming("6 and 6", 4)):
+        replace(CONFIG, accumulation=4)
