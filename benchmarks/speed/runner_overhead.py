@@ -1,4 +1,4 @@
-"""Time what the runner costs a question, with a model that costs nothing: `python benchmarks/speed/runner_overhead.py`.
+"""Time the runner's overhead per question with a trivial model: `python benchmarks/speed/runner_overhead.py`.
 
 The time is that of `gymqa evaluate` without its model: reading the questions, sharing them out, appending each batch to
 disk, merging, hashing, and writing predictions and result.

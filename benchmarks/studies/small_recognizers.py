@@ -1,4 +1,4 @@
-"""Every registered recognizer in small: its own layers, few channels, 48 pixels and few frames, for GymSim on a CPU."""
+"""Small configs of every registered recognizer, for GymSim on a CPU; a file of its own, shared by two studies."""
 
 from dataclasses import replace
 from typing import Any

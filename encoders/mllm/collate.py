@@ -28,9 +28,9 @@ class ChatBatch:
         return ChatBatch(*(one.to(device) for one in (self.prefix, self.ids, self.mask, self.labels)))
 
 
-def rounded(length: int) -> int:
-    """`length` rounded up to a multiple of 8; the difference is padding."""
-    return -(-length // _ROUND) * _ROUND
+def rounded(length: int, multiple: int = _ROUND) -> int:
+    """`length` rounded up to a multiple; the difference is padding."""
+    return -(-length // multiple) * multiple
 
 
 def open_videos(chat: EncodedChat, n_visual: int) -> EncodedChat:

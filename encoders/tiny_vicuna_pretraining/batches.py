@@ -12,13 +12,14 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
+from encoders.mllm.collate import rounded
 from encoders.mllm.prompts import IGNORED, SYSTEM, VIDEO_ID, Turn, encode_chat, letter_ids, with_video
 from encoders.tiny_vicuna_pretraining.corpus import LETTERS, Conversation
 from encoders.tuning.alignment import pooling_weights
 
 SOFT_TOKENS = (6, 7, 8, 9)
 _MAX_DOUBT = 0.45
-_ROUND = 16  # lengths are rounded up to its multiples: on a CPU every new shape costs time and memory for new kernels
+ROUND = 16  # lengths are rounded up to its multiples: on a CPU every new shape costs time and memory for new kernels
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +66,8 @@ class Collator:
     def batch(self, rows: Sequence[_Row]) -> Batch:
         """Pad `rows` on the right to one batch."""
         pad = self._tokenizer.pad_token_id
-        length = rounded(max(len(row.ids) for row in rows))
-        words = rounded(max(max(len(row.words) for row in rows), 1))
+        length = rounded(max(len(row.ids) for row in rows), ROUND)
+        words = rounded(max(max(len(row.words) for row in rows), 1), ROUND)
         pooling = torch.zeros(len(rows), max(SOFT_TOKENS), words)
         for index, row in enumerate(rows):
             pooling[index, : row.pooling.shape[0], : row.pooling.shape[1]] = row.pooling
@@ -111,11 +112,6 @@ class Collator:
         starts = [i for i in range(len(ids) - 1) if ids[i] in self._letters and ids[i + 1] in self._dots]
         last = max(i for i, one in enumerate(ids) if one == self._assistant)
         return [*starts[1:], last], chat.right
-
-
-def rounded(length: int) -> int:
-    """The next multiple of 16."""
-    return -(-length // _ROUND) * _ROUND
 
 
 def input_embeddings(table: nn.Embedding, batch: Batch, generator: torch.Generator | None) -> Tensor:

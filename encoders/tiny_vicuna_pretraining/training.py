@@ -17,8 +17,9 @@ import torch
 from torch import Tensor, nn
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
 
+from encoders.mllm.collate import rounded
 from encoders.mllm.prompts import IGNORED
-from encoders.tiny_vicuna_pretraining.batches import Batch, Collator, input_embeddings, rounded
+from encoders.tiny_vicuna_pretraining.batches import ROUND, Batch, Collator, input_embeddings
 from encoders.tiny_vicuna_pretraining.corpus import make_conversation
 from encoders.tiny_vicuna_pretraining.grammar import Move, all_moves, is_held_out
 from gymqa.io.console import progress_bar
@@ -112,7 +113,7 @@ def losses(
 def _answer_loss(model: LlamaForCausalLM, hidden: Tensor, labels: Tensor) -> Tensor:
     """Cross entropy of the answers, weighted by the square root of their length; logits at the answers only."""
     row, position = (labels[:, 1:] != IGNORED).nonzero(as_tuple=True)
-    pad = rounded(len(row)) - len(row)
+    pad = rounded(len(row), ROUND) - len(row)
     picked = nn.functional.pad(hidden[row, position], (0, 0, 0, pad))  # [answer tokens, D]
     logits = model.lm_head(picked)[: len(row)].float()
     each = nn.functional.cross_entropy(logits, labels[row, position + 1], reduction="none")

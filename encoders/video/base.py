@@ -1,9 +1,10 @@
-"""Protocols of video encoders (`VideoEncoder`) and of their stored tokens (`Features`); pixel normalisation."""
+"""Protocols of video encoders and of their stored tokens (`Features`); normalisation of pixels, pooling of patches."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+import torch.nn.functional as F
 from torch import Tensor
 
 from gymqa.frames.modality import Modality
@@ -78,3 +79,13 @@ class Features(Protocol):
 
     def get(self, keys: Sequence[str]) -> Tensor:
         """Encoder tokens of the keys, [len(keys), N, D]."""
+
+
+def pool_patches(patches: Tensor, side: int, grid: int) -> Tensor:
+    """Average a frame's patches to grid × grid: [B, steps, side · side, D] -> [B, steps, grid · grid, D]."""
+    if side == grid:
+        return patches
+    batch, steps, _, dim = patches.shape
+    squares = patches.flatten(0, 1).transpose(1, 2).reshape(batch * steps, dim, side, side)
+    pooled = F.adaptive_avg_pool2d(squares, grid)  # [B steps, D, grid, grid]
+    return pooled.flatten(2).transpose(1, 2).unflatten(0, (batch, steps))

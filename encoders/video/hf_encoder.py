@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from encoders.video.base import pool_patches
 from encoders.video.checkpoints import read_checkpoint
 from encoders.video.pixels import read_preprocessing, square_side
 from encoders.video.registry import EncoderOptions
@@ -80,7 +80,7 @@ class HFEncoder:
         last = self.model(pixel_values=pixels.flatten(0, 1) if self._per_frame else pixels).last_hidden_state
         hidden = self._output[0] if self._options.layer is not None else last
         cls, patches = self._family.arrange(hidden.unflatten(0, (len(frames), -1)), self._layout)
-        return _assemble(cls, _pool(patches, self._layout.side, self._grid), self._options.tokens or "both")
+        return _assemble(cls, pool_patches(patches, self._layout.side, self._grid), self._options.tokens or "both")
 
     def _hook_block(self, model: PreTrainedModel) -> None:
         """Register a hook on the selected block, and drop the blocks behind it."""
@@ -102,16 +102,6 @@ def _first(output: Any) -> Tensor:
     """A block's hidden states, returned alone or as first element of a tuple."""
     hidden: Tensor = output[0] if isinstance(output, tuple) else output
     return hidden
-
-
-def _pool(patches: Tensor, side: int, grid: int) -> Tensor:
-    """Average a frame's patches to grid × grid: [B, steps, side · side, D] -> [B, steps, grid · grid, D]."""
-    if side == grid:
-        return patches
-    batch, steps, _, dim = patches.shape
-    squares = patches.flatten(0, 1).transpose(1, 2).reshape(batch * steps, dim, side, side)
-    pooled = F.adaptive_avg_pool2d(squares, grid)  # [B steps, D, grid, grid]
-    return pooled.flatten(2).transpose(1, 2).unflatten(0, (batch, steps))
 
 
 def _assemble(cls: Tensor | None, patches: Tensor, tokens: str) -> Tensor:

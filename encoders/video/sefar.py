@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from encoders.video.base import SYMMETRIC
+from encoders.video.base import SYMMETRIC, pool_patches
 from encoders.video.registry import EncoderOptions
 from gymqa.errors import GymQAError
 from gymqa.frames.sampling import Indices, spans_of_elements
@@ -109,6 +109,4 @@ class PatchHook:
     def take(self) -> Tensor:
         """Pooled patches of the last pass, element after element: [B, N, grid · grid, D]."""
         patches: Tensor = self._norm(self._last)
-        squares = patches.unflatten(2, (self._side, self._side)).movedim(-1, 2)  # [B, N, D, h, w]
-        pooled = F.adaptive_avg_pool2d(squares.flatten(0, 1), self._grid)
-        return pooled.flatten(2).transpose(1, 2).unflatten(0, patches.shape[:2])
+        return pool_patches(patches, self._side, self._grid)
