@@ -1,4 +1,4 @@
-"""Small configs of every registered recognizer, for GymSim on a CPU; a file of its own, shared by two studies."""
+"""Small configs of every registered recognizer, for recognizer_table.py; a file of its own, for its test needs it alone."""
 
 from dataclasses import replace
 from typing import Any
