@@ -1,4 +1,4 @@
-"""Small configs of every registered recognizer, for recognizer_table.py; a file of its own, for its test needs it alone."""
+"""Small configs of every registered recognizer for GymSim; a file of its own, as recognizer_table.py and its test use it."""
 
 from dataclasses import replace
 from typing import Any

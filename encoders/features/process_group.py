@@ -77,9 +77,9 @@ class LaunchedProcesses(AbstractContextManager["LaunchedProcesses"]):
     def agree(self, refusal: str | None) -> None:
         """See ProcessGroup."""
 
-        said = broadcast_object_list([refusal])[0]
-        if said is not None:
-            raise GymQAError(said)
+        refused = broadcast_object_list([refusal])[0]
+        if refused is not None:
+            raise GymQAError(refused)
 
     def collect(self, found: dict[str, str]) -> dict[str, str]:
         """See ProcessGroup."""

@@ -30,13 +30,13 @@ def parse_choice(text: str, choices: Sequence[str]) -> int | None:
         text: the model's reply; only what follows a reasoning part <think> … </think> counts.
         choices: the question's choices, at most 26, lettered A, B, … in this order.
     """
-    said = text.rpartition("</think>")[2]
-    if "<think>" in said:
+    reply = text.rpartition("</think>")[2]
+    if "<think>" in reply:
         return None
-    exact = [index for index, choice in enumerate(choices) if choice.strip() == said.strip() != ""]
-    if len(exact) == 1 and not words_of(said):
+    exact = [index for index, choice in enumerate(choices) if choice.strip() == reply.strip() != ""]
+    if len(exact) == 1 and not words_of(reply):
         return exact[0]  # a choice without words, as + or −
-    return _Reading(ReplyText(tokenize(said), choices)).choice() if choices else None
+    return _Reading(ReplyText(tokenize(reply), choices)).choice() if choices else None
 
 
 class _Reading:
@@ -103,8 +103,8 @@ class _Reading:
         if letter is None:
             return None
         after = [token for token in self.tokens[position + 1 : position + 1 + _AHEAD] if token.text not in CLOSERS]
-        said = [token.plain for token in after[:3] if token.plain != "the"]
-        stated = said[:1] == ["is"] and not reply_words.CALLED.isdisjoint(said[1:2])
+        words = [token.plain for token in after[:3] if token.plain != "the"]
+        stated = words[:1] == ["is"] and not reply_words.CALLED.isdisjoint(words[1:2])
         return Value(frozenset({letter}), position + 1) if stated and self.tokens[position].text.isupper() else None
 
     def _skip_fillers(self, position: int) -> int:

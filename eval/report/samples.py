@@ -27,7 +27,7 @@ class _Asked:
 
     question: Question
     benchmark: str
-    said: tuple[Prediction | None, ...]
+    predictions: tuple[Prediction | None, ...]
 
 
 class _Table(dict[Hashable, int]):
@@ -76,9 +76,9 @@ def _digest(id: str) -> bytes:
 def _asked(benchmarks: Mapping[str, Sequence[Question]], runs: Sequence[ModelRun]) -> list[_Asked]:
     found = []
     for name, questions in benchmarks.items():
-        by_id = [{said.question_id: said for said in run.predictions.get(name, ())} for run in runs]
+        by_id = [{one.question_id: one for one in run.predictions.get(name, ())} for run in runs]
         if any(by_id):
-            found += [_Asked(one, name, tuple(said.get(one.id) for said in by_id)) for one in questions]
+            found += [_Asked(one, name, tuple(found_by_id.get(one.id) for found_by_id in by_id)) for one in questions]
     return found
 
 
@@ -87,9 +87,9 @@ def _pack(asked: Sequence[_Asked], runs: Sequence[ModelRun], clips: Clips | None
     choices = [[strings.of(text) for text in one.question.choices] for one in asked]
     kind = [kinds.of(_kind(one, strings)) for one in asked]
     reasons = [
-        {str(index): strings.of(said.error[:_REASON])
+        {str(index): strings.of(prediction.error[:_REASON])
          for index, one in enumerate(asked)
-         if (said := one.said[model]) is not None and said.choice is None and said.error}
+         if (prediction := one.predictions[model]) is not None and prediction.choice is None and prediction.error}
         for model in range(len(runs))
     ]  # fmt: skip
     names = [one.question.clip_id for one in asked]
@@ -138,20 +138,20 @@ def _columns(
     asked: Sequence[_Asked], runs: Sequence[ModelRun], text: Callable[[_Asked, Prediction | None], str]
 ) -> list[str]:
     """One string per model, its answers concatenated."""
-    return ["".join(text(one, one.said[model]) for one in asked) for model in range(len(runs))]
+    return ["".join(text(one, one.predictions[model]) for one in asked) for model in range(len(runs))]
 
 
-def _letter(one: _Asked, said: Prediction | None) -> str:
-    if said is None:
+def _letter(one: _Asked, prediction: Prediction | None) -> str:
+    if prediction is None:
         return _NOT_ASKED
-    return _UNANSWERED if said.choice is None else LETTERS[said.choice]
+    return _UNANSWERED if prediction.choice is None else LETTERS[prediction.choice]
 
 
-def _probabilities(one: _Asked, said: Prediction | None) -> str:
+def _probabilities(one: _Asked, prediction: Prediction | None) -> str:
     """Two digits per choice, in thousandths."""
-    if said is None or said.probabilities is None:
+    if prediction is None or prediction.probabilities is None:
         return _UNKNOWN * len(one.question.choices)
-    return "".join(_two_digits(round(1000 * value)) for value in said.probabilities)
+    return "".join(_two_digits(round(1000 * value)) for value in prediction.probabilities)
 
 
 def _two_digits(number: int) -> str:
