@@ -1,4 +1,4 @@
-"""Small configs of every registered recognizer for GymSim; a file of its own, as recognizer_table.py and its test use it."""
+"""Small configs of every registered recognizer for GymSim; a file of its own, used by recognizer_table.py and its test."""
 
 from dataclasses import replace
 from typing import Any
