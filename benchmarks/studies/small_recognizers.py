@@ -1,4 +1,4 @@
-"""Small configs of every registered recognizer for GymSim; a file of its own, used by recognizer_table.py and its test."""
+"""Small configs of every registered recognizer, on GymSim; a file of its own, for recognizer_table.py and its test."""
 
 from dataclasses import replace
 from typing import Any
