@@ -21,7 +21,7 @@ test: $(VENV)/.installed-dev  ## style, types, import contract, tests
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/lint-imports --no-cache --no-logo
 	@$(BIN)/mypy
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 test-browser: $(VENV)/.installed-dev chromium  ## the leaderboard's page in Chromium
 	@$(BIN)/python -m pytest -rs tests/eval/report/test_browser.py $(ARGS)

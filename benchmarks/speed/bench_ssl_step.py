@@ -36,7 +36,7 @@ from recognizers.config import TrainConfig
 from recognizers.loader import StepClips
 from recognizers.ssl.algorithms import SEFAR
 from recognizers.ssl.pseudo_label import PseudoLabels
-from recognizers.ssl.weighting import Stateless, Weighting
+from recognizers.ssl.weighting.base import Stateless, Weighting
 from recognizers.training.clips import TrainingClips
 from recognizers.training.train import Trainer, step_seed
 

@@ -1,16 +1,17 @@
 """Settings of the language model's tuning: alignment stage, question mix, fine-tuning; validated dataclasses."""
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from encoders.llm.loading import DTYPES
 from encoders.llm.lora import LoRASettings
 from encoders.mllm.projector import PROJECTORS
 from gymqa.errors import GymQAError
 from gymqa.questions.schema import QUESTION_TEXT
+from gymqa.runtime.choices import require_choices
+from recognizers.training.loop_settings import LoopSettings, without_ineffective
 
 SCORINGS = ("texts", "letters")
-_WITHOUT_EFFECT = ("checkpoint_every", "log_every", "workers", "tracker")  # settings that weights do not depend on
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class AlignmentSettings:
     mixing: float = 0.4
 
     def __post_init__(self) -> None:
+        require_choices(self)
         if self.steps < 0 or self.batch_size < 1:
             raise GymQAError("an alignment's steps must be 0 or more, and its batch_size 1 or more")
 
@@ -89,8 +91,8 @@ class QuestionMix:
             )
 
 
-@dataclass(frozen=True)
-class FinetuneSettings:
+@dataclass(frozen=True, kw_only=True)
+class FinetuneSettings(LoopSettings):
     """Second stage: projector and LoRA, on questions re-sampled every epoch.
 
     Attributes:
@@ -98,11 +100,9 @@ class FinetuneSettings:
         llm_dtype: dtype of its frozen weights.
         projector: one of PROJECTORS.
         n_queries: embeddings per video of a resampler.
-        steps: optimiser steps of the second stage.
         batch_size: questions per step, over all processes.
         projector_learning_rate: its peak.
         lora_learning_rate: its peak.
-        weight_decay: AdamW's.
         warmup: steps of the linear learning-rate warm-up.
         schedule: learning-rate decay after the warm-up.
         lowest_rate: final learning rate, as a fraction of the peak.
@@ -110,15 +110,8 @@ class FinetuneSettings:
         feature_noise: standard deviation of noise on the normalised features.
         views: views of each clip in the feature store; view 0 is not augmented.
         blind: leave the video out of every prompt: the question-only baseline.
-        precision: "bf16" computes in bfloat16 under autocast.
-        accumulation: gradient accumulation steps, to save memory.
         gradient_checkpointing: recompute activations in the backward pass, to save memory.
         pseudo_threshold: lowest confidence of a pseudo-labelled clip that is used.
-        checkpoint_every: steps between checkpoints.
-        log_every: steps between lines of metrics.jsonl.
-        workers: threads that prefetch batches; 0 makes each batch in its step.
-        tracker: experiment tracker besides metrics.jsonl.
-        seed: of all random numbers.
         lora: the adapters.
         alignment: the first stage.
         mix: the questions.
@@ -140,35 +133,28 @@ class FinetuneSettings:
     feature_noise: float = 0.2
     views: int = 1
     blind: bool = False
-    precision: str = "bf16"
-    accumulation: int = 1
+    precision: Literal["no", "bf16"] = "bf16"
     gradient_checkpointing: bool = False
     pseudo_threshold: float = 0.9
     checkpoint_every: int = 50
     log_every: int = 1
-    workers: int = 1
     tracker: Literal["tensorboard", "wandb", "none"] = "none"
-    seed: int = 0
     lora: LoRASettings = field(default_factory=LoRASettings)
     alignment: AlignmentSettings = field(default_factory=AlignmentSettings)
     mix: QuestionMix = field(default_factory=QuestionMix)
 
+    at_least_one: ClassVar = (*LoopSettings.at_least_one, "batch_size", "views", "n_queries")
+    at_least_zero: ClassVar = (*LoopSettings.at_least_zero, "warmup")
+
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.projector not in PROJECTORS:
             raise GymQAError(f"there is no projector {self.projector!r}; choose one of {', '.join(PROJECTORS)}")
         if self.llm_dtype not in DTYPES:
             raise GymQAError(f"there is no llm_dtype {self.llm_dtype!r}; choose one of {', '.join(DTYPES)}")
-        if self.precision not in ("no", "bf16"):
-            raise GymQAError(f"there is no precision {self.precision!r}; choose bf16 or no")
-        if min(self.steps, self.batch_size, self.views, self.checkpoint_every, self.n_queries) < 1:
-            raise GymQAError("steps, batch_size, views, checkpoint_every and n_queries must be 1 or more")
-        if min(self.accumulation, self.log_every) < 1 or min(self.workers, self.warmup) < 0:
-            raise GymQAError("accumulation and log_every must be 1 or more, workers and warmup 0 or more")
-        for what, size in (("batch_size", self.batch_size), ("alignment.batch_size", self.alignment.batch_size)):
-            if size % self.accumulation and (what == "batch_size" or self.caption_steps):
-                raise GymQAError(
-                    f"{what} {size} cannot be cut into {self.accumulation} equal parts; change it or accumulation"
-                )
+        self.require_equal_parts(batch_size=self.batch_size)
+        if self.caption_steps:
+            self.require_equal_parts(**{"alignment.batch_size": self.alignment.batch_size})
         if not (0 <= self.pseudo_threshold <= 1 and 0 <= self.lowest_rate <= 1):
             raise GymQAError("pseudo_threshold and lowest_rate must lie in 0 to 1")
 
@@ -180,4 +166,4 @@ class FinetuneSettings:
     @property
     def determines(self) -> dict[str, Any]:
         """The settings that the tuned weights depend on; the others may change when a run resumes."""
-        return {name: value for name, value in asdict(self).items() if name not in _WITHOUT_EFFECT}
+        return without_ineffective(asdict(self))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.metrics import average_precision_score, confusion_matrix, precision_recall_fscore_support
 
 from eval.stats.bootstrap import RESAMPLES, FloatArray, IntArray, Interval, bootstrap, cluster_index, mean_interval
@@ -104,7 +105,7 @@ def _record(raw: dict[str, Any]) -> dict[str, Any]:
 
 def top1(predictions: ClassPredictions) -> float:
     """Fraction of clips whose most probable class is right."""
-    return float((predictions.predicted == predictions.labels).mean())
+    return accuracies(predictions.labels, predictions.predicted)["top1"]
 
 
 def top_k(predictions: ClassPredictions, k: int = 5) -> float:
@@ -116,10 +117,21 @@ def top_k(predictions: ClassPredictions, k: int = 5) -> float:
 
 def mean_class(predictions: ClassPredictions) -> float:
     """Mean-class accuracy over the classes that have clips (FineGym's "Mean")."""
-    right = (predictions.predicted == predictions.labels).astype(np.float64)
-    counts = np.bincount(predictions.labels)
-    recalls = np.bincount(predictions.labels, weights=right)[counts > 0] / counts[counts > 0]
-    return float(recalls.mean())
+    return accuracies(predictions.labels, predictions.predicted)["mean_class"]
+
+
+def accuracies(labels: ArrayLike, predicted: ArrayLike) -> dict[str, float]:
+    """Top-1 and mean-class accuracy of predicted classes, in [0, 1].
+
+    Args:
+        labels: right classes, int [n], n >= 1.
+        predicted: int [n]; -1 where there is no prediction, which is wrong.
+    """
+    of = np.asarray(labels, dtype=np.int64)
+    right = (of == np.asarray(predicted)).astype(np.float64)
+    counts = np.bincount(of)
+    by_class = np.bincount(of, weights=right)[counts > 0] / counts[counts > 0]
+    return {"top1": float(right.mean()), "mean_class": float(by_class.mean())}
 
 
 def mean_average_precision(predictions: ClassPredictions) -> float:

@@ -22,6 +22,7 @@ from gymqa.frames.sampling import Indices
 from gymqa.frames.video import Frames
 from gymqa.io.console import track
 from gymqa.io.files import write_text
+from gymqa.runtime.choices import require_choices
 
 FrameFormat = Literal["raw", "jpeg"]
 Bytes = NDArray[np.uint8]  # [n]
@@ -45,6 +46,9 @@ class CacheSettings:
     format: FrameFormat = "raw"
     modality: Modality = "rgb"
     method: str = ""
+
+    def __post_init__(self) -> None:
+        require_choices(self)
 
     @property
     def channels(self) -> int:

@@ -9,6 +9,7 @@ import importlib
 import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from gymqa.errors import GymQAError
@@ -26,6 +27,13 @@ class Made(Protocol):
 
 
 Entry = TypeVar("Entry", bound=Made)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An entry of which nothing is to be said but what makes it."""
+
+    maker: str
 
 
 class Registry(Generic[Entry]):

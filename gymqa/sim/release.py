@@ -15,6 +15,7 @@ from gymqa.errors import GymQAError
 from gymqa.frames.video import Frames, video_writer, write_video
 from gymqa.io.console import progress_bar
 from gymqa.io.files import only_writer, read_json, write_json
+from gymqa.runtime.choices import require_choices
 from gymqa.runtime.runs import require_writable
 from gymqa.runtime.workers import deaths_reported, interruptible, start_worker, worker_count
 from gymqa.sim.motion import FPS, Motion
@@ -52,6 +53,7 @@ class ReleaseConfig:
     setting: Literal["gymsim24", "gymsim99"] = "gymsim24"
 
     def __post_init__(self) -> None:
+        require_choices(self)
         if self.size % 2 or not SMALLEST <= self.size <= LARGEST:
             raise GymQAError(
                 f"a release's size cannot be {self.size}; choose an even number of pixels, {SMALLEST} to {LARGEST}"

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from gymqa.errors import GymQAError
 from gymqa.frames.modality import Modality, channels
 from gymqa.frames.sampling import Indices, dual_level
+from gymqa.runtime.choices import require_choices
 from recognizers.weights_io.saved import holds_recognizer, saved_hash, start_from_recognizer
 from recognizers.weights_io.tensors import save_model
 
@@ -51,6 +52,9 @@ class ModelConfig:
 
     adapts_colours: ClassVar[bool] = False
     """Whether weights trained on rgb may start a model of another modality."""
+
+    def __post_init__(self) -> None:
+        require_choices(self)
 
     @property
     def elements(self) -> tuple[int, ...]:

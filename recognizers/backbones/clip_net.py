@@ -40,6 +40,7 @@ class ClipNetConfig(PublishedConfig):
     head_dropout: float = 0.5
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if min(self.n_frames, self.width, self.n_classes, self.image_size) < 1 or self.stride < 0:
             raise GymQAError(f"{self}: n_frames, width, n_classes and image_size are at least 1, stride at least 0")
         require_shown(self.pixels, self.streams)

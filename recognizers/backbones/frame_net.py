@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from gymqa.errors import GymQAError
 from gymqa.frames.sampling import Indices, dual_level
 from recognizers.backbones.image.bn_inception import BNInception
-from recognizers.backbones.image.inception_v1 import InceptionV1
+from recognizers.backbones.image.inception_v1 import InceptionV1, require_seen
 from recognizers.backbones.image.resnet import ResNet, pooled
 from recognizers.backbones.published import PublishedConfig, StartsFromPublished, load_whole, read_published
 from recognizers.weights_io.normalisation import Pixels, as_trained, require_shown
@@ -45,10 +45,11 @@ class FrameNetConfig(PublishedConfig):
     stack: int = field(default=1, kw_only=True)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if min(self.segments, self.stack, self.width, self.n_classes, self.image_size) < 1:
             raise GymQAError(f"{self}: segments, stack, width, n_classes and image_size are at least 1")
-        if self.architecture == "inception_v1" and self.image_size < 32:
-            raise GymQAError(f"Inception-v1 sees nothing in {self.image_size} px; set image_size to 32 or more")
+        if self.architecture == "inception_v1":
+            require_seen(self.image_size)
         require_shown(self.pixels, self.streams)
 
     @property

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from gymqa.errors import GymQAError
 from recognizers.backbones.base import GYM99, Recognizer
 from recognizers.backbones.clip_net import ClipNet, ClipNetConfig
-from recognizers.backbones.image.inception_v1 import InceptionV1
+from recognizers.backbones.image.inception_v1 import InceptionV1, require_seen
 from recognizers.backbones.image.inflation import InTime, inflate
 from recognizers.backbones.image.resnet import ResNet
 
@@ -91,8 +91,8 @@ class I3DConfig(ClipNetConfig):
         super().__post_init__()
         if self.non_local and self.architecture != "resnet50":
             raise GymQAError("non-local blocks stand in ResNet-50; set architecture to resnet50, or non_local to false")
-        if self.architecture == "inception_v1" and self.image_size < 32:
-            raise GymQAError(f"Inception-v1 sees nothing in {self.image_size} px; set image_size to 32 or more")
+        if self.architecture == "inception_v1":
+            require_seen(self.image_size)
 
     @property
     def tokens(self) -> int:

@@ -21,9 +21,8 @@ from recognizers.backbones.vit_weights import LoadReport
 from recognizers.weights_io.normalisation import Pixels, pixels_of, require_known
 from recognizers.weights_io.saved import start_from_recognizer
 from recognizers.weights_io.tensor_names import OWN, Naming, naming_of
-from recognizers.weights_io.tensors import for_other_channels, lacking, model_folder, sources_of
+from recognizers.weights_io.tensors import SHOWN, for_other_channels, lacking, listed, model_folder, sources_of
 
-SHOWN = 3  # names that a complaint lists of each kind
 _COUNTED = "num_batches_tracked"  # of batch norms; older files have none
 
 
@@ -212,18 +211,12 @@ def _require_same(own: Mapping[str, Tensor], found: Published, fitted: Mapping[s
         if tensor.shape != own[name].shape
     ]
     parts = [
-        *_listed("", differ),
-        *_listed("not there: ", [name for name in own if name not in fitted and not name.endswith(_COUNTED)]),
-        *_listed("only there: ", [name for name in found.tensors if name not in own]),
+        *listed("", differ),
+        *listed("not there: ", [name for name in own if name not in fitted and not name.endswith(_COUNTED)]),
+        *listed("only there: ", [name for name in found.tensors if name not in own]),
     ]
     if parts:
         raise GymQAError(
             f"{found.source} holds another architecture than the recognizer's: {'; '.join(parts)}; "
             "give weights of the same network, or set initial to none"
         )
-
-
-def _listed(what: str, names: list[str]) -> list[str]:
-    """The first of the names and how many more there are; nothing for none."""
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return [what + ", ".join(names[:SHOWN]) + more] if names else []

@@ -90,6 +90,7 @@ class SeFARConfig(ModelConfig):
     family: ClassVar[str] = "sefar"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         object.__setattr__(self, "elements", tuple(self.elements))  # JSON and YAML bring lists
         if not self.elements or min(self.elements) < 1:
             raise GymQAError(f"elements {self.elements}: name one or more, of at least one frame each, as (2, 2, 4)")

@@ -134,6 +134,7 @@ class STGCNConfig(ModelConfig):
     family: ClassVar[str] = "stgcn"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         skeleton_named(self.skeleton)
         if min(self.n_frames, self.width, self.n_classes) < 1 or self.stride < 0 or self.kernel % 2 != 1:
             raise GymQAError(f"{self}: n_frames, width and n_classes are at least 1, stride at least 0, kernel is odd")

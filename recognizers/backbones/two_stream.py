@@ -17,7 +17,7 @@ from recognizers.backbones.base import GYM99, Recognizer
 from recognizers.backbones.clip_net import ClipFeatures, ClipNetConfig, load_in_time
 from recognizers.backbones.frame_net import FrameFeatures, FrameNetConfig, frame_network
 from recognizers.backbones.i3d import inception_in_time
-from recognizers.backbones.image.inception_v1 import InceptionV1
+from recognizers.backbones.image.inception_v1 import InceptionV1, require_seen
 from recognizers.backbones.image.inflation import inflate
 from recognizers.backbones.image.resnet import pooled
 from recognizers.backbones.published import Published, StartsFromPublished, load_whole, read_published
@@ -38,7 +38,8 @@ class TwoStreamI3DConfig(ClipNetConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check(self, "inception_v1")
+        require_seen(self.image_size)
+        _require_both(self)
 
     @property
     def streams(self) -> tuple[Modality, ...]:
@@ -73,7 +74,7 @@ class TwoStreamConfig(FrameNetConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check(self, self.architecture)
+        _require_both(self)
 
     @property
     def streams(self) -> tuple[Modality, ...]:
@@ -220,21 +221,19 @@ STREAMS: tuple[Modality, ...] = ("rgb", "flow")
 """What the networks of each see, in their order; `pixels` are those of the first."""
 
 
-def _check(config: TwoStreamConfig | TwoStreamI3DConfig, architecture: str) -> None:
-    """Refuse one stream, and pictures that Inception-v1 sees nothing in.
+def _require_both(config: TwoStreamConfig | TwoStreamI3DConfig) -> None:
+    """Refuse a single stream.
 
     rgb, what a model sees that is told nothing, becomes rgb+flow: `--training.model TwoStreamConfig` brings it along
     from the family that stood there before.
 
     Raises:
-        GymQAError: one of these.
+        GymQAError: another modality was set.
     """
     if config.modality == "rgb":
         object.__setattr__(config, "modality", "rgb+flow")
     if config.modality != "rgb+flow":
         raise GymQAError(f"a {config.family} sees rgb+flow, not {config.modality}; leave model.modality out")
-    if architecture == "inception_v1" and config.image_size < 32:
-        raise GymQAError(f"Inception-v1 sees nothing in {config.image_size} px; set image_size to 32 or more")
 
 
 def two_stream() -> TwoStreamConfig:

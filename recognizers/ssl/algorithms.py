@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gymqa.errors import GymQAError
+from gymqa.runtime.choices import require_choices
+from recognizers.ssl.weighting.rules import WEIGHTINGS
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,9 @@ class Algorithm:
         mix_weight: factor of L_mix; 0 mixes nothing.
         teacher: whose pseudo-labels: the moving average's or the student's own.
         passes: K, stochastic passes of the teacher; 1 is a single one without dropout.
-        weighting: how much each pseudo-label counts: η of confidence and spread ("adaptive"), η of confidence alone,
-            all above a fixed threshold, all above FlexMatch's threshold of their class, or all.
+        weighting: how much each pseudo-label counts, a rule of recognizers/ssl/weighting: η of confidence and spread
+            ("adaptive"), η of confidence alone ("confidence"), all above a fixed threshold ("fixed"), all above
+            FlexMatch's threshold of their class ("flexmatch"), all ("none"), or `package.module:make` of your own.
         threshold: of the rules that have one.
         view: what the student sees: a strong view, a second weak one, or the very view that was labelled.
         perturbation: of time, in the strong view.
@@ -34,7 +37,7 @@ class Algorithm:
         mix_alpha: λ ~ Beta(mix_alpha, mix_alpha).
         mix_logits: compare raw logits with the mixed probabilities, as the release does, instead of the softmax.
         ramp: let ξ grow as a sine; False holds it at 1 after the warm-up.
-        objectives: further terms of the loss by name (recognizers/objectives/), each weighing itself.
+        objectives: further terms of the loss by name (recognizers/ssl/objectives/), each weighing itself.
         pretraining: share of the run's steps in which the objectives alone teach, on unlabelled clips, before labelled
             clips alone do; 1 leaves weights for `--training.initial` of another run.
         image_network: whose opinion of single frames is learnt where an objective asks for one: "shipped" (the
@@ -46,7 +49,7 @@ class Algorithm:
     mix_weight: float = 0.0
     teacher: Literal["ema", "student"] = "ema"
     passes: int = 1
-    weighting: Literal["adaptive", "confidence", "fixed", "flexmatch", "none"] = "fixed"
+    weighting: str = "fixed"
     threshold: float = 0.95
     view: Literal["strong", "weak", "same"] = "strong"
     perturbation: str = "none"
@@ -60,6 +63,8 @@ class Algorithm:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "objectives", tuple(self.objectives))  # JSON and YAML bring lists
+        require_choices(self)
+        WEIGHTINGS.require(self.weighting)
         if self.unlabelled_weight < 0 or self.mix_weight < 0:
             raise GymQAError(f"{self.name}: unlabelled_weight and mix_weight cannot be negative; give 0 or more")
         if self.passes < 1:

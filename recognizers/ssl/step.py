@@ -18,7 +18,7 @@ from recognizers.ssl.mixing import draw_mix, mix_frames, mix_targets
 from recognizers.ssl.objectives.base import Objectives, Seen, StepViews, UnlabelledViews, parts_of, seen
 from recognizers.ssl.pseudo_label import PseudoLabels, pseudo_label
 from recognizers.ssl.views import draw_strong, draw_weak
-from recognizers.ssl.weighting import Weighting
+from recognizers.ssl.weighting.base import Weighting
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 from accelerate.utils import gather_object
 
+from eval.metrics.recognition import accuracies
 from gymqa.finegym.annotations import Clip
 from gymqa.frames.source import FrameSource
 from recognizers.backbones.base import Recognizer
@@ -38,12 +38,3 @@ def validate(
     ]
     predicted = dict(gather_object(found))
     return accuracies([clip.label or 0 for clip in clips], [predicted.get(clip.id, -1) for clip in clips])
-
-
-def accuracies(labels: Sequence[int], predicted: Sequence[int]) -> dict[str, float]:
-    """Share of clips that are right, and the share within each class that has clips, averaged over the classes."""
-    of, right = np.asarray(labels), np.equal(labels, predicted)
-    return {
-        "top1": float(right.mean()),
-        "mean_class": float(np.mean([right[of == label].mean() for label in np.unique(of)])),
-    }

@@ -100,16 +100,16 @@ def load_exactly(model: nn.Module, weights: Mapping[str, Tensor], where: Path) -
         if own[name].shape != weights[name].shape
     ]
     found = [
-        *_listed("", sorted(differ)),
-        *_listed("not in the file: ", sorted(own.keys() - weights.keys())),
-        *_listed("in the file only: ", sorted(weights.keys() - own.keys())),
+        *listed("", sorted(differ)),
+        *listed("not in the file: ", sorted(own.keys() - weights.keys())),
+        *listed("in the file only: ", sorted(weights.keys() - own.keys())),
     ]
     if found:
         raise GymQAError(f"{where} holds weights of another architecture than its config.json says: {'; '.join(found)}")
     model.load_state_dict(weights)
 
 
-def _listed(what: str, names: list[str]) -> list[str]:
+def listed(what: str, names: list[str]) -> list[str]:
     """The first of the names and how many more there are; nothing for none."""
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return [what + ", ".join(names[:SHOWN]) + more] if names else []

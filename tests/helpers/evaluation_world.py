@@ -1,4 +1,4 @@
-"""A world small enough to evaluate in: moving clips of six elements, a recognizer, and a language model of its tokens.
+"""A world small enough to evaluate in: moving clips of six elements, questions, a recognizer, and language models.
 
 Nothing is trained; the answers are worth nothing, but they depend on every frame.
 """
@@ -10,14 +10,16 @@ import numpy as np
 import torch
 
 from encoders.features.extract import extract
-from encoders.mllm.model import GymMLLM, GymMLLMConfig
+from encoders.mllm.config import GymMLLMConfig
+from encoders.mllm.model import GymMLLM
 from encoders.video.sefar import SeFAREncoder
 from gymqa.frames.cache import FrameCache
 from gymqa.frames.video import write_video
 from gymqa.questions.distractors import build_questions
-from gymqa.questions.files import save_questions
+from gymqa.questions.files import load_questions, save_questions
 from recognizers.backbones.sefar import SeFAR
-from tests.helpers.mllm_examples import clips, taxonomy
+from tests.helpers.mllm_examples import clips, shake, taxonomy
+from tests.helpers.tiny_vlms import save_tiny
 from tests.helpers.training_world import MODEL
 
 LOST = "V0_E_000000_000010_A_0000_0001"
@@ -46,11 +48,21 @@ class EvaluationWorld:
         return self.root / "mllm" / "sefar"
 
     @property
+    def vlm(self) -> Path:
+        """A tiny LLaVA, as a folder of transformers."""
+        return self.root / "tiny-llava"
+
+    @property
     def questions(self) -> Path:
         return self.root / "questions"
 
+    @property
+    def alike(self) -> Path:
+        """Questions of one element, whose clips have no other to be mismatched with."""
+        return self.root / "alike.jsonl"
 
-def make_world(root: Path) -> EvaluationWorld:
+
+def make_world(root: Path) -> None:
     world, rng = EvaluationWorld(root), np.random.default_rng(0)
     for clip in clips():
         moving = np.cumsum(rng.integers(0, 40, (12, 32, 32, 3)), 0).astype(np.uint8)
@@ -63,12 +75,10 @@ def make_world(root: Path) -> EvaluationWorld:
     encoder = SeFAREncoder(world.recognizer)
     store = extract(encoder, cache, ids, world.features)
     config = GymMLLMConfig(encoder=store.fingerprint, visual_dim=store.dim, n_visual=store.n_tokens)
-    mllm = GymMLLM(config)
-    for name, parameter in mllm.named_parameters():
-        if "lora_B" in name:
-            torch.nn.init.normal_(parameter, std=0.05)
-    mllm.save_pretrained(world.mllm)
+    shake(GymMLLM(config)).save_pretrained(world.mllm)
     for benchmark in ("gym-qa", "gym-qa-hard"):
         asked = build_questions(clips()[::2], taxonomy(), benchmark, 1)
         save_questions(world.questions / f"{benchmark}.jsonl", asked)
-    return world
+    asked = load_questions(world.questions / "gym-qa.jsonl")
+    save_questions(world.alike, [one for one in asked if one.element == asked[0].element])
+    save_tiny("llava", world.vlm)

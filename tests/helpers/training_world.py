@@ -35,19 +35,26 @@ PLAIN = replace(  # nothing is drawn but clips and frames, which all processes d
 )
 
 
-def make_world(folder: Path) -> tuple[FrameCache, Splits]:
+CLIPS = [Clip(f"V{i:02d}_E_000000_000009_A_0000_0001", f"V{i:02d}", i % 2) for i in range(36)]
+
+
+def make_world(folder: Path) -> None:
     """Clips of a bright bar going down (class 0) or up (class 1): told apart by the order of frames only."""
     rng = np.random.default_rng(0)
-    clips = [Clip(f"V{i:02d}_E_000000_000009_A_0000_0001", f"V{i:02d}", i % 2) for i in range(36)]
-    for clip in clips:
+    for clip in CLIPS:
         frames = np.full((16, 32, 32, 3), rng.integers(20, 90), np.uint8)
         for t in range(16):
             row = 2 * min(14, t + int(rng.integers(0, 2)))
             frames[t if clip.label == 0 else 15 - t, row : row + 4] = rng.integers(190, 250)
         write_video(folder / "videos" / f"{clip.id}.mp4", frames, 10)
-    paths = {clip.id: folder / "videos" / f"{clip.id}.mp4" for clip in clips}
-    cache = FrameCache.build(folder / "cache", paths, paths.__getitem__, 16, 16, workers=1)
-    return cache, Splits(clips[:10], [replace(clip, label=None) for clip in clips[10:24]], clips[24:])
+    paths = {clip.id: folder / "videos" / f"{clip.id}.mp4" for clip in CLIPS}
+    FrameCache.build(folder / "cache", paths, paths.__getitem__, 16, 16, workers=1)
+
+
+def read_world(folder: Path) -> tuple[FrameCache, Splits]:
+    """The frames that `make_world` left in a folder, and the splits of their clips."""
+    unlabelled = [replace(clip, label=None) for clip in CLIPS[10:24]]
+    return FrameCache(folder / "cache"), Splits(CLIPS[:10], unlabelled, CLIPS[24:])
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:

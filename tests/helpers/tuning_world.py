@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -94,11 +93,6 @@ def run(command: list[str], **environment: str) -> subprocess.CompletedProcess[s
     """A command on one thread, its output kept."""
     own = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **environment}
     return subprocess.run(command, env={**os.environ, **own}, capture_output=True, text=True, check=False)
-
-
-def tune(recipe: Path, out: Path, *launcher: str) -> subprocess.CompletedProcess[str]:
-    """Tune by the script, by default in one process."""
-    return run([sys.executable, *launcher, SCRIPT, "--config", str(recipe), "--out", str(out)])
 
 
 def tuned(folder: Path) -> dict[str, torch.Tensor]:

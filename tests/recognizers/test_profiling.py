@@ -11,7 +11,7 @@ import torch
 from gymqa.cli import main as cli
 from recognizers import profiling as backbone_speed
 from recognizers.backbones.base import Recognizer
-from recognizers.backbones.registry import list_models
+from recognizers.backbones.registry import describe, list_models
 from recognizers.factory import create_model
 from recognizers.profiling import Setting, counted, measure, multiply_adds
 from tests.helpers.naming import does_name
@@ -36,8 +36,12 @@ def test_multiply_adds_are_the_published_ones(name: str, size: int, published: f
 
 
 @pytest.mark.parametrize("name", list_models())
-def test_every_recognizer_is_counted_without_being_built(name: str) -> None:
-    assert counted(name).giga_multiply_adds > 0.001
+def test_every_recognizer_is_counted_without_being_built_and_is_as_it_is_listed(name: str) -> None:
+    found, listed = counted(name), describe(name)
+    assert found.giga_multiply_adds > 0.001
+    assert (found.parameters, found.frames, found.input_size) == tuple(
+        listed[what] for what in ("parameters", "frames", "input_size")
+    )
 
 
 def test_the_command_measures_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

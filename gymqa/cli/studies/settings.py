@@ -16,7 +16,7 @@ from recognizers.backbones.stgcn import STGCNConfig
 from recognizers.backbones.trn import TRNConfig
 from recognizers.backbones.tsm import TSMConfig
 from recognizers.backbones.tsn import TSNConfig
-from recognizers.config import TrainConfig, in_epochs
+from recognizers.config import TrainConfig, train_for_epochs
 from recognizers.factory import model_config
 from recognizers.ssl.algorithms import algorithm_named
 from recognizers.ssl.augment import AugmentConfig
@@ -95,7 +95,7 @@ class StudySettings:
             clips: number of training clips, for epochs.
         """
         config = replace(self.training, model=replace(model, n_classes=classes), seed=seed)
-        return in_epochs(config, self.epochs, 0, clips) if self.epochs else config
+        return train_for_epochs(config, self.epochs, 0, clips) if self.epochs else config
 
     def described(self) -> dict[str, Any]:
         """JSON values for the file of figures; a release is called by its folder's name."""

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from gymqa.errors import GymQAError
+
 MIXED: dict[str, tuple[int, int, int, int, int, int]] = {
     "Mixed_3b": (64, 96, 128, 16, 32, 32),
     "Mixed_3c": (128, 128, 192, 32, 96, 64),
@@ -58,6 +60,20 @@ def _halving(place: str, size: int) -> dict[str, nn.Module]:
     """
     pad = nn.ConstantPad2d((0, 1, 0, 1), 0.0)
     return {f"Pad_{place}": pad, f"MaxPool3d_{place}_{size}x{size}": nn.MaxPool2d(size, 2)}
+
+
+SMALLEST = 32
+"""Pixels of a side that are left of after all strides."""
+
+
+def require_seen(image_size: int) -> None:
+    """Refuse frames of which Inception-v1's strides leave nothing.
+
+    Raises:
+        GymQAError: they are too small.
+    """
+    if image_size < SMALLEST:
+        raise GymQAError(f"Inception-v1 sees nothing in {image_size} px; set image_size to {SMALLEST} or more")
 
 
 class InceptionV1(nn.Sequential):

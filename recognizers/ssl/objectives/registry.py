@@ -31,7 +31,7 @@ class Entry:
     frames: "Modality | None" = None
 
 
-_HERE = "recognizers.objectives"
+_HERE = "recognizers.ssl.objectives"
 OBJECTIVES: dict[str, Entry] = {
     "actor_cutmix": Entry(f"{_HERE}.actor_cutmix:ActorCutMix", "actors pasted on other clips' scenes"),
     "appearance": Entry(f"{_HERE}.appearance:Appearance", "what an image network says of the frames"),

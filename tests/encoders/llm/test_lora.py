@@ -28,7 +28,7 @@ def _model(lora: LoRASettings, llm_dtype: str = "float32") -> GymMLLM:
     return GymMLLM(GymMLLMConfig(visual_dim=DIM, n_visual=N, lora=asdict(lora), llm_dtype=llm_dtype))
 
 
-def _train(model: GymMLLM, steps: int = 8) -> list[float]:
+def _train(model: GymMLLM, steps: int = 4) -> list[float]:
     """A few steps on two conversations; the losses."""
     chats = [encode_chat(load_tokenizer(), [Turn(with_video("Which?"), answer)]) for answer in ("salto", "jump")]
     batch, videos = collate(chats, N, 0), torch.randn(2, N, DIM, generator=torch.Generator().manual_seed(0))

@@ -1,8 +1,8 @@
 """Adapters merged into their language model: the same logits, no peft, and plain transformers reads the result."""
 
 import json
+import runpy
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -90,11 +90,14 @@ def test_a_merged_model_may_be_moved_saved_again_and_generates(folders: tuple[Pa
     assert GymMLLM.from_pretrained(folders[1]).fingerprint() == merged.fingerprint()
 
 
-def test_the_script_merges_in_the_precision_asked_for(folders: tuple[Path, Path], tmp_path: Path) -> None:
+def test_the_script_merges_in_the_precision_asked_for(
+    folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "out"
-    words = [str(folders[0]), "--out", str(out), "--dtype", "bfloat16"]
-    done = subprocess.run([sys.executable, SCRIPT, *words], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (0, f"{out}: merged\n"), done.stderr
+    monkeypatch.setattr(sys, "argv", ["merge_lora.py", str(folders[0]), "--out", str(out), "--dtype", "bfloat16"])
+    with pytest.raises(SystemExit) as left:
+        runpy.run_path(str(SCRIPT), run_name="__main__")
+    assert (left.value.code, capsys.readouterr().out) == (0, f"{out}: merged\n")
     merged = GymMLLM.from_pretrained(out)
     assert merged.llm.dtype == torch.bfloat16
     assert {one.dtype for one in merged.projector.parameters()} == {torch.float32}

@@ -32,7 +32,7 @@ SHORT = FinetuneSettings(
     precision="no",
     checkpoint_every=3,
     warmup=1,
-    alignment=AlignmentSettings(steps=5),
+    alignment=AlignmentSettings(steps=5, batch_size=24),
     projector="mlp2",
     lora=LoRASettings(r=4, dropout=0.1),
 )

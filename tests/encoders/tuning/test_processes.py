@@ -14,12 +14,14 @@ from encoders.mllm.model import GymMLLM
 from encoders.tuning.clips import TuningMaterial
 from encoders.tuning.finetune import Tuning
 from encoders.tuning.state import is_sharded
+from gymqa.cli import main as cli
 from gymqa.errors import GymQAError
 from gymqa.runtime.runs import read_metrics
 from tests.helpers import mllm_examples
 from tests.helpers.mllm_examples import ExampleFeatures
 from tests.helpers.naming import naming
-from tests.helpers.tuning_world import ROOT, SCRIPT, SMALL, TuningWorld, make_tuning_world, run, tune, tuned
+from tests.helpers.places import ROOT
+from tests.helpers.tuning_world import SCRIPT, SMALL, TuningWorld, make_tuning_world, run, tuned
 
 ACCELERATE = [sys.executable, "-m", "accelerate.commands.launch"]
 TWO = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
@@ -42,8 +44,7 @@ def alike(one: Path, two: Path) -> None:
 
 def test_two_processes_give_the_losses_and_weights_of_one(small: TuningWorld, tmp_path: Path) -> None:
     file = small.recipe(tmp_path, replace(SMALL, accumulation=2), **small.pseudo)
-    alone = tune(file, tmp_path / "one")
-    assert alone.returncode == 0, alone.stderr
+    assert cli.main(["finetune", "--config", str(file), "--out", str(tmp_path / "one")]) == 0
     words = ["--config", str(file), "--out", str(tmp_path / "two")]
     both = run([*ACCELERATE, "--num_processes", "2", "--cpu", SCRIPT, *words])
     assert both.returncode == 0, both.stderr

@@ -7,31 +7,26 @@ import pytest
 from eval.run.results import load_result
 from gymqa.cli.main import main
 from gymqa.questions.files import save_questions
-from tests.helpers import mllm_examples
+from tests.helpers.evaluation_world import EvaluationWorld
 from tests.helpers.launched import run_python
 from tests.helpers.loopback_hub import COMMIT, HubSite, serve_hub
 from tests.helpers.naming import does_name
 from tests.helpers.questions import question
 
 
-@pytest.fixture(scope="module")
-def tuned(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("blind") / "tuned"
-    mllm_examples.model().save_pretrained(folder)
-    save_questions(folder.parent / "asked" / "gym-qa.jsonl", [question(f"q{i}", (0, 1), 0, f"c{i}") for i in range(2)])
-    return folder
-
-
-def words(tuned: Path, model: str, out: Path, *more: str) -> list[str]:
-    asked = str(tuned.parent / "asked")
+def words(model: str, out: Path, *more: str) -> list[str]:
+    """Two questions to a model."""
+    asked = str(out.parent / "asked" / "gym-qa.jsonl")
+    save_questions(Path(asked), [question(f"q{i}", (0, 1), 0, f"c{i}") for i in range(2)])
     return ["evaluate", "--adapter", "blind", "--model", model, "--questions", asked, "--out", str(out), *more]
 
 
-def test_a_model_of_ours_is_known_on_the_hub_as_in_a_folder(tuned: Path, tmp_path: Path) -> None:
-    assert main(words(tuned, str(tuned), tmp_path / "folder")) == 0
+def test_a_model_of_ours_is_known_on_the_hub_as_in_a_folder(asked_world: EvaluationWorld, tmp_path: Path) -> None:
+    tuned = asked_world.mllm
+    assert main(words(str(tuned), tmp_path / "folder")) == 0
     command = "import sys; from gymqa.cli.main import main; sys.exit(main(sys.argv[1:]))"
     with serve_hub(HubSite(files={path.name: path.read_bytes() for path in tuned.iterdir()})) as hub:
-        more = words(tuned, f"me/tuned@{COMMIT}", tmp_path / "hub")
+        more = words(f"me/tuned@{COMMIT}", tmp_path / "hub")
         ran = run_python(tmp_path, "-c", command, *more, HF_ENDPOINT=hub.url)
     assert ran.returncode == 0, ran.stderr
     written = [(tmp_path / where / "gym-qa.no-video.jsonl").read_bytes() for where in ("folder", "hub")]
@@ -40,6 +35,8 @@ def test_a_model_of_ours_is_known_on_the_hub_as_in_a_folder(tuned: Path, tmp_pat
     assert (result.control, result.model.adapter, result.model.revision) == ("no-video", "blind", COMMIT)
 
 
-def test_another_control_is_refused(tuned: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(words(tuned, str(tuned), tmp_path, "--controls", "none", "shuffled")) == 2
+def test_another_control_is_refused(
+    asked_world: EvaluationWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words(str(asked_world.mllm), tmp_path / "out", "--controls", "none", "shuffled")) == 2
     assert does_name(capsys.readouterr().err, "shuffled")

@@ -7,24 +7,23 @@ import pytest
 
 from eval.run.results import Result, load_result
 from gymqa.cli.main import main
-from gymqa.finegym.splits import Splits
-from gymqa.frames.cache import FrameCache
 from gymqa.questions.files import load_predictions, save_questions
+from tests.helpers.evaluation_world import LOST, EvaluationWorld
 from tests.helpers.loopback_openai import Endpoint, completion, letter_of, serve_endpoint
+from tests.helpers.mllm_examples import clips
 from tests.helpers.naming import does_name
 from tests.helpers.questions import question
-from tests.helpers.tiny_vlms import save_tiny
 
 N = 12
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory, world: tuple[FrameCache, Splits]) -> Path:
-    """Questions about the world's clips, and a tiny LLaVA."""
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Questions about the world's clips that decode."""
     made = tmp_path_factory.mktemp("evaluate")
-    asked = [question(f"q{i}", (0, 1, 2, 3), i % 4, world[0].clip_ids[i]) for i in range(N)]
+    ids = [clip.id for clip in clips() if clip.id != LOST]
+    asked = [question(f"q{i}", (0, 1, 2, 3), i % 4, ids[i]) for i in range(N)]
     save_questions(made / "asked" / "gym-qa.jsonl", asked)
-    save_tiny("llava", made / "tiny-llava")
     return made
 
 
@@ -34,16 +33,17 @@ def evaluate(folder: Path, out: Path, *words: str) -> Result:
 
 
 def test_a_vlm_is_asked_with_frames_and_under_controls(
-    folder: Path, tmp_path: Path, world: tuple[FrameCache, Splits]
+    folder: Path, tmp_path: Path, asked_world: EvaluationWorld
 ) -> None:
-    words = ["--adapter", "hf-vlm", "--model", str(folder / "tiny-llava"), "--frames", str(world[0].folder)]
+    vlm = str(asked_world.vlm)
+    words = ["--adapter", "hf-vlm", "--model", vlm, "--frames", str(asked_world.frames)]
     result = evaluate(folder, tmp_path, *words, "--controls", "none", "no-video", "--options.n_frames", "4")
     assert (result.model.adapter, result.scoring, result.n_frames) == ("hf-vlm", "letters", 4)
     assert result.model.fingerprint["architecture"] == "llava"
     seen, unseen = (load_predictions(tmp_path / f"gym-qa{name}.jsonl") for name in ("", ".no-video"))
-    assert [one.detail.frames if one.detail else None for one in (seen[0], unseen[0])] == [(2, 6, 10, 14), ()]
+    assert [one.detail.frames if one.detail else None for one in (seen[0], unseen[0])] == [(1, 4, 7, 10), ()]
     assert all(one.probabilities != other.probabilities for one, other in zip(seen, unseen, strict=True))
-    blind = evaluate(folder, tmp_path / "blind", "--adapter", "blind", "--model", str(folder / "tiny-llava"))
+    blind = evaluate(folder, tmp_path / "blind", "--adapter", "blind", "--model", vlm)
     assert (blind.model.adapter, blind.n_frames, blind.control) == ("blind", None, "no-video")
     assert [one.probabilities for one in load_predictions(tmp_path / "blind" / "gym-qa.no-video.jsonl")] == [
         one.probabilities for one in unseen
@@ -51,13 +51,13 @@ def test_a_vlm_is_asked_with_frames_and_under_controls(
 
 
 def test_an_endpoint_is_paid_once_and_its_key_is_in_no_file(
-    folder: Path, tmp_path: Path, world: tuple[FrameCache, Splits],
+    folder: Path, tmp_path: Path, asked_world: EvaluationWorld,
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     monkeypatch.setenv("MY_KEY", "sk-not-a-real-key")
     answer = lambda body: completion(letter_of(body, "move 2"), [(letter_of(body, "move 2"), -0.01)])  # noqa: E731
     with serve_endpoint(Endpoint(answer, echo=True)) as endpoint:
-        words = ["--adapter", "openai", "--model", "vendor/model-1", "--frames", str(world[0].folder)]
+        words = ["--adapter", "openai", "--model", "vendor/model-1", "--frames", str(asked_world.frames)]
         words += ["--options.api.base_url", endpoint.url, "--options.api.key_variable", "MY_KEY"]
         words += ["--options.replies", str(tmp_path / "replies")]
         result = evaluate(folder, tmp_path / "one", *words, "--options.api.input_price", "2")

@@ -10,19 +10,9 @@ from encoders.mllm.files import PROJECTOR_FILE
 from eval.adapters.registry import adapter_of
 from gymqa.cli import main as cli
 from gymqa.errors import GymQAError
-from gymqa.questions.files import load_questions, save_questions
 from recognizers.backbones.registry import FAMILIES
-from tests.helpers.evaluation_world import EvaluationWorld, make_world
+from tests.helpers.evaluation_world import EvaluationWorld
 from tests.helpers.naming import does_name, naming
-
-
-@pytest.fixture(scope="module")
-def asked_world(tmp_path_factory: pytest.TempPathFactory) -> EvaluationWorld:
-    """With questions of one element as well, whose clips have no other to be mismatched with."""
-    world = make_world(tmp_path_factory.mktemp("evaluation"))
-    asked = load_questions(world.questions / "gym-qa.jsonl")
-    save_questions(world.root / "alike.jsonl", [one for one in asked if one.element == asked[0].element])
-    return world
 
 
 def without_weights(source: Path, made: Path) -> Path:
@@ -45,7 +35,7 @@ def test_a_recognizer_s_controls_are_all_checked_before_the_first_is_asked(
     asked_world: EvaluationWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     world, model = asked_world, without_weights(asked_world.recognizer, tmp_path / "model")
-    words = ["--model", str(model), "--questions", str(world.root / "alike.jsonl"), "--controls", "none", "mismatched"]
+    words = ["--model", str(model), "--questions", str(world.alike), "--controls", "none", "mismatched"]
     said = complaint(capsys, tmp_path / "out", *words, "--frames", str(world.frames))
     assert said.startswith("gymqa: ") and does_name(said, "mismatched")
     said = complaint(capsys, tmp_path / "out", *words, "--frames", str(world.questions))
@@ -57,7 +47,7 @@ def test_a_language_model_s_controls_are_checked_before_it_is_loaded(
 ) -> None:
     world, model = asked_world, without_weights(asked_world.mllm, tmp_path / "model")
     assert (world.mllm / PROJECTOR_FILE).is_file()
-    words = ["--model", str(model), "--questions", str(world.root / "alike.jsonl"), "--features", str(world.features)]
+    words = ["--model", str(model), "--questions", str(world.alike), "--features", str(world.features)]
     assert does_name(complaint(capsys, tmp_path / "out", *words, "--controls", "none", "frozen"), "frozen", "--frames")
     made = ["--frames", str(world.frames), "--encode_with", str(world.recognizer), "--controls", "none", "mismatched"]
     assert does_name(complaint(capsys, tmp_path / "out", *words, *made), "mismatched")
@@ -66,7 +56,7 @@ def test_a_language_model_s_controls_are_checked_before_it_is_loaded(
 def test_a_model_of_transformers_is_not_loaded_to_be_shown_nothing(
     asked_world: EvaluationWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["--adapter", "hf-vlm", "--model", str(tmp_path), "--questions", str(asked_world.root / "alike.jsonl")]
+    words = ["--adapter", "hf-vlm", "--model", str(tmp_path), "--questions", str(asked_world.alike)]
     assert does_name(complaint(capsys, tmp_path / "out", *words), "--frames")
     seen = ["--frames", str(asked_world.frames), "--controls", "none", "mismatched"]
     assert does_name(complaint(capsys, tmp_path / "out", *words, *seen), "mismatched")

@@ -30,7 +30,9 @@ def smallest() -> DemoConfig:
     config = DemoConfig(
         release=ReleaseConfig(train_videos=3, val_videos=2, raw_videos=1, size=64), labelled_fraction=0.4
     )
-    training = replace(config.training, steps=4, warm_up_steps=2, labelled_batch=4, unlabelled_batch=4)
+    training = replace(
+        config.training, steps=4, warm_up_steps=2, labelled_batch=4, unlabelled_batch=4, precision="no"
+    )  # bf16 is ten times slower on many CPUs
     return replace(config, training=training, views=1, tuning_steps=2)
 
 

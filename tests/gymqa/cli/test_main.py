@@ -270,7 +270,7 @@ def test_train_extract_finetune_evaluate_and_ask_take_one_road(
     labelled, unlabelled, val = (lists / f"{name}.txt" for name in ("labelled", "unlabelled", "val"))
     short = "--training.steps 2 --training.warm_up_steps 1 --training.labelled_batch 2 --training.unlabelled_batch 2"
     sizes = "--size 64 --max_frames 12"
-    tuning = "--tuning.steps 2 --tuning.batch_size 2 --tuning.alignment.steps 2"
+    tuning = "--tuning.steps 2 --tuning.batch_size 2 --tuning.alignment.steps 2 --tuning.precision no"
     for words in (
         f"split {gymsim_root} --out {lists}",
         f"cache {gymsim_root} --lists {labelled} {unlabelled} {val} --out {frames} --workers 1 {sizes}",

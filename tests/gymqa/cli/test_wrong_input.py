@@ -3,7 +3,7 @@
 import errno
 import json
 import os
-import subprocess
+import runpy
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -59,16 +59,16 @@ def test_impossible_options_are_refused(
         "scripts/leaderboard.py --resamples many",
     ],
 )
-def test_scripts_answer_wrong_words_as_the_commands_do(words: str, tmp_path: Path) -> None:
+def test_scripts_answer_wrong_words_as_the_commands_do(
+    words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     script, *options = words.format(here=tmp_path).split()
-    result = subprocess.run(
-        [sys.executable, str(ROOT / script), *options],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
-    assert result.returncode == 2
-    assert result.stderr.startswith("gymqa: ") and result.stderr.count("\n") == 1
+    monkeypatch.setattr(sys, "argv", [script, *options])
+    with pytest.raises(SystemExit) as left:
+        runpy.run_path(str(ROOT / script), run_name="__main__")
+    assert left.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith("gymqa: ") and said.count("\n") == 1
 
 
 def test_what_the_system_refuses_is_a_sentence_and_no_defect(

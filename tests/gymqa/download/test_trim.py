@@ -283,8 +283,8 @@ def test_a_folder_of_another_size_is_refused(folder: Path) -> None:
 def test_a_killed_run_leaves_no_broken_clip_and_goes_on(folder: Path, kill: signal.Signals) -> None:
     out, annotation = folder / "subactions", folder / "annotations" / "finegym_annotation_info_v1.1.json"
     action = read_json(annotation)["abcdefghij0"]
-    write_json(annotation, {f"abcdefghij{letter}": action for letter in "0123456789ab"})  # enough to be stopped in
-    for letter in "23456789ab":
+    write_json(annotation, {f"abcdefghij{letter}": action for letter in "012345"})  # enough to be stopped in
+    for letter in "2345":
         (folder / "videos" / f"abcdefghij{letter}.mp4").symlink_to((folder / "videos" / "abcdefghij0.mp4").resolve())
     command = [sys.executable, "-m", "gymqa.cli.main", "finegym", "trim", str(folder), "--workers", "1"]
     process = subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE)
@@ -303,12 +303,12 @@ def test_a_killed_run_leaves_no_broken_clip_and_goes_on(folder: Path, kill: sign
         raise
     assert process.returncode == (-9 if kill == signal.SIGKILL else 130) and b"Traceback" not in printed
     before = {path.name: path.stat().st_mtime_ns for path in out.glob("abc*.mp4")}
-    assert 0 < len(before) < 108
+    assert 0 < len(before) < 54
     assert main([*command[3:]]) == 0
     after = {path.name: path.stat().st_mtime_ns for path in out.glob("*.mp4")}
-    assert len(after) == 108 and not [name for name in after if name.startswith(".")]
+    assert len(after) == 54 and not [name for name in after if name.startswith(".")]
     assert before.items() <= after.items()
-    assert len((out / "manifest.jsonl").read_text().splitlines()) == 108
+    assert len((out / "manifest.jsonl").read_text().splitlines()) == 54
 
 
 def test_the_command_counts_what_was_not_made(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,5 @@
 """Several processes learn what one does, however they were started; those that cannot are refused."""
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import pytest
 import torch
 import yaml
 
+from gymqa.cli import main as cli
 from gymqa.errors import GymQAError
 from gymqa.finegym.splits import Splits
 from gymqa.frames.cache import FrameCache
@@ -39,8 +39,7 @@ def recipe(folder: Path, config: TrainConfig, world: World) -> Path:
 
 def test_two_processes_give_the_losses_and_weights_of_one(world: World, tmp_path: Path) -> None:
     file = str(recipe(tmp_path, SURE, world))
-    alone = run([sys.executable, SCRIPT, "--config", file, "--out", str(tmp_path / "one")])
-    assert alone.returncode == 0, alone.stderr
+    assert cli.main(["train", "--config", file, "--out", str(tmp_path / "one")]) == 0
     words = ["--num_processes", "2", "--cpu"]
     before = run([*ACCELERATE, *words, SCRIPT, "--config", file, "--out", str(tmp_path / "before")])
     behind = run([*ACCELERATE, SCRIPT, "--config", file, "--out", str(tmp_path / "behind"), *words])

@@ -34,7 +34,7 @@ from recognizers.ssl.objectives.gradients import temporal_gradient
 from recognizers.ssl.objectives.mvpl import with_length
 from recognizers.ssl.step import Further, guide, step_loss
 from recognizers.ssl.views import draw_strong, draw_weak
-from recognizers.ssl.weighting import make_weighting
+from recognizers.ssl.weighting.rules import make_weighting
 from recognizers.training.clips import training_clips, training_source
 from recognizers.training.optimization import make_teacher
 from recognizers.training.setup import build_student, prepare

@@ -10,6 +10,7 @@ from torch import Generator, Tensor
 
 from encoders.features.extract import extract
 from encoders.video.sefar import SeFAREncoder
+from eval.metrics.recognition import accuracies
 from gymqa.cli import main as cli
 from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import Clip
@@ -35,7 +36,6 @@ from recognizers.ssl.augment import AugmentConfig, strong_view, to_model, weak_v
 from recognizers.ssl.mixing import draw_mix, mix_frames
 from recognizers.ssl.pose_augment import drop_joints, jitter
 from recognizers.training.train import train
-from recognizers.training.validation import accuracies
 from tests.helpers.naming import naming
 from tests.helpers.training_world import same, stopped_at
 

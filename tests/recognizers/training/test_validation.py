@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from eval.metrics.recognition import mean_class, read_class_predictions, top1
+from eval.metrics.recognition import accuracies, mean_class, read_class_predictions, top1
 from gymqa.errors import GymQAError
 from gymqa.finegym.splits import Splits
 from gymqa.frames.cache import FrameCache
@@ -16,7 +16,7 @@ from recognizers.factory import load_recognizer
 from recognizers.predict import predict, save_predictions
 from recognizers.training.checkpoint import LAST
 from recognizers.training.train import train
-from recognizers.training.validation import accuracies, validate
+from recognizers.training.validation import validate
 from tests.helpers.naming import naming
 from tests.helpers.training_world import CONFIG, same
 

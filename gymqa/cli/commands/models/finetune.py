@@ -11,7 +11,7 @@ from encoders.tuning.clips import PseudoLabel, TuningMaterial, pseudo_labels, re
 from encoders.tuning.config import FinetuneSettings
 from encoders.tuning.finetune import finetune as tune
 from encoders.tuning.memory_plan import PlanSettings, as_json, make_plan, table
-from encoders.tuning.setup import in_epochs
+from encoders.tuning.setup import tune_for_epochs
 from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import Clip, open_release, read_element_list
 
@@ -80,7 +80,7 @@ def finetune(
     if epochs or alignment_epochs or warm_up_share:
         usable = TuningMaterial(store, tuple(labelled), taxonomy, tuple(guessed)).with_features(tuning.views)
         clips_used = len(usable.labelled) + len(usable.pseudo)
-        tuning = in_epochs(tuning, epochs, alignment_epochs, warm_up_share, clips_used)
+        tuning = tune_for_epochs(tuning, epochs, alignment_epochs, warm_up_share, clips_used)
     tune(store, labelled, taxonomy, tuning, out, guessed)
     if int(os.environ.get("RANK", "0")) == 0:
         print(f"{out}: {tuning.llm}, {tuning.steps} steps")

@@ -7,7 +7,7 @@ from pathlib import Path
 from gymqa.errors import GymQAError
 from gymqa.finegym.splits import read_splits
 from gymqa.video_datasets.imported import CLASSES
-from recognizers.config import TrainConfig, in_epochs
+from recognizers.config import TrainConfig, train_for_epochs
 from recognizers.factory import model_config
 from recognizers.ssl.algorithms import algorithm_named
 from recognizers.training.clips import training_source
@@ -55,7 +55,7 @@ def train(
         training = replace(training, model=replace(training.model, n_classes=_classes(splits)))
     clips = read_splits(splits, training.model.n_classes)
     if epochs or warm_up_epochs:
-        training = in_epochs(training, epochs, warm_up_epochs, len(clips.labelled))
+        training = train_for_epochs(training, epochs, warm_up_epochs, len(clips.labelled))
     train_recognizer(training, training_source(training, frames), clips, out)
     if int(os.environ.get("RANK", "0")) == 0:
         print(f"{out}: {training.algorithm.name}, {training.steps} steps")

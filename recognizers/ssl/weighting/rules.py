@@ -1,0 +1,31 @@
+"""Weighting rules by name: the files of this folder, or `package.module:make` of the user's own code."""
+
+import pkgutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gymqa.runtime.registry import Registry, Source
+
+if TYPE_CHECKING:
+    from recognizers.ssl.algorithms import Algorithm
+    from recognizers.ssl.weighting.base import Weighting
+
+_NOT_RULES = ("base", "rules")
+WEIGHTINGS = Registry(
+    "weighting rule",
+    "docs/algorithms.md",
+    {
+        one.name: Source(f"recognizers.ssl.weighting.{one.name}:make")
+        for one in pkgutil.iter_modules([str(Path(__file__).parent)])
+        if one.name not in _NOT_RULES
+    },
+    parameters=("algorithm", "clips", "classes"),
+)
+"""Each is made by a function (algorithm, clips, classes) -> Weighting."""
+
+
+def make_weighting(algorithm: "Algorithm", clips: int, classes: int) -> "Weighting":
+    """The algorithm's weighting rule, fresh, for so many unlabelled clips and classes."""
+    make: Any = WEIGHTINGS.load(algorithm.weighting)
+    rule: Weighting = make(algorithm, clips, classes)
+    return rule
