@@ -1,4 +1,4 @@
-"""Ask a model every question: `accelerate launch scripts/evaluate.py --model … --questions …`, as `gymqa evaluate`.
+"""Evaluate a model on questions: `accelerate launch scripts/evaluate.py --model … --questions …`, as `gymqa evaluate`.
 
 On several CPU processes: the same with `--num_processes 2 --cpu`, before the script's name or at the end.
 """
@@ -11,7 +11,7 @@ from gymqa.runtime.launching import start_processes
 
 
 def evaluate(words: Sequence[str]) -> None:
-    """Start as many processes as were asked for, and answer in each its share of the questions."""
+    """Start the requested number of processes; each answers its shard of the questions."""
     dispatch(["evaluate", *start_processes(__file__, words)])
 
 

@@ -11,7 +11,7 @@ from gymqa.runtime.launching import start_processes
 
 
 def extract(words: Sequence[str]) -> None:
-    """Start as many processes as were asked for, and extract in each."""
+    """Start the requested number of processes; each extracts its shard of the clips."""
     dispatch(["extract", *start_processes(__file__, words)])
 
 

@@ -1,4 +1,4 @@
-"""Tune the language model: `accelerate launch scripts/finetune_mllm.py --config recipe.yaml`, as `gymqa finetune`.
+"""Fine-tune the language model: `accelerate launch scripts/finetune_mllm.py --config recipe.yaml`, as `gymqa finetune`.
 
 On several CPU processes: the same with `--num_processes 2 --cpu`, before the script's name or at the end.
 """
@@ -11,7 +11,7 @@ from gymqa.runtime.launching import start_processes
 
 
 def finetune(words: Sequence[str]) -> None:
-    """Start as many processes as were asked for, and tune in each."""
+    """Start the requested number of processes for one tuning."""
     dispatch(["finetune", *start_processes(__file__, words)])
 
 

@@ -1,4 +1,4 @@
-"""A Llama of llama2.c as a language model to tune: `python scripts/import_llama2c.py MODEL TOKENIZER --out FOLDER`."""
+"""Import a llama2.c model for tuning: `python scripts/import_llama2c.py MODEL TOKENIZER --out FOLDER`."""
 
 import sys
 from pathlib import Path
@@ -8,7 +8,7 @@ from gymqa.cli.main import run_script
 
 
 def import_model(model: Path, tokenizer: Path, *, out: Path) -> None:
-    """Write a model of llama2.c (github.com/karpathy/llama2.c) as a folder that transformers and `--llm` read.
+    """Write a llama2.c model (github.com/karpathy/llama2.c) as a transformers folder, to be named by `--llm`.
 
     Args:
         model: its .bin file, such as stories260K.bin.

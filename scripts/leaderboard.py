@@ -1,4 +1,4 @@
-"""The leaderboard's site: `python scripts/leaderboard.py RESULTS… --questions … --out site/`, as `gymqa report`."""
+"""Build the leaderboard page: `python scripts/leaderboard.py RESULTS… --questions … --out site/`, as `gymqa report`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""One model without adapters: `python scripts/merge_lora.py runs/mllm --out runs/merged`."""
+"""Merge LoRA adapters into the language model: `python scripts/merge_lora.py runs/mllm --out runs/merged`."""
 
 import sys
 from pathlib import Path
@@ -12,8 +12,8 @@ def merge(model: str, *, out: Path, dtype: str = "float32") -> None:
 
     Args:
         model: folder of `gymqa finetune`, or owner/name on the Hub.
-        out: folder to write; a merged model that is there is replaced.
-        dtype: precision of the weights written: float32, bfloat16 or float16; below float32 answers change a little.
+        out: folder to write; an existing merged model is replaced.
+        dtype: precision of the written weights: float32, bfloat16 or float16; below float32 answers change slightly.
     """
 
     print(f"{merge_lora(model, out, dtype)}: merged")

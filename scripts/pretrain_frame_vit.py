@@ -1,4 +1,4 @@
-"""Make the frame encoder that recognizers start from: `python scripts/pretrain_frame_vit.py --out FOLDER`."""
+"""Pre-train the image ViT that initialises recognizers: `python scripts/pretrain_frame_vit.py --out FOLDER`."""
 
 import sys
 from pathlib import Path

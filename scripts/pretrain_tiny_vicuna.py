@@ -1,4 +1,4 @@
-"""Make `encoders/tiny_vicuna`: `python scripts/pretrain_tiny_vicuna.py` (35 minutes on a shared 2-core CPU)."""
+"""Pre-train tiny-vicuna: `python scripts/pretrain_tiny_vicuna.py` (35 minutes on a shared 2-core CPU)."""
 
 import sys
 from pathlib import Path
@@ -14,13 +14,13 @@ def main(
     steps: int = PretrainingConfig.steps,
     seed: int = PretrainingConfig.seed,
 ) -> None:
-    """Pre-train the embedded language model; stopped, the same command goes on from the last checkpoint.
+    """Pre-train the embedded language model; the same command resumes from the last checkpoint.
 
     Args:
         out: folder of the finished model.
         work: folder of tokenizer and checkpoints.
         steps: optimiser steps.
-        seed: of everything.
+        seed: of all random numbers.
     """
     pretrain(out, work, PretrainingConfig(steps=steps, seed=seed))
 

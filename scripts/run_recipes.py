@@ -1,4 +1,4 @@
-"""The papers' tables: `python scripts/run_recipes.py list | run METHOD DATA | table`, as `gymqa recipes`."""
+"""Run recipes, print tables: `python scripts/run_recipes.py list | run METHOD DATA | table`, as `gymqa recipes`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""FineGym's Table 5: `python scripts/study_frames.py --out runs/studies/frames`, as `gymqa study frames`."""
+"""Study of frame numbers, FineGym's Table 5: `python scripts/study_frames.py`, as `gymqa study frames`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""FineGym's Figure 6b: `python scripts/study_shuffle.py --out runs/studies/shuffle`, as `gymqa study shuffle`."""
+"""Study of shuffled frames, FineGym's Figure 6b: `python scripts/study_shuffle.py`, as `gymqa study shuffle`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""FineGym's Figure 6c: `python scripts/study_test_frames.py`, as `gymqa study test-frames`."""
+"""Study of test frames, FineGym's Figure 6c: `python scripts/study_test_frames.py`, as `gymqa study test-frames`."""
 
 import sys
 

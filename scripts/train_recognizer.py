@@ -11,7 +11,7 @@ from gymqa.runtime.launching import start_processes
 
 
 def train(words: Sequence[str]) -> None:
-    """Start as many processes as were asked for, and train in each."""
+    """Start the requested number of processes for one training."""
     dispatch(["train", *start_processes(__file__, words)])
 
 

@@ -1,4 +1,4 @@
-"""Time ways of answering a multiple-choice question: `python benchmarks/speed/answering_speed.py --help`.
+"""Time likelihood scoring of multiple-choice questions: `python benchmarks/speed/answering_speed.py --help`.
 
 One random Llama answers the same questions in every way, the ways taking turns; ratios are those of the medians. Before
 anything is timed, all ways that score the same thing must find the same likelihoods in float32.

@@ -1,4 +1,4 @@
-"""Strong views by our own operations against kornia's (pip install kornia).
+"""Time strong augmentation of clips against kornia's (pip install kornia).
 
 `python benchmarks/speed/augmentation_speed.py`
 

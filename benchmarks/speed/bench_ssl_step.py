@@ -1,4 +1,4 @@
-"""Time SeFAR's training step against the paper's plain mathematics: `python benchmarks/speed/bench_ssl_step.py --json`.
+"""Time SeFAR's training step against a plain reference: `python benchmarks/speed/bench_ssl_step.py --json`.
 
 Both take the same clips from uint8 frames to new weights of student and teacher. First both are run with dropout off,
 where they must agree; then they take turns, and the ratios are those of the medians.

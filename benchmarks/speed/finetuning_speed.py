@@ -1,4 +1,4 @@
-"""Time a tuning step with features from a store and with the encoder in the loop: see `--help`.
+"""Time a tuning step with stored features and with the encoder in the loop: see `--help`.
 
 A random Llama with LoRA takes the same step on the same clips; only where the visual tokens come from differs: read
 from a feature store, computed by SeFAR-S as the paper writes it down, or by ours in bf16. Decoding is left out: frames

@@ -1,4 +1,4 @@
-"""Time a leaderboard of Gym99's size, and weigh its page: `python benchmarks/speed/leaderboard_speed.py`.
+"""Time a leaderboard of Gym99's size, and measure its page: `python benchmarks/speed/leaderboard_speed.py`.
 
 8,521 questions of 65 videos (Gym99's val clips), three models, 10,000 resamples of the videos; each model also with its
 frames shuffled. Reading and checking the files is timed with the rest.

@@ -1,4 +1,4 @@
-"""Time FineGym's lists and every kind of question: `python benchmarks/speed/question_speed.py` beside `../shared`."""
+"""Time FineGym's lists and building of questions: `python benchmarks/speed/question_speed.py` beside `../shared`."""
 
 import sys
 import tempfile

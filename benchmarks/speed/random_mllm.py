@@ -1,4 +1,4 @@
-"""A language model of a given size with random weights, and conversations of given lengths for it to read.
+"""Random-weight language models and conversations of given sizes, shared by the benchmarks of answering and tuning.
 
 Speed depends on sizes, not on what the weights have learned. Imported by the benchmarks of answering and tuning.
 """

@@ -1,4 +1,4 @@
-"""SeFAR's semi-supervised step as the paper writes it, without any of our short cuts, to hold the real one against.
+"""Reference implementation of SeFAR's semi-supervised step, without optimisations, to verify and time the real one.
 
 Each element and each view has a forward pass of its own, the teacher makes K whole passes, attention is written out,
 everything is float32, and the optimizer and the teacher's average go from tensor to tensor. Only what is drawn (views,

@@ -1,4 +1,4 @@
-"""Time what the runner costs a question, with a model that costs nothing: `python benchmarks/speed/runner_overhead.py`.
+"""Time the runner's overhead per question with a trivial model: `python benchmarks/speed/runner_overhead.py`.
 
 The time is that of `gymqa evaluate` without its model: reading the questions, sharing them out, appending each batch to
 disk, merging, hashing, and writing predictions and result.
@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from eval.run.results import file_info
-from eval.run.runner import Terms, run
+from eval.run.run_state import RunInfo
+from eval.run.runner import run
 from gymqa.cli.main import run_script
 from gymqa.errors import GymQAError
 from gymqa.io.files import write_json
@@ -48,7 +49,7 @@ def milliseconds(questions: Path, batch_size: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
         asked = load_questions(questions)
-        run(Free(), asked, Path(folder) / "p.jsonl", batch_size, Terms(questions=file_info(questions)))
+        run(Free(), asked, Path(folder) / "p.jsonl", batch_size, RunInfo(questions=file_info(questions)))
         return 1000 * (time.perf_counter() - began) / len(asked)
 
 

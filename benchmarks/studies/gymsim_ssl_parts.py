@@ -1,4 +1,4 @@
-"""The parts of the study on GymSim: which trainings a table compares, its figures, and how it is printed.
+"""Tables of the semi-supervised study on GymSim: trainings compared, figures, printing.
 
 rates: algorithms at each labelled share, all with the same network. components and perturbations: the rows of SeFAR's
 Tables 3 and 4, whose switches are read from the recipes of its Gym99 column.

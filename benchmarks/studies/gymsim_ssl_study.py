@@ -1,4 +1,4 @@
-"""The paper's comparisons on GymSim: `python benchmarks/studies/gymsim_ssl_study.py`.
+"""Semi-supervised study on GymSim, SeFAR's Tables 3 and 4: `python benchmarks/studies/gymsim_ssl_study.py`.
 
 99 rendered elements, 5 % and 10 % labelled: supervised-only, FixMatch, SVFormer, SeFAR, several seeds; and, at 5 %, the
 component and perturbation ablations in the layout of SeFAR's Tables 3 and 4 (AAAI'25, arXiv 2501.01245).

@@ -1,4 +1,4 @@
-"""The figures of the study of encoders: accuracies over seeds, paired differences, a table and a picture."""
+"""Figures of the study of encoders: accuracies over seeds, paired differences, a table and a plot."""
 
 from collections.abc import Mapping
 from dataclasses import asdict

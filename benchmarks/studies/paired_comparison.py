@@ -1,4 +1,4 @@
-"""Two models on the same clips of few people or videos: their difference in Top-1 and a test that is exact there.
+"""Exact paired test of the difference in Top-1 of two models on clips of few people or videos.
 
 The test flips the sign of each cluster's difference (Fisher's randomization test): with nine people no spread can be
 trusted. Intervals and the correction for several tests of one table are those of `eval.stats.comparison`.

@@ -1,4 +1,4 @@
-"""Every registered recognizer in small: its own layers, few channels, 48 pixels and few frames, for GymSim on a CPU."""
+"""Small configs of every registered recognizer, on GymSim; a file of its own, for recognizer_table.py and its test."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""Do the intervals, tests, ranks and the detectable difference keep their word? Simulated answers with known truth.
+"""Coverage of intervals, tests, ranks and detectable difference on simulated answers with known truth.
 
 `python benchmarks/studies/statistics_check.py` draws data sets in which questions of one video are alike, as clips of
 one competition are, and counts how often each statement holds.

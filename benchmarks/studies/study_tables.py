@@ -1,4 +1,4 @@
-"""A study's table: mean and spread of each cell in per cent, printed in columns."""
+"""Text tables of studies (mean and spread in per cent); a file of its own, shared by several studies."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

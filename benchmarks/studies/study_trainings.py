@@ -1,4 +1,4 @@
-"""The trainings of a study: each trains and is tested once, in one of several worker processes."""
+"""Worker processes that train and test the recognizers of a study, each once."""
 
 import shutil
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What GymSim's validity study looks at: frame features, and segments of RGB and of optical flow, once per clip."""
+"""Inputs of GymSim's validity study: frame features, and segments of RGB and of optical flow."""
 
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor

@@ -1,4 +1,4 @@
-"""The two kinds of network of GymSim's validity study: heads on frozen frame features, and a small CNN from scratch.
+"""Networks of GymSim's validity study: heads on frozen frame features, and a small CNN from scratch.
 
 Both follow FineGym's baselines: TSN averages what it says of each segment, TRN (single scale) looks at them in order.
 """

@@ -1,4 +1,4 @@
-"""The pictures of GymSim's validity card."""
+"""Plots of GymSim's validity study."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Real people, few labels: `python benchmarks/studies/weizmann_study.py shared/real/weizmann90`.
+"""Semi-supervised training on real clips: `python benchmarks/studies/weizmann_study.py shared/real/weizmann90`.
 
 Weizmann ("Actions as Space-Time Shapes", ICCV'05): ten actions by nine people, one clip each. One person is left out,
 to be tested on; of the other eight, two are labelled and six are not. Supervised-only against FixMatch and SeFAR, from

@@ -1,1 +1,1 @@
-"""Answers by likelihood; shared prompt prefixes are encoded once. Never in it: scores of answers."""
+"""Answering questions by likelihood, with shared prompt prefixes. Never in it: scores of answers."""

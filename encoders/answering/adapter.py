@@ -1,15 +1,15 @@
-"""The adapter `gymqa`: our language model, from features of the clips or of what a control makes of them."""
+"""Adapter `gymqa`: loads a tuned model for evaluation; a file of its own, named in the registry of adapters."""
 
 from pathlib import Path
 
 from encoders.answering.answerer import MLLMAnswerer
-from encoders.answering.controlled_features import check_controls, features_under, unseeing
-from encoders.features.store import read_frames
+from encoders.answering.controlled_features import check_controls, features_under, without_video
+from encoders.features.store import load_frame_indices
 from encoders.mllm.files import read_config
 from encoders.mllm.model import GymMLLM
 from encoders.tuning.config import SCORINGS
-from eval.adapters.kinds import config_folder
 from eval.adapters.provenance import Provenance
+from eval.adapters.registry import config_folder
 from eval.adapters.request import Loaded, Request, scoring_name
 from eval.run.protocol import AnswerModel
 from gymqa.errors import GymQAError
@@ -23,7 +23,7 @@ def load(request: Request) -> Loaded:
     """Load a model of `gymqa finetune`, from a folder or the Hub.
 
     Raises:
-        GymQAError: no such model, a scoring that it does not have, or features that are not its own.
+        GymQAError: no such model, an unknown scoring, or features of another encoder.
     """
     require_scoring("gymqa", request.scoring, SCORINGS)
     folder, (repo, revision) = Path(request.model), split_revision(request.model)
@@ -38,10 +38,10 @@ def load(request: Request) -> Loaded:
 
     def under(control: str) -> AnswerModel:
         blind = model.config.blind or control == NO_VIDEO
-        asked = unseeing(model) if blind else model
+        asked = without_video(model) if blind else model
         store = None if blind else features_under(control, request, model.config.encoder)
         answerer = MLLMAnswerer(asked, tokenizer, store, scoring, request.batch_size, by_token, request.name)
-        shown = {} if store is None else read_frames(store.folder)
+        shown = {} if store is None else load_frame_indices(store.folder)
         return Provenance(answerer, weights, shown, answerer.prompt)
 
     return Loaded(under, scoring_name(scoring, by_token), revision)

@@ -1,4 +1,4 @@
-"""A tuned GymMLLM answering multiple-choice questions by likelihood, in batches: nothing is parsed or guessed."""
+"""MLLMAnswerer: multiple-choice answers of a GymMLLM by likelihood of letters or choice texts, in batches."""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
@@ -17,11 +17,11 @@ from gymqa.questions.schema import LETTERS, Answer, Question, format_question
 from gymqa.questions.scoring import answer_from, require_scoring
 from gymqa.runtime.seeding import hash_key
 
-_REMEMBERED = 4096  # encoded conversations
+_CACHED = 4096  # encoded conversations
 
 
 class Asked(NamedTuple):
-    """One choice: how likely is `answer` after `text`? The clip is "" for a model that sees none."""
+    """A choice to score: likelihood of `answer` after `text`. The clip is "" for a blind model."""
 
     clip_id: str
     text: str
@@ -29,15 +29,15 @@ class Asked(NamedTuple):
 
 
 class MLLMAnswerer:
-    """An AnswerModel (see `eval.run.protocol`); the model must stay as it is while this lives.
+    """An AnswerModel (see `eval.run.protocol`); the model's weights must not change during its lifetime.
 
-    What the choices of a call share is read once (see `shared_prefix.py`): the question without choices is the same in
-    Gym-QA, Gym-QA-Hard and Gym-New, so that a name that two of them offer for a clip is read once in a call.
+    Shared prefixes within a call are encoded once (see `shared_prefix.py`): the question without choices is the same in
+    Gym-QA, Gym-QA-Hard and Gym-New, so that a name offered by two of them for a clip is scored once per call.
 
     Args:
-        features: encoder tokens by clip id; not looked at when the model is blind.
+        features: encoder tokens by clip id; unused when the model is blind.
         scoring: "letters": one pass, the logits of the letters behind `ASSISTANT:`; "texts": the log-likelihood of
-            each choice's text as the answer to the question without choices, which was right more often in
+            each choice's text as the answer to the question without choices, the more accurate one in
             benchmarks/studies/answer_scoring.py.
         length_normalised: divide a text's log-likelihood by its number of tokens.
         batch_size: conversations in one pass: questions under "letters", choices under "texts".
@@ -62,16 +62,16 @@ class MLLMAnswerer:
         self.name, self._scoring, self._batch_size, self._normalised = name, scoring, batch_size, length_normalised
         self._model, self._tokenizer, self._features = model.eval(), tokenizer, features
         if scoring == "letters":
-            letter_ids(tokenizer, LETTERS[:4])  # refuse here, not after an hour
+            letter_ids(tokenizer, LETTERS[:4])  # raise here, not after an hour
         self._reader = SharedPrefixReader(model, tokenizer.pad_token_id)
         self._known: dict[Asked, float] = {}
-        self._chat = lru_cache(_REMEMBERED)(self._encode)  # the same names are asked of many clips
+        self._chat = lru_cache(_CACHED)(self._encode)  # the same names are scored for many clips
         self._prompt, self._letter = lru_cache(1)(self._encode_prompt), lru_cache(len(LETTERS))(self._letter_id)
 
     def answer(self, questions: Sequence[Question]) -> list[Answer]:
-        """One answer a question, in order.
+        """One answer per question, in order.
 
-        A question about a clip without features, one too long for the model's context, and a tie are unanswered, with
+        A question about a clip without features, one longer than the model's context, and a tie are unanswered, with
         the reason.
         """
         return [
@@ -84,7 +84,7 @@ class MLLMAnswerer:
     def choice_logprobs(self, questions: Sequence[Question]) -> list[tuple[float, ...] | None]:
         """Log-likelihood of each choice of each question, in nats; None where the question cannot be answered.
 
-        Many questions at a time are the quicker the more of them are about one clip.
+        Calls with many questions about the same clips are the fastest.
         """
         self._known.clear()
         asked = [() if self._why_unanswered(question) else self._asked(question) for question in questions]
@@ -95,7 +95,7 @@ class MLLMAnswerer:
         return [tuple(self._known[one] for one in choices) or None for choices in asked]
 
     def prompt(self, question: Question) -> str:
-        """The whole conversation up to the answer; under "texts" the choices are read behind it, one by one."""
+        """The whole conversation up to the answer; under "texts" each choice follows it as an answer."""
         text = format_question(question) if self._scoring == "letters" else question.text
         return render([Turn(self._user(text))])
 
@@ -108,7 +108,7 @@ class MLLMAnswerer:
         return {**made, "features": dict(self._features.fingerprint), "clips": known}
 
     def _why_unanswered(self, question: Question) -> str | None:
-        """Why a question cannot be answered: its clip cannot be looked at, or it is longer than can be read."""
+        """The reason why a question cannot be answered (no features, too long); None where it can."""
         clip_id = question.clip_id
         if not self._model.config.blind and self._features is not None and clip_id not in self._features:
             return self._features.failures.get(clip_id, f"no features of clip {clip_id}; extract them")
@@ -116,7 +116,7 @@ class MLLMAnswerer:
         return next((reason for reason in reasons if reason is not None), None)
 
     def _asked(self, question: Question) -> tuple[Asked, ...]:
-        """What is to be read to answer a question, an entry for each choice."""
+        """The choices to score for a question."""
         clip_id = "" if self._model.config.blind else question.clip_id
         if self._scoring == "letters":
             text = format_question(question)
@@ -124,7 +124,7 @@ class MLLMAnswerer:
         return tuple(Asked(clip_id, question.text, choice) for choice in question.choices)
 
     def _read(self, rows: Sequence[Sequence[Asked]]) -> None:
-        """Read rows of one clip each in one pass, and keep the likelihoods."""
+        """Score rows of choices, each of one clip, in one forward pass, and store the likelihoods."""
         chats = [[self._chat(one.text, one.answer) for one in row] for row in rows]
         videos = None
         if self._features is not None and not self._model.config.blind:
@@ -136,7 +136,7 @@ class MLLMAnswerer:
                 self._known[one] = likelihood / n_tokens
 
     def _encode(self, text: str, answer: str) -> EncodedChat:
-        """The conversation with one choice as its answer; of a letter, the end that follows it is not asked for."""
+        """The conversation with one choice as its answer; a letter is scored without the `</s>` behind it."""
         user = self._user(text)
         if self._scoring == "texts":
             return encode_chat(self._tokenizer, [Turn(user, answer)])
@@ -155,14 +155,14 @@ class MLLMAnswerer:
 
 
 Item = TypeVar("Item")
-_ROW = 2000  # characters of a row: attention costs a row's length squared, and more would share little more
+_ROW = 2000  # characters of a row: attention is quadratic in it, and longer rows would share little more
 
 
 def passes(asked: Sequence[Asked], limit: int) -> Iterator[list[list[Asked]]]:
-    """Passes of rows of like length, every choice once; a pass holds at most `limit` choices."""
+    """Forward passes of rows of similar length, every choice once; a pass has at most `limit` choices."""
     rows = []
     for _, of_clip in groupby(sorted(asked, key=_prompt), key=lambda one: one.clip_id):
-        parts = []  # choices of one question, which stay together where they can
+        parts = []  # choices of one question, kept together where possible
         for _, same in groupby(of_clip, key=_prompt):
             parts += list(_packed(list(same), (lambda one: len(one.answer), _ROW), (lambda one: 1, limit)))
         for together in _packed(parts, (_characters, _ROW), (len, limit)):
@@ -172,7 +172,7 @@ def passes(asked: Sequence[Asked], limit: int) -> Iterator[list[list[Asked]]]:
 
 
 def _packed(items: Sequence[Item], *limits: tuple[Callable[[Item], int], int]) -> Iterator[list[Item]]:
-    """Consecutive items together, as many as keep every sum within its limit; an item alone may exceed it."""
+    """Group consecutive items with every cost sum within its limit; a single item may exceed it."""
     together: list[Item] = []
     sums = [0] * len(limits)
     for item in items:
@@ -191,5 +191,5 @@ def _prompt(one: Asked) -> tuple[str, str]:
 
 
 def _characters(row: Sequence[Asked]) -> int:
-    """Characters that a row's choices add to the video."""
+    """Number of characters of a row's prompts and answers."""
     return sum(map(len, {one.text for one in row})) + sum(len(one.answer) for one in row)

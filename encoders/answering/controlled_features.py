@@ -1,6 +1,6 @@
-"""The features that our language model is shown under a control, made once beside the predictions.
+"""Features for evaluation under a control: taken from --features or extracted from --frames, with checks.
 
-Several processes of one evaluation make them once: the first one works, the others wait for its lock and find all done.
+Several processes of one evaluation extract them once: the first one works, the others wait for its lock.
 """
 
 import copy
@@ -12,7 +12,7 @@ from encoders.features.extract import FeatureStore, extract
 from encoders.features.store import fingerprint_difference
 from encoders.video.base import modality_of
 from encoders.video.factory import create_encoder
-from encoders.video.registry import options_of, own_source, parse
+from encoders.video.registry import default_spec, options_of, parse
 from eval.adapters.request import Request
 from gymqa.errors import GymQAError
 from gymqa.frames.controls import NO_VIDEO, NONE, ControlledFrames, without_control
@@ -25,21 +25,21 @@ if TYPE_CHECKING:
     from encoders.video.base import VideoEncoder
 
 
-def unseeing(model: "GymMLLM") -> "GymMLLM":
-    """The same model, asked without videos: its prompts have no `<video>`."""
-    asked = copy.copy(model)  # shares all weights
-    asked.config = copy.copy(model.config)
-    asked.config.blind = True
-    return asked
+def without_video(model: "GymMLLM") -> "GymMLLM":
+    """A blind copy of the model with shared weights: its prompts have no `<video>`."""
+    blind = copy.copy(model)
+    blind.config = copy.copy(model.config)
+    blind.config.blind = True
+    return blind
 
 
 def features_under(control: str, request: Request, tuned_with: Mapping[str, Any]) -> FeatureStore:
-    """Features of the clips under a control: --features where they are that, else made of --frames.
+    """Features of the clips under a control: --features if they were extracted under it, else from --frames.
 
     Args:
         control: one of `gymqa.frames.controls.CONTROLS` but no-video.
-        request: what was asked for.
-        tuned_with: fingerprint of the features that the model was tuned with; empty where nobody knows.
+        request: of the evaluation.
+        tuned_with: fingerprint of the features that the model was tuned with; empty where unknown.
 
     Raises:
         GymQAError: neither was given, or features of another encoder.
@@ -57,14 +57,14 @@ def features_under(control: str, request: Request, tuned_with: Mapping[str, Any]
 
 
 def check_controls(request: Request, config: "GymMLLMConfig") -> None:
-    """Refuse what `features_under` would refuse under any of the controls, before the language model is loaded.
+    """Run the checks of `features_under` for all controls before the language model is loaded.
 
     Args:
-        request: what was asked for.
+        request: of the evaluation.
         config: of the model.
 
     Raises:
-        GymQAError: as there, or a control that shows a model without videos nothing.
+        GymQAError: as there, or a control of videos for a blind model.
     """
     if config.blind:
         for control in request.controls:
@@ -82,16 +82,16 @@ def check_controls(request: Request, config: "GymMLLMConfig") -> None:
 
 
 def _source(encoder: "VideoEncoder", control: str, request: Request, frames: Path) -> ControlledFrames:
-    """What the encoder looks at under a control.
+    """The encoder's frames under a control.
 
     Raises:
-        GymQAError: the folder holds frames of another modality, or no other clip to be mismatched with.
+        GymQAError: the folder holds frames of another modality, or no other clip for `mismatched`.
     """
     return ControlledFrames(source_of(modality_of(encoder), frames), control, request.control_seed, request.elements)
 
 
 def _given(control: str, request: Request, tuned_with: Mapping[str, Any]) -> FeatureStore | Path:
-    """The --features where they are those of a control, else the --frames to make them of.
+    """--features if they were extracted under the control, else the --frames to extract from.
 
     Raises:
         GymQAError: neither was given, or features of another encoder.
@@ -110,13 +110,13 @@ def _given(control: str, request: Request, tuned_with: Mapping[str, Any]) -> Fea
 
 
 def _encoder(request: Request, tuned_with: Mapping[str, Any]) -> "VideoEncoder":
-    """The encoder to extract with: the one named, or the model's, where its kind says which weights to take.
+    """The encoder to extract with: the one named, or the model's if its kind has default weights.
 
     Raises:
         GymQAError: it has to be named, or the model was tuned with another.
     """
     own = str(tuned_with.get("encoder", "of an unknown name"))
-    name = request.encode_with or own_source(own)
+    name = request.encode_with or default_spec(own)
     if name is None:
         raise GymQAError(
             f"{request.model} was tuned with the encoder {own}; give --encode_with what `gymqa extract` was given"
@@ -129,12 +129,12 @@ def _encoder(request: Request, tuned_with: Mapping[str, Any]) -> "VideoEncoder":
 
 
 def _same_encoder(store: FeatureStore, tuned_with: Mapping[str, Any], model: str) -> FeatureStore:
-    """The store, whose encoder must be the model's; what was done to the frames may differ.
+    """The store, if it was extracted by the model's encoder; control and seed may differ.
 
-    So may the seed: view 0, the only one that is asked about, does not depend on it.
+    View 0, the only one used in evaluation, does not depend on the seed.
 
     Raises:
-        GymQAError: it holds features of another; the difference is named.
+        GymQAError: it holds features of another encoder; the difference is named.
     """
     there, asked = ({**without_control(made), "seed": None} for made in (store.fingerprint, tuned_with))
     difference = fingerprint_difference(there, asked) if tuned_with else None

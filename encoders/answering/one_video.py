@@ -1,4 +1,4 @@
-"""One question with choices about one video file, answered by our model: what `gymqa ask` does."""
+"""Answer to one multiple-choice question about one video file, without a feature store (`gymqa ask`)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from encoders.answering.answerer import MLLMAnswerer
 from encoders.mllm.model import GymMLLM
 from encoders.video.base import modality_of
 from encoders.video.factory import create_encoder
-from encoders.video.registry import options_of, own_source, parse
+from encoders.video.registry import default_spec, options_of, parse
 from gymqa.errors import GymQAError
 from gymqa.finegym.taxonomy import Element, Taxonomy
 from gymqa.frames.video import Frames, square
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class _Tuned:
-    """What a tuned model's folder says of itself: its elements, and the frames that its features were made of."""
+class TunedFolder:
+    """Metadata of a tuned model's folder: fingerprint and frame size of its features, and its elements."""
 
     folder: Path
     encoder: Mapping[str, Any]  # fingerprint of the features
@@ -33,11 +33,11 @@ class _Tuned:
     taxonomy: Taxonomy | None
 
     @classmethod
-    def read(cls, folder: Path) -> "_Tuned":
+    def read(cls, folder: Path) -> "TunedFolder":
         """Read the folder's config.json.
 
         Raises:
-            GymQAError: it is not that of a tuned model, or does not say which features the model was tuned on.
+            GymQAError: it is not that of a tuned model, or does not name the features the model was tuned on.
         """
         config = read_json(folder / "config.json")
         try:
@@ -54,8 +54,8 @@ class _Tuned:
 
 
 @dataclass(frozen=True)
-class _OneVideo:
-    """The features of one video, whatever clip is asked for."""
+class SingleVideoFeatures:
+    """Features (see `encoders.video.base`) that return one video's tokens for every clip id."""
 
     tokens: "Tensor"  # [1, N, D]
     fingerprint: Mapping[str, Any] = field(default_factory=dict)
@@ -65,7 +65,7 @@ class _OneVideo:
         return True
 
     def keys(self) -> Sequence[str]:
-        """Return no clip of its own."""
+        """Return no keys."""
         return ()
 
     def get(self, keys: Sequence[str]) -> "Tensor":
@@ -73,31 +73,31 @@ class _OneVideo:
         return self.tokens.expand(len(keys), -1, -1)
 
 
-def _answer(
-    asked: Question, frames: Frames, tuned: _Tuned, encoder: str | None, recognizer: str, scoring: str
+def answer_video(
+    asked: Question, frames: Frames, tuned: TunedFolder, encoder: str | None, recognizer: str, scoring: str
 ) -> Answer:
-    """Encode the video as the features were that the model was tuned on, and let the language model answer.
+    """Encode the video as the features the model was tuned on, and answer with the language model.
 
-    Without a named encoder it is the model's, where its kind says which weights to take, else the recognizer.
+    Without a named encoder the model's is used if its kind has default weights, else the recognizer.
 
     Raises:
-        GymQAError: there is no such encoder, it does not see colours, or the model was tuned with another.
+        GymQAError: no such encoder, one that does not take RGB, or not the one the model was tuned with.
     """
 
-    spec = encoder or own_source(str(tuned.encoder.get("encoder"))) or recognizer
+    spec = encoder or default_spec(str(tuned.encoder.get("encoder"))) or recognizer
     kind, source = parse(spec)
     if kind == "sefar" and not Path(source).is_dir():
         raise GymQAError(f"{source} does not exist; run gymqa demo first, or name --encoder")
-    seeing = create_encoder(spec, options_of(kind, tuned.encoder))
-    if modality_of(seeing) != "rgb":
+    video_encoder = create_encoder(spec, options_of(kind, tuned.encoder))
+    if modality_of(video_encoder) != "rgb":
         raise GymQAError(
-            f"{spec} sees {modality_of(seeing)}, which `gymqa ask` does not compute; name an --encoder of colours"
+            f"{spec} sees {modality_of(video_encoder)}, which `gymqa ask` does not compute; name an --encoder of rgb"
         )
-    made = seeing.fingerprint()
+    made = video_encoder.fingerprint()
     if {name: tuned.encoder.get(name) for name in made} != made:
         own = tuned.encoder.get("encoder")
         raise GymQAError(f"{tuned.folder} was tuned with the encoder {own}, other than {spec}; give --encoder that one")
-    chosen = square(frames[seeing.frame_indices(len(frames), None)], tuned.size)
-    tokens = seeing.encode(torch.from_numpy(chosen).unsqueeze(0))  # [1, N, D]
+    chosen = square(frames[video_encoder.frame_indices(len(frames), None)], tuned.size)
+    tokens = video_encoder.encode(torch.from_numpy(chosen).unsqueeze(0))  # [1, N, D]
     model = GymMLLM.from_pretrained(tuned.folder)
-    return MLLMAnswerer(model, model.load_tokenizer(), _OneVideo(tokens), scoring).answer([asked])[0]
+    return MLLMAnswerer(model, model.load_tokenizer(), SingleVideoFeatures(tokens), scoring).answer([asked])[0]

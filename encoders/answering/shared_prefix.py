@@ -1,7 +1,7 @@
-"""Likelihoods of answers, many conversations in one pass: what they share is read once.
+"""Answer likelihoods of many conversations in one forward pass, with shared prefixes encoded once.
 
-The system sentence is read once for all clips and kept as keys and values; a video once for all questions about it, a
-question once for all its choices. What is left is a token tree for each clip, and one pass reads several.
+The system sentence is encoded once for all clips and kept as key-value cache; a video once for all its questions, a
+question once for all its choices. The rest is a token tree per clip (`token_trees.py`); one pass takes several trees.
 """
 
 import copy
@@ -11,17 +11,17 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache, PretrainedConfig
 
-from encoders.answering.token_trees import TokenTree, TreeBatch, common_start, lay_out
+from encoders.answering.token_trees import TokenTree, TreeBatch, common_prefix, flatten_trees
 from encoders.mllm.collate import collate, open_videos, rounded
 from encoders.mllm.model import GymMLLM, answer_nll
 from encoders.mllm.prompts import VIDEO_ID, EncodedChat
 
 
 class SharedPrefixReader:
-    """Reads conversations for their answers' likelihoods; the model must stay as it is meanwhile.
+    """Computes likelihoods of answers; the model's weights must not change during its lifetime.
 
     Args:
-        pad_id: a token id to pad with.
+        pad_id: token id for padding.
     """
 
     def __init__(self, model: GymMLLM, pad_id: int) -> None:
@@ -34,13 +34,13 @@ class SharedPrefixReader:
         """Log-likelihood of each conversation's answer, in nats, in one pass.
 
         Args:
-            rows: conversations with an answer each, all those of a row about the row's own video.
-            videos: encoder tokens [len(rows), N, D]; None where no conversation has a place for one.
+            rows: conversations with an answer each, those of a row about one video.
+            videos: encoder tokens [len(rows), N, D]; None where no conversation has a `<video>`.
 
         Raises:
-            GymQAError: a conversation longer than the language model's context, or videos that do not fit.
+            GymQAError: a conversation longer than the language model's context, or videos of another shape or number.
         """
-        if not reads_trees(self._model.llm.config):
+        if not supports_token_trees(self._model.llm.config):
             times = torch.tensor([len(row) for row in rows])
             each = None if videos is None else videos.repeat_interleave(times, dim=0)
             found = iter(
@@ -52,23 +52,23 @@ class SharedPrefixReader:
         return self._answers(trees, self._logits(trees, videos))
 
     def why_too_long(self, chat: EncodedChat) -> str | None:
-        """Why a conversation cannot be read; None where it can. Its last token predicts nothing and is not read."""
+        """The reason why a conversation is too long; None where it fits. Its last token is not encoded."""
         length = len(open_videos(chat, self._model.config.n_visual).ids)
-        if reads_trees(self._model.llm.config):
+        if supports_token_trees(self._model.llm.config):
             return self._model.why_too_long(length - 1)
         return self._model.why_too_long(rounded(length))
 
     def _logits(self, trees: Sequence[TokenTree], videos: Tensor | None) -> Tensor:
-        """Logits [R, K, V] of each tree's asked nodes, its last one last."""
+        """Logits [R, K, V] of the nodes that predict answers, aligned at the end."""
         prefix = self._read_prefix(trees)
-        batch = lay_out(trees, len(prefix), self._pad_id).to(self._model.device)
+        batch = flatten_trees(trees, len(prefix), self._pad_id).to(self._model.device)
         self._model.require_room(1 + int(batch.positions.max()))
         cache = copy.deepcopy(self._cache)
         if cache is not None:
             cache.batch_repeat_interleave(len(trees))
-        places = torch.tensor([tree.ids.count(VIDEO_ID) // self._model.config.n_visual for tree in trees])
+        n_videos = torch.tensor([tree.ids.count(VIDEO_ID) // self._model.config.n_visual for tree in trees])
         if videos is not None:
-            videos = videos.repeat_interleave(places, dim=0).to(self._model.device)
+            videos = videos.repeat_interleave(n_videos, dim=0).to(self._model.device)
         embedded = self._model.embed(batch.ids, videos)
         logits: Tensor = self._model.llm(
             inputs_embeds=embedded,
@@ -82,33 +82,33 @@ class SharedPrefixReader:
 
     def _answers(self, trees: Sequence[TokenTree], logits: Tensor) -> list[list[float]]:
         """Sum the log-probabilities of each conversation's answer tokens."""
-        steps = []  # of every answer token of every conversation: row, place among the logits, token
+        steps = []  # per answer token of every conversation: row, index among the logits, token
         for row, tree in enumerate(trees):
             asked = tree.asked()
-            place = {node: logits.shape[1] - len(asked) + index for index, node in enumerate(asked)}
-            steps += [(row, place[node], token) for answer in tree.answers for node, token in answer]
-        at_row, at_place, tokens = torch.tensor(steps, device=logits.device).T
+            index_of = {node: logits.shape[1] - len(asked) + index for index, node in enumerate(asked)}
+            steps += [(row, index_of[node], token) for answer in tree.answers for node, token in answer]
+        rows, indices, tokens = torch.tensor(steps, device=logits.device).T
         norm = logits.float().logsumexp(-1)  # [R, K]
-        each = iter((logits[at_row, at_place, tokens].float() - norm[at_row, at_place]).tolist())
+        each = iter((logits[rows, indices, tokens].float() - norm[rows, indices]).tolist())
         return [[sum(next(each) for _ in answer) for answer in tree.answers] for tree in trees]
 
     def _read_prefix(self, trees: Sequence[TokenTree]) -> list[int]:
-        """The tokens that these trees begin with, their keys and values in the cache."""
-        trunk = common_start([tree.trunk() for tree in trees])
-        if trunk != self._prefix:  # a part of it would do, but what is read must not depend on what was read before
-            self._prefix, self._cache = trunk, None
-            if trunk:
+        """The common prefix of these trees, encoded into the key-value cache."""
+        prefix = common_prefix([tree.shared_prefix() for tree in trees])
+        if prefix != self._prefix:  # a partial match is not reused: results must not depend on earlier calls
+            self._prefix, self._cache = prefix, None
+            if prefix:
                 self._cache = DynamicCache(config=self._model.llm.config)
-                ids = torch.tensor([trunk], device=self._model.device)
+                ids = torch.tensor([prefix], device=self._model.device)
                 self._model.llm(input_ids=ids, past_key_values=self._cache, use_cache=True, logits_to_keep=1)
         return self._prefix
 
 
-def reads_trees(config: PretrainedConfig) -> bool:
-    """Whether a language model follows a mask and positions of our own in every layer.
+def supports_token_trees(config: PretrainedConfig) -> bool:
+    """Whether every layer of a language model accepts a custom attention mask and custom positions.
 
-    Layers with a window or a state, and positions that are counted from the mask (ALiBi), do not; such a model reads
-    every conversation in full. So does one under an attention that takes no such mask.
+    Layers with a sliding window or a state, and positions derived from the mask (ALiBi), do not; such a model encodes
+    every conversation in full. So does one with an attention implementation that takes no such mask.
     """
     layers = {*(getattr(config, "layer_types", None) or ["full_attention"])}
     counts = getattr(config, "alibi", False) or getattr(config, "sliding_window", None)
@@ -119,12 +119,12 @@ def reads_trees(config: PretrainedConfig) -> bool:
 def separate_log_likelihoods(
     model: GymMLLM, pad_id: int, chats: Sequence[EncodedChat], videos: Tensor | None
 ) -> list[float]:
-    """Log-likelihood of each conversation's answer, every conversation read in full; `videos` [len(chats), N, D].
+    """Log-likelihood of each conversation's answer, every conversation encoded in full; `videos` [len(chats), N, D].
 
-    What `SharedPrefixReader` is held against.
+    The reference for `SharedPrefixReader`.
 
     Raises:
-        GymQAError: a conversation longer than the language model's context, or videos that do not fit.
+        GymQAError: a conversation longer than the language model's context, or videos of another shape or number.
     """
     batch = collate(chats, model.config.n_visual, pad_id, pad_left=True).to(model.device)
     out = model(batch.ids, batch.mask, None if videos is None else videos.to(model.device))
@@ -134,7 +134,6 @@ def separate_log_likelihoods(
 
 
 def _additive(batch: TreeBatch, dtype: torch.dtype) -> Tensor:
-    """The mask as what attention adds to its scores, which every implementation of it takes: [R, 1, T, P + T]."""
-    return torch.zeros(batch.sees.shape, dtype=dtype, device=batch.sees.device).masked_fill_(
-        ~batch.sees, torch.finfo(dtype).min
-    )
+    """The mask in additive form, which every attention implementation takes: [R, 1, T, P + T]."""
+    zeros = torch.zeros(batch.mask.shape, dtype=dtype, device=batch.mask.device)
+    return zeros.masked_fill_(~batch.mask, torch.finfo(dtype).min)

@@ -1,8 +1,7 @@
-"""Conversations as a tree of tokens: what several of them begin with stands once, and is read once.
+"""Prefix tree of prompts; shared prefixes are encoded once, under a tree attention mask.
 
-Every token sees the tokens on its way from the root and no other, so that each conversation is read as if it stood
-alone. The tree is laid flat for one pass with a mask, as speculative decoding does with its drafts (SpecInfer, Miao et
-al. 2024, section 4.2).
+Every token attends to its ancestors only, so that each conversation is encoded as if it were alone. The tree is
+flattened for one pass, as in speculative decoding (SpecInfer, Miao et al. 2024, section 4.2).
 """
 
 from collections import Counter
@@ -20,12 +19,12 @@ from encoders.mllm.prompts import IGNORED, VIDEO_ID, EncodedChat
 
 @dataclass(frozen=True, slots=True)
 class TokenTree:
-    """Tokens and what stands before each; node 0 is a first token, a node's parent has a smaller number.
+    """Prefix tree of tokens; node 0 is a first token, a parent has a smaller index than its children.
 
     Attributes:
         ids: token of each node; VIDEO_ID once for every visual token.
-        parents: node before each node, -1 for a first token.
-        answers: of each conversation, its answer: (node that predicts it, token) one after the other.
+        parents: parent of each node, -1 for a first token.
+        answers: per conversation the answer's tokens in order, as (predicting node, token).
     """
 
     ids: list[int]
@@ -34,7 +33,7 @@ class TokenTree:
 
     @classmethod
     def grow(cls, chats: Sequence[EncodedChat]) -> "TokenTree":
-        """The tree of conversations whose videos are opened and, where they stand in the same place, the same.
+        """The tree of conversations with opened videos; a `<video>` at the same position is the same video.
 
         A conversation's last token predicts nothing and is left out.
         """
@@ -60,14 +59,14 @@ class TokenTree:
         return sorted({node for answer in self.answers for node, _ in answer})
 
     def depths(self) -> list[int]:
-        """How many tokens stand before each node in its conversations."""
+        """Depth of each node, its position in its conversations."""
         depths: list[int] = []
         for parent in self.parents:
             depths.append(0 if parent < 0 else depths[parent] + 1)
         return depths
 
-    def trunk(self) -> list[int]:
-        """The tokens that all conversations begin with, none of a video and none that predicts an answer."""
+    def shared_prefix(self) -> list[int]:
+        """The common prefix of all conversations, up to a video or a token that predicts an answer."""
         children, asked = Counter(self.parents), {*self.asked()}
         length = 0
         while children[length - 1] == 1 and self.ids[length] != VIDEO_ID and length not in asked:
@@ -77,20 +76,20 @@ class TokenTree:
 
 @dataclass(frozen=True, slots=True)
 class TreeBatch:
-    """R trees laid flat, padded on the left, behind P tokens that all of them begin with and that were read before."""
+    """R flattened trees, padded on the left, behind a shared prefix of P tokens encoded before."""
 
-    ids: Tensor  # [R, T] the nodes that predict an answer come last
+    ids: Tensor  # [R, T] nodes that predict an answer come last
     positions: Tensor  # [R, T]
-    sees: Tensor  # [R, 1, T, P + T] whether a token sees another
-    asked: int  # the last so many tokens are those whose logits are wanted
+    mask: Tensor  # [R, 1, T, P + T] whether a token attends to another
+    asked: int  # number of last tokens whose logits are needed
 
     def to(self, device: torch.device) -> "TreeBatch":
         """The same batch on `device`."""
-        return TreeBatch(self.ids.to(device), self.positions.to(device), self.sees.to(device), self.asked)
+        return TreeBatch(self.ids.to(device), self.positions.to(device), self.mask.to(device), self.asked)
 
 
-def common_start(rows: Sequence[Sequence[int]]) -> list[int]:
-    """The tokens that all rows begin with."""
+def common_prefix(rows: Sequence[Sequence[int]]) -> list[int]:
+    """The common prefix of all rows."""
     start: list[int] = []
     for column in zip(*rows, strict=False):
         if len(set(column)) > 1:
@@ -99,34 +98,34 @@ def common_start(rows: Sequence[Sequence[int]]) -> list[int]:
     return start
 
 
-def lay_out(trees: Sequence[TokenTree], n_prefix: int, pad_id: int) -> TreeBatch:
-    """Lay trees flat whose first `n_prefix` nodes (of their trunk) were read before."""
+def flatten_trees(trees: Sequence[TokenTree], n_prefix: int, pad_id: int) -> TreeBatch:
+    """Flatten trees whose first `n_prefix` nodes, the shared prefix, were encoded before."""
     orders = [_order(tree, n_prefix) for tree in trees]
     length = rounded(max(len(order) for order in orders))
     ids = np.full((len(trees), length), pad_id)
     positions = np.zeros_like(ids)
-    sees = np.zeros((len(trees), 1, length, n_prefix + length), dtype=bool)
-    sees[..., :n_prefix] = True
-    sees[..., n_prefix:] |= np.eye(length, dtype=bool)  # padding sees itself: a row that sees nothing is not a number
+    mask = np.zeros((len(trees), 1, length, n_prefix + length), dtype=bool)
+    mask[..., :n_prefix] = True
+    mask[..., n_prefix:] |= np.eye(length, dtype=bool)  # padding attends to itself: an empty row gives NaN
     for row, (tree, order) in enumerate(zip(trees, orders, strict=True)):
         start = length - len(order)
         ids[row, start:] = np.asarray(tree.ids)[order]
         positions[row, start:] = np.asarray(tree.depths())[order]
-        sees[row, 0, start:, n_prefix + start :] = _ways(tree)[np.ix_(order, order)]
+        mask[row, 0, start:, n_prefix + start :] = _ancestors(tree)[np.ix_(order, order)]
     asked = max(len(tree.asked()) for tree in trees)
-    return TreeBatch(torch.from_numpy(ids), torch.from_numpy(positions), torch.from_numpy(sees), asked)
+    return TreeBatch(torch.from_numpy(ids), torch.from_numpy(positions), torch.from_numpy(mask), asked)
 
 
 def _order(tree: TokenTree, n_prefix: int) -> list[int]:
-    """The nodes behind the prefix, those that predict an answer last: their logits alone are wanted."""
+    """The nodes behind the prefix, with those that predict an answer last."""
     asked = tree.asked()
     return [*sorted(set(range(n_prefix, len(tree.ids))).difference(asked)), *asked]
 
 
-def _ways(tree: TokenTree) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Which nodes lie on the way to each, itself included: [n, n]."""
-    ways = np.eye(len(tree.ids), dtype=bool)
+def _ancestors(tree: TokenTree) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Ancestor matrix [n, n]: row i marks node i and its ancestors."""
+    ancestors = np.eye(len(tree.ids), dtype=bool)
     for node, parent in enumerate(tree.parents):
         if parent >= 0:
-            ways[node] |= ways[parent]
-    return ways
+            ancestors[node] |= ancestors[parent]
+    return ancestors

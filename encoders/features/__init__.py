@@ -1,1 +1,1 @@
-"""Extraction of frozen features and the feature store. Never in it: encoders, labels."""
+"""Feature extraction and the feature store. Never in it: encoders, labels."""

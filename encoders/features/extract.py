@@ -1,4 +1,4 @@
-"""Features extracted once: an encoder's tokens of every clip into a feature store, by one process or several."""
+"""Feature extraction: an encoder's tokens of every clip and view into a feature store, by one process or several."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from encoders.features.sharing import Alone, Share
-from encoders.features.store import DTYPES, FeatureStore, note_frames
+from encoders.features.process_group import ProcessGroup, SingleProcess
+from encoders.features.store import DTYPES, FeatureStore, save_frame_indices
 from encoders.video.base import VideoEncoder, modality_of
 from gymqa.errors import GymQAError
 from gymqa.frames.modality import mirrored
@@ -23,15 +23,15 @@ from gymqa.io.files import only_writer
 from gymqa.runtime.runs import require_writable
 from gymqa.runtime.seeding import hash_key
 
-BATCH = 64  # most clips encoded at once, and most rows of a shard
-SHARD_BYTES = 64 << 20  # of a shard, about
+BATCH = 64  # largest number of clips per pass, and of rows per shard
+SHARD_BYTES = 64 << 20  # approximate size of a shard
 
 Item = tuple[str, int]
-"""A clip and a view of it."""
+"""A clip id and the index of a view."""
 
 
 def view_key(clip_id: str, view: int) -> str:
-    """The key of a clip's view; view 0 is the clip as it is."""
+    """The key of a clip's view; view 0 is not augmented."""
     return clip_id if view == 0 else f"{clip_id}@{view}"
 
 
@@ -43,56 +43,39 @@ def extract(
     views: int = 1,
     seed: int = 0,
     dtype: str = "float32",
-    share: Share | None = None,
+    group: ProcessGroup | None = None,
 ) -> FeatureStore:
-    """Encode what is not yet in the store, and return the store.
+    """Encode the clips and views missing in the store, and return the store.
 
-    View 0 is deterministic. Further views, for training on few clips, take random frames inside the encoder's spans
-    and are mirrored half of the time; they depend on clip, view and seed only. Which clips are encoded together
-    depends on the clips wanted, not on the number of processes nor on where an earlier call was stopped: the same
-    clips give the same bytes (with as many threads in a process).
+    View 0 is deterministic. Further views, augmentations for training on few clips, sample random frames inside the
+    encoder's spans and are mirrored half of the time; they depend on clip, view and seed only. The composition of
+    batches depends on the wanted clips, not on the number of processes nor on an interruption: the same clips give the
+    same bytes (with the same number of threads per process).
 
     Args:
         encoder: frozen.
-        frames: a frame cache or a view of one; clips without frames are left out of the store, which keeps the reason.
-        clip_ids: clips wanted.
+        frames: a frame cache or a view of one; clips without frames are left out, with the reason in the store.
+        clip_ids: wanted clips.
         folder: of the store.
-        views: views of a clip.
+        views: number of views per clip.
         seed: of the further views.
-        dtype: "float32", "bf16" or "fp16", in which the tokens are kept; they are read as float32.
-        share: this process among several, each of which makes this call.
+        dtype: "float32", "bf16" or "fp16", in which tokens are stored; they are read as float32.
+        group: this process among several, each of which makes this call.
 
     Raises:
         GymQAError: frames of another modality than the encoder's, the folder holds features of another encoder,
-            frames, seed or dtype, or is being written by another process, the disk is full, or there are fewer than one
-            view.
+            frames, seed or dtype, or is being written by another process, the disk is full, or `views` is below 1.
     """
     if views < 1:
         raise GymQAError(f"{views} views of a clip cannot be extracted; give 1 or more")
     require_modality(modality_of(encoder), frames, getattr(encoder, "joints_of", ""))
-    job = _Job(encoder, frames, list(dict.fromkeys(clip_ids)), folder, views, seed, dtype, share or Alone())
-    with ExitStack() as held:
-        refusal = None
-        if job.share.index == 0:
-            try:
-                job.begin(held)
-            except GymQAError as error:
-                refusal = str(error)
-        job.share.agree(refusal)
-        store = FeatureStore(folder)
-        plan = job.plan(store)
-        job.share.collect({})  # all have read the store before any writes to it
-        job.encode(store, plan)
-        job.unusable = job.share.collect(job.unusable)
-        store = FeatureStore(folder)
-        if job.share.index == 0:
-            job.end(store)
-    return store
+    job = _Job(encoder, frames, list(dict.fromkeys(clip_ids)), folder, views, seed, dtype, group or SingleProcess())
+    return job.run()
 
 
 @dataclass
 class _Job:
-    """One extraction, as one process sees it."""
+    """One extraction in one process of the group."""
 
     encoder: VideoEncoder
     source: FrameSource
@@ -101,11 +84,32 @@ class _Job:
     views: int
     seed: int
     dtype: str
-    share: Share
+    group: ProcessGroup
     unusable: dict[str, str] = field(default_factory=dict)
 
+    def run(self) -> FeatureStore:
+        """Extract what is missing, together with the other processes; process 0 opens and closes the store."""
+        main = self.group.index == 0
+        with ExitStack() as held:
+            refusal = None
+            if main:
+                try:
+                    self.begin(held)
+                except GymQAError as error:
+                    refusal = str(error)
+            self.group.agree(refusal)
+            store = FeatureStore(self.folder)
+            plan = self.plan(store)
+            self.group.collect({})  # all have read the store before any writes to it
+            self.encode(store, plan)
+            self.unusable = self.group.collect(self.unusable)
+            store = FeatureStore(self.folder)
+            if main:
+                self.end(store)
+        return store
+
     def begin(self, held: ExitStack) -> None:
-        """Take the folder's lock, remove what a killed writer left half-written, and make or check the index."""
+        """Lock the folder, remove incomplete files of a killed writer, and create or check the index."""
         held.enter_context(only_writer(require_writable(self.folder), "the feature store"))
         for left in self.folder.glob(".shard-*"):
             left.unlink()
@@ -114,18 +118,18 @@ class _Job:
         encoder = self.encoder
         store = FeatureStore.create_or_open(self.folder, fingerprint, encoder.n_tokens, encoder.dim, self.dtype)
         absent = "it is not in the frame cache"
-        store.note_failures(
+        store.record_failures(
             {clip: self.source.failures.get(clip, absent) for clip in self.clips if clip not in self.source}
         )
         if self.source.size < encoder.input_size:
             console.print(
-                f"frames of {self.source.size} pixels are enlarged to the {encoder.input_size} that {encoder.name} "
-                "sees; a frame cache of that size would show it more",
+                f"frames of {self.source.size} pixels are enlarged to the input size of {encoder.name}, "
+                f"{encoder.input_size}; a frame cache of that size would have more detail",
                 highlight=False,
             )
 
     def plan(self, store: FeatureStore) -> list[list[Item]]:
-        """What is missing, in batches: consecutive parts of all that is wanted, less what is there."""
+        """The missing items in batches: consecutive slices of the wanted ones, without those in the store."""
         row = self.encoder.n_tokens * self.encoder.dim * DTYPES[self.dtype].itemsize
         size = min(BATCH, max(1, SHARD_BYTES // row))
         wanted = ((clip, view) for view in range(self.views) for clip in self.clips if clip in self.source)
@@ -134,18 +138,18 @@ class _Job:
         return [batch for batch in missing if batch]
 
     def encode(self, store: FeatureStore, plan: list[list[Item]]) -> None:
-        """Encode this process's share of the batches, every `count`-th, each into a shard."""
-        first, own = store.next_number(), range(self.share.index, len(plan), self.share.count)
-        there = self.views * sum(clip in self.source for clip in self.clips) - sum(map(len, plan))
-        missing = sum(len(plan[place]) for place in own)
-        shared = f", process {self.share.index + 1} of {self.share.count}" if self.share.count > 1 else ""
-        with progress_bar(f"features of {self.encoder.name}{shared}", there + missing, there) as bar:
-            for place in own:
-                self._encode_batch(store, plan[place], first + place)
-                bar.advance(len(plan[place]))
+        """Encode this process's batches, every `count`-th, each into a shard."""
+        first, own = store.next_number(), range(self.group.index, len(plan), self.group.count)
+        done = self.views * sum(clip in self.source for clip in self.clips) - sum(map(len, plan))
+        missing = sum(len(plan[index]) for index in own)
+        process = f", process {self.group.index + 1} of {self.group.count}" if self.group.count > 1 else ""
+        with progress_bar(f"features of {self.encoder.name}{process}", done + missing, done) as bar:
+            for index in own:
+                self._encode_batch(store, plan[index], first + index)
+                bar.advance(len(plan[index]))
 
     def _encode_batch(self, store: FeatureStore, batch: list[Item], number: int) -> None:
-        """Encode some clips into a shard; those whose tokens are not finite are left out, with the reason."""
+        """Encode a batch into a shard; items with non-finite tokens are left out, with the reason."""
         frames = [view_frames(self.encoder, self.source, clip, view, self.seed) for clip, view in batch]
         tokens = self.encoder.encode(torch.from_numpy(np.concatenate(frames)))
         keys, finite = [view_key(*item) for item in batch], tokens.to(DTYPES[self.dtype]).isfinite().flatten(1).all(1)
@@ -156,23 +160,23 @@ class _Job:
             self.unusable[keys[row]] = self._why_not_finite(tokens[row])
 
     def _why_not_finite(self, tokens: Tensor) -> str:
-        """Why a view's tokens [N, D] cannot be kept."""
+        """The reason why a view's tokens [N, D] cannot be stored."""
         if bool(tokens.isfinite().all()):
             return f"its features are too large for {self.dtype}; extract them in float32 or bf16"
         return f"the encoder {self.encoder.name} gave features that are not finite; try it in float32"
 
     def end(self, store: FeatureStore) -> None:
-        """Write the index, which frames were taken, and why clips are missing."""
+        """Write the index, the frame indices, and the reasons for missing clips."""
         store.write_index()
-        note_frames(self.folder, self.encoder, self.source, [clip for clip in self.clips if clip in store])
-        store.note_failures(self.unusable)
+        save_frame_indices(self.folder, self.encoder, self.source, [clip for clip in self.clips if clip in store])
+        store.record_failures(self.unusable)
         if self.unusable:
             clip, why = next(iter(self.unusable.items()))
             console.print(f"{len(self.unusable)} views have no features; {clip}: {why}", highlight=False, markup=False)
 
 
 def view_frames(encoder: VideoEncoder, source: FrameSource, clip_id: str, view: int, seed: int) -> NDArray[Any]:
-    """The frames an encoder is shown of one view of a clip: uint8 [1, T, S, S, C], or skeletons [1, T, J, 3]."""
+    """The frames that an encoder samples of one view of a clip: uint8 [1, T, S, S, C], or skeletons [1, T, J, 3]."""
     n_frames = int(source.lengths([clip_id])[0])
     if view == 0:
         return source.gather([clip_id], encoder.frame_indices(n_frames, None)[None])

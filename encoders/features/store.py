@@ -1,12 +1,13 @@
-"""Where features are kept: a store of safetensors shards, written whole, added to, never changed.
+"""Feature store: append-only safetensors shards of encoder tokens, with index, failures and frame indices.
 
-index.json            fingerprint of encoder and frames, tokens a clip, width, dtype; the shards' keys and sizes
+index.json            fingerprint of encoder and frames, tokens per clip, width, dtype; the shards' keys and sizes
 shard-000000-HASH.safetensors, …   tensor "tokens" [n, N, D]; its header has the fingerprint and the rows' keys
-failures.json         why clips that were wanted are not in it
+failures.json         reasons why wanted clips are missing
+frames.json           clip and frame indices that the first views were computed from
 
-A shard's name ends with a hash of its keys, so that several processes never write one name. Shards that the index does
-not know (their writer was killed before it wrote the index; a store of an older gymqa) tell their keys themselves.
-Tokens are read by memory map: a row comes from the disk when it is asked for.
+A shard's name ends with a hash of its keys, so that concurrent processes never write the same name. Shards missing in
+the index (the writer was killed before it wrote the index; a store of an older gymqa) are read for their keys.
+Tokens are memory-mapped: a row is read from disk on access.
 """
 
 import json
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
 
 DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 SHARDS = "shard-*.safetensors"
-HEADER = "features"  # one entry, for safetensors writes several in any order; an older gymqa's is "keys"
+FRAMES_FILE = "frames.json"
+HEADER = "features"  # a single entry, since safetensors does not preserve order; older stores have "keys"
 
 
 class FeatureStore:
@@ -63,23 +65,23 @@ class FeatureStore:
             ) from error
         self.failures: dict[str, str] = _read_failures(folder / "failures.json")
         self._keys: dict[Path, list[str]] = {}
-        self._places: dict[str, tuple[Path, int]] = {}
+        self._rows: dict[str, tuple[Path, int]] = {}
         self._mapped: dict[Path, Tensor] = {}
         for shard in sorted(folder.glob(SHARDS)):
             size, keys = known.get(shard.name, (-1, []))
             if size != shard.stat().st_size:
                 with _reading(shard) as file:
                     keys = _keys(file, shard, self.fingerprint)
-            self._take_in(shard, keys)
+            self._add_shard(shard, keys)
 
     @classmethod
     def create_or_open(
         cls, folder: Path, fingerprint: dict[str, Any], n_tokens: int, dim: int, dtype: str = "float32"
     ) -> "FeatureStore":
-        """The store in a folder, empty if it is new.
+        """Open the store in a folder, or create an empty one.
 
         Raises:
-            GymQAError: it was made with another fingerprint or of another shape, or cannot be written to.
+            GymQAError: it has another fingerprint or shape, or cannot be written to.
         """
         if dtype not in DTYPES:
             raise GymQAError(f"features cannot be kept in {dtype!r}; choose one of {', '.join(DTYPES)}")
@@ -97,35 +99,35 @@ class FeatureStore:
         return store
 
     def __contains__(self, key: object) -> bool:
-        return key in self._places
+        return key in self._rows
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._rows)
 
     def keys(self) -> list[str]:
-        """All keys, in the order they came."""
-        return list(self._places)
+        """All keys, in order of insertion."""
+        return list(self._rows)
 
     def next_number(self) -> int:
-        """The number of the shard to be written next."""
+        """The number of the next shard."""
         return 1 + max((int(shard.name.split("-")[1].split(".")[0]) for shard in self._keys), default=-1)
 
     def add(self, keys: Sequence[str], tokens: Tensor, number: int | None = None) -> None:
-        """Add rows [n, N, D] under new keys; they are on disk when this returns, or not at all.
+        """Write rows [n, N, D] under new keys as a shard, atomically.
 
         Args:
             keys: of the rows.
-            tokens: any floating dtype; the store's is written.
+            tokens: any floating dtype, cast to the store's.
             number: of the shard; None takes the next.
 
         Raises:
             GymQAError: the disk is full.
-            ValueError: a key that is there already or comes twice, or a wrong shape.
+            ValueError: an existing or duplicate key, or a wrong shape.
         """
         if tuple(tokens.shape) != (len(keys), self.n_tokens, self.dim):
             raise ValueError(f"tokens {tuple(tokens.shape)} for {len(keys)} keys of [{self.n_tokens}, {self.dim}]")
         if len(set(keys)) < len(keys) or any(key in self for key in keys):
-            raise ValueError("a store is only added to: a key is there already or comes twice")
+            raise ValueError("a store is append-only: a key exists already or comes twice")
         number = self.next_number() if number is None else number
         shard = self.folder / f"shard-{number:06d}-{hash_key(*keys).hex()[:8]}.safetensors"
         header = {HEADER: json.dumps({"fingerprint": self.fingerprint, "keys": list(keys)}, sort_keys=True)}
@@ -136,42 +138,42 @@ class FeatureStore:
             raise GymQAError(
                 f"cannot write {shard} ({error}); the features in the store are whole, so make room and run it again"
             ) from error
-        self._take_in(shard, list(keys))
+        self._add_shard(shard, list(keys))
 
     def write_index(self) -> None:
-        """Write down which keys the shards hold, so that they need not be asked; for the only writer, at its end."""
+        """Write the keys of all shards to the index; called by the one writer at its end."""
         shards = {path.name: {"bytes": path.stat().st_size, "keys": keys} for path, keys in self._keys.items()}
         sizes = {"n_tokens": self.n_tokens, "dim": self.dim, "dtype": self.dtype}
         write_json(self.folder / "index.json", {"fingerprint": self.fingerprint, **sizes, "shards": shards})
 
-    def note_failures(self, reasons: Mapping[str, str]) -> None:
-        """Keep why clips are not in the store, and forget what was said of those that are by now."""
+    def record_failures(self, reasons: Mapping[str, str]) -> None:
+        """Save the reasons for missing clips, without those now in the store."""
         failures = {clip: why for clip, why in {**self.failures, **reasons}.items() if clip not in self}
         if failures != self.failures:
             write_json(self.folder / "failures.json", failures)
         self.failures = failures
 
     def get(self, keys: Sequence[str]) -> Tensor:
-        """Tokens of keys: float32 [len(keys), N, D].
+        """Tokens by key: float32 [len(keys), N, D].
 
         Raises:
             GymQAError: a key is not in the store.
         """
         for key in keys:
-            if key not in self._places:
+            if key not in self._rows:
                 raise GymQAError(
                     f"{self.folder} has no features of {key}; extract them, or check that the clip decodes"
                 )
-        rows = [self._rows_of(path)[row] for path, row in (self._places[key] for key in keys)]
+        rows = [self._rows_of(path)[row] for path, row in (self._rows[key] for key in keys)]
         return torch.stack(rows).float() if rows else torch.empty(0, self.n_tokens, self.dim)
 
-    def _take_in(self, shard: Path, keys: list[str]) -> None:
-        """Know a shard's rows."""
+    def _add_shard(self, shard: Path, keys: list[str]) -> None:
+        """Register a shard's rows."""
         self._keys[shard] = keys
-        self._places.update({key: (shard, row) for row, key in enumerate(keys)})
+        self._rows.update({key: (shard, row) for row, key in enumerate(keys)})
 
     def _rows_of(self, shard: Path) -> Tensor:
-        """A shard's tokens [n, N, D], mapped: nothing is read yet."""
+        """A shard's tokens [n, N, D], memory-mapped."""
         if shard not in self._mapped:
             with _reading(shard) as file:
                 keys, tokens = _keys(file, shard, self.fingerprint), file.get_tensor("tokens")
@@ -182,7 +184,7 @@ class FeatureStore:
 
 
 def _difference(wanted: Mapping[str, Any], store: FeatureStore, name: str) -> str:
-    """Say in what a store differs from the wanted one."""
+    """Describe how a store differs from the wanted one."""
     there, asked = getattr(store, name), wanted[name]
     if name == "fingerprint":
         return str(fingerprint_difference(there, asked))
@@ -190,7 +192,7 @@ def _difference(wanted: Mapping[str, Any], store: FeatureStore, name: str) -> st
 
 
 def fingerprint_difference(there: Mapping[str, Any], asked: Mapping[str, Any]) -> str | None:
-    """Say in what first entry two fingerprints differ; None where they do not."""
+    """The first entry in which two fingerprints differ, with both values; None where they are equal."""
     name = next((one for one in {**there, **asked} if there.get(one) != asked.get(one)), None)
     return None if name is None else f"{name} {str(there.get(name))[:40]} there, {str(asked.get(name))[:40]} now"
 
@@ -205,10 +207,10 @@ def _read_failures(path: Path) -> dict[str, str]:
 
 @contextmanager
 def _reading(shard: Path) -> Iterator[Any]:
-    """A shard, open.
+    """Context of an open shard.
 
     Raises:
-        GymQAError: what is read of it is damaged.
+        GymQAError: the shard is damaged.
     """
     try:
         with safe_open(shard, framework="pt") as file:
@@ -230,32 +232,31 @@ def _keys(file: Any, shard: Path, fingerprint: Mapping[str, Any]) -> list[str]:
     return [str(key) for key in known["keys"]]
 
 
-FILE = "frames.json"
-
-
-def note_frames(folder: Path, encoder: "VideoEncoder", source: FrameSource, clips: Iterable[str]) -> None:
-    """Write down which frames the first views of clips were made of, beside those that are known; whole or not at all.
+def save_frame_indices(folder: Path, encoder: "VideoEncoder", source: FrameSource, clips: Iterable[str]) -> None:
+    """Save the frame indices of the first views of clips, beside those already saved; atomically.
 
     Raises:
-        GymQAError: what is there is damaged, or cannot be written.
+        GymQAError: the file is damaged, or cannot be written.
     """
-    known = read_frames(folder)
+    known = load_frame_indices(folder)
     there = [clip for clip in clips if clip in source]
     found = {
         clip: shown_of(source, clip, np.asarray(encoder.frame_indices(int(length), None)))
         for clip, length in zip(there, source.lengths(there) if there else [], strict=True)
     }
     if known | found != known:
-        write_text(folder / FILE, json.dumps(dict(sorted((known | found).items())), separators=(",", ":")) + "\n")
+        write_text(
+            folder / FRAMES_FILE, json.dumps(dict(sorted((known | found).items())), separators=(",", ":")) + "\n"
+        )
 
 
-def read_frames(folder: Path) -> dict[str, Shown]:
-    """By clip id whose frames its features were made of, and which, in the encoder's order; empty for an older store.
+def load_frame_indices(folder: Path) -> dict[str, Shown]:
+    """By clip id the clip and frame indices its features were computed from; empty for an older store.
 
     Raises:
         GymQAError: the file is damaged.
     """
-    path = folder / FILE
+    path = folder / FRAMES_FILE
     if not path.exists():
         return {}
     try:

@@ -1,7 +1,7 @@
-"""Llama models of llama2.c, a flat file of float32 numbers, as folders that transformers reads.
+"""Import of llama2.c models: flat files of float32 weights and their tokenizer, written as transformers folders.
 
 Source: llama2.c's `run.c` and `export.py` (version 0): seven int32, then the weights in the order of `_layout`. Its
-rotary embedding turns neighbouring numbers of a head, transformers' turns number i with number i + half.
+rotary embedding rotates neighbouring channels of a head, transformers' rotates channel i with channel i + half.
 """
 
 import math
@@ -21,16 +21,16 @@ from transformers import LlamaConfig, LlamaTokenizer
 from gymqa.errors import GymQAError
 from gymqa.io.files import atomic_path, write_text
 
-sentencepiece: Any = sentencepiece_model_pb2  # its classes are made when it is imported
+sentencepiece: Any = sentencepiece_model_pb2  # its classes are created at import
 _HEADER = struct.Struct("<7i")
-_LARGEST = 1 << 20  # of any size in a header
+_LARGEST = 1 << 20  # upper limit of any size in a header
 _LONGEST_PIECE = 1 << 10  # bytes
 _UNKNOWN, _BEGIN, _END, _BYTES = 0, 1, 2, range(3, 259)  # ids by Llama's convention
 
 
 @dataclass(frozen=True, slots=True)
 class Llama2cHeader:
-    """Sizes of a model; `shared` says that the output layer is the embedding."""
+    """Configuration of a model; `shared` where the output layer is tied to the embedding."""
 
     dim: int
     hidden: int
@@ -43,10 +43,10 @@ class Llama2cHeader:
 
     @classmethod
     def read(cls, path: Path) -> "Llama2cHeader":
-        """Read and check the header of a model's file, and that the file is exactly as long as it says.
+        """Read the header of a model file and check the file's size against it.
 
         Raises:
-            GymQAError: it is no file of llama2.c's, or cut off.
+            GymQAError: it is not a llama2.c model, or is truncated.
         """
         try:
             with path.open("rb") as file:
@@ -55,7 +55,7 @@ class Llama2cHeader:
         except (OSError, struct.error) as error:
             raise GymQAError(f"{path} cannot be read as a model of llama2.c ({error}); name a .bin file") from error
         header = cls(dim, hidden, layers, heads, shared_heads, abs(vocabulary), context, vocabulary > 0)
-        if not header._sane():
+        if not header._is_valid():
             raise GymQAError(f"{path} is no model of llama2.c: its first numbers are no sizes; name another file")
         expected = _HEADER.size + 4 * sum(math.prod(shape) for _, shape in _layout(header))
         if size != expected:
@@ -64,10 +64,10 @@ class Llama2cHeader:
 
     @property
     def head_dim(self) -> int:
-        """Numbers of a head."""
+        """Channels of a head."""
         return self.dim // self.heads
 
-    def _sane(self) -> bool:
+    def _is_valid(self) -> bool:
         sizes = (self.dim, self.hidden, self.layers, self.heads, self.key_value_heads, self.vocabulary, self.context)
         if not all(1 <= size <= _LARGEST for size in sizes):
             return False
@@ -76,17 +76,17 @@ class Llama2cHeader:
 
 
 def import_llama2c(model: Path, tokenizer: Path, out: Path) -> Path:
-    """Write a model of llama2.c and its tokenizer as a transformers folder; returns it.
+    """Write a llama2.c model and its tokenizer as a transformers folder; returns the folder.
 
     The folder gets model.safetensors, config.json and the tokenizer's files: it can be named as `llm`.
 
     Args:
         model: its .bin file (version 0 of the export, float32).
         tokenizer: the .bin file of its tokenizer.
-        out: folder to write; files that are there are replaced.
+        out: folder to write; existing files are replaced.
 
     Raises:
-        GymQAError: a file is not llama2.c's, is cut off, or the two are of different vocabularies.
+        GymQAError: a file is not llama2.c's or is truncated, or the two have different vocabularies.
     """
     header = Llama2cHeader.read(model)
     pieces = read_pieces(tokenizer, header.vocabulary)
@@ -101,7 +101,7 @@ def read_weights(path: Path, header: Llama2cHeader) -> dict[str, Tensor]:
     """Tensors by transformers' names.
 
     Raises:
-        GymQAError: some are not numbers.
+        GymQAError: a weight is not finite.
     """
     numbers = np.memmap(path, dtype="<f4", mode="r", offset=_HEADER.size)
     weights, start = {}, 0
@@ -116,16 +116,16 @@ def read_weights(path: Path, header: Llama2cHeader) -> dict[str, Tensor]:
             weights[name] = stacked
             continue
         for layer, one in enumerate(stacked):
-            turned = _half_split(one, header.head_dim) if "q_proj" in name or "k_proj" in name else one
-            weights[name.format(layer)] = turned.contiguous()
+            permuted = _half_split(one, header.head_dim) if "q_proj" in name or "k_proj" in name else one
+            weights[name.format(layer)] = permuted.contiguous()
     return weights
 
 
 def read_pieces(path: Path, vocabulary: int) -> list[tuple[str, float]]:
-    """The pieces of a tokenizer's file with their scores, by id, as SentencePiece writes them.
+    """The pieces of a tokenizer file with their scores, by id.
 
     Raises:
-        GymQAError: the file is damaged, or holds another number of pieces.
+        GymQAError: the file is damaged, or has another number of pieces.
     """
     try:
         data = path.read_bytes()
@@ -140,7 +140,7 @@ def read_pieces(path: Path, vocabulary: int) -> list[tuple[str, float]]:
 
 
 def write_tokenizer(folder: Path, pieces: list[tuple[str, float]]) -> None:
-    """Write tokenizer.model, which SentencePiece reads, and the files that transformers reads."""
+    """Write tokenizer.model for SentencePiece and the tokenizer files of transformers."""
     proto = sentencepiece.ModelProto()
     spec = proto.trainer_spec
     spec.model_type, spec.byte_fallback, spec.vocab_size = spec.BPE, True, len(pieces)
@@ -157,7 +157,7 @@ def write_tokenizer(folder: Path, pieces: list[tuple[str, float]]) -> None:
 
 
 def _layout(header: Llama2cHeader) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Name and shape of every block of numbers, in the file's order; {} is the layer, the blocks' first size."""
+    """Name and shape of every weight block, in the file's order; {} is the layer, the block's first dimension."""
     n, dim, hidden = header.layers, header.dim, header.hidden
     key_value = header.key_value_heads * header.head_dim
     layer = "model.layers.{}."
@@ -178,7 +178,7 @@ def _layout(header: Llama2cHeader) -> Iterator[tuple[str, tuple[int, ...]]]:
 
 
 def _half_split(weight: Tensor, head_dim: int) -> Tensor:
-    """Rows of each head from (0 1) (2 3) … to (0 2 …) (1 3 …): [heads · head_dim, D] -> the same."""
+    """Permute the rows of each head from (0 1) (2 3) … to (0 2 …) (1 3 …): [heads · head_dim, D] -> same shape."""
     return weight.reshape(-1, head_dim // 2, 2, weight.shape[1]).transpose(1, 2).reshape(weight.shape)
 
 
@@ -201,15 +201,15 @@ def _config(header: Llama2cHeader) -> LlamaConfig:
 
 
 def _pieces(data: bytes) -> Iterator[tuple[str, float]]:
-    """Pieces and scores: int32 of the longest piece, then for each a float32, its length in bytes, its bytes."""
-    place = struct.calcsize("<i")
-    while place < len(data):
-        score, length = struct.unpack_from("<fi", data, place)
-        place += struct.calcsize("<fi")
-        if not math.isfinite(score) or not 1 <= length <= _LONGEST_PIECE or place + length > len(data):
-            raise ValueError(f"a piece of {length} bytes at byte {place}")
-        yield data[place : place + length].decode("utf-8").replace(" ", "▁"), score
-        place += length
+    """Parse pieces and scores: int32 maximum length, then per piece a float32 score, its byte length, its bytes."""
+    offset = struct.calcsize("<i")
+    while offset < len(data):
+        score, length = struct.unpack_from("<fi", data, offset)
+        offset += struct.calcsize("<fi")
+        if not math.isfinite(score) or not 1 <= length <= _LONGEST_PIECE or offset + length > len(data):
+            raise ValueError(f"a piece of {length} bytes at byte {offset}")
+        yield data[offset : offset + length].decode("utf-8").replace(" ", "▁"), score
+        offset += length
 
 
 def _type_of(number: int) -> int:

@@ -1,6 +1,6 @@
-"""Language models by name: the embedded tiny-vicuna, or any causal model that transformers can load.
+"""Language models by name (embedded tiny-vicuna, the Hub, a folder): loading, tokenizer, fingerprint, shapes.
 
-No code of a model's repository is ever run, and weights that are pickles are read as tensors only.
+No code of a model's repository is ever run, and pickled weights are read as tensors only.
 """
 
 import hashlib
@@ -17,6 +17,8 @@ from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
     BitsAndBytesConfig,
+    LlamaConfig,
+    PretrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
@@ -26,6 +28,24 @@ from gymqa.errors import GymQAError
 from gymqa.hub.client import download_llm, download_model, names_a_repo, split_revision
 
 TINY_VICUNA = "tiny-vicuna"
+DTYPES = ("float32", "bfloat16", "float16")
+_EMBEDDED = Path(__file__).parents[1] / "tiny_vicuna"
+_FILES = ("*.safetensors", "*.bin", "config.json", "tokenizer*")  # what a model's answers depend on
+# config.json of lmsys/vicuna-7b-v1.5 and lmsys/vicuna-13b-v1.5 (Llama 2's shapes, Touvron et al. 2023)
+_VICUNA = {
+    "lmsys/vicuna-7b-v1.5": {
+        "hidden_size": 4096,
+        "intermediate_size": 11008,
+        "num_hidden_layers": 32,
+        "num_attention_heads": 32,
+    },
+    "lmsys/vicuna-13b-v1.5": {
+        "hidden_size": 5120,
+        "intermediate_size": 13824,
+        "num_hidden_layers": 40,
+        "num_attention_heads": 40,
+    },
+}
 
 
 def load_llm(
@@ -39,10 +59,10 @@ def load_llm(
     Args:
         name: "tiny-vicuna", a name on the Hub such as "lmsys/vicuna-7b-v1.5" (with "@revision", if need be), or a
             local folder.
-        dtype: of the weights in memory, or its name; of what the 4-bit weights are computed in.
-        attention: transformers' attention implementation; by default plain matrix products on a machine without a
-            GPU (their backward pass was measured to be the quicker one there) and the library's choice on a GPU.
-        quantization: "nf4" holds the linear layers' weights in 4 bits (QLoRA, Dettmers et al. 2023).
+        dtype: of the weights in memory, or its name; with 4-bit weights, of the computation.
+        attention: transformers' attention implementation; by default "eager" on a machine without a GPU (its backward
+            pass was measured to be faster there) and "sdpa" on a GPU.
+        quantization: "nf4" stores the linear layers' weights in 4 bits (QLoRA, Dettmers et al. 2023).
 
     Raises:
         GymQAError: nothing loadable under that name, weights that do not fit it, or no bitsandbytes for 4 bits.
@@ -55,17 +75,17 @@ def load_llm(
     if quantization == "nf4":
         options["quantization_config"] = _nf4(kind)
     if name == TINY_VICUNA:
-        disable_progress_bar()  # of transformers: a tenth of a second needs none
+        disable_progress_bar()  # of transformers; loading takes a tenth of a second
     try:
         model, found = AutoModelForCausalLM.from_pretrained(folder, **options)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError, pickle.UnpicklingError) as error:
         raise refusal(name, error) from error
     finally:
         enable_progress_bar()
-    if found["missing_keys"]:  # transformers would go on with random numbers
+    if found["missing_keys"]:  # transformers would initialise them randomly
         missing = sorted(found["missing_keys"])
         raise refusal(name, ValueError(f"its files lack {len(missing)} of its tensors, {missing[0]} among them"))
-    for module in model.modules():  # bitsandbytes 0.50 would repack 4-bit weights on a CPU, and DoRA misread them then
+    for module in model.modules():  # bitsandbytes 0.50 repacks 4-bit weights on a CPU, which DoRA misreads
         if hasattr(module, "support_avx512bf16_for_cpu"):
             module.support_avx512bf16_for_cpu = False
     model.config._commit_hash = commit_of(name, folder)
@@ -90,10 +110,10 @@ def load_tokenizer(name: str = TINY_VICUNA) -> PreTrainedTokenizerBase:
 
 
 def dtype_of(name: str) -> torch.dtype:
-    """A precision by its name.
+    """The dtype of a name.
 
     Raises:
-        GymQAError: it is none of DTYPES.
+        GymQAError: it is not one of DTYPES.
     """
     if name not in DTYPES:
         raise GymQAError(f"there is no precision {name!r} for a language model; choose one of {', '.join(DTYPES)}")
@@ -102,7 +122,7 @@ def dtype_of(name: str) -> torch.dtype:
 
 
 def _nf4(compute: torch.dtype) -> Any:
-    """QLoRA's way of holding weights: NF4, its scales quantised again."""
+    """QLoRA's quantization: NF4 with double quantization of the scales."""
 
     if importlib.util.find_spec("bitsandbytes") is None:
         raise GymQAError("4-bit weights need bitsandbytes, which is not installed; pip install 'gymqa[qlora]'")
@@ -111,18 +131,10 @@ def _nf4(compute: torch.dtype) -> Any:
     )
 
 
-DTYPES = ("float32", "bfloat16", "float16")
-
-
-_EMBEDDED = Path(__file__).parents[1] / "tiny_vicuna"
-_FILES = ("*.safetensors", "*.bin", "config.json", "tokenizer*")  # what a model's answers depend on
-
-
 def llm_fingerprint(name: str = TINY_VICUNA) -> dict[str, str | None]:
-    """What a language model is: its name, and a hash of its files (a folder) or its commit (a name on the Hub).
+    """Identity of a language model: its name, and the hash of its files (a folder) or its commit (on the Hub).
 
-    Its configuration and tokenizer are read, its weights are not loaded: a quick way to see that it is there. For
-    tiny-vicuna, which is always there, not even transformers is imported.
+    Configuration and tokenizer are read, weights are not loaded.
 
     Raises:
         GymQAError: nothing loadable under that name.
@@ -143,10 +155,10 @@ def llm_fingerprint(name: str = TINY_VICUNA) -> dict[str, str | None]:
 
 
 def llm_folder(name: str, weights: bool = True) -> Path:
-    """The folder of a language model's files; what is on the Hub is downloaded, with or without its weights.
+    """The folder of a language model's files; from the Hub it is downloaded, with or without its weights.
 
     Raises:
-        GymQAError: no folder and no name on the Hub, or the Hub does not give it.
+        GymQAError: neither a folder nor a name on the Hub, or the download fails.
     """
     if name == TINY_VICUNA:
         return _EMBEDDED
@@ -159,12 +171,12 @@ def llm_folder(name: str, weights: bool = True) -> Path:
 
 
 def commit_of(name: str, folder: Path) -> str | None:
-    """The commit of a model of the Hub, whose downloaded folder is named by it; None for any other."""
+    """The commit of a model from the Hub, the name of its downloaded folder; None for any other."""
     return None if name == TINY_VICUNA or Path(name).is_dir() else folder.name
 
 
 def _require_loadable(name: str, folder: Path) -> None:
-    """Read configuration and tokenizer."""
+    """Load configuration and tokenizer, or raise GymQAError."""
 
     try:
         AutoConfig.from_pretrained(folder, trust_remote_code=False)
@@ -175,15 +187,37 @@ def _require_loadable(name: str, folder: Path) -> None:
 
 @lru_cache(maxsize=256)
 def _file_hash(path: Path, size: int, modified: int) -> str:
-    """A hash of a file, read once while its size and time stay as they are."""
+    """SHA-256 of a file, cached by its size and modification time."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def refusal(name: str, error: Exception) -> GymQAError:
-    """What the user is told about a language model that cannot be loaded."""
+    """The error of a language model that cannot be loaded."""
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     return GymQAError(
         f"the language model {name!r} cannot be loaded ({reason}); give 'tiny-vicuna', a name on the Hub, "
         "or a folder with config.json, weights and tokenizer"
     )
+
+
+def llm_config(name: str) -> PretrainedConfig:
+    """The configuration of a language model by name; Vicuna's are built in, others are read or downloaded.
+
+    Raises:
+        GymQAError: there is none under that name.
+    """
+    known = _VICUNA.get(split_revision(name)[0])
+    if known is not None:
+        return LlamaConfig(vocab_size=32000, max_position_embeddings=4096, tie_word_embeddings=False, **known)
+    try:
+        return AutoConfig.from_pretrained(llm_folder(name, weights=False), trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as error:
+        raise refusal(name, error) from error
+
+
+def empty_llm(config: PretrainedConfig, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
+    """A language model on torch's meta device: shapes without memory."""
+    with torch.device("meta"):
+        model: PreTrainedModel = AutoModelForCausalLM.from_config(config, dtype=dtype)
+    return model

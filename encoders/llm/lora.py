@@ -1,4 +1,4 @@
-"""LoRA on a language model's linear layers, through peft, by full module path."""
+"""LoRA, DoRA and QLoRA settings, and adapters on a language model's linear layers through peft."""
 
 import warnings
 from collections.abc import Sequence
@@ -10,13 +10,15 @@ from transformers import PreTrainedModel
 
 from gymqa.errors import GymQAError
 
+QUANTIZATIONS = ("none", "nf4")
+
 
 def linear_paths(model: PreTrainedModel, targets: Sequence[str] = ()) -> list[str]:
-    """Full paths of the linear layers to adapt, the output layer left out.
+    """Full paths of the linear layers to adapt, without the output layer.
 
     Args:
         model: the language model, before any adapter.
-        targets: last names ("q_proj") or full paths; none means all.
+        targets: last path components ("q_proj") or full paths; empty means all.
 
     Raises:
         GymQAError: a target that matches no linear layer, or a model that has none.
@@ -34,10 +36,10 @@ def linear_paths(model: PreTrainedModel, targets: Sequence[str] = ()) -> list[st
 
 @dataclass(frozen=True)
 class LoRASettings:
-    """Low-rank adapters; `targets` are module names or full paths, none meaning every linear layer of the LLM.
+    """Low-rank adapters; `targets` are module names or full paths, empty for every linear layer of the LLM.
 
-    `use_dora` tunes the weights' directions and sizes apart (DoRA, Liu et al. 2024). `quantization` nf4 holds the
-    frozen weights in 4 bits (QLoRA, Dettmers et al. 2023); it needs bitsandbytes, `gymqa[qlora]`.
+    `use_dora` tunes direction and magnitude of the weights separately (DoRA, Liu et al. 2024). `quantization` nf4
+    stores the frozen weights in 4 bits (QLoRA, Dettmers et al. 2023); it needs bitsandbytes, `gymqa[qlora]`.
     """
 
     r: int = 16
@@ -57,7 +59,7 @@ class LoRASettings:
 def add_lora(model: PreTrainedModel, settings: LoRASettings) -> PeftModel:
     """Wrap `model`: its own weights frozen, W x + (alpha / r) B A x on every target (LoRA, Hu et al. 2021, eq. 3).
 
-    With `use_dora`, m V / |V| x, V = W + (alpha / r) B A, m a size for each output (DoRA, Liu et al. 2024).
+    With `use_dora`, m V / |V| x, V = W + (alpha / r) B A, m a magnitude per output (DoRA, Liu et al. 2024).
     The adapters are float32 whatever the precision of `model`.
     """
     config = LoraConfig(
@@ -69,13 +71,10 @@ def add_lora(model: PreTrainedModel, settings: LoRASettings) -> PeftModel:
         bias="none",
         task_type="CAUSAL_LM",
     )
-    with warnings.catch_warnings():  # peft asks transformers a question that transformers has renamed
+    with warnings.catch_warnings():  # peft uses a renamed function of transformers
         warnings.simplefilter("ignore", FutureWarning)
         return get_peft_model(model, config)
 
 
 def _matches(path: str, target: str) -> bool:
     return path == target or path.rpartition(".")[2] == target
-
-
-QUANTIZATIONS = ("none", "nf4")

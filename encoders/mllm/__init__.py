@@ -1,1 +1,1 @@
-"""The multimodal model: projector, prompts, splicing, its folder and card. Never in it: the tuning loop."""
+"""The multimodal model: projector, prompts, splicing of visual tokens, files, model card. Never in it: tuning."""

@@ -1,4 +1,4 @@
-"""Encoded conversations as one padded batch, every `<video>` opened to its visual tokens."""
+"""Collation of encoded conversations: visual token slots, padding, shared prefix, length buckets."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,14 +8,14 @@ from torch import Tensor
 
 from encoders.mllm.prompts import IGNORED, VIDEO_ID, EncodedChat
 
-_ROUND = 8  # lengths are rounded up to it: every new shape costs a CPU the making of new kernels, in time and memory
+_ROUND = 8  # lengths are rounded up to its multiples: on a CPU every new shape costs time and memory for new kernels
 
 
 @dataclass(frozen=True, slots=True)
 class ChatBatch:
     """B conversations of at most P + T tokens; ids hold VIDEO_ID once for every visual token.
 
-    The P tokens that all of them begin with (the system sentence, at least) may stand apart: they are computed once.
+    A common prefix of P tokens (at least the system sentence) may be separate, to be encoded once.
     """
 
     prefix: Tensor  # [P] may be empty
@@ -28,9 +28,9 @@ class ChatBatch:
         return ChatBatch(*(one.to(device) for one in (self.prefix, self.ids, self.mask, self.labels)))
 
 
-def rounded(length: int) -> int:
-    """The number of tokens that are read where there are `length`, the rest of them padding."""
-    return -(-length // _ROUND) * _ROUND
+def rounded(length: int, multiple: int = _ROUND) -> int:
+    """`length` rounded up to a multiple; the difference is padding."""
+    return -(-length // multiple) * multiple
 
 
 def open_videos(chat: EncodedChat, n_visual: int) -> EncodedChat:
@@ -49,7 +49,7 @@ def collate(
 ) -> ChatBatch:
     """Open the videos and pad to the longest: on the right for training, on the left for scoring and generating.
 
-    With `share_prefix`, the tokens that all conversations begin with stand apart; otherwise the prefix is empty.
+    With `share_prefix` the common prefix is separate; otherwise the prefix is empty.
     """
     opened = [open_videos(chat, n_visual) for chat in chats]
     shared = _shared_prefix(opened) if share_prefix else 0
@@ -70,19 +70,19 @@ def collate(
 
 
 def _shared_prefix(chats: Sequence[EncodedChat]) -> int:
-    """Number of leading tokens that several conversations share.
+    """Length of the common prefix of several conversations.
 
-    Videos, answers, the token before an answer (it predicts the answer) and the last token are never among them.
+    It ends before videos, answers, the token before an answer (which predicts it) and the last token.
     """
     if len(chats) == 1:
         return 0
-    for place, column in enumerate(zip(*(chat.ids[:-1] for chat in chats), strict=False)):
-        if len(set(column)) > 1 or column[0] == VIDEO_ID or any(chat.labels[place + 1] != IGNORED for chat in chats):
-            return place
+    for index, column in enumerate(zip(*(chat.ids[:-1] for chat in chats), strict=False)):
+        if len(set(column)) > 1 or column[0] == VIDEO_ID or any(chat.labels[index + 1] != IGNORED for chat in chats):
+            return index
     return min(len(chat.ids) for chat in chats) - 1
 
 
 def length_buckets(lengths: Sequence[int], batch_size: int) -> list[list[int]]:
-    """Indices in batches of like length, so that little is padding; every index once."""
+    """Batches of indices of similar length, to reduce padding; every index once."""
     order = sorted(range(len(lengths)), key=lengths.__getitem__)
     return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]

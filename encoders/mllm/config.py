@@ -1,4 +1,4 @@
-"""What a GymMLLM is made of, as its config.json says it; it is loaded by this, never by the name of a folder."""
+"""GymMLLMConfig: configuration of a GymMLLM (language model, encoder, projector, LoRA), saved as config.json."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -13,27 +13,27 @@ from gymqa.hub.client import split_revision
 
 
 class GymMLLMConfig(PretrainedConfig):
-    """What a GymMLLM is made of.
+    """Configuration of a GymMLLM.
 
     Args:
-        llm: language model, as `load_llm` takes it; of a merged model, the folder in its own that holds it.
-        llm_revision: its commit on the Hub, if it is from there; also what follows an @ in `llm`.
+        llm: language model, as `load_llm` takes it; for a merged model, the subfolder that holds it.
+        llm_revision: its commit on the Hub, if any; also taken from what follows an @ in `llm`.
         llm_dtype: precision of its frozen weights.
         base_llm: of a merged model, the language model that the adapters were merged into.
-        merged: the language model is the tuned one, in the same folder; there are no adapters.
-        encoder: fingerprint of the video encoder whose tokens it reads; compared with the feature store's.
+        merged: the language model is the tuned one, in the same folder, without adapters.
+        encoder: fingerprint of the video encoder's features; compared with the feature store's.
         visual_dim: D of the encoder's tokens.
-        n_visual: embeddings that stand for a video in a prompt.
-        n_tokens: N, tokens of a video as the encoder gives them; 0 means as many as `n_visual`.
+        n_visual: embeddings of a video in a prompt.
+        n_tokens: N, encoder tokens of a video; 0 means `n_visual`.
         projector: "linear", "mlp2", "resampler", "joint" or "codebook".
         n_codes: codes of a codebook projector.
         lora: fields of LoRASettings.
-        blind: trained and asked without any video.
-        setting: name of the elements it was tuned on.
-        elements: event, name and display name of each of them, by label.
+        blind: tuned and evaluated without any video.
+        setting: name of the element taxonomy it was tuned on.
+        elements: event, name and display name of each element, by label.
 
     Raises:
-        GymQAError: a field that cannot be, or numbers of tokens that the projector cannot join.
+        GymQAError: an invalid field, or numbers of tokens that the projector cannot map.
     """
 
     model_type = "gym_mllm"

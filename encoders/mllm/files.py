@@ -1,4 +1,4 @@
-"""The files of a tuned model: where they are, what they are called, and what tells two of them apart."""
+"""Files of a tuned model: file names, download, reading config and weights, digest of weights, saving tensors."""
 
 import hashlib
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ LLM_FOLDER = "llm"
 def mllm_folder(source: str | Path, revision: str | None = None) -> Path:
     """The folder of a tuned model; one on the Hub, owner/name, is downloaded first.
 
-    Of a merged model its language model comes with it; adapters' own is downloaded when it is loaded.
+    A merged model comes with its language model; otherwise that is downloaded when it is loaded.
     """
     if isinstance(source, str) and not Path(source).exists() and names_a_repo(source):
         return download_model(source, "multimodal model", revision)
@@ -29,10 +29,10 @@ def mllm_folder(source: str | Path, revision: str | None = None) -> Path:
 
 
 def read_config(folder: Path) -> GymMLLMConfig:
-    """What the tuned model in a folder is made of.
+    """The configuration of the tuned model in a folder.
 
     Raises:
-        GymQAError: there is none.
+        GymQAError: the folder holds no tuned model.
     """
     values = read_json(folder / "config.json")
     if not isinstance(values, dict) or values.get("model_type") != GymMLLMConfig.model_type:
@@ -44,7 +44,7 @@ def read_config(folder: Path) -> GymMLLMConfig:
 
 
 def weights_digest(projector: Mapping[str, Tensor], adapters: Mapping[str, Tensor]) -> str:
-    """A hash of a tuned model's own weights, whatever their precision; adapters by peft's names."""
+    """SHA-256 of a tuned model's projector and adapters (by peft's names), as float32."""
     digest = hashlib.sha256()
     for part in (projector, adapters):
         for name, tensor in sorted(part.items()):
@@ -54,10 +54,10 @@ def weights_digest(projector: Mapping[str, Tensor], adapters: Mapping[str, Tenso
 
 
 def load_weights(folder: Path, config: GymMLLMConfig) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Projector and adapters as they are in the files; a merged model has none of the latter.
+    """The tensors of projector and adapters; a merged model has no adapters.
 
     Raises:
-        GymQAError: a file is missing or broken.
+        GymQAError: a file is missing or damaged.
     """
     try:
         projector = load_file(folder / PROJECTOR_FILE)
@@ -67,7 +67,7 @@ def load_weights(folder: Path, config: GymMLLMConfig) -> tuple[dict[str, Tensor]
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
-    """Write tensors as safetensors, whole or not at all.
+    """Write tensors as safetensors, atomically.
 
     Raises:
         GymQAError: the folder cannot be written to, or the disk is full.
@@ -76,5 +76,5 @@ def save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
         with atomic_path(path) as temporary:
             contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
             save_file(contiguous, temporary, metadata={"format": "pt"})
-    except SafetensorError as error:  # how safetensors says that a disk is full
+    except SafetensorError as error:  # raised by safetensors on a full disk
         raise GymQAError(f"cannot write {path} ({error}); make room, or choose another folder") from error

@@ -1,4 +1,4 @@
-"""Adapters merged into their language model, for whoever wants one model without peft."""
+"""Merging of LoRA adapters into their language model, for use without peft."""
 
 import shutil
 import tempfile
@@ -17,17 +17,17 @@ from gymqa.io.files import read_json
 def merge_lora(source: Path | str, out: Path, dtype: str = "float32") -> Path:
     """Write a tuned model with its adapters merged into the language model; returns the folder.
 
-    `GymMLLM.from_pretrained` loads the folder; its `llm` folder is an ordinary model of transformers. The sums are
-    made in float32, of the weights as they were in tuning: in the precision `llm_dtype`, and for QLoRA of the 4-bit
-    weights. Written in float32, the merged model's logits are the unmerged one's; less precision rounds them.
+    `GymMLLM.from_pretrained` loads the folder; its `llm` subfolder is an ordinary transformers model. Weights are
+    merged in float32, from the base weights as used in tuning: in the precision `llm_dtype`, for QLoRA in 4 bits.
+    Written in float32, the merged model has the logits of the unmerged one; lower precision rounds them.
 
     Args:
         source: folder of the tuned model, or owner/name on the Hub.
-        out: folder to write; one with a merged model is replaced.
-        dtype: precision of the weights written: float32, bfloat16 or float16.
+        out: folder to write; an existing merged model is replaced.
+        dtype: precision of the written weights: float32, bfloat16 or float16.
 
     Raises:
-        GymQAError: no tuned model, one without adapters, weights that are not numbers, or a folder of something else.
+        GymQAError: no tuned model, one without adapters, weights that are not finite, or an unrelated folder at `out`.
     """
     folder, kind = mllm_folder(source), dtype_of(dtype)
     if read_config(folder).merged:
@@ -36,14 +36,14 @@ def merge_lora(source: Path | str, out: Path, dtype: str = "float32") -> Path:
         raise GymQAError(f"{out} is there and holds no merged model; choose another folder or remove it")
     merged = _merged(folder)
     merged.to(kind)
-    merged.projector.float()  # it is small, and trained in float32
+    merged.projector.float()  # small, and trained in float32
     merged.config.llm_dtype = dtype
     _write(merged, out)
     return out
 
 
 def _merged(folder: Path) -> GymMLLM:
-    """The tuned model in a folder, merged, in float32."""
+    """The tuned model of a folder, merged, in float32."""
     config = read_config(folder)
     lora = config.lora_settings
     base, _ = load_llm(config.llm_name, config.llm_dtype, quantization=lora.quantization)
@@ -52,7 +52,7 @@ def _merged(folder: Path) -> GymMLLM:
     model = GymMLLM.from_pretrained(folder, base.float())
     try:
         model.llm = model.llm.merge_and_unload(safe_merge=True)
-    except ValueError as error:  # safe_merge looks at the sums
+    except ValueError as error:  # safe_merge checks the sums
         raise GymQAError(f"the adapters in {folder} hold weights that are not numbers; tune again") from error
     config = model.config
     config.merged, config.base_llm = True, config.llm_name
@@ -61,7 +61,7 @@ def _merged(folder: Path) -> GymMLLM:
 
 
 def _write(model: GymMLLM, out: Path) -> None:
-    """Write everything beside `out`, then put it in its place."""
+    """Write the model beside `out`, then replace `out` by renaming."""
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         staged = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}-"))
@@ -78,7 +78,7 @@ def _write(model: GymMLLM, out: Path) -> None:
             if old.exists():
                 old.rename(out)
             raise
-    except SafetensorError as error:  # how safetensors says that a disk is full
+    except SafetensorError as error:  # raised by safetensors on a full disk
         raise GymQAError(f"cannot write {out} ({error}); make room, or choose another folder") from error
     finally:
         shutil.rmtree(staged)

@@ -1,7 +1,7 @@
 """GymMLLM: visual tokens, a projector, and a language model with LoRA adapters.
 
-Layout after LLaVA-1.5 (Liu et al. 2023): the encoder is outside and frozen, its tokens are projected into the language
-model's embedding space and stand where the prompt says `<video>`.
+Architecture of LLaVA-1.5 (Liu et al. 2023): the encoder is outside and frozen, its tokens are projected into the
+language model's embedding space and replace `<video>` in the prompt.
 """
 
 from collections.abc import Mapping
@@ -35,14 +35,14 @@ from recognizers.weights_io.tensors import load_exactly
 
 
 class GymMLLM(PreTrainedModel):
-    """Answers conversations about videos; only the projector and the adapters are trainable.
+    """Language model on video tokens; only the projector and the adapters are trainable.
 
     Args:
-        config: what it is made of; the language model's commit is noted in it.
-        llm: the language model, where it is loaded already.
+        config: its configuration; the language model's commit is recorded in it.
+        llm: the language model, if it is loaded already.
 
     Raises:
-        GymQAError: no such language model, a LoRA target that matches nothing, or an impossible projector.
+        GymQAError: no such language model, a LoRA target without match, or an invalid projector.
     """
 
     config_class = GymMLLMConfig
@@ -66,11 +66,11 @@ class GymMLLM(PreTrainedModel):
         return table
 
     def get_input_embeddings(self) -> nn.Module:
-        """The language model's token embeddings, which FSDP2 cuts by themselves."""
+        """The language model's token embeddings, which FSDP2 shards separately."""
         return self.embeddings
 
     def get_output_embeddings(self) -> nn.Module:
-        """The language model's output layer, which FSDP2 cuts by itself."""
+        """The language model's output layer, which FSDP2 shards separately."""
         layer: nn.Module = self.llm.get_output_embeddings()
         return layer
 
@@ -79,18 +79,18 @@ class GymMLLM(PreTrainedModel):
         return load_tokenizer(self.config.llm_name)
 
     def embed(self, ids: Tensor, videos: Tensor | None, noise: float = 0.0) -> Tensor:
-        """Embed token ids [B, T] -> [B, T, D], with projected videos [V, N, D_in] in their places, in reading order.
+        """Embed token ids [B, T] -> [B, T, D], with projected videos [V, N, D_in] at VIDEO_ID, in reading order.
 
         Raises:
-            GymQAError: the prompts have places for another number of videos than given, or the videos are of another
-                encoder.
+            GymQAError: the prompts have slots for another number of videos than given, or the videos have another shape
+                than the model's encoder gives.
         """
-        places = ids == VIDEO_ID  # [B, T]
-        embedded: Tensor = self.embeddings(ids.masked_fill(places, 0))
+        slots = ids == VIDEO_ID  # [B, T]
+        embedded: Tensor = self.embeddings(ids.masked_fill(slots, 0))
         n_videos = 0 if videos is None else len(videos)
-        if int(places.sum()) != n_videos * self.config.n_visual:
+        if int(slots.sum()) != n_videos * self.config.n_visual:
             raise GymQAError(
-                f"the prompts have places for {int(places.sum()) / self.config.n_visual:g} videos and {n_videos} were "
+                f"the prompts have slots for {int(slots.sum()) / self.config.n_visual:g} videos and {n_videos} were "
                 f"given; write <video> once for every video of {self.config.n_visual} tokens"
             )
         if videos is None or n_videos == 0:
@@ -101,7 +101,7 @@ class GymMLLM(PreTrainedModel):
                 f"{self.config.n_tokens} of {self.config.visual_dim}; use features of the encoder it was tuned with"
             )
         visual = self.projector(videos.to(next(self.projector.parameters()).dtype), noise)  # [V, N, D_in] -> [V, k, D]
-        return embedded.masked_scatter(places[..., None], visual.to(embedded.dtype))
+        return embedded.masked_scatter(slots[..., None], visual.to(embedded.dtype))
 
     def forward(
         self,
@@ -113,25 +113,25 @@ class GymMLLM(PreTrainedModel):
         noise: float = 0.0,
         logits_to_keep: int = 0,
     ) -> CausalLMOutput:
-        """Logits, and with labels the loss: the mean over conversations of each one's mean over its answer tokens.
+        """Logits, and with labels the loss: mean over conversations of the mean over their answer tokens.
 
-        The logits are those of `input_ids`; those of a shared prefix are not given.
+        The logits are those of `input_ids`, without a shared prefix.
 
         Args:
             input_ids: [B, T], VIDEO_ID once for every visual token; padding on either side.
             attention_mask: [B, T], 0 on padding.
-            videos: [V, N, D_in] encoder tokens, in the order of their places.
+            videos: [V, N, D_in] encoder tokens, in the order of their slots.
             labels: [B, T], IGNORED outside the answers.
-            prefix: [P] token ids that every conversation begins with, before its input_ids; computed once.
+            prefix: [P] token ids before the input_ids of every conversation; encoded once.
             noise: standard deviation added to the normalised visual tokens.
-            logits_to_keep: only that many last positions' logits; 0 keeps all.
+            logits_to_keep: number of last positions with logits; 0 keeps all.
 
         Raises:
-            GymQAError: prompt longer than the language model's context, or videos that do not fit their places.
+            GymQAError: a prompt longer than the language model's context, or videos that do not fit their slots.
         """
         n_prefix = 0 if prefix is None else len(prefix)
         self.require_room(n_prefix + input_ids.shape[1])
-        cache = self._read(prefix, len(input_ids)) if prefix is not None and n_prefix else None
+        cache = self._encode_prefix(prefix, len(input_ids)) if prefix is not None and n_prefix else None
         logits = self.llm(
             inputs_embeds=self.embed(input_ids, videos, noise),
             attention_mask=nn.functional.pad(attention_mask, (n_prefix, 0), value=1),
@@ -143,15 +143,15 @@ class GymMLLM(PreTrainedModel):
         loss = None if labels is None else conversation_losses(logits, labels).mean()
         return CausalLMOutput(loss=loss, logits=logits)
 
-    def _read(self, prefix: Tensor, times: int) -> DynamicCache:
-        """Keys and values of a prefix [P], read once and laid out for `times` conversations; gradients flow back."""
+    def _encode_prefix(self, prefix: Tensor, times: int) -> DynamicCache:
+        """Key-value cache of a prefix [P], encoded once and repeated for `times` conversations; differentiable."""
         cache = DynamicCache(config=self.llm.config)
         self.llm(input_ids=prefix[None], past_key_values=cache, use_cache=True, logits_to_keep=1)
         cache.batch_repeat_interleave(times)
         return cache
 
     def why_too_long(self, length: int) -> str | None:
-        """Why so many tokens cannot be read; None where they fit the language model's context."""
+        """The reason why a prompt of this length does not fit the language model's context; None where it does."""
         limit = getattr(self.llm.config, "max_position_embeddings", length)
         if length <= limit:
             return None
@@ -161,17 +161,17 @@ class GymMLLM(PreTrainedModel):
         )
 
     def require_room(self, length: int) -> None:
-        """Refuse what is longer than the language model's context.
+        """Raise an error for a prompt longer than the language model's context.
 
         Raises:
-            GymQAError: it is.
+            GymQAError: it is longer.
         """
         refusal = self.why_too_long(length)
         if refusal is not None:
             raise GymQAError(refusal)
 
     def fingerprint(self) -> dict[str, Any]:
-        """What it is made of: the language model, and a hash of projector and adapters; JSON values."""
+        """Identity of the language model, and a hash of projector and adapters; JSON values."""
         llm = {**llm_fingerprint(self.config.llm_name), "name": self.config.base_llm or self.config.llm}
         return {"llm": llm, "tuned": weights_digest(self.projector.state_dict(), self._adapters())}
 
@@ -182,7 +182,7 @@ class GymMLLM(PreTrainedModel):
         """Continue left-padded prompts; `options` are transformers' generation options. Returns new ids [B, L].
 
         Raises:
-            GymQAError: prompt and answer are longer than the language model's context, or a video is not all numbers.
+            GymQAError: prompt and answer exceed the language model's context, or a video has non-finite features.
         """
         self.require_room(input_ids.shape[1] + int(options.get("max_new_tokens") or 1))
         if videos is not None and not videos.isfinite().all():
@@ -194,17 +194,17 @@ class GymMLLM(PreTrainedModel):
         return out
 
     def _adapters(self, state_dict: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
-        """The adapters' weights by peft's names, taken from `state_dict` if given; none of a merged model."""
+        """The adapters' weights by peft's names, from `state_dict` if given; empty for a merged model."""
         own = None if state_dict is None else _part(state_dict, "llm.")
         return {} if self.config.merged else get_peft_model_state_dict(self.llm, own)
 
     def save_pretrained(
         self, save_directory: str | Path, state_dict: Mapping[str, Tensor] | None = None, **kwargs: Any
     ) -> None:
-        """Write adapters (in peft's own format), projector and config; the language model stays where it is.
+        """Write adapters (in peft's format), projector and config, without the language model.
 
-        A merged model's language model is written too, as transformers does, with its tokenizer. `state_dict` holds
-        the tuned tensors, where the model's own are cut over processes.
+        A merged model's language model is written too, in transformers' format, with its tokenizer. `state_dict` holds
+        the tuned tensors where the model's own are sharded over processes.
 
         Raises:
             GymQAError: the folder cannot be written to, or the disk is full.
@@ -217,7 +217,7 @@ class GymMLLM(PreTrainedModel):
             self.load_tokenizer().save_pretrained(folder / LLM_FOLDER)
             mode = (folder / PROJECTOR_FILE).stat().st_mode
             for file in (folder / LLM_FOLDER).iterdir():
-                file.chmod(mode)  # safetensors makes files private; models are meant to be read
+                file.chmod(mode)  # safetensors makes files private
             values |= {"llm": LLM_FOLDER, "llm_revision": None}
         else:
             save_tensors(folder / ADAPTER_FILE, self._adapters(state_dict))
@@ -233,7 +233,7 @@ class GymMLLM(PreTrainedModel):
         llm: PreTrainedModel | None = None,
         revision: str | None = None,
     ) -> "GymMLLM":
-        """Load what `save_pretrained` wrote, on its language model (or on `llm`, already loaded); only safetensors.
+        """Load a folder of `save_pretrained` on its language model (or on `llm`, if loaded); safetensors only.
 
         Args:
             pretrained_model_name_or_path: a folder, or owner/name on the Hub (a str: a Path is always a folder).
@@ -241,11 +241,11 @@ class GymMLLM(PreTrainedModel):
             revision: commit, branch or tag on the Hub.
 
         Raises:
-            GymQAError: a file is missing, broken, or of another model, or the Hub does not give it.
+            GymQAError: a file is missing, damaged, or of another model, or the download fails.
         """
         folder = mllm_folder(pretrained_model_name_or_path, revision)
         config = read_config(folder)
-        with torch.random.fork_rng(devices=[]):  # what is overwritten at once must not move anybody's draws
+        with torch.random.fork_rng(devices=[]):  # the discarded initialisation must not change the global random state
             model = cls(config, llm)
         projector, adapters = load_weights(folder, config)
         load_exactly(model.projector, projector, folder)
@@ -264,21 +264,18 @@ class GymMLLM(PreTrainedModel):
 
 
 def _part(state_dict: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """The tensors of a part of the model, by their names in it."""
+    """The tensors below a prefix of the state dict, by their names without it."""
     return {name.removeprefix(prefix): one for name, one in state_dict.items() if name.startswith(prefix)}
 
 
 def conversation_losses(logits: Tensor, labels: Tensor) -> Tensor:
-    """Mean negative log-likelihood of each conversation's answer tokens: [B, T, V], [B, T] -> [B].
-
-    The logits may be those of the last positions only; labels are cut to them.
-    """
+    """Mean negative log-likelihood of each conversation's answer tokens: [B, T, V], [B, T] -> [B]."""
     nll, answered = answer_nll(logits, labels)
     return nll.sum(1) / answered.sum(1).clamp(min=1)
 
 
 def answer_nll(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Negative log-likelihood of every answer token [B, T-1], 0 elsewhere, and where the answers are [B, T-1]."""
+    """Negative log-likelihood of every answer token [B, T-1], 0 elsewhere, and the mask of answer tokens [B, T-1]."""
     targets = labels[:, 1:]
     answered = targets != IGNORED
     each = nn.functional.cross_entropy(logits[:, :-1][answered].float(), targets[answered], reduction="none")

@@ -1,4 +1,4 @@
-"""The card of a tuned language model, and what is uploaded of it; the language model itself is never loaded for it."""
+"""Model card and upload of a tuned multimodal model to the Hugging Face Hub."""
 
 import shutil
 import tempfile
@@ -21,7 +21,7 @@ from gymqa.io.templates import fill
 
 @dataclass(frozen=True, slots=True)
 class CardResult:
-    """One figure of the card: an accuracy with its 95 % interval, on `n` questions (a minimal pair counts once)."""
+    """A result of the card: accuracy with its 95 % interval on `n` questions (a minimal pair counts once)."""
 
     benchmark: str
     control: str
@@ -34,14 +34,14 @@ class CardResult:
 
 @dataclass(frozen=True, slots=True)
 class MLLMFacts:
-    """What a card says that the model's files do not.
+    """Content of a card beyond the model's files.
 
     Attributes:
-        license: by its Hub name; the language model's and the annotations' licences bind it.
+        license: Hub name of the licence, subject to those of language model and annotations.
         dataset: what it was tuned on, in words: "Gym99, 5 % labelled".
-        dataset_repo: that data set on the Hub, owner/name, if it is there.
-        base_model: the language model on the Hub, where the model was tuned on a local copy of it.
-        results: its figures.
+        dataset_repo: that data set on the Hub, owner/name, if any.
+        base_model: the language model on the Hub, if the model was tuned on a local copy.
+        results: its evaluation results.
     """
 
     license: str
@@ -57,12 +57,12 @@ class MLLMFacts:
 
 
 def mllm_card(repo: str, config: GymMLLMConfig, trained: int, facts: MLLMFacts) -> str:
-    """The card: YAML for the Hub, then what it is made of, figures and how to load it.
+    """The card: YAML metadata, then architecture, results and usage.
 
     Args:
         repo: owner/name.
-        config: what the model is made of.
-        trained: numbers in projector and adapters.
+        config: configuration of the model.
+        trained: number of trained parameters.
         facts: the rest.
     """
 
@@ -93,10 +93,10 @@ def mllm_card(repo: str, config: GymMLLMConfig, trained: int, facts: MLLMFacts) 
 
 
 def write_mllm(source: Path, out: Path, repo: str, facts: MLLMFacts) -> None:
-    """Write what is uploaded: the model's files, and its card.
+    """Write the files to upload: the model's, and its card.
 
     Raises:
-        GymQAError: no whole tuned model, or one whose language model nobody who downloads it could find.
+        GymQAError: an incomplete model, or one whose language model is on this machine only.
     """
     config = read_config(source)
     trained = sum(tensor.numel() for part in load_weights(source, config) for tensor in part.values())
@@ -116,14 +116,14 @@ def write_mllm(source: Path, out: Path, repo: str, facts: MLLMFacts) -> None:
 
 
 def require_own_results(source: Path, answered: Mapping[str, tuple[str, Mapping[str, Any]]]) -> None:
-    """Refuse results that do not say that this model answered, and saw what it was tuned to see.
+    """Raise an error for results of another model or adapter.
 
     Args:
         source: folder of the tuned model.
-        answered: by file, the adapter that answered and its fingerprint; an adapter "blind" hides the videos.
+        answered: by result file, the adapter and its fingerprint; the adapter "blind" hides the videos.
 
     Raises:
-        GymQAError: such a result, or no whole tuned model.
+        GymQAError: such a result, or an incomplete model.
     """
     own = weights_digest(*load_weights(source, read_config(source)))
     for file, (adapter, fingerprint) in answered.items():
@@ -148,13 +148,13 @@ def push_mllm(source: Path, repo: str, facts: MLLMFacts, private: bool = False) 
 
 
 def _base_model(config: GymMLLMConfig, facts: MLLMFacts) -> str | None:
-    """The language model on the Hub that the adapters belong to; tiny-vicuna is on none."""
+    """The adapters' language model on the Hub; None for tiny-vicuna and local models."""
     name = (config.base_llm or config.llm).partition("@")[0]
     return facts.base_model or (name if names_a_repo(name) and not Path(name).exists() else None)
 
 
 def _public_name(config: GymMLLMConfig, facts: MLLMFacts) -> str:
-    """The language model's name as those who download the adapters can load it."""
+    """The language model's name under which anybody can load it."""
     base = _base_model(config, facts)
     if config.llm == TINY_VICUNA:
         return config.llm
@@ -172,7 +172,7 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _results(facts: MLLMFacts) -> list[Any]:
-    """The figures as the Hub's model index takes them; those under a control are in the card's table only."""
+    """The results for the Hub's model index, without those under a control."""
 
     return [
         EvalResult(

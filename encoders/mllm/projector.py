@@ -1,23 +1,25 @@
-"""From a video encoder's tokens to the language model's embeddings."""
+"""Projectors from video tokens to language-model embeddings: linear, MLP, Perceiver resampler, joint, codebook."""
 
 import torch
 from torch import Tensor, nn
 
 from gymqa.errors import GymQAError
 
+PROJECTORS = ("linear", "mlp2", "resampler", "joint", "codebook")
+
 
 class Projector(nn.Module):
     """Visual tokens [V, N, D_in] to embeddings [V, k, D_out], by one of five maps; k is N but for the resampler.
 
     `linear`: one layer, and `mlp2`: LLaVA-1.5's two layers and GELU, both the same for every token. `resampler`: k
-    learned queries gather what they want of any number of tokens, then a linear layer. `joint`: one layer from all N
-    tokens together to all N embeddings: every embedding may use all the evidence, and few labelled clips determine it
-    in closed form (see `alignment.py`). `codebook`: as `joint`, but to K scores, whose softmax weighs K learned codes
-    of N embeddings each. What a linear map leaves blurred between many codes, the softmax makes sharp.
+    learned queries attend to any number of tokens, then a linear layer. `joint`: one layer from all N tokens together
+    to all N embeddings: every embedding may use all tokens, and few labelled clips determine it in closed form (see
+    `alignment.py`). `codebook`: as `joint`, but to K scores, whose softmax weights K learned codes of N embeddings
+    each; the softmax sharpens what a linear map leaves blurred between many codes.
 
-    Under `linear`, `mlp2` and `resampler` every one of the N tokens has an embedding of its own, added to the
-    normalised input: N tokens of one video mean N different things (an element of time, a pair of them, the whole),
-    and one map has to tell them apart.
+    Under `linear`, `mlp2` and `resampler` each of the N tokens has a learned position embedding, added to the
+    normalised input: the N tokens have different meanings (a temporal element, a pair, the fused feature) under one
+    shared map.
 
     Args:
         kind: "linear", "mlp2", "resampler", "joint" or "codebook".
@@ -42,7 +44,7 @@ class Projector(nn.Module):
         if kind == "codebook" and n_codes < 1:
             raise GymQAError("a codebook projector needs n_codes, say one for each element")
         if kind == "resampler" and n_queries < 1:
-            raise GymQAError("a resampler needs n_queries, the number of embeddings that it makes of a video")
+            raise GymQAError("a resampler needs n_queries, its number of embeddings per video")
         if kind in ("joint", "codebook"):
             self.layers: nn.Module = nn.Linear(n_tokens * dim_in, n_codes if kind == "codebook" else n_tokens * dim_out)
             if kind == "codebook":
@@ -59,8 +61,8 @@ class Projector(nn.Module):
         if noise > 0:
             normalised = normalised + noise * torch.randn_like(normalised)
         if self.kind == "codebook":
-            shares = self.layers(normalised.flatten(1)).softmax(-1)  # [V, N * D_in] -> [V, K]
-            return torch.einsum("vk,knd->vnd", shares, self.codes.to(shares.dtype))
+            weights = self.layers(normalised.flatten(1)).softmax(-1)  # [V, N * D_in] -> [V, K]
+            return torch.einsum("vk,knd->vnd", weights, self.codes.to(weights.dtype))
         if self.kind == "joint":
             flat: Tensor = self.layers(normalised.flatten(1))  # [V, N * D_in] -> [V, N * D_out]
             return flat.unflatten(1, (self.n_tokens, -1))
@@ -68,19 +70,15 @@ class Projector(nn.Module):
         return out
 
 
-PROJECTORS = ("linear", "mlp2", "resampler", "joint", "codebook")
-
-
 _DEPTH = 2
-_HEAD = 64  # numbers of a token that one head attends by
+_HEAD = 64  # channels of an attention head
 
 
 class Resampler(nn.Module):
-    """Learned queries gather what they want of a video's tokens [V, N, D] -> [V, k, D].
+    """Perceiver resampler: learned queries cross-attend to a video's tokens [V, N, D] -> [V, k, D].
 
-    Every layer lets the queries attend to the tokens beside themselves, then passes them through a feed-forward
-    network, both added to what they were (Flamingo's Perceiver resampler, Alayrac et al. 2022; the queries of
-    BLIP-2's Q-Former, Li et al. 2023, do much the same).
+    In every layer the queries attend to tokens and queries, then pass a feed-forward network, both residual
+    (Flamingo's Perceiver resampler, Alayrac et al. 2022; similar to BLIP-2's Q-Former, Li et al. 2023).
 
     Args:
         dim: D.
@@ -103,7 +101,7 @@ class Resampler(nn.Module):
 
 
 class ResamplerLayer(nn.Module):
-    """Attention of the queries to tokens and queries, then a feed-forward network, each normalised before."""
+    """Pre-norm attention of the queries to tokens and queries, then a feed-forward network."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -114,8 +112,8 @@ class ResamplerLayer(nn.Module):
 
     def forward(self, queries: Tensor, tokens: Tensor) -> Tensor:
         """Queries [V, k, D] and tokens [V, N, D] -> [V, k, D]."""
-        asking = self.norm_queries(queries)
-        seen = torch.cat([self.norm_tokens(tokens), asking], 1)  # [V, N + k, D]
-        queries = queries + self.attention(asking, seen, seen, need_weights=False)[0]
+        query = self.norm_queries(queries)
+        context = torch.cat([self.norm_tokens(tokens), query], 1)  # [V, N + k, D]
+        queries = queries + self.attention(query, context, context, need_weights=False)[0]
         out: Tensor = queries + self.feed_forward(self.norm_hidden(queries))
         return out

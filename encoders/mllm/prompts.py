@@ -1,4 +1,4 @@
-"""The Vicuna v1.1 conversation, to the character and to the token.
+"""Vicuna v1.1 prompts: rendering and tokenization of conversations, labels of answers, letter tokens.
 
 Source: FastChat's template `vicuna_v1.1` (fastchat/conversation.py): system sentence, ` USER: …`, ` ASSISTANT:`; the
 answer follows a space and ends with `</s>`; the next `USER:` follows `</s>` directly.
@@ -16,14 +16,14 @@ SYSTEM = (
     "The assistant gives helpful, detailed, and polite answers to the user's questions."
 )
 VIDEO = "<video>"
-VIDEO_ID = -200  # never a vocabulary id: `mllm.py` replaces it by the visual tokens before the embedding
+VIDEO_ID = -200  # not in any vocabulary; `GymMLLM.embed` replaces it by visual tokens
 _LINE_END = "\n"
-IGNORED = -100  # torch's cross entropy leaves these labels out
+IGNORED = -100  # ignore_index of torch's cross entropy
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One exchange; `answer` None leaves the conversation open for the model to answer."""
+    """One exchange; with `answer` None the model answers."""
 
     user: str
     answer: str | None = None
@@ -31,14 +31,14 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class EncodedChat:
-    """Token ids (`VIDEO_ID` where a video goes) and labels of the same length, `IGNORED` outside the answers."""
+    """Token ids (`VIDEO_ID` for a video) and labels of the same length, `IGNORED` outside the answers."""
 
     ids: list[int]
     labels: list[int]
 
 
 def with_video(text: str) -> str:
-    """The user's message with the video in front of the question, as LLaVA writes it."""
+    """The user's message with the video before the question, as in LLaVA."""
     return f"{VIDEO}\n{text}"
 
 
@@ -52,24 +52,24 @@ def render(turns: Sequence[Turn]) -> str:
 
 
 def encode_chat(tokenizer: PreTrainedTokenizerBase, turns: Sequence[Turn]) -> EncodedChat:
-    """Tokenise a conversation and mark the answers (with their `</s>`) as what is to be learned.
+    """Tokenize a conversation, with the answers (and their `</s>`) as labels.
 
     Raises:
-        GymQAError: the tokens of a prompt change when its answer is appended, so that no mask would fit.
+        GymQAError: the tokens of a prompt change when its answer is appended, so that labels cannot be aligned.
     """
     ids: list[int] = [] if tokenizer.bos_token_id is None else [tokenizer.bos_token_id]
     labels = [IGNORED] * len(ids)
     for index, turn in enumerate(turns):
         prompt = f"{SYSTEM} USER: {turn.user} ASSISTANT:" if index == 0 else f"USER: {turn.user} ASSISTANT:"
-        behind = "" if index == 0 else tokenizer.eos_token or ""
+        context = "" if index == 0 else tokenizer.eos_token or ""
         *before, last = prompt.split(VIDEO)
         for chunk in before:
-            ids += [*_chunk_ids(tokenizer, chunk, behind), VIDEO_ID]
-            behind = _LINE_END
-        ids += _chunk_ids(tokenizer, last, behind)
+            ids += [*_chunk_ids(tokenizer, chunk, context), VIDEO_ID]
+            context = _LINE_END
+        ids += _chunk_ids(tokenizer, last, context)
         labels += [IGNORED] * (len(ids) - len(labels))
         if turn.answer is not None:
-            answer = _answer_ids(tokenizer, last, behind, turn.answer)
+            answer = _answer_ids(tokenizer, last, context, turn.answer)
             ids += answer
             labels += answer
     return EncodedChat(ids, labels)
@@ -79,7 +79,7 @@ def letter_ids(tokenizer: PreTrainedTokenizerBase, letters: str) -> list[int]:
     """The id of each letter as the first token of an answer (`▁A` in Llama's tokenizer).
 
     Raises:
-        GymQAError: a letter is not one token of its own there.
+        GymQAError: a letter is not a single token.
     """
     ids = [_answer_ids(tokenizer, "ASSISTANT:", "", letter)[:-1] for letter in letters]
     if any(len(one) != 1 for one in ids) or len({one[0] for one in ids}) != len(letters):
@@ -94,22 +94,22 @@ def _plain_ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
     return list(tokenizer(text, add_special_tokens=False).input_ids)
 
 
-def _chunk_ids(tokenizer: PreTrainedTokenizerBase, text: str, behind: str) -> list[int]:
-    """Ids of `text` as it is behind something: the start (""), an answer's end, or a video, which counts as a line.
+def _chunk_ids(tokenizer: PreTrainedTokenizerBase, text: str, context: str) -> list[int]:
+    """Ids of `text` after a context: the start (""), an answer's `</s>`, or a video, which is taken for a line end.
 
-    Llama's tokenizer puts a space before the first word of a text; whether before one behind `</s>`, too, is a setting
-    of each model's tokenizer ("legacy").
+    Llama's tokenizer puts a space before the first word of a text; whether also after `</s>` is a setting of each
+    model's tokenizer ("legacy").
     """
-    if not text or not behind:
+    if not text or not context:
         return _plain_ids(tokenizer, text) if text else []
-    anchor, anchored = _plain_ids(tokenizer, behind), _plain_ids(tokenizer, behind + text)
+    anchor, anchored = _plain_ids(tokenizer, context), _plain_ids(tokenizer, context + text)
     return anchored[len(anchor) :] if anchored[: len(anchor)] == anchor else _plain_ids(tokenizer, text)
 
 
-def _answer_ids(tokenizer: PreTrainedTokenizerBase, chunk: str, behind: str, answer: str) -> list[int]:
-    """Ids of ` answer</s>` behind `chunk`, which is itself behind something."""
-    prompt = _chunk_ids(tokenizer, chunk, behind)
-    whole = _chunk_ids(tokenizer, f"{chunk} {answer}", behind)
+def _answer_ids(tokenizer: PreTrainedTokenizerBase, chunk: str, context: str, answer: str) -> list[int]:
+    """Ids of ` answer</s>` after `chunk`, which itself follows a context."""
+    prompt = _chunk_ids(tokenizer, chunk, context)
+    whole = _chunk_ids(tokenizer, f"{chunk} {answer}", context)
     if tokenizer.eos_token_id is None or whole[: len(prompt)] != prompt or len(whole) == len(prompt):
         raise GymQAError(
             f"the tokenizer {tokenizer.name_or_path} merges the end of the prompt with the answer {answer!r}, or has "

@@ -1,7 +1,7 @@
-"""Conversations as tensors; a description may stand as text or, softly, as a few pooled embeddings.
+"""Batches of pre-training conversations, with descriptions as text or as soft tokens (pooled word embeddings).
 
-A soft description is what a projector will one day hand over: the embeddings of the description's words, averaged in
-order into a few tokens, blended with those of a move that was not shown (a doubt), scaled and made noisy.
+A soft description imitates a projector's output: the embeddings of the description's words, averaged in order into a
+few tokens, blended with those of a distractor move (a doubt), scaled and with noise.
 """
 
 import random
@@ -12,25 +12,26 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
+from encoders.mllm.collate import rounded
 from encoders.mllm.prompts import IGNORED, SYSTEM, VIDEO_ID, Turn, encode_chat, letter_ids, with_video
 from encoders.tiny_vicuna_pretraining.corpus import LETTERS, Conversation
 from encoders.tuning.alignment import pooling_weights
 
 SOFT_TOKENS = (6, 7, 8, 9)
 _MAX_DOUBT = 0.45
-_ROUND = 16  # lengths are rounded up to it: every new shape costs a CPU the making of new kernels, in time and memory
+ROUND = 16  # lengths are rounded up to its multiples: on a CPU every new shape costs time and memory for new kernels
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
     """B conversations of at most T tokens, of which some have soft descriptions of at most S words in V tokens."""
 
-    ids: Tensor  # [B, T] with VIDEO_ID where a soft token goes
+    ids: Tensor  # [B, T] with VIDEO_ID for soft tokens
     labels: Tensor  # [B, T]
     mask: Tensor  # [B, T] 1 on tokens, 0 on padding
-    word_ids: Tensor  # [B, S] words of the soft descriptions, shown and doubted
-    pooling: Tensor  # [B, V, S] weight of every word in every soft token; rows of zeros are unused
-    noise: Tensor  # [B] standard deviation of the noise relative to the token's own size
+    word_ids: Tensor  # [B, S] words of the soft descriptions, of the shown and the distractor move
+    pooling: Tensor  # [B, V, S] weight of every word in every soft token; zero rows are unused
+    noise: Tensor  # [B] standard deviation of the noise relative to the token's norm
     choice_ends: Tensor  # [B, C] position of the token after each choice, -1 where there is none
     right: Tensor  # [B] index of the right choice, IGNORED for conversations without choices
 
@@ -47,26 +48,26 @@ class _Row:
 
 
 class Collator:
-    """Turns conversations into batches with one tokenizer."""
+    """Collates conversations into batches with one tokenizer."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         self._tokenizer = tokenizer
         self._letters = letter_ids(tokenizer, LETTERS)
-        # a choice opens with a letter and a piece that starts with a dot: "." or, before an apparatus, ".("
+        # a choice starts with a letter and a piece that begins with a dot: "." or, before an apparatus, ".("
         self._dots = {one for piece, one in tokenizer.get_vocab().items() if piece.startswith(".")}
         self._system = len(tokenizer(SYSTEM, add_special_tokens=False).input_ids)
         self._assistant = tokenizer("ASSISTANT", add_special_tokens=False).input_ids[0]
 
     def rows(self, chats: Sequence[Conversation], rng: random.Random, soft: float, short: bool = False) -> list[_Row]:
-        """Tokenise; each conversation becomes soft with probability `soft`; `short` leaves the system sentence out."""
+        """Tokenize; each conversation is soft with probability `soft`; `short` leaves the system sentence out."""
         rows = [self._soft_row(chat, rng) if rng.random() < soft else self._text_row(chat) for chat in chats]
         return [self._shortened(row) if short else row for row in rows]
 
     def batch(self, rows: Sequence[_Row]) -> Batch:
         """Pad `rows` on the right to one batch."""
         pad = self._tokenizer.pad_token_id
-        length = rounded(max(len(row.ids) for row in rows))
-        words = rounded(max(max(len(row.words) for row in rows), 1))
+        length = rounded(max(len(row.ids) for row in rows), ROUND)
+        words = rounded(max(max(len(row.words) for row in rows), 1), ROUND)
         pooling = torch.zeros(len(rows), max(SOFT_TOKENS), words)
         for index, row in enumerate(rows):
             pooling[index, : row.pooling.shape[0], : row.pooling.shape[1]] = row.pooling
@@ -89,9 +90,9 @@ class Collator:
     def _soft_row(self, chat: Conversation, rng: random.Random) -> _Row:
         n = rng.choice(SOFT_TOKENS)
         encoded = encode_chat(self._tokenizer, [Turn(with_video(chat.question), chat.answer)])
-        at = encoded.ids.index(VIDEO_ID)
-        ids = encoded.ids[:at] + [VIDEO_ID] * n + encoded.ids[at + 1 :]
-        labels = encoded.labels[:at] + [IGNORED] * n + encoded.labels[at + 1 :]
+        index = encoded.ids.index(VIDEO_ID)
+        ids = encoded.ids[:index] + [VIDEO_ID] * n + encoded.ids[index + 1 :]
+        labels = encoded.labels[:index] + [IGNORED] * n + encoded.labels[index + 1 :]
         seen, other = (self._tokenizer(text, add_special_tokens=False).input_ids for text in (chat.seen, chat.other))
         doubt = rng.uniform(0, _MAX_DOUBT) if rng.random() < 0.5 else 0.0
         gain = 2 ** rng.uniform(-1, 1)
@@ -113,23 +114,18 @@ class Collator:
         return [*starts[1:], last], chat.right
 
 
-def rounded(length: int) -> int:
-    """The next multiple of 16."""
-    return -(-length // _ROUND) * _ROUND
-
-
 def input_embeddings(table: nn.Embedding, batch: Batch, generator: torch.Generator | None) -> Tensor:
-    """Embed a batch [B, T, D], soft tokens in their places; noise only with a generator."""
+    """Embed a batch [B, T, D] with its soft tokens; noise only with a generator."""
     embedded: Tensor = table(batch.ids.clamp(min=0))
-    place = batch.ids == VIDEO_ID  # [B, T]
-    if not place.any():
+    slots = batch.ids == VIDEO_ID  # [B, T]
+    if not slots.any():
         return embedded
     soft = batch.pooling @ table(batch.word_ids)  # [B, V, D]
     if generator is not None:
         size = soft.detach().pow(2).mean(-1, keepdim=True).sqrt()
         soft = soft + torch.randn(soft.shape, generator=generator) * size * batch.noise[:, None, None]
-    used = torch.arange(soft.shape[1])[None] < place.sum(1, keepdim=True)  # [B, V]
-    return embedded.masked_scatter(place[..., None], soft[used].to(embedded.dtype))
+    used = torch.arange(soft.shape[1])[None] < slots.sum(1, keepdim=True)  # [B, V]
+    return embedded.masked_scatter(slots[..., None], soft[used].to(embedded.dtype))
 
 
 def _padded(rows: Sequence[list[int]], length: int, fill: int) -> Tensor:

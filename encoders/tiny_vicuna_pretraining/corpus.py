@@ -1,4 +1,4 @@
-"""Conversations about moves: multiple choice, open questions, yes/no questions and descriptions."""
+"""Corpus of pre-training conversations about moves: multiple choice, open, yes/no, and description."""
 
 import random
 from collections import defaultdict
@@ -10,7 +10,7 @@ from encoders.mllm.prompts import with_video
 from encoders.tiny_vicuna_pretraining.descriptions import PHRASES, QUESTIONS, describe, yes_no_question
 from encoders.tiny_vicuna_pretraining.grammar import Move
 
-QUESTION_WORDINGS = (
+QUESTION_TEMPLATES = (
     "What gymnastics move is this athlete performing?",
     "What gymnastics move is this athlete performing?",
     "Which move is shown?",
@@ -22,10 +22,10 @@ TIERS = ("random", "event", "set", "near")
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """One sample: `seen` stands where the video will stand; `question` and `answer` are the turn about it.
+    """One sample: `seen` takes the place of the video; `question` and `answer` are the turn about it.
 
-    `right` is the index of the right choice, None for the kinds without choices. `other` describes a move that was
-    not shown: its description is blended into a soft `seen` as a doubt (see `batches.py`).
+    `right` is the index of the right choice, None for kinds without choices. `other` describes a distractor move: it
+    is blended into a soft `seen` (see `batches.py`).
     """
 
     kind: str
@@ -37,12 +37,12 @@ class Conversation:
     right: int | None = None
 
     def user(self) -> str:
-        """The user's message with the description written out in the video's place."""
+        """The user's message with the description in place of the video."""
         return with_video(self.question).replace("<video>", self.seen)
 
 
 def make_conversation(moves: Sequence[Move], rng: random.Random, n_choices: int, plainness: float) -> Conversation:
-    """Draw one conversation about a random move of `moves`; two in three are multiple choice."""
+    """Sample a conversation about a random move of `moves`; two in three are multiple choice."""
     move = rng.choice(moves)
     draw = rng.random()
     if draw < 0.52:
@@ -53,7 +53,7 @@ def make_conversation(moves: Sequence[Move], rng: random.Random, n_choices: int,
         return _fact_choice(move, seen, other, rng, n_choices)
     if draw < 0.84:
         name = move.display_name if rng.random() < 0.2 else move.name
-        return Conversation("open", seen, other, rng.choice(QUESTION_WORDINGS), name)
+        return Conversation("open", seen, other, rng.choice(QUESTION_TEMPLATES), name)
     if draw < 0.96:
         question, holds = yes_no_question(move, rng)
         return Conversation("yes-no", seen, other, question, "Yes" if holds else "No")
@@ -74,12 +74,12 @@ def multiple_choice(
     names = [choice.display_name if prefixed else choice.name for choice in choices]
     right = choices.index(move)
     lettered = " ".join(f"{letter}.{name}" for letter, name in zip(LETTERS, names, strict=False))
-    by_name = rng.random() < 0.12  # the answer's text behind the choices, for scoring choices by their texts
+    by_name = rng.random() < 0.12  # the name as answer, for scoring choices by their texts
     return Conversation(
         "choice-text" if by_name else "choice",
         _seen(move, rng, plainness),
         describe(rng.choice(others), rng, plainness),
-        f"{rng.choice(QUESTION_WORDINGS)} {lettered}",
+        f"{rng.choice(QUESTION_TEMPLATES)} {lettered}",
         names[right] if by_name else LETTERS[right],
         n_choices,
         right,
@@ -87,7 +87,7 @@ def multiple_choice(
 
 
 def _fact_choice(move: Move, seen: str, other: str, rng: random.Random, n_choices: int) -> Conversation:
-    """A lettered question about one fact ("What is the direction?"): the smallest step towards matching names."""
+    """A multiple-choice question about one fact ("What is the direction?"), the simplest matching task."""
     attribute, value = rng.choice([fact for fact in move.facts if fact[0] in QUESTIONS])
     wrong = [candidate for candidate in PHRASES[attribute] if candidate != value]
     values = [value, *rng.sample(wrong, min(n_choices - 1, len(wrong)))]

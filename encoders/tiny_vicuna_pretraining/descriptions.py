@@ -1,4 +1,4 @@
-"""What one could see of a move, in other words than its name: phrases for every fact, joined in any order."""
+"""Descriptions of moves without their names: phrases for every fact, in random order; yes/no questions."""
 
 import random
 from collections.abc import Sequence
@@ -99,25 +99,25 @@ QUESTIONS: dict[str, str] = {
 
 
 def phrases(attribute: str, value: str) -> Sequence[str]:
-    """The wordings of one fact; the first is nearest to the name's own words."""
+    """Phrases for one fact; the first is closest to the name."""
     return PHRASES[attribute][value]
 
 
 def describe(move: Move, rng: random.Random, plainness: float) -> str:
-    """Put the facts of `move` in words, in random order.
+    """Describe the facts of `move` in random order.
 
     Args:
-        move: what is described.
-        rng: source of every choice.
-        plainness: probability of each fact taking its plainest wording; 1 is close to the name.
+        move: the move.
+        rng: seeded random generator.
+        plainness: probability of the first phrase for each fact; 1 is close to the name.
     """
-    said = [_wording(EVENTS[move.event], rng, plainness)]
-    said += [_wording(phrases(attribute, value), rng, plainness) for attribute, value in move.facts]
-    rng.shuffle(said)
-    return ", ".join(said)
+    parts = [_phrase(EVENTS[move.event], rng, plainness)]
+    parts += [_phrase(phrases(attribute, value), rng, plainness) for attribute, value in move.facts]
+    rng.shuffle(parts)
+    return ", ".join(parts)
 
 
-def _wording(options: Sequence[str], rng: random.Random, plainness: float) -> str:
+def _phrase(options: Sequence[str], rng: random.Random, plainness: float) -> str:
     return options[0] if rng.random() < plainness else rng.choice(options)
 
 

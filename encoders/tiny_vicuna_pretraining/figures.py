@@ -1,4 +1,4 @@
-"""Figures of a trained tiny-vicuna: text-only multiple choice about moves whose names it has never met."""
+"""Evaluation of a trained tiny-vicuna: text-only multiple choice about moves held out of its training."""
 
 import random
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ def accuracy(
     soft: float,
     scoring: str,
 ) -> float:
-    """Share of right answers to four-choice questions of one tier; `soft` 1 pools the descriptions, 0 leaves text."""
+    """Accuracy on four-choice questions of one tier; descriptions are pooled with `soft` 1, text with 0."""
     model.eval()
     rng = random.Random(f"{seed}-{tier}-{soft}")
     score = letter_scores if scoring == "letters" else text_scores
@@ -70,7 +70,7 @@ def letter_scores(
     hidden = model.model(
         inputs_embeds=input_embeddings(model.get_input_embeddings(), batch, None), attention_mask=batch.mask
     ).last_hidden_state
-    before = (batch.labels != IGNORED).int().argmax(1) - 1  # the position whose next token is the answer
+    before = (batch.labels != IGNORED).int().argmax(1) - 1  # the position before the answer
     logits = model.lm_head(hidden[torch.arange(len(chats)), before]).float()
     return logits[:, letter_ids(tokenizer, LETTERS)]
 

@@ -1,7 +1,7 @@
-"""Moves whose names follow FineGym's grammar, made by multiplying out the attributes of each family.
+"""Grammar of move names in FineGym's style: the product of entries, directions, shapes and turns of each family.
 
-Nothing here is copied from an annotation file: the product of entries, directions, shapes and turns covers the names
-of GymSim and many that no gymnast has shown, so that a language model has to read names instead of knowing them.
+Nothing is copied from an annotation file: the product covers the names of GymSim and many that no gymnast has shown,
+so that a language model has to read names instead of memorising them.
 """
 
 import hashlib
@@ -57,7 +57,7 @@ CIRCLES = {
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """One element: its apparatus (VT FX BB UB), its family (a FineGym set), its name and what can be seen of it."""
+    """One element: apparatus (VT FX BB UB), family (a FineGym set), name, and visible facts."""
 
     event: str
     family: str
@@ -155,6 +155,6 @@ def all_moves() -> tuple[Move, ...]:
 
 
 def is_held_out(move: Move) -> bool:
-    """Whether `move` is kept out of training (one in ten, by a hash of apparatus and name)."""
+    """Whether `move` is held out of training (one in ten, by a hash of apparatus and name)."""
     text = f"{HELD_OUT_SALT}|{move.display_name}"
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") % HELD_OUT_ONE_IN == 0

@@ -1,4 +1,4 @@
-"""From nothing to the shipped folder: tokenizer, weights in bfloat16, and the figures beside them."""
+"""Complete pre-training run of tiny-vicuna: tokenizer, training, export of bfloat16 weights, and figures.json."""
 
 import json
 import os
@@ -23,7 +23,7 @@ from encoders.tiny_vicuna_pretraining.training import (
 from gymqa.io.console import console
 from gymqa.io.files import write_json
 
-_QUESTIONS = 250  # a tier, in the figures
+_QUESTIONS = 250  # per tier, in figures.json
 
 
 def pretrain(out: Path, work: Path, config: PretrainingConfig) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def pretrain(out: Path, work: Path, config: PretrainingConfig) -> dict[str, Any]
 
 def export(run: Pretraining, tokenizer: PreTrainedTokenizerBase, out: Path) -> dict[str, Any]:
     """Write weights (bfloat16 safetensors), tokenizer and figures of a finished run to `out`."""
-    model = run.model.to(torch.bfloat16)  # the figures are those of the rounded weights
+    model = run.model.to(torch.bfloat16)  # evaluated with the rounded weights
     model.config.dtype = torch.bfloat16
     model.save_pretrained(out)
     tokenizer.save_pretrained(out)
@@ -58,7 +58,7 @@ def export(run: Pretraining, tokenizer: PreTrainedTokenizerBase, out: Path) -> d
 
 
 def _figures_seed(run: Pretraining) -> int:
-    """Seed of the questions in the figures: another stream than the training text's."""
+    """Seed of the evaluation questions, other than that of the training corpus."""
     return run.config.seed + 1_000
 
 
@@ -70,12 +70,12 @@ def _tokenizer(folder: Path, seed: int) -> PreTrainedTokenizerBase:
 
 
 def report(run: Pretraining, tokenizer: PreTrainedTokenizerBase, path: Path) -> None:
-    """Append the letter accuracy on held-out moves, so that a run that does not learn is seen early."""
-    shares = {
+    """Append the letter accuracy on held-out moves to a log, to detect a run that does not learn."""
+    accuracies = {
         kind: accuracy(run.model, tokenizer, held_out_moves(), 96, run.step, "set", soft, "letters")
         for kind, soft in (("text", 0.0), ("soft", 1.0))
     }
-    line = {"step": run.step, "seconds": round(run.seconds), "losses": run.recent(), **shares}
+    line = {"step": run.step, "seconds": round(run.seconds), "losses": run.recent(), **accuracies}
     with path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")
     console.print(line)

@@ -1,4 +1,4 @@
-"""A SentencePiece tokenizer by Llama's conventions, small because it only has to spell gymnastics."""
+"""SentencePiece tokenizer of tiny-vicuna by Llama's conventions; a file of its own, alone to need the trainer."""
 
 import io
 import random
@@ -27,7 +27,7 @@ def train_tokenizer(folder: Path, seed: int) -> PreTrainedTokenizerBase:
     chats = (make_conversation(moves, rng, 4, plainness=0.3) for _ in range(_SENTENCES))
     texts = [render([Turn(chat.user(), chat.answer)]).replace("</s>", "") for chat in chats]
     texts += [move.display_name for move in moves]
-    model = io.BytesIO()  # written to a file, it would hold that file's path
+    model = io.BytesIO()  # a file would embed its path
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(text.replace("\n", ".") for text in texts),  # so that no piece spans a line's end
         model_writer=model,

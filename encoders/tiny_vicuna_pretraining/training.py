@@ -1,8 +1,8 @@
-"""The training loop of tiny-vicuna: a curriculum on one CPU, resumable at any step.
+"""Pre-training loop of tiny-vicuna: curriculum, losses and checkpoints, on one CPU, resumable at any step.
 
-Besides the language-model loss on the answers, a linear probe on a middle layer has to tell, right behind every
-choice, how well it fits what was shown. It is thrown away afterwards; it brings letter matching out within minutes
-where the answer's letter alone takes hours, because every choice teaches and not only the chosen letter.
+Besides the language-model loss on the answers, an auxiliary linear probe on a middle layer predicts behind every choice
+how well it matches the description. It is discarded afterwards; with it letter matching emerges within minutes, from
+the answer's letter alone within hours, because every choice gives a gradient.
 """
 
 import math
@@ -17,22 +17,23 @@ import torch
 from torch import Tensor, nn
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
 
+from encoders.mllm.collate import rounded
 from encoders.mllm.prompts import IGNORED
-from encoders.tiny_vicuna_pretraining.batches import Batch, Collator, input_embeddings, rounded
+from encoders.tiny_vicuna_pretraining.batches import ROUND, Batch, Collator, input_embeddings
 from encoders.tiny_vicuna_pretraining.corpus import make_conversation
 from encoders.tiny_vicuna_pretraining.grammar import Move, all_moves, is_held_out
 from gymqa.io.console import progress_bar
 from recognizers.training.checkpoint import load_checkpoint, save_checkpoint
 
-_POOL = 8  # batches drawn together and sorted by length, so that little is padding
+_POOL = 8  # batches sampled together and sorted by length, to reduce padding
 
 
 @dataclass(frozen=True)
 class PretrainingConfig:
-    """Sizes and schedule; the defaults made the shipped weights.
+    """Model config and schedule; the defaults gave the shipped weights.
 
-    The learning rate decides whether matching is learned at all: with 1.5e-3 to 2e-3 the probe stays at chance for
-    hundreds of steps in which 6e-4 has already left it.
+    The learning rate decides whether matching is learned: with 1.5e-3 to 2e-3 the probe stays at chance for hundreds of
+    steps after which 6e-4 has left it.
     """
 
     steps: int = 3000
@@ -53,7 +54,7 @@ class PretrainingConfig:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What the curriculum asks for at one step."""
+    """Difficulty of the curriculum at one step."""
 
     n_choices: int
     plainness: float
@@ -62,9 +63,9 @@ class Stage:
 
 
 def stage(step: int, steps: int, rng: random.Random) -> Stage:
-    """Two choices in the name's own words first; four, paraphrased and half of them soft, from 35 % on.
+    """Curriculum: two choices in plain words first; four, paraphrased and half of them soft, from 35 % on.
 
-    The first 30 % do without the system sentence, a third of the tokens.
+    The first 30 % omit the system sentence, a third of the tokens.
     """
     done = step / steps
     hardest = 2 if done < 0.1 else 3 if done < 0.2 else 4
@@ -74,7 +75,7 @@ def stage(step: int, steps: int, rng: random.Random) -> Stage:
 
 
 def build_model(config: PretrainingConfig, vocabulary: int) -> LlamaForCausalLM:
-    """A Llama of about 3 M parameters with tied embeddings and plain attention (the quicker one here on a CPU)."""
+    """A Llama of about 3 M parameters with tied embeddings and eager attention (measured to be faster on a CPU)."""
     torch.manual_seed(config.seed)
     return LlamaForCausalLM(
         LlamaConfig(
@@ -102,7 +103,7 @@ def training_moves() -> tuple[Move, ...]:
 def losses(
     model: LlamaForCausalLM, probe: nn.Linear, batch: Batch, layer: int, noise: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Language-model loss and probe loss of a batch, each a mean over its conversations."""
+    """Language-model loss and probe loss of a batch, each averaged over its conversations."""
     inputs = input_embeddings(model.get_input_embeddings(), batch, noise)
     out = model.model(inputs_embeds=inputs, attention_mask=batch.mask, output_hidden_states=True)
     answer = _answer_loss(model, out.last_hidden_state, batch.labels)
@@ -110,18 +111,18 @@ def losses(
 
 
 def _answer_loss(model: LlamaForCausalLM, hidden: Tensor, labels: Tensor) -> Tensor:
-    """Cross entropy of the answers, each weighted by the root of its length; logits at the answers only."""
-    row, place = (labels[:, 1:] != IGNORED).nonzero(as_tuple=True)
-    pad = rounded(len(row)) - len(row)
-    picked = nn.functional.pad(hidden[row, place], (0, 0, 0, pad))  # [answer tokens, D]
+    """Cross entropy of the answers, weighted by the square root of their length; logits at the answers only."""
+    row, position = (labels[:, 1:] != IGNORED).nonzero(as_tuple=True)
+    pad = rounded(len(row), ROUND) - len(row)
+    picked = nn.functional.pad(hidden[row, position], (0, 0, 0, pad))  # [answer tokens, D]
     logits = model.lm_head(picked)[: len(row)].float()
-    each = nn.functional.cross_entropy(logits, labels[row, place + 1], reduction="none")
+    each = nn.functional.cross_entropy(logits, labels[row, position + 1], reduction="none")
     lengths = torch.bincount(row, minlength=len(labels))
     return (each / lengths[row].sqrt()).sum() / len(labels)
 
 
 def _choice_loss(probe: nn.Linear, hidden: Tensor, batch: Batch) -> Tensor:
-    """Cross entropy of the right choice under the probe's scores behind every choice."""
+    """Cross entropy of the right choice under the probe's scores at the end of every choice."""
     ends = batch.choice_ends  # [B, C]
     at_ends = hidden.gather(1, ends.clamp(min=0)[..., None].expand(-1, -1, hidden.shape[-1]))  # [B, C, D]
     scores = probe(at_ends)[..., 0].float().masked_fill(ends < 0, -1e4)
@@ -190,13 +191,13 @@ class Pretraining:
         return self.config.learning_rate * warm * left
 
     def _next_batch(self) -> Batch:
-        """The batch of this step; a pool of several is drawn at its first step and is a function of step and seed."""
+        """The batch of this step, from a pool sampled at its first step as a function of step and seed."""
         within = self.step % _POOL
         if within == 0 or not self._pool:
-            self._pool = self._draw_pool(self.step - within)
+            self._pool = self._sample_pool(self.step - within)
         return self._pool[within]
 
-    def _draw_pool(self, first: int) -> list[Batch]:
+    def _sample_pool(self, first: int) -> list[Batch]:
         rng = random.Random(f"{self.config.seed}-{first}")
         rows: list[Any] = []
         for _ in range(_POOL * self.config.batch_size):

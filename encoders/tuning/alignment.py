@@ -1,7 +1,7 @@
-"""First stage of tuning: the projector learns to say each clip's name in the language model's own embeddings.
+"""Alignment, the first tuning stage: the projector regresses each clip's name in the language model's embedding space.
 
-The regression's best answer for an uncertain clip is the blend of the names it may have, weighted by how likely each
-is; tiny-vicuna was pre-trained to read such blends. It costs no pass through the language model.
+The optimal prediction for an uncertain clip is the probability-weighted mean of its possible names; tiny-vicuna was
+pre-trained to read such blends. It needs no pass through the language model.
 """
 
 from collections.abc import Sequence
@@ -19,13 +19,15 @@ _SHARPNESS = tuple(2 ** (step / 2) for step in range(13))  # 1 to 64
 
 
 def pooling_weights(length: int, n: int) -> Tensor:
-    """Average `length` items in order into `n`: torch's adaptive average pooling as a matrix [n, length]."""
+    """Adaptive average pooling of `length` items into `n`, as a matrix [n, length]."""
     return nn.functional.adaptive_avg_pool1d(torch.eye(length)[None], n)[0].T  # [length, n] -> [n, length]
 
 
 @torch.no_grad()
-def spoken(texts: Sequence[str], table: nn.Module, tokenizer: PreTrainedTokenizerBase, n: int) -> Tensor:
-    """Each text as `n` visual tokens, the averages in order of its word embeddings: [len(texts), n, D]."""
+def pooled_text_embeddings(
+    texts: Sequence[str], table: nn.Module, tokenizer: PreTrainedTokenizerBase, n: int
+) -> Tensor:
+    """Each text as `n` visual tokens, its word embeddings average-pooled in order: [len(texts), n, D]."""
     rows = []
     for text in texts:
         ids = torch.tensor(tokenizer(text, add_special_tokens=False).input_ids)
@@ -43,12 +45,12 @@ def align(
     settings: AlignmentSettings,
     seed: int,
 ) -> None:
-    """Teach `projector` to map videos [V, N, D_in] to targets[labels], targets [C, N, D].
+    """Fit `projector` to map videos [V, N, D_in] to targets[labels], targets [C, N, D].
 
-    `clips` [V] numbers the clip that each video is a view of.
+    `clips` [V] is the index of the clip that each video is a view of.
     """
     if projector.kind not in ("joint", "codebook"):
-        _descend(projector, videos, labels, targets, settings, seed)
+        _train(projector, videos, labels, targets, settings, seed)
     elif settings.ridge > 0:
         with torch.no_grad():
             _solve(projector, projector.norm(videos).flatten(1), labels, clips, targets, settings)
@@ -57,28 +59,28 @@ def align(
 def _solve(
     projector: Projector, inputs: Tensor, labels: Tensor, clips: Tensor, targets: Tensor, settings: AlignmentSettings
 ) -> None:
-    """Set a joint projector or a codebook from inputs [V, N * D_in] in closed form."""
+    """Fit a joint projector or a codebook to inputs [V, N * D_in] in closed form (ridge regression)."""
     layer = projector.layers
     assert isinstance(layer, nn.Linear)
     if projector.kind == "joint":
         weight, bias = ridge_regression(inputs, targets[labels].flatten(1), settings.ridge)
     else:
-        shown = nn.functional.one_hot(labels, len(targets)).to(inputs)
-        sharpness = settings.sharpness or cross_validated_sharpness(inputs, labels, clips, shown, settings.ridge)
-        weight, bias = (sharpness * one for one in ridge_regression(inputs, shown, settings.ridge))
+        one_hot = nn.functional.one_hot(labels, len(targets)).to(inputs)
+        sharpness = settings.sharpness or cross_validated_sharpness(inputs, labels, clips, one_hot, settings.ridge)
+        weight, bias = (sharpness * one for one in ridge_regression(inputs, one_hot, settings.ridge))
         projector.codes.copy_(targets)
     layer.weight.copy_(weight)
     layer.bias.copy_(bias)
 
 
-def cross_validated_sharpness(inputs: Tensor, labels: Tensor, clips: Tensor, shown: Tensor, ridge: float) -> float:
-    """The factor of the scores under whose softmax clips left out of the regression are likeliest (five folds)."""
-    scores = torch.zeros_like(shown)
+def cross_validated_sharpness(inputs: Tensor, labels: Tensor, clips: Tensor, one_hot: Tensor, ridge: float) -> float:
+    """The inverse temperature with the least cross-entropy on held-out clips (five-fold cross-validation)."""
+    scores = torch.zeros_like(one_hot)
     for fold in range(_FOLDS):
         left_out = clips % _FOLDS == fold
         if left_out.all() or not left_out.any():
             continue
-        weight, bias = ridge_regression(inputs[~left_out], shown[~left_out], ridge)
+        weight, bias = ridge_regression(inputs[~left_out], one_hot[~left_out], ridge)
         scores[left_out] = inputs[left_out] @ weight.T + bias
     return min(_SHARPNESS, key=lambda factor: float(nn.functional.cross_entropy(factor * scores, labels)))
 
@@ -86,7 +88,7 @@ def cross_validated_sharpness(inputs: Tensor, labels: Tensor, clips: Tensor, sho
 def ridge_regression(inputs: Tensor, outputs: Tensor, ridge: float) -> tuple[Tensor, Tensor]:
     """Weight [D_out, D_in] and bias [D_out] of a ridge regression [V, D_in] -> [V, D_out].
 
-    The penalty is `ridge` times the mean diagonal of the smaller Gram matrix, the one that is solved.
+    The penalty is `ridge` times the mean diagonal of the smaller of the primal and dual Gram matrices.
     """
     kind, inputs, outputs = inputs.dtype, inputs.double(), outputs.double()
     mean_in, mean_out = inputs.mean(0), outputs.mean(0)
@@ -98,12 +100,12 @@ def ridge_regression(inputs: Tensor, outputs: Tensor, ridge: float) -> tuple[Ten
     return weight.T.to(kind), (mean_out - mean_in @ weight).to(kind)
 
 
-def _descend(
+def _train(
     projector: Projector, videos: Tensor, labels: Tensor, targets: Tensor, settings: AlignmentSettings, seed: int
 ) -> None:
-    """Train `projector` to map videos [V, N, D_in] to targets[labels], targets [C, N, D].
+    """Train `projector` by AdamW to map videos [V, N, D_in] to targets[labels], targets [C, N, D].
 
-    The loss is the squared error in units of the targets' variance: 1 is as good as saying their mean.
+    The loss is the squared error in units of the targets' variance; predicting their mean gives 1.
     """
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.AdamW(
@@ -127,15 +129,15 @@ def _descend(
 
 
 def _mixed(videos: Tensor, targets: Tensor, mixing: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Blend every row with a random other one (mixup, Zhang et al. 2018)."""
+    """Mixup: blend every row with a random other one (Zhang et al. 2018)."""
     if mixing <= 0:
         return videos, targets
     other = torch.randperm(len(videos), generator=generator)
-    shares = _beta(mixing, len(videos), generator)[:, None, None].to(videos)
-    return torch.lerp(videos[other], videos, shares), torch.lerp(targets[other], targets, shares.to(targets))
+    weights = _beta(mixing, len(videos), generator)[:, None, None].to(videos)
+    return torch.lerp(videos[other], videos, weights), torch.lerp(targets[other], targets, weights.to(targets))
 
 
 def _beta(alpha: float, n: int, generator: torch.Generator) -> Tensor:
-    """Draw n times from Beta(alpha, alpha), as a ratio of gammas (torch's own Beta takes no generator)."""
+    """Sample n times from Beta(alpha, alpha), as a ratio of gammas (torch's Beta takes no generator)."""
     first, second = (torch._standard_gamma(torch.full((n,), alpha), generator=generator) for _ in range(2))
     return first / (first + second).clamp(min=1e-12)

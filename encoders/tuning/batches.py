@@ -1,4 +1,4 @@
-"""What one process learns from in one step of tuning: a function of the step's number alone."""
+"""Training batches of tuning: samples, conversations and videos of each step, as a function of its index alone."""
 
 import threading
 from collections.abc import Sequence
@@ -16,13 +16,13 @@ from encoders.video.base import Features
 from gymqa.errors import GymQAError
 from gymqa.runtime.seeding import hash_key
 
-_WINDOW = 4  # batches drawn together and cut by length
-_KEPT = 3  # epochs at hand: threads may be in one while another begins
+_WINDOW = 4  # batches sampled together and bucketed by length
+_KEPT = 3  # cached epochs: threads may work on different ones
 
 
 @dataclass(frozen=True, slots=True)
 class TuningBatch:
-    """B conversations, their videos [V, N, D] (None for a blind model), and the weight of each [B]."""
+    """B conversations, their videos [V, N, D] (None for a blind model), and loss weights [B]."""
 
     chats: ChatBatch
     videos: Tensor | None
@@ -37,7 +37,7 @@ class TuningBatch:
 
 @dataclass(frozen=True, slots=True)
 class StepBatches:
-    """A process's share of a step, in the parts whose gradients are added; as long as it has samples."""
+    """A process's shard of a step, in micro-batches whose gradients are accumulated; its length counts samples."""
 
     parts: tuple[TuningBatch, ...]
 
@@ -46,19 +46,19 @@ class StepBatches:
 
 
 class BatchMaker:
-    """Makes the batches of every step, those of this process: first captions, then questions.
+    """Makes this process's batches of every step: first captions, then questions.
 
     Args:
         features: tokens of the clips and their views.
-        data: what is drawn from.
+        data: samples of every epoch.
         tokenizer: the language model's.
         settings: batch sizes, steps, accumulation.
-        n_visual: embeddings that stand for one video.
-        process: this process's number and how many there are; each takes its part of every batch.
-        share_prefix: compute what all conversations of a part begin with only once.
+        n_visual: embeddings per video.
+        process: index of this process and number of processes; each takes its shard of every batch.
+        share_prefix: encode the common prefix of a micro-batch only once.
 
     Raises:
-        GymQAError: a batch that the processes cannot share evenly.
+        GymQAError: a batch size that is not divisible among the processes.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class BatchMaker:
         return StepBatches(tuple(self._batch(own[start : start + each]) for start in range(0, len(own), each)))
 
     def _step_samples(self, step: int, size: int, captions: bool) -> list[Sample]:
-        """All processes' samples: windows of batches cut by length, in an order of their own."""
+        """All processes' samples of a step: a window of batches, bucketed by length and shuffled."""
         window, within = divmod(step, _WINDOW)
         first = window * _WINDOW * size
         samples = [self._sample(index, captions) for index in range(first, first + _WINDOW * size)]
@@ -130,10 +130,10 @@ class BatchMaker:
 
 
 def encode_caption(tokenizer: PreTrainedTokenizerBase, caption: str) -> EncodedChat:
-    """The video, then what is to be said of it, with no conversation around them.
+    """The video, then its caption, without a conversation template.
 
     Source: LLaVA's first stage (Liu et al. 2023, `preprocess_plain`); `</s>` ends the caption here.
     """
     before = ([] if tokenizer.bos_token_id is None else [tokenizer.bos_token_id]) + [VIDEO_ID]
-    said = [*tokenizer(caption, add_special_tokens=False).input_ids, tokenizer.eos_token_id]
-    return EncodedChat(before + said, [IGNORED] * len(before) + said)
+    answer = [*tokenizer(caption, add_special_tokens=False).input_ids, tokenizer.eos_token_id]
+    return EncodedChat(before + answer, [IGNORED] * len(before) + answer)

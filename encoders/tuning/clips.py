@@ -1,4 +1,4 @@
-"""What a language model is tuned on: clips with their features, labelled or pseudo-labelled; who is left out."""
+"""Training clips of tuning: labelled clips, and pseudo-labelled clips weighted by the recognizer's confidence."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -19,12 +19,12 @@ from gymqa.io.console import console
 from gymqa.io.files import write_text
 from gymqa.runtime.seeding import hash_key
 
-LEFT_OUT = "left_out.txt"  # in a run's folder
+LEFT_OUT = "left_out.txt"  # list of clips without features, in a run's folder
 
 
 @dataclass(frozen=True, slots=True)
 class PseudoLabel:
-    """A clip whose label is a recognizer's guess, and how much it counts, in [0, 1]."""
+    """A clip with a recognizer's predicted label, and its loss weight, in [0, 1]."""
 
     clip: Clip
     weight: float
@@ -32,14 +32,14 @@ class PseudoLabel:
 
 @dataclass(frozen=True)
 class TuningMaterial:
-    """Clips to learn from, their features and elements.
+    """Training clips with their features and elements.
 
     Attributes:
         features: tokens of the clips and their views.
-        labelled: clips whose label is known.
+        labelled: labelled clips.
         taxonomy: their elements, for distractors and names.
-        pseudo: clips whose label a recognizer guessed.
-        missing: why clips were left out, by clip id.
+        pseudo: pseudo-labelled clips.
+        missing: (clip id, reason) of clips without features.
     """
 
     features: Features
@@ -51,21 +51,21 @@ class TuningMaterial:
     @property
     def fingerprint(self) -> str:
         """A hash of the clips, their labels and weights."""
-        guessed = (f"{one.clip.id} {one.clip.label} {one.weight:.6f}" for one in self.pseudo)
-        return hash_key(*(f"{clip.id} {clip.label}" for clip in self.labelled), *guessed).hex()
+        pseudo = (f"{one.clip.id} {one.clip.label} {one.weight:.6f}" for one in self.pseudo)
+        return hash_key(*(f"{clip.id} {clip.label}" for clip in self.labelled), *pseudo).hex()
 
     def with_features(self, views: int) -> "TuningMaterial":
-        """The clips that all `views` have features of; the others are noted as missing."""
+        """The material with only those clips that have features of all `views`; the others are `missing`."""
 
-        def there(clip: Clip) -> bool:
+        def available(clip: Clip) -> bool:
             return all(view_key(clip.id, view) in self.features for view in range(views))
 
         clips = [*self.labelled, *(one.clip for one in self.pseudo)]
-        absent = tuple((clip.id, self._reason(clip)) for clip in clips if not there(clip))
+        absent = tuple((clip.id, self._reason(clip)) for clip in clips if not available(clip))
         return replace(
             self,
-            labelled=tuple(clip for clip in self.labelled if there(clip)),
-            pseudo=tuple(one for one in self.pseudo if there(one.clip)),
+            labelled=tuple(clip for clip in self.labelled if available(clip)),
+            pseudo=tuple(one for one in self.pseudo if available(one.clip)),
             missing=absent,
         )
 
@@ -73,19 +73,19 @@ class TuningMaterial:
         return self.features.failures.get(clip.id, "its features, or those of a view, are not in the store")
 
     def questions(self, mix: QuestionMix, views: int, blind: bool, seed: int) -> QuestionData:
-        """What training samples are drawn from.
+        """The generator of training samples.
 
         Raises:
             GymQAError: no labelled clip is left, or one has no label.
         """
         weights = {one.clip.id: one.weight for one in self.pseudo}
         if not self.labelled:
-            return QuestionData([], self.taxonomy, mix, views, blind, seed)  # which refuses
+            return QuestionData([], self.taxonomy, mix, views, blind, seed)  # raises
         clips = [*self.labelled, *(one.clip for one in self.pseudo)]
         return QuestionData(clips, self.taxonomy, mix, views, blind, seed, weights)
 
-    def tell_missing(self, folder: Path) -> None:
-        """List the clips that were left out in the run's folder, and say how many they are."""
+    def report_missing(self, folder: Path) -> None:
+        """Write the list of clips without features to the run's folder, and print their number."""
         if not self.missing:
             (folder / LEFT_OUT).unlink(missing_ok=True)
             return
@@ -99,10 +99,10 @@ class TuningMaterial:
 
 
 def read_probabilities(path: Path, n_classes: int) -> dict[str, NDArray[np.float64]]:
-    """Probabilities [C] by clip id, from a file of `gymqa predict`; clips without any are left out, labels not read.
+    """Probabilities [C] by clip id, from a file of `gymqa predict`; clips without any are left out, labels ignored.
 
     Raises:
-        GymQAError: the file is missing, a line is wrong, or has another number of classes.
+        GymQAError: the file is missing, or a line is invalid or has another number of classes.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -135,16 +135,16 @@ def pseudo_labels(
     labelled: Sequence[Clip],
     threshold: float,
 ) -> list[PseudoLabel]:
-    """The unlabelled clips of which the recognizer is at least as sure as `threshold`, in the list's order.
+    """Pseudo-labels of the unlabelled clips with confidence of at least `threshold`, in the list's order.
 
-    Whatever label an unlabelled clip carries is not looked at; a clip that is labelled too keeps its true label, and is
-    not among them. Probabilities of other clips (of val, say) are not used.
+    A label that an unlabelled clip carries is ignored; a clip that is also labelled is left out. Probabilities of other
+    clips (as of val) are not used.
 
     Args:
         probabilities: [C] by clip id.
         unlabelled: clips to learn from without their label.
-        labelled: clips whose label is known.
-        threshold: lowest weight, in [0, 1].
+        labelled: labelled clips.
+        threshold: lowest confidence, in [0, 1].
 
     Raises:
         GymQAError: none of the unlabelled clips has probabilities.

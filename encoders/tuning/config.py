@@ -1,4 +1,4 @@
-"""What can be set about the language model's tuning, one dataclass a concern."""
+"""Settings of the language model's tuning: alignment stage, question mix, fine-tuning; validated dataclasses."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Literal
@@ -16,21 +16,20 @@ SCORINGS = ("texts", "letters")
 
 @dataclass(frozen=True)
 class AlignmentSettings:
-    """First stage: the projector alone learns to say a clip's name.
+    """First stage: the projector alone learns to predict a clip's name.
 
     Attributes:
-        method: "names" puts the name's own embeddings in the place of the video, without a pass through the language
-            model; "captions" is LLaVA's: the frozen language model, its adapters without effect, reads the video and
-            is to say the name.
-        ridge: penalty of the closed form by which "names" solves for a joint projector or a codebook, relative to the
-            features' own size; 0 leaves the stage out for them.
-        sharpness: factor of a codebook's scores before their softmax; 0 chooses it by cross-validation over the clips.
-        steps: of AdamW, for other projectors and for captions; 0 leaves the stage out.
-        batch_size: clips a step, over all processes.
+        method: "names" regresses the embeddings of the name, without a pass through the language model; "captions" is
+            LLaVA's: the frozen language model, with its adapters inactive, generates the name from the video.
+        ridge: penalty of the ridge regression by which "names" fits a joint projector or a codebook, relative to the
+            features' scale; 0 skips the stage for them.
+        sharpness: inverse temperature of a codebook's softmax; 0 chooses it by cross-validation over the clips.
+        steps: AdamW steps, for other projectors and for captions; 0 skips the stage.
+        batch_size: clips per step, over all processes.
         learning_rate: its peak.
         weight_decay: AdamW's.
-        noise: standard deviation added to normalised features, against learning few clips by heart.
-        mixing: Beta parameter by which "names" blends pairs of clips and their names; 0 blends none.
+        noise: standard deviation of noise on normalised features, against overfitting few clips.
+        mixing: Beta parameter of mixup in "names"; 0 disables it.
     """
 
     method: Literal["names", "captions"] = "names"
@@ -49,7 +48,7 @@ class AlignmentSettings:
             raise GymQAError("an alignment's steps must be 0 or more, and its batch_size 1 or more")
 
 
-WORDINGS = (
+PROMPT_TEMPLATES = (
     QUESTION_TEXT,
     "Which move is shown?",
     "Name the gymnastics move.",
@@ -60,57 +59,59 @@ WORDINGS = (
 
 @dataclass(frozen=True)
 class QuestionMix:
-    """Shares of the kinds of training samples, and of the benchmarks that multiple choice is drawn from.
+    """Relative frequencies of the kinds of training samples, and of the benchmarks of multiple-choice ones.
 
     Attributes:
         letters: choices in the prompt, a letter as answer.
         names: the open question, the name as answer.
         attributes: a yes/no question of the element's decision tree.
-        benchmarks: share of each.
-        wordings: ways to ask for the element; the benchmarks' own must be among them.
-        own_wording: share of the questions asked in the benchmarks' own wording.
+        benchmarks: relative frequency of each.
+        wordings: prompt templates (paraphrases) of the question; the benchmarks' own must be among them.
+        own_wording: fraction of the questions in the benchmarks' own prompt.
     """
 
     letters: float = 0.5
     names: float = 0.4
     attributes: float = 0.1
     benchmarks: dict[str, float] = field(default_factory=lambda: {"gym-qa": 1.0, "gym-qa-hard": 1.0, "gym-new": 1.0})
-    wordings: tuple[str, ...] = WORDINGS
+    wordings: tuple[str, ...] = PROMPT_TEMPLATES
     own_wording: float = 0.5
 
     def __post_init__(self) -> None:
-        shares = (self.letters, self.names, self.attributes)
-        if min(shares) < 0 or sum(shares) <= 0 or min(self.benchmarks.values(), default=0) < 0:
-            raise GymQAError("the shares of a question mix must not be negative, and one must be above 0")
+        weights = (self.letters, self.names, self.attributes)
+        if min(weights) < 0 or sum(weights) <= 0 or min(self.benchmarks.values(), default=0) < 0:
+            raise GymQAError("the frequencies of a question mix must not be negative, and one must be above 0")
         if QUESTION_TEXT not in self.wordings:
             raise GymQAError(f"the wordings must hold the benchmarks' own, {QUESTION_TEXT!r}; add it")
         if any("<video>" in wording or not wording.strip() for wording in self.wordings):
             raise GymQAError("a wording must be a sentence without <video>, which is put before it")
         if not 0 <= self.own_wording <= 1:
-            raise GymQAError(f"the share of the benchmarks' own wording cannot be {self.own_wording}; choose 0 to 1")
+            raise GymQAError(
+                f"own_wording, the fraction of the benchmarks' own prompt, cannot be {self.own_wording}; choose 0 to 1"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
 class FinetuneSettings(LoopSettings):
-    """Second stage: projector in full and LoRA, on questions re-drawn every epoch.
+    """Second stage: projector and LoRA, on questions re-sampled every epoch.
 
     Attributes:
         llm: language model, as `load_llm` takes it.
-        llm_dtype: of its frozen weights.
+        llm_dtype: dtype of its frozen weights.
         projector: one of PROJECTORS.
-        n_queries: embeddings that a resampler makes of a video.
-        batch_size: questions a step, over all processes.
+        n_queries: embeddings per video of a resampler.
+        batch_size: questions per step, over all processes.
         projector_learning_rate: its peak.
         lora_learning_rate: its peak.
-        warmup: first steps, over which the learning rates rise from 0.
-        schedule: how they fall from there to the end.
-        lowest_rate: what they fall to, as a share of the peak.
-        max_gradient_norm: the gradient is cut to it.
-        feature_noise: standard deviation added to the normalised features.
-        views: augmented views of each clip in the feature store; view 0 is the clip itself.
-        blind: leaves the video out of every prompt: the baseline that knows the questions only.
-        gradient_checkpointing: keep the layers' inputs only and compute the rest again in the backward pass.
-        pseudo_threshold: lowest weight of a pseudo-labelled clip that is learned from.
+        warmup: steps of the linear learning-rate warm-up.
+        schedule: learning-rate decay after the warm-up.
+        lowest_rate: final learning rate, as a fraction of the peak.
+        max_gradient_norm: for gradient clipping.
+        feature_noise: standard deviation of noise on the normalised features.
+        views: views of each clip in the feature store; view 0 is not augmented.
+        blind: leave the video out of every prompt: the question-only baseline.
+        gradient_checkpointing: recompute activations in the backward pass, to save memory.
+        pseudo_threshold: lowest confidence of a pseudo-labelled clip that is used.
         lora: the adapters.
         alignment: the first stage.
         mix: the questions.
@@ -159,10 +160,10 @@ class FinetuneSettings(LoopSettings):
 
     @property
     def caption_steps(self) -> int:
-        """Optimiser steps of the first stage that go through the language model."""
+        """Optimiser steps of a first stage with captions."""
         return self.alignment.steps if self.alignment.method == "captions" and not self.blind else 0
 
     @property
     def determines(self) -> dict[str, Any]:
-        """The settings that the tuned weights depend on; a run may go on with others of the rest."""
+        """The settings that the tuned weights depend on; the others may change when a run resumes."""
         return without_ineffective(asdict(self))

@@ -1,7 +1,7 @@
-"""Tuning: alignment of the projector, then projector and LoRA on questions re-drawn every epoch.
+"""Fine-tuning of the multimodal model: the two-stage training loop on accelerate, resumable.
 
-One loop on accelerate, on one process or several; every step is a function of the seed and the step's number, so that
-a run killed at any moment goes on from its last checkpoint to the same weights.
+Alignment of the projector, then projector and LoRA on questions re-sampled every epoch. Every step is a function of the
+seed and its index, so that a run killed at any moment resumes from its last checkpoint to the same weights.
 """
 
 import math
@@ -20,11 +20,11 @@ from torch.distributed.tensor import DTensor
 from encoders.features.extract import view_key
 from encoders.llm.loading import llm_fingerprint
 from encoders.mllm.model import conversation_losses
-from encoders.tuning.alignment import align, spoken
+from encoders.tuning.alignment import align, pooled_text_embeddings
 from encoders.tuning.batches import BatchMaker, StepBatches, TuningBatch
 from encoders.tuning.clips import PseudoLabel, TuningMaterial
 from encoders.tuning.config import FinetuneSettings
-from encoders.tuning.setup import build_model, make_optimizer, rate_share
+from encoders.tuning.setup import build_model, learning_rate_factor, make_optimizer
 from encoders.tuning.state import TuningState, is_sharded, prepare_deepspeed, trainable
 from encoders.video.base import Features
 from gymqa.errors import GymQAError
@@ -57,33 +57,33 @@ def finetune(
     folder: Path,
     pseudo: Sequence[PseudoLabel] = (),
 ) -> Path:
-    """Tune a language model on the labelled `clips`, or go on with a tuning that was stopped; returns the folder.
+    """Tune a language model on the labelled `clips`, or resume an interrupted tuning; returns the folder.
 
-    A folder whose tuning is finished with the same settings, clips, features and language model is returned at once.
-    Clips without features are left out; they are counted, and listed in left_out.txt.
+    A folder that is finished with the same settings, clips, features and language model is returned at once. Clips
+    without features are left out and listed in left_out.txt.
 
     Args:
         features: tokens of the clips and their views.
         clips: labelled clips.
         taxonomy: their elements, for distractors and names.
-        settings: everything that can be set.
-        folder: of the checkpoints, metrics.jsonl, training.json (the settings) and the tuned model.
-        pseudo: clips whose label a recognizer guessed, with the weight of each.
+        settings: of both stages.
+        folder: for checkpoints, metrics.jsonl, training.json (the settings) and the tuned model.
+        pseudo: pseudo-labelled clips with their weights.
 
     Raises:
         GymQAError: no labelled clip with features, a folder of other settings or in use, a damaged checkpoint, a loss
-            or gradient that is not a number, or a full disk.
+            or gradient that is not finite, or a full disk.
     """
     require_writable(folder)
     material = TuningMaterial(features, tuple(clips), taxonomy, tuple(pseudo)).with_features(settings.views)
-    material.questions(settings.mix, settings.views, settings.blind, settings.seed)  # refuses what none can be asked of
+    material.questions(settings.mix, settings.views, settings.blind, settings.seed)  # raises without usable clips
     if not is_finished(folder, run_settings(material, settings)):
         Tuning(material, settings, folder).run()
     return folder
 
 
 def run_settings(material: TuningMaterial, settings: FinetuneSettings) -> dict[str, Any]:
-    """Everything the tuned model depends on, as JSON values; a checkpoint and a finished folder are known by it."""
+    """Everything the tuned model depends on, as JSON values; identifies checkpoints and finished folders."""
     taxonomy = material.taxonomy
     return settings.determines | {
         "clips": material.fingerprint,
@@ -97,9 +97,9 @@ class Tuning:
     """One tuning run in one folder.
 
     Args:
-        material: what is learned from.
-        settings: everything that can be set.
-        folder: the run's.
+        material: the training clips.
+        settings: of both stages.
+        folder: of the run.
     """
 
     def __init__(self, material: TuningMaterial, settings: FinetuneSettings, folder: Path) -> None:
@@ -111,17 +111,17 @@ class Tuning:
         self._sharded = is_sharded(self.accelerator)
         torch.manual_seed(settings.seed)
         self.model, self.tokenizer = build_model(material, settings)
-        whole = not (self._sharded or settings.gradient_checkpointing)  # which both lose what a shared prefix left
+        whole = not (self._sharded or settings.gradient_checkpointing)  # both are incompatible with a prefix cache
         data = material.questions(settings.mix, settings.views, settings.blind, settings.seed)
         self._batches = BatchMaker(
             material.features, data, self.tokenizer, settings, self.model.config.n_visual, self._process, whole
         )
-        self._frozen: dict[str, Tensor] = {}  # of the projector, where weights are cut over the processes
+        self._frozen: dict[str, Tensor] = {}  # frozen projector weights, if sharded
         self._saved = load_checkpoint(folder / LAST, self._made_of)
         self.step = int(self._saved["step"]) if self._saved else 0
 
     def run(self, until: int | None = None) -> None:
-        """Go to the last step (or to step `until`, as a kill would) and write the tuned model."""
+        """Train to the last step (or stop at step `until`, for tests) and write the tuned model."""
         main, last = self.accelerator.is_main_process, min(until or self.steps, self.steps)
         with ExitStack() as stack:
             log = self._open_log(stack) if main else None
@@ -139,30 +139,30 @@ class Tuning:
             if self.step == self.steps:
                 self._finish(log)
         self.accelerator.wait_for_everyone()
-        self.accelerator.end_training()  # gloo now and then aborts a process that leaves with its connections open
+        self.accelerator.end_training()  # gloo may abort a process that exits with open connections
 
     def _open_log(self, stack: ExitStack) -> TrainingLog:
-        """Take the folder for this run, and start its log and bar; both end with `stack`."""
+        """Lock the folder for this run, and open its log and progress bar; all are closed with `stack`."""
         checkpoints = require_writable(self.folder / LAST.parent)
         stack.enter_context(only_writer(checkpoints, "the checkpoints in"))
         remove_half_written(self.folder)
-        self.material.tell_missing(self.folder)
+        self.material.report_missing(self.folder)
         bar = stack.enter_context(progress_bar("tuning the language model", self.steps, self.step))
         training = Training(self.settings.llm, self.settings, self.steps, "tuning")
         return TrainingLog(training, self.folder, self.accelerator, self.step, bar)
 
     def _begin(self) -> None:
-        """Align, or take up the last checkpoint, and hand model and optimizer to accelerate."""
+        """Align the projector or load the last checkpoint, and prepare model and optimizer with accelerate."""
         settings, device = self.settings, self.accelerator.device
         if not self._sharded:
             self.model.to(device)
         if self._saved is None and not settings.blind and settings.alignment.method == "names":
-            self._align_to_names()  # before any weight is cut over the processes
+            self._align_to_names()  # before weights are sharded
         if settings.gradient_checkpointing:
-            with warnings.catch_warnings():  # of its new name, which earlier 5.x do not know
+            with warnings.catch_warnings():  # about an argument renamed within transformers 5
                 warnings.simplefilter("ignore", FutureWarning)
                 self.model.llm.gradient_checkpointing_enable({"use_reentrant": False})
-        if self._sharded:  # a blind model's, which is frozen and cut as all is, and no checkpoint has it
+        if self._sharded:  # a blind model's projector is frozen, sharded, and in no checkpoint
             frozen = {name: one for name, one in self.model.named_parameters() if name.startswith("projector.")}
             self._frozen = {name: one.detach().cpu().clone() for name, one in frozen.items() if not one.requires_grad}
         samples = settings.batch_size // (self._process[1] * settings.accumulation)
@@ -170,18 +170,18 @@ class Tuning:
         self._prepared, self._optimizer = self.accelerator.prepare(self.model, make_optimizer(self.model, settings))
         self._state = TuningState(self.accelerator, self.model, self._prepared, self._optimizer)
         if self._saved is not None:
-            self._state.take_up(self._saved, self.folder / LAST)
+            self._state.load(self._saved, self.folder / LAST)
             self._saved = None
 
     def _align_to_names(self) -> None:
-        """First stage without the language model, the same on every process."""
+        """First stage by regression on names, identical on every process."""
         settings, taxonomy, features = self.settings, self.material.taxonomy, self.material.features
         torch.manual_seed(settings.seed)
         clips, views = self.material.labelled, settings.views
         keys = [view_key(clip.id, view) for clip in clips for view in range(views)]
         labels = torch.tensor([clip.label for clip in clips for _ in range(views)])
         names = [f"({element.event}) {element.name}" for element in taxonomy.elements]
-        targets = spoken(names, self.model.embeddings, self.tokenizer, self.model.config.n_visual)
+        targets = pooled_text_embeddings(names, self.model.embeddings, self.tokenizer, self.model.config.n_visual)
         videos = features.get(keys).float().to(targets.device)
         broken = sorted({key for key, video in zip(keys, videos, strict=True) if not video.isfinite().all()})
         if broken:
@@ -192,44 +192,44 @@ class Tuning:
         )
 
     def _train_step(self, batches: StepBatches) -> dict[str, float]:
-        """One optimiser step; returns what is logged."""
+        """One optimiser step; returns the values to log."""
         settings = self.settings
         captions = self.step < settings.caption_steps
         if self.step == settings.caption_steps:
-            self._state.forget()  # the second stage's optimizer is its own
-        share = self._set_rates(captions)
+            self._state.reset_optimizer()  # the second stage starts afresh
+        scale = self._set_rates(captions)
         losses = [self._learn(batch, number, captions) for number, batch in enumerate(batches.parts)]
         if captions:
-            self._leave_adapters()
+            self._drop_adapter_gradients()
         norm = self.accelerator.clip_grad_norm_(list(trainable(self.model).values()), settings.max_gradient_norm)
-        if norm is not None and not math.isfinite(_whole(norm)):  # DeepSpeed has none; the others' is of all processes
+        if norm is not None and not math.isfinite(_whole(norm)):  # None under DeepSpeed; otherwise over all processes
             self._refuse("gradient", [clip for batch in batches.parts for clip in batch.clip_ids])
         self._optimizer.step()
         self._optimizer.zero_grad()
-        return {"loss": sum(losses) / len(losses), "rate": share, "stage": 1.0 if captions else 2.0}
+        return {"loss": sum(losses) / len(losses), "rate": scale, "stage": 1.0 if captions else 2.0}
 
-    def _leave_adapters(self) -> None:
-        """Drop all gradients but the projector's: the first stage learns no other weights."""
+    def _drop_adapter_gradients(self) -> None:
+        """Drop all gradients but the projector's, the only weights of the first stage."""
         for name, weights in trainable(self.model).items():
             if not name.startswith("projector."):
                 weights.grad = None
 
     def _set_rates(self, captions: bool) -> float:
-        """Set this step's learning rates and weight decay; returns the rates' share of their peaks."""
+        """Set this step's learning rates and weight decay; returns the rates' fraction of their peaks."""
         settings = self.settings
         first, steps = (0, settings.caption_steps) if captions else (settings.caption_steps, settings.steps)
-        share = rate_share(self.step - first, steps, settings.warmup, settings.schedule, settings.lowest_rate)
+        scale = learning_rate_factor(self.step - first, steps, settings.warmup, settings.schedule, settings.lowest_rate)
         alignment = settings.alignment
         for group in self._optimizer.param_groups:
-            group["lr"] = (alignment.learning_rate * group["aligned"] if captions else group["base"]) * share
+            group["lr"] = (alignment.learning_rate * group["aligned"] if captions else group["base"]) * scale
             group["weight_decay"] = alignment.weight_decay if captions else settings.weight_decay
-        return share
+        return scale
 
     def _learn(self, batch: TuningBatch, number: int, captions: bool) -> float:
-        """Add the gradient of one part of the step; returns its loss, the mean over all processes."""
+        """Accumulate the gradient of one micro-batch; returns its loss, averaged over all processes."""
         settings = self.settings
-        place = self._process[0] * settings.accumulation + number
-        torch.manual_seed(settings.seed * 1_000_003 + self.step + (place << 32))  # dropout and noise
+        index = self._process[0] * settings.accumulation + number
+        torch.manual_seed(settings.seed * 1_000_003 + self.step + (index << 32))  # dropout and noise
         chats = (batch := batch.to(self.accelerator.device)).chats
         self._prepared.train()
         with self.accelerator.accumulate(self._prepared):
@@ -242,28 +242,28 @@ class Tuning:
                     noise=settings.alignment.noise if captions else settings.feature_noise,
                 )
                 loss = (conversation_losses(out.logits, chats.labels) * batch.weights).mean()
-            told = self._mean(loss.detach())
-            if not math.isfinite(told):
+            mean_loss = self._mean(loss.detach())
+            if not math.isfinite(mean_loss):
                 self._refuse("loss", batch.clip_ids)
             self.accelerator.backward(loss)
-        return told
+        return mean_loss
 
     def _mean(self, loss: Tensor) -> float:
-        """The loss averaged over all processes, so that all of them stop together where it is not finite."""
+        """The loss averaged over all processes, so that all stop together if it is not finite."""
         if self._process[1] > 1:
             loss = self.accelerator.reduce(loss, "mean")
         return float(loss.item())
 
     def _refuse(self, what: str, clip_ids: Sequence[str]) -> None:
-        """Keep the state before a step that cannot be taken, and stop.
+        """Save the state before a failed step, and stop.
 
         Raises:
-            GymQAError: always; it names the step and all processes' clips.
+            GymQAError: always, naming the step and all processes' clips.
         """
         named = ", ".join(sorted(set(gather_object(list(clip_ids)))))
         self._save(STOPPED)
         if self.accelerator.is_main_process:
-            console.print(f"the state before the step is kept in {self.folder / STOPPED}", highlight=False)
+            console.print(f"the state before the step is saved in {self.folder / STOPPED}", highlight=False)
         raise GymQAError(
             f"the {what} of step {self.step} is not a number; look at the features of its clips ({named}), or lower "
             "the learning rates"
@@ -274,7 +274,7 @@ class Tuning:
         return torch.autocast(self.accelerator.device.type, kind, enabled=self.settings.precision != "no")
 
     def _save(self, name: Path) -> None:
-        """Write the checkpoint of the current step; all processes take part where weights are cut over them."""
+        """Write the checkpoint of the current step; all processes take part if weights are sharded."""
         checkpoints = self.folder / name.parent
         main = self.accelerator.is_main_process
         state = {"step": self.step, **self._state.collect(checkpoints, self.step)} if main or self._sharded else {}
@@ -296,5 +296,5 @@ class Tuning:
 
 
 def _whole(norm: Any) -> float:
-    """A norm as a number; FSDP2's is a tensor cut over the processes."""
+    """A norm as a float; FSDP2's is a sharded tensor."""
     return float(norm.full_tensor() if isinstance(norm, DTensor) else norm)

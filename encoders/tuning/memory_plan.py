@@ -1,10 +1,10 @@
-"""How much memory tuning takes, reckoned from shapes alone: `gymqa finetune --plan`.
+"""Memory estimate of tuning from tensor shapes alone: `gymqa finetune --plan`.
 
-Counted by tensors, in bytes a process:
+Counted by tensors, in bytes per process:
 - weights of the language model in their own precision; under autocast float32 weights have a bfloat16 copy;
 - adapters and projector in float32, with a gradient, AdamW's two moments, and under autocast a bfloat16 copy;
-- activations: what autograd keeps of a decoder layer, measured tensor by tensor (see `layer_bytes`), for every layer;
-  with gradient checkpointing the layers' inputs, and one layer; and once more one layer, for its gradients;
+- activations: those that autograd saves for a decoder layer, measured tensor by tensor (see `layer_bytes`), for every
+  layer; with gradient checkpointing the layers' inputs and one layer; and one more layer for its gradients;
 - the logits and their gradient;
 - sharding divides weights, gradients and moments by the number of processes, and gathers two layers, embeddings and
   output layer at a time; DDP's buckets are one more copy of the gradients.
@@ -17,9 +17,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from encoders.llm.loading import dtype_of
+from encoders.llm.loading import dtype_of, empty_llm, llm_config
 from encoders.llm.lora import add_lora
-from encoders.llm.shapes import empty_llm, llm_config
 from encoders.mllm.projector import Projector
 from encoders.tuning.config import FinetuneSettings
 from gymqa.errors import GymQAError
@@ -27,18 +26,18 @@ from gymqa.errors import GymQAError
 GIB = 2**30
 MACHINES = ((1, 24), (1, 80), (8, 80))  # processes, GiB of each
 _NF4 = 0.5 + 0.127 / 8  # bytes a weight: 4 bits, and double quantisation's 0.127 bits of scales (QLoRA, section 3)
-_RESERVE = 2 * GIB  # CUDA's context and libraries, and what the allocator cannot use
+_RESERVE = 2 * GIB  # CUDA's context and libraries, and fragmentation
 
 
 @dataclass(frozen=True)
 class PlanSettings:
-    """What the plan reckons with.
+    """Assumptions of the memory plan.
 
     Attributes:
-        sequence: tokens of the longest conversations, visual ones counted.
-        visual_tokens: tokens of a video as the encoder gives them.
-        visual_dim: width of these.
-        elements: number of elements, of which a codebook has a code each.
+        sequence: tokens of the longest conversations, including visual ones.
+        visual_tokens: encoder tokens of a video.
+        visual_dim: their width.
+        elements: number of elements, the codes of a codebook.
     """
 
     sequence: int = 512
@@ -53,18 +52,18 @@ class PlanSettings:
 
 @dataclass(frozen=True)
 class ModelSize:
-    """Parameters of a model, counted, and the widths that activations depend on.
+    """Parameter counts of a model, and the widths that activations depend on.
 
     Attributes:
-        frozen: of the language model.
-        linear: of them, those of linear layers inside the decoder layers, which 4 bits can hold.
-        outer: of them, those of embeddings and output layer.
-        adapters: trainable, of LoRA.
-        projector: trainable, of the projector.
+        frozen: parameters of the language model.
+        linear: of these, in linear layers of the decoder, which can be quantised to 4 bits.
+        outer: of these, in embeddings and output layer.
+        adapters: trainable parameters of LoRA.
+        projector: trainable parameters of the projector.
         layers: decoder layers.
         hidden: width of the residual stream.
         intermediate: width inside the feed-forward network.
-        heads: of attention.
+        heads: attention heads.
         vocabulary: size of the logits.
     """
 
@@ -81,13 +80,13 @@ class ModelSize:
 
     @property
     def trainable(self) -> int:
-        """Parameters that are tuned."""
+        """Number of trainable parameters."""
         return self.adapters + self.projector
 
 
 @dataclass(frozen=True)
 class MemoryRow:
-    """One way to tune, and the bytes that one process holds in it."""
+    """One hardware and sharding configuration, with its memory per process in bytes."""
 
     machine: str
     sharding: str
@@ -106,13 +105,13 @@ class MemoryRow:
 
     @property
     def total(self) -> int:
-        """All of it."""
+        """Total memory."""
         state = self.weights + self.trainable + self.gradients + self.optimizer
         return state + self.activations + self.logits + self.gathered + self.reserve
 
     @property
     def fits(self) -> bool:
-        """Whether the device holds it."""
+        """Whether it fits the device."""
         return self.total <= self.capacity
 
 
@@ -150,10 +149,10 @@ def model_size(settings: FinetuneSettings, memory: PlanSettings) -> ModelSize:
 
 
 def layer_bytes(size: ModelSize, rank: int, dropout: bool, autocast: bool) -> int:
-    """Bytes that autograd keeps of one token in one Llama layer with LoRA on its seven linear layers.
+    """Bytes that autograd saves per token in one Llama layer with LoRA on its seven linear layers.
 
     Residual inputs of the two norms in float32 with their scale; normed and cast inputs, queries, keys, values and the
-    attention's output with its logarithmic sums (PyTorch's fused attention keeps no [s, s] matrix); gate, up, their
+    attention's output with its log-sum-exp (PyTorch's fused attention saves no [s, s] matrix); gate, up, their
     product; LoRA's inner products; dropout's masks and products in place of the inputs.
     """
     h, m, r, a = size.hidden, size.intermediate, rank, size.heads
@@ -170,10 +169,10 @@ def plan_row(
     sharding: str,
     micro_batch: int,
 ) -> MemoryRow:
-    """The bytes of one process with `micro_batch` conversations at a time; sharding is none, DDP, FSDP2 or ZeRO-3."""
+    """Memory of one process with a micro-batch of `micro_batch`; sharding is none, DDP, FSDP2 or ZeRO-3."""
     processes, gib = machine
     autocast = settings.precision == "bf16"
-    cut = processes if sharding in ("FSDP2", "ZeRO-3") else 1
+    shards = processes if sharding in ("FSDP2", "ZeRO-3") else 1
     copies = 2 * size.trainable if autocast and sharding != "ZeRO-3" else 0
     weights, gathered = _weight_bytes(settings, size)
     trained = (2 if sharding == "ZeRO-3" else 4) * size.trainable
@@ -186,20 +185,20 @@ def plan_row(
         checkpointing=settings.gradient_checkpointing,
         micro_batch=micro_batch,
         accumulation=max(1, math.ceil(settings.batch_size / (processes * micro_batch))),
-        weights=math.ceil(weights / cut),
-        trainable=math.ceil(trained / cut) + copies,
-        gradients=math.ceil(4 * size.trainable / cut) + buckets,
-        optimizer=math.ceil((8 * size.trainable + master) / cut),
+        weights=math.ceil(weights / shards),
+        trainable=math.ceil(trained / shards) + copies,
+        gradients=math.ceil(4 * size.trainable / shards) + buckets,
+        optimizer=math.ceil((8 * size.trainable + master) / shards),
         activations=tokens * _token_bytes(settings, size),
         logits=2 * tokens * size.vocabulary * (2 if autocast else 4),
-        gathered=gathered if cut > 1 else 0,
+        gathered=gathered if shards > 1 else 0,
         reserve=_RESERVE,
         capacity=gib * GIB,
     )
 
 
 def _weight_bytes(settings: FinetuneSettings, size: ModelSize) -> tuple[int, int]:
-    """Bytes of the frozen weights, and of those of them that sharding gathers at a time."""
+    """Bytes of the frozen weights, and of those that sharding gathers at a time."""
     each = dtype_of(settings.llm_dtype).itemsize
     linear = _NF4 if settings.lora.quantization == "nf4" else each
     copy = 2 if settings.precision == "bf16" and linear == 4 else 0
@@ -209,7 +208,7 @@ def _weight_bytes(settings: FinetuneSettings, size: ModelSize) -> tuple[int, int
 
 
 def _token_bytes(settings: FinetuneSettings, size: ModelSize) -> int:
-    """Activations of one token in all layers."""
+    """Bytes of one token's activations in all layers."""
     layer = layer_bytes(size, settings.lora.r, settings.lora.dropout > 0, settings.precision == "bf16")
     if settings.gradient_checkpointing:
         return size.layers * size.hidden * dtype_of(settings.llm_dtype).itemsize + 2 * layer
@@ -217,9 +216,9 @@ def _token_bytes(settings: FinetuneSettings, size: ModelSize) -> int:
 
 
 def make_plan(settings: FinetuneSettings, memory: PlanSettings) -> list[MemoryRow]:
-    """Every machine, sharding, and with and without checkpointing, at the largest micro-batch that fits (or at 1).
+    """Every machine and sharding, with and without checkpointing, at the largest micro-batch that fits (or at 1).
 
-    FSDP2 and ZeRO-3 are left out for 4-bit weights, which have not been tried under them.
+    FSDP2 and ZeRO-3 are left out for 4-bit weights, which are untested with them.
     """
     size = model_size(settings, memory)
     several = ("DDP",) if settings.lora.quantization == "nf4" else ("DDP", "FSDP2", "ZeRO-3")
@@ -235,8 +234,8 @@ def make_plan(settings: FinetuneSettings, memory: PlanSettings) -> list[MemoryRo
 def _largest(
     settings: FinetuneSettings, memory: PlanSettings, size: ModelSize, machine: tuple[int, int], sharding: str
 ) -> MemoryRow:
-    share = max(1, settings.batch_size // machine[0])
-    sizes = [n for n in range(1, share + 1) if share % n == 0]
+    per_process = max(1, settings.batch_size // machine[0])
+    sizes = [n for n in range(1, per_process + 1) if per_process % n == 0]
     rows = [plan_row(settings, memory, size, machine, sharding, n) for n in sizes]
     return next((row for row in reversed(rows) if row.fits), rows[0])
 
@@ -247,7 +246,7 @@ def as_json(rows: list[MemoryRow]) -> list[dict[str, Any]]:
 
 
 def table(rows: list[MemoryRow]) -> str:
-    """The rows for a terminal, in GiB."""
+    """The rows as a text table, in GiB."""
     parts = ("weights", "trainable", "gradients", "optimizer", "activations", "logits", "gathered", "reserve", "total")
     lines = [["machine", "sharding", "checkpointing", "micro-batch", "accumulation", *parts, "fits"]]
     for row in rows:

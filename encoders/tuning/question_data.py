@@ -1,4 +1,4 @@
-"""Training samples, drawn anew every epoch: distractors, order, wording, kind of question, and view."""
+"""Training samples of tuning, re-sampled every epoch: question kind, distractors, prompt template, view."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from gymqa.questions.schema import LETTERS, QUESTION_TEXT, Question, format_ques
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One conversation about one clip, or with `caption` the clip's name to be said behind the video alone.
+    """One conversation about one clip; with `caption` the clip's name after the video alone.
 
     `key` is the view's key in the feature store; `weight` multiplies the sample's loss.
     """
@@ -32,11 +32,11 @@ class QuestionData:
     """Samples about clips: `epoch(n)` and `captions(n)` are functions of n and the seed alone.
 
     Args:
-        clips: clips whose label is known or guessed.
-        mix: shares of the kinds of samples.
+        clips: labelled and pseudo-labelled clips.
+        mix: relative frequencies of the kinds of samples.
         views: views of each clip in the feature store.
         blind: no `<video>` in the prompts.
-        weights: of clips whose label is guessed, by clip id; the others weigh 1.
+        weights: loss weights of pseudo-labelled clips, by clip id; others have weight 1.
 
     Raises:
         GymQAError: no clips, or an unlabelled one.
@@ -60,22 +60,22 @@ class QuestionData:
         self._clips, self._taxonomy, self._mix = list(clips), taxonomy, mix
         self._views, self._blind, self._seed = views, blind, seed
         self._weights = dict(weights or {})
-        self._paraphrases = [wording for wording in mix.wordings if wording != QUESTION_TEXT]
+        self._paraphrases = [template for template in mix.wordings if template != QUESTION_TEXT]
 
     def __len__(self) -> int:
         return len(self._clips)
 
     def epoch(self, number: int) -> list[Sample]:
-        """One question a clip, in random order."""
+        """One question per clip, in random order."""
         rng = random.Random(f"{self._seed}-{number}")
-        shares = {name: share for name, share in self._mix.benchmarks.items() if share > 0}
-        questions = {benchmark: self._questions(benchmark, rng.getrandbits(48)) for benchmark in shares}
-        samples = [self._sample(clip, questions, list(shares.values()), rng) for clip in self._clips]
+        weights = {name: weight for name, weight in self._mix.benchmarks.items() if weight > 0}
+        questions = {benchmark: self._questions(benchmark, rng.getrandbits(48)) for benchmark in weights}
+        samples = [self._sample(clip, questions, list(weights.values()), rng) for clip in self._clips]
         rng.shuffle(samples)
         return samples
 
     def captions(self, number: int) -> list[Sample]:
-        """One caption a clip, in random order: the video, and its element's name."""
+        """One caption per clip, in random order: the video, and its element's name."""
         rng = random.Random(f"{self._seed}-captions-{number}")
         samples = [self._made(clip, VIDEO, self._element(clip).display_name, rng, True) for clip in self._clips]
         rng.shuffle(samples)
@@ -89,24 +89,24 @@ class QuestionData:
         return {question.clip_id: question for question in built}
 
     def _sample(
-        self, clip: Clip, questions: dict[str, dict[str, Question]], shares: list[float], rng: random.Random
+        self, clip: Clip, questions: dict[str, dict[str, Question]], weights: list[float], rng: random.Random
     ) -> Sample:
         mix = self._mix
         element = self._element(clip)
         kind = rng.choices(("letters", "names", "attributes"), (mix.letters, mix.names, mix.attributes))[0]
-        offers = zip(questions.values(), shares, strict=True)
-        available = [(by_clip[clip.id], share) for by_clip, share in offers if clip.id in by_clip]
+        benchmarks = zip(questions.values(), weights, strict=True)
+        available = [(by_clip[clip.id], weight) for by_clip, weight in benchmarks if clip.id in by_clip]
         if kind == "letters" and available:
-            drawn = rng.choices([one for one, _ in available], [share for _, share in available])[0]
-            text, answer = format_question(replace(drawn, text=self._wording(rng))), LETTERS[drawn.answer]
+            drawn = rng.choices([one for one, _ in available], [weight for _, weight in available])[0]
+            text, answer = format_question(replace(drawn, text=self._template(rng))), LETTERS[drawn.answer]
         elif kind == "attributes" and element.attributes:
             text, answer = _attribute_question(element, rng)
         else:
-            text, answer = self._wording(rng), element.display_name
+            text, answer = self._template(rng), element.display_name
         return self._made(clip, text if self._blind else with_video(text), answer, rng)
 
-    def _wording(self, rng: random.Random) -> str:
-        """The benchmarks' own wording, or another."""
+    def _template(self, rng: random.Random) -> str:
+        """The benchmarks' own prompt, or a paraphrase."""
         if not self._paraphrases or rng.random() < self._mix.own_wording:
             return QUESTION_TEXT
         return rng.choice(self._paraphrases)
@@ -117,7 +117,7 @@ class QuestionData:
 
 
 def _attribute_question(element: Element, rng: random.Random) -> tuple[str, str]:
-    """A decision of the element's tree; yes and no equally often where it has both."""
+    """A yes/no question of the element's decision tree, balanced where it has both answers."""
     value = rng.random() < 0.5
     asked = [attribute for attribute in element.attributes if attribute.value is value] or element.attributes
     attribute = rng.choice(asked)

@@ -1,4 +1,4 @@
-"""What a tuning starts from: the untuned model for some features, and its optimizer."""
+"""Set-up of tuning: untrained model, optimizer, learning-rate schedule, and steps from numbers of epochs."""
 
 import math
 from dataclasses import asdict, replace
@@ -16,7 +16,7 @@ from recognizers.training.loop_settings import steps_of
 
 
 def build_model(material: TuningMaterial, settings: FinetuneSettings) -> tuple[GymMLLM, Any]:
-    """The untrained model for these features, and its tokenizer."""
+    """The untrained model for the material's features, and its tokenizer."""
     taxonomy = material.taxonomy
     n_tokens, dim = material.features.get([material.labelled[0].id]).shape[1:]
     config = GymMLLMConfig(
@@ -35,12 +35,12 @@ def build_model(material: TuningMaterial, settings: FinetuneSettings) -> tuple[G
     )
     model = GymMLLM(config)
     if settings.blind:
-        model.projector.requires_grad_(False)  # it is never asked, and DDP waits for every gradient
+        model.projector.requires_grad_(False)  # unused, and DDP waits for every gradient
     return model, model.load_tokenizer()
 
 
 def make_optimizer(model: GymMLLM, settings: FinetuneSettings) -> torch.optim.Optimizer:
-    """AdamW over adapters and projector, whose peaks differ; the first stage moves the projector alone."""
+    """AdamW with parameter groups for adapters and projector; the first stage updates the projector alone."""
     tuned = trainable(model)
     projector = [one for name, one in tuned.items() if name.startswith("projector.")]
     adapters = [one for name, one in tuned.items() if not name.startswith("projector.")]
@@ -51,38 +51,38 @@ def make_optimizer(model: GymMLLM, settings: FinetuneSettings) -> torch.optim.Op
     return torch.optim.AdamW([group for group in groups if group["params"]], weight_decay=settings.weight_decay)
 
 
-def rate_share(step: int, steps: int, warmup: int, schedule: str, lowest: float) -> float:
-    """Share of the peak at a step: a linear warm-up times a fall from 1 to `lowest`.
+def learning_rate_factor(step: int, steps: int, warmup: int, schedule: str, lowest: float) -> float:
+    """Learning-rate schedule as a fraction of the peak: linear warm-up, then decay from 1 to `lowest`.
 
     Args:
         step: from 0.
-        steps: of the stage.
-        warmup: its first steps, over which the rate rises.
+        steps: number of steps of the stage.
+        warmup: number of warm-up steps.
         schedule: "cosine", "linear" or "constant".
-        lowest: what is fallen to.
+        lowest: final fraction.
     """
-    fallen = {
+    decay = {
         "cosine": (1 + math.cos(math.pi * step / steps)) / 2,
         "linear": 1 - step / steps,
         "constant": 1.0,
     }[schedule]
-    return min(1.0, (step + 1) / max(warmup, 1)) * (lowest + (1 - lowest) * fallen)
+    return min(1.0, (step + 1) / max(warmup, 1)) * (lowest + (1 - lowest) * decay)
 
 
 def tune_for_epochs(
     settings: FinetuneSettings, epochs: float, alignment_epochs: float, warm_up_share: float, clips: int
 ) -> FinetuneSettings:
-    """The settings with steps and warm-up for so many passes over the clips, as papers count.
+    """The settings with steps and warm-up from numbers of epochs.
 
     Args:
-        settings: of which the batch sizes count.
-        epochs: passes of the second stage; 0 keeps its steps.
-        alignment_epochs: passes of the first stage; 0 keeps its steps.
-        warm_up_share: share of the second stage's steps that each stage's warm-up takes; 0 keeps `warmup`.
-        clips: labelled and pseudo-labelled ones.
+        settings: with the batch sizes of both stages.
+        epochs: of the second stage; 0 keeps its steps.
+        alignment_epochs: of the first stage; 0 keeps its steps.
+        warm_up_share: warm-up as a fraction of the second stage's steps; 0 keeps `warmup`.
+        clips: number of labelled and pseudo-labelled clips.
 
     Raises:
-        GymQAError: a negative number of epochs, or a share outside [0, 1).
+        GymQAError: a negative number of epochs, or a fraction outside [0, 1).
     """
     if min(epochs, alignment_epochs) < 0 or not 0 <= warm_up_share < 1:
         raise GymQAError("epochs and alignment_epochs must be 0 or more, warm_up_share from 0 to below 1")

@@ -1,8 +1,8 @@
-"""A tuning's trainable weights and optimizer, whole, wherever they lie: in one process, in copies, or cut over many.
+"""State of tuning (trainable weights, optimizer) for checkpoints, under one process, DDP, FSDP2 or DeepSpeed.
 
-In one process and under DDP every process holds all of it. FSDP2 cuts tensors over the processes; torch's
-distributed checkpoints gather them and cut them again. DeepSpeed's optimizer gathers nothing: its parts are written by
-DeepSpeed, each by its process, in a folder beside the checkpoint.
+In one process and under DDP every process holds all of it. FSDP2 shards tensors over the processes; torch's
+distributed checkpoints gather and shard them again. DeepSpeed gathers no optimizer state: each process writes its
+shard in a folder beside the checkpoint.
 """
 
 import shutil
@@ -31,10 +31,10 @@ _PARTS = "deepspeed-{step}"
 
 
 def is_sharded(accelerator: Accelerator) -> bool:
-    """Whether weights are cut over the processes, as by FSDP2 and ZeRO-3.
+    """Whether weights are sharded over the processes, as by FSDP2 and ZeRO-3.
 
     Raises:
-        GymQAError: by FSDP's first version.
+        GymQAError: FSDP's first version is used.
     """
     if accelerator.distributed_type == DistributedType.FSDP and not accelerator.is_fsdp2:
         raise GymQAError("FSDP's first version is not supported; use recipes/accelerate/fsdp2.yaml")
@@ -42,7 +42,7 @@ def is_sharded(accelerator: Accelerator) -> bool:
 
 
 def prepare_deepspeed(accelerator: Accelerator, samples: int, max_gradient_norm: float) -> None:
-    """Tell DeepSpeed what it would read off a data loader: samples of a part in a process, and where to clip."""
+    """Set DeepSpeed's micro-batch size, accumulation and clipping, which it would infer from a data loader."""
     if accelerator.distributed_type == DistributedType.DEEPSPEED:
         config = accelerator.state.deepspeed_plugin.deepspeed_config
         config["train_micro_batch_size_per_gpu"] = samples
@@ -51,18 +51,18 @@ def prepare_deepspeed(accelerator: Accelerator, samples: int, max_gradient_norm:
 
 
 def trainable(model: nn.Module) -> dict[str, nn.Parameter]:
-    """The parameters that are tuned, by name."""
+    """The trainable parameters, by name."""
     return {name: one for name, one in model.named_parameters() if one.requires_grad}
 
 
 class TuningState:
-    """Collects and takes up the state of a model and its optimizer.
+    """Collects and loads the state of a model and its optimizer.
 
     Args:
         accelerator: that prepared them.
-        model: itself, not the wrapper.
-        prepared: what `accelerator.prepare` made of it.
-        optimizer: likewise.
+        model: the unwrapped model.
+        prepared: the model wrapped by `accelerator.prepare`.
+        optimizer: the optimizer wrapped likewise.
     """
 
     def __init__(self, accelerator: Accelerator, model: nn.Module, prepared: nn.Module, optimizer: Any) -> None:
@@ -72,19 +72,19 @@ class TuningState:
         self._deepspeed = accelerator.distributed_type == DistributedType.DEEPSPEED
 
     def weights(self) -> dict[str, Tensor]:
-        """The trainable weights, whole; where they are cut, all processes must ask, and the main one gets them."""
+        """The unsharded trainable weights, on the main process; a collective call if they are sharded."""
         if self._deepspeed:
             from deepspeed.utils import safe_get_full_fp32_param
 
             return {name: safe_get_full_fp32_param(one).cpu() for name, one in trainable(self._model).items()}
         if self._sharded:
-            # tied weights stand in it though they are frozen
+            # tied weights are in it although frozen
             whole: dict[str, Any] = dict(get_model_state_dict(self._model, options=_WHOLE))
             return {name: whole[name] for name in trainable(self._model) if name in whole}
         return {name: one.detach().cpu() for name, one in trainable(self._model).items()}
 
     def collect(self, folder: Path, step: int) -> dict[str, Any]:
-        """Weights and optimizer for a checkpoint in `folder`; asked for as `weights`."""
+        """Weights and optimizer for a checkpoint in `folder`; collective as `weights`."""
         if self._deepspeed:
             tag = _PARTS.format(step=step)
             self._engine.save_checkpoint(str(folder), tag=tag, exclude_frozen_parameters=True)
@@ -95,11 +95,11 @@ class TuningState:
             optimizer = self._optimizer.state_dict()
         return {"model": self.weights(), "optimizer": optimizer}
 
-    def take_up(self, state: Mapping[str, Any], path: Path) -> None:
-        """Load what `collect` gave, read from `path`; every process reads all of it.
+    def load(self, state: Mapping[str, Any], path: Path) -> None:
+        """Load a state of `collect`, read from `path` by every process.
 
         Raises:
-            GymQAError: it is of another architecture, or was collected from processes of another kind.
+            GymQAError: another architecture, or another kind of distribution (DeepSpeed or not).
         """
         if ("deepspeed" in state) != self._deepspeed:
             raise GymQAError(
@@ -114,13 +114,13 @@ class TuningState:
         }
         take_up(holders, state, path)
 
-    def forget(self) -> None:
-        """Let the optimizer begin anew; DeepSpeed's cannot."""
+    def reset_optimizer(self) -> None:
+        """Clear the optimizer's state; not possible under DeepSpeed."""
         if not self._deepspeed:
             self._raw_optimizer.state.clear()
 
     def remove_old_parts(self, folder: Path, step: int) -> None:
-        """Remove DeepSpeed's parts of other steps, once the checkpoint of `step` is whole; for the main process."""
+        """Remove DeepSpeed's shards of other steps, once the checkpoint of `step` is complete; on the main process."""
         for old in folder.glob(_PARTS.format(step="*")):
             if old.name != _PARTS.format(step=step):
                 shutil.rmtree(old, ignore_errors=True)

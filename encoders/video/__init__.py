@@ -1,1 +1,1 @@
-"""Video encoders: clip in, tokens out; the registry. Never in it: language models."""
+"""Video encoders from clips to tokens, and their registry. Never in it: language models."""

@@ -1,6 +1,6 @@
-"""Vision models in transformers' files: where one is, and which of a larger model's tensors are its own.
+"""Reader of vision-model checkpoints in transformers' format: the vision part of a larger model, safetensors only.
 
-Only JSON and safetensors are read; of a sharded model on the Hub only the shards that hold wanted tensors are fetched.
+Of a sharded model on the Hub only the shards with wanted tensors are downloaded.
 """
 
 import hashlib
@@ -24,11 +24,11 @@ PREPROCESSORS = ("preprocessor_config.json", "video_preprocessor_config.json")
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Where the vision model is in a checkpoint.
+    """Location of the vision model in a checkpoint.
 
     Attributes:
-        config: key of config.json that holds its sizes; "" where the whole file does.
-        prefixes: what its tensors' names may begin with; the first that any name begins with is taken.
+        config: key of its configuration in config.json; "" for the whole file.
+        prefixes: possible prefixes of its tensors' names; the first that occurs is taken.
     """
 
     config: str = ""
@@ -37,13 +37,13 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A vision model's files, read.
+    """Content of a vision model's files.
 
     Attributes:
         source: folder or Hub name, for errors.
-        config: its sizes.
-        preprocessor: how its pixels are made; empty where the files do not say.
-        tensors: its weights, without the prefix.
+        config: its configuration.
+        preprocessor: its preprocessor_config.json; empty where there is none.
+        tensors: its weights, by name without the prefix.
         revision: the Hub's commit; "" for a folder.
     """
 
@@ -54,7 +54,7 @@ class Checkpoint:
     revision: str
 
     def weights_hash(self) -> str:
-        """A SHA-256 of the tensors and of their configuration: what else the files hold does not matter."""
+        """SHA-256 of tensors and configuration, independent of the rest of the files."""
         digest = hashlib.sha256(json.dumps(self.config, sort_keys=True).encode())
         for name, tensor in sorted(self.tensors.items()):
             digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
@@ -67,12 +67,12 @@ def read_checkpoint(source: str, parts: Mapping[str, Part], wanted: str) -> Chec
 
     Args:
         source: a folder; or owner/name on the Hub, with @revision (branch, tag or commit) or without.
-        parts: where the vision model is, by the model type that config.json names.
-        wanted: what is looked for, for errors, as "a CLIP vision model".
+        parts: location of the vision model, by config.json's model type.
+        wanted: description for errors, as "a CLIP vision model".
 
     Raises:
-        GymQAError: no such folder or model, one of another architecture, a missing or damaged file, or weights that
-            are pickled only.
+        GymQAError: no such folder or model, one of another architecture, a missing or damaged file, or weights as
+            a pickle only.
     """
     repo, revision = _split(source)
     folder = download_files(repo, [CONFIG, INDEX, *PREPROCESSORS], revision) if repo else Path(source)
@@ -102,7 +102,7 @@ def _split(source: str) -> tuple[str, str | None]:
 
 
 def _object(path: Path) -> dict[str, Any]:
-    """A JSON object in a file."""
+    """The JSON object of a file."""
     values = read_json(path)
     if not isinstance(values, dict):
         raise GymQAError(f"{path} does not hold a JSON object; copy or download the model again")
@@ -112,7 +112,7 @@ def _object(path: Path) -> dict[str, Any]:
 def _read_tensors(
     source: str, folder: Path, prefixes: tuple[str, ...], repo: str, revision: str | None
 ) -> dict[str, Tensor]:
-    """The tensors whose names begin with a prefix, without it, from one file or from the shards that have some."""
+    """The tensors below a prefix, by name without it, from one file or from the shards that have some."""
     if not (folder / INDEX).is_file():
         if repo:
             folder = download_files(repo, [WEIGHTS], revision)
@@ -133,12 +133,12 @@ def _read_tensors(
 
 
 def _plain_name(shard: Any) -> bool:
-    """Whether an index names a safetensors file of its own folder."""
+    """Whether an index entry is a safetensors file of its own folder."""
     return isinstance(shard, str) and shard.endswith(".safetensors") and Path(shard).name == shard
 
 
 def _require_file(path: Path, source: str) -> None:
-    """Refuse a model without safetensors; a pickle could run anything."""
+    """Raise an error for a model without safetensors; a pickle could run any code."""
     if path.is_file():
         return
     pickled = next((file.name for file in path.parent.glob("*.bin")), None)
@@ -150,7 +150,7 @@ def _require_file(path: Path, source: str) -> None:
 
 
 def _prefix(names: Collection[str], prefixes: tuple[str, ...], source: str) -> str:
-    """The first prefix that any name begins with."""
+    """The first prefix that occurs among the names."""
     found = next((prefix for prefix in prefixes if any(name.startswith(prefix) for name in names)), None)
     if found is None:
         raise GymQAError(f"{source} has no tensors {' or '.join(prefixes)}…; it is not the model its config.json names")

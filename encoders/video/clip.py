@@ -1,12 +1,14 @@
-"""CLIP's vision transformer, frame by frame: ViT-B/32, B/16, L/14, L/14 at 336 px, or any other size.
+"""Image transformers applied frame by frame: CLIP's ViT of any size, and EVA-CLIP's ViT-g/14 as in BLIP-2.
 
-The encoder of LLaVA and VideoChat2 in SeFAR's Table 5. Image and video parts share nothing: every frame is a picture.
+CLIP is the encoder of LLaVA and VideoChat2 in SeFAR's Table 5, EVA-CLIP that of VideoLLaMA and VideoChat. BLIP-2's
+vision model is EVA-CLIP's without its last block (39 of 40) and with a LayerNorm trained by BLIP-2 behind; by default
+the tokens are those behind that norm, as its Q-Former takes them. The Q-Former is not part of it.
 """
 
 from typing import Any
 
 from torch import Tensor
-from transformers import CLIPVisionConfig, CLIPVisionModel
+from transformers import Blip2VisionConfig, Blip2VisionModel, CLIPVisionConfig, CLIPVisionModel
 
 from encoders.video.base import Normalisation
 from encoders.video.checkpoints import Part
@@ -18,7 +20,7 @@ CLIP_PIXELS = Normalisation((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.
 
 
 def frame_layout(config: Any, n_frames: int, side: int) -> Layout:
-    """A CLS token a frame, and its patches."""
+    """Layout with a CLS token and patches per frame."""
     return Layout(n_frames, n_frames, side)
 
 
@@ -27,7 +29,7 @@ def arrange_frames(hidden: Tensor, layout: Layout) -> Hidden:
     return hidden[:, :, 0], hidden[:, :, 1:]
 
 
-FAMILY = Family(
+CLIP = Family(
     kind="clip",
     called="a CLIP vision model",
     model=CLIPVisionModel,
@@ -45,5 +47,27 @@ FAMILY = Family(
 
 
 def make(source: str, options: EncoderOptions, device: str = "cpu") -> HFEncoder:
-    """A CLIP encoder; by default the output of the last block but one, as LLaVA takes, and 2 × 2 patches a frame."""
-    return HFEncoder(FAMILY, source, options, device)
+    """A CLIP encoder; by default the penultimate block's output, as in LLaVA, with 2 × 2 patches per frame."""
+    return HFEncoder(CLIP, source, options, device)
+
+
+EVA_CLIP = Family(
+    kind="eva_clip",
+    called="BLIP-2's vision model",
+    model=Blip2VisionModel,
+    config=Blip2VisionConfig,
+    parts={
+        "blip_2_vision_model": Part(),
+        "blip-2": Part("vision_config", ("vision_model.", "model.vision_model.")),
+    },
+    blocks=lambda model: model.encoder.layers,
+    layout=frame_layout,
+    arrange=arrange_frames,
+    normalisation=CLIP_PIXELS,
+    defaults=EncoderOptions(tokens="both", grid=2),
+)
+
+
+def make_eva_clip(source: str, options: EncoderOptions, device: str = "cpu") -> HFEncoder:
+    """An EVA-CLIP encoder from BLIP-2 or its vision model alone; of BLIP-2 only that part is read."""
+    return HFEncoder(EVA_CLIP, source, options, device)

@@ -1,14 +1,14 @@
-"""A frozen vision model of transformers as a video encoder: what image and video models have in common."""
+"""HFEncoder: a frozen image or video transformer of transformers as video encoder, with pooled patch tokens."""
 
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from encoders.video.base import pool_patches
 from encoders.video.checkpoints import read_checkpoint
 from encoders.video.pixels import read_preprocessing, square_side
 from encoders.video.registry import EncoderOptions
@@ -16,21 +16,21 @@ from encoders.video.vision import Family, Layout, load_model, make_config
 from gymqa.errors import GymQAError
 from gymqa.frames.sampling import Indices, dual_level
 
-FRAMES = 8  # as many as SeFAR looks at
-IMAGES = 64  # frames in one pass, so that memory does not grow with the batch
+FRAMES = 8  # as SeFAR samples
+IMAGES = 64  # frames per pass, to bound memory
 
 
 class HFEncoder:
-    """Tokens of a vision model: for each step in time its CLS token, where it has one, then its pooled patches.
+    """Tokens of a vision model: for each time step its CLS token, if any, then its pooled patches.
 
     Args:
         family: the kind of model.
         source: a folder that transformers saved, or owner/name@revision on the Hub.
-        options: see EncoderOptions; what is not set is the family's.
-        device: where it runs.
+        options: see EncoderOptions; unset ones are the family's defaults.
+        device: device it runs on.
 
     Raises:
-        GymQAError: no such model, of another kind, damaged, or options that it cannot have.
+        GymQAError: no such model, one of another kind, a damaged one, or invalid options.
     """
 
     def __init__(self, family: Family, source: str, options: EncoderOptions, device: str = "cpu") -> None:
@@ -55,11 +55,11 @@ class HFEncoder:
         self._dtype = torch.bfloat16 if self._options.precision == "bf16" else torch.float32
         model = load_model(family, config, found)
         self._output: list[Tensor] = []
-        self._tap(model)
+        self._hook_block(model)
         self.model = model.to(device, self._dtype).eval().requires_grad_(False)
 
     def fingerprint(self) -> dict[str, Any]:
-        """Kind, a hash of the weights, how pixels are made, and the options."""
+        """Kind, hash of the weights, pixel preprocessing, and options."""
         pixels = self._preprocess.fingerprint()
         return {"encoder": self._family.kind, "weights": self._weights, "pixels": pixels, **self._options.given()}
 
@@ -80,38 +80,28 @@ class HFEncoder:
         last = self.model(pixel_values=pixels.flatten(0, 1) if self._per_frame else pixels).last_hidden_state
         hidden = self._output[0] if self._options.layer is not None else last
         cls, patches = self._family.arrange(hidden.unflatten(0, (len(frames), -1)), self._layout)
-        return _assemble(cls, _pool(patches, self._layout.side, self._grid), self._options.tokens or "both")
+        return _assemble(cls, pool_patches(patches, self._layout.side, self._grid), self._options.tokens or "both")
 
-    def _tap(self, model: PreTrainedModel) -> None:
-        """Keep the output of the block that is asked for, and drop the blocks behind it."""
+    def _hook_block(self, model: PreTrainedModel) -> None:
+        """Register a hook on the selected block, and drop the blocks behind it."""
         if self._options.layer is None:
             return
         blocks = self._family.blocks(model)
-        place = self._options.layer if self._options.layer > 0 else len(blocks) + 1 + self._options.layer
-        del blocks[place:]
+        depth = self._options.layer if self._options.layer > 0 else len(blocks) + 1 + self._options.layer
+        del blocks[depth:]
         blocks[-1].register_forward_hook(lambda module, inputs, output: self._output.append(_first(output)))
 
 
 def count_tokens(options: EncoderOptions, layout: Layout) -> int:
-    """Tokens of a clip."""
+    """Number of tokens of a clip."""
     cls, patches = (options.tokens in (kind, "both") for kind in ("cls", "patches"))
     return cls * layout.cls + patches * layout.steps * (options.grid or layout.side) ** 2
 
 
 def _first(output: Any) -> Tensor:
-    """A block's hidden states, whether it returns them alone or before its attentions."""
+    """A block's hidden states, returned alone or as first element of a tuple."""
     hidden: Tensor = output[0] if isinstance(output, tuple) else output
     return hidden
-
-
-def _pool(patches: Tensor, side: int, grid: int) -> Tensor:
-    """Average a frame's patches to grid × grid: [B, steps, side · side, D] -> [B, steps, grid · grid, D]."""
-    if side == grid:
-        return patches
-    batch, steps, _, dim = patches.shape
-    squares = patches.flatten(0, 1).transpose(1, 2).reshape(batch * steps, dim, side, side)
-    pooled = F.adaptive_avg_pool2d(squares, grid)  # [B steps, D, grid, grid]
-    return pooled.flatten(2).transpose(1, 2).unflatten(0, (batch, steps))
 
 
 def _assemble(cls: Tensor | None, patches: Tensor, tokens: str) -> Tensor:
@@ -128,21 +118,21 @@ def _assemble(cls: Tensor | None, patches: Tensor, tokens: str) -> Tensor:
 def _with_defaults(family: Family, options: EncoderOptions, config: Any, source: str) -> EncoderOptions:
     """The options with the family's defaults, checked against the model."""
     merged = EncoderOptions(**{**family.defaults.given(), **options.given()})
-    must, blocks = family.n_frames(config), int(config.num_hidden_layers)
-    if must is not None and options.n_frames not in (None, must):
-        raise GymQAError(f"{source} was made for {must} frames, not {options.n_frames}; leave their number out")
+    fixed, blocks = family.n_frames(config), int(config.num_hidden_layers)
+    if fixed is not None and options.n_frames not in (None, fixed):
+        raise GymQAError(f"{source} was made for {fixed} frames, not {options.n_frames}; leave their number out")
     layer = merged.layer
     if layer is not None and (layer == 0 or not -blocks <= layer <= blocks):
         raise GymQAError(f"{source} has {blocks} blocks, hence no layer {layer}; give 1 to {blocks} or -1 to -{blocks}")
     precision = "bf16" if merged.precision == "bf16" else None
-    return replace(merged, n_frames=must or merged.n_frames or FRAMES, precision=precision)
+    return replace(merged, n_frames=fixed or merged.n_frames or FRAMES, precision=precision)
 
 
 def _check_tokens(options: EncoderOptions, layout: Layout, source: str) -> None:
-    """Refuse tokens that the model does not have.
+    """Validate the selected tokens.
 
     Raises:
-        GymQAError: CLS tokens of a model without, or a finer grid than its patches.
+        GymQAError: CLS tokens of a model without, or a grid finer than its patches.
     """
     if not layout.cls and options.tokens != "patches":
         raise GymQAError(f"{source} has no CLS token; ask for patches")

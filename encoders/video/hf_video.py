@@ -1,8 +1,8 @@
-"""Video transformers: VideoMAE and TimeSformer, as transformers has them.
+"""Video transformers of transformers as encoders: VideoMAE and TimeSformer.
 
-Neither is changed; frames are spread evenly over the clip instead of taken at a fixed rate. A checkpoint that was
-tuned for classes is taken without its head. VideoMAE's with mean pooling (the tuned ones) keep their last norm in the
-head, so their tokens are those before it.
+The networks are unchanged; frames are spread evenly over the clip instead of taken at a fixed rate. A checkpoint
+fine-tuned for classification is loaded without its head. VideoMAE checkpoints with mean pooling (the fine-tuned ones)
+keep their last norm in the head, so their tokens are those before it.
 """
 
 from typing import Any
@@ -22,7 +22,7 @@ IMAGENET = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 def _tubes(config: Any, n_frames: int, side: int) -> Layout:
-    """VideoMAE: no CLS token; a tube is `tubelet_size` frames deep."""
+    """VideoMAE's layout: no CLS token; tubes of `tubelet_size` frames."""
     return Layout(0, n_frames // config.tubelet_size, side)
 
 
@@ -32,7 +32,7 @@ def _arrange_tubes(hidden: Tensor, layout: Layout) -> Hidden:
 
 
 def _space_time(config: Any, n_frames: int, side: int) -> Layout:
-    """TimeSformer: a CLS token a clip."""
+    """TimeSformer's layout: one CLS token per clip."""
     if config.attention_type == "space_only":
         raise GymQAError("a TimeSformer of the attention type space_only compares no frames; use clip or image instead")
     return Layout(1, n_frames, side)
@@ -79,10 +79,10 @@ TIMESFORMER = Family(
 
 
 def make_videomae(source: str, options: EncoderOptions, device: str = "cpu") -> HFEncoder:
-    """A VideoMAE encoder: 2 × 2 patches a tube of two frames."""
+    """A VideoMAE encoder: 2 × 2 patches per tube of two frames."""
     return HFEncoder(VIDEOMAE, source, options, device)
 
 
 def make_timesformer(source: str, options: EncoderOptions, device: str = "cpu") -> HFEncoder:
-    """A TimeSformer encoder: the clip's CLS token, then 2 × 2 patches a frame."""
+    """A TimeSformer encoder: the clip's CLS token, then 2 × 2 patches per frame."""
     return HFEncoder(TIMESFORMER, source, options, device)

@@ -1,4 +1,7 @@
-"""The generic baseline: an image ViT that looks at single frames and knows nothing of time or of elements."""
+"""Encoder `image`: gymqa's own small image ViT, frame by frame, as baseline without temporal modelling.
+
+A file of its own, since all other image encoders are models of transformers.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -14,15 +17,15 @@ from recognizers.backbones.image.vit import SHIPPED, load_image_vit
 from recognizers.ssl.augment import to_model
 from recognizers.weights_io.tensors import weights_hash
 
-FRAMES = 8  # as many as SeFAR looks at
+FRAMES = 8  # as SeFAR samples
 
 
 class ImageEncoder:
-    """One token a frame, from 8 frames spread evenly: the CLS token beside the mean of the patch tokens.
+    """One token per frame, from 8 evenly spread frames: CLS token concatenated with the mean of the patch tokens.
 
     Args:
         folder: of an ImageViT; None takes the one shipped with the package.
-        device: where it runs.
+        device: device it runs on.
 
     Raises:
         GymQAError: the folder does not hold an ImageViT.

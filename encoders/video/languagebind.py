@@ -1,18 +1,18 @@
-"""LanguageBind's video tower, the encoder of Video-LLaVA (ViT-L/14, Table 5).
+"""Encoder `languagebind`: LanguageBind's video tower, the encoder of Video-LLaVA (ViT-L/14, SeFAR's Table 5).
 
-Two checkpoints call themselves so, and they are not the same network:
+Two checkpoints have this name, with different networks:
 
-- LanguageBind/LanguageBind_Video_merge (its safetensors: revision refs/pr/2) is CLIP's ViT-L/14 whose every block
-  attends over the frames of a place first: x + temporal_embedding, then x + attention(LayerNorm(x)) over time, then
-  CLIP's own block. This is what Video-LLaVA was published with. It is rebuilt here from CLIP's parts, by the names its
-  tensors have; `add_time_attn` and `num_frames` (8) are read from its vision_config.
-- LanguageBind/Video-LLaVA-7B-hf, the one that transformers' VideoLlavaForConditionalGeneration loads, has a plain
-  CLIPVisionModel as its `video_tower`: the attention over time is not there (PKU-YuanGroup/Video-LLaVA issue 223), so
-  frames do not see each other. It is loaded as it is, without the language model.
+- LanguageBind/LanguageBind_Video_merge (its safetensors: revision refs/pr/2) is CLIP's ViT-L/14 with temporal attention
+  at each patch position before every block: x + temporal_embedding, then x + attention(LayerNorm(x)) over time, then
+  CLIP's own block. Video-LLaVA was published with it. It is rebuilt here from CLIP's parts, by the names of its
+  tensors; `add_time_attn` and `num_frames` (8) are read from its vision_config.
+- LanguageBind/Video-LLaVA-7B-hf, which transformers' VideoLlavaForConditionalGeneration loads, has a plain
+  CLIPVisionModel as its `video_tower`, without temporal attention (PKU-YuanGroup/Video-LLaVA issue 223), so that frames
+  do not attend to each other. It is loaded as it is, without the language model.
 
-Tokens are those of the last block but one, as in Video-LLaVA, which hands all 257 of each frame on (--grid 0). Not
-reproduced: checkpoints with LoRA factors that are not merged, and Video-LLaVA's frames at linspace(0, n − 1, 8); ours
-are the middles of 8 equal spans.
+Tokens are those of the penultimate block, as in Video-LLaVA, which passes on all 257 of each frame (--grid 0). Not
+reproduced: checkpoints with unmerged LoRA factors, and Video-LLaVA's frames at linspace(0, n − 1, 8); ours are the
+middles of 8 equal spans.
 """
 
 from typing import Any
@@ -30,7 +30,7 @@ from encoders.video.vision import Family
 
 
 class TimeAttentionLayer(CLIPEncoderLayer):
-    """CLIP's block behind attention over the frames at each place of the picture; frames lie in the batch."""
+    """CLIP's block preceded by temporal attention at each patch position; frames are in the batch dimension."""
 
     def __init__(self, config: Any) -> None:
         super().__init__(config)
@@ -52,7 +52,7 @@ class TimeAttentionLayer(CLIPEncoderLayer):
 
 
 class LanguageBindVideoTower(CLIPVisionModel):
-    """CLIP's vision transformer, with attention over time where its configuration says `add_time_attn`."""
+    """CLIP's vision transformer, with temporal attention where its configuration has `add_time_attn`."""
 
     def __init__(self, config: Any) -> None:
         super().__init__(config)
@@ -62,7 +62,7 @@ class LanguageBindVideoTower(CLIPVisionModel):
 
 
 def _fixed_frames(config: Any) -> int | None:
-    """The frames it must have: those of its time embedding."""
+    """Fixed number of frames of its temporal embedding; None without one."""
     return int(config.num_frames) if getattr(config, "add_time_attn", False) else None
 
 

@@ -1,7 +1,7 @@
-"""From the frame cache's uint8 squares to the pixels that a pre-trained vision model expects, on tensors.
+"""Pixel preprocessing on tensors: from uint8 frames of the cache to a pre-trained vision model's input.
 
-The steps are those of transformers' image processors: resize, crop the middle, scale, normalise. Their settings are
-read from the model's preprocessor_config.json; torchvision is not needed.
+The steps are those of transformers' image processors: resize, centre crop, scale, normalise. Their settings are read
+from the model's preprocessor_config.json; torchvision is not needed.
 """
 
 import math
@@ -21,11 +21,11 @@ BILINEAR, BICUBIC = 2, 3  # as PIL numbers them
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How a model's pixels are made.
+    """Preprocessing of a model's frames.
 
     Attributes:
-        size: pixels of a side of what the model sees.
-        resized: pixels of a side before the middle is cut out.
+        size: side of the model's input in pixels.
+        resized: side before the centre crop.
         resample: BILINEAR or BICUBIC.
         normalisation: of pixels in [0, 1].
     """
@@ -38,8 +38,8 @@ class Preprocessing:
     def __call__(self, frames: Tensor, device: str = "cpu") -> Tensor:
         """Frames uint8 [B, T, S, S, 3] -> float [B, T, 3, size, size] on a device.
 
-        Resizing works on whole levels, as PIL does, which torch offers on the CPU only; in floats, noise came out up
-        to 11 levels off.
+        Resizing works on uint8, as PIL does, which torch offers on the CPU only; in floats, noise images differed by up
+        to 11 levels.
         """
         x = frames.flatten(0, 1).permute(0, 3, 1, 2).cpu()  # [B T, 3, S, S]
         if x.shape[-1] != self.resized:
@@ -58,24 +58,24 @@ class Preprocessing:
 def read_preprocessing(
     settings: Mapping[str, Any], image_size: Any, default: Normalisation, resample: int, source: str
 ) -> Preprocessing:
-    """How a checkpoint's pixels are made.
+    """The preprocessing of a checkpoint.
 
     Args:
         settings: its preprocessor_config.json, empty where there is none.
-        image_size: pixels of a side, of its config.json.
-        default: normalisation where the settings name none, that of the model's class.
-        resample: the same, of resizing.
-        source: where all this is from, for errors.
+        image_size: side in pixels, of its config.json.
+        default: normalisation where the settings have none.
+        resample: resampling method where the settings have none.
+        source: folder or Hub name, for errors.
 
     Raises:
-        GymQAError: the settings contradict the model or are none that we can follow.
+        GymQAError: the settings contradict the model or are not supported.
     """
     size = square_side(image_size, source)
     cropped = settings.get("do_center_crop", True) is True and "crop_size" in settings
     resized = square_side(settings["size"], source) if cropped and "size" in settings else size
     given = square_side(settings["crop_size"], source) if cropped else square_side(settings.get("size", size), source)
     if given != size or resized < size:
-        raise GymQAError(f"{source} prepares pictures of {given} pixels for a model of {size}; mend its files")
+        raise GymQAError(f"{source} prepares images of {given} pixels for a model of {size}; mend its files")
     chosen = settings.get("resample", resample)
     if chosen not in (BILINEAR, BICUBIC):
         raise GymQAError(f"{source} resizes by PIL's method {chosen!r}; only bilinear (2) and bicubic (3) are known")
@@ -100,14 +100,14 @@ def _normalisation(settings: Mapping[str, Any], default: Normalisation, source: 
 
 
 def square_side(value: Any, source: str) -> int:
-    """Pixels of a side, from a number, a pair, or what preprocessor_config.json writes.
+    """Side of a square in pixels, from a number, a pair, or a size entry of preprocessor_config.json.
 
     Raises:
-        GymQAError: it is not that of a square.
+        GymQAError: it is not a square.
     """
     if isinstance(value, Mapping):
         value = value.get("shortest_edge", [value.get("height"), value.get("width")])
     edges: list[Any] = list(value) if isinstance(value, list | tuple) else [value]
     if not edges or any(type(edge) is not int or edge < 1 or edge != edges[0] for edge in edges):
-        raise GymQAError(f"{source} sees pictures of {value}; only squares of whole pixels are shown to encoders")
+        raise GymQAError(f"{source} takes images of {value}; only squares of whole pixels are supported")
     return int(edges[0])

@@ -1,4 +1,4 @@
-"""Video encoders by kind. No torch here: kinds are listed without it; a kind's file is imported when it is built.
+"""Registry of video encoders: kind -> description and constructor; options, parsing of names. No torch for a list.
 
 A new encoder is its file in this folder and its lines here; one outside the repository is named
 `package.module:function` (docs/extending.md).
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A kind of encoder, and what it gives at its source with the options left alone.
+    """A kind of encoder, with the shape of its tokens under default source and options.
 
     Attributes:
         maker: "module:function" of (source, options, device).
-        model: what computes the tokens.
-        source: where its weights are unless one is named; "" where one must be.
-        options: names in EncoderOptions that it has.
-        frames: frames of a clip it looks at.
-        n_tokens: tokens a clip.
+        model: the network.
+        source: default weights; "" where they must be named.
+        options: names of EncoderOptions that it supports.
+        frames: frames sampled per clip.
+        n_tokens: tokens per clip.
         dim: width of a token.
-        input_size: pixels of a side of what it sees.
-        tokens: what the tokens are.
+        input_size: side of its input in pixels.
+        tokens: description of the tokens.
     """
 
     maker: str
@@ -60,8 +60,8 @@ _OURS = {
         "a frame each: CLS, then 2 × 2 patches, of the last block but one",
     ),
     "eva_clip": Entry(
-        "encoders.video.eva_clip:make", "Blip2VisionModel", "Salesforce/blip2-opt-2.7b", _PER_FRAME, 8, 40, 1408, 224,
-        "a frame each: CLS, then 2 × 2 patches, behind BLIP-2's last norm",
+        "encoders.video.clip:make_eva_clip", "Blip2VisionModel", "Salesforce/blip2-opt-2.7b", _PER_FRAME,
+        8, 40, 1408, 224, "a frame each: CLS, then 2 × 2 patches, behind BLIP-2's last norm",
     ),
     "languagebind": Entry(
         "encoders.video.languagebind:make", "CLIPVisionModel with attention over time",
@@ -90,7 +90,7 @@ ENCODERS = Registry("encoder", "gymqa list encoders", _OURS, EncoderMaker)
 
 
 def describe(kind: str) -> dict[str, Any]:
-    """What there is to say of a kind without building it; JSON values, pixels and frames."""
+    """Description of a kind as JSON values, without building it."""
     values = asdict(ENCODERS.entry(kind))
     del values["maker"]
     return {"name": kind, **values, "options": list(ENCODERS.entry(kind).options)}
@@ -98,14 +98,14 @@ def describe(kind: str) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class EncoderOptions:
-    """Options of an encoder; None leaves one to the encoder, and not every encoder has every option.
+    """Options of an encoder; None takes its default, and not every encoder has every option.
 
     Attributes:
-        n_frames: frames looked at, spread evenly over the clip.
-        layer: the block whose output is taken, from 1, or from the end: -1 the last, -2 the one before (as LLaVA).
+        n_frames: frames sampled, spread evenly over the clip.
+        layer: the block whose output is taken, from 1, or from the end: -1 the last, -2 the one before (as in LLaVA).
         tokens: "cls", "patches" or "both" (the CLS token of a frame first).
-        grid: patches of a frame are averaged to grid × grid tokens; 0 keeps them all.
-        precision: the model computes in float32 or bf16.
+        grid: patches of a frame are average-pooled to grid × grid tokens; 0 keeps all.
+        precision: of the computation, float32 or bf16.
     """
 
     n_frames: int | None = None
@@ -116,7 +116,7 @@ class EncoderOptions:
 
     def __post_init__(self) -> None:
         if self.n_frames is not None and self.n_frames < 1:
-            raise GymQAError(f"an encoder cannot look at {self.n_frames} frames; give 1 or more")
+            raise GymQAError(f"an encoder cannot sample {self.n_frames} frames; give 1 or more")
         if self.tokens is not None and self.tokens not in TOKENS:
             raise GymQAError(f"there are no tokens {self.tokens!r}; choose one of {', '.join(TOKENS)}")
         if self.grid is not None and self.grid < 0:
@@ -136,7 +136,7 @@ def parse(spec: str) -> tuple[str, str]:
     of its name, and so does a path that exists.
 
     Raises:
-        GymQAError: no such kind, or a kind that needs a source and has none.
+        GymQAError: no such kind, or a kind without default weights and no source.
     """
     kind, colon, source = spec.partition(":")
     if kind in ENCODERS:
@@ -162,7 +162,7 @@ def options_of(kind: str, fingerprint: Mapping[str, Any]) -> EncoderOptions:
     return EncoderOptions(**{name: fingerprint[name] for name in names if name in fingerprint})
 
 
-def own_source(kind: str) -> str | None:
+def default_spec(kind: str) -> str | None:
     """What to build an encoder of a kind from when nothing else is said; None where it has to be named.
 
     A plug-in has to be named always: nothing is imported because a model's file says so.

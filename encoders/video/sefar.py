@@ -1,6 +1,6 @@
-"""A trained recognizer as a frozen encoder: a SeFAR's element, pair and fused features are the tokens.
+"""Encoder `sefar`: a trained recognizer as frozen encoder; tokens are its element, pair and fused features.
 
-Any other recognizer serves as well: its tokens are those of its frames or moments.
+Any other recognizer serves as well; its tokens are those of its frames or clips.
 """
 
 from pathlib import Path
@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from encoders.video.base import SYMMETRIC
+from encoders.video.base import SYMMETRIC, pool_patches
 from encoders.video.registry import EncoderOptions
 from gymqa.errors import GymQAError
 from gymqa.frames.sampling import Indices, spans_of_elements
@@ -24,17 +24,17 @@ from recognizers.weights_io.tensors import model_folder, weights_hash
 class SeFAREncoder:
     """Tokens s_1 … s_k, p_12 …, g of a recognizer (7 for three elements), whatever algorithm trained it.
 
-    With `grid`, each frame's patches follow, averaged to grid × grid tokens, frame after frame in temporal order. They
-    are the space-time transformer's last ones, behind its norm. Features and patches may differ in width: the narrower
-    ones are filled up with zeros.
+    With `grid`, each frame's patches follow, average-pooled to grid × grid tokens, in temporal order. They are the
+    space-time transformer's output behind its norm. Features and patches may differ in width: the narrower ones are
+    zero-padded.
 
     Args:
-        source: folder of the trained recognizer, or a str owner/name on the Hub; its last name is the encoder's.
-        device: where it runs.
-        options: only the grid can be set.
+        source: folder of the trained recognizer, or a str owner/name on the Hub; its last component names the encoder.
+        device: device it runs on.
+        options: only `grid` is supported.
 
     Raises:
-        GymQAError: it does not hold a recognizer, or one whose frames have no such patches.
+        GymQAError: it holds no recognizer, or one without such patches.
     """
 
     def __init__(self, source: Path | str, device: str = "cpu", options: EncoderOptions | None = None) -> None:
@@ -49,12 +49,12 @@ class SeFAREncoder:
         self._order = np.argsort(np.concatenate(spans_of_elements(config.elements)))  # elements' frames by time
         self._weights = weights_hash(folder)
         self.revision = self._weights[:12]
-        self._patches = PatchTap(self.model, self._grid) if self._grid else None
+        self._patches = PatchHook(self.model, self._grid) if self._grid else None
         shape = self.encode(torch.zeros(1, config.frames, *config.frame_shape, dtype=torch.uint8)).shape
         self.n_tokens, self.dim = shape[1], shape[2]
 
     def fingerprint(self) -> dict[str, Any]:
-        """Kind and a hash of the weights; the grid where there is one."""
+        """Kind and hash of the weights; the grid if set."""
         return {
             "encoder": self.model.config.family,
             "weights": self._weights,
@@ -62,7 +62,7 @@ class SeFAREncoder:
         }
 
     def frame_indices(self, n_frames: int, rng: np.random.Generator | None) -> Indices:
-        """As the recognizer samples, element after element: [N]."""
+        """The recognizer's frame indices, element after element: [N]."""
         return self.model.config.sample(n_frames, rng)
 
     @torch.inference_mode()
@@ -82,33 +82,31 @@ def make(source: str, options: EncoderOptions, device: str = "cpu") -> SeFAREnco
     return SeFAREncoder(source, device, options)
 
 
-class PatchTap:
-    """What a space-time transformer's last block says of each frame's patches, as the recognizer is run.
+class PatchHook:
+    """Forward hook that keeps the patch tokens of a space-time transformer's last block.
 
     Args:
         model: a recognizer.
-        grid: patches are averaged to grid × grid.
+        grid: patches are average-pooled to grid × grid.
 
     Raises:
-        GymQAError: its backbone is no space-time transformer, or has fewer patches.
+        GymQAError: its backbone is not a space-time transformer, or has fewer patches.
     """
 
     def __init__(self, model: nn.Module, grid: int) -> None:
         backbone = getattr(model, "backbone", None)
         if not isinstance(backbone, TimeSformer):
             raise GymQAError("this recognizer's frames have no patches; leave --grid out")
-        self._grid, self._norm, self._seen = grid, backbone.norm, torch.empty(0)
+        self._grid, self._norm, self._last = grid, backbone.norm, torch.empty(0)
         self._side = round((backbone.pos_embed.shape[1] - 1) ** 0.5)
         if grid > self._side:
             raise GymQAError(f"the recognizer has {self._side} × {self._side} patches a frame; grid {grid} is finer")
         backbone.blocks[-1].register_forward_hook(self._keep)
 
     def _keep(self, block: nn.Module, inputs: Any, output: tuple[Tensor, Tensor]) -> None:
-        self._seen = output[1]
+        self._last = output[1]
 
     def take(self) -> Tensor:
-        """Of the last pass, element after element: [B, N, grid · grid, D]."""
-        patches: Tensor = self._norm(self._seen)
-        squares = patches.unflatten(2, (self._side, self._side)).movedim(-1, 2)  # [B, N, D, h, w]
-        pooled = F.adaptive_avg_pool2d(squares.flatten(0, 1), self._grid)
-        return pooled.flatten(2).transpose(1, 2).unflatten(0, patches.shape[:2])
+        """Pooled patches of the last pass, element after element: [B, N, grid · grid, D]."""
+        patches: Tensor = self._norm(self._last)
+        return pool_patches(patches, self._side, self._grid)

@@ -1,4 +1,4 @@
-"""From a checkpoint's files to a model of transformers with every tensor in its place."""
+"""Vision-model families of transformers: their description, config and weights from a checkpoint, token layout."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,8 +17,8 @@ from encoders.video.pixels import BICUBIC
 from encoders.video.registry import EncoderOptions
 from gymqa.errors import GymQAError
 
-SHOWN = 3  # names that a complaint lists of each kind
-IGNORED = ("position_ids",)  # buffers that older versions of transformers saved
+SHOWN = 3  # tensor names listed in an error, of each kind
+IGNORED = ("position_ids",)  # buffers saved by older versions of transformers
 
 
 Hidden = tuple[Tensor | None, Tensor]
@@ -26,12 +26,12 @@ Hidden = tuple[Tensor | None, Tensor]
 
 
 class Layout(NamedTuple):
-    """What a model makes of a clip.
+    """Token layout of a clip.
 
     Attributes:
-        cls: CLS tokens: one a frame, one a clip, or none.
-        steps: frames, or tubes of frames, in time.
-        side: patches of a frame along a side.
+        cls: CLS tokens: one per frame, one per clip, or none.
+        steps: time steps: frames, or tubes of frames.
+        side: patches along a side of a frame.
     """
 
     cls: int
@@ -41,22 +41,22 @@ class Layout(NamedTuple):
 
 @dataclass(frozen=True)
 class Family:
-    """What tells one kind of vision model from another.
+    """A family of vision models.
 
     Attributes:
         kind: its name in `encoders.video.registry`.
-        called: what it is, for errors, as "a CLIP vision model".
+        called: description for errors, as "a CLIP vision model".
         model: the class in transformers.
-        config: the class of its sizes.
-        parts: where it is in checkpoints, by config.json's model type.
+        config: its configuration class.
+        parts: its location in checkpoints, by config.json's model type.
         blocks: its transformer blocks, in order.
-        layout: from its sizes, the number of frames and the patches of a side to its tokens.
+        layout: from configuration, number of frames and patches per side to the token layout.
         arrange: from its hidden states [·, L, D] to CLS tokens and patches.
-        per_frame: it sees [B · T, 3, S, S], a frame at a time, else [B, T, 3, S, S].
-        normalisation, resample: where its files name none.
-        n_frames: the number of frames it must have; None where any will do.
-        defaults: of the options.
-        settings: further names of config.json that its class takes.
+        per_frame: it takes [B · T, 3, S, S], a frame at a time, else [B, T, 3, S, S].
+        normalisation, resample: where its files have none.
+        n_frames: a fixed number of frames; None for any.
+        defaults: default options.
+        settings: further fields of config.json that its class takes.
     """
 
     kind: str
@@ -76,10 +76,10 @@ class Family:
 
 
 def make_config(family: Family, found: Checkpoint) -> Any:
-    """The model's sizes; names that its class does not declare are left out, so that a file cannot switch on more.
+    """The model's configuration, restricted to declared fields, so that a file cannot enable anything else.
 
     Raises:
-        GymQAError: a size that is none.
+        GymQAError: an invalid value.
     """
     known = {*family.config.__annotations__, *family.settings}
     try:
@@ -90,10 +90,10 @@ def make_config(family: Family, found: Checkpoint) -> Any:
 
 
 def load_model(family: Family, config: Any, found: Checkpoint) -> PreTrainedModel:
-    """The model with the checkpoint's weights in float32, every tensor in its place.
+    """The model with exactly the checkpoint's weights, in float32.
 
     Raises:
-        GymQAError: tensors are missing, left over, or of another shape.
+        GymQAError: tensors are missing, unexpected, or of another shape.
     """
     tensors = {name: tensor for name, tensor in found.tensors.items() if not name.endswith(IGNORED)}
     with _quiet():
@@ -114,10 +114,10 @@ def load_model(family: Family, config: Any, found: Checkpoint) -> PreTrainedMode
 
 
 def require_exact(report: dict[str, Any], source: str) -> None:
-    """Refuse a model that did not take exactly its checkpoint's tensors.
+    """Check transformers' loading report.
 
     Raises:
-        GymQAError: some are missing, left over, or of another shape; the first are named.
+        GymQAError: tensors are missing, unexpected, or of another shape; the first are named.
     """
     found = {
         "not there": set(report["missing_keys"]),
@@ -136,7 +136,7 @@ def _line(error: Exception) -> str:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep transformers from printing what our own error says, and a bar for a second's work."""
+    """Silence transformers' warnings, which our own error repeats, and its progress bar."""
     verbosity, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()

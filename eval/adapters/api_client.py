@@ -1,8 +1,8 @@
-"""Posting JSON to an endpoint that may be busy, slow or broken: bounded tries, back-off with jitter, no key in a word.
+"""HTTP client for model endpoints: retries with exponential back-off and jitter, rate limits, no key in any message.
 
-A try that ends in 408, 409, 425, 429, 5xx, a time-out, a broken connection or a reply that is none is made again after
-min(longest wait, first wait · 2^n) seconds times a random number from 0.5 to 1, and not before `Retry-After`. What 429
-asks for holds back all requests, not only its own.
+A request that ends in 408, 409, 425, 429, 5xx, a time-out, a broken connection or an unreadable reply is retried after
+min(longest wait, first wait · 2^n) seconds times a random factor from 0.5 to 1, and not before `Retry-After`. A 429
+delays all requests, not only its own.
 """
 
 import asyncio
@@ -20,20 +20,20 @@ import httpx2
 from eval.adapters.api_settings import ApiSettings
 from gymqa.errors import GymQAError
 
-_AGAIN = frozenset({408, 409, 425, 429})
-_WRONG = {
-    401: "the server does not accept the key (401); set {key} to a right one",
+_RETRIED = frozenset({408, 409, 425, 429})
+_REFUSALS = {
+    401: "the server does not accept the key (401); set {key} to a valid one",
     403: "the server does not allow it (403); check what the key in {key} may do",
     404: "the server has no such model or address (404); check --model and the base URL",
 }
-_LARGEST = 8 << 20  # bytes of a reply; a chat completion has some thousands
+_MOST_BYTES = 8 << 20  # of a reply; a chat completion has a few thousand
 Reply = TypeVar("Reply")
 
 
 class UnansweredError(Exception):
-    """All tries of one question failed; the text is the reason, and quotes nothing of request or reply.
+    """All attempts for one question failed; the text is the reason and quotes nothing of request or reply.
 
-    `status` is the server's, where it refused the request.
+    `status` is the HTTP status where the server refused the request, else 0.
     """
 
     def __init__(self, reason: str, status: int = 0) -> None:
@@ -43,17 +43,17 @@ class UnansweredError(Exception):
 
 @dataclass
 class _TryFailedError(Exception):
-    """One try failed in a way that may pass."""
+    """One attempt failed for a reason that may be temporary."""
 
     reason: str
-    wait: float = 0.0  # seconds that the server asks for
+    wait: float = 0.0  # seconds the server asks the client to wait
 
 
 class ApiClient:
-    """Requests of one event loop.
+    """Client of one endpoint within one event loop.
 
     Args:
-        settings: address, tries, time-outs.
+        settings: address, number of attempts, time-outs.
         key: sent as a bearer token; None sends none.
     """
 
@@ -62,7 +62,7 @@ class ApiClient:
         headers = {"User-Agent": "gymqa", "Content-Type": "application/json"}
         if key is not None:
             headers["Authorization"] = f"Bearer {key}"
-        # Its debug lines hold the reply's headers, in which a server could send the key back.
+        # Debug lines hold the reply's headers, in which a server could return the key.
         logging.getLogger("httpcore2").setLevel(logging.INFO)
         limits = httpx2.Limits(max_connections=settings.in_flight, max_keepalive_connections=settings.in_flight)
         self._http = httpx2.AsyncClient(headers=headers, limits=limits, timeout=None, follow_redirects=False)
@@ -74,14 +74,14 @@ class ApiClient:
         await self._http.aclose()
 
     async def post(self, body: bytes, read: Callable[[Any], Reply]) -> Reply:
-        """Post a JSON body until an answer can be read, or the tries are used up.
+        """Post a JSON body until the reply can be read or the attempts are used up.
 
         Args:
-            body: the request.
-            read: from the reply's JSON to what is wanted; raises ValueError, KeyError, TypeError, … where it is none.
+            body: the request's JSON.
+            read: parses the reply's JSON; raises ValueError, KeyError, TypeError, … where it cannot.
 
         Raises:
-            UnansweredError: no try succeeded, or the server refuses this request.
+            UnansweredError: no attempt succeeded, or the server refuses this request.
             GymQAError: the server refuses every request: a wrong key, model or address.
         """
         failed = _TryFailedError("")
@@ -98,15 +98,15 @@ class ApiClient:
         raise UnansweredError(failed.reason + tried)
 
     async def _back_off(self, number: int, asked: float) -> None:
-        """Wait before try `number`."""
+        """Wait before attempt `number`, at least the `asked` seconds."""
         drawn = min(self._settings.longest_wait, self._settings.first_wait * 2 ** (number - 1)) * random.uniform(0.5, 1)
         await asyncio.sleep(max(drawn, asked))
 
     async def _once(self, body: bytes, read: Callable[[Any], Reply]) -> Reply:
 
-        held = self._not_before - time.monotonic()
-        if held > 0:
-            await asyncio.sleep(held + random.uniform(0, 0.1))
+        delay = self._not_before - time.monotonic()
+        if delay > 0:
+            await asyncio.sleep(delay + random.uniform(0, 0.1))
         self.requests += 1
         try:
             async with asyncio.timeout(self._settings.timeout):
@@ -127,16 +127,16 @@ class ApiClient:
         async with self._http.stream("POST", self._url, content=body) as reply:
             async for part in reply.aiter_bytes():
                 content += part
-                if len(content) > _LARGEST:
-                    raise _TryFailedError(f"the reply is longer than {_LARGEST >> 20} MiB")
+                if len(content) > _MOST_BYTES:
+                    raise _TryFailedError(f"the reply is longer than {_MOST_BYTES >> 20} MiB")
             return reply.status_code, reply.headers, bytes(content)
 
     def _require_ok(self, status: int, headers: Mapping[str, str]) -> None:
         if status == 200:
             return
-        if status in _WRONG:
-            raise GymQAError(_WRONG[status].format(key=self._settings.key_variable))
-        if status in _AGAIN or status >= 500:
+        if status in _REFUSALS:
+            raise GymQAError(_REFUSALS[status].format(key=self._settings.key_variable))
+        if status in _RETRIED or status >= 500:
             wait = retry_after(headers.get("Retry-After"))
             if status == 429 and wait <= self._settings.longest_wait:
                 self._not_before = max(self._not_before, time.monotonic() + wait)
@@ -145,7 +145,7 @@ class ApiClient:
 
 
 def retry_after(value: str | None) -> float:
-    """Seconds that a Retry-After header asks to wait: a number, or a date; 0 where it is neither."""
+    """Seconds to wait by a Retry-After header, a number or a date; 0 where it is neither."""
     if value is None:
         return 0.0
     try:

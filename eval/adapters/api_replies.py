@@ -1,4 +1,4 @@
-"""What an endpoint's reply holds: the text, the letters' log-probabilities at its first token, and what it cost."""
+"""Chat completions of OpenAI-style endpoints: parsed text, first-token log-probabilities of letters, token counts."""
 
 import math
 from collections.abc import Mapping
@@ -15,14 +15,14 @@ class Reply:
     """One chat completion.
 
     Attributes:
-        text: what was said; "" for a refusal.
-        first: log-probability in nats of each token that might have come first, the chosen one among them; empty
-            where the server gives none.
-        chosen: the first token; "" where the server does not say.
+        text: the message; "" for a refusal.
+        first: log-probability in nats of each candidate for the first token, the chosen one included; empty where
+            the server gives none.
+        chosen: the first token; "" where the server does not report it.
         revision: the model and system that answered, as the server names them.
-        cut: the reply ended at its longest, not of itself.
-        prompt_tokens: tokens read, 0 where the server does not count.
-        completion_tokens: tokens written, likewise.
+        cut: the reply was truncated at `max_tokens`.
+        prompt_tokens: tokens of the prompt, 0 where the server does not report them.
+        completion_tokens: tokens of the reply, likewise.
     """
 
     text: str
@@ -38,7 +38,7 @@ def read_reply(completion: Any) -> Reply:
     """Read a chat completion.
 
     Raises:
-        LookupError, TypeError, ValueError: it is none.
+        LookupError, TypeError, ValueError: it is not a chat completion.
     """
     choice = completion["choices"][0]
     content = choice["message"].get("content")
@@ -76,25 +76,25 @@ def letter_logprobs(reply: Reply, n: int) -> tuple[float, ...] | None:
         return None
     weights = [0.0] * n
     for token, logprob in reply.first.items():
-        place = letters.find(token.strip()) if len(token.strip()) == 1 else -1
-        if place >= 0 and logprob <= 0:
-            weights[place] += math.exp(logprob)
+        index = letters.find(token.strip()) if len(token.strip()) == 1 else -1
+        if index >= 0 and logprob <= 0:
+            weights[index] += math.exp(logprob)
     return tuple(math.log(weight) if weight > 0 else -math.inf for weight in weights)
 
 
 def answer_of(question: Question, reply: Reply) -> Answer:
-    """The choice that a reply means, if any, with probabilities where its first token is that letter.
+    """The answer parsed from a reply, with probabilities where its first token is the letter of the choice.
 
-    The text decides alone: a letter that begins "A salto …" is no answer, however probable.
+    Only the text decides: the letter that begins "A salto …" is no answer, however probable.
     """
     choice = parse_choice(reply.text, question.choices)
     if choice is None:
-        cut = "; it was cut at its longest" if reply.cut else ""
+        cut = "; the reply was cut at max_tokens" if reply.cut else ""
         return Answer(question.id, None, None, no_choice(reply.text) + cut)
     logprobs = letter_logprobs(reply, len(question.choices))
     if logprobs is None or reply.chosen.strip() != LETTERS[choice]:
         return Answer(question.id, choice)
     weights = [math.exp(value) for value in logprobs]
     total = math.fsum(weights)
-    shares = tuple(weight / total for weight in weights) if total > 0 else None
-    return Answer(question.id, choice, shares)
+    probabilities = tuple(weight / total for weight in weights) if total > 0 else None
+    return Answer(question.id, choice, probabilities)

@@ -1,4 +1,4 @@
-"""How an endpoint that speaks OpenAI's chat completions is asked; imports no HTTP client."""
+"""Settings of an OpenAI-style chat-completions endpoint: address, retries, limits, prices; imports no HTTP client."""
 
 import json
 import os
@@ -9,33 +9,34 @@ from urllib.parse import urlsplit, urlunsplit
 from gymqa.errors import GymQAError
 
 KEY_VARIABLE = "OPENAI_API_KEY"
-_NOT_ASKED = (
+_WITHOUT_EFFECT = (
     "key_variable", "in_flight", "timeout", "tries", "first_wait", "longest_wait", "give_up_after", "input_price",
     "output_price",
 )  # fmt: skip
+"""Settings that no answer depends on."""
 
 
 @dataclass(frozen=True)
 class ApiSettings:
-    """An endpoint, and how it is asked.
+    """Settings of an endpoint.
 
     Attributes:
         base_url: address before `/chat/completions`, as https://api.openai.com/v1.
         key_variable: environment variable that holds the key; where it is not set none is sent.
-        in_flight: requests at a time.
-        timeout: seconds for one try, from the first byte sent to the last received.
-        tries: of one question, the first one included.
-        first_wait: seconds before the second try; before each further one twice as long.
-        longest_wait: seconds; a server that asks to wait longer is not asked again.
-        give_up_after: questions in a row whose every try failed, before the run stops rather than leave all the others
-            unanswered.
-        max_tokens: of a reply.
-        top_logprobs: alternatives of the first token to ask for; 0 asks for none.
+        in_flight: concurrent requests.
+        timeout: seconds for one attempt, from the first byte sent to the last received.
+        tries: attempts for one question, the first one included.
+        first_wait: seconds before the second attempt; doubled before each further one.
+        longest_wait: seconds; a question is given up when the server asks to wait longer.
+        give_up_after: consecutive questions without any successful attempt after which the run stops, rather than
+            leave all others unanswered.
+        max_tokens: longest reply, in tokens.
+        top_logprobs: alternatives of the first token to request; 0 requests none.
         jpeg_quality: of the frames, 1 to 100.
-        detail: low, high or auto, for servers that heed it; "" leaves it out.
-        input_price: of a million tokens of a prompt, in any currency.
-        output_price: of a million tokens of a reply.
-        extra: JSON object of further fields of a request; null leaves out one of ours, as in {"temperature": null}.
+        detail: low, high or auto, for servers that take it; "" leaves it out.
+        input_price: of a million prompt tokens, in any currency.
+        output_price: of a million reply tokens.
+        extra: JSON object of further request fields; null removes one of ours, as in {"temperature": null}.
     """
 
     base_url: str = "https://api.openai.com/v1"
@@ -55,10 +56,10 @@ class ApiSettings:
     extra: str = ""
 
     def check(self) -> None:
-        """Refuse what cannot be asked with.
+        """Validate the settings.
 
         Raises:
-            GymQAError: an address that is none or holds a password, a number out of range, extra fields that are none.
+            GymQAError: an invalid address or one with a password, a number out of range, invalid extra fields.
         """
         try:
             parts = urlsplit(self.base_url)
@@ -67,21 +68,25 @@ class ApiSettings:
             whole = False
         if not whole:
             raise GymQAError(
-                "the base URL is no http or https address without a password; give one, as https://host/v1"
+                "the base URL must be an http or https address without a password; give one, as https://host/v1"
             )
         if parts.query or parts.fragment:
-            raise GymQAError("the base URL ends with a query; give the address alone, and the key by its variable")
+            raise GymQAError(
+                "the base URL has a query; give the address alone, and the key by its environment variable"
+            )
         if not (1 <= self.in_flight <= 1024 and min(self.tries, self.timeout, self.max_tokens, self.give_up_after) > 0):
-            raise GymQAError("in_flight (1 to 1024), tries, timeout, max_tokens and give_up_after must be positive")
+            raise GymQAError(
+                "tries, timeout, max_tokens and give_up_after must be positive, in_flight from 1 to 1024; change them"
+            )
         if not (1 <= self.jpeg_quality <= 100 and 0 <= self.top_logprobs <= 20):
-            raise GymQAError("jpeg_quality goes from 1 to 100, top_logprobs from 0 to 20")
+            raise GymQAError("jpeg_quality must be from 1 to 100 and top_logprobs from 0 to 20; change them")
         self.extra_fields()
 
     def extra_fields(self) -> dict[str, Any]:
-        """The further fields of a request.
+        """The further fields of a request, by name.
 
         Raises:
-            GymQAError: `extra` is no JSON object.
+            GymQAError: `extra` is not a JSON object.
         """
         try:
             fields = json.loads(self.extra or "{}")
@@ -92,7 +97,7 @@ class ApiSettings:
         return fields
 
     def key(self) -> str | None:
-        """The key; None where the variable is not set.
+        """The API key; None where the environment variable is not set.
 
         Raises:
             GymQAError: it holds characters that no key has.
@@ -103,10 +108,10 @@ class ApiSettings:
         return key
 
     def url(self) -> str:
-        """Where questions are sent."""
+        """Address that requests are posted to."""
         parts = urlsplit(self.base_url)
         return urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/") + "/chat/completions", "", ""))
 
-    def asked_with(self) -> dict[str, Any]:
-        """What answers may depend on."""
-        return {name: value for name, value in asdict(self).items() if name not in _NOT_ASKED}
+    def fingerprint(self) -> dict[str, Any]:
+        """The settings that answers may depend on, as JSON values."""
+        return {name: value for name, value in asdict(self).items() if name not in _WITHOUT_EFFECT}

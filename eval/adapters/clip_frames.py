@@ -1,4 +1,4 @@
-"""The frames that a model is shown of a clip: evenly spaced ones, from the frame cache or a view of it."""
+"""Frames of a clip as shown to a model: evenly spaced indices, read from the frame cache under a control."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,11 +15,11 @@ from gymqa.frames.views import source_of
 
 
 class ClipFrames:
-    """A number of evenly spaced frames of each clip; a clip that is shorter repeats some.
+    """Evenly spaced frames of each clip; a shorter clip repeats some.
 
     Args:
-        source: where they are read.
-        n_frames: how many a clip.
+        source: the frame cache or a view of it.
+        n_frames: frames per clip.
 
     Raises:
         GymQAError: fewer than one frame.
@@ -27,34 +27,34 @@ class ClipFrames:
 
     def __init__(self, source: FrameSource, n_frames: int) -> None:
         if n_frames < 1:
-            raise GymQAError(f"{n_frames} frames show nothing of a clip; give 1 or more, or ask without video")
+            raise GymQAError(f"{n_frames} frames cannot be sampled from a clip; give 1 or more, or ask without video")
         self._source, self.n_frames = source, n_frames
 
     def why_unseen(self, clip_id: str) -> str | None:
-        """Why there are no frames of a clip; None where there are."""
+        """The reason why a clip has no frames; None where it has."""
         if clip_id in self._source:
             return None
         return self._source.failures.get(clip_id, f"no frames of clip {clip_id}; put it into the frame cache")
 
     def indices(self, clip_ids: Sequence[str]) -> Indices:
-        """Which frames of the clips the source is asked for [B, N]."""
+        """Frame indices of the clips in the source [B, N]."""
         return np.stack([uniform(int(length), self.n_frames) for length in self._source.lengths(clip_ids)])
 
     def shown(self, clip_id: str) -> Shown:
-        """Whose frames a model is shown for a clip, and which, in their order; a control may change both."""
+        """Clip id and frame indices that are shown for a clip, in order; a control may change both."""
         return shown_of(self._source, clip_id, self.indices([clip_id])[0])
 
     def take(self, clip_ids: Sequence[str]) -> NDArray[np.uint8]:
-        """Frames of some clips: uint8 [B, N, S, S, 3], RGB."""
+        """Frames of several clips: uint8 [B, N, S, S, 3], RGB."""
         return self._source.gather(clip_ids, self.indices(clip_ids))
 
     def fingerprint(self) -> Mapping[str, Any]:
-        """Return what the frames depend on."""
+        """Return everything the frames depend on, as JSON values."""
         return {"n_frames": self.n_frames, **self._source.fingerprint()}
 
 
 def require_frames(request: Request) -> None:
-    """Refuse controls that cannot be shown.
+    """Refuse controls that need frames where none were given.
 
     Raises:
         GymQAError: no --frames.
@@ -64,7 +64,7 @@ def require_frames(request: Request) -> None:
 
 
 def shown(control: str, request: Request) -> ClipFrames | None:
-    """The frames that are shown under a control; None without video.
+    """The frames under a control; None without video.
 
     Raises:
         GymQAError: no --frames.
@@ -73,7 +73,7 @@ def shown(control: str, request: Request) -> ClipFrames | None:
         return None
     if request.frames is None:
         raise GymQAError(
-            f"{request.name} has to see frames; give --frames, the folder of `gymqa cache`, or ask it under the "
+            f"{request.name} needs frames; give --frames, the folder of `gymqa cache`, or evaluate it under the "
             "control no-video"
         )
     source = ControlledFrames(source_of("rgb", request.frames), control, request.control_seed, request.elements)

@@ -1,4 +1,4 @@
-"""Loading an image-text-to-text model of transformers: from a folder or the Hub, weights as safetensors only."""
+"""Loading of image-text-to-text models of transformers, from a folder or the Hub, from safetensors only."""
 
 import hashlib
 from collections.abc import Mapping
@@ -8,20 +8,21 @@ from typing import Any
 
 from transformers import AutoModelForImageTextToText
 
-from eval.adapters.hf_processors import load_processor
+from eval.adapters.hf_processors import first_line, load_processor
+from eval.run.results import file_info
 from gymqa.errors import GymQAError
 from gymqa.hub.client import download_files, names_a_repo
 from gymqa.io.console import console
 from gymqa.io.files import read_json
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
-_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]  # never a pickle
-_READ = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja", "*.py")  # what answers depend on
+_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]  # downloaded; never a pickle
+_HASHED = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja", "*.py")  # what answers depend on
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedVlm:
-    """A model, its processor, and what they are: the Hub's commit, or a hash of the folder's files."""
+    """A model, its processor, and their identity: the Hub's commit, or a hash of the folder's files."""
 
     model: Any
     processor: Any
@@ -34,19 +35,19 @@ def load_vlm(name: str, device: str = "cpu", dtype: str = "auto", trust_remote_c
     Args:
         name: a folder, or owner/name or owner/name@revision on the Hub.
         device: cpu, cuda, cuda:1, …
-        dtype: of the weights; "auto" is float32 on a CPU, where answers then do not depend on the batch, and the
-            saved one elsewhere.
+        dtype: of the weights; "auto" is float32 on a CPU, so that answers do not depend on the batch, and the saved
+            dtype elsewhere.
         trust_remote_code: run Python code that comes with the model.
 
     Raises:
-        GymQAError: nothing loadable under that name, no safetensors, or its processor needs what is not there.
+        GymQAError: nothing loadable under that name, no safetensors, or its processor needs a missing package.
     """
 
     if dtype not in DTYPES:
         raise GymQAError(f"there is no dtype {dtype!r}; choose one of {', '.join(DTYPES)}")
     if trust_remote_code:
         console.print(f"{name}: --trust_remote_code runs the Python code that comes with it, with your rights")
-    folder, identity = find(name, trust_remote_code)
+    folder, identity = find_model(name, trust_remote_code)
     processor = load_processor(folder, trust_remote_code)
     chosen = "float32" if dtype == "auto" and device == "cpu" else dtype
     try:
@@ -54,14 +55,16 @@ def load_vlm(name: str, device: str = "cpu", dtype: str = "auto", trust_remote_c
             folder, dtype=chosen, use_safetensors=True, trust_remote_code=trust_remote_code, output_loading_info=True
         )
     except (OSError, ValueError, KeyError, ImportError) as error:
-        raise GymQAError(f"{name} is no image-text-to-text model that transformers loads: {_reason(error)}") from error
+        raise GymQAError(
+            f"{name} is not an image-text-to-text model that transformers loads: {first_line(error)}"
+        ) from error
     if absent := sorted(found["missing_keys"]) + sorted(str(one[0]) for one in found["mismatched_keys"]):
         raise GymQAError(f"{name} lacks weights that its configuration wants ({absent[0]}); give the whole model")
     return LoadedVlm(model.to(device).eval(), processor, {**identity, "dtype": str(model.dtype)})
 
 
-def find(name: str, trust_remote_code: bool = False) -> tuple[Path, dict[str, str]]:
-    """A model's folder, here or in huggingface_hub's cache, and what it is.
+def find_model(name: str, trust_remote_code: bool = False) -> tuple[Path, dict[str, str]]:
+    """A model's folder, local or in huggingface_hub's cache, and its identity.
 
     Raises:
         GymQAError: no such folder or model, no safetensors in it, or the Hub cannot be reached.
@@ -88,13 +91,8 @@ def _model_type(folder: Path) -> str:
 
 
 def _hash(folder: Path) -> str:
-    """SHA-256 of the names and contents of a model's files."""
+    """SHA-256 of the names and contents of a model's files, sorted by path."""
     together = hashlib.sha256()
-    for path in sorted({path for pattern in _READ for path in folder.glob(pattern)}):
-        with path.open("rb") as file:
-            together.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    for path in sorted({path for pattern in _HASHED for path in folder.glob(pattern)}):
+        together.update(f"{path.name} {file_info(path).sha256}\n".encode())
     return together.hexdigest()
-
-
-def _reason(error: Exception) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

@@ -1,8 +1,8 @@
-"""Processors of image-text-to-text models, on PIL alone: torchvision is not there, and video processors need it.
+"""Processors of image-text-to-text models without torchvision: PIL image processors, and videos as lists of frames.
 
-A family's own video processor resizes, crops and normalises every frame as its image processor does a picture. For
-those families whose model takes a clip as one tensor [B, T, C, H, W] `FramesAsVideo` does the same with the image
-processor of PIL; all others are shown the frames as a row of pictures.
+A family's own video processor resizes, crops and normalises every frame as its image processor does an image. For
+those families whose model takes a clip as one tensor [B, T, C, H, W], `FramesAsVideo` does the same with PIL's image
+processor; all others are given the frames as a sequence of images.
 """
 
 import inspect
@@ -37,11 +37,11 @@ _FRAME_SETTINGS = (
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """How a kind of model is shown a clip.
+    """Input format of a model type for a clip.
 
     Attributes:
-        as_video: one video of n frames rather than n pictures.
-        image_options: options of its image processor for a frame, as its own video processor would set them.
+        as_video: one video of n frames rather than n images.
+        image_options: options of the image processor for a frame, as the model's video processor would set them.
     """
 
     as_video: bool = False
@@ -54,27 +54,29 @@ FAMILIES = {
     "internvl": Family(image_options={"crop_to_patches": False}),
     "smolvlm": Family(image_options={"do_image_splitting": False}),
 }
-"""By `model_type` of a config.json; every other one is shown pictures, with its processor's own settings."""
+"""By `model_type` of a config.json; all others take images, with their processor's own settings."""
 
 
 def load_processor(folder: Path, trust_remote_code: bool = False) -> Any:
-    """A model's processor, working on PIL pictures.
+    """A model's processor, working on PIL images.
 
     Raises:
-        GymQAError: the folder has none, or one that needs a package that is not there.
+        GymQAError: the folder has none, or one that needs a missing package.
     """
 
     if not is_vision_available():
-        raise GymQAError("models that see pictures need pillow; pip install 'gymqa[vlm]'")
+        raise GymQAError("image-text models need pillow; pip install 'gymqa[vlm]'")
     try:
         processor = AutoProcessor.from_pretrained(folder, backend="pil", trust_remote_code=trust_remote_code)
-    except ImportError:  # its video processor wants torchvision
+    except ImportError:  # its video processor needs torchvision
         try:
             processor = _without_video_processor(folder)
         except ImportError as error:
-            raise GymQAError(f"the processor of {folder.name} needs a package: {_first_line(error)}") from error
+            raise GymQAError(
+                f"the processor of {folder.name} needs a package that is not installed: {first_line(error)}"
+            ) from error
     if not hasattr(processor, "image_processor") or not hasattr(processor, "tokenizer"):
-        raise GymQAError(f"{folder.name} has no processor of pictures and text; give an image-text-to-text model")
+        raise GymQAError(f"{folder.name} has no processor of images and text; give an image-text-to-text model")
     if processor.tokenizer.pad_token_id is None:
         processor.tokenizer.pad_token = processor.tokenizer.eos_token
     processor.tokenizer.padding_side = "left"
@@ -82,7 +84,7 @@ def load_processor(folder: Path, trust_remote_code: bool = False) -> Any:
 
 
 def _without_video_processor(folder: Path) -> Any:
-    """Put a processor together from its parts, with one of PIL in place of its video processor."""
+    """Assemble a processor from its parts, with a PIL video processor in place of its own."""
 
     options, _ = ProcessorMixin.get_processor_dict(folder)
     kind = getattr(transformers, str(options.pop("processor_class", None)), None)
@@ -94,19 +96,19 @@ def _without_video_processor(folder: Path) -> Any:
     }
     accepted = inspect.signature(kind.__init__).parameters
     settings = {name: value for name, value in options.items() if name in accepted and name not in parts}
-    return unchecked(kind)(**parts, **settings)
+    return without_type_check(kind)(**parts, **settings)
 
 
-def unchecked(kind: type) -> Any:
-    """A kind of processor that takes its parts as they are.
+def without_type_check(kind: type) -> Any:
+    """A processor class that accepts parts of any type.
 
-    Without torchvision transformers does not export the class that it would check a video processor against.
+    Without torchvision transformers does not export the class it checks a video processor against.
     """
     return type(kind.__name__, (kind,), {"check_argument_for_proper_class": lambda self, name, part: None})
 
 
 def _frame_settings(folder: Path) -> dict[str, Any]:
-    """How a model's video processor treats a frame: sizes in pixels, mean and spread of the colours."""
+    """Settings of a model's video processor for a frame: size and crop in pixels, mean and std of RGB."""
     found: dict[str, Any] = {}
     if (folder / "processor_config.json").is_file():
         found = read_json(folder / "processor_config.json").get("video_processor", {})
@@ -117,18 +119,18 @@ def _frame_settings(folder: Path) -> dict[str, Any]:
 
 
 def frames_as_video(settings: Mapping[str, Any]) -> Any:
-    """A video processor that does with every frame what CLIP's image processor does with a picture.
+    """A video processor that applies CLIP's image processor to every frame.
 
-    It is what transformers' video processors of LLaVA-NeXT-Video and Video-LLaVA do, with PIL's bicubic resizing in
-    place of torchvision's.
+    transformers' video processors of LLaVA-NeXT-Video and Video-LLaVA do the same, with torchvision's bicubic resizing
+    in place of PIL's.
     """
 
     image_processor = CLIPImageProcessorPil(**settings)
 
     class FramesAsVideo(VideoProcessorMixin):
-        """Videos, each a list of frames, in; `pixel_values_videos` [B, T, C, H, W] out."""
+        """From videos, each a list of frames, to `pixel_values_videos` [B, T, C, H, W]."""
 
-        num_frames = fps = None  # all that are given: SmolVLM's processor asks
+        num_frames = fps = None  # SmolVLM's processor reads them: no further sampling
 
         def __call__(self, videos: Any, **_: Any) -> Any:
             rows = [image_processor(list(frames), return_tensors="pt")["pixel_values"] for frames in videos]
@@ -137,5 +139,6 @@ def frames_as_video(settings: Mapping[str, Any]) -> Any:
     return FramesAsVideo()
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """The first non-empty line of an error's text; the name of its class where it has none."""
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

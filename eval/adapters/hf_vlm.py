@@ -1,8 +1,8 @@
-"""Image-text-to-text models of transformers: shown frames, asked in their own chat format, scored by likelihood.
+"""Adapter `hf-vlm`: image-text-to-text models of transformers, prompted with frames in their own chat template.
 
-Three ways to an answer: "letters", the logits of A, B, … behind the prompt, in one pass; "texts", the mean
-log-likelihood of a token of each choice's text as the reply to the question without choices; "generate", greedy
-decoding and `eval.parsing.choice`, where what cannot be parsed is unanswered. Batches are padded on the left.
+Three scorings: "letters", the logits of A, B, … behind the prompt, in one pass; "texts", the mean log-likelihood per
+token of each choice's text as the reply to the question without choices; "generate", greedy decoding parsed by
+`eval.parsing.choice`, where an unparsable reply is unanswered. Batches are padded on the left.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +13,8 @@ import torch
 from eval.adapters.clip_frames import ClipFrames, require_frames, shown
 from eval.adapters.hf_loading import LoadedVlm, load_vlm
 from eval.adapters.hf_processors import FAMILIES, Family
-from eval.adapters.prompting import INSTRUCTION, detailed, lettered, no_choice
+from eval.adapters.prompting import INSTRUCTION, lettered, no_choice
+from eval.adapters.provenance import detailed
 from eval.adapters.request import Loaded, Request, scoring_name
 from eval.parsing.choice import parse_choice
 from eval.run.protocol import AnswerModel
@@ -34,9 +35,9 @@ class HfVlm:
     Args:
         name: name in the leaderboard.
         loaded: the model and its processor.
-        frames: what it is shown; None asks without video.
+        frames: frames of the clips; None asks without video.
         scoring: letters, texts or generate.
-        batch_size: prompts in one pass ("texts" makes one a choice); answers do not depend on it.
+        batch_size: prompts in one pass ("texts" has one per choice); answers do not depend on it.
         max_new_tokens: length of a generated reply, in tokens.
         length_normalised: divide a text's log-likelihood by its number of tokens.
 
@@ -66,14 +67,14 @@ class HfVlm:
             self._letters = [self._letter_ids(letter) for letter in LETTERS]
 
     def answer(self, questions: Sequence[Question]) -> list[Answer]:
-        """One answer a question, in order; a clip without frames and a tie are unanswered, with the reason."""
+        """One answer per question, in order; a clip without frames and a tie are unanswered, with the reason."""
         unseen = {question.id: self._why_unseen(question) for question in questions}
         askable = [question for question in questions if unseen[question.id] is None]
         found = {answer.question_id: answer for answer in self._answers(askable)}
         return [found.get(one.id) or Answer(one.id, None, None, unseen[one.id]) for one in questions]
 
     def choice_logprobs(self, questions: Sequence[Question]) -> list[tuple[float, ...] | None]:
-        """Log-probabilities of the letters, or a text's mean ones; None where unseen, and where text is generated."""
+        """Log-probabilities of the letters or mean ones of the texts; None without frames, and for generated text."""
         if self._scoring == "generate":
             return [None] * len(questions)
         askable = [question for question in questions if self._why_unseen(question) is None]
@@ -81,7 +82,7 @@ class HfVlm:
         return [found.get(question.id) for question in questions]
 
     def fingerprint(self) -> Mapping[str, Any]:
-        """Everything the answers depend on besides the questions: model, frames, prompt, scoring."""
+        """Everything the answers depend on besides the questions: model, frames, prompt, scoring; JSON values."""
         return {
             **self._loaded.identity,
             "frames": None if self._frames is None else dict(self._frames.fingerprint()),
@@ -161,7 +162,7 @@ class HfVlm:
             yield detailed(answer, question, self._asked(question), self._frames, reply, self._revision)
 
     def _prompt(self, text: str) -> str:
-        """A conversation, open for the model's reply, as its chat template writes it."""
+        """A conversation up to the model's reply, by its chat template."""
         shown: list[dict[str, str]] = []
         if self._frames is not None:
             shown = [{"type": "video"}] if self._family.as_video else [{"type": "image"}] * self._frames.n_frames
@@ -196,7 +197,7 @@ class HfVlm:
         return found
 
     def _adds_specials(self, text: str) -> bool:
-        """Whether the tokenizer has to put its begin token before a prompt; most templates write it themselves."""
+        """Whether the tokenizer has to prepend its begin token; most chat templates write it themselves."""
         begin = self._processor.tokenizer.bos_token
         return begin is None or not text.startswith(begin)
 
@@ -204,11 +205,11 @@ class HfVlm:
         return list(self._processor.tokenizer(text, add_special_tokens=False).input_ids)
 
     def _joined(self, reply: str) -> str:
-        """A reply as it follows the prompt: after a space, unless the prompt ends with white space."""
+        """A reply as it follows the prompt: after a space, unless the prompt ends in white space."""
         return reply if self._tail.isspace() else f" {reply}"
 
     def _letter_ids(self, letter: str) -> list[int]:
-        """Tokens that say a letter behind the prompt.
+        """Ids of the tokens that spell a letter behind the prompt.
 
         Raises:
             GymQAError: there is none.
@@ -221,7 +222,7 @@ class HfVlm:
             if ids[:-1] == before and len(ids) == len(before) + 1:
                 found.append(ids[-1])
         if not found:
-            raise GymQAError(f"{self.name} has no token for the letter {letter}; score texts, or generate")
+            raise GymQAError(f"{self.name} has no token for the letter {letter}; choose the scoring texts or generate")
         return found
 
 
@@ -231,10 +232,10 @@ def _batches(questions: Sequence[Question], size: int) -> Iterator[Sequence[Ques
 
 
 def load(request: Request) -> Loaded:
-    """An image-text-to-text model of transformers.
+    """The adapter `hf-vlm`.
 
     Raises:
-        GymQAError: no such model, no --frames, or a scoring that it does not have.
+        GymQAError: no such model, no --frames, or an unknown scoring.
     """
     require_scoring("hf-vlm", request.scoring, SCORINGS)
     require_frames(request)

@@ -1,4 +1,4 @@
-"""People's answers from a table: one annotator's, or the majority of several."""
+"""Adapter `human`: annotators' answers from a CSV file, one annotator's or the majority vote."""
 
 import csv
 import hashlib
@@ -8,19 +8,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from eval.adapters.request import Loaded, Request, same_under_all
+from eval.adapters.request import Loaded, Request, control_independent
 from gymqa.errors import GymQAError
 from gymqa.questions.schema import LETTERS, Answer, Question
 
-_SHOWN = 5  # bad rows that an error names
+_SHOWN = 5  # invalid rows named in an error
 
 
 class Human:
-    """AnswerModel over annotators' letters; the choice with the most votes, shares of votes as probabilities.
+    """AnswerModel over annotators' letters: the choice with most votes, fractions of votes as probabilities.
 
     Args:
         name: name in the leaderboard.
-        votes: question id -> the annotators' letters; "" for one who could not tell.
+        votes: question id -> the annotators' letters; "" for an abstention.
     """
 
     def __init__(self, name: str, votes: Mapping[str, Sequence[str]]) -> None:
@@ -28,15 +28,15 @@ class Human:
 
     @classmethod
     def read(cls, name: str, path: Path, annotator: str | None = None) -> "Human":
-        """Read a CSV with the columns question_id, letter and, where several people answered, annotator.
+        """Read a CSV with the columns question_id, letter and, for several annotators, annotator.
 
         Args:
             name: name in the leaderboard.
-            path: the file, UTF-8, its first row the names of the columns.
-            annotator: whose answers to take; by default all annotators', by majority.
+            path: UTF-8 file; the first row names the columns.
+            annotator: whose answers are taken; None takes the majority of all.
 
         Raises:
-            GymQAError: no such file, column or annotator, or bad rows, which are named by line.
+            GymQAError: no such file, column or annotator, or invalid rows, which are named by line.
         """
         rows = _read(path)
         people = sorted({person for _, person, _ in rows})
@@ -55,7 +55,7 @@ class Human:
         return [self._answer(question) for question in questions]
 
     def holds(self, question_id: str) -> bool:
-        """Whether anybody was asked a question."""
+        """Whether any annotator was asked a question."""
         return question_id in self._votes
 
     def fingerprint(self) -> Mapping[str, Any]:
@@ -71,11 +71,11 @@ class Human:
         if beyond not in LETTERS[: len(question.choices)]:
             return Answer(question.id, None, None, f"it has {len(question.choices)} choices, no choice {beyond}")
         total = counts.total()
-        shares = tuple(counts[letter] / total for letter in LETTERS[: len(question.choices)])
-        best = [index for index, share in enumerate(shares) if share == max(shares)]
+        fractions = tuple(counts[letter] / total for letter in LETTERS[: len(question.choices)])
+        best = [index for index, fraction in enumerate(fractions) if fraction == max(fractions)]
         if len(best) > 1:
-            return Answer(question.id, None, shares, "the annotators tie")
-        return Answer(question.id, best[0], shares)
+            return Answer(question.id, None, fractions, "the annotators tie")
+        return Answer(question.id, best[0], fractions)
 
 
 def _read(path: Path) -> list[tuple[str, str, str]]:
@@ -90,24 +90,24 @@ def _read(path: Path) -> list[tuple[str, str, str]]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise GymQAError(f"{path} cannot be read as CSV ({error}); give question_id, letter rows in UTF-8") from error
     read: list[tuple[str, str, str]] = []
-    bad: list[str] = []
+    problems: list[str] = []
     seen: set[tuple[str, str]] = set()
     for line, row in rows:
         id, person = (row.get("question_id") or "").strip(), (row.get("annotator") or "").strip()
         letter = (row.get("letter") or "").strip().upper()
         problem = _problem(id, person, letter, seen, extra=None in row)
         if problem:
-            bad.append(f"line {line} {problem}")
+            problems.append(f"line {line} {problem}")
         seen.add((id, person))
         read.append((id, person, letter))
-    if bad:
-        more = f" and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else ""
-        raise GymQAError(f"{path}: {'; '.join(bad[:_SHOWN])}{more}; mend these rows")
+    if problems:
+        more = f" and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
+        raise GymQAError(f"{path}: {'; '.join(problems[:_SHOWN])}{more}; mend these rows")
     return read
 
 
 def _problem(id: str, person: str, letter: str, seen: set[tuple[str, str]], extra: bool) -> str | None:
-    """What is wrong with a row."""
+    """Why a row is invalid; None where it is valid."""
     if extra:
         return "has more cells than the first row has names"
     if not id:
@@ -126,4 +126,4 @@ def load(request: Request) -> Loaded:
         GymQAError: as of `Human.read`.
     """
     model = Human.read(request.name, Path(request.model), request.options.annotator)
-    return same_under_all(model, "human", request)
+    return control_independent(model, "human", request)

@@ -1,8 +1,8 @@
-"""Any endpoint that speaks OpenAI's chat completions: OpenAI, vLLM, llama.cpp, `transformers serve`.
+"""Adapter `openai`: OpenAI-style chat-completions endpoints (OpenAI, vLLM, llama.cpp, `transformers serve`).
 
-Frames go as JPEG data URLs before the question, many questions at a time. The reply's text is parsed strictly; where
-the server gives log-probabilities and the reply is a letter, they become the choices' probabilities. The key comes
-from an environment variable, and stands in no result, log or error.
+Frames are sent as JPEG data URLs before the question, with many requests in flight. The reply's text is parsed
+strictly; where the server gives log-probabilities and the reply is a letter, they become the choices' probabilities.
+The API key comes from an environment variable and is written to no result, log or error.
 """
 
 import asyncio
@@ -16,8 +16,9 @@ from eval.adapters.api_client import ApiClient, UnansweredError
 from eval.adapters.api_replies import Reply, answer_of, read_reply
 from eval.adapters.api_settings import ApiSettings
 from eval.adapters.clip_frames import ClipFrames, require_frames, shown
-from eval.adapters.clip_pictures import ClipPictures
-from eval.adapters.prompting import INSTRUCTION, detailed, lettered
+from eval.adapters.jpeg_frames import JpegFrames
+from eval.adapters.prompting import INSTRUCTION, lettered
+from eval.adapters.provenance import detailed
 from eval.adapters.request import Loaded, Request
 from eval.run.protocol import AnswerModel
 from eval.run.response_cache import ResponseCache
@@ -26,12 +27,12 @@ from gymqa.questions.schema import Answer, Question, Tokens
 from gymqa.questions.scoring import require_scoring
 
 SCORINGS = ("letters", "generate")
-_REFUSED_FIELDS = frozenset({400, 422})  # how servers say that they do not know `logprobs`
+_REFUSED_FIELDS = frozenset({400, 422})  # statuses of servers without `logprobs`
 
 
 @dataclass(frozen=True, slots=True)
 class _NoReply:
-    """Why a question has no reply; `retry` where that may pass."""
+    """The reason why a question has no reply; `retry` where it may be temporary."""
 
     reason: str
     retry: bool = False
@@ -39,7 +40,7 @@ class _NoReply:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """A reply; `paid_before` where another run or question had paid for it."""
+    """A reply; `paid_before` where another run or question paid for it."""
 
     reply: Reply
     paid_before: bool = False
@@ -47,7 +48,7 @@ class _Found:
 
 @dataclass
 class Usage:
-    """What was used: HTTP requests, replies that came, replies that were there already, tokens of the former."""
+    """HTTP requests, replies received, replies from the cache, and tokens of the received ones."""
 
     requests: int = 0
     replies: int = 0
@@ -62,13 +63,13 @@ class OpenAIModel:
     Args:
         name: name in the leaderboard.
         model: the model's name at the endpoint.
-        frames: what it is shown; None asks without video.
-        settings: the endpoint.
-        scoring: "letters" asks for the first token's log-probabilities, "generate" for the text alone.
-        responses: replies of earlier runs.
+        frames: frames of the clips; None asks without video.
+        settings: of the endpoint.
+        scoring: "letters" requests the first token's log-probabilities, "generate" the text alone.
+        responses: cache of replies of earlier runs.
 
     Raises:
-        GymQAError: settings that cannot be, or an unknown scoring.
+        GymQAError: invalid settings, or an unknown scoring.
     """
 
     def __init__(
@@ -84,7 +85,7 @@ class OpenAIModel:
         settings.check()
         self.name, self._model, self._frames, self._settings = name, model, frames, settings
         self._scoring, self._responses, self._key = scoring, responses, settings.key()
-        self._shown = None if frames is None else ClipPictures(frames, settings.jpeg_quality)
+        self._shown = None if frames is None else JpegFrames(frames, settings.jpeg_quality)
         self._run = ""
         self._wants_logprobs = scoring == "letters" and settings.top_logprobs > 0
         self._logprobs = self._wants_logprobs  # until the server refuses them
@@ -93,7 +94,7 @@ class OpenAIModel:
         self._client: ApiClient | None = None
 
     def answer(self, questions: Sequence[Question]) -> list[Answer]:
-        """One answer a question, in order; one whose every try failed is unanswered, with the reason, to be retried.
+        """One answer per question, in order; where all attempts failed, unanswered with the reason, to be retried.
 
         Raises:
             GymQAError: the endpoint refuses every question: a wrong key, model or address.
@@ -102,36 +103,36 @@ class OpenAIModel:
         return [self._answer(question, reply) for question, reply in zip(questions, found, strict=True)]
 
     def fingerprint(self) -> Mapping[str, Any]:
-        """Everything the answers depend on that is known here; what an endpoint changes behind its name is not."""
+        """Everything known that the answers depend on; an endpoint may change its model without notice."""
         return {
             "model": self._model,
-            "endpoint": self._settings.asked_with(),
+            "endpoint": self._settings.fingerprint(),
             "frames": None if self._frames is None else dict(self._frames.fingerprint()),
             "scoring": self._scoring,
             "instruction": INSTRUCTION,
         }
 
     def usage(self) -> Mapping[str, Any]:
-        """Requests, replies and tokens since the model was made, and what they cost at the settings' prices."""
+        """Requests, replies and tokens since the model was created, and their cost at the settings' prices."""
         cost = self.cost(self._usage.prompt_tokens, self._usage.completion_tokens)
         requests = self._usage.requests + (0 if self._client is None else self._client.requests)
         return {**asdict(self._usage), "requests": requests, "cost": cost}
 
     def pay_for(self, run: str) -> None:
-        """Name the run that asks from now on.
+        """Name the run that pays for the following requests.
 
-        Replies are kept with it, so that a run that goes on counts the tokens of those that it paid for before it was
-        stopped, and another one does not.
+        Cached replies carry its name, so that a resumed run counts the tokens it paid for before it was stopped, and
+        other runs do not.
         """
         self._run = run
 
     def cost(self, prompt_tokens: int, completion_tokens: int) -> float | None:
-        """What so many tokens cost at the settings' prices; None where there are none."""
+        """Cost of tokens at the settings' prices; None without prices."""
         prices = self._settings.input_price, self._settings.output_price
         return (prompt_tokens * prices[0] + completion_tokens * prices[1]) / 1e6 if any(prices) else None
 
     def close(self) -> None:
-        """Close all connections; they are opened again when needed."""
+        """Close all connections; they are reopened when needed."""
         if self._runner is not None and self._client is not None:
             self._usage.requests += self._client.requests
             self._runner.run(self._client.close())
@@ -177,7 +178,7 @@ class OpenAIModel:
                 self._failed = 0 if error.status else self._failed + 1
                 if self._failed >= self._settings.give_up_after:
                     raise GymQAError(
-                        f"{self._failed} questions in a row got no answer, the last one because {error}; see to the "
+                        f"{self._failed} questions in a row got no answer, the last one because {error}; check the "
                         "endpoint, and the same command goes on"
                     ) from None
                 return _NoReply(str(error), retry=not error.status)
@@ -185,16 +186,16 @@ class OpenAIModel:
             return reply
 
     async def _reply(self, question: Question, client: ApiClient) -> _Found:
-        """The reply to a question; without log-probabilities where the server refuses a request for them.
+        """The reply to a question, requested without log-probabilities where the server refuses them.
 
-        It is kept under the request as it was wanted, so that another run, which asks for them again, finds it.
+        It is cached under the request with log-probabilities, so that another run, which asks for them, finds it.
         """
         wanted = await asyncio.to_thread(self._body, question, self._wants_logprobs)
         request = hashlib.sha256(wanted).hexdigest(), self._model, {"url": self._settings.url()}
-        kept = None if self._responses is None else self._responses.get(*request)
-        if kept is not None:
+        cached = None if self._responses is None else self._responses.get(*request)
+        if cached is not None:
             self._usage.from_cache += 1
-            fields, payer = json.loads(kept), self._paying(question)
+            fields, payer = json.loads(cached), self._paying(question)
             return _Found(paid_before=fields.pop("payer", None) != payer, reply=Reply(**fields))
         refused = self._wants_logprobs and not self._logprobs
         body = await asyncio.to_thread(self._body, question, False) if refused else wanted
@@ -214,13 +215,13 @@ class OpenAIModel:
         return _Found(reply)
 
     def _paying(self, question: Question) -> str:
-        """Who pays for a reply: a question of a run, for two questions may be the same but for their ids."""
+        """Key of the payer of a reply: run and question, since two questions may differ in their ids only."""
         return hashlib.sha256(json.dumps([self._run, question.id]).encode()).hexdigest()[:16]
 
     def _body(self, question: Question, logprobs: bool) -> bytes:
-        """The request's JSON."""
+        """The request's JSON body."""
         text: dict[str, Any] = {"type": "text", "text": lettered(question)}
-        content: Any = text["text"] if self._frames is None else [*self._pictures(question.clip_id), text]
+        content: Any = text["text"] if self._frames is None else [*self._images(question.clip_id), text]
         fields: dict[str, Any] = {
             "model": self._model,
             "messages": [{"role": "user", "content": content}],
@@ -232,14 +233,14 @@ class OpenAIModel:
         fields |= self._settings.extra_fields()
         return json.dumps({name: value for name, value in fields.items() if value is not None}).encode()
 
-    def _pictures(self, clip_id: str) -> list[dict[str, Any]]:
-        """A clip's frames as parts of a message."""
+    def _images(self, clip_id: str) -> list[dict[str, Any]]:
+        """A clip's frames as content parts of a message."""
         assert self._shown is not None
         detail = {"detail": self._settings.detail} if self._settings.detail else {}
         return [{"type": "image_url", "image_url": {"url": url, **detail}} for url in self._shown.urls(clip_id)]
 
     def _without_key(self, reply: Reply) -> Reply:
-        """The reply, should the server send the key back in it."""
+        """The reply with the API key masked, should the server return it."""
         if self._key is None:
             return reply
         texts = {name: getattr(reply, name).replace(self._key, "[key]") for name in ("text", "chosen", "revision")}
@@ -248,10 +249,10 @@ class OpenAIModel:
 
 
 def load(request: Request) -> Loaded:
-    """A model behind HTTP.
+    """The adapter `openai`.
 
     Raises:
-        GymQAError: settings that cannot be, no --frames, or a scoring that it does not have.
+        GymQAError: invalid settings, no --frames, or an unknown scoring.
     """
     require_scoring("openai", request.scoring, SCORINGS)
     require_frames(request)

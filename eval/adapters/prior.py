@@ -1,4 +1,4 @@
-"""The most frequent answer: what one scores who has read the training questions and never looks at a video."""
+"""Adapter `prior`: the most frequent answer in the training questions, without any video."""
 
 import hashlib
 import json
@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from eval.adapters.request import Loaded, Request, same_under_all
+from eval.adapters.request import Loaded, Request, control_independent
 from gymqa.errors import GymQAError
 from gymqa.hub.question_dataset import question_files
 from gymqa.questions.files import load_questions
@@ -16,14 +16,14 @@ from gymqa.questions.scoring import answer_from
 
 
 class Prior:
-    """AnswerModel that counts: P(choice i) ∝ n(question text, choice text) + p(letter i).
+    """AnswerModel of answer frequencies: P(choice i) ∝ n(question text, choice text) + p(letter i).
 
     n is how often that text was the right answer to that question text in training, p how often that letter was the
     right one among all training questions; the letters decide between texts that were right equally often.
 
     Args:
         name: name in the leaderboard.
-        training: questions with their answers; none of those that will be asked.
+        training: questions with their answers; none of the evaluated ones.
 
     Raises:
         GymQAError: no training question.
@@ -38,12 +38,12 @@ class Prior:
         self._n = len(training)
 
     def answer(self, questions: Sequence[Question]) -> list[Answer]:
-        """Answer with the choice that was right most often; a tie is unanswered."""
+        """Answer with the choice that was most often right in training; a tie is unanswered."""
         found = zip(questions, self.choice_logprobs(questions), strict=True)
         return [answer_from(question.id, logprobs) for question, logprobs in found]
 
     def choice_logprobs(self, questions: Sequence[Question]) -> list[tuple[float, ...]]:
-        """Log-probabilities of each question's choices, in nats; they sum to 1 unless every one is 0."""
+        """Log-probabilities of each question's choices, in nats; their probabilities sum to 1, unless all are 0."""
         return [self._logprobs(question) for question in questions]
 
     def fingerprint(self) -> Mapping[str, Any]:
@@ -53,8 +53,8 @@ class Prior:
 
     def _logprobs(self, question: Question) -> tuple[float, ...]:
         weights = [
-            self._texts[question.text, choice] + self._letters[place] / self._n
-            for place, choice in enumerate(question.choices)
+            self._texts[question.text, choice] + self._letters[index] / self._n
+            for index, choice in enumerate(question.choices)
         ]
         total = math.fsum(weights)
         return tuple(math.log(weight / total) if weight else -math.inf for weight in weights)
@@ -64,10 +64,10 @@ def load(request: Request) -> Loaded:
     """The adapter `prior`.
 
     Raises:
-        GymQAError: no training questions were named, or a file is missing or wrong.
+        GymQAError: no training questions were named, or a file is missing or invalid.
     """
     path = request.options.training
     if path is None:
         raise GymQAError("the adapter prior needs training questions; name them with --options.training")
     training = [question for file in question_files(path) for question in load_questions(file)]
-    return same_under_all(Prior(request.name, training), "prior", request)
+    return control_independent(Prior(request.name, training), "prior", request)

@@ -1,41 +1,42 @@
-"""How an answer came about, told with it: for models that see features or class scores and no frames themselves."""
+"""Provenance of answers (`Detail`): hash of the prompt, frames shown, reply, and revision of the model."""
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
+from eval.adapters.clip_frames import ClipFrames
+from eval.run.protocol import FingerprintedModel
 from gymqa.frames.controls import Shown
 from gymqa.questions.schema import Answer, Detail, Question
 
 
-class Fingerprinting(Protocol):
-    """An AnswerModel that says what it is made of; see `eval.run.protocol`."""
-
-    name: str
-
-    def answer(self, questions: Sequence[Question]) -> list[Answer]:
-        """Answer one batch."""
-        ...
-
-    def fingerprint(self) -> Mapping[str, Any]:
-        """JSON values that differ whenever the answers could."""
-        ...
+def detailed(
+    answer: Answer, question: Question, prompt: str, frames: ClipFrames | None, reply: str = "", revision: str = ""
+) -> Answer:
+    """The answer with its Detail: hash of the prompt, frames shown, reply, and revision of the model."""
+    digest = hashlib.sha256(prompt.encode()).hexdigest()
+    if frames is None:
+        return replace(answer, detail=Detail(digest, (), revision, reply))
+    other, indices = frames.shown(question.clip_id)
+    return replace(answer, detail=Detail(digest, indices, revision, reply, other))
 
 
 class Provenance:
-    """A model whose every answer has its Detail; a question that was not looked at has none.
+    """Wraps a model that reads features or class scores, and adds a Detail to each of its answers.
+
+    A question that was left unanswered before the model ran gets none.
 
     Args:
-        model: what answers.
-        revision: which weights.
-        shown: by clip id whose frames it was shown, and which; clips that are not there have none.
+        model: the answering model.
+        revision: of its weights.
+        shown: by clip id the clip and frame indices its features were computed from; other clips have none.
         prompt: the whole prompt of a question, for a model that has one.
     """
 
     def __init__(
         self,
-        model: Fingerprinting,
+        model: FingerprintedModel,
         revision: str,
         shown: Mapping[str, Shown],
         prompt: Callable[[Question], str] | None = None,
@@ -48,12 +49,12 @@ class Provenance:
         return [self._detailed(answer, asked[answer.question_id]) for answer in self._model.answer(questions)]
 
     def fingerprint(self) -> Mapping[str, Any]:
-        """The model's: how an answer came about changes none."""
+        """The wrapped model's fingerprint; provenance changes no answer."""
         return self._model.fingerprint()
 
     @property
     def choice_logprobs(self) -> Callable[[Sequence[Question]], list[tuple[float, ...] | None]]:
-        """The model's scores behind an answer; a model without them has no such attribute here either."""
+        """The wrapped model's log-probabilities of choices; without them there is no such attribute."""
         model: Any = self._model
         scores: Callable[[Sequence[Question]], list[tuple[float, ...] | None]] = model.choice_logprobs
         return scores

@@ -1,4 +1,4 @@
-"""A recognizer answers through its class scores: the most probable of the choices' classes."""
+"""Answers from saved class probabilities of a recognizer: the most probable class among the choices."""
 
 import hashlib
 import math
@@ -32,7 +32,7 @@ class RecognizerAnswerer:
         self._errors = errors or {}
 
     def answer(self, questions: Sequence[Question]) -> list[Answer]:
-        """Answer with the choices' class probabilities, brought to sum 1; a clip without any is unanswered."""
+        """Answer with the choices' class probabilities, normalised to sum 1; a clip without any is unanswered."""
         return [self._answer(question) for question in questions]
 
     def fingerprint(self) -> Mapping[str, Any]:
@@ -48,7 +48,7 @@ class RecognizerAnswerer:
         return Answer(question.id, None, None, found) if isinstance(found, str) else answer_from(question.id, found)
 
     def _classes(self, question: Question) -> tuple[float, ...] | str:
-        """Log-probabilities of the choices' classes, or why there are none."""
+        """Log-probabilities of the choices' classes, or the reason why there are none."""
         classes = self._probabilities.get(question.clip_id)
         if classes is None:
             return self._errors.get(question.clip_id, f"no class probabilities for clip {question.clip_id}")

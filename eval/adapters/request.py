@@ -1,4 +1,4 @@
-"""What an adapter is built from and what it gives: Request -> Loaded."""
+"""Input and output of an adapter's constructor: Request (model, options, frames, controls) -> Loaded model."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from gymqa.questions.scoring import require_scoring
 
 @dataclass(frozen=True)
 class AdapterOptions:
-    """What single adapters are built with; each takes its own of these.
+    """Options of single adapters; each reads its own.
 
     Attributes:
         n_frames: frames of a clip shown to hf-vlm and openai.
@@ -21,12 +21,12 @@ class AdapterOptions:
         length_normalised: divide a text's log-likelihood by its number of tokens; by default hf-vlm does, gymqa not.
         trust_remote_code: let hf-vlm run the Python code that comes with a model.
         training: .jsonl of questions, or a folder of them, whose answers `prior` counts.
-        finegym: folder of annotation files that the oracles know.
+        finegym: folder of FineGym's annotation files, for the oracles.
         setting: gym99, gym288, …; may be left out where that folder has only one.
-        annotator: whose answers `human` takes; everybody's, by majority, by default.
-        replies: folder that keeps what an endpoint replied, so that nothing is paid for twice; beside the predictions
-            by default.
-        api: the endpoint of openai.
+        annotator: whose answers `human` takes; by default the majority of all.
+        replies: cache folder of an endpoint's replies, so that nothing is paid for twice; by default beside the
+            predictions.
+        api: settings of openai's endpoint.
     """
 
     n_frames: int = 8
@@ -43,11 +43,10 @@ class AdapterOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What the command line says of a model and what it looks at; see `gymqa.cli.commands.answers.evaluate.evaluate`.
+    """A model and its inputs as the command line names them; see `gymqa.cli.commands.answers.evaluate.evaluate`.
 
-    `controls` are those that it is going to be asked under. `folder` is where features and class probabilities that are
-    made on the way are kept; `clips` has one question about each clip that is asked about, by clip id. `scoring` None
-    is the adapter's own.
+    `controls` are those it is evaluated under. `folder` holds features and class probabilities computed on the way;
+    `clips` has one question about each clip, by clip id. `scoring` None is the adapter's default.
     """
 
     model: str
@@ -66,13 +65,13 @@ class Request:
 
     @property
     def elements(self) -> dict[str, int]:
-        """Each clip's element, which a mismatched video differs in."""
+        """Each clip's element; a mismatched video shows another one."""
         return {clip: question.element for clip, question in self.clips.items()}
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A model that is ready: `under` gives it under a control; the rest is what a result tells of it."""
+    """A loaded model: `under` returns it under a control; the other fields are written to the result."""
 
     under: Callable[[str], AnswerModel]
     scoring: str = ""
@@ -80,16 +79,16 @@ class Loaded:
     n_frames: int | None = None
 
 
-def same_under_all(model: AnswerModel, adapter: str, request: Request) -> Loaded:
-    """A model whose answers were written down or follow from a rule: the same under every control.
+def control_independent(model: AnswerModel, adapter: str, request: Request) -> Loaded:
+    """A model whose answers are precomputed or follow from a rule: the same under every control.
 
     Raises:
-        GymQAError: a scoring was asked for, and it has none.
+        GymQAError: a scoring was requested, and the adapter has none.
     """
     require_scoring(adapter, request.scoring, ())
     return Loaded(lambda control: model, adapter)
 
 
 def scoring_name(scoring: str, length_normalised: bool) -> str:
-    """What a result calls a scoring: texts whose likelihood is divided by their tokens are another one."""
+    """A scoring's name in results: length-normalised texts have a name of their own."""
     return "texts-per-token" if scoring == "texts" and length_normalised else scoring

@@ -1,4 +1,4 @@
-"""Answers that were written down before: a file of letters, or the same letter for every question."""
+"""Adapter `scripted`: precomputed answers from a file of letters, or one letter for every question."""
 
 import hashlib
 import json
@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from eval.adapters.request import Loaded, Request, same_under_all
+from eval.adapters.request import Loaded, Request, control_independent
 from gymqa.errors import GymQAError
 from gymqa.io.files import read_json
 from gymqa.questions.schema import LETTERS, Answer, Question
 
 
 class Scripted:
-    """AnswerModel that reads out what a script says.
+    """AnswerModel over precomputed letters.
 
     Args:
         name: name in the leaderboard.
@@ -37,7 +37,7 @@ class Scripted:
         return cls(name, _lines(path) if path.suffix == ".jsonl" else _object(path))
 
     def answer(self, questions: Sequence[Question]) -> list[Answer]:
-        """Answer as written; what the script does not hold is unanswered."""
+        """Answer by the script; questions it does not hold are unanswered."""
         return [self._answer(question) for question in questions]
 
     def holds(self, question_id: str) -> bool:
@@ -57,7 +57,7 @@ class Scripted:
 
 
 def answer_of_letter(question: Question, letter: str) -> Answer:
-    """The answer that a letter gives; unanswered, with the reason, where the question has no such choice."""
+    """The answer of a letter; unanswered, with the reason, where the question has no such choice."""
     choice = LETTERS.index(letter)
     if choice >= len(question.choices):
         return Answer(question.id, None, None, f"it has {len(question.choices)} choices, no choice {letter}")
@@ -103,4 +103,4 @@ def load(request: Request) -> Loaded:
     Raises:
         GymQAError: as of `Scripted.read`.
     """
-    return same_under_all(Scripted.read(request.name, request.model), "scripted", request)
+    return control_independent(Scripted.read(request.name, request.model), "scripted", request)

@@ -1,11 +1,11 @@
-"""From results' files to what the leaderboard ranks: who answered which questions, every file held against its hash."""
+"""Leaderboard entries read from result files: predictions verified against their hash and their question file."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from eval.leaderboard.schema import ModelRun
-from eval.metrics.forms import Form, asked_in, form_of
+from eval.metrics.forms import Form, form_of, questions_in_form
 from eval.run.question_files import QuestionFile, read_files
 from eval.run.results import SUFFIX, Result, file_info, load_result, result_path
 from gymqa.errors import GymQAError
@@ -13,12 +13,12 @@ from gymqa.questions.files import load_predictions
 from gymqa.questions.schema import ELEMENT_BENCHMARKS, Prediction
 
 Key = tuple[str, str, str, int | None]
-"""What one line of the leaderboard is: model, encoder, control, number of frames."""
+"""Identity of a leaderboard line: model, encoder, control, number of frames."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A result whose predictions were read, and held against its questions."""
+    """A result with its predictions, verified against its questions."""
 
     path: Path
     result: Result
@@ -26,12 +26,12 @@ class Entry:
 
     @property
     def key(self) -> Key:
-        """Which line of the leaderboard it belongs to."""
+        """The leaderboard line it belongs to."""
         return self.result.model.name, self.result.model.encoder, self.result.control, self.result.n_frames
 
     @property
     def form(self) -> Form:
-        """As the questions stand, under all rotations of their choices, or in twos."""
+        """The form of its questions: plain, rotated choices, or binary."""
         if self.result.binaries:
             return "binaries"
         return "rotated" if self.result.rotations > 1 else "plain"
@@ -41,7 +41,7 @@ def read_question_files(paths: Iterable[Path]) -> list[QuestionFile]:
     """Read the question files among `paths` and below them, the published benchmarks first.
 
     Raises:
-        GymQAError: as `read_files`, or two files are of one benchmark.
+        GymQAError: as `read_files`, or two files belong to one benchmark.
     """
     found: dict[str, QuestionFile] = {}
     for file in read_files(paths):
@@ -58,11 +58,11 @@ def read_entries(paths: Iterable[Path], questions: Sequence[QuestionFile]) -> li
     """Read every result of `paths`.
 
     Args:
-        paths: results' files, predictions (their result lies beside them), or folders, which are searched.
-        questions: what may have been asked.
+        paths: result files, predictions (their result is beside them), or folders, which are searched.
+        questions: the question files that may have been answered.
 
     Raises:
-        GymQAError: no result, one whose predictions were changed or belong to other questions, or two of one model,
+        GymQAError: no result, changed predictions or ones of other questions, or two results of one model,
             encoder, benchmark, control and number of frames.
     """
     found: dict[tuple[Key, str, Form], Entry] = {}
@@ -81,12 +81,12 @@ def read_entries(paths: Iterable[Path], questions: Sequence[QuestionFile]) -> li
 
 
 def as_runs(entries: Sequence[Entry]) -> list[ModelRun]:
-    """The entries by model, encoder, control and number of frames, in the order in which they came.
+    """Group entries by model, encoder, control and number of frames, in order of appearance.
 
-    Of a result with rotations, the answers to the questions as they stand in their file count in the table.
+    Of a result with rotations, the answers to the unrotated questions count in the table.
     """
     runs: dict[Key, ModelRun] = {}
-    for entry in sorted(entries, key=lambda entry: entry.form == "plain"):  # plain ones win over those among rotations
+    for entry in sorted(entries, key=lambda entry: entry.form == "plain"):  # plain answers come last
         model, encoder, control, n_frames = entry.key
         run = runs.setdefault(
             entry.key, ModelRun(model, encoder, {}, control, n_frames, {}, entry.result.model.adapter)
@@ -104,7 +104,7 @@ def as_runs(entries: Sequence[Entry]) -> list[ModelRun]:
 
 
 def _result_files(paths: Iterable[Path]) -> Iterator[Path]:
-    """Every file to read, once each."""
+    """Every result file below the paths, once each."""
     seen: set[Path] = set()
     for path in paths:
         files = sorted(path.rglob("*" + SUFFIX)) if path.is_dir() else [path]
@@ -138,8 +138,12 @@ def _read_entry(path: Path, questions: Sequence[QuestionFile]) -> Entry:
 
 
 def _checked(entry: Entry, asked: QuestionFile) -> Entry:
-    """Refuse predictions that these questions do not explain."""
-    known = {question.id: question for question in asked_in(entry.form, asked.questions)}
+    """Return the entry if its predictions fit the questions.
+
+    Raises:
+        GymQAError: an unknown question or clip, a duplicate, a choice out of range, or invalid probabilities.
+    """
+    known = {question.id: question for question in questions_in_form(entry.form, asked.questions)}
     seen: set[str] = set()
     for found in entry.predictions:
         question = known.get(found.question_id)
@@ -155,7 +159,7 @@ def _checked(entry: Entry, asked: QuestionFile) -> Entry:
                 f"{entry.path} chooses {found.choice} of {len(question.choices)} choices in question "
                 f"{found.question_id}; run the evaluation again"
             )
-        if found.probabilities is not None and not _shares(found.probabilities, len(question.choices)):
+        if found.probabilities is not None and not _are_probabilities(found.probabilities, len(question.choices)):
             raise GymQAError(
                 f"{entry.path} gives question {found.question_id} probabilities that are none; run the evaluation again"
             )
@@ -163,6 +167,6 @@ def _checked(entry: Entry, asked: QuestionFile) -> Entry:
     return entry
 
 
-def _shares(probabilities: Sequence[float], n: int) -> bool:
-    """Whether these are `n` numbers in [0, 1]; NaN is not."""
-    return len(probabilities) == n and all(0.0 <= share <= 1.0 + 1e-6 for share in probabilities)
+def _are_probabilities(probabilities: Sequence[float], n: int) -> bool:
+    """Whether these are `n` numbers in [0, 1]; NaN is none."""
+    return len(probabilities) == n and all(0.0 <= value <= 1.0 + 1e-6 for value in probabilities)

@@ -1,4 +1,4 @@
-"""Results become rows: one number each, with its interval."""
+"""Leaderboard rows: accuracy with clustered intervals and rank ranges from runs; clips left unanswered."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -7,7 +7,7 @@ import numpy as np
 
 from eval.adapters.baselines import Guesser
 from eval.leaderboard.schema import ACCURACY, RECOGNITION, SINGLE, ModelRun, RecognizerRun, Row, main_rows
-from eval.metrics.forms import Form, counted, scores_of
+from eval.metrics.forms import Form, metric_units, scores_of
 from eval.metrics.minimal_pairs import group_scores
 from eval.metrics.recognition import recognition_intervals
 from eval.stats.bootstrap import RESAMPLES, FloatArray, Interval, mean_interval
@@ -15,14 +15,14 @@ from eval.stats.comparison import rank_ranges
 from gymqa.errors import GymQAError
 from gymqa.questions.schema import Prediction, Question
 
-_DECIMALS = 10  # takes the last bits' noise off, so that 1/4 is written as 0.25
+_DECIMALS = 10  # removes floating-point noise, so that 1/4 is written as 0.25
 
 
-def without_guesses(runs: Sequence[ModelRun], guessers: Sequence[Guesser]) -> tuple[list[ModelRun], str]:
-    """Leave out what these guessers drew in `gymqa evaluate`: their exact rows are there.
+def drop_drawn_guesses(runs: Sequence[ModelRun], guessers: Sequence[Guesser]) -> tuple[list[ModelRun], str]:
+    """Leave out sampled answers of these guessers: the table has their exact rows.
 
     Returns:
-        The other runs, and one sentence on those left out; empty where there are none.
+        The other runs, and a sentence naming those left out; empty where there are none.
     """
     names = {guesser.name for guesser in guessers}
     drawn = dict.fromkeys(run.label for run in runs if run.adapter in names)
@@ -38,20 +38,20 @@ def build_rows(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> list[Row]:
-    """Score everything.
+    """Score all runs, guessers and recognizers.
 
     Args:
-        benchmarks: name -> its questions. A question without a prediction is unanswered, and wrong; a minimal pair
+        benchmarks: name -> its questions. A question without a prediction is unanswered, hence wrong; a minimal pair
             counts once, and is right where both its questions are.
         runs: models that answered questions, each on any of the benchmarks.
-        guessers: baselines, scored by their exact expectation.
+        guessers: baselines, scored by their expected value.
         recognizers: class predictions, scored as benchmark "recognition" (top1, mean_class, mAP).
-        resamples: draws of the bootstrap over videos.
-        seed: of these draws.
+        resamples: bootstrap resamples of the videos.
+        seed: of the resampling.
 
     Raises:
-        GymQAError: a benchmark without questions, predictions of a benchmark or question that is not given, or a model
-            of a guesser's name.
+        GymQAError: a benchmark without questions, predictions of an unknown benchmark or question, or a model with a
+            guesser's name.
     """
     rows = []
     taken = {run.label for run in runs} & {guesser.name for guesser in guessers}
@@ -64,9 +64,9 @@ def build_rows(
         for run in runs:
             rows += _form_rows(name, questions, run, resamples, seed)
         for guesser in guessers:
-            worth, videos = group_scores(questions, guesser.expected(questions))
-            interval = mean_interval(worth, videos, resamples, seed)
-            rows.append(_row(guesser.name, "", name, ACCURACY, interval, len(worth), 1.0))
+            scores, videos = group_scores(questions, guesser.expected(questions))
+            interval = mean_interval(scores, videos, resamples, seed)
+            rows.append(_row(guesser.name, "", name, ACCURACY, interval, len(scores), 1.0))
     unknown = {name for run in runs for name in (*run.predictions, *run.binaries)} - set(benchmarks)
     if unknown:
         raise GymQAError(f"there are predictions of {', '.join(sorted(unknown))} but no questions; give both")
@@ -78,44 +78,46 @@ def build_rows(
 def _question_rows(
     name: str, questions: Sequence[Question], runs: Sequence[ModelRun], resamples: int, seed: int
 ) -> list[Row]:
-    """A row a run, with its rank range among the main rows of its control."""
-    rows, worths = [], []
+    """A row per run, with its rank range among the main rows of its control."""
+    rows, scores_of_runs = [], []
     for run in runs:
         points, answered = score(questions, run.predictions[name], name)
-        worth, videos = group_scores(questions, points)
-        interval = mean_interval(worth, videos, resamples, seed)
-        row = _row(run.model, run.encoder, name, ACCURACY, interval, len(worth), answered)
+        scores, videos = group_scores(questions, points)
+        interval = mean_interval(scores, videos, resamples, seed)
+        row = _row(run.model, run.encoder, name, ACCURACY, interval, len(scores), answered)
         row = replace(row, control=run.control, n_frames=run.n_frames)
         rows.append(row)
-        worths.append(worth)
+        scores_of_runs.append(scores)
     main = set(map(id, main_rows(rows)))
     for control in dict.fromkeys(row.control for row in rows):
-        chosen = [spot for spot, row in enumerate(rows) if id(row) in main and row.control == control]
+        chosen = [index for index, row in enumerate(rows) if id(row) in main and row.control == control]
         if len(chosen) < 2:
             continue
-        ranks = rank_ranges({str(spot): worths[spot] for spot in chosen}, videos, resamples=resamples, seed=seed)
-        for spot in chosen:
-            low, high = ranks[str(spot)]
-            rows[spot] = replace(rows[spot], rank_low=low, rank_high=high)
+        ranks = rank_ranges(
+            {str(index): scores_of_runs[index] for index in chosen}, videos, resamples=resamples, seed=seed
+        )
+        for index in chosen:
+            low, high = ranks[str(index)]
+            rows[index] = replace(rows[index], rank_low=low, rank_high=high)
     return rows
 
 
 def _form_rows(name: str, questions: Sequence[Question], run: ModelRun, resamples: int, seed: int) -> list[Row]:
-    """What a run is worth in the other forms in which it was asked, and of minimal pairs the questions one by one."""
+    """Rows of a run in its other forms (rotated, binary), and of minimal pairs the single-question accuracy."""
     asked: dict[Form, Mapping[str, Sequence[Prediction]]]
     asked = {"plain": run.predictions, "rotated": run.rotated, "binaries": run.binaries}
     answers = {form: found[name] for form, found in asked.items() if name in found}
     scored = [
-        (metric, *counted(metric, questions, points), answered)
+        (metric, *metric_units(metric, questions, points), answered)
         for metric, (points, answered) in scores_of(questions, answers).items()
     ]
     if "plain" in answers and any(question.group for question in questions):
         points, answered = score(questions, answers["plain"], name)
         scored.append((SINGLE, points, [question.video_id for question in questions], answered))
     rows = []
-    for metric, worth, videos, answered in scored:
-        interval = mean_interval(worth, videos, resamples, seed)
-        row = _row(run.model, run.encoder, name, metric, interval, len(worth), answered)
+    for metric, scores, videos, answered in scored:
+        interval = mean_interval(scores, videos, resamples, seed)
+        row = _row(run.model, run.encoder, name, metric, interval, len(scores), answered)
         rows.append(replace(row, control=run.control, n_frames=run.n_frames))
     return rows
 
@@ -123,16 +125,16 @@ def _form_rows(name: str, questions: Sequence[Question], run: ModelRun, resample
 def score(
     questions: Sequence[Question], predictions: Sequence[Prediction], benchmark: str = ""
 ) -> tuple[FloatArray, float]:
-    """Return 1 or 0 for each question, float [n], and the share of questions that were answered.
+    """Return 1 (right) or 0 for each question, float [n], and the fraction of questions answered.
 
     Raises:
-        GymQAError: a prediction of no question here, of another clip, or two of one question.
+        GymQAError: a prediction of an unknown question or another clip, or two of one question.
     """
     by_id = {prediction.question_id: prediction for prediction in predictions}
     known = {question.id: question for question in questions}
-    strange = [key for key, found in by_id.items() if key not in known or known[key].clip_id != found.clip_id]
-    if strange or len(by_id) != len(predictions):
-        what = f"for {strange[0]}, which it does not ask so" if strange else "with a question twice"
+    unknown = [key for key, found in by_id.items() if key not in known or known[key].clip_id != found.clip_id]
+    if unknown or len(by_id) != len(predictions):
+        what = f"for {unknown[0]}, which it does not ask so" if unknown else "with a question twice"
         raise GymQAError(f"benchmark {benchmark} has a prediction {what}; run the model on these questions again")
     choices = [by_id[question.id].choice if question.id in by_id else None for question in questions]
     points = [float(choice == question.answer) for choice, question in zip(choices, questions, strict=True)]
@@ -155,7 +157,7 @@ def _recognition_rows(run: RecognizerRun, resamples: int, seed: int) -> list[Row
 
 @dataclass(frozen=True, slots=True)
 class Unanswered:
-    """A clip that these models had no answer for on these benchmarks, and why."""
+    """A clip that these models left unanswered on these benchmarks, and the reason."""
 
     clip_id: str
     reason: str
@@ -168,7 +170,7 @@ def unanswered_items(
     runs: Sequence[ModelRun] = (),
     recognizers: Sequence[RecognizerRun] = (),
 ) -> list[Unanswered]:
-    """Every clip that left something open, an item a reason, with the benchmarks and models it concerns."""
+    """Every clip with unanswered questions, an item per reason, with the benchmarks and models concerned."""
     items: dict[tuple[str, str], tuple[dict[str, None], dict[str, None]]] = {}  # dicts for ordered sets
 
     def note(clip: str, reason: str, benchmark: str, model: str) -> None:

@@ -1,4 +1,4 @@
-"""The leaderboard's rows, and the runs that they are made of: which model answered what, under which control."""
+"""Data types of the leaderboard: rows, lines, runs of models and recognizers; their order and grouping."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,15 +12,15 @@ from gymqa.questions.schema import Prediction
 RECOGNITION = "recognition"
 NO_CONTROL = "none"
 SINGLE = "single_questions"
-"""Accuracy of the questions of minimal pairs one by one; ACCURACY counts pairs."""
+"""Single-question accuracy of minimal pairs; ACCURACY counts pairs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One number of the leaderboard with its 95 % interval, all in [0, 1]; `encoder` is empty where there is none.
+    """One metric value with its 95 % interval, all in [0, 1]; `encoder` is empty where there is none.
 
-    `rank_low` to `rank_high` are the ranks that the data leave open among the models of its benchmark and control;
-    references and recognition have none. `n_frames` is None where the model chooses itself.
+    `rank_low` to `rank_high` is the range of ranks compatible with the data among the models of its benchmark and
+    control; references and recognition have none. `n_frames` is None where the model chooses it.
     """
 
     model: str
@@ -39,12 +39,12 @@ class Row:
 
     @property
     def line(self) -> "Line":
-        """The line of the table it stands in."""
+        """The table line it belongs to."""
         return Line(self.model, self.encoder, self.control)
 
 
 class Line(NamedTuple):
-    """What a line of the leaderboard is about."""
+    """Identity of a table line."""
 
     model: str
     encoder: str
@@ -52,17 +52,17 @@ class Line(NamedTuple):
 
     @property
     def label(self) -> str:
-        """Model, encoder and control in one."""
+        """Model, encoder and control as one name."""
         name = label_of(self.model, self.encoder)
         return name if self.control == NO_CONTROL else f"{name} ({self.control})"
 
 
 @dataclass(frozen=True, slots=True)
 class ModelRun:
-    """A model's answers, under one control and with one number of frames: benchmark -> predictions.
+    """A model's answers under one control and with one number of frames: benchmark -> predictions.
 
-    `rotated` has those under every rotation of the choices, and `binaries` those of choices in twos, where a benchmark
-    was asked so; `adapter` is what asked.
+    `rotated` has those under every rotation of the choices and `binaries` those of the binary form, for benchmarks
+    evaluated so; `adapter` is the adapter's name.
     """
 
     model: str
@@ -76,12 +76,12 @@ class ModelRun:
 
     @property
     def line(self) -> Line:
-        """The line of the table that it fills."""
+        """The table line it fills."""
         return Line(self.model, self.encoder, self.control)
 
     @property
     def label(self) -> str:
-        """Model and encoder in one."""
+        """Model and encoder as one name."""
         return label_of(self.model, self.encoder)
 
 
@@ -95,17 +95,17 @@ class RecognizerRun:
 
     @property
     def label(self) -> str:
-        """Model and encoder in one."""
+        """Model and encoder as one name."""
         return label_of(self.model, self.encoder)
 
 
 def label_of(model: str, encoder: str) -> str:
-    """Model and encoder in one, as shown where there is room for one name only."""
+    """Model and encoder as one name."""
     return f"{model} · {encoder}" if encoder else model
 
 
 def main_rows(rows: Iterable[Row]) -> list[Row]:
-    """Of rows that differ in the number of frames only, the one with most; "chooses itself" counts as most."""
+    """Of rows that differ in the number of frames only, the one with most; None (the model's choice) counts as most."""
     kept: dict[tuple[Line, str, str], Row] = {}
     for row in rows:
         key = (row.line, row.benchmark, row.metric)
@@ -115,7 +115,7 @@ def main_rows(rows: Iterable[Row]) -> list[Row]:
 
 
 def main_runs(runs: Sequence[ModelRun]) -> list[ModelRun]:
-    """Of runs that differ in the number of frames only, the answers with most on each benchmark, as one run."""
+    """Of runs that differ in the number of frames only, on each benchmark the answers with most, as one run."""
     kept: dict[Line, dict[str, ModelRun]] = {}
     for run in sorted(runs, key=lambda run: frame_rank(run.n_frames)):  # stable: of equals the later one wins
         line = run.line
@@ -126,19 +126,19 @@ def main_runs(runs: Sequence[ModelRun]) -> list[ModelRun]:
 
 
 def best_first(runs: Sequence[ModelRun], rows: Sequence[Row]) -> list[ModelRun]:
-    """The runs in the order in which the table shows their models."""
+    """The runs in the table's order of models."""
     shown = [row for row in main_rows(rows) if row.metric == ACCURACY]
-    order = {line: spot for spot, (line, _) in enumerate(by_line(shown, "benchmark"))}
-    return sorted(runs, key=lambda run: order.get(run.line, len(order)))  # asked in twos only, it has no such row
+    order = {line: index for index, (line, _) in enumerate(by_line(shown, "benchmark"))}
+    return sorted(runs, key=lambda run: order.get(run.line, len(order)))  # binary-only runs have no such row
 
 
 def frame_rank(n_frames: int | None) -> float:
-    """More for more frames; "chooses itself" (None) counts as most."""
+    """Sort key by number of frames; None (the model's choice) counts as most."""
     return math.inf if n_frames is None else n_frames
 
 
 def by_line(rows: Sequence[Row], column: str) -> list[tuple[Line, dict[str, Row]]]:
-    """Group rows by line, with the cells by the Row field `column`; best first in the first column's value."""
+    """Group rows by line, with cells by the Row field `column`; best first by the first column's value."""
     lines: dict[Line, dict[str, Row]] = {}
     for row in rows:
         lines.setdefault(row.line, {})[getattr(row, column)] = row

@@ -1,8 +1,8 @@
-"""Multiple-binary accuracy: the right choice against each wrong one by itself.
+"""Multiple-binary accuracy: each wrong choice against the right one in a two-choice question.
 
-TemporalBench (Cai et al. 2024, section 3.3): of four choices that are alike, a model can often tell the odd one out
-without the video. Asked in twos that does not help; a question counts where it is right in all of them (multiple-binary
-accuracy), and the share of the twos is the binary accuracy. Chance is 1/2^(choices - 1) and 1/2.
+TemporalBench (Cai et al. 2024, section 3.3): among similar choices a model can often tell the odd one out without the
+video; in two-choice (binary) questions it cannot. A question counts where all its binary questions are right
+(multiple-binary accuracy); the fraction of right ones is the binary accuracy. Chance is 1/2^(choices - 1) and 1/2.
 """
 
 import re
@@ -21,12 +21,12 @@ _MARK = "~b"
 
 
 def binary_questions(question: Question) -> list[Question]:
-    """The question with two choices, the right one and the i-th wrong one, as `<id>~b<i>`.
+    """The binary questions of a question: the right choice and the i-th wrong one, as `<id>~b<i>`.
 
-    Which of the two comes first is drawn by the id, so that letters balance in aggregate.
+    Their order is drawn by the id, so that letters balance in aggregate.
 
     Raises:
-        GymQAError: the question's id ends as that of one of two.
+        GymQAError: the question is itself a binary one.
     """
     if is_binary(question.id):
         raise GymQAError(f"question {question.id} is one of two already; take the question it was made of")
@@ -35,7 +35,7 @@ def binary_questions(question: Question) -> list[Question]:
 
 
 def is_binary(question_id: str) -> bool:
-    """Whether an id is one of `binary_questions`."""
+    """Whether an id is that of a binary question."""
     return re.search(rf"{_MARK}\d+$", question_id) is not None
 
 
@@ -52,23 +52,23 @@ def _pair(question: Question, wrong: int, number: int) -> Question:
 
 
 def binary_scores(questions: Sequence[Question], predictions: Sequence[Prediction]) -> FloatArray:
-    """The share of its binaries that each question is right in, float [n]; 1 is what multiple-binary accuracy counts.
+    """Fraction of each question's binary questions answered right, float [n]; multiple-binary accuracy counts 1s.
 
     Args:
         questions: [n], with all their choices.
-        predictions: of `binary_questions`; one that is not there is wrong.
+        predictions: of `binary_questions`; a missing one is wrong.
 
     Raises:
-        GymQAError: a question twice, or answers to other binaries.
+        GymQAError: a question twice, or answers to other binary questions.
     """
     known = by_question_id(predictions)
     asked = {binary.id for question in questions for binary in binary_questions(question)}
-    if strange := known.keys() - asked:
-        raise GymQAError(f"{len(strange)} predictions are of no two choices of these questions; give theirs")
-    return np.array([_share(question, known) for question in questions], dtype=np.float64)
+    if unknown := known.keys() - asked:
+        raise GymQAError(f"{len(unknown)} predictions are of no two choices of these questions; give theirs")
+    return np.array([_right_fraction(question, known) for question in questions], dtype=np.float64)
 
 
-def _share(question: Question, known: Mapping[str, Prediction]) -> float:
+def _right_fraction(question: Question, known: Mapping[str, Prediction]) -> float:
     rights = []
     for binary in binary_questions(question):
         found = known.get(binary.id)
@@ -79,17 +79,17 @@ def _share(question: Question, known: Mapping[str, Prediction]) -> float:
 
 
 def binary_scores_of_likelihoods(questions: Sequence[Question], predictions: Sequence[Prediction]) -> FloatArray:
-    """The same from the probabilities of all choices: a binary is right where the right choice is the likelier.
+    """Binary scores from the probabilities of all choices, float [n]: right where the right choice is more probable.
 
-    A tie is wrong, and so is all of a question that is unanswered or was not asked. Multiple-binary accuracy is then
-    that of the most likely choice; what is new is the share, float [n].
+    A tie is wrong, and so is all of an unanswered or missing question. Multiple-binary accuracy is then the plain
+    accuracy; only the fraction is new.
 
     Raises:
         GymQAError: a question twice.
     """
     known = by_question_id(predictions)
-    shares = [_likelier(known[question.id]) if question.id in known else 0.0 for question in questions]
-    return np.array(shares, dtype=np.float64)
+    fractions = [_likelier(known[question.id]) if question.id in known else 0.0 for question in questions]
+    return np.array(fractions, dtype=np.float64)
 
 
 def _likelier(prediction: Prediction) -> float:
@@ -101,5 +101,5 @@ def _likelier(prediction: Prediction) -> float:
 
 
 def multiple_binary(scores: FloatArray) -> FloatArray:
-    """1 where every binary is right, else 0; float [n]."""
+    """1 where every binary question is right, else 0; float [n]."""
     return np.asarray(scores == 1.0, dtype=np.float64)

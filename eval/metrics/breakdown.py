@@ -1,4 +1,4 @@
-"""Accuracy by what was asked about: apparatus, set, element, movement, tier, length of the clip."""
+"""Accuracy breakdown by facet of the question: event, set, element, movement, tier, clip length; with intervals."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -48,25 +48,25 @@ def breakdown(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> list[Slice]:
-    """Accuracy within each value of each facet, in the order of the facets; values from few to many, or by name.
+    """Accuracy within each value of each facet, in the order of the facets; values in numeric order, or by name.
 
-    All slices are of the same draws of videos; a draw without a slice's videos is left out for it. A question of a
-    minimal pair has its pair's score. A question is in no slice of a facet that it has no value of: a movement that
-    its element's name leaves open, a clip without a length.
+    All slices share the bootstrap resamples; a resample without a slice's videos is left out for it. A question of a
+    minimal pair has its pair's score. A question without a value of a facet (its element's name leaves the movement
+    open, its clip has no length) is in none of the facet's slices.
 
     Args:
         questions: [n].
         points: [n] in [0, 1].
-        lengths: clip id -> length in any unit, cut at the quartiles of the questions' clips.
-        taxonomy: of the questions' setting; without it, elements are named by the right choice, so questions that ask
+        lengths: clip id -> length in any unit, binned at the quartiles of the questions' clips.
+        taxonomy: of the questions' setting; without it elements are named by the right choice, so questions that ask
             for something else are in no slice of element and movement.
         facets: some of FACETS.
-        resamples: how many times the videos are drawn.
-        seed: of the draws.
+        resamples: bootstrap resamples of the videos.
+        seed: of the resampling.
 
     Raises:
         GymQAError: the taxonomy is of another setting.
-        ValueError: not as many points as questions, or an unknown facet.
+        ValueError: points and questions differ in number, or an unknown facet.
     """
     if len(points) != len(questions):
         raise ValueError(f"{len(points)} points for {len(questions)} questions")
@@ -78,12 +78,12 @@ def breakdown(
     for facet in facets:
         values = facet_values(facet, questions, lengths, taxonomy)
         found: dict[str, list[int]] = {}
-        for place, value in enumerate(values):
+        for index, value in enumerate(values):
             if value is not None:
-                found.setdefault(value, []).append(place)
+                found.setdefault(value, []).append(index)
         members.update(((facet, value), found[value]) for value in sorted(found, key=_order))
     intervals = _intervals(list(members.values()), group_points(questions, points), questions, resamples, seed)
-    return [Slice(*key, len(places), one) for (key, places), one in zip(members.items(), intervals, strict=True)]
+    return [Slice(*key, len(indices), one) for (key, indices), one in zip(members.items(), intervals, strict=True)]
 
 
 def facet_values(
@@ -92,7 +92,7 @@ def facet_values(
     lengths: Mapping[str, float] | None = None,
     taxonomy: Taxonomy | None = None,
 ) -> list[str | None]:
-    """The value of a facet for each question, as `breakdown` shows it; None where it has none."""
+    """The value of a facet for each question; None where it has none."""
     if facet == "event":
         return [question.event or None for question in questions]
     if facet == "set":
@@ -111,7 +111,7 @@ def facet_values(
 
 
 def _value(facet: str, element: Element) -> str | None:
-    """The value of a facet that the element decides."""
+    """The value of a facet that depends on the element alone."""
     if facet == "element":
         return element.display_name
     found = _MOVEMENT[facet](element)
@@ -121,7 +121,7 @@ def _value(facet: str, element: Element) -> str | None:
 
 
 def _element(question: Question, taxonomy: Taxonomy | None) -> Element:
-    """The element that the question's clip shows; by its right choice where there is no taxonomy."""
+    """The element shown by the question's clip; named by its right choice where there is no taxonomy."""
     if taxonomy is None:
         name = question.choices[question.answer]
         return Element(question.element, -1, question.set_id, question.event, name, name, question.attributes)
@@ -132,7 +132,7 @@ def _element(question: Question, taxonomy: Taxonomy | None) -> Element:
 
 
 def _length_bins(questions: Sequence[Question], lengths: Mapping[str, float]) -> list[str | None]:
-    """Quarters of the clips by length, named by their ends."""
+    """Quartile bin of each clip's length, named by its ends."""
     known = np.array([lengths.get(question.clip_id, np.nan) for question in questions], dtype=np.float64)
     if np.isnan(known).all():
         return [None] * len(questions)
@@ -143,7 +143,7 @@ def _length_bins(questions: Sequence[Question], lengths: Mapping[str, float]) ->
 
 
 def _order(value: str) -> tuple[float, str]:
-    """Numbers and ranges of numbers by their first, before words."""
+    """Sort key: numbers and ranges by their first number, before words."""
     first = value.split("–")[0]
     return (float(first), value) if first.replace(".", "", 1).isdigit() else (float("inf"), value)
 
@@ -155,11 +155,11 @@ def _intervals(
     resamples: int,
     seed: int,
 ) -> list[Interval]:
-    """Mean and interval of each slice, all of the same draws."""
+    """Mean and interval of each slice, all from the same resamples."""
     cluster, n_clusters = cluster_index([question.video_id for question in questions])
     inside = np.zeros((len(questions), len(members)))  # [n, K]
-    for column, places in enumerate(members):
-        inside[places, column] = 1.0
+    for column, indices in enumerate(members):
+        inside[indices, column] = 1.0
     sums = cluster_sums(inside * points[:, None], cluster, n_clusters)  # [G, K]
     counts = cluster_sums(inside, cluster, n_clusters)  # [G, K]
     blocks = weight_blocks(n_clusters, resamples, seed)
@@ -177,7 +177,7 @@ def _intervals(
 
 
 def _interval(value: float, sums: FloatArray, counts: FloatArray, n_clusters: int) -> Interval:
-    """The interval of one slice that `n_clusters` videos have, from its resampled sums and counts [r]."""
+    """The interval of one slice with `n_clusters` videos, from its resampled sums and counts [r]."""
     if n_clusters < 2:
         return Interval(value, 0.0, 1.0)
     drawn = counts > 0

@@ -1,7 +1,7 @@
-"""Position bias: whether a model prefers a letter, whatever stands there.
+"""Position bias of answer letters (RStd, score test), and calibration: reliability diagram and ECE.
 
 Sources: Zheng et al. 2024, "Large Language Models Are Not Robust Multiple Choice Selectors" (the spread of the recall
-by letter, RStd); the test is a score test of the wrong answers, in which nothing but the position tells letters apart.
+by letter, RStd); the test is a score test of the wrong answers, in which only the position tells letters apart.
 """
 
 from collections.abc import Sequence
@@ -16,9 +16,9 @@ from gymqa.questions.schema import LETTERS, Prediction, Question
 
 @dataclass(frozen=True, slots=True)
 class LetterUse:
-    """One letter: how often it is right, how often chosen, and how often chosen where it is right (None: never right).
+    """Counts of one letter: right, chosen, and its recall (None where it is never right).
 
-    `chosen_wrong` counts the wrong answers that are this letter, `expected_wrong` those that an even hand would give.
+    `chosen_wrong` counts wrong answers with this letter, `expected_wrong` their expectation without position bias.
     """
 
     letter: str
@@ -31,10 +31,10 @@ class LetterUse:
 
 @dataclass(frozen=True, slots=True)
 class PositionBias:
-    """All letters of a benchmark.
+    """Position bias over the letters of a benchmark.
 
-    `recall_spread` is the standard deviation of their recalls, in [0, 0.5]; `p` is that wrong answers fall on letters
-    evenly, by `chi_square`; 1 where no wrong answer could show a preference.
+    `recall_spread` is the standard deviation of their recalls, in [0, 0.5]; `p` is the p-value of no bias among wrong
+    answers, by `chi_square`; 1 where no wrong answer could show a preference.
     """
 
     letters: tuple[LetterUse, ...]
@@ -45,17 +45,17 @@ class PositionBias:
 
 
 def position_bias(questions: Sequence[Question], choices: Sequence[int | None]) -> PositionBias:
-    """Compare the letters that were chosen with those that are right.
+    """Test whether wrong answers prefer a letter.
 
-    Under no bias a wrong answer is any wrong letter with equal chance, since the order of the choices was drawn. The
-    difference to that, over its covariance, is chi-square with one degree of freedom less than there are letters.
+    Without bias every wrong letter is equally probable, since the order of the choices was drawn. The excess over
+    that, normalised by its covariance, is chi-square with one degree of freedom less than there are letters.
 
     Args:
         questions: [n].
-        choices: [n], the index that was chosen, None where unanswered.
+        choices: [n], chosen index, None where unanswered.
 
     Raises:
-        ValueError: not as many choices as questions.
+        ValueError: choices and questions differ in number.
     """
     n_letters = max((len(question.choices) for question in questions), default=0)
     right, chosen, hits, wrong = (np.zeros(n_letters) for _ in range(4))
@@ -86,7 +86,7 @@ def position_bias(questions: Sequence[Question], choices: Sequence[int | None]) 
 
 
 def _score_test(excess: FloatArray, covariance: FloatArray) -> tuple[float, float]:
-    """Chi-square of an excess [L] with its covariance [L, L], and the p of a larger one."""
+    """Chi-square statistic of an excess [L] with covariance [L, L], and its p-value."""
     if not len(excess):
         return 0.0, 1.0
     freedom = int(np.linalg.matrix_rank(covariance, hermitian=True))
@@ -98,7 +98,7 @@ def _score_test(excess: FloatArray, covariance: FloatArray) -> tuple[float, floa
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """Answers with a confidence in (low, high], the first bin's from 0 on: number, mean confidence, accuracy."""
+    """Answers with confidence in (low, high], in the first bin from 0: number, mean confidence, accuracy."""
 
     low: float
     high: float
@@ -110,36 +110,36 @@ class Bin:
 def reliability(
     confidence: Sequence[float] | FloatArray, right: Sequence[float] | FloatArray, bins: int = 15
 ) -> list[Bin]:
-    """Bins of equal width over [0, 1]; empty ones are left out.
+    """Reliability diagram: non-empty bins of equal width over [0, 1].
 
     Args:
-        confidence: [n] in [0, 1], the probability of the answer that was given.
-        right: [n], 1 where it was right, else 0.
-        bins: how many; 15 as in the paper.
+        confidence: [n] in [0, 1], the probability of the answer given.
+        right: [n], 1 where it is right, else 0.
+        bins: number of bins; 15 as in the paper.
 
     Raises:
-        ValueError: lengths that differ, a confidence outside [0, 1], or no bin.
+        ValueError: different lengths, a confidence outside [0, 1], or no bin.
     """
     sure, hit = np.asarray(confidence, dtype=np.float64), np.asarray(right, dtype=np.float64)
     if len(sure) != len(hit) or bins < 1 or not ((sure >= 0) & (sure <= 1)).all():
         raise ValueError(f"{len(sure)} confidences in [0, 1] for {len(hit)} answers in {bins} bins")
-    place = np.clip(np.ceil(sure * bins).astype(np.int64) - 1, 0, bins - 1)
+    bin_of = np.clip(np.ceil(sure * bins).astype(np.int64) - 1, 0, bins - 1)
     found = []
-    for index in np.unique(place):
-        inside = place == index
+    for index in np.unique(bin_of):
+        inside = bin_of == index
         means = float(sure[inside].mean()), float(hit[inside].mean())
         found.append(Bin(index / bins, (index + 1) / bins, int(inside.sum()), *means))
     return found
 
 
 def expected_calibration_error(bins: Sequence[Bin]) -> float:
-    """Mean distance of accuracy and confidence over the answers, in [0, 1]; 0 without answers."""
+    """ECE: mean absolute difference of accuracy and confidence over the answers, in [0, 1]; 0 without answers."""
     total = sum(one.n for one in bins)
     return sum(one.n * abs(one.accuracy - one.confidence) for one in bins) / total if total else 0.0
 
 
 def confidences(predictions: Sequence[Prediction]) -> tuple[FloatArray, FloatArray]:
-    """The probability of each answer, and whether it was right, [m] each; those without probabilities are left out."""
+    """Probability of each answer and whether it is right, [m] each; answers without probabilities are left out."""
     known = [(one.probabilities[one.choice], one.choice == one.answer) for one in predictions
              if one.choice is not None and one.probabilities is not None]  # fmt: skip
     found = np.array(known, dtype=np.float64).reshape(-1, 2)

@@ -1,7 +1,7 @@
-"""Questions asked again with their choices rotated: whoever goes by letters is found out.
+"""CircularEval: questions under every rotation of their choices, to remove position bias.
 
-CircularEval (MMBench, Liu et al. 2023, section 4.3): a question counts only where it is answered right under every
-rotation of its choices. The average over the rotations is its accuracy with the letters' luck taken out.
+MMBench (Liu et al. 2023, section 4.3): a question counts only where it is answered right under every rotation. The
+mean over rotations is the accuracy without the luck of the letters.
 """
 
 import math
@@ -19,10 +19,10 @@ _MARK = "~r"
 
 
 def rotations(question: Question) -> list[Question]:
-    """The question under every rotation of its choices, itself first; `r` places to the left is `<id>~r<r>`.
+    """The question under every rotation of its choices, itself first; the rotation by r to the left is `<id>~r<r>`.
 
     Raises:
-        GymQAError: the question's id ends as that of a rotation.
+        GymQAError: the question is itself a rotation.
     """
     if is_rotation(question.id):
         raise GymQAError(f"question {question.id} is a rotation itself; rotate the question it was made of")
@@ -30,12 +30,12 @@ def rotations(question: Question) -> list[Question]:
 
 
 def is_rotation(question_id: str) -> bool:
-    """Whether an id is that of a rotation, by `rotations`, other than the question itself."""
+    """Whether an id is that of a rotated question."""
     return re.search(rf"{_MARK}\d+$", question_id) is not None
 
 
 def _rotated(question: Question, by: int) -> Question:
-    """The choices `by` places to the left."""
+    """The question with its choices rotated by `by` to the left."""
     n_choices, labels = len(question.choices), question.choice_labels
     return replace(
         question,
@@ -47,27 +47,27 @@ def _rotated(question: Question, by: int) -> Question:
 
 
 def circular_scores(questions: Sequence[Question], predictions: Sequence[Prediction]) -> FloatArray:
-    """1 for each question that is right under all rotations, else 0; float [n].
+    """1 for each question right under all rotations, else 0; float [n].
 
     Args:
         questions: [n], unrotated.
-        predictions: of all rotations of these questions, in any order; one that is not there is wrong.
+        predictions: of all rotations of these questions, in any order; a missing one is wrong.
 
     Raises:
-        GymQAError: a prediction of none of these rotations, one given twice, or to other choices.
+        GymQAError: a prediction of another rotation, a duplicate, or one of other choices.
     """
     return rotation_points(questions, predictions).min(axis=1, initial=1.0)
 
 
 def rotation_averaged(questions: Sequence[Question], predictions: Sequence[Prediction]) -> FloatArray:
-    """The share of its rotations under which each question is right, float [n]; arguments and errors as above."""
+    """Fraction of rotations under which each question is right, float [n]; arguments and errors as above."""
     return np.asarray(rotation_points(questions, predictions).mean(axis=1), dtype=np.float64)
 
 
 def rotation_points(questions: Sequence[Question], predictions: Sequence[Prediction]) -> FloatArray:
     """1 where a question is right under a rotation, else 0, float [n, r]; arguments and errors as above.
 
-    Column i is rotation i. A question of fewer choices than r begins again; r is a multiple of every number of choices.
+    Column i is rotation i. r is the least common multiple of the numbers of choices; shorter rows repeat.
     """
     known = by_question_id(predictions)
     columns = math.lcm(*(len(question.choices) for question in questions))
@@ -87,7 +87,7 @@ def rotation_points(questions: Sequence[Question], predictions: Sequence[Predict
 
 
 def by_question_id(predictions: Sequence[Prediction]) -> Mapping[str, Prediction]:
-    """Predictions by the id of their question.
+    """Predictions by question id.
 
     Raises:
         GymQAError: a question twice.

@@ -1,7 +1,7 @@
-"""A predictions file as columns, for files of a million lines.
+"""Columnar reader of predictions (PyArrow), for files of a million lines.
 
-Of 1,000,000 predictions `gymqa metrics` takes 4.9 s and 0.77 GB at most, `load_predictions` 24.3 s and 0.63 GB
-(benchmarks/results/scoring_speed.json): a fifth of the time, for a little more memory.
+For 1,000,000 predictions `gymqa metrics` takes 4.9 s and 0.77 GB at most, `load_predictions` 24.3 s and 0.63 GB
+(benchmarks/results/scoring_speed.json).
 """
 
 from dataclasses import dataclass
@@ -35,9 +35,9 @@ _REQUIRED = ("question_id", "clip_id", "video_id", "benchmark", "answer")
 
 @dataclass(frozen=True, slots=True)
 class PredictionColumns:
-    """n predictions: `choice` is -1 where unanswered; `video` and `benchmark` index the names.
+    """n predictions as columns: `choice` is -1 where unanswered; `video` and `benchmark` index the names.
 
-    `confidence` is the probability of the choice that was given, NaN where there is none.
+    `confidence` is the probability of the choice, NaN where there is none.
     """
 
     question_ids: pa.ChunkedArray
@@ -64,7 +64,7 @@ def read_columns(path: Path) -> PredictionColumns:
     """Read a predictions file of `gymqa evaluate`.
 
     Raises:
-        GymQAError: the file is missing or a line is wrong (named as file:line), or a question stands there twice.
+        GymQAError: the file is missing, a line is invalid (named as file:line), or a question occurs twice.
     """
     table = _read_table(path)
     choice, answer = (
@@ -100,17 +100,17 @@ def _read_table(path: Path) -> Any:
 
 
 def _damaged(path: Path, problem: str) -> GymQAError:
-    """What is wrong with a file, with the line where the slower reader finds one.
+    """The error of a damaged file.
 
     Raises:
-        GymQAError: that line is named.
+        GymQAError: the slower reader finds the invalid line, and names it.
     """
     load_predictions(path)
     return GymQAError(f"{path} is no predictions file ({problem}); run the model again")
 
 
 def _codes(names: pa.ChunkedArray) -> tuple[IntArray, tuple[str, ...]]:
-    """Indices [n] into the names that occur."""
+    """Indices [n] into the distinct names, and these names."""
     encoded = names.combine_chunks().dictionary_encode()
     return encoded.indices.to_numpy().astype(np.int64), tuple(encoded.dictionary.to_pylist())
 

@@ -1,4 +1,4 @@
-"""The forms in which questions are asked: as they stand, under every rotation of their choices, or in twos."""
+"""Question forms: plain, rotated choices (CircularEval), binary; questions asked and metrics of each form."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal
@@ -20,11 +20,11 @@ from gymqa.questions.schema import Prediction, Question
 Form = Literal["plain", "rotated", "binaries"]
 
 
-def asked_in(form: Form, questions: Sequence[Question]) -> list[Question]:
-    """What a model is asked for these questions in a form, question after question.
+def questions_in_form(form: Form, questions: Sequence[Question]) -> list[Question]:
+    """The questions in a form: themselves, all their rotations, or all their binary questions.
 
     Raises:
-        GymQAError: a question is itself a rotation or one of two.
+        GymQAError: a question is itself a rotation or a binary question.
     """
     if form == "rotated":
         return [one for question in questions for one in rotations(question)]
@@ -34,24 +34,23 @@ def asked_in(form: Form, questions: Sequence[Question]) -> list[Question]:
 
 
 def form_of(question_id: str) -> Form:
-    """The form that a question's id tells."""
+    """The form of a question, by its id."""
     return "rotated" if is_rotation(question_id) else "binaries" if is_binary(question_id) else "plain"
 
 
 def scores_of(
     questions: Sequence[Question], answers: Mapping[Form, Sequence[Prediction]]
 ) -> dict[str, tuple[FloatArray, float]]:
-    """What the answers in these forms are worth beside plain accuracy.
+    """Metrics of the answers beside plain accuracy: circular, rotation-averaged, binary, multiple-binary.
 
     Args:
-        questions: [n], as they stand in their file.
-        answers: in each form that was asked.
+        questions: [n], in their plain form.
+        answers: predictions by form.
 
     Returns:
-        By metric the score of each question, float [n], and the share of what was asked that was answered. For the
-        rotations' average the score under each rotation, float [n, r]: `counted` takes both. Of plain
-        answers with probabilities, where any question has more than two choices, the share of twos that they are right
-        in.
+        By metric the score of each question, float [n], and the fraction answered. The rotation average has the score
+        under each rotation, float [n, r]; `metric_units` takes both. Plain answers with probabilities, where any
+        question has more than two choices, give the binary score by probability.
 
     Raises:
         GymQAError: answers to other questions, or a question answered twice.
@@ -61,9 +60,9 @@ def scores_of(
         asked = sum(len(question.choices) for question in questions)
         found[ROTATED] = rotation_points(questions, rotated), _answered(rotated, asked)
         found[CIRCULAR] = circular_scores(questions, rotated), found[ROTATED][1]
-    if twos := answers.get("binaries"):
-        points, asked = binary_scores(questions, twos), sum(len(question.choices) - 1 for question in questions)
-        found[BINARY] = points, _answered(twos, asked)
+    if binaries := answers.get("binaries"):
+        points, asked = binary_scores(questions, binaries), sum(len(question.choices) - 1 for question in questions)
+        found[BINARY] = points, _answered(binaries, asked)
         found[MULTIPLE_BINARY] = multiple_binary(points), found[BINARY][1]
     plain = answers.get("plain", ())
     shown = [one for one in plain if one.choice is not None]
@@ -73,17 +72,16 @@ def scores_of(
     return found
 
 
-def counted(
+def metric_units(
     metric: str, questions: Sequence[Question], points: Sequence[float] | FloatArray
 ) -> tuple[FloatArray, list[str]]:
-    """The scores whose mean a metric is, float [g], and the video of each, for the clustered interval.
+    """The scores that a metric averages, float [g], and the video of each, for the clustered interval.
 
-    What has to be right together counts by minimal pairs (`eval.metrics.minimal_pairs.group_scores`). The share of
-    twos counts by single questions: chance is 1/2 there, and a product of two questions'
-    shares would be no share of anything.
+    Minimal pairs count as groups (`eval.metrics.minimal_pairs.group_scores`), except for binary accuracy: a product of
+    two questions' fractions would have no meaning.
 
     Args:
-        metric: a key of `scores_of`, or another name whose scores count by pairs.
+        metric: a key of `scores_of`, or another metric that counts by pairs.
         questions: [n].
         points: their scores, [n] or [n, r].
     """

@@ -1,4 +1,4 @@
-"""Late fusion: the class probabilities of several recognizers, averaged clip by clip (two streams are two of them)."""
+"""Late fusion: class probabilities of several recognizers, averaged per clip (for example, two streams)."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -15,22 +15,22 @@ from gymqa.io.files import write_text
 def fuse(paths: Sequence[Path]) -> ClassPredictions:
     """Average saved predictions of two or more recognizers over the same clips.
 
-    A clip that one of them has no probabilities for has none in the average, with that one's reason: what is left is
+    A clip without probabilities in one of them has none in the average, with that one's reason: a partial mean is
     never taken for the mean of all.
 
     Args:
-        paths: files of `gymqa predict`; clips may stand in any order, that of the first file is kept.
+        paths: files of `gymqa predict`; clips may be in any order, that of the first file is kept.
 
     Raises:
-        GymQAError: one file only or one twice, clips, labels or numbers of classes that differ.
+        GymQAError: fewer than two files or one twice; different clips, labels or numbers of classes.
     """
     if len(paths) < 2 or len({path.resolve() for path in paths}) < len(paths):
         raise GymQAError("predictions are averaged over two files or more, each once; name those of `gymqa predict`")
     first, *others = read = [read_class_predictions(path) for path in paths]
     for path, other in zip(paths[1:], others, strict=True):
         _require_alike(paths[0], first, path, other)
-    places = [_places(one) for one in read]
-    order = [[place[clip] for clip in first.clip_ids] for place in places]
+    indices = [_indices(one) for one in read]
+    order = [[index[clip] for clip in first.clip_ids] for index in indices]
     rows = np.stack([one.probabilities[chosen] for one, chosen in zip(read, order, strict=True)])  # [models, n, C]
     errors: dict[str, str] = {}
     for path, one in zip(paths, read, strict=True):
@@ -41,15 +41,15 @@ def fuse(paths: Sequence[Path]) -> ClassPredictions:
 
 
 def control_of(paths: Sequence[Path]) -> str:
-    """The control under which all these files of `gymqa predict` were predicted: their first lines say it.
+    """The control under which these files of `gymqa predict` were made, read from their first lines.
 
     Raises:
-        GymQAError: they differ, or one does not begin with such a line.
+        GymQAError: the controls differ, or a first line is not a prediction.
     """
     found = {path: str(_first_record(path).get("control", NONE)) for path in paths}
     if len(set(found.values())) > 1:
-        said = ", ".join(f"{path} {control}" for path, control in found.items())
-        raise GymQAError(f"the predictions are under different controls ({said}); predict again under one")
+        listed = ", ".join(f"{path} {control}" for path, control in found.items())
+        raise GymQAError(f"the predictions are under different controls ({listed}); predict again under one")
     return next(iter(found.values()))
 
 
@@ -65,32 +65,32 @@ def _first_record(path: Path) -> Mapping[str, object]:
 
 
 def save_fused(path: Path, predictions: ClassPredictions, control: str = NONE) -> None:
-    """Write averaged predictions in the lines of `gymqa predict`, whole or not at all."""
+    """Write averaged predictions in the format of `gymqa predict`, atomically."""
     lines = []
-    for place, clip in enumerate(predictions.clip_ids):
+    for index, clip in enumerate(predictions.clip_ids):
         record: dict[str, object] = {
             "clip_id": clip,
-            "video_id": predictions.video_ids[place],
-            "label": int(predictions.labels[place]),
+            "video_id": predictions.video_ids[index],
+            "label": int(predictions.labels[index]),
             "probabilities": None,
         }
         if clip in predictions.errors:
             record["error"] = predictions.errors[clip]
         else:
-            record["probabilities"] = [round(float(value), 6) for value in predictions.probabilities[place]]
+            record["probabilities"] = [round(float(value), 6) for value in predictions.probabilities[index]]
         if control != NONE:
             record["control"] = control
         lines.append(json.dumps(record) + "\n")
     write_text(path, "".join(lines))
 
 
-def _places(predictions: ClassPredictions) -> Mapping[str, int]:
-    """Where each clip stands."""
-    return {clip: place for place, clip in enumerate(predictions.clip_ids)}
+def _indices(predictions: ClassPredictions) -> Mapping[str, int]:
+    """Index of each clip."""
+    return {clip: index for index, clip in enumerate(predictions.clip_ids)}
 
 
 def _require_alike(path: Path, one: ClassPredictions, other_path: Path, other: ClassPredictions) -> None:
-    """Refuse files whose clips, labels or classes differ."""
+    """Raise GymQAError where clips, labels or classes differ."""
     classes = [predictions.probabilities.shape[1] for predictions in (one, other)]
     if classes[0] != classes[1]:
         raise GymQAError(

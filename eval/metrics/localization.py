@@ -1,8 +1,8 @@
-"""Where in a video an action is: mean average precision at thresholds of temporal overlap (mAP@tIoU).
+"""Temporal localization: mean average precision at thresholds of temporal IoU (mAP@tIoU).
 
 As ActivityNet's evaluation computes it (Heilbron et al. 2015, and its released `get_detection_performance.py`), which
-FineGym's Table 4 follows: within a class, detections go from the surest to the least sure; each takes the segment of
-its video that it overlaps most among those still free, if at least by the threshold; precision is interpolated.
+FineGym's Table 4 follows: within a class, detections are ranked by score; each is matched to the unmatched segment of
+its video with the largest IoU, if that reaches the threshold; precision is interpolated.
 """
 
 import math
@@ -22,10 +22,10 @@ THRESHOLDS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A stretch of a video, in seconds, that shows a class; `score` says how sure a detection is of it.
+    """A segment of a video, in seconds, with its class; `score` is the confidence of a detection.
 
     Raises:
-        GymQAError: it does not end after it begins, or a number is not finite.
+        GymQAError: the end is not after the start, or a number is not finite.
     """
 
     video_id: str
@@ -68,10 +68,9 @@ def temporal_iou(segment: Segment, others: Sequence[Segment]) -> FloatArray:
 def map_at_tiou(
     truth: Sequence[Segment], detections: Sequence[Segment], thresholds: Sequence[float] = THRESHOLDS
 ) -> dict[float, float]:
-    """MAP at each threshold, in [0, 1]: the mean over the classes that have true segments.
+    """MAP at each threshold, in [0, 1]: the mean over the classes with true segments.
 
-    Detections of other classes and of videos without a segment of their class are simply wrong; equally sure ones
-    count in the order given.
+    Detections in videos without a segment of their class are false positives; equal scores keep their order.
 
     Raises:
         GymQAError: no true segment.
@@ -95,9 +94,9 @@ def average_precisions(
     """Interpolated average precision of one class at each threshold.
 
     Args:
-        truth: its true segments, one at least.
-        detections: what was found of it, in any order.
-        thresholds: least overlaps.
+        truth: its true segments, at least one.
+        detections: its detections, in any order.
+        thresholds: of the temporal IoU.
     """
     by_video: dict[str, list[Segment]] = defaultdict(list)
     for one in truth:
@@ -107,14 +106,14 @@ def average_precisions(
     found = []
     for threshold in thresholds:
         free = {video: np.ones(len(segments), dtype=bool) for video, segments in by_video.items()}
-        hits = np.array([_takes(free.get(one.video_id), overlap, threshold)
+        hits = np.array([_matches(free.get(one.video_id), overlap, threshold)
                          for one, overlap in zip(ranked, overlaps, strict=True)], dtype=bool)  # fmt: skip
         found.append(_interpolated(hits, len(truth)))
     return found
 
 
-def _takes(free: np.ndarray | None, overlap: FloatArray | None, threshold: float) -> bool:
-    """Take the free segment of most overlap, if there is one of enough; whether there is."""
+def _matches(free: np.ndarray | None, overlap: FloatArray | None, threshold: float) -> bool:
+    """Match a detection to the free segment of largest IoU, if that reaches the threshold; whether it did."""
     if free is None or overlap is None:
         return False
     best = int(np.argmax(np.where(free, overlap, -1.0)))
@@ -125,7 +124,7 @@ def _takes(free: np.ndarray | None, overlap: FloatArray | None, threshold: float
 
 
 def _interpolated(hits: np.ndarray, n_true: int) -> float:
-    """Area under the precision, at each recall the best that is reached there or later; hits in order of score."""
+    """Area under the interpolated precision-recall curve; `hits` in order of score."""
     reached = np.cumsum(hits)
     precision = reached / np.arange(1, len(hits) + 1)
     best_later = np.maximum.accumulate(precision[::-1])[::-1]

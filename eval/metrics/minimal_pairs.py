@@ -1,4 +1,4 @@
-"""Minimal pairs scored as groups: a group counts when all of its questions are answered right."""
+"""Group scores of minimal pairs: a group is right where all of its questions are."""
 
 from collections.abc import Sequence
 
@@ -12,52 +12,52 @@ Key = tuple[str, str]
 
 
 def group_scores(questions: Sequence[Question], points: Sequence[float] | FloatArray) -> tuple[FloatArray, list[str]]:
-    """From the questions' scores to the groups', a question without a group being one of its own.
+    """Group scores from question scores; a question without a group forms one of its own.
 
-    A group's score is the product of its questions': 1 only where all are right, and for a guesser that draws each
-    answer by itself the chance of that. Of several scores a question, the products are averaged.
+    A group's score is the product of its questions' scores: 1 only where all are right, and for an independent guesser
+    the probability of that. With several scores per question, the products are averaged.
 
     Args:
         questions: [n].
-        points: [n] in [0, 1], 0 or 1 for an answer, a fraction for an expected value; or [n, r], one for each of r
-            times that the questions were asked, a group's by the same time.
+        points: [n] in [0, 1], 0 or 1 for an answer, a fraction for an expected value; or [n, r] for r repetitions,
+            multiplied within each repetition.
 
     Returns:
-        The scores of the groups, float [g], in the order of their first questions, and the video of each group for
-        the clustered interval: that of its first question.
+        The group scores, float [g], in the order of their first questions, and the video of each group's first
+        question, for the clustered interval.
 
     Raises:
-        ValueError: not as many points as questions.
+        ValueError: points and questions differ in number.
     """
     videos: dict[Key, str] = {}
     for question in questions:
         videos.setdefault(_key(question), question.video_id)
-    return _scores(_places(questions), points), list(videos.values())
+    return _scores(_group_indices(questions), points), list(videos.values())
 
 
 def group_points(questions: Sequence[Question], points: Sequence[float] | FloatArray) -> FloatArray:
-    """The score of each question's group, float [n]; their mean is the groups' where all groups are of one size.
+    """The group score of each question, float [n].
 
     Raises:
-        ValueError: not as many points as questions.
+        ValueError: points and questions differ in number.
     """
-    places = _places(questions)
-    return _scores(places, points)[places]
+    indices = _group_indices(questions)
+    return _scores(indices, points)[indices]
 
 
-def _places(questions: Sequence[Question]) -> IntArray:
-    """The number of each question's group, int [n], in the order of the groups' first questions."""
+def _group_indices(questions: Sequence[Question]) -> IntArray:
+    """Group index of each question, int [n], numbered by first appearance."""
     numbers: dict[Key, int] = {}
     return np.array([numbers.setdefault(_key(question), len(numbers)) for question in questions], dtype=np.int64)
 
 
-def _scores(places: IntArray, points: Sequence[float] | FloatArray) -> FloatArray:
-    """The groups' scores, float [g]."""
+def _scores(indices: IntArray, points: Sequence[float] | FloatArray) -> FloatArray:
+    """The group scores, float [g]."""
     given = np.asarray(points, dtype=np.float64)  # [n] or [n, r]
-    if len(given) != len(places):
-        raise ValueError(f"the argument points has {len(given)} scores for {len(places)} questions")
-    found = np.ones((int(places.max(initial=-1)) + 1, *given.shape[1:]))
-    np.multiply.at(found, places, given)
+    if len(given) != len(indices):
+        raise ValueError(f"the argument points has {len(given)} scores for {len(indices)} questions")
+    found = np.ones((int(indices.max(initial=-1)) + 1, *given.shape[1:]))
+    np.multiply.at(found, indices, given)
     return found if given.ndim == 1 else np.asarray(found.mean(axis=1), dtype=np.float64)
 
 

@@ -1,6 +1,6 @@
-"""Top-1, mean-class accuracy, mAP and confusion from a recognizer's saved predictions; no torch.
+"""Recognition metrics from saved class predictions: top-k, mean-class, mAP, per-class scores, confusion; no torch.
 
-A clip without probabilities (it could not be decoded) stays in every metric: wrong for the accuracies, last for mAP.
+A clip without probabilities (it could not be decoded) stays in every metric: wrong for accuracies, ranked last for mAP.
 """
 
 import json
@@ -21,7 +21,7 @@ from gymqa.finegym.annotations import video_of
 
 @dataclass(frozen=True, slots=True)
 class ClassPredictions:
-    """What a recognizer said about n clips: probabilities [n, C]; rows of unanswered clips are -1, below any score."""
+    """Class probabilities [n, C] of n clips; rows of clips without probabilities are -1, below any score."""
 
     clip_ids: tuple[str, ...]
     video_ids: tuple[str, ...]
@@ -36,7 +36,7 @@ class ClassPredictions:
 
     @property
     def predicted(self) -> IntArray:
-        """Most probable class, the first of equals; -1 where the clip is unanswered; int [n]."""
+        """Most probable class, the first of ties; -1 where the clip is unanswered; int [n]."""
         return np.where(self.answered == 1, self.probabilities.argmax(axis=1), -1).astype(np.int64)
 
     def by_clip(self) -> dict[str, FloatArray]:
@@ -50,7 +50,7 @@ def read_class_predictions(path: Path) -> ClassPredictions:
     `video_id` may be left out (it is in the clip id); `probabilities` may be null, with the reason in `error`.
 
     Raises:
-        GymQAError: a line that is not such a record, a clip twice, probabilities of another length, or no line at all.
+        GymQAError: an invalid line, a duplicate clip, different numbers of classes, or an empty file.
     """
     records = list(_read_records(path))
     widths = {len(record["probabilities"]) for record in records if record["probabilities"] is not None}
@@ -89,13 +89,13 @@ def _read_records(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _record(raw: dict[str, Any]) -> dict[str, Any]:
-    """Bring one line to full form; ValueError for numbers that are no probabilities."""
+    """Validate one record and fill its defaults; ValueError for invalid probabilities."""
     clip = str(raw["clip_id"])
     if isinstance(raw["label"], bool) or not isinstance(raw["label"], int):
         raise ValueError("the label is not a whole number")
     scores = raw["probabilities"]
     if scores is not None:
-        scores = array("d", [float(score) for score in scores])  # a quarter of a list's memory
+        scores = array("d", [float(score) for score in scores])  # a quarter of the memory of a list
         if not scores or not all(0.0 <= score <= 1.0 + 1e-6 for score in scores):  # False for NaN, too
             raise ValueError("a probability is outside [0, 1]")
     video = raw.get("video_id") or video_of(clip)
@@ -104,19 +104,19 @@ def _record(raw: dict[str, Any]) -> dict[str, Any]:
 
 
 def top1(predictions: ClassPredictions) -> float:
-    """Fraction of clips whose most probable class is the right one."""
+    """Fraction of clips whose most probable class is right."""
     return accuracies(predictions.labels, predictions.predicted)["top1"]
 
 
 def top_k(predictions: ClassPredictions, k: int = 5) -> float:
-    """Share of clips whose right class is among the k most probable ones; of equals, the first count."""
+    """Fraction of clips whose right class is among the k most probable ones; of ties, the first count."""
     order = np.argsort(-predictions.probabilities, axis=1, kind="stable")[:, :k]  # [n, k]
     right = (order == predictions.labels[:, None]).any(axis=1) & (predictions.answered == 1)
     return float(right.mean())
 
 
 def mean_class(predictions: ClassPredictions) -> float:
-    """Accuracy within each class that has clips, averaged over these classes (FineGym's "Mean")."""
+    """Mean-class accuracy over the classes that have clips (FineGym's "Mean")."""
     return accuracies(predictions.labels, predictions.predicted)["mean_class"]
 
 
@@ -147,7 +147,7 @@ def mean_average_precision(predictions: ClassPredictions) -> float:
 
 
 def micro_average_precision(predictions: ClassPredictions) -> float:
-    """Micro mAP: average precision over all pairs of a clip and a class, ranked together."""
+    """Micro mAP: average precision over all (clip, class) pairs, ranked together."""
     truth = predictions.labels[:, None] == np.arange(predictions.probabilities.shape[1])  # [n, C]
     return float(average_precision_score(truth.ravel(), predictions.probabilities.ravel()))
 
@@ -174,7 +174,7 @@ def confusion(predictions: ClassPredictions) -> IntArray:
 def recognition_intervals(
     predictions: ClassPredictions, resamples: int = RESAMPLES, seed: int = 0
 ) -> dict[str, Interval]:
-    """The three metrics by name (top1, mean_class, mAP), each with its interval clustered by video."""
+    """top1, mean_class and mAP by name, each with its interval clustered by video."""
     right = (predictions.predicted == predictions.labels).astype(np.float64)
     _, n_clusters = cluster_index(predictions.video_ids)
     accuracy = mean_interval(right, predictions.video_ids, resamples, seed)
@@ -190,7 +190,7 @@ def recognition_intervals(
 
 
 def mean_class_resampled(predictions: ClassPredictions, right: FloatArray) -> Callable[[FloatArray], FloatArray]:
-    """Mean-class accuracy as a function of cluster weights [r, G]; a class not drawn is left out of the mean."""
+    """Mean-class accuracy as a function of cluster weights [r, G]; classes absent from a resample are left out."""
     cluster, n_clusters = cluster_index(predictions.video_ids)
     n_classes = predictions.probabilities.shape[1]
     cell = cluster * n_classes + predictions.labels
@@ -200,8 +200,8 @@ def mean_class_resampled(predictions: ClassPredictions, right: FloatArray) -> Ca
 
     def statistic(weights: FloatArray) -> FloatArray:
         drawn = weights @ counts  # [r, C]
-        shares = (weights @ hits) / np.maximum(drawn, 1.0)
-        return np.asarray(shares.sum(axis=1) / (drawn > 0).sum(axis=1))
+        recalls = (weights @ hits) / np.maximum(drawn, 1.0)
+        return np.asarray(recalls.sum(axis=1) / (drawn > 0).sum(axis=1))
 
     return statistic
 
@@ -209,8 +209,8 @@ def mean_class_resampled(predictions: ClassPredictions, right: FloatArray) -> Ca
 def _map_resampled(predictions: ClassPredictions) -> Callable[[FloatArray], FloatArray]:
     """Macro mAP as a function of cluster weights [r, G], ties ranked together as scikit-learn does.
 
-    Precision at a positive clip p needs two numbers only: how many clips, and how many positives, score at least as
-    high. Both are counted once for each cluster, [G, P]; a resample is then a matrix product, not a new sorting.
+    Precision at a positive clip p needs only the number of clips and of positives that score at least as high. Both
+    are counted once per cluster, [G, P]; a resample is then a matrix product instead of a new sort.
     """
     cluster, _ = cluster_index(predictions.video_ids)
     order = np.argsort(cluster, kind="stable")
@@ -240,9 +240,9 @@ def _map_resampled(predictions: ClassPredictions) -> Callable[[FloatArray], Floa
 
 @dataclass(frozen=True, slots=True)
 class ClassScore:
-    """One class that has clips, or that a clip was taken for; a ratio of nothing is 0.
+    """Scores of one class that occurs among labels or predictions; 0 where a ratio is undefined.
 
-    `average_precision` is None where no clip is of the class; `n` counts its clips.
+    `average_precision` is None where the class has no clip; `n` counts its clips.
     """
 
     label: int
@@ -254,7 +254,7 @@ class ClassScore:
 
 
 def per_class(predictions: ClassPredictions) -> list[ClassScore]:
-    """Every class that occurs among the labels or the predictions, by label; an unanswered clip lowers the recall."""
+    """Scores of every class among labels or predictions, by label; an unanswered clip lowers the recall."""
     occurring = np.unique(np.concatenate([predictions.labels, predictions.predicted[predictions.answered == 1]]))
     precision, recall, f1, counts = precision_recall_fscore_support(
         predictions.labels, predictions.predicted, labels=occurring, zero_division=0.0

@@ -1,1 +1,1 @@
-"""Which choice a written reply means. Never in it: guesses."""
+"""Parser of free-text replies to multiple-choice questions. Never in it: guesses."""

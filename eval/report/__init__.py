@@ -1,1 +1,1 @@
-"""The static leaderboard page: templates, plots, tables. Never in it: scores computed anew."""
+"""The leaderboard report: page, analyses, plots, tables, upload. Never in it: scores computed anew."""

@@ -1,4 +1,4 @@
-"""Which clips a page can play, and where they lie seen from it."""
+"""Video clips of the leaderboard page: which are available, their paths relative to the page, copying."""
 
 import shutil
 from collections.abc import Iterable
@@ -10,32 +10,32 @@ from gymqa.io.console import track
 from gymqa.io.files import atomic_path
 
 FOLDER = "clips"
-_SUBACTIONS = "subactions"  # of a release
+_SUBACTIONS = "subactions"  # folder of a GymSim release
 
 
 @dataclass(frozen=True, slots=True)
 class Clips:
-    """The folder of the videos, relative to the page and ending in /, and the clips that have one there."""
+    """The folder of the videos, relative to the page and ending in /, and the clips found there."""
 
     base: str
     found: frozenset[str]
 
 
 def clips_beside(folder: Path, base: str, clips: Iterable[str]) -> Clips:
-    """The videos that lie in `folder` / `base` already; nothing is copied."""
+    """The videos that are in `folder` / `base` already; nothing is copied."""
     return Clips(base, frozenset(clip for clip in clips if _video(folder / base, clip) is not None))
 
 
 def copy_clips(source: Path, site: Path, clips: Iterable[str]) -> Clips:
-    """Copy the videos `<clip id>.mp4` into the site; one that is there already, as long and as old, stays.
+    """Copy the videos `<clip id>.mp4` into the site, unless one of equal size and time is there already.
 
     Args:
         source: a folder of videos, or a release, whose subactions/ is taken.
         site: the page's folder.
-        clips: ids of the clips wanted; a name that would leave the folder counts as not there.
+        clips: ids of the wanted clips; a name that leaves the folder counts as missing.
 
     Raises:
-        GymQAError: `source` is no folder, none of the clips is in it, or the site cannot be written to.
+        GymQAError: `source` is not a folder or has none of the clips, or the site cannot be written to.
     """
     if not source.is_dir():
         raise GymQAError(f"{source} is no folder; give --clips the folder of the videos")

@@ -1,4 +1,4 @@
-"""What is taken for what: a recognizer's confusion matrix, and that of a model that answers questions."""
+"""Confusion matrices of recognizers (classes) and answering models (chosen elements): counts and SVG plots."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,16 +11,16 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_rgba
 
-from eval.report.svg import FIELD, LIGHT, Picture, drawing, file_svg, one_line, pixel_axes
+from eval.report.svg import FIELD, LIGHT, Plot, drawing, file_svg, one_line, pixel_axes
 from eval.stats.bootstrap import IntArray
 from gymqa.questions.schema import Prediction, Question
 
-MOST = 40  # classes of a matrix that can still be read, and that a light page can hold
+MOST = 40  # classes of a matrix that remain readable and keep the page small
 
 
 @dataclass(frozen=True, slots=True)
 class ConfusionView:
-    """Counts [C, C] of one model, true class down; `names` of the classes, and their `groups` (say, events) if any."""
+    """Counts [C, C] of one model, a row per true class; `names` of the classes and their `groups` (events), if any."""
 
     model: str
     names: tuple[str, ...]
@@ -29,7 +29,7 @@ class ConfusionView:
 
 
 def confusion_svg(view: ConfusionView) -> str:
-    """Return the matrix of all classes as an SVG file's text; its classes are numbered from 0, as labels are."""
+    """The matrix of all classes as SVG text; classes are numbered from 0, as labels are."""
     counts = np.asarray(view.counts)
     matrix = _data(view.model, "", dict(enumerate(view.names)), dict(enumerate(view.groups)), _cells(counts), None)
     heading = [
@@ -41,7 +41,7 @@ def confusion_svg(view: ConfusionView) -> str:
 
 
 def matrix_data(view: ConfusionView, benchmark: str) -> dict[str, Any] | None:
-    """The matrix as the page draws it, None without classes; a cell's share is of the true class's clips."""
+    """The matrix as JSON values of the page, None without classes; cells count clips of the true class."""
     if not view.names:
         return None
     names, groups = dict(enumerate(view.names)), dict(enumerate(view.groups))
@@ -51,9 +51,9 @@ def matrix_data(view: ConfusionView, benchmark: str) -> dict[str, Any] | None:
 def choice_confusion(
     model: str, benchmark: str, questions: Sequence[Question], predictions: Sequence[Prediction]
 ) -> dict[str, Any] | None:
-    """The same from answers: true element down, chosen element across, a share of the times it was offered.
+    """The confusion matrix of answers: how often an element was chosen where it was offered, by true element.
 
-    None where the choices are no elements.
+    None where the choices are not elements.
     """
     by_id = {prediction.question_id: prediction.choice for prediction in predictions}
     offered: Counter[tuple[int, int]] = Counter()
@@ -72,7 +72,7 @@ def choice_confusion(
 
 
 def _cells(counts: IntArray) -> dict[tuple[int, int], tuple[int, int]]:
-    """Of counts [C, C] those above 0, each with the sum of its line, by (true, said)."""
+    """The nonzero counts of [C, C], each with the sum of its row, by (true, predicted)."""
     totals = counts.sum(axis=1)
     return {(i, j): (int(counts[i, j]), int(totals[i])) for i, j in np.argwhere(counts > 0).tolist()}
 
@@ -85,43 +85,43 @@ def _data(
     cells: Mapping[tuple[int, int], tuple[int, int]],
     most: int | None = MOST,
 ) -> dict[str, Any]:
-    """The `most` classes that are in most wrong cells, by label; a cell is [true, said, count, of]."""
+    """JSON values of the `most` most confused classes, by label; a cell is [true, predicted, count, total]."""
     wrong: Counter[int] = Counter(dict.fromkeys(groups or names, 0))
-    for (true, said), (count, _) in cells.items():
-        if true != said:
-            wrong.update({true: count, said: count})
+    for (true, predicted), (count, _) in cells.items():
+        if true != predicted:
+            wrong.update({true: count, predicted: count})
     kept = sorted(label for label, _ in wrong.most_common(most))
-    spot = {label: number for number, label in enumerate(kept)}
+    index = {label: number for number, label in enumerate(kept)}
     return {
         "model": model,
         "benchmark": benchmark,
         "names": [names[label] for label in kept],
         "groups": [groups.get(label, "") for label in kept],
         "left": len(wrong) - len(kept),
-        "cells": [[spot[true], spot[said], *of] for (true, said), of in sorted(cells.items())
-                  if true in spot and said in spot],
+        "cells": [[index[true], index[predicted], *of] for (true, predicted), of in sorted(cells.items())
+                  if true in index and predicted in index],
     }  # fmt: skip
 
 
-CELLS = "cells"  # gid of them all
+CELLS = "cells"  # SVG id of the group of all cells
 _SIZE = 17  # pixels of a cell
 _LEFT, _TOP, _EDGE = 340, 26, 8  # margins in pixels
-_LEVELS = 10  # of how often; on the page the cells of one level are one path
-_NAME, _GROUP = 44, 8  # signs
+_LEVELS = 10  # shades; on the page the cells of one shade are one path
+_NAME, _GROUP = 44, 8  # characters
 _HEADING = {"fontsize": 12, "color": LIGHT["ink"]}
 _INDEX = {"fontsize": 9.5, "color": LIGHT["soft"], "va": "center"}
 
 
-def matrix_plot(matrix: Mapping[str, Any], heading: Sequence[str] = (), first: int = 1) -> Picture:
-    """Draw a matrix as `eval.report.confusion` counts it; what is wrong has another colour than what is right.
+def matrix_plot(matrix: Mapping[str, Any], heading: Sequence[str] = (), first: int = 1) -> Plot:
+    """Plot a confusion matrix; wrong cells have another colour than right ones.
 
     Args:
-        matrix: names and groups of the classes, and cells [true, said, count, of].
-        heading: lines above it.
+        matrix: names and groups of the classes, and cells [true, predicted, count, total].
+        heading: lines of text above it.
         first: number of the first class.
 
     Returns:
-        The picture; its groups `CELLS` and "name-0", … have tooltips.
+        The plot; its groups `CELLS` and "name-0", … have tooltips.
     """
     names = matrix["names"]
     side, top = _SIZE * len(names), _TOP + 17 * len(heading)
@@ -129,39 +129,39 @@ def matrix_plot(matrix: Mapping[str, Any], heading: Sequence[str] = (), first: i
     axes.set(xlim=(0, len(names)), ylim=(len(names), 0))
     axes.patch.set(visible=True, facecolor="none", edgecolor=LIGHT["line"], linewidth=1, gid=FIELD)
     cells = sorted(matrix["cells"], key=_colour)
-    squares = [_square(true, said) for true, said, _, _ in cells]
+    squares = [_square(true, predicted) for true, predicted, _, _ in cells]
     axes.add_collection(PolyCollection(squares, facecolors=list(map(_colour, cells)), linewidths=0, gid=CELLS))
     for line, text in enumerate(reversed(heading)):
         _beside(axes, text, (0, 0), (8 - _LEFT, _TOP + 17 * line), **_HEADING)
-    spots = [number + 0.5 for number in range(len(names))]
-    for number, (name, spot) in enumerate(zip(names, spots, strict=True)):
-        _beside(axes, one_line(name, _NAME), (0, spot), (-30, 0), ha="right", fontsize=11.5, color=LIGHT["ink"],
+    centres = [number + 0.5 for number in range(len(names))]
+    for number, (name, position) in enumerate(zip(names, centres, strict=True)):
+        _beside(axes, one_line(name, _NAME), (0, position), (-30, 0), ha="right", fontsize=11.5, color=LIGHT["ink"],
                 va="center", gid=f"name-{number}")  # fmt: skip
-    for number, spot in enumerate(spots, first):
-        _beside(axes, str(number), (0, spot), (-8, 0), ha="right", **_INDEX)
-    for number, spot in enumerate(spots, first):
-        _beside(axes, str(number), (spot, 0), (0, 12), ha="center", **_INDEX)
-    _part(axes, matrix["groups"])
+    for number, position in enumerate(centres, first):
+        _beside(axes, str(number), (0, position), (-8, 0), ha="right", **_INDEX)
+    for number, position in enumerate(centres, first):
+        _beside(axes, str(number), (position, 0), (0, 12), ha="center", **_INDEX)
+    _separate_groups(axes, matrix["groups"])
     titles = {f"name-{number}": [name] for number, name in enumerate(names)}
     titles[CELLS] = [f"{names[i]} → {names[j]}: {count} of {asked}" for i, j, count, asked in cells]
-    return Picture(figure, f"Confusion matrix of {matrix['model']}", titles)
+    return Plot(figure, f"Confusion matrix of {matrix['model']}", titles)
 
 
 def _colour(cell: Sequence[int]) -> tuple[float, float, float, float]:
-    """Of [true, said, count, of]: blue if right, and as dark as the level of the share."""
-    true, said, count, asked = cell
+    """Colour of [true, predicted, count, total]: blue if right; darker for a larger fraction."""
+    true, predicted, count, asked = cell
     level = min(_LEVELS - 1, _LEVELS * count // asked)
-    return to_rgba(LIGHT["accent" if true == said else "wrong"], 0.12 + 0.88 * (level + 0.5) / _LEVELS)
+    return to_rgba(LIGHT["accent" if true == predicted else "wrong"], 0.12 + 0.88 * (level + 0.5) / _LEVELS)
 
 
-def _square(true: int, said: int) -> list[tuple[float, float]]:
-    """Corners of a cell, a pixel apart from the next."""
+def _square(true: int, predicted: int) -> list[tuple[float, float]]:
+    """Corners of a cell, one pixel apart from its neighbours."""
     side = 1 - 1 / _SIZE
-    return [(said, true), (said + side, true), (said + side, true + side), (said, true + side)]
+    return [(predicted, true), (predicted + side, true), (predicted + side, true + side), (predicted, true + side)]
 
 
-def _part(axes: Axes, groups: Sequence[str]) -> None:
-    """Name each run of classes of one group, and part it from the one before it."""
+def _separate_groups(axes: Axes, groups: Sequence[str]) -> None:
+    """Label each run of classes of one group, with a line between groups."""
     for number, (before, group) in enumerate(pairwise(["", *groups])):
         if group and group != before:
             _beside(axes, one_line(group, _GROUP), (0, number + 0.5), (2 - _LEFT, 0), fontsize=10.5,
@@ -170,6 +170,6 @@ def _part(axes: Axes, groups: Sequence[str]) -> None:
                 axes.axhline(number - 0.5 / _SIZE, color=LIGHT["soft"], lw=1, alpha=0.55)
 
 
-def _beside(axes: Axes, text: str, spot: tuple[float, float], offset: tuple[float, float], **look: Any) -> None:
-    """Write text in pixels from a spot in cells."""
-    axes.annotate(text, spot, offset, textcoords="offset points", annotation_clip=False, **look)
+def _beside(axes: Axes, text: str, position: tuple[float, float], offset: tuple[float, float], **look: Any) -> None:
+    """Write text at an offset in pixels from a position in cells."""
+    axes.annotate(text, position, offset, textcoords="offset points", annotation_clip=False, **look)

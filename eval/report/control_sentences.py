@@ -1,17 +1,17 @@
-"""What a model loses under each control, in words."""
+"""Sentences on a model's accuracy loss under each control; a file of its own, apart from the figures they word."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from eval.stats.bootstrap import Interval
 
-CLEAR = 0.05  # a loss that may be larger than this is not called none
+CLEAR = 0.05  # upper limit of a loss that is called none
 
-# Control -> (when, what it means that the model falls, what it means that it does not), in the order of the page.
+# Control -> (condition, meaning of a loss, meaning of no loss), in the order of the page.
 _MEANING = {
     "no-video": ("without any video", "it needs the clip", "it answers from the text alone"),
     "mismatched": ("when it is shown another clip", "it looks at the clip", "it does not look at the clip"),
-    "one-frame": ("when it sees one frame only", "it needs more than a picture", "a single picture tells it as much"),
+    "one-frame": ("when it sees one frame only", "it needs more than one frame", "a single frame tells it as much"),
     "frozen": ("when the middle frame is frozen", "it needs the movement", "it is not watching the movement"),
     "shuffled": ("when the frames are shuffled", "it uses their order", "it is not watching the movement"),
     "reversed": ("when the clip runs backwards", "it sees which way the movement goes",
@@ -21,25 +21,25 @@ _MEANING = {
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """A model's accuracy under a control, and its loss: accuracy on untouched clips less that, with its interval."""
+    """Accuracy under a control, and the loss against untouched clips with its interval."""
 
     control: str
     value: float
     loss: Interval
 
     @property
-    def place(self) -> int:
-        """Where it stands among the controls of the page."""
+    def order(self) -> int:
+        """Index among the controls of the page."""
         return list(_MEANING).index(self.control) if self.control in _MEANING else len(_MEANING)
 
 
 def sentences(label: str, drops: Sequence[Drop], at_chance: bool) -> list[tuple[bool, str]]:
-    """What the controls say about a model, a sentence each, and whether it surely loses something there.
+    """A sentence per control, with whether the loss is significant.
 
     Args:
-        label: the model.
-        drops: its controls.
-        at_chance: whether it may be guessing on untouched clips; its controls then show nothing.
+        label: name of the model.
+        drops: its accuracy under each control.
+        at_chance: whether it may be at chance on untouched clips, where controls show nothing.
     """
     if at_chance:
         return [(False, f"{label} is not surely above chance on untouched clips, so its controls show nothing.")]

@@ -1,6 +1,6 @@
-"""A model's results as the Hugging Face Hub takes them.
+"""Upload of evaluation results to the Hugging Face Hub: scores to the model's repository, results to a data set.
 
-Scores go to the model's own repository, a YAML file a benchmark under .eval_results/, in the format of
+Scores are written as a YAML file per benchmark under .eval_results/, in the format of
 https://huggingface.co/docs/hub/eval-results (by huggingface_hub's `EvalResultEntry`); the Hub shows them on the model's
 page and in the benchmark's leaderboard. Results and predictions go to a data set of results, from which anybody can
 score and rank them again.
@@ -29,7 +29,7 @@ _NAME = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
 
 
 def require_one_model(entries: Sequence[Entry]) -> None:
-    """Refuse results of several models: a repository has one.
+    """Raise an error for results of several models, since a repository holds one.
 
     Raises:
         GymQAError: there are several.
@@ -40,7 +40,7 @@ def require_one_model(entries: Sequence[Entry]) -> None:
 
 
 def score_files(rows: Sequence[Row], benchmark_repo: str, setting: str) -> dict[str, bytes]:
-    """Path -> YAML for the model's repository, a file a benchmark; scores under controls are not the benchmark's.
+    """Path -> YAML for the model's repository, a file per benchmark; scores under controls are left out.
 
     Args:
         rows: of this one model.
@@ -62,7 +62,7 @@ def score_files(rows: Sequence[Row], benchmark_repo: str, setting: str) -> dict[
 
 
 def _notes(row: Row) -> str:
-    """How the score came about, for whoever compares it with another."""
+    """Notes on a score: number of questions, interval, answered rate, frames."""
     frames = "" if row.n_frames is None else f", {row.n_frames} frames"
     interval = f"95 % interval {row.ci_low:.4f}–{row.ci_high:.4f} by bootstrap over videos"
     unit = "pairs of questions, right where both are" if row.benchmark == MINIMAL_PAIRS else "questions"
@@ -70,7 +70,7 @@ def _notes(row: Row) -> str:
 
 
 def result_files(entries: Iterable[Entry], model_repo: str) -> dict[str, Path]:
-    """Path -> file for a data set of results: each result with its predictions in a folder of its own.
+    """Path -> file for the data set of results: each result with its predictions in a folder of its own.
 
     Raises:
         GymQAError: a benchmark or control whose name cannot be that of a folder.
@@ -89,11 +89,11 @@ def result_files(entries: Iterable[Entry], model_repo: str) -> dict[str, Path]:
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
-    """One model's results and where they go; repositories are owner/name.
+class HubUpload:
+    """One model's results and their destinations; repositories are owner/name.
 
     `benchmark_repo` is the data set of the questions, `setting` (gym99, gym288, …) theirs; `leaderboard_repo` is the
-    data set that takes results and predictions, if any does.
+    data set for results and predictions, if any.
     """
 
     entries: Sequence[Entry]
@@ -103,11 +103,11 @@ class Parcel:
     leaderboard_repo: str | None = None
 
     def check(self, send: bool) -> None:
-        """Refuse what cannot be sent, before anything is scored.
+        """Validate the upload before anything is scored.
 
         Raises:
-            GymQAError: several models, no setting, no score, names that the Hub cannot have; where it is to be sent, no
-                token, or a repository that is not there or may not be written to.
+            GymQAError: several models, no setting, no score, names the Hub cannot have; with `send`, no token, or a
+                repository that does not exist or is not writable.
         """
         if not self.setting:
             raise GymQAError("the Hub's tasks are named by the questions' setting; give --setting, or --finegym")
@@ -140,10 +140,10 @@ class Parcel:
         return result_files(self.entries, self.model_repo) if self.leaderboard_repo else {}
 
 
-def parcels_of(
+def uploads_of(
     entries: Sequence[Entry], named: Sequence[str], benchmark_repo: str, setting: str, leaderboard_repo: str | None
-) -> list[Parcel]:
-    """Share out the results of a leaderboard; models that are not named stay here.
+) -> list[HubUpload]:
+    """Assign results to the repositories of their models; models that are not named are not uploaded.
 
     Args:
         entries: results of any models.
@@ -151,12 +151,12 @@ def parcels_of(
             MODEL is the model's name, with its encoder (`MODEL · ENCODER`) where that tells two apart.
         benchmark_repo: the data set of the questions, owner/name.
         setting: gym99, gym288, …, of the questions.
-        leaderboard_repo: the data set that takes results and predictions, if any does.
+        leaderboard_repo: the data set for results and predictions, if any.
 
     Raises:
         GymQAError: a model without results, or a repository for several models.
     """
-    parcels: list[Parcel] = []
+    uploads: list[HubUpload] = []
     for word in named:
         model, equals, repo = word.rpartition("=")
         own = [one for one in entries if not equals or model in (one.result.model.name, _label(one))]
@@ -164,37 +164,37 @@ def parcels_of(
             raise GymQAError(f"there are no results of {model!r}; there are those of {_labels(entries)}")
         if len({_label(one) for one in own}) > 1:
             raise GymQAError(f"{repo} takes one model, and these are results of {_labels(own)}; write MODEL={repo}")
-        if other := next((one for one in parcels if one.model_repo == repo), None):
+        if other := next((one for one in uploads if one.model_repo == repo), None):
             raise GymQAError(f"{repo} takes one model, not {_labels([*other.entries, *own])}; name one of them")
-        parcels.append(Parcel(own, repo, benchmark_repo, setting, leaderboard_repo))
-    return parcels
+        uploads.append(HubUpload(own, repo, benchmark_repo, setting, leaderboard_repo))
+    return uploads
 
 
-def push(parcels: Sequence[Parcel], asked: Sequence[QuestionFile], send: bool, resamples: int = RESAMPLES) -> None:
-    """Print every file that goes to the Hub and where it goes; send them only if told to.
+def push(uploads: Sequence[HubUpload], asked: Sequence[QuestionFile], send: bool, resamples: int = RESAMPLES) -> None:
+    """Print every file of the uploads with its destination, and upload them if `send`.
 
     Args:
-        parcels: checked ones.
-        asked: the questions.
+        uploads: validated by `HubUpload.check`.
+        asked: the question files.
         send: upload; otherwise nothing leaves this machine.
-        resamples: draws of the bootstrap over videos.
+        resamples: bootstrap resamples of the videos.
 
     Raises:
         GymQAError: the Hub refuses, or cannot be reached.
     """
-    packed = [(parcel, parcel.scores(asked, resamples), parcel.results()) for parcel in parcels]
-    for parcel, scores, results in packed:
+    contents = [(upload, upload.scores(asked, resamples), upload.results()) for upload in uploads]
+    for upload, scores, results in contents:
         for path, content in scores.items():
-            print(f"{parcel.model_repo}: {path}\n{content.decode()}")
+            print(f"{upload.model_repo}: {path}\n{content.decode()}")
         for path in results:
-            print(f"{parcel.leaderboard_repo}: {path}")
+            print(f"{upload.leaderboard_repo}: {path}")
     if not send:
         print("nothing sent; --push_to_hub sends this")
         return
-    for parcel, scores, results in packed:
-        print(f"{parcel.model_repo}: {upload_files(scores, parcel.model_repo, 'model')}")
-        if parcel.leaderboard_repo:
-            print(f"{parcel.leaderboard_repo}: {upload_files(results, parcel.leaderboard_repo, 'data set')}")
+    for upload, scores, results in contents:
+        print(f"{upload.model_repo}: {upload_files(scores, upload.model_repo, 'model')}")
+        if upload.leaderboard_repo:
+            print(f"{upload.leaderboard_repo}: {upload_files(results, upload.leaderboard_repo, 'data set')}")
 
 
 def _label(entry: Entry) -> str:

@@ -1,8 +1,9 @@
-"""The leaderboard: a table in the terminal, the page, and its figures as JSON, Markdown, CSV and LaTeX."""
+"""The leaderboard report: scored page, terminal table, and files (HTML, JSON, Markdown, CSV, LaTeX)."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -10,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from eval.adapters.baselines import REFERENCE_MODELS, chance, oracle_event, oracle_set
-from eval.leaderboard.rows import build_rows, unanswered_items, without_guesses
+from eval.leaderboard.rows import build_rows, drop_drawn_guesses, unanswered_items
 from eval.leaderboard.schema import (
     ACCURACY,
     NO_CONTROL,
@@ -25,9 +26,9 @@ from eval.leaderboard.schema import (
 )
 from eval.metrics.fusion import control_of
 from eval.metrics.recognition import confusion, read_class_predictions
+from eval.report.analyses import analyse
 from eval.report.clips import Clips
 from eval.report.confusion import ConfusionView, matrix_data
-from eval.report.evidence import gather
 from eval.report.page import Page, render
 from eval.report.samples import pack_samples
 from eval.report.tables import as_csv, as_latex, as_markdown
@@ -42,7 +43,7 @@ FILE_WIDTH = 110  # columns of a table that is not printed in a terminal
 
 
 def write_leaderboard(folder: Path, page: Page, name: str = "leaderboard.html") -> Path:
-    """Write the page, and leaderboard.json, .md, .csv and .tex, into `folder`; each whole or not at all.
+    """Write the page, and leaderboard.json, .md, .csv and .tex, into `folder`, each atomically.
 
     Returns:
         The page's path.
@@ -62,12 +63,12 @@ def write_leaderboard(folder: Path, page: Page, name: str = "leaderboard.html") 
 
 
 def leaderboard_json(page: Page) -> dict[str, object]:
-    """Every row, what parts every two models, what each loses under each control, and where all this was measured."""
+    """JSON values of rows, paired comparisons, detectable differences, losses under controls, and environment."""
     return {
         "rows": [asdict(row) for row in page.rows],
-        "comparisons": page.evidence.comparisons,
-        "detectable_difference": page.evidence.resolution,
-        "controls": page.evidence.controls,
+        "comparisons": page.analyses.comparisons,
+        "detectable_difference": page.analyses.resolution,
+        "controls": page.analyses.controls,
         "environment": dict(page.environment),
     }
 
@@ -76,9 +77,7 @@ def print_table(rows: Sequence[Row], console: Console | None = None) -> None:
     """Print the questions' table and the recognizers' table, readable at 100 columns, as per cent with intervals."""
     screen = console or Console()
     if console is None and not screen.is_terminal:
-        screen = Console(
-            width=FILE_WIDTH
-        )  # in a file nothing is gained by 80 columns, and names would be cut to pieces
+        screen = Console(width=FILE_WIDTH)  # the default of 80 columns would break names
     shown = main_rows(rows)
     groups = [("Questions, accuracy %", [row for row in shown if row.metric == ACCURACY], "benchmark"),
               ("Recognition, %", [row for row in shown if row.benchmark == RECOGNITION], "metric")]  # fmt: skip
@@ -89,7 +88,7 @@ def print_table(rows: Sequence[Row], console: Console | None = None) -> None:
 
 
 def _table(title: str, rows: Sequence[Row], column: str) -> Table:
-    """A line a model and control, best first by the first column; a column a benchmark or metric."""
+    """A line per model and control, best first by the first column; a column per benchmark or metric."""
     names = list(dict.fromkeys(getattr(row, column) for row in rows))
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("model", overflow="fold")
@@ -109,8 +108,8 @@ def _cell(row: Row) -> Text:
 
 
 def _plain(text: str) -> Text:
-    """Text as it is, without markup, and without control characters that would steer the terminal."""
-    return Text("".join(sign for sign in text if sign.isprintable()))
+    """Literal text, without markup and control characters."""
+    return Text("".join(character for character in text if character.isprintable()))
 
 
 def read_recognizers(files: Sequence[Path]) -> list[RecognizerRun]:
@@ -142,31 +141,28 @@ def make_page(
     device: str = "cpu",
     resamples: int = RESAMPLES,
 ) -> Page:
-    """Score everything and gather what stands behind it.
+    """Score all runs and compute the page's content.
 
     Args:
         asked: the question files.
-        runs: what answered them.
-        recognizers: class predictions; with a taxonomy their confusions are shown by its names.
-        taxonomy: of the questions; with it, what an event or a set alone is worth is added.
-        clips: where the page finds its videos.
+        runs: runs of the answering models.
+        recognizers: class predictions; with a taxonomy their confusion matrices are shown.
+        taxonomy: of the questions; adds the oracles of event and set.
+        clips: videos of the page.
         title: heading of the page.
         seed: of the bootstrap.
-        device: where the answers were made, for the record.
-        resamples: draws of the bootstrap over videos.
+        device: on which the answers were computed, for the record.
+        resamples: bootstrap resamples of the videos.
     """
     benchmarks = {one.benchmark: one.questions for one in asked}
     guessers = [chance()] if taxonomy is None else [chance(), oracle_event(taxonomy), oracle_set(taxonomy)]
-    runs, left_out = without_guesses(runs, guessers)
+    runs, left_out = drop_drawn_guesses(runs, guessers)
     if left_out:
         print(left_out)
     rows = build_rows(benchmarks, runs, guessers, recognizers, resamples, seed)
-    evidence = gather(benchmarks, best_first(runs, rows), rows, taxonomy, resamples, seed)
+    analyses = analyse(benchmarks, best_first(runs, rows), rows, taxonomy, resamples, seed)
     if taxonomy is not None:
-        names = tuple(element.display_name for element in taxonomy.elements)
-        events = tuple(element.event for element in taxonomy.elements)
-        views = [ConfusionView(one.label, names, confusion(one.predictions), events) for one in recognizers]
-        evidence.confusions += [matrix for view in views if (matrix := matrix_data(view, RECOGNITION))]
+        analyses.confusions += _confusions(recognizers, taxonomy)
     plain = [run for run in best_first(main_runs(runs), rows) if run.control == NO_CONTROL and run.predictions]
     return Page(
         title,
@@ -174,6 +170,14 @@ def make_page(
         environment(seed, device),
         pack_samples(benchmarks, plain, clips),
         tuple(unanswered_items(benchmarks, plain, recognizers)),
-        evidence,
+        analyses,
         {name: questions[0].tier for name, questions in benchmarks.items()},
     )
+
+
+def _confusions(recognizers: Sequence[RecognizerRun], taxonomy: Taxonomy) -> list[dict[str, Any]]:
+    """The recognizers' confusion matrices, as the page draws them."""
+    names = tuple(element.display_name for element in taxonomy.elements)
+    events = tuple(element.event for element in taxonomy.elements)
+    views = [ConfusionView(one.label, names, confusion(one.predictions), events) for one in recognizers]
+    return [matrix for view in views if (matrix := matrix_data(view, RECOGNITION))]

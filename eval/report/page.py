@@ -1,7 +1,7 @@
-"""The leaderboard as one HTML file: no request leaves it but for the clips beside it, and all text in it is escaped.
+"""The leaderboard page: one HTML file from templates, all text escaped, no request but for the clips beside it.
 
-Its own style and script are named by their hashes in the content security policy, so even markup that slipped through
-the escaping could neither run nor load anything. What the script shows is in one block of JSON, beside the pictures.
+Its style and script are named by their hashes in the content security policy, so that even markup that escaped the
+escaping could neither run nor load anything. The script's data is one block of JSON; the plots are inline SVG.
 """
 
 import base64
@@ -18,11 +18,11 @@ from markupsafe import Markup
 from eval.adapters.baselines import CHANCE, REFERENCE_MODELS
 from eval.leaderboard.rows import Unanswered
 from eval.leaderboard.schema import ACCURACY, NO_CONTROL, RECOGNITION, Row, by_line, label_of, main_rows
-from eval.report.evidence import Evidence
+from eval.report.analyses import Analyses
 from eval.report.plots import draw
 from eval.report.svg import DARK, LIGHT
 
-# Benchmark or metric -> (heading, what it is in a few words).
+# Benchmark or metric -> (heading, short description).
 _NAMES = {
     "gym-qa": ("Gym-QA", "random distractors"),
     "gym-qa-hard": ("Gym-QA-Hard", "distractors of the same set"),
@@ -35,24 +35,24 @@ _NAMES = {
     "shape": ("Body shape", "tucked, piked, …"),
     "minimal-pairs": ("Minimal pairs", "both of two clips right"),
     RECOGNITION: ("Recognition", ""),
-    "top1": ("Top-1", "share of clips right"),
+    "top1": ("Top-1", "fraction of clips right"),
     "mean_class": ("Mean class", "average over classes"),
     "mAP": ("mAP", "macro average precision"),
 }
 _SCRIPTS = ("page.js.j2", "charts.js.j2", "samples.js.j2")
-_MOST_UNANSWERED = 100  # lines of their table; all are in leaderboard.json's counts
+_MOST_UNANSWERED = 100  # lines of their table; leaderboard.json counts all
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """All that the page shows; `samples` are those of `pack_samples`, `tiers` the tier of each benchmark."""
+    """Content of the page; `samples` are those of `pack_samples`, `tiers` the tier of each benchmark."""
 
     title: str
     rows: tuple[Row, ...]
     environment: Mapping[str, Any]
     samples: Mapping[str, Any] | None = None
     unanswered: tuple[Unanswered, ...] = ()
-    evidence: Evidence = field(default_factory=Evidence)
+    analyses: Analyses = field(default_factory=Analyses)
     tiers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -65,49 +65,49 @@ def render(page: Page) -> str:
     asked = [row for row in rows if row.metric == ACCURACY]
     questions = _table(asked, "benchmark", page.tiers)
     recognition = _table([row for row in rows if row.benchmark == RECOGNITION], "metric", {})
-    pictures, places = draw(page.evidence, lambda name: _heading(name)[0])
+    plots, plot_indices = draw(page.analyses, lambda name: _heading(name)[0])
     html = jinja.get_template("page.html.j2").render(
         page=page,
         style=Markup(style),
         script=Markup(script),
         style_hash=_hash(style),
         script_hash=_hash(script),
-        pictures=pictures,
-        data=_json(_data(page, [column["name"] for column in questions["columns"]], places)),
+        pictures=plots,
+        data=_json(_data(page, [column["name"] for column in questions["columns"]], plot_indices)),
         questions=questions,
         recognition=recognition,
         tiers=list(dict.fromkeys(page.tiers.values())),
         controls=list(dict.fromkeys([NO_CONTROL, *(row.control for row in asked)])),
-        resolution=list(page.evidence.resolution.items()),
+        resolution=list(page.analyses.resolution.items()),
         highlights=[*_highlights(questions), *_highlights(recognition)[:1]],
         heading=_heading,
         environment=list(_flat(page.environment)),
         most_unanswered=_MOST_UNANSWERED,
     )
-    return html.encode(errors="replace").decode()  # half of a surrogate pair is no text of UTF-8
+    return html.encode(errors="replace").decode()  # a lone surrogate is invalid in UTF-8
 
 
-def _data(page: Page, benchmarks: Sequence[str], places: Mapping[str, Sequence[int]]) -> dict[str, Any]:
-    """What the script shows; `places` are those of the pictures."""
+def _data(page: Page, benchmarks: Sequence[str], plot_indices: Mapping[str, Sequence[int]]) -> dict[str, Any]:
+    """The script's data; `plot_indices` are those of `draw`."""
     nothing = {"total": 0, "shown": 0, "choices": [], "models": [], "base": None, "missing": []}
     return {
         "benchmarks": [[name, _heading(name)[0]] for name in benchmarks],
         "samples": page.samples or nothing,
-        "pictures": places,
-        **page.evidence.drawn(),
+        "pictures": plot_indices,
+        **page.analyses.drawn(),
     }
 
 
 def _json(values: Mapping[str, Any]) -> Markup:
-    """JSON that can end neither its element nor a line of script, whatever the texts in it."""
+    """JSON that cannot end its HTML element or a line of script, whatever its texts."""
     text = json.dumps(values, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    for sign in "<>&\u2028\u2029":
-        text = text.replace(sign, f"\\u{ord(sign):04x}")
-    return Markup(text.encode(errors="backslashreplace").decode())  # half of a surrogate pair by itself is escaped
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text.encode(errors="backslashreplace").decode())  # a lone surrogate is escaped
 
 
 def _hash(text: str) -> str:
-    """Name of an inline style or script in the content security policy."""
+    """Hash of an inline style or script for the content security policy."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
 
 
@@ -116,7 +116,7 @@ def _heading(name: str) -> tuple[str, str]:
 
 
 def _table(rows: Sequence[Row], column: str, tiers: Mapping[str, str]) -> dict[str, Any]:
-    """A line a model and control, best first by the first column; a column a benchmark or metric, with its chance."""
+    """A line per model and control, best first by the first column; a column per benchmark or metric, with chance."""
     names = list(dict.fromkeys(getattr(row, column) for row in rows))
     lines = [
         {
@@ -141,7 +141,7 @@ def _table(rows: Sequence[Row], column: str, tiers: Mapping[str, str]) -> dict[s
 
 
 def _highlights(table: dict[str, Any]) -> list[dict[str, Any]]:
-    """The best model of each column, references and controls aside."""
+    """The best model of each column, without references and controls."""
     found = []
     for column in table["columns"]:
         lines = [line for line in table["lines"] if not line["reference"] and line["control"] == NO_CONTROL]
@@ -153,7 +153,7 @@ def _highlights(table: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Nested settings as (name, text) pairs: versions · torch."""
+    """Nested values as (name, text) pairs: versions · torch."""
     for key, value in values.items():
         name = f"{prefix}{key}".replace("_", " ")
         if isinstance(value, Mapping):
@@ -163,7 +163,7 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, st
 
 
 def templates() -> Environment:
-    """Return the templates of this folder; what they are given is escaped, and a name they lack is an error."""
+    """The template environment of this folder, with autoescaping; an undefined name is an error."""
     return Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,

@@ -1,4 +1,4 @@
-"""The page's plots for one benchmark: accuracy against frames, reliability of a model, letters that it chooses."""
+"""Plots of the leaderboard page per benchmark: accuracy against frames, reliability, letters, confusion matrices."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -8,20 +8,20 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 
+from eval.report.analyses import Analyses
 from eval.report.confusion import CELLS, matrix_plot
-from eval.report.evidence import Evidence
-from eval.report.svg import LIGHT, MODELS, Picture, drawing, one_line, page_svg, pixel_axes
+from eval.report.svg import LIGHT, MODELS, Plot, drawing, one_line, page_svg, pixel_axes
 
 Item = Mapping[str, Any]
-_NAME = 36  # signs of a model's name at the end of its line
+_NAME = 36  # characters of a model's name at the end of its line
 _STEP = 15  # pixels from one name to the next
 
 
-def frames_plot(models: Sequence[Item], benchmark: str) -> Picture:
-    """A line a model over the number of frames, with 95 % intervals; its name stands at its end.
+def frames_plot(models: Sequence[Item], benchmark: str) -> Plot:
+    """Accuracy against number of frames, a line per model with 95 % intervals and its name at the end.
 
     Args:
-        models: `Evidence.frames` of one benchmark.
+        models: `Analyses.frames` of one benchmark.
         benchmark: its heading.
     """
     height = max(332, 72 + _STEP * len(models))
@@ -41,20 +41,20 @@ def frames_plot(models: Sequence[Item], benchmark: str) -> Picture:
         axes.vlines(x, low, high, colors=colour, lw=1.5, alpha=0.5, clip_on=False)
         axes.plot(x, y, color=colour, lw=2, marker="o", ms=8, mew=0, clip_on=False, zorder=3)
     titles = _name_lines(axes, models, height - 58)
-    return Picture(figure, f"Accuracy against number of frames on {benchmark}; the numbers follow as a table", titles)
+    return Plot(figure, f"Accuracy against number of frames on {benchmark}; the numbers follow as a table", titles)
 
 
 def _name_lines(axes: Axes, models: Sequence[Item], pixels: float) -> dict[str, list[str]]:
-    """Write the names at the lines' ends, each below the one before it; the axes have this height in pixels.
+    """Write the names at the lines' ends without overlap; the axes have this height in pixels.
 
     Returns:
-        The whole name by the text's gid.
+        The full name by the text's SVG id.
     """
     order = sorted(range(len(models)), key=lambda number: -models[number]["points"][-1][1])
-    heights: list[float] = []  # above the axes' foot
-    for place, number in enumerate(order):
+    heights: list[float] = []  # above the lower edge of the axes
+    for rank, number in enumerate(order):
         highest = heights[-1] - _STEP if heights else pixels
-        lowest = _STEP * (len(order) - 1 - place)  # room for the names below
+        lowest = _STEP * (len(order) - 1 - rank)  # room for the names below
         heights.append(max(lowest, min(highest, pixels * models[number]["points"][-1][1])))
     for number, height in zip(order, heights, strict=True):
         model = models[number]
@@ -66,99 +66,99 @@ def _name_lines(axes: Axes, models: Sequence[Item], pixels: float) -> dict[str, 
     return {f"name-{number}": [models[number]["model"]] for number in order}
 
 
-def reliability_plots(models: Sequence[Item], benchmark: str) -> Iterator[Picture]:
-    """For each model a dot a bin: across the probability of its own answers, up the share of them that is right.
+def reliability_plots(models: Sequence[Item], benchmark: str) -> Iterator[Plot]:
+    """Reliability diagram per model: accuracy against confidence, a dot per bin.
 
     Args:
-        models: `Evidence.reliability` of one benchmark.
+        models: `Analyses.reliability` of one benchmark.
         benchmark: its heading.
     """
     return (_reliability_plot(model, benchmark) for model in models)
 
 
-def _reliability_plot(model: Item, benchmark: str) -> Picture:
+def _reliability_plot(model: Item, benchmark: str) -> Plot:
     figure, axes = pixel_axes((200, 200), left=16, top=16, right=16, bottom=16)
     axes.set(xlim=(0, 1), ylim=(0, 1))
     axes.spines[:].set(visible=True, color=LIGHT["line"], linewidth=1)
     axes.plot([0, 1], [0, 1], color=LIGHT["reference"], lw=1, ls=(0, (3, 3)))
     confidence, right, answers = zip(*model["bins"], strict=True)
-    for colour, boasts in ((LIGHT["accent"], False), (LIGHT["wrong"], True)):
-        chosen = [(c, r) for c, r in zip(confidence, right, strict=True) if (r < c) == boasts]
+    for colour, overconfident in ((LIGHT["accent"], False), (LIGHT["wrong"], True)):
+        chosen = [(c, r) for c, r in zip(confidence, right, strict=True) if (r < c) == overconfident]
         if chosen:
             across, up = zip(*chosen, strict=True)
             axes.vlines(across, across, up, colors=colour, lw=2, alpha=0.5)
     most = max(answers)
     areas = [(5 + 10 * (count / most) ** 0.5) ** 2 for count in answers]
     axes.scatter(confidence, right, s=areas, color=LIGHT["accent"], lw=0, zorder=3)
-    return Picture(figure, f"Reliability of {model['model']} on {benchmark}; the numbers follow as a table")
+    return Plot(figure, f"Reliability of {model['model']} on {benchmark}; the numbers follow as a table")
 
 
-def letters_plots(models: Sequence[Item], benchmark: str) -> Iterator[Picture]:
-    """For each model how often it chooses a letter, as bars, and how often the right answer stands there, as lines.
+def letters_plots(models: Sequence[Item], benchmark: str) -> Iterator[Plot]:
+    """Letters per model: how often each is chosen, as bars, and how often it is right, as lines.
 
     Args:
-        models: `Evidence.letters` of one benchmark; all are drawn to the same scale.
+        models: `Analyses.letters` of one benchmark; all are drawn to the same scale.
         benchmark: its heading.
     """
-    most = max((share for model in models for _, *shares in model["letters"] for share in shares), default=0) or 1
+    most = max((one for model in models for _, *fractions in model["letters"] for one in fractions), default=0) or 1
     return (_letters_plot(model, most, benchmark) for model in models)
 
 
-def _letters_plot(model: Item, most: float, benchmark: str) -> Picture:
+def _letters_plot(model: Item, most: float, benchmark: str) -> Plot:
     figure, axes = pixel_axes((200, 148), left=16, top=12, right=16, bottom=24)
-    letters, said, right = zip(*model["letters"], strict=True)
-    spots = range(len(letters))
+    letters, chosen, right = zip(*model["letters"], strict=True)
+    positions = range(len(letters))
     axes.set(xlim=(-0.5, len(letters) - 0.5), ylim=(0, most))
-    axes.bar(spots, said, width=0.86, color=LIGHT["accent"], alpha=0.75)
-    axes.hlines(right, [spot - 0.48 for spot in spots], [spot + 0.48 for spot in spots], colors=LIGHT["ink"], lw=2)
-    axes.set_xticks(spots, letters)
+    axes.bar(positions, chosen, width=0.86, color=LIGHT["accent"], alpha=0.75)
+    axes.hlines(right, [x - 0.48 for x in positions], [x + 0.48 for x in positions], colors=LIGHT["ink"], lw=2)
+    axes.set_xticks(positions, letters)
     axes.tick_params(length=0, pad=6, labelsize=11, labelcolor=LIGHT["soft"])
-    return Picture(figure, f"Letters chosen by {model['model']} on {benchmark}; the numbers follow as a table")
+    return Plot(figure, f"Letters chosen by {model['model']} on {benchmark}; the numbers follow as a table")
 
 
 Items = Sequence[Mapping[str, Any]]
-BUDGET = 180_000  # bytes of pictures in a page of at most 1 MB, beside those of `samples.BUDGET`
+BUDGET = 180_000  # bytes of plots in a page of at most 1 MB, beside `samples.BUDGET`
 LEFT_OUT = -1
 
 
 def draw(
-    evidence: Evidence, heading: Callable[[str], str], budget: int = BUDGET
+    analyses: Analyses, heading: Callable[[str], str], budget: int = BUDGET
 ) -> tuple[list[Markup], dict[str, list[int]]]:
-    """Draw what is drawn from numbers; the bars in tables are the script's.
+    """Draw the plots of all benchmarks within a size budget.
 
     Args:
-        evidence: of all benchmarks.
-        heading: what a benchmark is called.
-        budget: bytes of UTF-8 that all pictures may take. Matrices, the largest, come last.
+        analyses: of all benchmarks.
+        heading: from a benchmark's name to its heading.
+        budget: bytes of UTF-8 for all plots. Matrices, the largest, come last.
 
     Returns:
-        `svg` elements; and for the fields of the evidence that have pictures, by item, the place of its picture, or
-        LEFT_OUT where it would be beyond the budget, or comes after one of its kind that would.
+        `svg` elements; and for each kind of plot, by item, the index of its plot, or LEFT_OUT where it or one of its
+        kind before it exceeds the budget.
     """
-    shelf = _Shelf(budget)
-    places: dict[str, list[int]] = {}
+    drawn = _PlotList(budget)
+    indices: dict[str, list[int]] = {}
     with drawing():
         for kind, plot in _PLOTS.items():
-            items = getattr(evidence, kind)
-            places[kind] = [LEFT_OUT] * len(items)
+            items = getattr(analyses, kind)
+            indices[kind] = [LEFT_OUT] * len(items)
             for benchmark in dict.fromkeys(item["benchmark"] for item in items):
                 chosen = [number for number, item in enumerate(items) if item["benchmark"] == benchmark]
-                pictures = plot([items[number] for number in chosen], heading(benchmark))
-                spots = shelf.put(pictures, kind)
-                for number, spot in zip(chosen, spots * len(chosen) if kind == _OF_ALL else spots, strict=False):
-                    places[kind][number] = spot
-                if kind in shelf.full:
+                plots = plot([items[number] for number in chosen], heading(benchmark))
+                added = drawn.add(plots, kind)
+                for number, index in zip(chosen, added * len(chosen) if kind == _OF_ALL else added, strict=False):
+                    indices[kind][number] = index
+                if kind in drawn.full:
                     break
-    return shelf.found, places
+    return drawn.found, indices
 
 
-class _Shelf:
-    """The page's pictures in their order, as many as it may hold.
+class _PlotList:
+    """The page's plots in order, within the budget.
 
     Attributes:
         found: `svg` elements.
-        budget: bytes that are left.
-        full: kinds of which one did not fit.
+        budget: remaining bytes.
+        full: kinds with a plot that did not fit.
     """
 
     def __init__(self, budget: int) -> None:
@@ -166,31 +166,31 @@ class _Shelf:
         self.budget = budget
         self.full: set[str] = set()
 
-    def put(self, pictures: Iterable[Picture], kind: str) -> list[int]:
-        """Draw pictures up to the first that does not fit, for drawing takes time; the places of those that do."""
-        places = []
-        for picture in pictures:
-            drawn = page_svg(picture, str(len(self.found)), kind)
+    def add(self, plots: Iterable[Plot], kind: str) -> list[int]:
+        """Draw plots up to the first that does not fit, since drawing is slow; returns the indices of those added."""
+        indices = []
+        for plot in plots:
+            drawn = page_svg(plot, str(len(self.found)), kind)
             size = len(drawn.encode())
             if size > self.budget:
                 self.full.add(kind)
                 break
             self.budget -= size
-            places.append(len(self.found))
+            indices.append(len(self.found))
             self.found.append(Markup(drawn))
-        return places
+        return indices
 
 
-def _matrices(items: Items, heading: str) -> Iterator[Picture]:
-    """Matrices without their cells' tooltips, which the script makes from the numbers."""
-    for picture in map(matrix_plot, items):
-        titles = {gid: texts for gid, texts in picture.titles.items() if gid != CELLS}
-        label = f"{picture.label} on {heading}; its wrong answers follow as a table"
-        yield replace(picture, label=label, titles=titles)
+def _matrices(items: Items, heading: str) -> Iterator[Plot]:
+    """Matrices without the cells' tooltips, which the script makes from the numbers."""
+    for plot in map(matrix_plot, items):
+        titles = {gid: texts for gid, texts in plot.titles.items() if gid != CELLS}
+        label = f"{plot.label} on {heading}; its wrong answers follow as a table"
+        yield replace(plot, label=label, titles=titles)
 
 
-_OF_ALL = "frames"  # one picture of all items; of the other kinds each item has its own
-_PLOTS: Mapping[str, Callable[[Items, str], Iterable[Picture]]] = {
+_OF_ALL = "frames"  # one plot of all items; the other kinds have one per item
+_PLOTS: Mapping[str, Callable[[Items, str], Iterable[Plot]]] = {
     _OF_ALL: lambda items, heading: [frames_plot(items, heading)],
     "reliability": reliability_plots,
     "letters": letters_plots,

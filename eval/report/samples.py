@@ -1,7 +1,7 @@
-"""Questions beside every model's answer, packed small enough for a page that holds thousands of them.
+"""Questions with every model's answer, packed compactly for the page's question browser.
 
-What repeats stands once: texts in a table, clips by what they share with the clip before, answers as one letter and
-probabilities as two, so that a question costs about 70 bytes for three models. `samples.js.j2` reads it.
+Repeated values are stored once: texts in a table, clip ids front-coded, answers as one letter and probabilities as two
+base-36 digits, so that a question takes about 70 bytes for three models. `samples.js.j2` unpacks it.
 """
 
 import hashlib
@@ -18,24 +18,24 @@ BUDGET = 700_000  # bytes of packed questions in a page of at most 1 MB
 _REASON = 200  # characters of a reason for no answer
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _NOT_ASKED, _UNANSWERED, _UNKNOWN = " ", "-", "--"
-_CLIP = "\x00"  # stands for the clip's id inside the question's
+_CLIP = "\x00"  # placeholder of the clip id inside a question id
 
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A question with its benchmark and what each model said, in the models' order."""
+    """A question with its benchmark and each model's prediction, in the models' order."""
 
     question: Question
     benchmark: str
-    said: tuple[Prediction | None, ...]
+    predictions: tuple[Prediction | None, ...]
 
 
 class _Table(dict[Hashable, int]):
-    """Numbers things in the order in which they come."""
+    """Index of distinct values, in order of appearance."""
 
-    def of(self, thing: Hashable) -> int:
-        """Return the number of `thing`, a new one if it is new."""
-        return self.setdefault(thing, len(self))
+    def of(self, value: Hashable) -> int:
+        """The index of `value`, a new one if it is new."""
+        return self.setdefault(value, len(self))
 
 
 def pack_samples(
@@ -44,28 +44,28 @@ def pack_samples(
     clips: Clips | None = None,
     budget: int = BUDGET,
 ) -> dict[str, Any]:
-    """Pack the questions that any of `runs` answered; where they are too many, those that come first by a hash.
+    """Pack the questions that any of `runs` answered; beyond the budget, a sample by hash.
 
     Args:
         benchmarks: name -> questions.
-        runs: the models whose answers are shown, one run a model.
-        clips: where the videos are, seen from the page.
-        budget: bytes of UTF-8 that the packed questions may take as JSON.
+        runs: the models whose answers are shown, one run per model.
+        clips: videos of the page.
+        budget: bytes of UTF-8 for the packed questions as JSON.
 
     Returns:
-        JSON values; `total` counts the questions there were, `shown` those packed.
+        JSON values; `total` counts all questions, `shown` those packed.
     """
     asked = _asked(benchmarks, runs)
-    drawn = sorted(range(len(asked)), key=lambda spot: _digest(asked[spot].question.id))
+    drawn = sorted(range(len(asked)), key=lambda index: _digest(asked[index].question.id))
     count, packed = len(asked), _pack(asked, runs, clips)
     while (size := packed_size(packed)) > budget and count:
         count = min(count - 1, int(count * budget / size * 0.99))
-        packed = _pack([asked[spot] for spot in sorted(drawn[:count])], runs, clips)
+        packed = _pack([asked[index] for index in sorted(drawn[:count])], runs, clips)
     return {"total": len(asked), "shown": count, **packed}
 
 
 def packed_size(values: Mapping[str, Any]) -> int:
-    """Bytes that the values take as JSON inside the page, where half of a surrogate pair by itself is escaped."""
+    """Size in bytes as JSON inside the page, where lone surrogates are escaped."""
     return len(json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode(errors="backslashreplace"))
 
 
@@ -76,9 +76,9 @@ def _digest(id: str) -> bytes:
 def _asked(benchmarks: Mapping[str, Sequence[Question]], runs: Sequence[ModelRun]) -> list[_Asked]:
     found = []
     for name, questions in benchmarks.items():
-        by_id = [{said.question_id: said for said in run.predictions.get(name, ())} for run in runs]
+        by_id = [{one.question_id: one for one in run.predictions.get(name, ())} for run in runs]
         if any(by_id):
-            found += [_Asked(one, name, tuple(said.get(one.id) for said in by_id)) for one in questions]
+            found += [_Asked(one, name, tuple(found_by_id.get(one.id) for found_by_id in by_id)) for one in questions]
     return found
 
 
@@ -87,39 +87,39 @@ def _pack(asked: Sequence[_Asked], runs: Sequence[ModelRun], clips: Clips | None
     choices = [[strings.of(text) for text in one.question.choices] for one in asked]
     kind = [kinds.of(_kind(one, strings)) for one in asked]
     reasons = [
-        {str(spot): strings.of(said.error[:_REASON])
-         for spot, one in enumerate(asked)
-         if (said := one.said[model]) is not None and said.choice is None and said.error}
+        {str(index): strings.of(prediction.error[:_REASON])
+         for index, one in enumerate(asked)
+         if (prediction := one.predictions[model]) is not None and prediction.choice is None and prediction.error}
         for model in range(len(runs))
     ]  # fmt: skip
     names = [one.question.clip_id for one in asked]
     return {
         "models": [run.label for run in runs],
         "base": clips.base if clips else None,
-        "missing": [spot for spot, name in enumerate(names) if clips and name not in clips.found],
+        "missing": [index for index, name in enumerate(names) if clips and name not in clips.found],
         "clips": _front_coded(names),
         "kind": kind,
         "kinds": list(kinds),
         "choices": choices,
         "answers": "".join(LETTERS[one.question.answer] for one in asked),
         "said": _columns(asked, runs, _letter),
-        "shares": _columns(asked, runs, _shares),
+        "shares": _columns(asked, runs, _probabilities),
         "reasons": reasons,
         "strings": list(strings),
     }
 
 
 def _kind(one: _Asked, strings: _Table) -> tuple[int, ...]:
-    """What many questions share: benchmark, text, event, the distractors' tier, the form of the id."""
+    """Values shared by many questions: benchmark, text, event, distractor tier, pattern of the id."""
     question = one.question
     form = question.id.replace(question.clip_id, _CLIP)
     return tuple(map(strings.of, (one.benchmark, question.text, question.event, question.drawn_tier, form)))
 
 
 def _front_coded(names: Sequence[str]) -> list[str]:
-    """Each name as two digits, how many UTF-16 units it shares with the one before, and the rest.
+    """Front coding: two digits for the UTF-16 units shared with the previous name, then the rest.
 
-    In these the page's script counts; a sign beyond U+FFFF is two of them, and never parted.
+    The page's script counts in UTF-16 units; a character beyond U+FFFF is two of them and never split.
     """
     coded, before = [], ""
     for name in names:
@@ -137,21 +137,21 @@ def _front_coded(names: Sequence[str]) -> list[str]:
 def _columns(
     asked: Sequence[_Asked], runs: Sequence[ModelRun], text: Callable[[_Asked, Prediction | None], str]
 ) -> list[str]:
-    """One string a model, all its answers one after the other."""
-    return ["".join(text(one, one.said[model]) for one in asked) for model in range(len(runs))]
+    """One string per model, its answers concatenated."""
+    return ["".join(text(one, one.predictions[model]) for one in asked) for model in range(len(runs))]
 
 
-def _letter(one: _Asked, said: Prediction | None) -> str:
-    if said is None:
+def _letter(one: _Asked, prediction: Prediction | None) -> str:
+    if prediction is None:
         return _NOT_ASKED
-    return _UNANSWERED if said.choice is None else LETTERS[said.choice]
+    return _UNANSWERED if prediction.choice is None else LETTERS[prediction.choice]
 
 
-def _shares(one: _Asked, said: Prediction | None) -> str:
-    """Two digits a choice, in thousandths."""
-    if said is None or said.probabilities is None:
+def _probabilities(one: _Asked, prediction: Prediction | None) -> str:
+    """Two digits per choice, in thousandths."""
+    if prediction is None or prediction.probabilities is None:
         return _UNKNOWN * len(one.question.choices)
-    return "".join(_two_digits(round(1000 * share)) for share in said.probabilities)
+    return "".join(_two_digits(round(1000 * value)) for value in prediction.probabilities)
 
 
 def _two_digits(number: int) -> str:

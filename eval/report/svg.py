@@ -1,4 +1,4 @@
-"""Matplotlib's figures as SVG text: in the page's colours, or as a file; what is in names is text and nothing else."""
+"""Matplotlib figures as compact SVG: inline in the page with its colours, or as a file; all text escaped."""
 
 import io
 import re
@@ -14,10 +14,10 @@ from matplotlib import rc_context, style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-FIELD = "field"  # gid of what keeps it as its class
-_INCH = 72  # pixels: SVG's, and matplotlib's points in it
-_LOOK = {"svg.fonttype": "none", "text.parse_math": False, "text.usetex": False, "path.simplify": False}
-# Of text each has a contrast of 4.5 on the page and on a card; m0 to m7 are the models of a picture.
+FIELD = "field"  # SVG id that is kept as a class
+_INCH = 72  # pixels of SVG, points of matplotlib
+_STYLE = {"svg.fonttype": "none", "text.parse_math": False, "text.usetex": False, "path.simplify": False}
+# Text colours have a contrast of 4.5 on page and card; m0 to m7 are the models of a plot.
 LIGHT = {
     "page": "#f7f7f5", "card": "#ffffff", "ink": "#15181e", "soft": "#565d69", "line": "#e3e4e1", "track": "#e9eae7",
     "accent": "#0a5bb5", "tint": "#e6f0fb", "wrong": "#a33c05", "wrong-tint": "#fcebe1", "reference": "#6a707b",
@@ -30,8 +30,8 @@ _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """A figure, what it says to those who do not see it, and the tooltips [of its marks] by their group's gid."""
+class Plot:
+    """A figure, its accessible label, and the tooltips of marks by the SVG id of their group."""
 
     figure: Figure
     label: str
@@ -40,14 +40,14 @@ class Picture:
 
 @contextmanager
 def drawing() -> Iterator[None]:
-    """Draw figures in here, as matplotlib comes and not as the reader set it; "$" is a dollar."""
-    with style.context(["default", _LOOK], after_reset=True), warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # a sign that matplotlib's font lacks; browsers have others
+    """Context of matplotlib's default style, whatever the user's settings; "$" is literal."""
+    with style.context(["default", _STYLE], after_reset=True), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a character missing in matplotlib's font; browsers have others
         yield
 
 
 def pixel_axes(size: tuple[float, float], left: float, top: float, right: float, bottom: float) -> tuple[Figure, Axes]:
-    """A figure, and axes without frame or ticks on it, by width and height and margins in pixels."""
+    """A figure with axes without frame or ticks, by size (width, height) and margins in pixels."""
     width, height = size
     figure = Figure((width / _INCH, height / _INCH), dpi=_INCH)
     figure.patch.set_visible(False)
@@ -59,45 +59,45 @@ def pixel_axes(size: tuple[float, float], left: float, top: float, right: float,
 
 
 def one_line(text: str, most: int | None = None) -> str:
-    """Text that XML can hold, on one line, of `most` signs if it is longer."""
+    """Text valid in XML, on one line, cut to `most` characters."""
     clean = " ".join(_NO_XML.sub("\ufffd", text).split())
     return clean if most is None or len(clean) <= most else clean[: most - 1] + "…"
 
 
-def page_svg(picture: Picture, name: str, kind: str) -> str:
-    """The picture as an element of the page, in the page's colours, light or dark.
+def page_svg(plot: Plot, name: str, kind: str) -> str:
+    """The plot as an element of the page, in the page's colours, light or dark.
 
     Args:
-        picture: drawn within `drawing()`, as this call is.
-        name: of this picture alone; the same name and figure give the same text, and ids no other picture has.
-        kind: what it shows, its class.
+        plot: drawn within `drawing()`, as this call is.
+        name: unique to this plot; the same name and figure give the same text and unique ids.
+        kind: its class.
     """
-    root = _drawn(picture, name)
+    root = _drawn(plot, name)
     for element in root.iter():
         for key in ("fill", "stroke"):
             if (colour := element.get(key)) in _VARIABLES:
                 element.set(key, _VARIABLES[colour])
-    root.attrib |= {"role": "img", "aria-label": one_line(picture.label), "class": kind}
+    root.attrib |= {"role": "img", "aria-label": one_line(plot.label), "class": kind}
     return ET.tostring(root, encoding="unicode")
 
 
-def file_svg(picture: Picture) -> str:
-    """The picture as a file of its own, light on white."""
-    picture.figure.patch.set(visible=True, facecolor="white")
-    root = _drawn(picture, "file")
+def file_svg(plot: Plot) -> str:
+    """The plot as a stand-alone file, in light colours on white."""
+    plot.figure.patch.set(visible=True, facecolor="white")
+    root = _drawn(plot, "file")
     root.attrib |= {"xmlns": "http://www.w3.org/2000/svg", "font-family": "system-ui, sans-serif"}
     title = ET.Element("title")
-    title.text = one_line(picture.label)
+    title.text = one_line(plot.label)
     root.insert(0, title)
     return ET.tostring(root, encoding="unicode") + "\n"
 
 
-def _drawn(picture: Picture, name: str) -> ET.Element:
-    """What matplotlib draws, with its tooltips, and without what is said twice or not needed."""
+def _drawn(plot: Plot, name: str) -> ET.Element:
+    """Matplotlib's SVG with tooltips, reduced to what is needed."""
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     buffer = io.BytesIO()
     with rc_context({"svg.hashsalt": name}):
-        picture.figure.savefig(buffer, format="svg", metadata=nothing)
+        plot.figure.savefig(buffer, format="svg", metadata=nothing)
     root = ET.fromstring(buffer.getvalue())
     _, _, width, height = root.attrib["viewBox"].split()
     make_plain(root)
@@ -105,7 +105,7 @@ def _drawn(picture: Picture, name: str) -> ET.Element:
         gid = group.get("id", "")
         if gid == FIELD:
             group.set("class", FIELD)
-        for mark, text in zip([one for one in group if one.tag != "defs"], picture.titles.get(gid, ()), strict=False):
+        for mark, text in zip([one for one in group if one.tag != "defs"], plot.titles.get(gid, ()), strict=False):
             ET.SubElement(mark, "title").text = one_line(text)
     slim(root)
     root.attrib |= {"width": width, "height": height, "stroke-linejoin": "round"}
@@ -122,11 +122,11 @@ MODELS = [LIGHT[f"m{number}"] for number in range(8)]
 
 
 _DROPPED = ("id", "clip-path", "font-family", "version")
-_OWN = ("d", "x", "y")  # what marks of one look differ in
+_OWN = ("d", "x", "y")  # what marks of one style differ in
 
 
 def make_plain(element: Element) -> None:
-    """Take name spaces from names, and style sheets and clipping away; write styles as attributes, numbers short."""
+    """Remove name spaces, style sheets and clipping; write styles as attributes and numbers rounded."""
     element.tag = element.tag.rpartition("}")[2]
     attributes = {key.rpartition("}")[2]: value for key, value in element.attrib.items()}
     declarations = (one.split(":", 1) for one in attributes.pop("style", "").split(";") if one)
@@ -143,10 +143,10 @@ def make_plain(element: Element) -> None:
 
 
 def slim(root: Element) -> None:
-    """Leave out ids that nothing refers to and groups without a meaning, and join marks in a row that look the same.
+    """Remove unreferenced ids and groups without attributes, and join consecutive marks of one style.
 
     Args:
-        root: after `make_plain`; marks with a tooltip of their own stay apart.
+        root: after `make_plain`; marks with a tooltip are not joined.
     """
     _slim(root, {element.get("href", "")[1:] for element in root.iter()})
 
@@ -158,21 +158,21 @@ def _slim(element: Element, used: set[str]) -> None:
     for child in element:
         _slim(child, used)
         marks += list(child) if child.tag == "g" and not child.attrib else [child]
-    element[:] = [one for _, run in groupby(marks, _look) for one in _joined(list(run))]
+    element[:] = [one for _, run in groupby(marks, _style_key) for one in _joined(list(run))]
 
 
 def _shared(mark: Element) -> dict[str, str]:
     return {key: value for key, value in mark.attrib.items() if key not in _OWN}
 
 
-def _look(mark: Element) -> object:
-    """What is equal of paths that can be one, and of texts that can be a group; of anything else its own identity."""
+def _style_key(mark: Element) -> object:
+    """Key of marks that can be joined (paths into one, texts into a group); unique for all others."""
     alone = mark.tag not in ("path", "text") or "id" in mark.attrib or (mark.tag == "path" and len(mark))
     return id(mark) if alone else (mark.tag, _shared(mark))
 
 
 def _joined(marks: list[Element]) -> list[Element]:
-    """Marks of one look, written as one element."""
+    """Marks of one style as one element."""
     if len(marks) == 1:
         return marks
     if marks[0].tag == "path":
@@ -185,7 +185,7 @@ def _joined(marks: list[Element]) -> list[Element]:
 
 
 def _short(key: str, value: str) -> str:
-    """Numbers as fine as can be seen: coordinates to a tenth of a pixel, all else to a hundredth."""
+    """Round numbers: coordinates to a tenth of a pixel, all else to a hundredth."""
     if key in ("id", "href"):
         return value
     digits = 1 if key in _OWN else 2
@@ -194,15 +194,15 @@ def _short(key: str, value: str) -> str:
 
 
 def _short_path(path: str) -> str:
-    """A path whose level and upright lines name only the coordinate that changes."""
+    """Shorten a path: horizontal and vertical lines name only the coordinate that changes."""
     found, x, y = "", "", ""
     for letter, numbers in re.findall(r"([A-Za-z])([^A-Za-z]*)", path):
-        spot = numbers.split()
-        if letter == "L" and y == spot[1]:
-            found += f"H{spot[0]}"
-        elif letter == "L" and x == spot[0]:
-            found += f"V{spot[1]}"
+        point = numbers.split()
+        if letter == "L" and y == point[1]:
+            found += f"H{point[0]}"
+        elif letter == "L" and x == point[0]:
+            found += f"V{point[1]}"
         else:
-            found += letter + " ".join(spot)
-        x, y = spot[-2:] or (x, y)
+            found += letter + " ".join(point)
+        x, y = point[-2:] or (x, y)
     return found

@@ -1,4 +1,4 @@
-"""The leaderboard as Markdown, CSV and LaTeX; names are text there, whatever is in them."""
+"""Leaderboard tables as CSV, Markdown and LaTeX, with all names escaped."""
 
 import csv
 import io
@@ -14,11 +14,11 @@ _LATEX = {
     "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",
     "|": r"\textbar{}", '"': r"\textquotedbl{}", "`": r"\textasciigrave{}", "·": r"\textperiodcentered{}",
 }  # fmt: skip
-_FORMULA = "=+-@\t\r＝＋－＠"  # what a spreadsheet takes for a formula (OWASP, CSV injection)
+_FORMULA = "=+-@\t\r＝＋－＠"  # characters that start a formula in a spreadsheet (OWASP, CSV injection)
 
 
 def as_csv(rows: Sequence[Row]) -> str:
-    """Every row, values as shares in [0, 1]; a text that a spreadsheet would calculate starts with an apostrophe."""
+    """Every row, values in [0, 1]; a text that a spreadsheet would evaluate gets a leading apostrophe."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -28,12 +28,12 @@ def as_csv(rows: Sequence[Row]) -> str:
 
 
 def as_markdown(rows: Sequence[Row]) -> str:
-    """A table of the questions and one of recognition, in per cent, with intervals and ranks."""
+    """Tables of questions and of recognition, in per cent, with intervals and ranks."""
     return "\n".join(_tables(rows, _markdown))
 
 
 def as_latex(rows: Sequence[Row]) -> str:
-    r"""The same as booktabs tabulars, to be read by `\input`; needs `\usepackage{booktabs}` and `[T1]{fontenc}`."""
+    r"""These tables as booktabs tabulars, for `\input`; needs `\usepackage{booktabs}` and `[T1]{fontenc}`."""
     return "\n".join(_tables(rows, _latex))
 
 
@@ -50,7 +50,7 @@ def _tables(rows: Sequence[Row], tabulate: Tabulate) -> list[str]:
 
 
 def _grid(rows: Sequence[Row], column: str) -> tuple[list[str], list[list[str]]]:
-    """Heads and lines of text, the model first, best first."""
+    """Column heads and lines of text, best model first."""
     names = list(dict.fromkeys(getattr(row, column) for row in rows))
     lines = [[line.label, *(_figure(cells[name]) if name in cells else "–" for name in names)]
              for line, cells in by_line(rows, column)]  # fmt: skip
@@ -58,7 +58,7 @@ def _grid(rows: Sequence[Row], column: str) -> tuple[list[str], list[list[str]]]
 
 
 def _figure(row: Row) -> str:
-    """Per cent, interval, and the ranks that are left open."""
+    """Per cent, interval, and range of ranks."""
     text = f"{100 * row.value:.1f} ({100 * row.ci_low:.1f}–{100 * row.ci_high:.1f})"
     if row.rank_low is None:
         return text
@@ -81,7 +81,7 @@ def _latex(heads: list[str], lines: list[list[str]]) -> str:
 
 
 def _in_markdown(text: str) -> str:
-    """Text that stays in its cell and is no markup: entities for HTML, a backslash before punctuation."""
+    """Escape text for a Markdown cell: entities for HTML, a backslash before punctuation."""
     plain = _one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_{}\[\]!|~$@])", r"\\\1", plain)
 
@@ -91,7 +91,7 @@ def _in_latex(text: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    """Text without line breaks and without characters that steer."""
+    """Text without line breaks and control characters."""
     return "".join(sign if sign.isprintable() else " " for sign in text)
 
 

@@ -1,1 +1,1 @@
-"""Asking every question once: the Protocol of models, runner, caches, results. Never in it: single models."""
+"""Evaluation runs: protocols of models, runner, caches, result files. Never in it: single models."""

@@ -1,10 +1,10 @@
-"""The answers of a run that is not finished, one file for each process that gave them.
+"""Partial answers of an unfinished run, one file per process; batches of questions and their shard per process.
 
 <out>.parts/<hash of the configuration>/<process>.jsonl, <process>.failed
 
-A process appends to its own file, which it holds locked, and reads those of all others, of earlier runs too. The hash
-keeps answers that were given under other settings apart. Questions that got no answer for a reason that may pass are
-written only when a process is through, and apart: one that goes on asks them again.
+A process appends to its own, locked file and reads those of all others, also of earlier runs. The hash separates
+answers under different settings. Questions that failed for a temporary reason are written only when a process has
+finished, to the file .failed, so that a resumed run asks them again.
 """
 
 import shutil
@@ -19,17 +19,17 @@ from gymqa.io.files import atomic_path, take_lock
 from gymqa.questions.files import from_line, to_line
 from gymqa.questions.schema import Prediction, Question
 
-_TRIES = 3  # to make a folder that is removed at the same moment
-_POLL = 0.2  # seconds between two looks at what other processes have answered
+_TRIES = 3  # at creating a folder that another process removes at the same moment
+_POLL = 0.2  # seconds between two checks for the other processes' answers
 
 
 class Parts:
-    """The unfinished answers to some questions under one configuration.
+    """Partial answers to some questions under one configuration.
 
     Args:
-        out: the predictions file they will become.
-        config_hash: of everything the answers depend on.
-        ids: of the questions.
+        out: the final predictions file.
+        config_hash: hash of everything the answers depend on.
+        ids: ids of the questions.
     """
 
     def __init__(self, out: Path, config_hash: str, ids: Collection[str]) -> None:
@@ -39,7 +39,7 @@ class Parts:
 
     @contextmanager
     def writer(self, process: int) -> Iterator[IO[bytes]]:
-        """Open the file of a process to append to, alone; half a line at its end and what failed are dropped.
+        """Open and lock a process's file for appending; an incomplete last line and failed answers are dropped.
 
         Raises:
             GymQAError: another process holds it, or it cannot be written.
@@ -60,16 +60,16 @@ class Parts:
             yield file
 
     def fail(self, process: int, predictions: Sequence[Prediction]) -> None:
-        """Keep what a process got no answer to, when it has asked everything; whole or not at all."""
+        """Write a process's failed questions once it has asked everything, atomically."""
         if predictions:
             with atomic_path(self._failed(process)) as temporary:
                 temporary.write_bytes(to_bytes(predictions))
 
     def read(self) -> dict[str, Prediction]:
-        """All answers that are there but the failed ones, by question id; half a line at a file's end is left out.
+        """All answers but the failed ones, by question id; an incomplete last line is ignored.
 
         Raises:
-            GymQAError: a line is damaged, or answers a question that was never asked, or one twice in a file.
+            GymQAError: a line is damaged, answers an unknown question, or one twice in a file.
         """
         return self._read("*.jsonl")
 
@@ -77,11 +77,11 @@ class Parts:
         done: dict[str, Prediction] = {}
         for path in sorted(self.folder.glob(pattern)):
             for question_id, prediction in self._read_file(path).items():
-                done.setdefault(question_id, prediction)  # two launches at once may have asked the same
+                done.setdefault(question_id, prediction)  # concurrent launches may have asked the same
         return done
 
     def wait(self) -> tuple[dict[str, Prediction], frozenset[str]]:
-        """The answers to all questions, once every process has given its own, and the ids of those that failed."""
+        """Wait for all processes; returns all answers, and the ids of the failed ones."""
         while True:
             lines = sum(_contents(path).count(b"\n") for path in self.folder.glob("*.*"))
             done, failed = (self.read(), self._read("*.failed")) if lines >= len(self._ids) else ({}, {})
@@ -90,9 +90,9 @@ class Parts:
             time.sleep(_POLL)
 
     def remove(self) -> None:
-        """Remove these answers; those under other configurations stay."""
+        """Remove these answers; those of other configurations remain."""
         shutil.rmtree(self.folder, ignore_errors=True)
-        with suppress(OSError):  # others are there
+        with suppress(OSError):  # other configurations remain
             self.root.rmdir()
 
     def _failed(self, process: int) -> Path:
@@ -116,10 +116,10 @@ class Parts:
 
 
 def append(file: IO[bytes], predictions: Sequence[Prediction]) -> None:
-    """Add answers to a process's file; they are there when this returns.
+    """Append answers to a process's file and flush.
 
     Raises:
-        GymQAError: the disk is full, say.
+        GymQAError: the file cannot be written, as on a full disk.
     """
     try:
         file.write(to_bytes(predictions))
@@ -128,14 +128,14 @@ def append(file: IO[bytes], predictions: Sequence[Prediction]) -> None:
         raise GymQAError(f"cannot write {file.name}: {error.strerror or error}; free space and retry") from error
 
 
-def to_bytes(nouns: Sequence[Question | Prediction]) -> bytes:
-    """The lines of some questions or predictions."""
-    lines = "".join(to_line(noun) + "\n" for noun in nouns)
+def to_bytes(records: Sequence[Question | Prediction]) -> bytes:
+    """Questions or predictions as JSON lines."""
+    lines = "".join(to_line(record) + "\n" for record in records)
     return lines.encode("utf-8", "backslashreplace")  # \udc80 of an odd file name is a JSON escape
 
 
 def _open(path: Path) -> IO[bytes]:
-    """Open a file to append to; its folder is made, again where the process that merges removes it meanwhile."""
+    """Open a file for appending and create its folder, again where the merging process removes it meanwhile."""
     for _ in range(_TRIES):
         with suppress(FileNotFoundError):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -145,7 +145,7 @@ def _open(path: Path) -> IO[bytes]:
 
 
 def _contents(path: Path) -> bytes:
-    """A file's bytes; none where the process that merges has removed it."""
+    """A file's bytes; empty where the merging process has removed it."""
     try:
         return path.read_bytes()
     except FileNotFoundError:
@@ -153,10 +153,10 @@ def _contents(path: Path) -> bytes:
 
 
 def batches(questions: Sequence[Question], size: int) -> list[list[Question]]:
-    """Batches of at most `size` questions; those of a clip stay together as far as they fit.
+    """Batches of at most `size` questions; questions about one clip stay together as far as they fit.
 
     Args:
-        questions: in any order; clips come in the order in which they are first asked about.
+        questions: in any order; clips keep the order of their first questions.
         size: at least 1.
     """
     made: list[list[Question]] = []
@@ -168,14 +168,14 @@ def batches(questions: Sequence[Question], size: int) -> list[list[Question]]:
     return made
 
 
-def share(made: Sequence[list[Question]], process: tuple[int, int]) -> list[list[Question]]:
-    """The batches of one process: (its number, how many there are)."""
+def shard(all_batches: Sequence[list[Question]], process: tuple[int, int]) -> list[list[Question]]:
+    """The batches of one process, given as (index, number of processes)."""
     number, processes = process
-    return list(made[number::processes])
+    return list(all_batches[number::processes])
 
 
 def _by_clip(questions: Sequence[Question], size: int) -> Iterator[list[Question]]:
-    """The questions of each clip, in parts of at most `size`."""
+    """The questions of each clip, in chunks of at most `size`."""
     groups: dict[str, list[Question]] = {}
     for question in questions:
         groups.setdefault(question.clip_id, []).append(question)

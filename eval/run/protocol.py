@@ -1,4 +1,7 @@
-"""What the harness asks of a model: a name and answers. Any object that has them will do; nothing is imported."""
+"""Protocols of answering models (`AnswerModel`); a file of its own so that models import nothing of the runner.
+
+Any object with these attributes will do; it need not inherit.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
@@ -8,9 +11,9 @@ from gymqa.questions.schema import Answer, Question
 
 @runtime_checkable
 class AnswerModel(Protocol):
-    """Something that answers multiple-choice questions.
+    """A model that answers multiple-choice questions.
 
-    `answer` returns one Answer a question, in any order. A question it cannot answer gets `choice=None` and the
+    `answer` returns one Answer per question, in any order. A question it cannot answer gets `choice=None` and the
     reason in `error`; it is never left out and never guessed.
     """
 
@@ -26,30 +29,34 @@ class AnswerModel(Protocol):
 
 @runtime_checkable
 class Fingerprinted(Protocol):
-    """A model that can say what it is made of, so that its old answers are not taken for a changed model's."""
+    """A model with a fingerprint, so that answers of a changed model are not mixed with old ones."""
 
     def fingerprint(self) -> Mapping[str, Any]:
         """JSON values that differ whenever the answers could."""
         ...
 
 
+class FingerprintedModel(AnswerModel, Fingerprinted, Protocol):
+    """An AnswerModel with a fingerprint."""
+
+
 @runtime_checkable
-class Written(Protocol):
-    """Answers that were written down before, by the ids of their questions."""
+class Recorded(Protocol):
+    """A model of precomputed answers, by question id."""
 
     def holds(self, question_id: str) -> bool:
-        """Whether there is one to a question."""
+        """Whether there is an answer to a question."""
         ...
 
 
 @runtime_checkable
 class Metered(Protocol):
-    """A model that is paid by the token, and counts them in its answers' `detail.tokens`."""
+    """A model that is paid per token, and counts tokens in its answers' `detail.tokens`."""
 
     def pay_for(self, run: str) -> None:
-        """Name the run that is paid for from now on: what it paid for before it was stopped is its own."""
+        """Name the run that pays for the following requests, also after it was stopped and resumed."""
         ...
 
     def cost(self, prompt_tokens: int, completion_tokens: int) -> float | None:
-        """The price of so many tokens; None where no price is known."""
+        """Price of these tokens; None where no price is known."""
         ...

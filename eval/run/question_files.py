@@ -1,11 +1,11 @@
-"""Files of questions: every command that takes --questions reads them here, so that a folder means the same to all."""
+"""Question files of a command line: reading files and folders, selection by benchmark and tier, output paths."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from eval.metrics.forms import Form, asked_in, form_of
+from eval.metrics.forms import Form, form_of, questions_in_form
 from eval.run.results import file_info
 from gymqa.errors import GymQAError
 from gymqa.frames.controls import NONE
@@ -16,7 +16,7 @@ from gymqa.questions.schema import Question
 
 @dataclass(frozen=True, slots=True)
 class QuestionFile:
-    """A file of questions and its SHA-256; `benchmark` is the file's name where its questions are of several."""
+    """A file of questions with its SHA-256; `benchmark` is the file's name where it mixes benchmarks."""
 
     path: Path
     benchmark: str
@@ -25,37 +25,39 @@ class QuestionFile:
 
 
 def read_files(paths: Iterable[Path]) -> list[QuestionFile]:
-    """Read files of questions, each once; a folder stands for every .jsonl below it, by path.
+    """Read question files, each once; a folder stands for every .jsonl below it, by path.
 
     Raises:
-        GymQAError: a file is missing, wrong or without questions, or a folder holds none.
+        GymQAError: a file is missing, invalid or empty, or a folder holds none.
     """
     found = {file.resolve(): file for path in paths for file in question_files(path)}
     return [_read(file) for file in found.values()]
 
 
 def benchmark_of(questions: Sequence[Question], otherwise: str) -> str:
-    """The one benchmark that all questions are of; another name where they are of several, or of none."""
+    """The benchmark of all questions; `otherwise` where they belong to several, or there are none."""
     names = {question.benchmark for question in questions}
     return names.pop() if len(names) == 1 else otherwise
 
 
 def answered_file(path: Path, answers: Path) -> QuestionFile:
-    """The file of questions, of those that `path` stands for, that a file of predictions answers.
+    """The question file that a predictions file answers.
 
     Args:
-        path: a file of questions, taken as it is, or a folder; of it the file that asks all that is answered.
-        answers: predictions, in whatever form they were asked.
+        path: a question file, taken as it is, or a folder that is searched for it.
+        answers: predictions, in any form.
 
     Raises:
-        GymQAError: as `read_files`, or no file of the folder, or several, ask what is answered.
+        GymQAError: as `read_files`, or no file of the folder, or several, contain the answered questions.
     """
     files = read_files([path])
     if len(files) == 1:
         return files[0]
     ids = {one.question_id for one in load_predictions(answers)}
     forms = {form_of(one) for one in ids}
-    found = [one for one in files if ids <= {asked.id for form in forms for asked in asked_in(form, one.questions)}]
+    found = [
+        one for one in files if ids <= {asked.id for form in forms for asked in questions_in_form(form, one.questions)}
+    ]
     if not found:
         raise GymQAError(f"none of the {len(files)} files of questions at {path} asks what {answers} answers; name it")
     if len(found) > 1:
@@ -73,13 +75,13 @@ def _read(path: Path) -> QuestionFile:
 def choose_files(
     paths: Sequence[Path], benchmarks: Sequence[str] | None, tiers: Sequence[str] | None
 ) -> dict[str, QuestionFile]:
-    """Read question files, those below a folder too, and keep the ones that are wanted.
+    """Read question files and select by benchmark and tier.
 
     Returns:
-        The files by what their predictions are called: the benchmark, with the file's name where several are of it.
+        The files by name of their predictions: the benchmark, with the file's name where several belong to it.
 
     Raises:
-        GymQAError: a file is missing or wrong, none is left, or two would have the same name.
+        GymQAError: a file is missing or invalid, none is selected, or two have the same name.
     """
     read = read_files(paths)
     kept = [
@@ -101,7 +103,7 @@ def choose_files(
 
 
 def out_path(out: Path, name: str, control: str, form: Form) -> Path:
-    """The predictions file of some questions under a control: `out` itself, where that is a file."""
+    """The predictions file of questions in a form under a control: `out` itself where that is a .jsonl."""
     if out.suffix == ".jsonl":
         return out
     words = [name, *([form] if form != "plain" else []), *([control] if control != NONE else [])]

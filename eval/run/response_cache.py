@@ -1,7 +1,7 @@
-"""Replies of endpoints that cost money, kept on disk: the same prompt to the same model is paid for once.
+"""Response cache for paid endpoints: the same prompt to the same model is paid for once.
 
-replies.jsonl holds a line {"key", "reply"} for each reply, in the order they came; the key is a hash of prompt, model
-and settings. Threads and processes may append at the same time; half a line, which a kill left, is read over.
+replies.jsonl holds a line {"key", "reply"} per reply; the key is a hash of prompt, model and settings. Threads and
+processes may append concurrently; an incomplete line, left by a killed process, is ignored.
 """
 
 import fcntl
@@ -20,7 +20,7 @@ class ResponseCache:
     """Replies by prompt, model and settings.
 
     Args:
-        folder: of the cache; made if absent.
+        folder: of the cache; created if absent.
 
     Raises:
         GymQAError: the folder cannot be written to.
@@ -36,10 +36,10 @@ class ResponseCache:
         return len(self._replies)
 
     def get(self, prompt_hash: str, model: str, settings: Mapping[str, Any]) -> str | None:
-        """The reply to a prompt, or None where nobody has asked.
+        """The reply to a prompt; None where there is none.
 
         Args:
-            prompt_hash: of everything that was sent, the frames too.
+            prompt_hash: hash of everything sent, frames included.
             model: its name at the endpoint.
             settings: JSON values that the reply depends on: temperature, tokens; never a key.
         """
@@ -47,10 +47,10 @@ class ResponseCache:
             return self._replies.get(_key(prompt_hash, model, settings))
 
     def put(self, prompt_hash: str, model: str, settings: Mapping[str, Any], reply: str) -> None:
-        """Keep a reply; it is on disk when this returns. Arguments as of `get`.
+        """Write a reply to disk. Arguments as of `get`.
 
         Raises:
-            GymQAError: the disk is full, say.
+            GymQAError: the file cannot be written, as on a full disk.
         """
         key = _key(prompt_hash, model, settings)
         line = json.dumps({"key": key, "reply": reply}).encode() + b"\n"
@@ -58,8 +58,8 @@ class ResponseCache:
             with self._lock, self.path.open("a+b") as file:
                 fcntl.flock(file, fcntl.LOCK_EX)
                 file.seek(max(0, file.seek(0, 2) - 1))
-                half = file.read(1) not in (b"", b"\n")  # of a line that a kill cut short
-                file.write(b"\n" + line if half else line)
+                incomplete = file.read(1) not in (b"", b"\n")  # a killed process left part of a line
+                file.write(b"\n" + line if incomplete else line)
                 self._replies[key] = reply
         except OSError as error:
             raise GymQAError(f"cannot write {self.path}: {error.strerror or error}; make room and go on") from error
@@ -73,7 +73,7 @@ def _read(path: Path) -> dict[str, str]:
             found = json.loads(line)
             replies[str(found["key"])] = str(found["reply"])
         except (ValueError, KeyError, TypeError):
-            continue  # half a line, or what follows the last
+            continue  # an incomplete line, or the empty rest
     return replies
 
 

@@ -1,7 +1,7 @@
-"""One result: which model answered which questions under which control; a JSON file beside its predictions.
+"""Result files of evaluations (JSON beside the predictions): model, benchmark, control, configuration, cost.
 
-The file names its predictions, which lie beside it, and its questions by SHA-256, so that answers that were changed, or
-given to other questions, are noticed before they are ranked.
+The file names its predictions, which are beside it, and its questions by SHA-256, so that changed answers, or answers
+to other questions, are detected before they are ranked.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ class _Strict(BaseModel):
 
 
 class ModelInfo(_Strict):
-    """What answered; `adapter` is a name of `gymqa list adapters`, `fingerprint` what its answers depend on."""
+    """The answering model; `adapter` is a name of `gymqa list adapters`, `fingerprint` all its answers depend on."""
 
     name: str
     encoder: str = ""
@@ -36,21 +36,21 @@ class ModelInfo(_Strict):
 
 
 class FileInfo(_Strict):
-    """A file by its name, without a folder, and its SHA-256."""
+    """A file by its name, without folder, and its SHA-256."""
 
     name: str = Field(pattern=r"^[^/\\]+$")
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
 
 
 class Cost(_Strict):
-    """What the answers of a run were paid with, each reply once, whichever start or process paid for it.
+    """Tokens and cost of the answers of a run, each reply counted once over all restarts and processes.
 
     Attributes:
-        replies: that this run paid for and the endpoint counted tokens of.
-        paid_before: replies that another run had paid for; they cost nothing here.
+        replies: replies paid for by this run, with token counts.
+        paid_before: replies paid for by other runs; they cost nothing here.
         prompt_tokens: of `replies`.
         completion_tokens: likewise.
-        cost: at the prices given when the result was written, in their currency; None without prices.
+        cost: at the prices when the result was written, in their currency; None without prices.
     """
 
     replies: int = Field(ge=0)
@@ -63,11 +63,10 @@ class Cost(_Strict):
 class Result(_Strict):
     """One model on one benchmark under one control.
 
-    `scoring` says how an answer came about (texts, letters, generate, classes, expected); `rotations` is how many
-    rotations of the choices each question was asked in, `binaries` whether in twos, the right choice against each other
-    one. `n_frames` is None where the model chooses itself. `open` are
-    the ids of questions that got no answer for a reason that may pass; the same command asks them again. `paid` is
-    what the answers cost, where somebody is paid.
+    `scoring` is how answers were scored (texts, letters, generate, classes, expected); `rotations` the number of
+    rotations of the choices per question; `binaries` whether the questions were binary, the right choice against each
+    wrong one. `n_frames` is None where the model chooses it. `open` are the ids of questions that failed for a
+    temporary reason; the same command asks them again. `paid` is the cost of a paid endpoint.
     """
 
     schema_version: Literal[1] = 1
@@ -89,17 +88,17 @@ class Result(_Strict):
 
 
 def result_path(predictions: Path) -> Path:
-    """Where the result of a predictions file lies."""
+    """Path of the result of a predictions file."""
     return predictions.with_name(predictions.name.removesuffix(".jsonl") + SUFFIX)
 
 
 def hash_values(values: dict[str, Any]) -> str:
-    """SHA-256 of JSON values, whatever the order of their keys."""
+    """SHA-256 of JSON values, independent of the order of keys."""
     return hashlib.sha256(json.dumps(values, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
 def file_info(path: Path) -> FileInfo:
-    """A file as a result names it.
+    """Name and SHA-256 of a file.
 
     Raises:
         GymQAError: the file cannot be read.
@@ -112,30 +111,30 @@ def file_info(path: Path) -> FileInfo:
 
 
 def save_result(path: Path, result: Result) -> None:
-    """Write a result as JSON, whole or not at all; `binaries` and `paid` only where it has them, as in older files."""
+    """Write a result as JSON, atomically; `binaries` and `paid` only where set, for compatibility with older files."""
     absent = {name for name in ("binaries", "paid") if not getattr(result, name)}
     write_json(path, result.model_dump(mode="json", exclude=absent))
 
 
 def load_result(path: Path) -> Result:
-    """Read what `save_result` wrote.
+    """Read a result file.
 
     Raises:
-        GymQAError: the file is missing, no JSON, or no result of this schema (the first wrong field is named).
+        GymQAError: the file is missing, not JSON, or not a result of this schema (the first invalid field is named).
     """
     found = read_json(path)
     try:
         return Result.model_validate(found)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the whole"
+        where = ".".join(str(part) for part in first["loc"]) or "the whole"
         raise GymQAError(
-            f"{path} is no result of schema {SCHEMA_VERSION}: {place}: {first['msg']}; run the evaluation again"
+            f"{path} is no result of schema {SCHEMA_VERSION}: {where}: {first['msg']}; run the evaluation again"
         ) from error
 
 
 def cost_of(model: AnswerModel, predictions: Sequence[Prediction]) -> Cost | None:
-    """What these answers cost at the model's prices; None for a model that costs nothing."""
+    """Cost of these answers at the model's prices; None for a model that is not paid."""
     if not isinstance(model, Metered):
         return None
     counts = [one.detail.tokens for one in predictions if one.detail is not None and one.detail.tokens is not None]
@@ -151,7 +150,7 @@ def cost_of(model: AnswerModel, predictions: Sequence[Prediction]) -> Cost | Non
 
 
 def total(costs: Iterable[Cost]) -> Cost:
-    """The sum of several runs' costs; without money where one of them has no price."""
+    """Sum of several runs' costs; no price where one of them has none."""
     each = list(costs)
     prices = [one.cost for one in each if one.cost is not None]
     return Cost(
@@ -164,7 +163,7 @@ def total(costs: Iterable[Cost]) -> Cost:
 
 
 def sentence(cost: Cost) -> str:
-    """The line that a command ends with."""
+    """Summary line of the cost, printed at the end of a command."""
     money = "" if cost.cost is None else f", cost {cost.cost:,.6g}"
     return (
         f"paid in all: replies {cost.replies:,}, prompt tokens {cost.prompt_tokens:,}, "

@@ -1,10 +1,10 @@
-"""Which of several models is better on the same questions: paired differences, tests, ranks, and what a set can tell.
+"""Paired comparison of models on the same questions: differences, tests, rank ranges, minimum detectable difference.
 
-Questions of one video are not independent, so videos are split and drawn, not questions, and in the same way for every
+Questions of one video are not independent, so videos are split and resampled, not questions, and identically for every
 model: what is hard for all of them cancels out of a difference. Ranks and intervals rest on the sign-flip test of
 `eval.stats.sign_flip`, ranks where its splits are too few on the bootstrap (`Comparison.p_decisive`). The bootstrap,
-which is too ready to see a difference between few videos, and McNemar's test, which takes questions for independent,
-stand beside because they are what others print.
+which is anti-conservative for few videos, and McNemar's test, which assumes independent questions, are reported beside
+because others use them.
 """
 
 import math
@@ -19,22 +19,22 @@ from eval.stats.bootstrap import RESAMPLES, FloatArray, Interval, cluster_index,
 from eval.stats.sign_flip import split_videos
 
 LEVEL = 0.05
-_COARSE = 10  # drawn splits that disagree; of fewer the share is not to be trusted
+_COARSE = 10  # with fewer disagreeing sampled splits, p is too coarse
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """How much better the first model is than the second on the same questions.
+    """Difference of two models on the same questions, with tests.
 
     Attributes:
         first, second: names of models.
         difference: of their mean scores, in [-1, 1], with the 95 % interval that goes with p_flip.
         p_mcnemar: McNemar's exact test, two-sided; None where a score is neither 0 nor 1.
-        p_bootstrap: that the difference is zero, two-sided, from its spread over the resampled videos.
-        p_flip: the same by flipping the signs of whole videos' differences.
-        p_decisive: what is corrected: p_flip, or p_bootstrap where that is smaller and fewer than ten of the splits
-            that were drawn disagree, a share too coarse for Holm's correction.
-        p_holm: p_decisive, corrected for all comparisons made together.
+        p_bootstrap: of a zero difference, two-sided, from its standard error over the resampled videos.
+        p_flip: of a zero difference, by the sign-flip test over videos.
+        p_decisive: p_flip, or p_bootstrap where that is smaller and fewer than ten of the sampled splits disagree,
+            which is too coarse for Holm's correction.
+        p_holm: p_decisive after Holm's correction for all comparisons made together.
     """
 
     first: str
@@ -48,7 +48,7 @@ class Comparison:
 
     @property
     def better(self) -> str | None:
-        """The model that is better at the 5 % level, after correction; None where that is open."""
+        """The model that is better at the 5 % level, after correction; None where undecided."""
         if self.p_holm >= LEVEL:
             return None
         return self.first if self.difference.value > 0 else self.second
@@ -57,13 +57,13 @@ class Comparison:
 def compare_all(
     scores: Mapping[str, FloatArray], videos: Sequence[str], resamples: int = RESAMPLES, seed: int = 0
 ) -> list[Comparison]:
-    """Every model against every later one.
+    """Compare every pair of models.
 
     Args:
         scores: of each model [n] in [0, 1], of the same questions in the same order.
         videos: [n], the source video of each question.
-        resamples: how many times the videos are drawn.
-        seed: of the draws.
+        resamples: number of bootstrap resamples, and of sampled splits.
+        seed: of the resampling.
 
     Raises:
         ValueError: no questions, or not one score of each model a question.
@@ -74,10 +74,10 @@ def compare_all(
     columns = _columns(scores, videos)  # [n, M]
     drawn, n_videos = resampled_means(columns, videos, resamples, seed)  # [r, M]
     splits = split_videos(columns, videos, resamples, seed)
-    place = {name: index for index, name in enumerate(scores)}
+    column_of = {name: index for index, name in enumerate(scores)}
     found = []
     for first, second in pairs:
-        i, j = place[first], place[second]
+        i, j = column_of[first], column_of[second]
         difference = splits.interval(i, j)
         p_mcnemar = mcnemar_p(scores[first], scores[second])
         p_bootstrap = _spread_p(difference.value, drawn[:, i] - drawn[:, j], n_videos)
@@ -104,7 +104,7 @@ def difference_interval(
 def rank_ranges(
     scores: Mapping[str, FloatArray], videos: Sequence[str], resamples: int = RESAMPLES, seed: int = 0
 ) -> dict[str, tuple[int, int]]:
-    """The ranks that each model may have, best and worst, from 1; see `ranges_of`.
+    """Range of ranks of each model, best and worst, from 1; see `ranges_of`.
 
     Raises:
         ValueError: as `compare_all`.
@@ -113,7 +113,7 @@ def rank_ranges(
 
 
 def ranges_of(models: Iterable[str], comparisons: Sequence[Comparison]) -> dict[str, tuple[int, int]]:
-    """The ranks that each model may have, from 1: it stands behind those shown to be better, before those shown worse.
+    """Range of ranks of each model, from 1: behind those significantly better, before those significantly worse.
 
     Holm's correction keeps the chance of any wrong decision at 5 %, so all ranges together hold the true ranks with
     95 % (Mogstad, Romano, Shaikh & Wilhelm 2024, "Inference for Ranks").
@@ -128,18 +128,18 @@ def ranges_of(models: Iterable[str], comparisons: Sequence[Comparison]) -> dict[
 def minimum_detectable_difference(
     scores: Mapping[str, FloatArray], videos: Sequence[str], power: float = 0.8, level: float = LEVEL
 ) -> float:
-    """The smallest true difference of two models that this set of questions shows with the power asked for.
+    """The smallest true difference of two models that this set of questions detects with the given power.
 
     z(1 - level/2) · spread + t(power) · standard error (Bloom 1995, "Minimum Detectable Effects"), t with one degree of
     freedom less than there are videos, the standard error that of a paired difference, clustered by video: the largest
     among the models given. The sign-flip test measures the spread about zero, not about the difference d: spread² =
-    standard error² + d² · the videos' squared shares of the questions. One model alone stands for two that err
+    standard error² + d² · Σ (fraction of the questions in a video)². One model alone stands for two that err
     independently of each other, √2 of its own.
 
     Args:
         scores: of each model [n] in [0, 1].
         videos: [n].
-        power: chance to find the difference.
+        power: probability of detecting the difference.
         level: of the two-sided test.
 
     Returns:
@@ -152,16 +152,16 @@ def minimum_detectable_difference(
     errors = [clustered_error(columns[:, i] - columns[:, j], videos) for i, j in combinations(range(len(scores)), 2)]
     error = max(errors, default=0.0) or math.sqrt(2) * max(clustered_error(one, videos) for one in columns.T)
     cluster, n_videos = cluster_index(videos)
-    shares = np.bincount(cluster) / len(videos)
+    fractions = np.bincount(cluster) / len(videos)
     z, t = float(ndtri(1 - level / 2)), float(stdtrit(max(1, n_videos - 1), power))
-    left = 1 - z**2 * float((shares**2).sum())  # of d² when (d - t · error)² = z² · spread² is solved for d
+    left = 1 - z**2 * float((fractions**2).sum())  # of d² when (d - t · error)² = z² · spread² is solved for d
     if left <= 0:
         return 1.0
     return min(1.0, error * (t + math.sqrt(t**2 - left * (t**2 - z**2))) / left)
 
 
 def clustered_error(values: FloatArray, videos: Sequence[str]) -> float:
-    """Standard error of the mean of values [n], by leaving out one video at a time; NaN for one video.
+    """Clustered jackknife standard error of the mean of values [n]; NaN for one video.
 
     Unlike the sandwich, the jackknife is not too small where videos have unequal numbers of questions (CV3 in
     MacKinnon, Nielsen & Webb 2023, "Cluster-robust inference: A guide to empirical practice").
@@ -176,7 +176,7 @@ def clustered_error(values: FloatArray, videos: Sequence[str]) -> float:
 
 
 def mcnemar_p(first: FloatArray, second: FloatArray) -> float | None:
-    """McNemar's exact test: the questions that one model alone gets right are a coin's throws, two-sided.
+    """P-value of McNemar's exact test, two-sided, on the questions that only one model gets right.
 
     None where a score is neither 0 nor 1.
     """
@@ -192,7 +192,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     order = np.argsort(p_values, kind="stable")
     left = len(order) - np.arange(len(order))
     adjusted = np.minimum(np.maximum.accumulate(np.asarray(p_values, float)[order] * left), 1.0)
-    return [float(adjusted[place]) for place in np.argsort(order, kind="stable")]
+    return [float(adjusted[index]) for index in np.argsort(order, kind="stable")]
 
 
 def _columns(scores: Mapping[str, FloatArray], videos: Sequence[str]) -> FloatArray:
@@ -204,10 +204,10 @@ def _columns(scores: Mapping[str, FloatArray], videos: Sequence[str]) -> FloatAr
 
 
 def _spread_p(value: float, resampled: FloatArray, n_videos: int) -> float:
-    """Two-sided p of a difference of zero: t from the bootstrap's standard error, G - 1 degrees of freedom.
+    """Two-sided p-value of a zero difference: t from the bootstrap's standard error, G - 1 degrees of freedom.
 
     Counting resamples beyond zero could not go below 1 / resamples, too coarse for a correction over many models.
-    G videos that all agree are worth 2^(1-G) at most, as in a sign test, however equal their differences are.
+    p is at least 2^(1-G), as in a sign test, however equal the videos' differences are.
     """
     error = float(resampled.std()) * math.sqrt(n_videos / max(1, n_videos - 1))
     if n_videos < 2 or value == 0:

@@ -1,13 +1,13 @@
-"""Is a difference more than chance, and how large may it be? Exact where videos are few.
+"""Sign-flip test over videos: exact p-values and confidence intervals of a difference between two models.
 
-Split the videos in two sides by a coin for each. Where two models are equally good, a video is as likely to favour
-the one as the other, so the two sides disagree about which model is better as often as coins say: p is the share of
-splits in which they do. That is Fisher's sign-flip test with one sign a video. The differences that this test would not
-reject are the interval; its ends are quantiles of the sides' differences, Hartigan's typical values (1969, "Using
-subsample values as typical values").
+Split the videos randomly into two sides. Where two models are equally good, every video favours either with equal
+probability, so the sides disagree about the better model as often as fair coins: p is the fraction of splits in which
+they do. That is Fisher's sign-flip test with one sign per video. The interval is the set of differences that the test
+does not reject; its ends are quantiles of the sides' differences, Hartigan's typical values (1969, "Using subsample
+values as typical values").
 
-Both hold exactly where each video's sum is distributed evenly about the truth, with any number of videos of any sizes.
-A bootstrap of 15 videos calls equal models different in 8 of 100 data sets, this test in 5
+Both are exact where each video's sum is distributed symmetrically about the truth, with any number of videos of any
+sizes. A bootstrap of 15 videos calls equal models different in 8 of 100 data sets, this test in 5
 (benchmarks/studies/statistics_check.py).
 """
 
@@ -19,22 +19,22 @@ import numpy as np
 from eval.stats.bootstrap import FloatArray, Interval, cluster_index, cluster_sums
 
 EXACT = 13
-"""Up to so many videos every split is looked at, 2^(G-1) of them; with more they are drawn."""
+"""Up to this number G of videos all 2^(G-1) splits are enumerated; with more they are sampled."""
 _LEVEL = 0.05
-_BLOCK = 2_000_000  # sides held at once: 16 MB
-_NOISE = 1e-9  # sums that should be zero and are not for the last bits
+_BLOCK = 2_000_000  # entries in memory at once: 16 MB
+_NOISE = 1e-9  # tolerance of floating-point sums around zero
 
 
 @dataclass(frozen=True, slots=True)
 class Splits:
-    """Scores of K models on the one side of r splits of the videos; the other side has the rest.
+    """Sums of the scores of K models on one side of r splits of the videos; the other side has the rest.
 
     Attributes:
         sums: [r, K].
-        counts: how many questions are on the side, [r].
+        counts: questions on the side, [r].
         totals: over both sides, [K].
         n: questions.
-        drawn: whether the splits are a sample of all that there are.
+        drawn: whether the splits are a sample, not all.
     """
 
     sums: FloatArray
@@ -44,16 +44,16 @@ class Splits:
     drawn: bool
 
     def p(self, first: int, second: int) -> float:
-        """The share of splits whose sides disagree about two models, or of which one side sees no difference."""
+        """Fraction of splits whose sides disagree about two models, or with no difference on one side."""
         one, other = self._sides(first, second)
         return float((one * other <= _NOISE).mean())
 
     def interval(self, first: int, second: int) -> Interval:
-        """The differences of two models' means that `p` would leave standing, in [-1, 1]."""
+        """Interval of differences of two models' means that the test does not reject, in [-1, 1]."""
         one, other = self._sides(first, second)
         with np.errstate(divide="ignore", invalid="ignore"):
             means = np.stack([one / self.counts, other / (self.n - self.counts)])  # [2, r]
-        empty = (self.counts == 0) | (self.counts == self.n)  # says nothing: any difference is possible
+        empty = (self.counts == 0) | (self.counts == self.n)  # no information: any difference is possible
         low, high = np.where(empty, -1.0, means.min(0)), np.where(empty, 1.0, means.max(0))
         left_out = int(_LEVEL * len(low))
         value = float(self.totals[first] - self.totals[second]) / self.n
@@ -66,10 +66,10 @@ class Splits:
 
 
 def split_videos(scores: FloatArray, videos: Sequence[str], draws: int, seed: int = 0) -> Splits:
-    """Sum scores [n, K] over one side of every split of the videos [n], or of `draws` splits drawn by the seed.
+    """Sum scores [n, K] over one side of every split of the videos [n], or of `draws` sampled splits.
 
-    The first split is the one with an empty side, which rejects nothing: it makes p the exact one, at least 2^(1-G)
-    for G videos, and never 0 where splits are drawn (Phipson & Smyth 2010).
+    The first split has an empty side, which rejects nothing: it makes p exact, at least 2^(1-G) for G videos, and
+    never 0 for sampled splits (Phipson & Smyth 2010).
     """
     cluster, n_clusters = cluster_index(videos)
     sums = cluster_sums(scores, cluster, n_clusters)  # [G, K]

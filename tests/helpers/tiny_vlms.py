@@ -7,7 +7,7 @@ from typing import Any
 import torch
 import transformers as hf
 
-from eval.adapters.hf_processors import frames_as_video, unchecked
+from eval.adapters.hf_processors import frames_as_video, without_type_check
 from gymqa.io.files import read_json, write_json
 from tests.helpers.places import ROOT
 
@@ -68,7 +68,7 @@ def save_llava_next_video(folder: Path) -> None:
         video_token_index=words.convert_tokens_to_ids("<video>"),
     )  # fmt: skip
     clip_size = {"size": {"shortest_edge": 2 * SIDE}, "crop_size": {"height": 2 * SIDE, "width": 2 * SIDE}}
-    processor = unchecked(hf.LlavaNextVideoProcessor)(
+    processor = without_type_check(hf.LlavaNextVideoProcessor)(
         frames_as_video(clip_size), hf.LlavaNextImageProcessorPil(**clip_size), words, patch_size=PATCH,
         vision_feature_select_strategy="default", num_additional_image_tokens=1, chat_template=VICUNA,
     )  # fmt: skip
@@ -82,7 +82,7 @@ def save_video_llava(folder: Path) -> None:
         image_token_index=words.convert_tokens_to_ids("<image>"), image_seq_length=4,
         video_token_index=words.convert_tokens_to_ids("<video>"), video_seq_length=20,
     )  # fmt: skip
-    processor = unchecked(hf.VideoLlavaProcessor)(
+    processor = without_type_check(hf.VideoLlavaProcessor)(
         hf.VideoLlavaImageProcessor(**CLIP_SIZE), frames_as_video(CLIP_SIZE), words, patch_size=PATCH,
         vision_feature_select_strategy="default", num_additional_image_tokens=1, chat_template=VICUNA,
     )  # fmt: skip
@@ -111,7 +111,8 @@ def save_qwen2_5_vl(folder: Path) -> None:
         **_qwen_ids(words),
     )  # fmt: skip
     pictures = hf.Qwen2VLImageProcessorPil(size={"shortest_edge": 28 * 28, "longest_edge": 56 * 56})
-    processor = unchecked(hf.Qwen2_5_VLProcessor)(pictures, words, frames_as_video({}), chat_template=QWEN_CHAT)
+    kind = without_type_check(hf.Qwen2_5_VLProcessor)
+    processor = kind(pictures, words, frames_as_video({}), chat_template=QWEN_CHAT)
     _save(hf.Qwen2_5_VLForConditionalGeneration(config), processor, folder, {})
 
 
@@ -126,7 +127,7 @@ def save_qwen3_vl(folder: Path) -> None:
         **_qwen_ids(words),
     )  # fmt: skip
     pictures = hf.Qwen2VLImageProcessorPil(size={"shortest_edge": 32 * 32, "longest_edge": 64 * 64}, patch_size=16)
-    processor = unchecked(hf.Qwen3VLProcessor)(pictures, words, frames_as_video({}), chat_template=QWEN_CHAT)
+    processor = without_type_check(hf.Qwen3VLProcessor)(pictures, words, frames_as_video({}), chat_template=QWEN_CHAT)
     _save(hf.Qwen3VLForConditionalGeneration(config), processor, folder, {})
 
 
@@ -144,7 +145,7 @@ def save_internvl(folder: Path) -> None:
         },
     )  # fmt: skip
     pictures = hf.GotOcr2ImageProcessorPil(size={"height": SIDE, "width": SIDE})
-    processor = unchecked(hf.InternVLProcessor)(
+    processor = without_type_check(hf.InternVLProcessor)(
         pictures,
         words,
         frames_as_video({}),
@@ -167,7 +168,7 @@ def save_smolvlm(folder: Path) -> None:
         size={"longest_edge": 2 * SIDE}, max_image_size={"longest_edge": SIDE}, do_image_splitting=True
     )
     template = CHATML.replace("IMAGE", "<image>").replace("<|im_end|>", "<end_of_utterance>")
-    processor = unchecked(hf.SmolVLMProcessor)(
+    processor = without_type_check(hf.SmolVLMProcessor)(
         pictures, words, frames_as_video({}), image_seq_len=1, chat_template=template
     )
     _save(hf.SmolVLMForConditionalGeneration(config), processor, folder, {})

@@ -140,7 +140,7 @@ def test_a_question_longer_than_the_context_is_unanswered_and_the_others_are_not
     model: GymMLLM, features: ExampleFeatures, questions: list[Question], scoring: str, trees: bool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(shared_prefix, "reads_trees", lambda config: trees)
+    monkeypatch.setattr(shared_prefix, "supports_token_trees", lambda config: trees)
     limit = model.llm.config.max_position_embeddings
     asked = [replace(questions[0], text="salto " * limit), questions[1]]
     long, short = MLLMAnswerer(model, model.load_tokenizer(), features, scoring).answer(asked)

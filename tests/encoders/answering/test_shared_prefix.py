@@ -10,7 +10,7 @@ from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM, PreTrainedModel
 
 from encoders.answering.answerer import MLLMAnswerer
-from encoders.answering.shared_prefix import SharedPrefixReader, reads_trees, separate_log_likelihoods
+from encoders.answering.shared_prefix import SharedPrefixReader, separate_log_likelihoods, supports_token_trees
 from encoders.answering.token_trees import TokenTree
 from encoders.llm.loading import load_llm
 from encoders.mllm.model import GymMLLM, GymMLLMConfig
@@ -84,7 +84,7 @@ def flat(found: Sequence[Sequence[float]]) -> list[float]:
 def test_conversations_read_together_are_as_likely_as_read_alone(name: str, attention: str) -> None:
     model = tuned(language_model(name, attention))
     rows, videos = conversations(model)
-    assert reads_trees(model.llm.config)
+    assert supports_token_trees(model.llm.config)
     found = flat(SharedPrefixReader(model, 0).log_likelihoods(rows, videos))
     assert found == pytest.approx(alone(model, rows, videos), rel=1e-6, abs=1e-5)
 
@@ -101,7 +101,7 @@ def test_a_prefix_that_was_read_before_is_read_again_where_it_does_not_fit() -> 
 def test_a_model_that_looks_back_through_a_window_reads_every_conversation_in_full() -> None:
     model = tuned(language_model("window"))
     rows, videos = conversations(model)
-    assert not reads_trees(model.llm.config)
+    assert not supports_token_trees(model.llm.config)
     found = flat(SharedPrefixReader(model, 0).log_likelihoods(rows, videos))
     assert found == pytest.approx(alone(model, rows, videos), rel=1e-6, abs=1e-5)
 
@@ -126,13 +126,13 @@ def test_a_tree_holds_what_conversations_share_once() -> None:
     assert tree.ids == [1, 5, 6, 7, 4]
     assert tree.parents == [-1, 0, 1, 2, 1]
     assert tree.answers == [[(2, 7), (3, 8)], [(2, 7), (3, 9)], [(4, 7)]]
-    assert tree.trunk() == [1, 5]
+    assert tree.shared_prefix() == [1, 5]
     assert tree.depths() == [0, 1, 2, 3, 2]
 
 
 def test_a_trunk_ends_before_a_video_and_before_what_predicts_an_answer() -> None:
-    assert TokenTree.grow([EncodedChat([1, 5, VIDEO_ID, 6, 7], [-100, -100, -100, -100, 7])]).trunk() == [1, 5]
-    assert TokenTree.grow([EncodedChat([1, 5, 6, 7], [-100, -100, -100, 7])]).trunk() == [1, 5]
+    assert TokenTree.grow([EncodedChat([1, 5, VIDEO_ID, 6, 7], [-100, -100, -100, -100, 7])]).shared_prefix() == [1, 5]
+    assert TokenTree.grow([EncodedChat([1, 5, 6, 7], [-100, -100, -100, 7])]).shared_prefix() == [1, 5]
 
 
 @pytest.mark.parametrize("scoring", ["letters", "texts"])

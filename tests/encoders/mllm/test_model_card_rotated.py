@@ -4,7 +4,8 @@ from pathlib import Path
 
 from eval.metrics.circular import rotations
 from eval.run.results import file_info
-from eval.run.runner import Terms, run
+from eval.run.run_state import RunInfo
+from eval.run.runner import run
 from gymqa.cli import main as cli
 from gymqa.questions.distractors import build_questions
 from gymqa.questions.files import save_questions
@@ -27,7 +28,7 @@ def test_a_result_with_rotations_counts_by_its_plain_questions(tmp_path: Path) -
             return dict(model.fingerprint())
 
     out, every = tmp_path / "r" / "gym-qa.rotated.jsonl", [turned for one in asked for turned in rotations(one)]
-    run(Ours(), every, out, terms=Terms(adapter="gymqa", rotations=4, questions=file_info(tmp_path / "q.jsonl")))
+    run(Ours(), every, out, info=RunInfo(adapter="gymqa", rotations=4, questions=file_info(tmp_path / "q.jsonl")))
     words = ["hub", "push-mllm", str(tmp_path / "tuned"), *WORDS, "--out", str(tmp_path / "card")]
     assert cli.main([*words, "--results", str(tmp_path / "r"), "--questions", str(tmp_path / "q.jsonl")]) == 0
     share = 100 * sum(one.answer == 1 for one in asked) / len(asked)

@@ -8,8 +8,8 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, LlamaConfig
 
+from encoders.llm.loading import empty_llm, llm_config
 from encoders.llm.lora import LoRASettings, add_lora
-from encoders.llm.shapes import empty_llm, llm_config
 from encoders.mllm.model import GymMLLM, GymMLLMConfig
 from encoders.tuning import memory_plan
 from encoders.tuning.config import FinetuneSettings

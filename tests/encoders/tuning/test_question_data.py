@@ -12,9 +12,9 @@ from encoders.llm.loading import load_tokenizer
 from encoders.mllm.prompts import IGNORED, VIDEO_ID
 from encoders.tuning.batches import BatchMaker, encode_caption
 from encoders.tuning.clips import PseudoLabel, TuningMaterial, pseudo_labels, read_probabilities
-from encoders.tuning.config import WORDINGS, FinetuneSettings, QuestionMix
+from encoders.tuning.config import PROMPT_TEMPLATES, FinetuneSettings, QuestionMix
 from encoders.tuning.question_data import QuestionData
-from encoders.tuning.setup import rate_share, tune_for_epochs
+from encoders.tuning.setup import learning_rate_factor, tune_for_epochs
 from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import Clip
 from gymqa.questions.schema import QUESTION_TEXT
@@ -32,7 +32,7 @@ def test_questions_are_asked_in_many_wordings_and_half_of_them_in_the_benchmarks
     data = questions(QuestionMix(1.0, 1.0, 0.0))
     asked = [sample.turn.user.removeprefix("<video>\n").partition(" A.")[0] for sample in data.epoch(0)]
     counts = Counter(asked)
-    assert set(counts) == set(WORDINGS)
+    assert set(counts) == set(PROMPT_TEMPLATES)
     assert counts[QUESTION_TEXT] == pytest.approx(120, abs=30)
     again = [sample.turn.user for sample in data.epoch(1)]
     assert again != [sample.turn.user for sample in data.epoch(0)]
@@ -131,7 +131,7 @@ def test_clips_without_features_are_listed_and_counted(tmp_path: Path, capsys: p
     guessed = tuple(PseudoLabel(clip, 0.9) for clip in clips[20:])
     made = TuningMaterial(features, tuple(clips[:20]), mllm_examples.taxonomy(), guessed).with_features(1)
     assert (len(made.labelled), len(made.pseudo)) == (18, 4)
-    made.tell_missing(tmp_path)
+    made.report_missing(tmp_path)
     absent = "its features, or those of a view, are not in the store"
     listed = (tmp_path / "left_out.txt").read_text()
     assert listed == f"{clips[0].id}\tit did not decode\n{clips[1].id}\t{absent}\n"
@@ -185,11 +185,11 @@ def test_a_batch_that_processes_cannot_share_is_refused() -> None:
 
 
 def test_the_rates_rise_and_fall() -> None:
-    shares = [rate_share(step, 100, 10, "cosine", 0.0) for step in range(100)]
+    shares = [learning_rate_factor(step, 100, 10, "cosine", 0.0) for step in range(100)]
     assert shares[0] == pytest.approx(0.1, abs=1e-3) and max(shares) == shares[9] and shares[-1] < 1e-3
-    assert rate_share(50, 100, 0, "linear", 0.0) == 0.5
-    assert rate_share(99, 100, 0, "constant", 0.0) == 1.0
-    assert rate_share(100, 100, 0, "cosine", 0.25) == pytest.approx(0.25)
+    assert learning_rate_factor(50, 100, 0, "linear", 0.0) == 0.5
+    assert learning_rate_factor(99, 100, 0, "constant", 0.0) == 1.0
+    assert learning_rate_factor(100, 100, 0, "cosine", 0.25) == pytest.approx(0.25)
 
 
 def test_epochs_are_passes_over_the_clips() -> None:

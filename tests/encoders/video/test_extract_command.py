@@ -15,7 +15,7 @@ from transformers import CLIPVisionConfig
 
 from encoders.features.extract import view_key
 from encoders.features.store import FeatureStore
-from encoders.video import clip, eva_clip, hf_video, languagebind
+from encoders.video import clip, hf_video, languagebind
 from encoders.video.factory import create_encoder
 from encoders.video.hf_encoder import FRAMES, count_tokens
 from encoders.video.image import ImageEncoder
@@ -149,8 +149,8 @@ def sizes(family: Family, config: Any) -> dict[str, Any]:
 def test_what_is_listed_is_true_of_the_published_models() -> None:
     vit_l = CLIPVisionConfig(hidden_size=1024, num_hidden_layers=24, num_attention_heads=16, patch_size=14)
     published = {
-        "clip": sizes(clip.FAMILY, vit_l),
-        "eva_clip": sizes(eva_clip.FAMILY, eva_clip.FAMILY.config()),
+        "clip": sizes(clip.CLIP, vit_l),
+        "eva_clip": sizes(clip.EVA_CLIP, clip.EVA_CLIP.config()),
         "languagebind": sizes(languagebind.FAMILY, vit_l),
         "videomae": sizes(hf_video.VIDEOMAE, hf_video.VIDEOMAE.config()),
         "timesformer": sizes(hf_video.TIMESFORMER, hf_video.TIMESFORMER.config()),

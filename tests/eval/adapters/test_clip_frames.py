@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from eval.adapters.clip_frames import ClipFrames
-from eval.adapters.prompting import detailed
+from eval.adapters.provenance import detailed
 from eval.metrics.columns import read_columns
 from eval.run.runner import run
 from gymqa.frames.controls import ControlledFrames

@@ -170,7 +170,7 @@ def test_a_frame_of_a_video_is_treated_as_a_picture_of_clip() -> None:
 
 def test_a_model_of_the_hub_is_taken_at_its_commit_and_never_as_a_pickle(llava_folder: Path, tmp_path: Path) -> None:
     files = {path.name: path.read_bytes() for path in llava_folder.iterdir()}
-    code = "from eval.adapters.hf_loading import find; print(find('someone/tiny-llava@v1.0'))"
+    code = "from eval.adapters.hf_loading import find_model; print(find_model('someone/tiny-llava@v1.0'))"
     with serve_hub(HubSite(files={**files, "pytorch_model.bin": b"a pickle", "theirs.py": b""})) as hub:
         told = {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path), "HF_HUB_DISABLE_XET": "1"}
         found = subprocess.run(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from encoders.mllm.files import PROJECTOR_FILE
-from eval.adapters.kinds import adapter_of
+from eval.adapters.registry import adapter_of
 from gymqa.cli import main as cli
 from gymqa.errors import GymQAError
 from recognizers.backbones.registry import FAMILIES

@@ -11,7 +11,7 @@ from eval.leaderboard.rows import build_rows
 from eval.leaderboard.schema import ModelRun
 from eval.metrics.binary import binary_questions
 from eval.metrics.circular import rotations
-from eval.report.evidence import gather
+from eval.report.analyses import analyse
 from eval.run.results import load_result, save_result
 from gymqa.cli.commands.answers.metrics import group_metrics
 from gymqa.errors import GymQAError
@@ -124,7 +124,7 @@ def test_answers_in_twos_stand_beside_the_plain_ones_and_are_no_questions_of_the
     (run,) = as_runs(read_entries([tmp_path / "plain", tmp_path / "twos"], asked))
     values = {row.metric: row.value for row in build_rows({"gym-qa": questions}, [run], resamples=50)}
     assert values == {"accuracy": 0.75, "binary": 0.75, "multiple_binary": 0.25, "binary_by_probability": 0.25}
-    evidence = gather({"gym-qa": questions}, [run], build_rows({"gym-qa": questions}, [run], resamples=50))
+    evidence = analyse({"gym-qa": questions}, [run], build_rows({"gym-qa": questions}, [run], resamples=50))
     (shown,) = evidence.binaries
     assert shown["asked"] and [cell[0] for cell in shown["cells"]] == [0.75, 0.75, 0.25]
 
@@ -161,6 +161,6 @@ def test_twos_and_rotations_stand_beside_the_accuracy_of_as_many_frames(tmp_path
     said = [Prediction(one.id, one.clip_id, one.video_id, "gym-qa", one.answer, one.answer) for one in twos]
     many = ModelRun("m", "", {"gym-qa": answered(questions, 3)}, n_frames=8)
     runs = [replace(few, binaries={"gym-qa": said}), many]
-    evidence = gather({"gym-qa": questions}, runs, build_rows({"gym-qa": questions}, runs, resamples=50), resamples=50)
+    evidence = analyse({"gym-qa": questions}, runs, build_rows({"gym-qa": questions}, runs, resamples=50), resamples=50)
     for (shown,) in (evidence.rotations, evidence.binaries):
         assert shown["model"] == "m, 4 frames" and [cell[0] for cell in shown["cells"]] == [1, 1, 1]

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from eval.adapters.baselines import chance
-from eval.leaderboard.rows import build_rows, score, unanswered_items, without_guesses
+from eval.leaderboard.rows import build_rows, drop_drawn_guesses, score, unanswered_items
 from eval.leaderboard.schema import ModelRun, Row
 from eval.report.leaderboard import print_table, write_leaderboard
 from eval.report.page import Page
@@ -78,8 +78,8 @@ def test_what_a_guesser_drew_does_not_replace_its_exact_row(tmp_path: Path, caps
 
 def test_an_oracle_stays_where_its_exact_row_is_not_there() -> None:
     drawn = replace(run("oracle-event", "", 9, BENCHMARKS), adapter="oracle-event")
-    assert without_guesses([drawn], [chance()]) == ([drawn], "")
-    assert without_guesses([drawn], GUESSERS)[0] == []
+    assert drop_drawn_guesses([drawn], [chance()]) == ([drawn], "")
+    assert drop_drawn_guesses([drawn], GUESSERS)[0] == []
 
 
 def test_recognizers_have_three_metrics() -> None:

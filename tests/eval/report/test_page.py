@@ -13,9 +13,9 @@ import pytest
 
 from eval.leaderboard.rows import build_rows, unanswered_items
 from eval.metrics.recognition import confusion
+from eval.report.analyses import analyse
 from eval.report.clips import Clips
 from eval.report.confusion import ConfusionView, matrix_data
-from eval.report.evidence import gather
 from eval.report.page import Page, render
 from eval.report.samples import pack_samples
 from tests.helpers.leaderboard_example import GUESSERS, questions, recognizer, run
@@ -62,7 +62,7 @@ def page(mark: str = "") -> str:
     reasons = [recognizer("SeFAR" + mark)]
     names = tuple(f"move {i}{mark}" for i in range(4))
     rows = build_rows(benchmarks, runs, GUESSERS, reasons, resamples=100)
-    evidence = gather(benchmarks, runs, rows, resamples=100)
+    evidence = analyse(benchmarks, runs, rows, resamples=100)
     view = ConfusionView(
         "SeFAR" + mark, names, confusion(reasons[0].predictions), ("FX" + mark, "FX" + mark, "UB", "UB")
     )

@@ -10,8 +10,8 @@ import matplotlib
 import numpy as np
 import pytest
 
+from eval.report.analyses import Analyses
 from eval.report.confusion import ConfusionView, confusion_svg, matrix_data
-from eval.report.evidence import Evidence
 from eval.report.plots import LEFT_OUT, draw
 from eval.report.svg import LIGHT
 
@@ -25,7 +25,7 @@ HOSTILE = [
 ]
 
 
-def evidence(name: str = "m", benchmark: str = "gym-qa", models: int = 2) -> Evidence:
+def evidence(name: str = "m", benchmark: str = "gym-qa", models: int = 2) -> Analyses:
     """Of every kind a picture a model, `name` in every text."""
     names = [name, *(f"{name} {number}" for number in range(1, models))]
     view = ConfusionView(name, (name, "up", "down"), np.array([[3, 1, 0], [0, 2, 0], [2, 0, 3]]), (name, name, "UB"))
@@ -37,13 +37,13 @@ def evidence(name: str = "m", benchmark: str = "gym-qa", models: int = 2) -> Evi
         "letters": {"letters": [["A", 0.7, 0.5], ["B", 0.3, 0.5]], "p": 0.5},
         "confusions": matrix,
     }
-    found = Evidence()
+    found = Analyses()
     for kind, item in every.items():
         getattr(found, kind).extend({**item, "benchmark": benchmark, "model": one} for one in names)
     return found
 
 
-def drawn(of: Evidence) -> list[str]:
+def drawn(of: Analyses) -> list[str]:
     return [str(one) for one in draw(of, lambda benchmark: benchmark)[0]]
 
 
@@ -65,7 +65,7 @@ def test_of_each_model_there_is_a_picture_and_one_of_all_over_frames() -> None:
         "Reliability of m on gym-qa",
         "Reliability of m 1 on gym-qa",
     ]
-    assert drawn(Evidence()) == []
+    assert drawn(Analyses()) == []
 
 
 def test_every_item_knows_its_picture() -> None:

@@ -14,10 +14,10 @@ import pytest
 from eval.leaderboard.entries import as_runs, read_entries, read_question_files
 from eval.leaderboard.rows import build_rows, unanswered_items
 from eval.leaderboard.schema import ModelRun, Row, main_rows, main_runs
+from eval.report.analyses import Analyses, analyse
 from eval.report.clips import Clips, clips_beside, copy_clips
 from eval.report.confusion import ConfusionView, choice_confusion, matrix_data
 from eval.report.control_sentences import Drop, sentences
-from eval.report.evidence import Evidence, gather
 from eval.report.page import Page, render
 from eval.report.samples import pack_samples, packed_size
 from eval.report.tables import as_csv, as_latex, as_markdown
@@ -131,13 +131,13 @@ def test_too_many_questions_are_drawn_by_a_hash_and_counted() -> None:
     assert len(set(ids) & {found["id"] for found in unpack(backwards)}) > 0.9 * len(ids)
 
 
-def evidence_of(folder: Path) -> tuple[Evidence, list[Row], dict[str, tuple[Question, ...]]]:
+def evidence_of(folder: Path) -> tuple[Analyses, list[Row], dict[str, tuple[Question, ...]]]:
     results, asked = write_site_inputs(folder, 96)
     files = read_question_files([asked])
     benchmarks = {one.benchmark: one.questions for one in files}
     runs = as_runs(read_entries([results], files))
     rows = build_rows(benchmarks, runs, resamples=200)
-    return gather(benchmarks, runs, rows, resamples=200), rows, benchmarks
+    return analyse(benchmarks, runs, rows, resamples=200), rows, benchmarks
 
 
 def test_a_model_that_does_not_fall_when_shuffled_is_said_not_to_watch(tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ def test_a_control_is_held_against_untouched_clips_of_as_many_frames() -> None:
 
     def drops(*runs: ModelRun) -> list[tuple[str, str, float, float]]:
         rows = build_rows({"gym-qa": asked}, runs, resamples=50)
-        found = gather({"gym-qa": asked}, runs, rows, resamples=50).controls
+        found = analyse({"gym-qa": asked}, runs, rows, resamples=50).controls
         return [(one["model"], drop["control"], one["value"], drop["drop"]) for one in found for drop in one["drops"]]
 
     few, many, shuffled, backwards = shown(48, 2), shown(72, 16), shown(24, 2, "shuffled"), shown(48, 16, "reversed")

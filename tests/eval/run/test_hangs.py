@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from eval.run.hangs import SUFFIX, Watch
+from eval.run.watchdog import SUFFIX, Watchdog
 from gymqa.cli.commands.answers.evaluate import evaluate
 from gymqa.errors import GymQAError
 from gymqa.questions.files import load_predictions
@@ -60,26 +60,26 @@ def test_a_process_that_is_killed_while_it_asks_accuses_no_question(tmp_path: Pa
         process.kill()
     (left,) = tmp_path.glob(f"p.jsonl.parts/*/*{SUFFIX}")
     assert left.read_text() == '["q3", "q4", "q5"]\n'
-    assert Watch(9.0, left, "m").order([questions(9)]) == ([questions(9)], [], [])
+    assert Watchdog(9.0, left, "m").order([questions(9)]) == ([questions(9)], [], [])
 
 
 def test_without_a_limit_nothing_is_given_up(tmp_path: Path) -> None:
     notes = tmp_path / f"0{SUFFIX}"
     notes.write_text('["q0", "q1"]\nTimeout\n["q2"]\n["q1"]\nTimeout (0:00:09)!\nThread 1:\nTimeout\n["q2", "q')
     asked = questions(3)
-    assert Watch(None, notes, "m").order([asked]) == ([asked], [], [])
-    assert Watch(9.0, notes, "m").order([asked]) == ([asked[2:]], asked[:1], asked[1:2])
+    assert Watchdog(None, notes, "m").order([asked]) == ([asked], [], [])
+    assert Watchdog(9.0, notes, "m").order([asked]) == ([asked[2:]], asked[:1], asked[1:2])
     before = notes.read_text()
-    with Watch(9.0, notes, "m").over(asked):
+    with Watchdog(9.0, notes, "m").over(asked):
         assert notes.read_text() == before.removesuffix('["q2", "q') + '["q0", "q1", "q2"]\n'
     assert notes.read_text() == before.removesuffix('["q2", "q')
 
 
 def test_a_process_ends_itself_though_the_note_cannot_be_completed(tmp_path: Path) -> None:
     code = (
-        "import os, sys, time; from pathlib import Path; from eval.run.hangs import Watch\n"
+        "import os, sys, time; from pathlib import Path; from eval.run.watchdog import Watchdog\n"
         "from tests.helpers.asked import questions\n"
-        "with Watch(0.2, Path(sys.argv[1]), 'm').over(questions(1)):\n"
+        "with Watchdog(0.2, Path(sys.argv[1]), 'm').over(questions(1)):\n"
         "    os.closerange(2, 200); time.sleep(60)"
     )
     ran = subprocess.run([sys.executable, "-c", code, str(tmp_path / "0.hung")], cwd=ROOT, timeout=60)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eval.run.parts import batches, share
+from eval.run.parts import batches, shard
 from gymqa.questions.schema import Question
 from tests.helpers.asked import questions
 
@@ -18,7 +18,7 @@ def asked(clips: list[int]) -> list[Question]:
 def test_every_question_is_asked_once_by_one_process(clips: list[int], size: int, processes: int) -> None:
     made = batches(asked(clips), size)
     assert all(0 < len(batch) <= size for batch in made)
-    taken = [batch for number in range(processes) for batch in share(made, (number, processes))]
+    taken = [batch for number in range(processes) for batch in shard(made, (number, processes))]
     assert sorted(one.id for batch in taken for one in batch) == sorted(f"q{i}" for i in range(len(clips)))
     assert all(batch in made for batch in taken)
 

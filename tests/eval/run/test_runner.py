@@ -11,7 +11,8 @@ import pytest
 
 from eval.metrics.binary import binary_scores_of_likelihoods
 from eval.run.results import load_result, result_path
-from eval.run.runner import Terms, run
+from eval.run.run_state import RunInfo
+from eval.run.runner import run
 from gymqa.errors import GymQAError
 from gymqa.questions.files import load_predictions, save_questions
 from gymqa.questions.schema import Answer, Detail, Question
@@ -90,7 +91,7 @@ def test_a_changed_model_questions_or_settings_start_over(tmp_path: Path) -> Non
     assert {p.choice for p in run(Scripted(choice=2), questions(4), out)} == {2}
     assert len(run(Scripted(choice=2), questions(3), out)) == 3
     changed = Scripted(choice=2)
-    run(changed, questions(3), out, terms=Terms(settings={"scoring": "letters"}))
+    run(changed, questions(3), out, info=RunInfo(settings={"scoring": "letters"}))
     assert len(changed.asked) == 3 and len(load_predictions(out)) == 3
 
 
@@ -132,11 +133,11 @@ def test_a_file_that_no_run_made_is_left_as_it_is(tmp_path: Path) -> None:
 
 
 def test_the_result_tells_what_was_asked_and_the_same_run_gives_the_same_files(tmp_path: Path) -> None:
-    terms = Terms("SeFAR", "scripted", "r1", "shuffled", "letters", environment={"python": "3"}, settings={"seed": 0})
+    info = RunInfo("SeFAR", "scripted", "r1", "shuffled", "letters", environment={"python": "3"}, settings={"seed": 0})
     kept = []
     for folder in (tmp_path / "a", tmp_path / "b"):
         out = folder / "p.jsonl"
-        run(Scripted(), questions(4), out, terms=terms)
+        run(Scripted(), questions(4), out, info=info)
         result = load_result(result_path(out))
         kept.append((out.read_bytes(), result_path(out).read_bytes()))
     assert kept[0] == kept[1]
@@ -146,10 +147,10 @@ def test_the_result_tells_what_was_asked_and_the_same_run_gives_the_same_files(t
     assert result.predictions.sha256 == hashlib.sha256(kept[0][0]).hexdigest()
     save_questions(tmp_path / "q.jsonl", questions(4))
     assert result.questions.sha256 == hashlib.sha256((tmp_path / "q.jsonl").read_bytes()).hexdigest()
-    run(Scripted(), questions(4), tmp_path / "a" / "p.jsonl", terms=replace(terms, environment={"python": "4"}))
+    run(Scripted(), questions(4), tmp_path / "a" / "p.jsonl", info=replace(info, environment={"python": "4"}))
     assert result_path(tmp_path / "a" / "p.jsonl").read_bytes() == kept[0][1]  # answered where it was answered
     other = tmp_path / "c" / "p.jsonl"
-    run(Scripted(), questions(4), other, terms=replace(terms, control="none", environment={"python": "4"}))
+    run(Scripted(), questions(4), other, info=replace(info, control="none", environment={"python": "4"}))
     changed = load_result(result_path(other))
     assert changed.config_hash != result.config_hash and changed.environment_hash != result.environment_hash
 

@@ -6,7 +6,7 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from eval.stats.bootstrap import bootstrap, mean_interval, tail_share, weight_blocks
+from eval.stats.bootstrap import bootstrap, mean_interval, tail_fraction, weight_blocks
 from tests.helpers.naming import naming
 
 
@@ -25,8 +25,10 @@ def test_the_interval_covers_the_truth_about_95_times_in_100() -> None:
 
 
 def test_few_videos_give_a_wider_interval_as_the_t_distribution_asks() -> None:
-    assert tail_share(10_000) == pytest.approx(0.025, abs=1e-4)
-    assert NormalDist().inv_cdf(tail_share(10)) == pytest.approx(-2.2622 * np.sqrt(10 / 9), rel=0.01)  # t table, 9 df
+    assert tail_fraction(10_000) == pytest.approx(0.025, abs=1e-4)
+    assert NormalDist().inv_cdf(tail_fraction(10)) == pytest.approx(
+        -2.2622 * np.sqrt(10 / 9), rel=0.01
+    )  # t table, 9 df
 
 
 def test_reflection_takes_off_the_bias_of_resampling() -> None:

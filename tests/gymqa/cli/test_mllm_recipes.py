@@ -11,7 +11,7 @@ from accelerate.commands.config.config_args import ClusterConfig, load_config_fr
 from accelerate.commands.launch import launch_command_parser
 from accelerate.utils import DistributedType
 
-from encoders.llm.shapes import llm_config
+from encoders.llm.loading import llm_config
 from encoders.tuning.config import AlignmentSettings, FinetuneSettings
 from encoders.tuning.setup import tune_for_epochs
 from gymqa.cli.arguments import build_parser

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from encoders.answering.one_video import _answer, _Tuned
+from encoders.answering.one_video import TunedFolder, answer_video
 from encoders.features.extract import extract
 from encoders.video.sefar import SeFAREncoder
 from gymqa.errors import GymQAError
@@ -238,9 +238,9 @@ def test_weights_trained_on_colours_are_not_taken_up_silently(
 def test_asking_about_one_video_needs_an_encoder_of_colours(tmp_path: Path) -> None:
     replace(MODEL, modality="gradient").build().save_pretrained(tmp_path / "model")
     unused: Any = None
-    tuned = _Tuned(tmp_path, {}, 16, 16, unused)
+    tuned = TunedFolder(tmp_path, {}, 16, 16, unused)
     with pytest.raises(GymQAError, match=naming("gradient", "gymqa ask", "--encoder")):
-        _answer(unused, noise(4, 16, 16, 3), tuned, str(tmp_path / "model"), "", "letters")
+        answer_video(unused, noise(4, 16, 16, 3), tuned, str(tmp_path / "model"), "", "letters")
 
 
 def test_a_saved_model_that_does_not_say_sees_colours_and_old_runs_go_on(tmp_path: Path) -> None:

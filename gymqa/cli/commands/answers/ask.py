@@ -4,7 +4,7 @@ import json as json_module
 from collections.abc import Sequence
 from pathlib import Path
 
-from encoders.answering.one_video import _answer, _Tuned
+from encoders.answering.one_video import TunedFolder, answer_video
 from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import open_release
 from gymqa.finegym.taxonomy import Taxonomy
@@ -48,14 +48,14 @@ def ask(
         choices: two or more different texts.
     """
     asked_question, folder = make_question(video, question, choices), model or run / MODEL
-    tuned = _Tuned.read(folder) if (folder / "config.json").is_file() else None
+    tuned = TunedFolder.read(folder) if (folder / "config.json").is_file() else None
     frames = decode(video, max_frames=tuned.max_frames if tuned else 1)  # a wrong video is reported first
     known = open_release(finegym, setting).taxonomy if finegym is not None else tuned and tuned.taxonomy
     if known:
         check_names(asked_question, known)
     if tuned is None:
         raise GymQAError(f"{folder / 'config.json'} does not exist; run gymqa demo first, or name --model")
-    answer = _answer(asked_question, frames, tuned, encoder, str(run / ENCODER), scoring)
+    answer = answer_video(asked_question, frames, tuned, encoder, str(run / ENCODER), scoring)
     if json:
         named = dict(zip(choices, answer.probabilities or [None] * len(choices), strict=True))
         chosen = None if answer.choice is None else choices[answer.choice]

@@ -5,15 +5,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from eval.adapters.kinds import adapter_of
-from eval.adapters.registry import load_adapter
+from eval.adapters.registry import adapter_of, load_adapter
 from eval.adapters.request import AdapterOptions, Request
-from eval.metrics.forms import Form, asked_in, form_of
-from eval.run.hangs import LONGEST
-from eval.run.protocol import AnswerModel, Written
+from eval.metrics.forms import Form, form_of, questions_in_form
+from eval.run.protocol import AnswerModel, Recorded
 from eval.run.question_files import QuestionFile, choose_files, out_path
 from eval.run.results import Cost, file_info, load_result, result_path, sentence, total
-from eval.run.runner import Terms, require_batch_size, run
+from eval.run.run_state import RunInfo
+from eval.run.runner import require_batch_size, run
+from eval.run.watchdog import LONGEST
 from gymqa.errors import GymQAError
 from gymqa.frames.controls import NO_VIDEO, NONE, require_control
 from gymqa.questions.schema import Prediction
@@ -109,22 +109,22 @@ def evaluate(
         clips={question.clip_id: question for file in files.values() for question in file.questions},
         options=options,
     )
-    terms = Terms(encoder=encoder, adapter=kind, environment=environment(device=device))
+    info = RunInfo(encoder=encoder, adapter=kind, environment=environment(device=device))
     end_with_launcher()
-    costs = _ask_files(request, files, out, terms, form, answer_timeout)
+    costs = _ask_files(request, files, out, info, form, answer_timeout)
     if costs:
         print(sentence(total(costs)))
 
 
 def _ask_files(
-    request: Request, files: Mapping[str, QuestionFile], out: Path, terms: Terms, form: Form, timeout: float | None
+    request: Request, files: Mapping[str, QuestionFile], out: Path, info: RunInfo, form: Form, timeout: float | None
 ) -> list[Cost]:
     """Ask every file's questions under every control; return the costs of paid answers."""
-    loaded = load_adapter(terms.adapter, request)
+    loaded = load_adapter(info.adapter, request)
     costs: list[Cost] = []
     for control in request.controls:
         of_control = replace(
-            terms,
+            info,
             revision=loaded.revision,
             control=control,
             scoring=loaded.scoring,
@@ -132,7 +132,7 @@ def _ask_files(
             settings={} if control == NONE else {"control_seed": request.control_seed},
         )
         answerer = loaded.under(control)
-        require_fit(answerer, AnswerModel, terms.adapter, "adapter")
+        require_fit(answerer, AnswerModel, info.adapter, "adapter")
         _require_written(answerer, list(files.values()), form)
         for benchmark, file in files.items():
             path = out_path(out, benchmark, control, form)
@@ -204,10 +204,10 @@ def _require_written(model: AnswerModel, files: Sequence[QuestionFile], form: Fo
     Raises:
         GymQAError: it has none, so that all questions would be unanswered.
     """
-    if form == "plain" or not isinstance(model, Written):
+    if form == "plain" or not isinstance(model, Recorded):
         return
     for file in files:
-        asked = [one.id for one in asked_in(form, file.questions) if form_of(one.id) != "plain"]
+        asked = [one.id for one in questions_in_form(form, file.questions) if form_of(one.id) != "plain"]
         if not any(map(model.holds, asked)):
             what = "rotations" if form == "rotated" else "binary questions"
             raise GymQAError(
@@ -220,7 +220,7 @@ def ask_file(
     file: QuestionFile,
     out: Path,
     batch_size: int,
-    terms: Terms,
+    info: RunInfo,
     form: Form = "plain",
     answer_timeout: float | None = None,
 ) -> Cost | None:
@@ -229,9 +229,9 @@ def ask_file(
     Returns:
         The cost of the answers of all processes, in the first process and if the result records it.
     """
-    asked, process = asked_in(form, file.questions), this_process()
+    asked, process = questions_in_form(form, file.questions), this_process()
     times = max((len(question.choices) for question in file.questions), default=1) if form == "rotated" else 1
-    of_file = replace(terms, questions=file_info(file.path), rotations=times, binaries=form == "binaries")
+    of_file = replace(info, questions=file_info(file.path), rotations=times, binaries=form == "binaries")
     predictions = run(model, asked, out, batch_size, of_file, process, answer_timeout)
     if process[0] != 0:
         return None

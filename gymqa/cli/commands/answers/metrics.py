@@ -11,7 +11,7 @@ import numpy as np
 from eval.leaderboard.rows import score
 from eval.metrics.calibration import expected_calibration_error, reliability
 from eval.metrics.columns import PredictionColumns, read_columns
-from eval.metrics.forms import Form, counted, form_of, scores_of
+from eval.metrics.forms import Form, form_of, metric_units, scores_of
 from eval.metrics.localization import average_map, map_at_tiou, read_segments
 from eval.metrics.recognition import confusion, per_class, read_class_predictions, recognition_intervals, summary
 from eval.run.question_files import answered_file, benchmark_of
@@ -120,7 +120,7 @@ def group_metrics(questions: Sequence[Question], predictions: Sequence[Predictio
         raise GymQAError(
             "these answers have no pairs, rotations, binary questions or probabilities; leave --questions out"
         )
-    intervals = {metric: mean_interval(*counted(metric, questions, points)) for metric, points in scores.items()}
+    intervals = {metric: mean_interval(*metric_units(metric, questions, points)) for metric, points in scores.items()}
     return {f"{name} {metric.replace('_', ' ')}": asdict(found) for metric, found in intervals.items()}
 
 

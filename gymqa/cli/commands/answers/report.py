@@ -4,7 +4,7 @@ from pathlib import Path
 
 from eval.leaderboard.entries import as_runs, read_entries, read_question_files
 from eval.report.clips import copy_clips
-from eval.report.hub_results import parcels_of, push
+from eval.report.hub_results import push, uploads_of
 from eval.report.leaderboard import make_page, print_table, read_recognizers, write_leaderboard
 from eval.stats.bootstrap import RESAMPLES
 from gymqa.errors import GymQAError
@@ -61,9 +61,9 @@ def report(
     entries = read_entries(results, asked)
     taxonomy = open_release(finegym, setting).taxonomy if finegym is not None else None
     of_questions = setting or (taxonomy.setting if taxonomy is not None else "")
-    parcels = parcels_of(entries, model_repo or [], benchmark_repo or "", of_questions, leaderboard_repo)
-    for parcel in parcels:
-        parcel.check(push_to_hub)
+    uploads = uploads_of(entries, model_repo or [], benchmark_repo or "", of_questions, leaderboard_repo)
+    for result_upload in uploads:
+        result_upload.check(push_to_hub)
     recognized = read_recognizers(recognizers or [])
     shown = (question.clip_id for one in asked for question in one.questions)
     found = copy_clips(clips, out, shown) if clips is not None else None
@@ -71,8 +71,8 @@ def report(
     path = write_leaderboard(out, page, "index.html")
     print_table(page.rows)
     print(path)
-    if parcels:
-        push(parcels, asked, push_to_hub, resamples)
+    if uploads:
+        push(uploads, asked, push_to_hub, resamples)
 
 
 COMMAND = report

@@ -149,12 +149,12 @@ def push_results(
         push_to_hub: send the scores; without it they are only printed.
     """
     from eval.leaderboard.entries import read_entries, read_question_files
-    from eval.report.hub_results import Parcel, push
+    from eval.report.hub_results import HubUpload, push
 
     asked = read_question_files(questions)
-    parcel = Parcel(read_entries(results, asked), model_repo, benchmark_repo, setting, leaderboard_repo)
-    parcel.check(push_to_hub)
-    push([parcel], asked, push_to_hub)
+    result_upload = HubUpload(read_entries(results, asked), model_repo, benchmark_repo, setting, leaderboard_repo)
+    result_upload.check(push_to_hub)
+    push([result_upload], asked, push_to_hub)
 
 
 def push_mllm(

@@ -4,7 +4,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from encoders.features.extract import extract as extract_features
-from encoders.features.sharing import Alone, Launched, Share
+from encoders.features.process_group import LaunchedProcesses, ProcessGroup, SingleProcess
 from encoders.video.base import modality_of
 from encoders.video.factory import create_encoder
 from encoders.video.registry import EncoderOptions
@@ -71,7 +71,7 @@ def extract(
             print(f"{out}: {len(store)} views of clips, {chosen.n_tokens} × {chosen.dim}, encoded by {chosen.name}")
 
 
-def _join(device: str, stack: ExitStack) -> tuple[Share, str]:
+def _join(device: str, stack: ExitStack) -> tuple[ProcessGroup, str]:
     """Return this process's shard of the work and its device; `stack` leaves the process group at its end.
 
     Raises:
@@ -79,8 +79,8 @@ def _join(device: str, stack: ExitStack) -> tuple[Share, str]:
     """
     if not in_world():
         require_no_other("scripts/extract_features.py")
-        return Alone(), device
-    launched = stack.enter_context(Launched(device))
+        return SingleProcess(), device
+    launched = stack.enter_context(LaunchedProcesses(device))
     return launched, launched.device
 
 

@@ -1,13 +1,13 @@
-"""A model that hangs while it answers: its process is ended, and the questions it was at are asked by themselves.
+"""Watchdog for models that hang: ends the process after a time-out and records the questions of the call.
 
-Nothing inside a process can stop a model that waits in C code for a device or a server, so the process ends. A timer's
-thread does that with status 2. It cannot run where the C code keeps Python's lock to itself: there, a little later,
+Nothing inside a process can stop a model that waits in C code for a device or a server, so the process ends. A timer
+thread does that with status 2. It cannot run while C code holds the interpreter lock: there, a little later,
 faulthandler's thread, which needs no lock, ends the process with status 1.
 
-What a call is asked is noted before it begins and taken back when it ends. Whoever ends a process that hangs writes
-`Timeout` under the note, so that a process that was killed for another reason accuses no question. The same command
-then goes on: what was asked when it hung comes last, one question at a time, so that the one that hangs is found; a
-question that has hung twice is left unanswered.
+The questions of a call are recorded before it and removed after it. Whoever ends a hanging process writes `Timeout`
+under the record, so that a process killed for another reason accuses no question. The same command then resumes:
+questions recorded at a hang are asked last, one at a time, so that the one that hangs is found; a question that has
+hung twice is left unanswered.
 """
 
 import faulthandler
@@ -26,22 +26,22 @@ from typing import IO
 from gymqa.errors import GymQAError
 from gymqa.questions.schema import Question
 
-SUFFIX = ".hung"  # of a file of notes: question ids as a JSON list, then what ended the process, line by line
-TIMES = 2  # that a question may hang
+SUFFIX = ".hung"  # of a record file: lines of question ids as a JSON list, then of what ended the process
+TIMES = 2  # hangs of a question after which it is given up
 LONGEST = 1e9
-"""Seconds that a limit stays below: the clocks of threads cannot wait for much more."""
-_GRACE = 2.0  # seconds that the timer has to end the process before faulthandler does
-_MARK = "Timeout"  # as faulthandler begins what it writes
-_NAMED = 5  # questions in the sentence
+"""Upper limit of a time-out in seconds; thread timers cannot wait much longer."""
+_GRACE = 2.0  # seconds between timer and faulthandler
+_MARK = "Timeout"  # first word of faulthandler's output
+_NAMED = 5  # questions named in a message
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
-    """What one call of a model may take.
+class Watchdog:
+    """Time limit of one call of a model.
 
     Attributes:
-        seconds: above 0 and below LONGEST; None is no limit.
-        notes: file that what hung is noted in.
+        seconds: above 0 and below LONGEST; None for no limit.
+        notes: record file of hanging calls.
         name: of the model.
     """
 
@@ -51,10 +51,10 @@ class Watch:
 
     @contextmanager
     def over(self, batch: Sequence[Question]) -> Iterator[None]:
-        """End this process if what is done inside takes too long.
+        """Context that ends this process if its body exceeds the limit.
 
         Raises:
-            GymQAError: the notes cannot be written.
+            GymQAError: the record file cannot be written.
         """
         if self.seconds is None:
             yield
@@ -74,9 +74,9 @@ class Watch:
     def order(
         self, batches: Sequence[Sequence[Question]]
     ) -> tuple[list[list[Question]], list[Question], list[Question]]:
-        """The batches to ask first, the questions to ask after them, one by one, for they hung, and what is given up.
+        """Batches to ask first, questions that hung before (asked last, one by one), and questions given up.
 
-        Without a limit nothing is given up, and everything is asked as it comes.
+        Without a limit all batches are asked in order and nothing is given up.
         """
         hung = self._hung() if self.seconds is not None else Counter()
         whole = [[question for question in batch if not hung[question.id]] for batch in batches]
@@ -86,12 +86,12 @@ class Watch:
 
     @property
     def reason(self) -> str:
-        """Why a question is given up."""
+        """The error of a question that is given up."""
         return f"no answer within {self.seconds or 0:g} s, {TIMES} times"
 
     @contextmanager
     def _noted(self, ids: list[str]) -> Iterator[IO[bytes]]:
-        """The notes with a line for these ids at their end, which is taken back; half a line before it is dropped."""
+        """The record file with a line of these ids appended, removed again on exit; an incomplete line is dropped."""
         try:
             file = self.notes.open("a+b", buffering=0)
             file.seek(0)
@@ -103,32 +103,32 @@ class Watch:
             try:
                 yield file
             finally:
-                with suppress(OSError):  # left there it accuses nobody
+                with suppress(OSError):  # without a mark the line has no effect
                     file.truncate(start)
 
     def _hung(self) -> Counter[str]:
-        """How often each question was being asked when a process hung, whichever process."""
+        """Number of hangs of each question, over all processes."""
         paths = self.notes.parent.glob(f"*{SUFFIX}")
         return Counter(id for path in paths for id in _ids(path.read_text("utf-8", "replace")))
 
     def _end(self, ids: list[str], notes: int) -> None:
-        """End this process, whatever of the rest does not succeed."""
+        """Record the hang, print a message and end this process, even where the former fail."""
         try:
             os.write(notes, f"{_MARK}\n".encode())
             sentence = f"{self.name} gave no answer to {named(ids)} within {self.seconds:g} s; the same command goes on"
             print(f"\ngymqa: {sentence}", file=sys.stderr, flush=True)
             sys.stdout.flush()
         finally:
-            os._exit(2)  # whatever else this process would do, it would wait for the model
+            os._exit(2)  # a regular exit would wait for the model
 
 
 def named(ids: Sequence[str]) -> str:
-    """Some question ids in a sentence."""
+    """Question ids for a message, shortened to the first few."""
     return ", ".join(ids[:_NAMED]) + (f" and {len(ids) - _NAMED} more" if len(ids) > _NAMED else "")
 
 
 def _ids(notes: str) -> Iterator[str]:
-    """The questions of some notes that a process hung at; half a line at the end is none."""
+    """The ids recorded at hangs in a record file; an incomplete last line is ignored."""
     for line, after in pairwise(notes.split("\n")[:-1]):
         if after.startswith(_MARK) and line.startswith("["):
             with suppress(ValueError):

@@ -1,4 +1,4 @@
-"""Several processes that share one extraction: `accelerate launch scripts/extract_features.py`, or one alone."""
+"""Process group of an extraction: one process alone, or those started by accelerate or torchrun."""
 
 import os
 from contextlib import AbstractContextManager
@@ -11,52 +11,52 @@ from accelerate.utils import broadcast_object_list, gather_object
 
 from gymqa.errors import GymQAError
 
-LONGEST = timedelta(days=7)  # that one process waits for the others
+LONGEST = timedelta(days=7)  # time-out of collectives
 
 
-class Share(Protocol):
-    """One of `count` processes; number 0 speaks for them."""
+class ProcessGroup(Protocol):
+    """A process among `count`; the one of index 0 coordinates."""
 
     index: int
     count: int
 
     def agree(self, refusal: str | None) -> None:
-        """Wait for process 0, and go on if it does.
+        """Wait for process 0, and raise its error, if any, in every process.
 
         Args:
-            refusal: why process 0 does not; what the others say does not matter.
+            refusal: message of process 0's error; ignored in the others.
 
         Raises:
-            GymQAError: the refusal, in every process.
+            GymQAError: the refusal.
         """
 
     def collect(self, found: dict[str, str]) -> dict[str, str]:
-        """Wait for all, and return what they found together."""
+        """Gather the dictionaries of all processes into one."""
 
 
-class Alone:
-    """The only process."""
+class SingleProcess:
+    """A group of one process."""
 
     index, count = 0, 1
 
     def agree(self, refusal: str | None) -> None:
-        """Raise the refusal, if there is one."""
+        """Raise the refusal, if any."""
         if refusal is not None:
             raise GymQAError(refusal)
 
     def collect(self, found: dict[str, str]) -> dict[str, str]:
-        """What was found."""
+        """Return `found`."""
         return found
 
 
-class Launched(AbstractContextManager["Launched"]):
-    """One of the processes that accelerate (or torchrun) started; a context, which they leave together.
+class LaunchedProcesses(AbstractContextManager["LaunchedProcesses"]):
+    """Context of a process started by accelerate or torchrun; all processes leave it together.
 
     Args:
-        device: "cpu", or "cuda" for each process's own GPU.
+        device: "cpu", or "cuda" for one GPU per process.
 
     Raises:
-        GymQAError: they do not know of each other, or were asked for and not started.
+        GymQAError: the processes are not connected, or another device was named.
     """
 
     def __init__(self, device: str) -> None:
@@ -71,18 +71,18 @@ class Launched(AbstractContextManager["Launched"]):
 
     @property
     def device(self) -> str:
-        """Where this process computes."""
+        """Device of this process."""
         return str(self._state.device)
 
     def agree(self, refusal: str | None) -> None:
-        """See Share."""
+        """See ProcessGroup."""
 
-        said = broadcast_object_list([refusal])[0]
-        if said is not None:
-            raise GymQAError(said)
+        refused = broadcast_object_list([refusal])[0]
+        if refused is not None:
+            raise GymQAError(refused)
 
     def collect(self, found: dict[str, str]) -> dict[str, str]:
-        """See Share."""
+        """See ProcessGroup."""
 
         parts = gather_object([found])
         return {clip: why for part in parts for clip, why in part.items()}
@@ -95,4 +95,4 @@ class Launched(AbstractContextManager["Launched"]):
     ) -> None:
         if kind is None:
             self._state.wait_for_everyone()
-            self._state.destroy_process_group()  # gloo now and then aborts a process that leaves with it open
+            self._state.destroy_process_group()  # gloo may abort a process that exits with open connections

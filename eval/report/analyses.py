@@ -1,4 +1,7 @@
-"""What stands behind a number: controls, frames, slices, confusions, calibration, letters; as the page draws it."""
+"""Secondary analyses: controls, breakdowns, confusion, calibration, letters, question forms, paired comparisons.
+
+All are JSON values for the page and leaderboard.json.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -20,15 +23,15 @@ from gymqa.questions.schema import Prediction, Question
 
 Items = list[dict[str, Any]]
 Benchmarks = Mapping[str, Sequence[Question]]
-_SLICE_RESAMPLES = 2_000  # bars of many slices; the headline numbers have RESAMPLES
+_SLICE_RESAMPLES = 2_000  # for the many slices; headline numbers have RESAMPLES
 _DECIMALS = 4
 
 
 @dataclass(slots=True)
-class Evidence:
-    """JSON values by what they show, each item with its `benchmark`; the script's charts.js.j2 names their fields.
+class Analyses:
+    """JSON values of each analysis, every item with its `benchmark`; charts.js.j2 reads their fields.
 
-    `comparisons` are of every two models on a benchmark, `resolution` the difference that can be detected there.
+    `comparisons` has every pair of models on a benchmark, `resolution` the smallest detectable difference there.
     """
 
     controls: Items = field(default_factory=list)
@@ -43,30 +46,30 @@ class Evidence:
     resolution: dict[str, float] = field(default_factory=dict)
 
     def drawn(self) -> dict[str, Items]:
-        """What the page's script draws."""
+        """The analyses that the page's script draws, by name."""
         names = [one.name for one in fields(self) if one.name not in ("comparisons", "resolution")]
         return {name: getattr(self, name) for name in names}
 
 
-def gather(
+def analyse(
     benchmarks: Benchmarks,
     runs: Sequence[ModelRun],
     rows: Sequence[Row],
     taxonomy: Taxonomy | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
-) -> Evidence:
-    """Gather everything that the runs show beside their accuracy.
+) -> Analyses:
+    """Compute all secondary analyses.
 
     Args:
         benchmarks: name -> questions.
         runs: all runs, with every control and number of frames.
         rows: their rows, from `build_rows`.
-        taxonomy: of the questions, if there is one; names sets, and elements where no choice does.
-        resamples: draws of the bootstrap over videos.
-        seed: of these draws.
+        taxonomy: of the questions, if any; names sets, and elements where no choice does.
+        resamples: bootstrap resamples of the videos.
+        seed: of the resampling.
     """
-    found = Evidence(
+    found = Analyses(
         controls=_controls(benchmarks, runs, rows, resamples, seed),
         frames=_frames(rows),
         rotations=_rotations(rows),
@@ -80,7 +83,7 @@ def gather(
             continue
         found.slices += _slices(name, questions, points, taxonomy, resamples, seed)
         found.comparisons += _comparisons(name, questions, points, resamples, seed)
-        found.resolution[name] = minimum_detectable_difference(*_worths(questions, points))
+        found.resolution[name] = minimum_detectable_difference(*_group_scores(questions, points))
         for run in asked:
             predictions = run.predictions[name]
             found.reliability += _reliability(run.label, name, predictions)
@@ -93,9 +96,9 @@ def gather(
 def _controls(
     benchmarks: Benchmarks, runs: Sequence[ModelRun], rows: Sequence[Row], resamples: int, seed: int
 ) -> Items:
-    """For each model with controls: its accuracy on untouched clips, what it loses under each, and that in words.
+    """For each model with controls: accuracy on untouched clips, loss under each control, and sentences on it.
 
-    Both are of one number of frames, for each control the most that was asked with and without it; an item a number.
+    Both use one number of frames, for each control the largest evaluated with and without it; one item per number.
     """
     values = {(row.line, row.benchmark, row.n_frames): row for row in rows if row.metric == ACCURACY}
     shown = {(row.line, row.benchmark): row.n_frames for row in main_rows(values.values())}
@@ -110,7 +113,7 @@ def _controls(
             questions, row = benchmarks[name], values[run.line, name, run.n_frames]
             before = score(questions, predictions, name)[0]
             drops = [_drop(one, name, questions, before, resamples, seed) for one in under]
-            drops.sort(key=lambda drop: drop.place)
+            drops.sort(key=lambda drop: drop.order)
             chance = float(group_scores(questions, [1 / len(one.choices) for one in questions])[0].mean())
             most = run.n_frames == shown[run.line, name]
             label = run.label if most else f"{run.label}, {run.n_frames} frames"
@@ -124,8 +127,8 @@ def _controls(
 
 
 def _most_frames_first(runs: Sequence[ModelRun]) -> list[ModelRun]:
-    """The models in their order, of each the run with most frames first."""
-    order = {label: place for place, label in enumerate(dict.fromkeys(run.label for run in runs))}
+    """The models in their order, each with its run of most frames first."""
+    order = {label: index for index, label in enumerate(dict.fromkeys(run.label for run in runs))}
     return sorted(runs, key=lambda run: (order[run.label], -frame_rank(run.n_frames)))
 
 
@@ -136,14 +139,14 @@ def _same_but_control(one: ModelRun, plain: ModelRun) -> bool:
 def _drop(
     run: ModelRun, name: str, questions: Sequence[Question], plain: FloatArray, resamples: int, seed: int
 ) -> Drop:
-    """What is lost against `plain`, the scores [n] on untouched clips."""
+    """The loss against `plain`, the scores [n] on untouched clips."""
     before, videos = group_scores(questions, plain)
     after, _ = group_scores(questions, score(questions, run.predictions[name], name)[0])
     return Drop(run.control, float(after.mean()), difference_interval(before, after, videos, resamples, seed))
 
 
 def _frames(rows: Sequence[Row]) -> Items:
-    """Accuracy by number of frames, of models that were asked with more than one number."""
+    """Accuracy by number of frames, for models with more than one."""
     points: dict[tuple[str, str], list[list[float]]] = {}
     for row in rows:
         if row.control == NO_CONTROL and row.n_frames is not None and row.metric == ACCURACY:
@@ -154,7 +157,7 @@ def _frames(rows: Sequence[Row]) -> Items:
 
 
 def _rotations(rows: Sequence[Row]) -> Items:
-    """Of models that were asked under all rotations: accuracy as asked, the average, and all rotations right."""
+    """For models evaluated under all rotations: plain accuracy, rotation average, and circular accuracy."""
     return [
         {"benchmark": name, "model": label, "cells": [cells[one] for one in (ACCURACY, ROTATED, CIRCULAR)]}
         for name, _, label, cells in _of_metric(CIRCULAR, rows)
@@ -162,25 +165,25 @@ def _rotations(rows: Sequence[Row]) -> Items:
 
 
 def _binaries(rows: Sequence[Row]) -> Items:
-    """Accuracy as asked, the share of twos and all twos right; twos that were asked, else by the probabilities."""
+    """Plain, binary and multiple-binary accuracy; from binary questions, else from the probabilities."""
     asked, by_probability = (
         {(name, line): (label, cells) for name, line, label, cells in _of_metric(metric, rows)}
         for metric in (BINARY, BINARY_BY_PROBABILITY)
     )
     found = []
     for (name, line), (label, cells) in (by_probability | asked).items():
-        share = BINARY if (name, line) in asked else BINARY_BY_PROBABILITY
-        metrics = (ACCURACY, share, MULTIPLE_BINARY)
+        binary = BINARY if (name, line) in asked else BINARY_BY_PROBABILITY
+        metrics = (ACCURACY, binary, MULTIPLE_BINARY)
         shown = [cells.get(metric) for metric in metrics]
-        found.append({"benchmark": name, "model": label, "asked": share == BINARY, "cells": shown})
+        found.append({"benchmark": name, "model": label, "asked": binary == BINARY, "cells": shown})
     return found
 
 
 def _of_metric(metric: str, rows: Sequence[Row]) -> list[tuple[str, Line, str, dict[str, list[float]]]]:
-    """Benchmark, line and label of each model that has this metric without a control, and its values by metric.
+    """Benchmark, line and label of each model with this metric on untouched clips, and its values by metric.
 
-    All are of one number of frames, the most that this metric was asked with; the label names it where the table of
-    accuracies shows another one.
+    All have one number of frames, the largest of this metric; the label names it where the table of accuracies shows
+    another one.
     """
     untouched = [row for row in rows if row.control == NO_CONTROL]
     main = {(row.benchmark, row.line): row.n_frames for row in main_rows(untouched) if row.metric == ACCURACY}
@@ -203,21 +206,21 @@ def _slices(
     resamples: int,
     seed: int,
 ) -> Items:
-    """Accuracy by what the clip shows: a facet an item, a value a row, a model a cell."""
+    """Accuracy breakdown: an item per facet, a row per value, a cell per model."""
     found: dict[str, dict[str, dict[str, Any]]] = {}
-    draws = min(resamples, _SLICE_RESAMPLES)
-    for spot, one in enumerate(points.values()):
-        for part in breakdown(questions, one, _lengths(questions), taxonomy, resamples=draws, seed=seed):
+    fewer = min(resamples, _SLICE_RESAMPLES)
+    for index, one in enumerate(points.values()):
+        for part in breakdown(questions, one, _lengths(questions), taxonomy, resamples=fewer, seed=seed):
             row = found.setdefault(part.facet, {}).setdefault(
                 part.value, {"value": part.value, "n": part.n, "cells": [None] * len(points)}
             )
-            row["cells"][spot] = _triple(part.interval)
+            row["cells"][index] = _triple(part.interval)
     return [{"benchmark": name, "facet": facet.replace("_", " "), "models": list(points), "rows": list(rows.values())}
             for facet, rows in found.items() if len(rows) > 1]  # fmt: skip
 
 
 def _lengths(questions: Sequence[Question]) -> dict[str, float]:
-    """Seconds of the clips whose ids tell, as FineGym's do, in whole ones."""
+    """Duration in seconds of the clips whose ids contain it, as FineGym's do."""
     clips = {question.clip_id for question in questions if CLIP_ID.fullmatch(question.clip_id)}
     ends = {clip: parse_clip_id(clip) for clip in clips}
     return {clip: float(one.action_end - one.action_start) for clip, one in ends.items()}
@@ -226,9 +229,9 @@ def _lengths(questions: Sequence[Question]) -> dict[str, float]:
 def _comparisons(
     name: str, questions: Sequence[Question], points: Mapping[str, FloatArray], resamples: int, seed: int
 ) -> Items:
-    """Every two models of a benchmark, with what parts them."""
-    worths, videos = _worths(questions, points)
-    return [_comparison(name, one) for one in compare_all(worths, videos, resamples=resamples, seed=seed)]
+    """Every pair of models of a benchmark, with difference and tests."""
+    scores, videos = _group_scores(questions, points)
+    return [_comparison(name, one) for one in compare_all(scores, videos, resamples=resamples, seed=seed)]
 
 
 def _comparison(name: str, one: Comparison) -> dict[str, Any]:
@@ -247,14 +250,16 @@ def _comparison(name: str, one: Comparison) -> dict[str, Any]:
     }
 
 
-def _worths(questions: Sequence[Question], points: Mapping[str, FloatArray]) -> tuple[dict[str, FloatArray], list[str]]:
-    """Scores of groups by model, and the video of each group."""
+def _group_scores(
+    questions: Sequence[Question], points: Mapping[str, FloatArray]
+) -> tuple[dict[str, FloatArray], list[str]]:
+    """Group scores by model, and the video of each group."""
     found = {label: group_scores(questions, one) for label, one in points.items()}
-    return {label: worth for label, (worth, _) in found.items()}, next(iter(found.values()))[1]
+    return {label: scores for label, (scores, _) in found.items()}, next(iter(found.values()))[1]
 
 
 def _reliability(label: str, name: str, predictions: Sequence[Prediction]) -> Items:
-    """Bins [confidence, share right, answers] of the answers that have probabilities; nothing where none has."""
+    """Bins [confidence, accuracy, answers] of the answers with probabilities; empty where there are none."""
     bins = reliability(*confidences(predictions))
     drawn = [[_short(one.confidence), _short(one.accuracy), one.n] for one in bins]
     error = _short(expected_calibration_error(bins))
@@ -262,7 +267,7 @@ def _reliability(label: str, name: str, predictions: Sequence[Prediction]) -> It
 
 
 def _letters(label: str, name: str, questions: Sequence[Question], predictions: Sequence[Prediction]) -> dict[str, Any]:
-    """Each letter with the shares of answers and of right answers, and p of wrong answers that fall so by chance."""
+    """Fraction of answers and of right answers per letter, and the p-value of no position bias."""
     by_id = {one.question_id: one.choice for one in predictions}
     found = position_bias(questions, [by_id.get(question.id) for question in questions])
     answers, asked = max(1, found.answered), len(questions)
@@ -279,5 +284,5 @@ def _ends(value: float, low: float, high: float) -> dict[str, float]:
 
 
 def _short(number: float) -> float:
-    """As many digits as a picture needs."""
+    """Rounded to the precision of a plot."""
     return round(float(number), _DECIMALS)

@@ -1,4 +1,4 @@
-"""A clip's frames as JPEG data URLs, made once for all its questions; those of the last clips are kept."""
+"""Frames of a clip as JPEG data URLs, encoded once for all its questions; the most recent clips are cached."""
 
 import base64
 import threading
@@ -12,15 +12,15 @@ from eval.adapters.clip_frames import ClipFrames
 from gymqa.errors import GymQAError
 
 KEPT = 16
-"""Clips: a batch asks about one after the other. One of 8 frames of 224 pixels takes 340 kB."""
+"""Cached clips; 8 frames of 224 pixels take 340 kB."""
 
 
-class ClipPictures:
-    """The pictures of clips, for any number of threads at once.
+class JpegFrames:
+    """Thread-safe cache of encoded clips.
 
     Args:
-        frames: of the clips.
-        quality: of the JPEG, 1 to 100.
+        frames: frames of the clips.
+        quality: JPEG quality, 1 to 100.
     """
 
     def __init__(self, frames: ClipFrames, quality: int) -> None:
@@ -29,7 +29,7 @@ class ClipPictures:
         self._lock = threading.Lock()
 
     def urls(self, clip_id: str) -> list[str]:
-        """A data URL for each frame of a clip, in their order; who asks while they are made waits for them.
+        """A data URL for each frame of a clip, in order; concurrent callers wait for one encoding.
 
         Raises:
             GymQAError: the frames cannot be read; the next call tries again.
@@ -59,7 +59,7 @@ class ClipPictures:
 def jpeg_url(frame: Any, quality: int) -> str:
     """A frame, uint8 [S, S, 3] RGB, as a data URL."""
 
-    done, picture = cv2.imencode(".jpg", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    done, encoded = cv2.imencode(".jpg", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not done:
-        raise GymQAError(f"a frame of the shape {frame.shape} is no picture; build the frame cache again")
-    return "data:image/jpeg;base64," + base64.b64encode(picture.tobytes()).decode()
+        raise GymQAError(f"a frame of shape {frame.shape} cannot be encoded as JPEG; build the frame cache again")
+    return "data:image/jpeg;base64," + base64.b64encode(encoded.tobytes()).decode()
