@@ -1,4 +1,4 @@
-"""Run a command and watch how long it takes and how much memory its processes have."""
+"""Run a command and measure its time and peak memory (own file: several benchmarks use it)."""
 
 import subprocess
 import time

@@ -1,4 +1,4 @@
-"""A study's table: mean and spread of each cell in per cent, printed in columns."""
+"""Print a study's tables: mean and spread of each cell in per cent, differences (own file: several studies use it)."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from gymqa.io.files import read_json
 
 
 def spread(values: Sequence[float]) -> dict[str, float | None]:
-    """Mean of some shares, and their standard deviation; None of a single one."""
+    """Mean of some fractions, and their standard deviation; None of a single one."""
     return {
         "mean": float(np.mean(values)),
         "sd": float(np.std(values, ddof=1)) if len(values) > 1 else None,

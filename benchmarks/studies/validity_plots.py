@@ -1,4 +1,4 @@
-"""The pictures of GymSim's validity card."""
+"""Plots of gymsim_validity.py's results."""
 
 from collections.abc import Mapping
 from pathlib import Path

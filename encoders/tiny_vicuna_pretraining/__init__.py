@@ -1,1 +1,1 @@
-"""How the shipped `tiny-vicuna` came to be: its grammar, its tokenizer, its training text and its training loop."""
+"""Pre-training of the shipped tiny-vicuna: grammar, corpus, tokenizer, training. Never in it: use of the model."""
