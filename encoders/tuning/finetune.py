@@ -170,7 +170,7 @@ class Tuning:
         self._prepared, self._optimizer = self.accelerator.prepare(self.model, make_optimizer(self.model, settings))
         self._state = TuningState(self.accelerator, self.model, self._prepared, self._optimizer)
         if self._saved is not None:
-            self._state.take_up(self._saved, self.folder / LAST)
+            self._state.restore(self._saved, self.folder / LAST)
             self._saved = None
 
     def _align_to_names(self) -> None:

@@ -24,7 +24,7 @@ from torch.distributed.checkpoint.state_dict import (
 )
 
 from gymqa.errors import GymQAError
-from recognizers.training.checkpoint import take_up
+from recognizers.training.checkpoint import restore
 
 _WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True, ignore_frozen_params=True, strict=False)
 _PARTS = "deepspeed-{step}"
@@ -95,7 +95,7 @@ class TuningState:
             optimizer = self._optimizer.state_dict()
         return {"model": self.weights(), "optimizer": optimizer}
 
-    def take_up(self, state: Mapping[str, Any], path: Path) -> None:
+    def restore(self, state: Mapping[str, Any], path: Path) -> None:
         """Load what `collect` gave, read from `path`; every process reads all of it.
 
         Raises:
@@ -112,7 +112,7 @@ class TuningState:
             "model": SimpleNamespace(load_state_dict=self._load_weights),
             "optimizer": SimpleNamespace(load_state_dict=self._load_moments),
         }
-        take_up(holders, state, path)
+        restore(holders, state, path)
 
     def forget(self) -> None:
         """Let the optimizer begin anew; DeepSpeed's cannot."""

@@ -1,4 +1,4 @@
-"""Snippets of stretches with what is true of them, as training and detection take them."""
+"""Snippet features of video segments with their ground truth, and reading them from a SnippetStore."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,19 +8,19 @@ import torch
 from torch import Tensor
 
 from recognizers.localization.proposals import Spans
-from recognizers.localization.sampling import NOBODY, Classes
+from recognizers.localization.sampling import NO_CLASS, Classes
+from recognizers.localization.segments import VideoSegment
 from recognizers.localization.snippet_store import SnippetStore
-from recognizers.localization.stretches import Stretch
 
 
 @dataclass(frozen=True)
-class Material:
-    """One stretch.
+class LabelledSnippets:
+    """Snippet features and ground truth of one video segment.
 
     Attributes:
         snippets: float32 [T, D].
-        truth: [G, 2], true segments in snippets.
-        classes: [G], their places among the labels; NOBODY for those without a label.
+        truth: [G, 2], true spans in snippets.
+        classes: [G], their class indices; NO_CLASS for those without a label.
     """
 
     snippets: Tensor
@@ -28,49 +28,49 @@ class Material:
     classes: Classes
 
     def active(self) -> Tensor:
-        """Whether the middle of each snippet lies in a true segment: float32 [T]."""
+        """Actionness targets: whether the middle of each snippet lies in a true span, float32 [T]."""
         middles = np.arange(len(self.snippets)) + 0.5
         inside = (self.truth[:, :1] <= middles) & (middles < self.truth[:, 1:])  # [G, T]
         return torch.from_numpy(inside.any(0).astype(np.float32))
 
 
-def material_of(stretch: Stretch, snippets: Tensor, seconds: float, labels: Sequence[int]) -> Material:
-    """A stretch's material.
+def label_snippets(segment: VideoSegment, snippets: Tensor, seconds: float, labels: Sequence[int]) -> LabelledSnippets:
+    """Add the ground truth of a video segment to its snippets.
 
     Args:
-        stretch: the stretch.
+        segment: the video segment.
         snippets: [T, D].
-        seconds: of a snippet.
-        labels: of the classes, in their order.
+        seconds: length of a snippet.
+        labels: labels of the classes, in order.
     """
-    place = {label: index for index, label in enumerate(labels)}
-    truth = np.array([(one.start, one.end) for one in stretch.instances], np.float64).reshape(-1, 2) / seconds
-    classes = [NOBODY if one.label is None else place.get(one.label, NOBODY) for one in stretch.instances]
-    return Material(snippets, truth, np.array(classes, np.int64))
+    index_of = {label: index for index, label in enumerate(labels)}
+    truth = np.array([(one.start, one.end) for one in segment.instances], np.float64).reshape(-1, 2) / seconds
+    classes = [NO_CLASS if one.label is None else index_of.get(one.label, NO_CLASS) for one in segment.instances]
+    return LabelledSnippets(snippets, truth, np.array(classes, np.int64))
 
 
 def read_snippets(
-    store: SnippetStore, stretches: Sequence[Stretch], seconds: float
-) -> Iterator[tuple[Stretch, Tensor]]:
-    """Yield the stretches whose video is in the store with their snippets [T, D], video after video; each is read once.
+    store: SnippetStore, segments: Sequence[VideoSegment], seconds: float
+) -> Iterator[tuple[VideoSegment, Tensor]]:
+    """Yield video segments with their snippets [T, D], reading each video once; videos without features are skipped.
 
     Args:
-        store: of features.
-        stretches: in any order.
-        seconds: of a snippet.
+        store: snippet features.
+        segments: in any order.
+        seconds: length of a snippet.
     """
-    by_video: dict[str, list[Stretch]] = {}
-    for stretch in stretches:
-        by_video.setdefault(stretch.video_id, []).append(stretch)
+    by_video: dict[str, list[VideoSegment]] = {}
+    for segment in segments:
+        by_video.setdefault(segment.video_id, []).append(segment)
     for video_id, found in by_video.items():
         if video_id not in store:
             continue
         features = store.features(video_id)
-        for stretch in found:
-            yield stretch, store.snippets(features, stretch, seconds)
+        for segment in found:
+            yield segment, store.snippets(features, segment, seconds)
 
 
-def missing_videos(store: SnippetStore, stretches: Sequence[Stretch]) -> dict[str, str]:
-    """Why videos of the stretches have no features, by id."""
-    ids = dict.fromkeys(stretch.video_id for stretch in stretches)
+def missing_videos(store: SnippetStore, segments: Sequence[VideoSegment]) -> dict[str, str]:
+    """Reasons of videos without features, by id."""
+    ids = dict.fromkeys(segment.video_id for segment in segments)
     return {video_id: store.missing(video_id) for video_id in ids if video_id not in store}

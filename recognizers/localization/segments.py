@@ -1,4 +1,4 @@
-"""What is searched, and what is to be found in it: actions in whole videos, or sub-actions in actions."""
+"""Video segments to search, their ground truth and detections: reading splits from a release, writing JSONL."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -15,7 +15,7 @@ from recognizers.localization.config import Level
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """A true segment: its label (None for an element that the setting has not), seconds from the stretch's start."""
+    """A true action or sub-action: label (None if not in the setting), seconds from the video segment's start."""
 
     label: int | None
     start: float
@@ -23,15 +23,15 @@ class Instance:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
-    """A stretch of a video that is searched.
+class VideoSegment:
+    """A whole video or an action, in which actions or sub-actions are searched.
 
     Attributes:
-        id: of the video, or of the action with its video, VIDEO_E_xxxxxx_yyyyyy; what detections name.
+        id: of the video, or of the action with its video, VIDEO_E_xxxxxx_yyyyyy; detections refer to it.
         video_id: of the video.
-        start: second of the video; 0 for a whole one.
-        end: second of the video; None for its end.
-        instances: what is to be found.
+        start: in seconds of the video; 0 for a whole one.
+        end: in seconds of the video; None for its end.
+        instances: the ground truth.
     """
 
     id: str
@@ -43,7 +43,7 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """A segment that was found, as `gymqa metrics` reads it; seconds from the start of what `video_id` names."""
+    """A detection, as `gymqa metrics` reads it; `video_id` is the video segment's id, times are from its start."""
 
     video_id: str
     label: int
@@ -54,79 +54,81 @@ class Detection:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Stretches to train on and to test on, of different videos."""
+    """Video segments for training and test, of different videos."""
 
-    train: tuple[Stretch, ...]
-    test: tuple[Stretch, ...]
+    train: tuple[VideoSegment, ...]
+    test: tuple[VideoSegment, ...]
 
 
 def read_split(root: Path, level: Level, setting: str | None = None) -> Split:
-    """The stretches of a release of FineGym's format, split by video.
+    """Read the video segments of a release in FineGym's format, split by video.
 
-    FineGym's lists share videos. Tested are videos of the val list of which no clip is in the training list; trained
-    on those with a clip in the training list.
+    FineGym's lists share videos. Test videos are those of the val list without a clip in the training list; training
+    videos those with a clip in the training list.
 
     Args:
         root: folder of the release.
         level: actions in videos, labelled by their event's number; or sub-actions in actions, labelled in the setting.
-        setting: gym99, …; may be left out where the release has only one.
+        setting: gym99, …; optional where the release has only one.
 
     Raises:
-        GymQAError: no such release, annotation or setting, or a side without a true segment.
+        GymQAError: the release, annotation or setting is missing, or one part of the split has no ground truth.
     """
     release = open_release(root, setting)
     actions = read_annotations(annotation_file(root))
     labels = release.read_labels() if level == "sub-action" else {}
-    sides = [_stretches([one for one in actions if one.video_id in ids], level, labels) for ids in _videos(release)]
+    sides = [_segments([one for one in actions if one.video_id in ids], level, labels) for ids in _videos(release)]
     for side, what in zip(sides, ("train on", "test on"), strict=True):
-        if not any(one.label is not None for stretch in side for one in stretch.instances):
+        if not any(one.label is not None for segment in side for one in segment.instances):
             raise GymQAError(f"{root} has no video with a true {level} to {what}; check its annotation and lists")
     return Split(tuple(sides[0]), tuple(sides[1]))
 
 
 def _videos(release: Release) -> tuple[set[str], set[str]]:
-    """Ids of the videos to train on and to test on."""
+    """Ids of the training and test videos."""
     train = {clip.video_id for clip in read_element_list(release.train_list)}
     return train, {clip.video_id for clip in read_element_list(release.val_list)} - train
 
 
-def _stretches(actions: Sequence[Action], level: Level, labels: dict[str, int]) -> list[Stretch]:
+def _segments(actions: Sequence[Action], level: Level, labels: dict[str, int]) -> list[VideoSegment]:
     if level == "sub-action":
-        return [_action(action, labels) for action in actions if action.end > action.start and action.sub_actions]
+        return [
+            _action_segment(action, labels) for action in actions if action.end > action.start and action.sub_actions
+        ]
     videos: dict[str, list[Instance]] = {}
     for action in actions:
         whole = [Instance(action.event, action.start, action.end)] if action.end > action.start else []
         videos.setdefault(action.video_id, []).extend(whole)
-    return [Stretch(video_id, video_id, 0.0, None, tuple(found)) for video_id, found in videos.items()]
+    return [VideoSegment(video_id, video_id, 0.0, None, tuple(found)) for video_id, found in videos.items()]
 
 
-def _action(action: Action, labels: dict[str, int]) -> Stretch:
-    """An action, and its sub-actions from their first stage's start to their last stage's end."""
+def _action_segment(action: Action, labels: dict[str, int]) -> VideoSegment:
+    """An action as video segment; its sub-actions last from their first stage's start to their last stage's end."""
     spans = [(one.clip_id, one.stages[0][0], one.stages[-1][1]) for one in action.sub_actions]
     found = tuple(Instance(labels.get(clip_id), start, end) for clip_id, start, end in spans if end > start)
-    return Stretch(f"{action.video_id}_{action.id}", action.video_id, action.start, action.end, found)
+    return VideoSegment(f"{action.video_id}_{action.id}", action.video_id, action.start, action.end, found)
 
 
-def label_set(stretches: Iterable[Stretch]) -> tuple[int, ...]:
-    """The labels of the true segments, in order."""
-    return tuple(sorted({one.label for stretch in stretches for one in stretch.instances if one.label is not None}))
+def label_set(segments: Iterable[VideoSegment]) -> tuple[int, ...]:
+    """The sorted labels of the ground truth."""
+    return tuple(sorted({one.label for segment in segments for one in segment.instances if one.label is not None}))
 
 
 def write_detections(path: Path, detections: Iterable[Detection]) -> None:
-    """Write {"video_id", "label", "start", "end", "score"} a line, whole or not at all."""
+    """Write detections as JSON lines {"video_id", "label", "start", "end", "score"}, atomically."""
     names = Detection.__slots__
     lines = (json.dumps({name: getattr(one, name) for name in names}) + "\n" for one in detections)  # type: ignore[attr-defined]
     write_text(path, "".join(lines))
 
 
-def write_truth(path: Path, stretches: Iterable[Stretch]) -> None:
-    """Write the true segments as `gymqa metrics --truth` reads them, those of videos without features too."""
+def write_truth(path: Path, segments: Iterable[VideoSegment]) -> None:
+    """Write the ground truth as `gymqa metrics --truth` reads it, including videos without features."""
     write_detections(
         path,
         (
-            Detection(stretch.id, one.label, one.start, one.end)
-            for stretch in stretches
-            for one in stretch.instances
+            Detection(segment.id, one.label, one.start, one.end)
+            for segment in segments
+            for one in segment.instances
             if one.label is not None
         ),
     )

@@ -1,4 +1,4 @@
-"""Temporal gradients of clips that are already sampled: each frame's difference to the next one in time."""
+"""Temporal gradients of sampled clips: differences of consecutive frames (own file: two objectives use them)."""
 
 from collections.abc import Sequence
 
@@ -11,10 +11,9 @@ from recognizers.ssl.perturbation import time_order
 
 
 def temporal_gradient(view: Tensor, elements: Sequence[int]) -> Tensor:
-    """Half the difference of every frame to the next one in time; the last frame repeats the gradient before it.
+    """Half the difference of each frame to the next sampled frame in time; the last one repeats the gradient before it.
 
-    Next is the next of the frames that were sampled, whatever element it belongs to: the frames of a clip are further
-    apart than a video's.
+    The next sampled frame may belong to another element, and is further away than the video's next frame.
 
     Args:
         view: frames in [-1, 1], element after element, [B, N, 3, S, S].
@@ -23,21 +22,21 @@ def temporal_gradient(view: Tensor, elements: Sequence[int]) -> Tensor:
     Returns:
         [B, N, 3, S, S] in [-1, 1], in the order of the view; zeros where there is one frame only.
     """
-    places = time_order(elements).to(view.device)
-    if len(places) == 1:
+    order = time_order(elements).to(view.device)
+    if len(order) == 1:
         return torch.zeros_like(view)
-    gradient = view[:, places].diff(dim=1) / 2
-    return torch.cat([gradient, gradient[:, -1:]], 1)[:, places.argsort()]
+    gradient = view[:, order].diff(dim=1) / 2
+    return torch.cat([gradient, gradient[:, -1:]], 1)[:, order.argsort()]
 
 
-def require_colours(config: TrainConfig, name: str) -> None:
-    """Refuse a model that does not see colours, of which the gradients are taken.
+def require_rgb(config: TrainConfig, name: str) -> None:
+    """Refuse a model whose modality is not rgb, from which the gradients are computed.
 
     Raises:
-        GymQAError: it sees another modality.
+        GymQAError: the model has another modality.
     """
     if config.model.modality != "rgb":
         raise GymQAError(
-            f"{name} makes temporal gradients of colours itself, and the model sees {config.model.modality}; "
+            f"{name} computes temporal gradients from rgb, but the model's modality is {config.model.modality}; "
             "set model.modality to rgb"
         )

@@ -1,4 +1,4 @@
-"""Weighting rules by name: the files of this folder, or `package.module:make` of the user's own code."""
+"""Registry of weighting rules: the files of this folder, or the user's `package.module:make` (own file: no torch)."""
 
 import pkgutil
 from pathlib import Path
@@ -21,11 +21,11 @@ WEIGHTINGS = Registry(
     },
     parameters=("algorithm", "clips", "classes"),
 )
-"""Each is made by a function (algorithm, clips, classes) -> Weighting."""
+"""Each rule has a function make(algorithm, clips, classes) -> Weighting."""
 
 
 def make_weighting(algorithm: "Algorithm", clips: int, classes: int) -> "Weighting":
-    """The algorithm's weighting rule, fresh, for so many unlabelled clips and classes."""
+    """Make the algorithm's weighting rule for this number of unlabelled clips and classes."""
     make: Any = WEIGHTINGS.load(algorithm.weighting)
     rule: Weighting = make(algorithm, clips, classes)
     return rule
