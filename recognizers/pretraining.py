@@ -1,6 +1,6 @@
-"""Pre-training of the shipped frame ViT on single rendered GymSim frames, without element labels or motion.
+"""Pre-training of the shipped frame ViT: joint, facing and apparatus prediction on single rendered GymSim frames.
 
-Targets are joint positions, facing direction and the apparatus: a network trained on joints alone ignores the beam.
+No element labels and no second frame. The apparatus is a target since a network trained on joints ignores the beam.
 """
 
 import json

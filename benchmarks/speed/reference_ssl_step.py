@@ -223,9 +223,9 @@ class ReferenceTrainer:
         labelled = weak_view(clips.labelled.frames, size, config.augment, rng)
         self.student.train()
         logits = [self.student(view) for view in (labelled, strong, mixed)]
-        share, partner = plan.share.to(weak.device), plan.partner.to(weak.device)
-        targets = share[:, None] * probabilities + (1 - share[:, None]) * probabilities[partner]
-        mixed_weights = share * weights + (1 - share) * weights[partner]
+        fraction, partner = plan.fraction.to(weak.device), plan.partner.to(weak.device)
+        targets = fraction[:, None] * probabilities + (1 - fraction[:, None]) * probabilities[partner]
+        mixed_weights = fraction * weights + (1 - fraction) * weights[partner]
         supervised = F.cross_entropy(logits[0], clips.labelled.labels)
         unlabelled = (weights * F.cross_entropy(logits[1], classes, reduction="none")).mean()
         mixing = (mixed_weights * ((logits[2].softmax(-1) - targets) ** 2).sum(-1)).mean()

@@ -1,4 +1,4 @@
-"""ActionVLAD (Girdhar et al., CVPR'17, arXiv 1704.02895): local features aggregated around k centres.
+"""ActionVLAD and config: VLAD pooling of local features over space and time (CVPR'17, arXiv 1704.02895).
 
 Kept: L2-normalised features, soft assignment over space and time, intra- and L2-normalisation, centres initialised by
 k-means, training of the head alone before the whole network. Batch norm statistics are computed on training clips

@@ -1,4 +1,4 @@
-"""Algorithm: config of a semi-supervised algorithm, and the registry of those with their papers' hyper-parameters.
+"""Algorithm: config of a semi-supervised algorithm; all algorithms by name, with their papers' hyper-parameters.
 
     teacher × passes (pseudo_label.py) → weighting (weighting/) → view, perturbation (augment.py, perturbation.py),
     mixing (mixing.py) → consistency (losses.py); further loss terms (objectives/)

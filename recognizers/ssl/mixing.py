@@ -14,12 +14,12 @@ class MixPlan(NamedTuple):
     """Partners and masks of a mixed batch.
 
     partner: π(i) [B], one permutation for all elements; mask: [B, k, P] bool, True where a patch of element e is kept
-    from sample i; share: λ [B], the fraction of patches that are kept.
+    from sample i; fraction: λ [B], the fraction of patches that are kept.
     """
 
     partner: Tensor
     mask: Tensor
-    share: Tensor
+    fraction: Tensor
 
 
 def draw_mix(batch: int, elements: int, patches: int, alpha: float, rng: Generator) -> MixPlan:
@@ -29,8 +29,8 @@ def draw_mix(batch: int, elements: int, patches: int, alpha: float, rng: Generat
     """
     partner = torch.randperm(batch, generator=rng)
     seed = int(torch.randint(2**62, (1,), generator=rng))
-    share = torch.from_numpy(np.random.default_rng(seed).beta(alpha, alpha, batch)).float()
-    kept = (share * patches).round()
+    fraction = torch.from_numpy(np.random.default_rng(seed).beta(alpha, alpha, batch)).float()
+    kept = (fraction * patches).round()
     rank = torch.rand(batch, elements, patches, generator=rng).argsort(-1).argsort(-1)
     return MixPlan(partner, rank < kept.view(-1, 1, 1), kept / patches)
 
@@ -52,6 +52,6 @@ def mix_frames(frames: Tensor, plan: MixPlan, elements: Sequence[int]) -> Tensor
 
 def mix_targets(labels: PseudoLabels, weights: Tensor, plan: MixPlan) -> tuple[Tensor, Tensor]:
     """Targets λ p̄_i + (1 − λ) p̄_π(i) [B, C] and weights λ η_i + (1 − λ) η_π(i) [B]."""
-    partner, share = plan.partner.to(weights.device), plan.share.to(weights.device)
-    targets = torch.lerp(labels.probabilities[partner], labels.probabilities, share.unsqueeze(-1))
-    return targets, torch.lerp(weights[partner], weights, share)
+    partner, fraction = plan.partner.to(weights.device), plan.fraction.to(weights.device)
+    targets = torch.lerp(labels.probabilities[partner], labels.probabilities, fraction.unsqueeze(-1))
+    return targets, torch.lerp(weights[partner], weights, fraction)

@@ -1,4 +1,4 @@
-"""Validation accuracy during a training, over all processes (own file: log, loop and tests share it)."""
+"""Validation accuracy during a training, each process predicting a shard (own file: needs no state of the loop)."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -15,18 +15,18 @@ from recognizers.config import TrainConfig
 from recognizers.ssl.objectives.actors import actor_masks, refuse_poses
 from recognizers.ssl.objectives.base import Objective, StepViews
 
-SHARE = 0.5
+PASTED_WEIGHT = 0.5
 """Weight of pasted views beside strong ones; the release picks one of the two for each step, here each weighs half."""
 
 
 class Pasted(NamedTuple):
     """Clips with actors pasted on other clips' scenes, and the weight of the actor's class.
 
-    view: [B, N, C, S, S]; share: [B], 1 where nothing was pasted.
+    view: [B, N, C, S, S]; actor_weight: [B], 1 where nothing was pasted.
     """
 
     view: Tensor
-    share: Tensor
+    actor_weight: Tensor
 
 
 def paste_actors(view: Tensor, elements: Sequence[int]) -> Pasted:
@@ -68,12 +68,13 @@ class ActorCutMix(Objective):
         if unlabelled is None:
             return views.labelled.logits.new_zeros(())
         pasted = paste_actors(unlabelled.weak, self.config.model.elements)
-        changed = (pasted.share < 1).view(-1, 1, 1, 1, 1)
+        changed = (pasted.actor_weight < 1).view(-1, 1, 1, 1, 1)
         logits = self.forward_view(views.student, pasted.view.where(changed, unlabelled.own.view)).logits
-        return views.xi * SHARE * pasted_loss(logits, unlabelled.labels.classes, pasted.share, unlabelled.weights)
+        loss = pasted_loss(logits, unlabelled.labels.classes, pasted.actor_weight, unlabelled.weights)
+        return views.xi * PASTED_WEIGHT * loss
 
 
-def pasted_loss(logits: Tensor, classes: Tensor, share: Tensor, weights: Tensor) -> Tensor:
+def pasted_loss(logits: Tensor, classes: Tensor, actor_weight: Tensor, weights: Tensor) -> Tensor:
     """mean_i η_i · (w_i CE_i(c_i) + (1 − w_i) CE_i(c of the partner)); logits [B, C], the others [B]."""
     actor, scene = (F.cross_entropy(logits, of, reduction="none") for of in (classes, classes.flip(0)))
-    return (weights * (share * actor + (1 - share) * scene)).mean()
+    return (weights * (actor_weight * actor + (1 - actor_weight) * scene)).mean()

@@ -216,6 +216,6 @@ def make_objectives(config: "TrainConfig", student: "Recognizer") -> "Objectives
     with torch.random.fork_rng(devices=[]):
         for number, name in enumerate(config.algorithm.objectives):
             torch.manual_seed(config.seed + 1 + number)
-            module, kind = OBJECTIVES[name].place.split(":")
+            module, kind = OBJECTIVES[name].import_path.split(":")
             made[name] = getattr(importlib.import_module(module), kind)(config, student)
     return Objectives(made)

@@ -17,14 +17,14 @@ class Entry:
     """A registered objective.
 
     Attributes:
-        place: "module:Class", imported when a training uses it.
+        import_path: "module:Class", imported when a training uses it.
         what: description for listings.
         in_warm_up: whether it uses unlabelled clips during the warm-up, too; the student does not.
         network: whether it has a recognizer of its own, to which `prepare` and `frozen_parameters` do not apply.
         frames: modality of the training's frames that it needs, where that is more than the model's.
     """
 
-    place: str
+    import_path: str
     what: str
     in_warm_up: bool = False
     network: bool = False

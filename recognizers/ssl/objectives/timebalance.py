@@ -104,7 +104,7 @@ def invariant_loss(first: Tensor, second: Tensor) -> Tensor:
     ).mean()
 
 
-def mean_similarity(moments: Tensor) -> Tensor:
+def mean_similarity(steps: Tensor) -> Tensor:
     """Mean pairwise cosine of a clip's time steps, clipped to [0, 1]: [B, K, F] -> [B]."""
-    pairs = combinations(F.normalize(moments, dim=-1).unbind(1), 2)
+    pairs = combinations(F.normalize(steps, dim=-1).unbind(1), 2)
     return torch.stack([(one * other).sum(-1) for one, other in pairs]).mean(0).clamp(min=0, max=1)
