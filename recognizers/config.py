@@ -1,7 +1,7 @@
 """TrainConfig: settings of one training run of a recognizer, and their conversion from epochs to steps."""
 
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from jsonargparse import set_parsing_settings
 
@@ -15,24 +15,21 @@ from recognizers.ssl.algorithms import SEFAR, Algorithm
 from recognizers.ssl.augment import AugmentConfig
 from recognizers.ssl.objectives.registry import objective_modality, require_objectives, uses_unlabelled_in_warm_up
 from recognizers.ssl.perturbation import PERTURBATIONS
+from recognizers.training.loop_settings import LoopSettings, steps_of, without_ineffective
 from recognizers.weights_io.saved import saved_hash
 
 for _family in FAMILIES:
     family_named(_family)  # jsonargparse finds imported classes by name
 set_parsing_settings(subclasses_enabled=[ModelConfig])  # --training.model TSNConfig --training.model.segments 5
-_AT_LEAST_ONE = (
-    "labelled_batch", "unlabelled_batch", "steps_per_epoch", "checkpoint_every", "log_every", "accumulation",
-)  # fmt: skip
 _CAME_LATER: dict[str, dict[str, Any]] = {
     "model": {"modality": "rgb", "stack": 1, "pixels": "symmetric"},
     "algorithm": {"objectives": (), "pretraining": 0.0, "image_network": "shipped"},
 }
 """Settings added later, with the value that older runs used: their checkpoints still resume."""
-_WITHOUT_EFFECT = ("checkpoint_every", "log_every", "workers", "tracker")  # on the weights
 
 
-@dataclass(frozen=True)
-class TrainConfig:
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig(LoopSettings):
     """All settings of a training run besides its clips.
 
     Attributes:
@@ -43,7 +40,6 @@ class TrainConfig:
             or owner/name on the Hub, as the family's `start_from` reads it, for two streams also one each,
             separated by a comma; "none" for training from scratch.
         copy_attention: initialise time attention as a copy of spatial attention (TimeSformer's convention).
-        steps: optimiser steps.
         warm_up_steps: first steps, on labelled clips only.
         steps_per_epoch: ξ and the step schedule change once an epoch; 1 lets them change at every step.
         labelled_batch: labelled clips a step, over all processes.
@@ -51,7 +47,6 @@ class TrainConfig:
         optimizer: SGD with momentum 0.9 (the paper's), or AdamW.
         learning_rate: peak learning rate.
         backbone_rate: factor of the learning rate for loaded tensors.
-        weight_decay: of weight matrices; none for biases, norms and embeddings.
         schedule: "step" multiplies by 0.1 after 25/30 and 0.01 after 28/30 of the run (the paper's), "cosine" goes
             to 0.
         rate_warm_up_steps: steps of linear learning-rate warm-up.
@@ -59,17 +54,10 @@ class TrainConfig:
         ema_decay: decay of the EMA teacher.
         ema_warm_up: ramp the decay up to `ema_decay` (for short runs).
         final: which network is saved as the trained model, the teacher or the student.
-        precision: "bf16" computes in bfloat16 under autocast, "fp16" in float16 with a scaled loss.
-        accumulation: gradient accumulation steps, into which each batch is split to save memory.
         compile: run the backbone with torch.compile.
-        seed: of all random numbers.
         validate_every: steps between validations on the val clips, which must be held out of the training clips; the
             best weights become the trained model. 0 never validates and keeps the last weights.
         validate_metric: metric of the best weights: top-1 or mean-class accuracy.
-        checkpoint_every: steps between checkpoints.
-        log_every: steps between log lines in metrics.jsonl.
-        workers: loader threads that prefetch batches; 0 loads each batch in its step.
-        tracker: experiment tracker that also receives the metrics.
     """
 
     model: ModelConfig = field(default_factory=SeFARConfig)
@@ -77,7 +65,6 @@ class TrainConfig:
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     initial: str = "shipped"
     copy_attention: bool = True
-    steps: int = 400
     warm_up_steps: int = 60
     steps_per_epoch: int = 1
     labelled_batch: int = 16
@@ -85,39 +72,24 @@ class TrainConfig:
     optimizer: Literal["sgd", "adamw"] = "adamw"
     learning_rate: float = 1e-3
     backbone_rate: float = 1.0
-    weight_decay: float = 0.05
     schedule: Literal["step", "cosine"] = "cosine"
     rate_warm_up_steps: int = 20
     clip_norm: float = 1.0
     ema_decay: float = 0.99
     ema_warm_up: bool = True
     final: Literal["teacher", "student"] = "teacher"
-    precision: Literal["no", "bf16", "fp16"] = "no"
-    accumulation: int = 1
     compile: bool = False
-    seed: int = 0
     validate_every: int = 0
     validate_metric: Literal["top1", "mean_class"] = "top1"
-    checkpoint_every: int = 100
-    log_every: int = 10
-    workers: int = 1
-    tracker: Literal["tensorboard", "wandb", "none"] = "tensorboard"
+
+    at_least_one: ClassVar = (*LoopSettings.at_least_one, "labelled_batch", "unlabelled_batch", "steps_per_epoch")
+    at_least_zero: ClassVar = (*LoopSettings.at_least_zero, "validate_every")
 
     def __post_init__(self) -> None:
-        if self.seed < 0:
-            raise GymQAError(f"a training's seed cannot be {self.seed}; choose 0 or more")
+        super().__post_init__()
         if not 0 <= self.warm_up_steps < self.steps:
             raise GymQAError(f"warm_up_steps {self.warm_up_steps} must be fewer than steps {self.steps}")
-        for name in _AT_LEAST_ONE:
-            if getattr(self, name) < 1:
-                raise GymQAError(f"a training's {name} cannot be {getattr(self, name)}; choose 1 or more")
-        if min(self.validate_every, self.workers) < 0:
-            raise GymQAError("validate_every and workers cannot be negative; set 0 to switch them off")
-        if self.labelled_batch % self.accumulation or self.unlabelled_batch % self.accumulation:
-            raise GymQAError(
-                f"batches of {self.labelled_batch} and {self.unlabelled_batch} clips cannot be cut into "
-                f"{self.accumulation} equal parts; change accumulation or the batches"
-            )
+        self.require_equal_parts(labelled_batch=self.labelled_batch, unlabelled_batch=self.unlabelled_batch)
         require_objectives(self.algorithm.objectives, self.model)
         if self.algorithm.perturbation not in PERTURBATIONS:
             known = ", ".join(PERTURBATIONS)
@@ -157,7 +129,7 @@ class TrainConfig:
     @property
     def determines(self) -> dict[str, Any]:
         """The settings that the trained weights depend on; a run may resume with the others changed."""
-        kept = {name: value for name, value in asdict(self).items() if name not in _WITHOUT_EFFECT}
+        kept = without_ineffective(asdict(self))
         for part, were in _CAME_LATER.items():
             kept[part] = {name: value for name, value in kept[part].items() if name not in were or value != were[name]}
         if self.algorithm.image_network != "shipped":
@@ -165,7 +137,7 @@ class TrainConfig:
         return kept | {"initial_weights": self.initial_weights}
 
 
-def in_epochs(config: TrainConfig, epochs: int, warm_up_epochs: int, labelled: int) -> TrainConfig:
+def train_for_epochs(config: TrainConfig, epochs: int, warm_up_epochs: int, labelled: int) -> TrainConfig:
     """Set steps, warm_up_steps and steps_per_epoch for a number of epochs, counting whole batches only.
 
     Args:
@@ -179,5 +151,7 @@ def in_epochs(config: TrainConfig, epochs: int, warm_up_epochs: int, labelled: i
     """
     if not 0 <= warm_up_epochs < epochs:
         raise GymQAError(f"warm_up_epochs {warm_up_epochs} must be 0 or more, and fewer than epochs {epochs}")
-    unit = max(1, labelled // config.labelled_batch)
-    return replace(config, steps=epochs * unit, warm_up_steps=warm_up_epochs * unit, steps_per_epoch=unit)
+    steps, warm_up, unit = (
+        steps_of(passes, labelled, config.labelled_batch, drop_last=True) for passes in (epochs, warm_up_epochs, 1)
+    )
+    return replace(config, steps=steps, warm_up_steps=warm_up, steps_per_epoch=unit)

@@ -19,7 +19,7 @@ from torch import Tensor
 from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import Clip
 from gymqa.frames.controls import NONE
-from gymqa.frames.modality import part_of
+from gymqa.frames.modality import channel_slice
 from gymqa.frames.source import FrameSource, require_modality
 from gymqa.io.console import progress_bar
 from gymqa.io.files import take_lock, write_text
@@ -148,7 +148,7 @@ def _mean_softmax(model: Recognizer, views: Sequence[Tensor], bf16: bool) -> Ten
 
 def _frames(cache: FrameSource, ids: Sequence[str], config: ModelConfig, temporal: int) -> list[Tensor]:
     """uint8 [B, N, S, S, C] of each temporal view: the model's channels of the frames at (t + ½) / T of each span."""
-    within, part = [(t + 0.5) / temporal for t in range(temporal)], part_of(config.modality, cache.modality)
+    within, part = [(t + 0.5) / temporal for t in range(temporal)], channel_slice(config.modality, cache.modality)
     views = [cache.gather(ids, centre_indices(cache, ids, config, position)) for position in within]
     return [torch.from_numpy(view[..., part]) for view in views]
 

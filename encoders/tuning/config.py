@@ -1,16 +1,17 @@
 """What can be set about the language model's tuning, one dataclass a concern."""
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from encoders.llm.loading import DTYPES
 from encoders.llm.lora import LoRASettings
 from encoders.mllm.projector import PROJECTORS
 from gymqa.errors import GymQAError
 from gymqa.questions.schema import QUESTION_TEXT
+from gymqa.runtime.choices import require_choices
+from recognizers.training.loop_settings import LoopSettings, without_ineffective
 
 SCORINGS = ("texts", "letters")
-_WITHOUT_EFFECT = ("checkpoint_every", "log_every", "workers", "tracker")  # on the weights
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class AlignmentSettings:
     mixing: float = 0.4
 
     def __post_init__(self) -> None:
+        require_choices(self)
         if self.steps < 0 or self.batch_size < 1:
             raise GymQAError("an alignment's steps must be 0 or more, and its batch_size 1 or more")
 
@@ -88,8 +90,8 @@ class QuestionMix:
             raise GymQAError(f"the share of the benchmarks' own wording cannot be {self.own_wording}; choose 0 to 1")
 
 
-@dataclass(frozen=True)
-class FinetuneSettings:
+@dataclass(frozen=True, kw_only=True)
+class FinetuneSettings(LoopSettings):
     """Second stage: projector in full and LoRA, on questions re-drawn every epoch.
 
     Attributes:
@@ -97,11 +99,9 @@ class FinetuneSettings:
         llm_dtype: of its frozen weights.
         projector: one of PROJECTORS.
         n_queries: embeddings that a resampler makes of a video.
-        steps: optimiser steps of the second stage.
         batch_size: questions a step, over all processes.
         projector_learning_rate: its peak.
         lora_learning_rate: its peak.
-        weight_decay: AdamW's.
         warmup: first steps, over which the learning rates rise from 0.
         schedule: how they fall from there to the end.
         lowest_rate: what they fall to, as a share of the peak.
@@ -109,15 +109,8 @@ class FinetuneSettings:
         feature_noise: standard deviation added to the normalised features.
         views: augmented views of each clip in the feature store; view 0 is the clip itself.
         blind: leaves the video out of every prompt: the baseline that knows the questions only.
-        precision: "bf16" computes in bfloat16 under autocast.
-        accumulation: parts of a process's batch that are computed one after another, to save memory.
         gradient_checkpointing: keep the layers' inputs only and compute the rest again in the backward pass.
         pseudo_threshold: lowest weight of a pseudo-labelled clip that is learned from.
-        checkpoint_every: steps between checkpoints.
-        log_every: steps between lines of metrics.jsonl.
-        workers: threads that make batches ahead of their step; 0 makes each in its step.
-        tracker: who gets the metrics besides metrics.jsonl.
-        seed: of everything that is drawn.
         lora: the adapters.
         alignment: the first stage.
         mix: the questions.
@@ -139,35 +132,28 @@ class FinetuneSettings:
     feature_noise: float = 0.2
     views: int = 1
     blind: bool = False
-    precision: str = "bf16"
-    accumulation: int = 1
+    precision: Literal["no", "bf16"] = "bf16"
     gradient_checkpointing: bool = False
     pseudo_threshold: float = 0.9
     checkpoint_every: int = 50
     log_every: int = 1
-    workers: int = 1
     tracker: Literal["tensorboard", "wandb", "none"] = "none"
-    seed: int = 0
     lora: LoRASettings = field(default_factory=LoRASettings)
     alignment: AlignmentSettings = field(default_factory=AlignmentSettings)
     mix: QuestionMix = field(default_factory=QuestionMix)
 
+    at_least_one: ClassVar = (*LoopSettings.at_least_one, "batch_size", "views", "n_queries")
+    at_least_zero: ClassVar = (*LoopSettings.at_least_zero, "warmup")
+
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.projector not in PROJECTORS:
             raise GymQAError(f"there is no projector {self.projector!r}; choose one of {', '.join(PROJECTORS)}")
         if self.llm_dtype not in DTYPES:
             raise GymQAError(f"there is no llm_dtype {self.llm_dtype!r}; choose one of {', '.join(DTYPES)}")
-        if self.precision not in ("no", "bf16"):
-            raise GymQAError(f"there is no precision {self.precision!r}; choose bf16 or no")
-        if min(self.steps, self.batch_size, self.views, self.checkpoint_every, self.n_queries) < 1:
-            raise GymQAError("steps, batch_size, views, checkpoint_every and n_queries must be 1 or more")
-        if min(self.accumulation, self.log_every) < 1 or min(self.workers, self.warmup) < 0:
-            raise GymQAError("accumulation and log_every must be 1 or more, workers and warmup 0 or more")
-        for what, size in (("batch_size", self.batch_size), ("alignment.batch_size", self.alignment.batch_size)):
-            if size % self.accumulation and (what == "batch_size" or self.caption_steps):
-                raise GymQAError(
-                    f"{what} {size} cannot be cut into {self.accumulation} equal parts; change it or accumulation"
-                )
+        self.require_equal_parts(batch_size=self.batch_size)
+        if self.caption_steps:
+            self.require_equal_parts(**{"alignment.batch_size": self.alignment.batch_size})
         if not (0 <= self.pseudo_threshold <= 1 and 0 <= self.lowest_rate <= 1):
             raise GymQAError("pseudo_threshold and lowest_rate must lie in 0 to 1")
 
@@ -179,4 +165,4 @@ class FinetuneSettings:
     @property
     def determines(self) -> dict[str, Any]:
         """The settings that the tuned weights depend on; a run may go on with others of the rest."""
-        return {name: value for name, value in asdict(self).items() if name not in _WITHOUT_EFFECT}
+        return without_ineffective(asdict(self))

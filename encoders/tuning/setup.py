@@ -12,6 +12,7 @@ from encoders.tuning.clips import TuningMaterial
 from encoders.tuning.config import FinetuneSettings
 from encoders.tuning.state import trainable
 from gymqa.errors import GymQAError
+from recognizers.training.loop_settings import steps_of
 
 
 def build_model(material: TuningMaterial, settings: FinetuneSettings) -> tuple[GymMLLM, Any]:
@@ -68,7 +69,7 @@ def rate_share(step: int, steps: int, warmup: int, schedule: str, lowest: float)
     return min(1.0, (step + 1) / max(warmup, 1)) * (lowest + (1 - lowest) * fallen)
 
 
-def in_epochs(
+def tune_for_epochs(
     settings: FinetuneSettings, epochs: float, alignment_epochs: float, warm_up_share: float, clips: int
 ) -> FinetuneSettings:
     """The settings with steps and warm-up for so many passes over the clips, as papers count.
@@ -87,7 +88,7 @@ def in_epochs(
         raise GymQAError("epochs and alignment_epochs must be 0 or more, warm_up_share from 0 to below 1")
     alignment = settings.alignment
     if alignment_epochs:
-        alignment = replace(alignment, steps=math.ceil(alignment_epochs * clips / alignment.batch_size))
-    steps = math.ceil(epochs * clips / settings.batch_size) if epochs else settings.steps
+        alignment = replace(alignment, steps=steps_of(alignment_epochs, clips, alignment.batch_size))
+    steps = steps_of(epochs, clips, settings.batch_size) if epochs else settings.steps
     warmup = math.ceil(warm_up_share * steps) if warm_up_share else settings.warmup
     return replace(settings, steps=steps, warmup=warmup, alignment=alignment)

@@ -1,7 +1,7 @@
 """What a video encoder must offer for its features to be extracted, and what its features offer to be read."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from torch import Tensor
@@ -21,6 +21,7 @@ SYMMETRIC = Normalisation((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 """To [-1, 1], as gymqa's own models see pixels."""
 
 
+@runtime_checkable
 class VideoEncoder(Protocol):
     """Clips to tokens.
 

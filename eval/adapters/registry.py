@@ -4,13 +4,12 @@ To add one, write a function Request -> Loaded and name it here; one outside the
 `package.module:function` (docs/extending.md). Our own models are named as plug-ins are: eval imports neither.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
+from typing import Protocol
 
 from eval.adapters.request import Loaded, Request
 from gymqa.errors import GymQAError
-from gymqa.runtime.registry import Registry, is_plug_in, require_fit
+from gymqa.runtime.registry import Registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +28,13 @@ class Adapter:
     what: str
     needs: str
     modelless: bool = False
+
+
+class AdapterMaker(Protocol):
+    """What an adapter's name stands for."""
+
+    def __call__(self, request: Request) -> Loaded:
+        """The model that is asked, ready."""
 
 
 ADAPTERS = Registry(
@@ -96,7 +102,7 @@ ADAPTERS = Registry(
             "--model FILE.csv with question_id, letter and perhaps annotator",
         ),
     },
-    parameters=("request",),
+    AdapterMaker,
 )
 
 
@@ -115,9 +121,6 @@ def load_adapter(name: str, request: Request) -> Loaded:
     Raises:
         GymQAError: no such adapter, or what it refuses.
     """
-    build = cast(Callable[[Request], Loaded], ADAPTERS.load(name))
-    if not request.model and not is_plug_in(name) and not ADAPTERS.entry(name).modelless:
+    if name in ADAPTERS and not request.model and not ADAPTERS.entry(name).modelless:
         raise GymQAError(f"the adapter {name} needs --model; `gymqa list adapters` says which")
-    loaded = build(request)
-    require_fit(loaded, Loaded, name, "adapter")
-    return loaded
+    return ADAPTERS.make(name, Loaded, request)

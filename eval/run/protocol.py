@@ -6,6 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 from gymqa.questions.schema import Answer, Question
 
 
+@runtime_checkable
 class AnswerModel(Protocol):
     """Something that answers multiple-choice questions.
 

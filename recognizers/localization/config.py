@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from gymqa.errors import GymQAError
+from gymqa.runtime.choices import require_choices
 
 Level = Literal["action", "sub-action"]
 LEVELS: tuple[Level, ...] = ("action", "sub-action")
@@ -102,6 +103,7 @@ class LocalizationConfig:
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
 
     def __post_init__(self) -> None:
+        require_choices(self)
         counts = (self.hidden, self.actionness_steps, self.steps, self.batch, self.checkpoint_every)
         if min(counts) < 1 or self.seed < 0 or not 0 <= self.seconds < float("inf"):
             raise GymQAError("hidden, steps, batch and checkpoint_every are at least 1, seed and seconds at least 0")

@@ -7,12 +7,12 @@ Every part is an option (`--training.algorithm.perturbation warp`); SeFAR's abla
 This file imports no torch, so that algorithms can be listed without it.
 """
 
-import difflib
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 from gymqa.errors import GymQAError
 from gymqa.runtime.choices import require_choices
+from gymqa.runtime.registry import Registry
 from recognizers.ssl.weighting.rules import WEIGHTINGS
 
 
@@ -37,7 +37,8 @@ class Algorithm:
         mix_alpha: λ ~ Beta(mix_alpha, mix_alpha).
         mix_logits: compare raw logits instead of the softmax with the mixed probabilities, as the release does.
         ramp: sinusoidal ramp-up of ξ; False sets it to 1 after the warm-up.
-        objectives: names of further loss terms (recognizers/ssl/objectives/), each with its own weight.
+        objectives: names of further loss terms (recognizers/ssl/objectives/), or `package.module:Class` of the user's
+            own, each with its own weight.
         pretraining: first fraction of the steps with the objectives on unlabelled clips alone, followed by supervised
             training; 1 only pre-trains, for `--training.initial` of another run.
         image_network: frame classifier that objectives may distil from: "shipped" (the package's image ViT), or a
@@ -226,23 +227,18 @@ MVPL = Algorithm(  # arXiv 2104.00682; threshold of a re-implementation by other
     objectives=("mvpl",),
 )
 
-ALGORITHMS = {
-    algorithm.name: algorithm
-    for algorithm in (
-        *(SUPERVISED, PSEUDO_LABEL, MEAN_TEACHER, FIXMATCH, FLEXMATCH, SVFORMER, SEFAR),
-        *(MEMDPC, TCLR, ACTORCM, L2A, TACL, VIDEOSSL, MT_SD),
-        *(LTG, CMPL, TIMEBALANCE, MVPL),
-    )
-}
+_OURS = (
+    *(SUPERVISED, PSEUDO_LABEL, MEAN_TEACHER, FIXMATCH, FLEXMATCH, SVFORMER, SEFAR),
+    *(MEMDPC, TCLR, ACTORCM, L2A, TACL, VIDEOSSL, MT_SD),
+    *(LTG, CMPL, TIMEBALANCE, MVPL),
+)
+ALGORITHMS = Registry("algorithm", "gymqa list algorithms", {one.name: one for one in _OURS}, Algorithm)
 
 
 def algorithm_named(name: str) -> Algorithm:
-    """An algorithm with the hyper-parameters of its paper.
+    """An algorithm with the hyper-parameters of its paper, or the user's own, `package.module:NAME`.
 
     Raises:
-        GymQAError: there is no such algorithm (the closest ones are named).
+        GymQAError: there is no such algorithm (the closest ones are named), or the plug-in is none.
     """
-    if name not in ALGORITHMS:
-        near = difflib.get_close_matches(name, ALGORITHMS, n=len(ALGORITHMS), cutoff=0)
-        raise GymQAError(f"there is no algorithm {name!r}; did you mean {', '.join(near[:3])}?")
-    return ALGORITHMS[name]
+    return cast(Algorithm, ALGORITHMS.load(name))

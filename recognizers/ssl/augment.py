@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from gymqa.frames.modality import Modality, colour_channels, flow_channels
+from gymqa.frames.modality import Modality, flow_channels, rgb_channels
 from recognizers.backbones.image.vit import normalise
 from recognizers.ssl.perturbation import perturbed_order
 from recognizers.ssl.pose_augment import JITTER, drop_joints, jitter, warp_poses
@@ -101,7 +101,7 @@ def strong_view(
     if is_pose(frames):
         return _strong_pose(warp_poses(frames, crop @ geometry), config, rng)
     x = _sample(frames, crop @ geometry, size)
-    rgb = colour_channels(modality)
+    rgb = rgb_channels(modality)
     if rgb is not None:
         changed = drop_channels(apply_photometric(x[:, :, rgb], drawn), config.channel_dropout, rng)
         x = changed if modality == "rgb" else torch.cat([changed, x[:, :, rgb.stop :]], 2)

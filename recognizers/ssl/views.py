@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from torch import Generator, Tensor
 
-from gymqa.frames.modality import part_of
+from gymqa.frames.modality import channel_slice
 from recognizers.config import TrainConfig
 from recognizers.ssl.augment import strong_view, weak_view
 
@@ -43,4 +43,4 @@ def _split_modalities(view: Tensor, config: TrainConfig) -> View:
     own, loaded = config.model.modality, config.modality
     if own == loaded:
         return View(view, None)
-    return View(view[:, :, part_of(own, loaded)].contiguous(), view[:, :, part_of("flow", loaded)])
+    return View(view[:, :, channel_slice(own, loaded)].contiguous(), view[:, :, channel_slice("flow", loaded)])

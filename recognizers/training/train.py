@@ -26,7 +26,7 @@ from recognizers.factory import load_recognizer
 from recognizers.loader import ClipBatch, ClipBatches, Prefetcher, StepClips
 from recognizers.ssl.objectives.base import make_objectives
 from recognizers.ssl.step import Guidance, ObjectiveInputs, guide, logged_values, require_finite, step_loss
-from recognizers.ssl.weighting.rules import make_weighting
+from recognizers.ssl.weighting.base import make_weighting
 from recognizers.training.checkpoint import (
     LAST,
     STOPPED,

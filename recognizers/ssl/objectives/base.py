@@ -1,6 +1,5 @@
 """Base class of objectives (further loss terms), their inputs StepViews, and Objectives, a training's collection."""
 
-import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ import torch
 import torch.distributed as dist
 from torch import Generator, Tensor, nn
 
+from gymqa.frames.modality import Modality
 from recognizers.backbones.base import Features, Recognizer
 from recognizers.config import TrainConfig
 from recognizers.distributed import autocast, processes
@@ -46,7 +46,7 @@ class UnlabelledViews:
         labels: the student's targets: `teacher_prediction`, unless an objective's `relabel` changed them.
         weights: weights of `labels`, [B].
         flow: of `own`, with the same crop, mirror and order, [B, N, 2, S, S] in [-1, 1]; None unless an objective is
-            registered with `frames` that have flow.
+            registered with a modality (`sees`) that has flow.
     """
 
     weak: Tensor
@@ -102,6 +102,11 @@ class Objective(nn.Module, ABC):
 
     copies: ClassVar[tuple[str, ...]] = ()
     """Attributes that are copies of the student, to which `backbone_rate` applies."""
+
+    in_warm_up: ClassVar[bool] = False
+    has_network: ClassVar[bool] = False
+    sees: ClassVar[Modality | None] = None
+    """As in `registry.Entry`, read from the user's own classes only; ours have registry entries, which need no torch."""
 
     def __init__(self, config: TrainConfig, student: Recognizer) -> None:
         super().__init__()
@@ -163,7 +168,7 @@ class Objectives(nn.ModuleDict):
 
     def each(self) -> Mapping[str, Objective]:
         """The objectives by name."""
-        return {name: cast(Objective, module) for name, module in self.items()}
+        return {name.replace("/", "."): cast(Objective, module) for name, module in self.items()}
 
     def optimized(self) -> Iterator[tuple[str, nn.Parameter]]:
         """All parameters by name: the student's names for copies of it, else with the objective's prefix."""
@@ -216,6 +221,6 @@ def make_objectives(config: "TrainConfig", student: "Recognizer") -> "Objectives
     with torch.random.fork_rng(devices=[]):
         for number, name in enumerate(config.algorithm.objectives):
             torch.manual_seed(config.seed + 1 + number)
-            module, kind = OBJECTIVES[name].import_path.split(":")
-            made[name] = getattr(importlib.import_module(module), kind)(config, student)
+            module_name = name.replace(".", "/")  # module names may not have the dots of a plug-in's name
+            made[module_name] = OBJECTIVES.make(name, Objective, config, student)  # type: ignore[type-abstract]
     return Objectives(made)

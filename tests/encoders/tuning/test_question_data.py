@@ -14,7 +14,7 @@ from encoders.tuning.batches import BatchMaker, encode_caption
 from encoders.tuning.clips import PseudoLabel, TuningMaterial, pseudo_labels, read_probabilities
 from encoders.tuning.config import WORDINGS, FinetuneSettings, QuestionMix
 from encoders.tuning.question_data import QuestionData
-from encoders.tuning.setup import in_epochs, rate_share
+from encoders.tuning.setup import rate_share, tune_for_epochs
 from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import Clip
 from gymqa.questions.schema import QUESTION_TEXT
@@ -193,8 +193,8 @@ def test_the_rates_rise_and_fall() -> None:
 
 
 def test_epochs_are_passes_over_the_clips() -> None:
-    made = in_epochs(SMALL, 10, 2, 0.03, 1316)
+    made = tune_for_epochs(SMALL, 10, 2, 0.03, 1316)
     assert (made.steps, made.alignment.steps, made.warmup) == (1645, 329, 50)
-    assert in_epochs(SMALL, 0, 0, 0.0, 1316) == SMALL
+    assert tune_for_epochs(SMALL, 0, 0, 0.0, 1316) == SMALL
     with pytest.raises(GymQAError, match=naming("epochs", "alignment_epochs")):
-        in_epochs(SMALL, -1, 0, 0.0, 5)
+        tune_for_epochs(SMALL, -1, 0, 0.0, 5)

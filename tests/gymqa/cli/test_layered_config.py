@@ -8,7 +8,7 @@ import pytest
 from gymqa.cli.arguments import call, config_layers
 from gymqa.cli.commands.models.train import train
 from gymqa.errors import GymQAError
-from recognizers.config import TrainConfig, in_epochs
+from recognizers.config import TrainConfig, train_for_epochs
 from tests.helpers.naming import naming
 
 
@@ -90,11 +90,11 @@ def test_an_unknown_setting_in_a_layer_is_refused(tmp_path: Path) -> None:
 
 def test_epochs_are_whole_batches_of_labelled_clips() -> None:
     # Gym99 at 5 %: 1,316 clips in batches of 8 are 164 steps an epoch
-    config = in_epochs(TrainConfig(labelled_batch=8), 30, 5, 1316)
+    config = train_for_epochs(TrainConfig(labelled_batch=8), 30, 5, 1316)
     assert (config.steps, config.warm_up_steps, config.steps_per_epoch) == (4920, 820, 164)
-    assert in_epochs(TrainConfig(labelled_batch=8), 30, 0, 5).steps == 30
+    assert train_for_epochs(TrainConfig(labelled_batch=8), 30, 0, 5).steps == 30
     with pytest.raises(GymQAError, match=naming("warm_up_epochs", "epochs", 5)):
-        in_epochs(TrainConfig(), 5, 5, 100)
+        train_for_epochs(TrainConfig(), 5, 5, 100)
 
 
 def test_a_name_and_single_settings_of_the_same_part_are_not_mixed(tmp_path: Path) -> None:

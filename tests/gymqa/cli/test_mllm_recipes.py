@@ -13,7 +13,7 @@ from accelerate.utils import DistributedType
 
 from encoders.llm.shapes import llm_config
 from encoders.tuning.config import AlignmentSettings, FinetuneSettings
-from encoders.tuning.setup import in_epochs
+from encoders.tuning.setup import tune_for_epochs
 from gymqa.cli.arguments import build_parser
 from gymqa.cli.commands.models.finetune import finetune
 from recognizers.recipes import read_recipes
@@ -58,7 +58,7 @@ def test_a_recipe_has_llavas_constants(name: str) -> None:
         "captions", batch_size=256, learning_rate=1e-3, weight_decay=0.0, noise=0.0
     )
     assert (tuning.projector, tuning.llm_dtype, tuning.precision) == ("mlp2", "bfloat16", "bf16")
-    counted = in_epochs(tuning, given.epochs, given.alignment_epochs, given.warm_up_share, 1316)
+    counted = tune_for_epochs(tuning, given.epochs, given.alignment_epochs, given.warm_up_share, 1316)
     assert (counted.steps, counted.caption_steps, counted.warmup) == (103, 52, 4)
 
 
