@@ -17,7 +17,7 @@ class LoopSettings:
 
     Attributes:
         steps: optimiser steps.
-        weight_decay: of weight matrices; none for biases, norms and embeddings.
+        weight_decay: of the optimizer.
         schedule: learning-rate schedule; a subclass names the choices.
         precision: "bf16" computes in bfloat16 under autocast, "fp16" in float16 with a scaled loss, "no" in float32.
         accumulation: gradient accumulation steps, into which a process's batch is split to save memory.

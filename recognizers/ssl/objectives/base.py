@@ -106,7 +106,7 @@ class Objective(nn.Module, ABC):
     in_warm_up: ClassVar[bool] = False
     has_network: ClassVar[bool] = False
     sees: ClassVar[Modality | None] = None
-    """As in `registry.Entry`, read from the user's own classes only; ours have registry entries, which need no torch."""
+    """As in `registry.Entry`, read from the user's own classes only; ours have registry entries without torch."""
 
     def __init__(self, config: TrainConfig, student: Recognizer) -> None:
         super().__init__()
