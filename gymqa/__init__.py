@@ -1,6 +1,6 @@
-"""Gymnastics questions for multimodal language models: FineGym's labels, video frames, question sets, the command line.
+"""Data, questions and the command line of the benchmark: FineGym's labels, video frames, question sets, `gymqa`.
 
-Holds one folder a concern, in floors: a folder imports only from floors below (docs/architecture.md). Never in it:
-networks, language models, scores of models."""
+One folder per concern, in layers: a folder imports only from layers below (docs/architecture.md). Never in it:
+neural networks, language models, evaluation of models."""
 
 __version__ = "0.1.0"

@@ -1,8 +1,8 @@
-"""The one exception that users see as a sentence: what is wrong, which thing, and how to mend it."""
+"""GymQAError: wrong input, shown to users as one sentence (a file of its own: every module raises it)."""
 
 
 class GymQAError(Exception):
-    """Wrong input or an impossible request; its text is one sentence naming the thing and the mend.
+    """Wrong input or an impossible request; its text is one sentence naming what is wrong and how to correct it.
 
-    `gymqa.cli.main` prints the sentence and leaves with status 2; any other exception is a defect of ours.
+    `gymqa.cli.main` prints the sentence and exits with status 2; any other exception is a bug in gymqa.
     """

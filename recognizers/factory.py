@@ -2,15 +2,14 @@
 
 import os
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 
 from gymqa.errors import GymQAError
-from gymqa.runtime.registry import import_object, is_plug_in, require_fit
+from gymqa.runtime.registry import import_object, is_plug_in
 from recognizers.backbones.base import ModelConfig, Recognizer
 from recognizers.backbones.registry import FAMILIES, RECOGNIZERS
 from recognizers.weights_io.saved import read_config_as, read_family
@@ -30,8 +29,7 @@ def model_config(name: str, **changes: Any) -> ModelConfig:
     Raises:
         GymQAError: there is no such name (the closest ones are given), or the plug-in does not fit.
     """
-    config = cast(Callable[[], ModelConfig], RECOGNIZERS.load(name))()
-    require_fit(config, ModelConfig, name, "recognizer")
+    config = RECOGNIZERS.make(name, ModelConfig)
     own = f"{type(config).__module__}:{type(config).__name__}"
     if is_plug_in(name) and config.family not in FAMILIES and config.family != own:
         raise GymQAError(f"recognizer {name}: set family of {type(config).__name__} to {own!r}, so that it loads again")
@@ -73,7 +71,7 @@ def family_named(name: str) -> type[ModelConfig]:
     """The config class of a family. A saved model's file names it, so that nothing is imported that was not allowed.
 
     Raises:
-        GymQAError: there is none, or it is of a module that is neither imported nor named in GYMQA_PLUGINS.
+        GymQAError: there is none, it is no config, or of a module that is neither imported nor named in GYMQA_PLUGINS.
     """
     module = name.partition(":")[0]
     allowed = {one.strip() for one in os.environ.get(PLUG_INS, "").split(",")} | set(sys.modules)
@@ -81,4 +79,7 @@ def family_named(name: str) -> type[ModelConfig]:
         raise GymQAError(
             f"the model is of {name}, which is not gymqa's; if you trust that module, set {PLUG_INS}={module}"
         )
-    return cast(type[ModelConfig], import_object(FAMILIES.get(name, name), "recognizer"))
+    family = import_object(FAMILIES.get(name, name), "recognizer")
+    if not isinstance(family, type) or not issubclass(family, ModelConfig):
+        raise GymQAError(f"the model is of {name}, which is no class of ModelConfig; give a saved recognizer")
+    return family

@@ -19,7 +19,7 @@ from torch import Tensor
 from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import Clip
 from gymqa.frames.controls import NONE
-from gymqa.frames.modality import part_of
+from gymqa.frames.modality import channel_slice
 from gymqa.frames.source import FrameSource, require_modality
 from gymqa.io.console import progress_bar
 from gymqa.io.files import take_lock, write_text
@@ -148,7 +148,7 @@ def _mean_softmax(model: Recognizer, seen: Sequence[Tensor], bf16: bool) -> Tens
 
 def _frames(cache: FrameSource, ids: Sequence[str], config: ModelConfig, temporal: int) -> list[Tensor]:
     """uint8 [B, N, S, S, C] of each temporal view: what the model sees of the frames at (t + ½) / T of each span."""
-    within, part = [(t + 0.5) / temporal for t in range(temporal)], part_of(config.modality, cache.modality)
+    within, part = [(t + 0.5) / temporal for t in range(temporal)], channel_slice(config.modality, cache.modality)
     looks = [cache.gather(ids, centre_indices(cache, ids, config, place)) for place in within]
     return [torch.from_numpy(look[..., part]) for look in looks]
 

@@ -5,7 +5,6 @@ paper.csv: table, row, column, method, data, top1
 """
 
 import csv
-import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -15,6 +14,7 @@ from typing import Any
 import yaml
 
 from gymqa.errors import GymQAError
+from gymqa.runtime.registry import require_known
 
 FIGURES, DATA = "paper.csv", "data"
 _OTHERS = "mllm_*"  # of `gymqa finetune`
@@ -173,8 +173,7 @@ def _choose(known: Sequence[str], patterns: Iterable[str], kind: str) -> list[st
     """
     for pattern in patterns:
         if not any(fnmatch(name, pattern) for name in known):
-            near = difflib.get_close_matches(pattern, known, n=1, cutoff=0)
-            raise GymQAError(f"no {kind} is named {pattern!r}" + (f"; the nearest is {near[0]}" if near else ""))
+            require_known(kind, pattern, known, "gymqa recipes list")
     return [name for name in known if any(fnmatch(name, pattern) for pattern in patterns)]
 
 

@@ -26,7 +26,7 @@ from gymqa.cli.studies.inputs import FRAMES
 from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import open_release, read_element_list
 from gymqa.io.files import write_json, write_text
-from gymqa.questions.schema import BENCHMARKS
+from gymqa.questions.schema import PUBLISHED_BENCHMARKS
 from gymqa.runtime.runs import Run, environment, resolved
 from recognizers.training.jobs import run_jobs
 from recognizers.weights_io.tensors import weights_hash
@@ -122,7 +122,7 @@ def main(
 
 def _ask(recognizers: Path, val: Path, out: Path) -> None:
     """Draw the questions of all benchmarks about the val clips, the same for all models."""
-    for benchmark in BENCHMARKS:
+    for benchmark in PUBLISHED_BENCHMARKS:
         build(val, finegym=recognizers / "release", out=out / f"{benchmark}.jsonl", benchmark=benchmark)
 
 

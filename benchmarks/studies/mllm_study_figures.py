@@ -16,7 +16,7 @@ from eval.stats.bootstrap import FloatArray, mean_interval
 from eval.stats.comparison import compare_all
 from gymqa.io.files import atomic_path
 from gymqa.questions.files import load_predictions, load_questions
-from gymqa.questions.schema import BENCHMARKS
+from gymqa.questions.schema import PUBLISHED_BENCHMARKS
 
 Place = tuple[str, str, int]  # row, column, seed
 
@@ -32,7 +32,7 @@ def read_figures(folder: Path, places: Mapping[str, Place]) -> dict[str, Any]:
         benchmarks: by name, `cells` (row, column, mean and sd over seeds, the interval over videos of the mean,
         accuracy by seed, share answered), `differences` by column, chance, and how many questions and videos.
     """
-    return {"benchmarks": {name: _benchmark(folder, name, places) for name in BENCHMARKS}}
+    return {"benchmarks": {name: _benchmark(folder, name, places) for name in PUBLISHED_BENCHMARKS}}
 
 
 def _benchmark(folder: Path, benchmark: str, places: Mapping[str, Place]) -> dict[str, Any]:

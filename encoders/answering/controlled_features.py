@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from encoders.features.extract import FeatureStore, extract
 from encoders.features.store import fingerprint_difference
 from encoders.video.base import modality_of
-from encoders.video.registry import create_encoder, default_spec, options_of, parse
+from encoders.video.factory import create_encoder
+from encoders.video.registry import default_spec, options_of, parse
 from eval.adapters.request import Request
 from gymqa.errors import GymQAError
 from gymqa.frames.controls import NO_VIDEO, NONE, ControlledFrames, without_control
@@ -117,7 +118,9 @@ def _encoder(request: Request, tuned_with: Mapping[str, Any]) -> "VideoEncoder":
     own = str(tuned_with.get("encoder", "of an unknown name"))
     name = request.encode_with or default_spec(own)
     if name is None:
-        raise GymQAError(f"{request.model} was tuned with the encoder {own}; name its folder with --encode_with")
+        raise GymQAError(
+            f"{request.model} was tuned with the encoder {own}; give --encode_with what `gymqa extract` was given"
+        )
     encoder = create_encoder(name, options_of(parse(name)[0], tuned_with), request.device)
     made = encoder.fingerprint()
     if tuned_with and {key: tuned_with.get(key) for key in made} != made:  # before hours are spent on its features

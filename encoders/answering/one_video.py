@@ -10,7 +10,8 @@ import torch
 from encoders.answering.answerer import MLLMAnswerer
 from encoders.mllm.model import GymMLLM
 from encoders.video.base import modality_of
-from encoders.video.registry import create_encoder, default_spec, options_of, parse
+from encoders.video.factory import create_encoder
+from encoders.video.registry import default_spec, options_of, parse
 from gymqa.errors import GymQAError
 from gymqa.finegym.taxonomy import Element, Taxonomy
 from gymqa.frames.video import Frames, square
@@ -94,7 +95,8 @@ def answer_video(
         )
     made = video_encoder.fingerprint()
     if {name: tuned.encoder.get(name) for name in made} != made:
-        raise GymQAError(f"{tuned.folder} was tuned with another encoder than {spec}; give --encoder that one")
+        own = tuned.encoder.get("encoder")
+        raise GymQAError(f"{tuned.folder} was tuned with the encoder {own}, other than {spec}; give --encoder that one")
     chosen = square(frames[video_encoder.frame_indices(len(frames), None)], tuned.size)
     tokens = video_encoder.encode(torch.from_numpy(chosen).unsqueeze(0))  # [1, N, D]
     model = GymMLLM.from_pretrained(tuned.folder)

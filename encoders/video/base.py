@@ -1,7 +1,7 @@
 """Protocols of video encoders and of their stored tokens (`Features`); normalisation of pixels, pooling of patches."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch.nn.functional as F
@@ -22,6 +22,7 @@ SYMMETRIC = Normalisation((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 """To [-1, 1], for gymqa's own models."""
 
 
+@runtime_checkable
 class VideoEncoder(Protocol):
     """A frozen encoder from clips to tokens.
 

@@ -1,16 +1,16 @@
 """Registry of video encoders: kind -> description and constructor; options, parsing of names; no torch.
 
-An encoder's module is imported when it is built.
+An encoder's module is imported when it is built. A new encoder is its file in this folder and its lines here; one
+outside the repository is named `package.module:function` (docs/extending.md).
 """
 
-import difflib
-import importlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gymqa.errors import GymQAError
+from gymqa.runtime.registry import Registry, is_plug_in
 
 if TYPE_CHECKING:
     from encoders.video.base import VideoEncoder
@@ -46,7 +46,7 @@ class Entry:
 _PER_FRAME = ("n_frames", "layer", "tokens", "grid", "precision")
 _VIDEO = ("layer", "tokens", "grid", "precision")
 
-KINDS: dict[str, Entry] = {
+_OURS = {
     "sefar": Entry(
         "encoders.video.sefar:make", "a recognizer of gymqa train (here sefar_b)", "", ("grid",), 8, 7, 256, 224,
         "elements, their pairs, the fused feature; with grid the frames' patches behind them",
@@ -79,11 +79,21 @@ KINDS: dict[str, Entry] = {
 }  # fmt: skip
 
 
+class EncoderMaker(Protocol):
+    """Constructor of an encoder."""
+
+    def __call__(self, source: str, options: "EncoderOptions", device: str) -> "VideoEncoder":
+        """The encoder of the weights at `source`, "" where none are named."""
+
+
+ENCODERS = Registry("encoder", "gymqa list encoders", _OURS, EncoderMaker)
+
+
 def describe(kind: str) -> dict[str, Any]:
     """Description of a kind as JSON values, without building it."""
-    values = asdict(KINDS[kind])
+    values = asdict(ENCODERS.entry(kind))
     del values["maker"]
-    return {"name": kind, **values, "options": list(KINDS[kind].options)}
+    return {"name": kind, **values, "options": list(ENCODERS.entry(kind).options)}
 
 
 @dataclass(frozen=True)
@@ -119,54 +129,43 @@ class EncoderOptions:
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
-def create_encoder(spec: str, options: EncoderOptions | None = None, device: str = "cpu") -> "VideoEncoder":
-    """Build an encoder.
-
-    Args:
-        spec: a kind; kind:source, the source being a folder or owner/name@revision on the Hub; or the folder of a
-            trained recognizer.
-        options: of the encoder; unset ones are the kind's defaults.
-        device: device it runs on.
-
-    Raises:
-        GymQAError: no such kind or source, an unsupported option, or invalid files.
-    """
-    kind, source = parse(spec)
-    entry, options = KINDS[kind], options or EncoderOptions()
-    unsupported = [name for name in options.given() if name not in entry.options]
-    if unsupported:
-        has = f"it has {', '.join(entry.options)}" if entry.options else "it has none"
-        raise GymQAError(f"the encoder {kind} has no option {unsupported[0]}; {has}")
-    module, _, function = entry.maker.partition(":")
-    return cast("VideoEncoder", getattr(importlib.import_module(module), function)(source, options, device))
-
-
 def parse(spec: str) -> tuple[str, str]:
-    """Kind and source of an encoder's name on the command line.
+    """Kind and source of an encoder's name: a kind, kind:source, the folder of a trained recognizer, or a plug-in.
+
+    A plug-in is `package.module:function`, followed by `:source` if it takes one. A registered kind and an existing path
+    take precedence over a module of that name.
 
     Raises:
         GymQAError: no such kind, or a kind without default weights and no source.
     """
     kind, colon, source = spec.partition(":")
-    if kind in KINDS and (colon or kind == spec):
-        source = source or KINDS[kind].source
+    if kind in ENCODERS:
+        source = source or ENCODERS.entry(kind).source
         if not source:
             raise GymQAError(f"the encoder {kind} has no weights of its own; name its folder, {kind}:FOLDER")
         return kind, source
-    if colon and not Path(spec).exists():
-        near = difflib.get_close_matches(kind, KINDS, n=1, cutoff=0)[0]
-        raise GymQAError(f"there is no kind of encoder {kind!r}; did you mean {near}? gymqa list encoders shows them")
-    return "sefar", spec
+    if not colon or Path(spec).exists():
+        return "sefar", spec
+    function, _, source = source.partition(":")
+    if not is_plug_in(f"{kind}:{function}"):
+        ENCODERS.entry(kind)  # refuses it
+    return f"{kind}:{function}", source
 
 
 def options_of(kind: str, fingerprint: Mapping[str, Any]) -> EncoderOptions:
-    """The options recorded in a fingerprint of features, to build the same encoder."""
-    return EncoderOptions(**{name: fingerprint[name] for name in KINDS[kind].options if name in fingerprint})
+    """The options recorded in a fingerprint of features, to build the same encoder; of a plug-in, all that are there."""
+    every = [one.name for one in fields(EncoderOptions)]
+    names = ENCODERS.entry(kind).options if kind in ENCODERS else every
+    return EncoderOptions(**{name: fingerprint[name] for name in names if name in fingerprint})
 
 
 def default_spec(kind: str) -> str | None:
-    """A kind with its default weights, as `kind:source`; None where a folder must be named."""
-    return f"{kind}:{KINDS[kind].source}" if kind in KINDS and KINDS[kind].source else None
+    """A kind with its default weights, as `kind:source`; None where it must be named.
+
+    A plug-in must always be named: no code is imported because a model's file names it.
+    """
+    source = ENCODERS.entry(kind).source if kind in ENCODERS else ""
+    return f"{kind}:{source}" if source else None
 
 
 TOKENS = ("cls", "patches", "both")

@@ -5,16 +5,15 @@ outside the repository is named `package.module:function` (docs/extending.md). T
 named by such strings, too: eval imports neither package.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Protocol
 
 from eval.adapters.request import Loaded, Request
 from gymqa.errors import GymQAError
 from gymqa.hub.client import download_files, names_a_repo, split_revision
 from gymqa.io.files import read_json
-from gymqa.runtime.registry import Registry, is_plug_in, require_fit
+from gymqa.runtime.registry import Registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +32,13 @@ class Adapter:
     what: str
     needs: str
     modelless: bool = False
+
+
+class AdapterMaker(Protocol):
+    """What an adapter's name stands for."""
+
+    def __call__(self, request: Request) -> Loaded:
+        """The model that is asked, ready."""
 
 
 ADAPTERS = Registry(
@@ -100,7 +106,7 @@ ADAPTERS = Registry(
             "--model FILE.csv with question_id, letter and perhaps annotator",
         ),
     },
-    parameters=("request",),
+    AdapterMaker,
 )
 
 
@@ -119,12 +125,9 @@ def load_adapter(name: str, request: Request) -> Loaded:
     Raises:
         GymQAError: no such adapter, or it refuses the request.
     """
-    build = cast(Callable[[Request], Loaded], ADAPTERS.load(name))
-    if not request.model and not is_plug_in(name) and not ADAPTERS.entry(name).modelless:
+    if name in ADAPTERS and not request.model and not ADAPTERS.entry(name).modelless:
         raise GymQAError(f"the adapter {name} needs --model; `gymqa list adapters` says which")
-    loaded = build(request)
-    require_fit(loaded, Loaded, name, "adapter")
-    return loaded
+    return ADAPTERS.make(name, Loaded, request)
 
 
 def adapter_of(model: str) -> str:

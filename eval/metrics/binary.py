@@ -15,7 +15,7 @@ from eval.metrics.circular import by_question_id
 from eval.stats.bootstrap import FloatArray
 from gymqa.errors import GymQAError
 from gymqa.questions.schema import Prediction, Question
-from gymqa.runtime.seeding import Draws
+from gymqa.runtime.seeding import SeededRandom
 
 _MARK = "~b"
 
@@ -41,7 +41,7 @@ def is_binary(question_id: str) -> bool:
 
 def _pair(question: Question, wrong: int, number: int) -> Question:
     id = f"{question.id}{_MARK}{number}"
-    order = list(Draws(id).shuffled([question.answer, wrong]))
+    order = list(SeededRandom(id).shuffled([question.answer, wrong]))
     return replace(
         question,
         id=id,

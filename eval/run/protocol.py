@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 from gymqa.questions.schema import Answer, Question
 
 
+@runtime_checkable
 class AnswerModel(Protocol):
     """A model that answers multiple-choice questions.
 

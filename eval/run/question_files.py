@@ -93,8 +93,9 @@ def choose_files(
     if not kept:
         had = ", ".join(sorted({file.benchmark for file in read}))
         raise GymQAError(f"no file of questions is left to be asked; --questions has {had}")
-    times = Counter(file.benchmark for file in kept)
-    names = [file.benchmark if times[file.benchmark] == 1 else f"{file.benchmark}-{file.path.stem}" for file in kept]
+    called = [file.benchmark.replace(":", "-") for file in kept]  # of a plug-in; not every file system takes a colon
+    times = Counter(called)
+    names = [name if times[name] == 1 else f"{name}-{file.path.stem}" for name, file in zip(called, kept, strict=True)]
     twice = next((name for name, count in Counter(names).items() if count > 1), None)
     if twice is not None:
         raise GymQAError(f"two files of questions would both be answered in {twice}.jsonl; give them other names")

@@ -1,1 +1,1 @@
-"""The command line, which knows every folder; nothing imports it. Never in it: what another folder could hold."""
+"""The command line, the top layer: it may import every folder, none imports it. Never in it: reusable functionality."""

@@ -1,4 +1,4 @@
-"""From a typed, documented function to its command line: `--help`, types, flags, lists and `--config` YAML."""
+"""Build a command's argument parser from a typed, documented function: help, types, flags, lists, `--config` YAML."""
 
 import inspect
 import re
@@ -20,15 +20,15 @@ Command = Callable[..., None]
 def call(command: Command, arguments: Sequence[str], prog: str) -> None:
     """Parse `arguments` by the signature of `command` and call it.
 
-    Parameters without a default are positional words, unless they are keyword-only; the others are options. A `bool`
-    that is False by default is a flag without a value; a list takes several words (`--choices a b c d`), or, where it
-    is positional, all words that belong to no option; a keyword-only dataclass opens up (`--model.dim 128`), also the
-    dataclasses among its defaults, unless those have slots, which jsonargparse cannot read. `--config file.yaml` holds
-    any of them, and words on the command line win over it. A file may name others that it builds on,
-    `config: [base.yaml]`; what it says itself wins.
+    Parameters without a default are positional, unless they are keyword-only; the others are options. A `bool` that is
+    False by default is a flag without a value; a list takes several values (`--choices a b c d`), or, if it is
+    positional, all arguments that belong to no option; the fields of a keyword-only dataclass become nested options
+    (`--model.dim 128`), recursively, except for dataclasses with slots, which jsonargparse cannot read. `--config
+    file.yaml` holds values of any of them, which the command line overrides. A file may name base files,
+    `config: [base.yaml]`, which it overrides.
 
     Raises:
-        GymQAError: the words do not fit the signature.
+        GymQAError: the arguments do not match the signature.
     """
     parser = build_parser(command, prog)
     try:
@@ -39,7 +39,7 @@ def call(command: Command, arguments: Sequence[str], prog: str) -> None:
 
 
 def build_parser(command: Command, prog: str) -> ArgumentParser:
-    """Return the parser of one command; it raises ArgumentError rather than leaving the program."""
+    """Return the parser of one command; it raises ArgumentError instead of exiting."""
     text = docstring_parser.parse(inspect.getdoc(command) or "")
     parser = ArgumentParser(prog=prog, description=text.description, exit_on_error=False, formatter_class=_Paragraphs)
     parser.add_argument("--config", action=_LayeredConfig, help="YAML file with any of these options.")
@@ -56,7 +56,9 @@ def build_parser(command: Command, prog: str) -> ArgumentParser:
     for parameter in parameters:
         name = parameter.name
         if name in flags:
-            words_of = dict.fromkeys([f"--{name}", f"--{name.replace('_', '-')}"])  # a flag of two words takes both
+            words_of = dict.fromkeys(
+                [f"--{name}", f"--{name.replace('_', '-')}"]
+            )  # accept both --two_words and --two-words
             parser.add_argument(*words_of, action="store_true", help=help_of.get(name))
         elif name in lists and name in words and parameter.default is parameter.empty:
             parser.add_argument(name, nargs="*", type=lists[name], help=help_of.get(name))
@@ -67,49 +69,49 @@ def build_parser(command: Command, prog: str) -> ArgumentParser:
 
 
 class _LayeredConfig(ActionConfigFile):
-    """A YAML file of options; the files it names under `config` are read before it."""
+    """The action of --config: reads a YAML file of options after the base files that it names under `config`."""
 
     def __call__(self, parser: Any, cfg: Any, values: Any, option_string: Any = None) -> None:
-        """Read all of them into the parser's values."""
+        """Read all files into the parser's values."""
         for path in config_layers(Path(values)):
             self.apply_config(parser, cfg, self.dest, str(path))
 
 
 def config_layers(path: Path, above: tuple[Path, ...] = ()) -> list[Path]:
-    """The files that a file of options builds on, and the file itself, which wins, last.
+    """The base files of a file of options, recursively, then the file itself, which overrides them.
 
-    `config` in a file names one or several others, relative to the file; those may do the same.
+    `config` in a file names one or several base files, relative to the file.
 
     Args:
-        path: the file; that it exists is for the parser to check.
-        above: the files that build on it.
+        path: the file; the parser checks that it exists.
+        above: the files that have it as a base.
 
     Raises:
-        GymQAError: a file builds on itself, on something that is no file, or `config` holds no names.
+        GymQAError: a file is its own base, a base does not exist, or `config` is not a list of names.
     """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError):
-        return [path]  # the parser says what is wrong with it
+        return [path]  # the parser reports what is wrong with it
     named = content.get("config", []) if isinstance(content, dict) else []
     names = [named] if isinstance(named, str) else named
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise GymQAError(f"{path}: config names the files it builds on, as [base.yaml], not {named!r}")
+        raise GymQAError(f"{path}: config must be a list of base files, such as [base.yaml], not {named!r}")
     layers: list[Path] = []
     for base in (path.parent / name for name in names):
         if base.resolve() in {one.resolve() for one in (*above, path)}:
-            raise GymQAError(f"{path} builds on {base}, which builds on it; leave one of the two out")
+            raise GymQAError(f"{path} has the base {base}, which has it as a base; remove one of the two")
         if not base.is_file():
-            raise GymQAError(f"{path} builds on {base}, which does not exist; check the name under config")
+            raise GymQAError(f"{path} has the base {base}, which does not exist; check the name under config")
         layers += config_layers(base, (*above, path))
     return [*layers, path]
 
 
 class _Paragraphs(DefaultHelpFormatter):
-    """Help that keeps a description's paragraphs, and its examples, which are indented, line by line."""
+    """Help formatter that keeps paragraphs, and indented examples line by line."""
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
-        """Fill each paragraph by itself."""
+        """Wrap each paragraph separately."""
         paragraphs = text.split("\n\n")
         fill = super()._fill_text
         return "\n\n".join(one if one.startswith(" ") else fill(one, width, indent) for one in paragraphs)
@@ -123,18 +125,18 @@ def _list_item(hint: Any) -> type | None:
 
 
 def _default(parameter: inspect.Parameter) -> list[Any] | None:
-    """Return a list parameter's default as a list of its own."""
+    """Return a copy of a list parameter's default."""
     return None if parameter.default is None else list(parameter.default)
 
 
 def usage_sentence(error: str) -> str:
-    """Return the parser's message, often several lines about types, as one sentence about the option."""
+    """Shorten the parser's message, often several lines about types, to one sentence about the option."""
     key = re.search(r'Parser key "([^"]+)"', error)
     value = re.search(r"(?:Given value|Got value): (.*)\s*$", error)
     if key and value:
         return f"option {key[1]} does not take {value[1].strip()!r}"
     unknown = re.search(r"Expected a dot import path string: (\S+)", error)
     if key and unknown:
-        return f"option {key[1]} knows no {unknown[1]!r}; choose one of its known subclasses"
+        return f"option {key[1]} has no {unknown[1]!r}; choose one of its subclasses"
     sentence = " ".join(error.split()).rstrip(".")
     return re.sub(r'^Parser key "([^"]+)": ', r"option \1: ", sentence)

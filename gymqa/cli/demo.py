@@ -1,4 +1,4 @@
-"""The whole road, from rendered videos to the leaderboard: every step is a command of its own, run once."""
+"""The demo pipeline as resumable steps, each a command: render, train, tune language models, evaluate, leaderboard."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
@@ -10,7 +10,7 @@ from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import open_release, read_element_list
 from gymqa.frames.cache import FrameCache
 from gymqa.io.files import read_json
-from gymqa.questions.schema import BENCHMARKS
+from gymqa.questions.schema import PUBLISHED_BENCHMARKS
 from gymqa.runtime.devices import accelerate_on, choose_device
 from gymqa.runtime.runs import Run
 from gymqa.sim.release import FORMAT, ReleaseConfig
@@ -27,10 +27,10 @@ TITLES = {"sefar": "SeFAR", "supervised": "supervised only", "image": "image ViT
 
 
 def _training() -> TrainConfig:
-    """The tiny recognizer: the pre-trained frame blocks are kept but for the last, and one block compares frames.
+    """Training settings of the tiny SeFAR: pre-trained spatial blocks frozen except the last, one temporal block.
 
-    At 48 pixels crops, operations and dropout are weaker than the paper's, but not so weak that strong views ask
-    nothing of the student. The settings were chosen on a release of seed 0, which the demo (seed 1) does not use.
+    At 48 pixels crops, operations and dropout are weaker than the paper's, but strong enough for consistency training.
+    The settings were tuned on a release of seed 0, which the demo (seed 1) does not use.
     """
     model = SeFARConfig(image_size=SIZE, patch_size=8, time_blocks=1, frozen_blocks=3, drop_path=0.0, head_dropout=0.2)
     return TrainConfig(
@@ -48,16 +48,16 @@ def _training() -> TrainConfig:
 
 @dataclass(frozen=True)
 class DemoConfig:
-    """How much the demo does.
+    """Settings of the demo.
 
     Attributes:
-        release: what is rendered.
-        training: both recognizers'; the algorithm is set by the step.
-        views: augmented views of each labelled clip that the language models are tuned on.
-        tuning_steps: optimiser steps of each language model.
+        release: the rendered release.
+        training: training of both recognizers; the algorithm is set by the step. Its precision is the tunings', too.
+        views: augmented views of each labelled clip for tuning the language models.
+        tuning_steps: optimizer steps of each language model.
         llm: tiny-vicuna, a name on the Hub, or a local folder.
-        labelled_fraction: share of the training clips that keep their label.
-        seed: of everything.
+        labelled_fraction: fraction of the training clips that keep their label.
+        seed: seed of every step.
     """
 
     release: ReleaseConfig = field(default_factory=ReleaseConfig)
@@ -69,18 +69,18 @@ class DemoConfig:
     seed: int = 1
 
 
-def quick(config: DemoConfig) -> DemoConfig:
-    """The same road in about a minute: fewer clips and steps, and figures that mean little."""
+def fast_config(config: DemoConfig) -> DemoConfig:
+    """Settings of --quick: all steps in about a minute with fewer clips and steps; results are not meaningful."""
     release = replace(config.release, train_videos=20, val_videos=5, raw_videos=1)
     training = replace(config.training, steps=30, warm_up_steps=10)
     return replace(config, release=release, training=training, views=2, tuning_steps=20, labelled_fraction=0.2)
 
 
 def resolve(config: DemoConfig) -> DemoConfig:
-    """The settings as the steps take them: one seed for everything.
+    """Set the demo's seed in the release and the training.
 
     Raises:
-        GymQAError: a seed of release or training that contradicts it, or an algorithm, for both are trained.
+        GymQAError: release or training has another seed, or an algorithm is given although the demo trains several.
     """
     given = {
         "release.seed": (config.release.seed, ReleaseConfig().seed),
@@ -88,24 +88,26 @@ def resolve(config: DemoConfig) -> DemoConfig:
     }
     for name, (seed, default) in given.items():
         if seed not in (default, config.seed):
-            raise GymQAError(f"settings.{name} {seed} contradicts seed {config.seed}, which is of everything; drop it")
+            raise GymQAError(
+                f"settings.{name} {seed} contradicts seed {config.seed}, which all steps use; leave it out"
+            )
     if config.training.algorithm != TrainConfig().algorithm:
-        raise GymQAError(f"the demo trains {' and '.join(ALGORITHMS)}; drop settings.training.algorithm")
+        raise GymQAError(f"the demo trains {' and '.join(ALGORITHMS)}; leave settings.training.algorithm out")
     release = replace(config.release, seed=config.seed)
     return replace(config, release=release, training=replace(config.training, seed=config.seed))
 
 
 class Demo:
-    """The steps in one run folder; each writes what the next reads.
+    """The steps of the demo in one run folder.
 
     Args:
-        folder: run folder; steps that are done there with the same settings are skipped.
-        config: how much to do.
-        device: cpu or cuda; without one the GPU, where there is one.
+        folder: run folder; steps that were finished there with the same settings are skipped.
+        config: settings of the demo.
+        device: cpu or cuda; by default the GPU if there is one.
 
     Raises:
-        GymQAError: settings that contradict each other, no such language model or device, or a folder that cannot be
-            written to; nothing is done then.
+        GymQAError: settings contradict each other, there is no such language model or device, or the folder is not
+            writable; no step is run then.
     """
 
     def __init__(self, folder: Path, config: DemoConfig, device: str | None = None) -> None:
@@ -115,8 +117,8 @@ class Demo:
         self._llm_files = llm_fingerprint(config.llm)
         self.run = Run(folder, self.config, config.seed, self.device)
 
-    def walk(self) -> None:
-        """Do every step that is not done yet."""
+    def run_steps(self) -> None:
+        """Run every step that is not finished yet."""
         with accelerate_on(self.device):
             self._data()
             for algorithm in ALGORITHMS:
@@ -129,11 +131,11 @@ class Demo:
             self._report()
 
     def path(self, name: str) -> Path:
-        """A file or folder of the run."""
+        """Path of a file or folder in the run folder."""
         return self.folder / name
 
     def _data(self) -> None:
-        """Render, split, decode, and draw the questions."""
+        """Render the release, split it, decode the clips, and build the questions."""
         from gymqa.cli.commands.data.cache import cache
         from gymqa.cli.commands.data.questions import build
         from gymqa.cli.commands.data.render import render
@@ -142,17 +144,17 @@ class Demo:
         config, release, lists = self.config, self.path("release"), self.path("splits")
         rendered = {**asdict(config.release), "format": FORMAT}
         self.run.step("render", rendered, ["release"], lambda: render(release, release=config.release))
-        share = config.labelled_fraction
-        make_splits: Callable[[], None] = lambda: split(release, lists, share, config.seed)  # noqa: E731
-        self.run.step("split", {"labelled": share, "seed": config.seed}, ["splits"], make_splits, ["render"])
+        fraction = config.labelled_fraction
+        make_splits: Callable[[], None] = lambda: split(release, lists, fraction, config.seed)  # noqa: E731
+        self.run.step("split", {"labelled": fraction, "seed": config.seed}, ["splits"], make_splits, ["render"])
         files = [lists / f"{name}.txt" for name in ("labelled", "unlabelled", "val")]
         decode: Callable[[], None] = lambda: cache(release, self.path("frames"), SIZE, MAX_FRAMES, lists=files)  # noqa: E731
         if not self.run.step("frames", {"size": SIZE, "max_frames": MAX_FRAMES}, ["frames"], decode, ["split"]):
-            clips = [clip.id for path in files for clip in read_element_list(path)]  # what is whole stays as it is
+            clips = [clip.id for path in files for clip in read_element_list(path)]  # adds clips that are missing
             FrameCache.build(self.path("frames"), clips, open_release(release).clip_path, SIZE, MAX_FRAMES)
 
         def ask() -> None:
-            for benchmark in BENCHMARKS:
+            for benchmark in PUBLISHED_BENCHMARKS:
                 out = self.path(f"questions/{benchmark}.jsonl")
                 setting = config.release.setting
                 build(
@@ -162,7 +164,7 @@ class Demo:
         self.run.step("questions", {"seed": config.seed}, ["questions"], ask, ["split"])
 
     def _recognizer(self, algorithm: str) -> None:
-        """Train with few labels, then predict the val clips."""
+        """Train a recognizer with few labels, then predict the val clips."""
         from gymqa.cli.commands.models.predict import predict
         from gymqa.cli.commands.models.train import train
         from recognizers.ssl.algorithms import algorithm_named
@@ -188,7 +190,7 @@ class Demo:
         )
 
     def _features(self, encoder: str) -> None:
-        """Write frozen features: several views of the labelled clips, the val clips as they are."""
+        """Extract frozen features: several views of the labelled clips, one of the val clips."""
         from gymqa.cli.commands.models.extract import extract
 
         lists, config = self.path("splits"), self.config
@@ -205,7 +207,7 @@ class Demo:
         self.run.step(f"features-{encoder}", settings, [f"features/{encoder}"], work, after)
 
     def _language_model(self, name: str) -> None:
-        """Tune projector and LoRA on the labelled clips' questions, then answer every benchmark."""
+        """Tune projector and LoRA adapters on the labelled clips' questions, then answer every benchmark."""
         from encoders.tuning.config import FinetuneSettings
         from gymqa.cli.commands.answers.evaluate import evaluate
         from gymqa.cli.commands.models.finetune import finetune
@@ -213,7 +215,12 @@ class Demo:
         config, blind = self.config, name == "blind"
         features = self.path(f"features/{'sefar' if blind else name}")
         settings = FinetuneSettings(
-            llm=config.llm, views=config.views, steps=config.tuning_steps, blind=blind, seed=config.seed
+            llm=config.llm,
+            views=config.views,
+            steps=config.tuning_steps,
+            blind=blind,
+            seed=config.seed,
+            precision="no" if config.training.precision == "no" else "bf16",
         )
         out, labelled = self.path(f"mllm/{name}"), self.path("splits") / "labelled.txt"
         tune: Callable[[], None] = lambda: finetune(  # noqa: E731
@@ -225,7 +232,7 @@ class Demo:
         model = f"{Path(config.llm).name}{', blind' if blind else ''}"
 
         def answer() -> None:
-            for benchmark in BENCHMARKS:
+            for benchmark in PUBLISHED_BENCHMARKS:
                 evaluate(
                     str(out), self.path(f"predictions/{name}/{benchmark}.jsonl"),
                     features=None if blind else features, name=model, encoder="" if blind else TITLES[name],
@@ -241,13 +248,13 @@ class Demo:
         )
 
     def _recognizer_answers(self, algorithm: str) -> None:
-        """Let a recognizer answer the questions directly: the choice whose class it finds most probable."""
+        """Answer the questions with a recognizer alone: the choice with the highest class probability."""
         from gymqa.cli.commands.answers.evaluate import evaluate
 
         name = f"recognizer-{algorithm}"
 
         def answer() -> None:
-            for benchmark in BENCHMARKS:
+            for benchmark in PUBLISHED_BENCHMARKS:
                 found, asked = self.path(f"recognition/{algorithm}.jsonl"), self.path(f"questions/{benchmark}.jsonl")
                 out = self.path(f"predictions/{name}/{benchmark}.jsonl")
                 evaluate(str(found), out, name="recognizer itself", encoder=TITLES[algorithm], questions=[asked])
@@ -255,7 +262,7 @@ class Demo:
         self.run.step(f"evaluate-{name}", {}, [f"predictions/{name}"], answer, [f"predict-{algorithm}", "questions"])
 
     def _report(self) -> None:
-        """Score everything and write the leaderboard; the table is printed every time."""
+        """Score all answers, write the leaderboard, and print its table."""
         from eval.report.leaderboard import print_table
 
         asked = [*ENCODERS, "blind", *(f"recognizer-{algorithm}" for algorithm in ALGORITHMS)]
@@ -271,7 +278,7 @@ class Demo:
         from eval.report.clips import clips_beside
         from eval.report.leaderboard import make_page, write_leaderboard
 
-        asked = read_question_files(self.path(f"questions/{name}.jsonl") for name in BENCHMARKS)
+        asked = read_question_files(self.path(f"questions/{name}.jsonl") for name in PUBLISHED_BENCHMARKS)
         runs = as_runs(read_entries(sorted(self.path("predictions").glob("*/*.jsonl")), asked))
         recognizers = [RecognizerRun(TITLES[name], "", read_class_predictions(self.path(f"recognition/{name}.jsonl")))
                        for name in ALGORITHMS]  # fmt: skip

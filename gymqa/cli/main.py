@@ -1,6 +1,5 @@
-"""`gymqa COMMAND …`: finds the command, imports it only then, and turns wrong input into one sentence."""
+"""Entry point of `gymqa`: table and help of the commands, dispatch to the command's module, errors and exit status."""
 
-import difflib
 import errno
 import importlib
 import os
@@ -10,50 +9,51 @@ from collections.abc import Callable, Mapping, Sequence
 
 from gymqa import __version__
 from gymqa.errors import GymQAError
+from gymqa.runtime.registry import require_known
 
 Command = Callable[..., None]
 
-# Tables of their own, so that `gymqa --help` imports no command, hence neither torch nor a decoder. Each group is a
-# folder of gymqa.cli.commands.
+# Written out here so that `gymqa --help` imports no command, and thus neither torch nor a video decoder. Each group is
+# a folder of gymqa.cli.commands.
 _DATA = {
-    "finegym": "get FineGym's annotations and raw videos, and cut the clips out of them",
+    "finegym": "download FineGym's annotations and raw videos, and cut the clips out of them",
     "dataset": "import another data set: UCF101, HMDB51, Diving48, FineDiving, …",
     "render": "render a GymSim release in FineGym's format",
-    "split": "make labelled, unlabelled and validation lists of a release",
-    "cache": "decode clips once into a frame cache",
+    "split": "split a release's clips into labelled, unlabelled, validation and test lists",
+    "cache": "decode the clips into a frame cache",
     "flow": "compute the optical flow of cached clips",
-    "poses": "read clips' keypoints once into a pose cache",
-    "questions": "build, check or count multiple-choice questions; take over released ones",
+    "poses": "read keypoint files of the clips into a pose cache",
+    "questions": "build, validate and analyse multiple-choice questions; import and export released ones",
     "hub": "upload question sets, recognizers, tuned language models and results to the Hugging Face Hub",
-    "export": "write questions for other harnesses: lmms-eval, VLMEvalKit",
+    "export": "export questions to other evaluation harnesses: lmms-eval, VLMEvalKit",
 }
 _MODELS = {
-    "train": "train a recognizer with few labels",
-    "predict": "write a recognizer's class probabilities",
-    "fuse": "average several recognizers' class probabilities, as two streams",
-    "localize": "find actions in videos and sub-actions in actions",
-    "recipes": "list, run and tabulate the trainings behind the papers' tables",
-    "benchmark": "measure the recognizers: clips a second, parameters, operations",
-    "extract": "write a video encoder's frozen features into a feature store",
+    "train": "train a recognizer on few labelled and many unlabelled clips",
+    "predict": "predict clips with a recognizer: class probabilities and accuracy",
+    "fuse": "average the class probabilities of several recognizers (two-stream fusion)",
+    "localize": "temporal action localization: actions in videos, sub-actions in actions",
+    "recipes": "list, run and tabulate the training recipes of the papers' tables",
+    "benchmark": "measure recognizers: clips per second, parameters, multiply-adds",
+    "extract": "extract frozen features of a video encoder into a feature store",
     "finetune": "tune the projector and LoRA adapters of a multimodal model",
 }
 _ANSWERS = {
-    "demo": "every step on rendered gymnasts, from video to leaderboard",
-    "ask": "ask a question with choices about one video",
-    "evaluate": "ask a model every question of a benchmark",
-    "parse": "say which choice a model's reply means, or that it means none",
+    "demo": "run the whole pipeline on rendered gymnasts, from video to leaderboard",
+    "ask": "ask a multiple-choice question about one video",
+    "evaluate": "evaluate a model on every question of a benchmark",
+    "parse": "parse a model's reply: the choice it means, or none",
     "metrics": "score saved predictions: accuracy, Top-1/5, mean-class, mAP, mAP@tIoU",
-    "report": "make the leaderboard from results: a site, and its tables as files",
-    "study": "FineGym's studies: number and order of frames, modalities",
-    "list": "show the names that options take: recognizers, algorithms, benchmarks, …",
+    "report": "build the leaderboard from results: a web page, and its tables as files",
+    "study": "run FineGym's ablation studies: number and order of frames, modalities",
+    "list": "list the names that options accept: recognizers, algorithms, benchmarks, …",
 }
 GROUPS = {"data": _DATA, "models": _MODELS, "answers": _ANSWERS}
 COMMANDS = {name: what for group in GROUPS.values() for name, what in group.items()}
 
-# What the system refuses wherever a file is touched, and the mend; nothing of it is a defect of ours.
+# Errors of the operating system for any file, and what the user can do; these are not bugs of gymqa.
 REFUSALS = {
-    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "see to it that you may read it, or write there"),
-    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "make room, and the same command goes on"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "check the permissions"),
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "free some space and run the same command again"),
     errno.ENAMETOOLONG: "choose a shorter name",
 }
 
@@ -68,19 +68,19 @@ def help_text() -> str:
         [
             "usage: gymqa COMMAND [options]",
             "",
-            "Fine-grained gymnastics video questions: recognizers with few labels, encoders, language models, scores.",
+            "Fine-grained gymnastics video question answering: data, recognizers, language models, evaluation.",
             "",
             *lines,
-            "gymqa COMMAND --help explains a command. --debug shows where an error came from. --version",
+            "gymqa COMMAND --help explains a command. --debug shows an error's traceback, --version the version.",
         ]
     )
 
 
 def dispatch(words: Sequence[str]) -> None:
-    """Run the command that `words` name.
+    """Run the command of a command line.
 
     Raises:
-        GymQAError: no such command, or its options or input are wrong.
+        GymQAError: there is no such command, or its options or input are wrong.
     """
     if not words or words[0] in ("--help", "-h", "help"):
         print(help_text())
@@ -89,62 +89,54 @@ def dispatch(words: Sequence[str]) -> None:
         print(f"gymqa {__version__}")
         return
     name, arguments = words[0], words[1:]
-    _require_known("command", name, COMMANDS, "gymqa --help")
+    require_known("command", name, COMMANDS, "gymqa --help")
     command = load_command(name)
     prog = f"gymqa {name}"
     if isinstance(command, dict):
         if not arguments or arguments[0] in ("--help", "-h"):
             print(_group_help(prog, command))
             return
-        _require_known(f"{name} command", arguments[0], command, f"{prog} --help")
+        require_known(f"{name} command", arguments[0], command, f"{prog} --help")
         prog, command, arguments = f"{prog} {arguments[0]}", command[arguments[0]], arguments[1:]
-    from gymqa.cli.arguments import call  # half a second that --help does not need
+    from gymqa.cli.arguments import call  # imported here because it takes half a second, which --help does not need
 
     call(command, arguments, prog)
 
 
 def load_command(name: str) -> Command | dict[str, Command]:
-    """Import a command by its name in COMMANDS: a function, or several by name."""
+    """Import a command by its name in COMMANDS: a function, or a dictionary of subcommands."""
     group = next(group for group, commands in GROUPS.items() if name in commands)
     command: Command | dict[str, Command] = importlib.import_module(f"gymqa.cli.commands.{group}.{name}").COMMAND
     return command
 
 
-def _require_known(what: str, name: str, known: Mapping[str, object], listing: str) -> None:
-    """Refuse a name that is not in `known`, with the closest one that is."""
-    if name not in known:
-        close = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"{listing} lists them"
-        raise GymQAError(f"there is no {what} {name!r}; {hint}")
-
-
 def _group_help(prog: str, group: Mapping[str, Command]) -> str:
-    """Return the help of a command that has commands of its own: their names and first docstring lines."""
+    """Return the help of a command with subcommands: their names and first docstring lines."""
     width = max(map(len, group))
     lines = [f"  {name:<{width}}  {(command.__doc__ or '').splitlines()[0]}" for name, command in group.items()]
     return "\n".join([f"usage: {prog} COMMAND [options]", "", *lines, "", f"{prog} COMMAND --help explains a command."])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run `gymqa` and return its exit status: 0 done, 2 wrong input, 130 stopped by Ctrl-C, 1 a defect of ours."""
+    """Run `gymqa` and return its exit status: 0 success, 2 wrong input, 130 stopped by Ctrl-C, 1 a bug."""
     return attempt(dispatch, sys.argv[1:] if arguments is None else arguments)
 
 
 def run_script(function: Callable[..., None], prog: str) -> int:
-    """Run a script's function as a command of its own, with the words of the command line; returns as `main`."""
+    """Run a script's function as a command with the arguments of the command line; return the exit status."""
     from gymqa.cli.arguments import call
 
     return attempt(lambda words: call(function, words, prog), sys.argv[1:])
 
 
 def attempt(work: Callable[[Sequence[str]], None], words: Sequence[str]) -> int:
-    """Do some work on the words but `--debug`; return the exit status, with one sentence for what went wrong."""
+    """Run `work` on the arguments except `--debug`; print one sentence for an error, and return the exit status."""
     debug = "--debug" in words
     try:
         work([word for word in words if word != "--debug"])
         sys.stdout.flush()
         return 0
-    except BrokenPipeError:  # the reader of our output (head, less) has seen enough
+    except BrokenPipeError:  # the reader of the output (head, less) has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (Exception, KeyboardInterrupt) as error:
@@ -156,11 +148,11 @@ def attempt(work: Callable[[Sequence[str]], None], words: Sequence[str]) -> int:
 
 
 def _verdict(error: BaseException) -> tuple[int, str]:
-    """Return the exit status and the sentence for what ended a command."""
+    """Return the exit status and the sentence for an exception."""
     if isinstance(error, GymQAError):
         return 2, str(error)
     if isinstance(error, KeyboardInterrupt):
-        return 130, "stopped; the same command goes on from here"
+        return 130, "stopped; run the same command again to resume"
     if isinstance(error, OSError) and error.errno in REFUSALS:
         return 2, f"{error.filename or 'a file'}: {error.strerror}; {REFUSALS[error.errno]}"
     return 1, f"unexpected {type(error).__name__}: {error}; add --debug to see where, and please report it"

@@ -1,1 +1,1 @@
-"""FineGym's files and raw videos from the internet, and the trimming of clips. Never in it: what the files mean."""
+"""Download FineGym's annotation files and raw videos; cut clips out of the videos. Never in it: meaning of labels."""

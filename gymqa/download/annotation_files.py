@@ -1,4 +1,4 @@
-"""FineGym's annotation files: names, places, sizes, SHA-256, and where they lie in a folder.
+"""Table of FineGym's annotation files (name, URL, size, SHA-256); verify a copy, find the one in a folder.
 
 Source: https://sdolivia.github.io/FineGym/ (CC BY-NC 4.0), section "Download", links `resources/dataset/<name>`.
 """
@@ -12,7 +12,7 @@ from gymqa.finegym.annotations import annotations_folder
 from gymqa.finegym.temporal import read_annotations
 
 BASE_URL = "https://sdolivia.github.io/FineGym/resources/dataset"
-# The name that GymSim writes last: a rendered release has one annotation file and no version.
+# The last one is the name that GymSim writes, which has one annotation file without versions.
 ANNOTATION_NAMES = (
     "finegym_annotation_info_v1.1.json",
     "finegym_annotation_info_v1.0.json",
@@ -22,19 +22,19 @@ ANNOTATION_NAMES = (
 
 @dataclass(frozen=True, slots=True)
 class AnnotationFile:
-    """One file of the official page; `size` (bytes) and `sha256` (hex) are None where we have not seen the file."""
+    """One file of the official page; `size` (bytes) and `sha256` (hex) are None if they are unknown."""
 
     name: str
     size: int | None = None
     sha256: str | None = None
 
     def url(self, base_url: str = BASE_URL) -> str:
-        """The file's address below `base_url`."""
+        """The file's URL below `base_url`."""
         return f"{base_url.rstrip('/')}/{self.name}"
 
 
-# Sizes and hashes are of the files of the page's repository, SDOlivia/FineGym, branch gh-pages. Of the two temporal
-# annotation files we had no copy when this table was written: they are checked by reading them (see `problem`).
+# Sizes and hashes are those of the page's repository, SDOlivia/FineGym, branch gh-pages. The two temporal annotation
+# files were not available when this table was written: they are verified by parsing them (see `problem`).
 FILES = (
     AnnotationFile("set_categories.txt", 348, "27e48dbecc34be1a06ef703ad3c8a10ea445649b3e90185f5f55569db0e3aacf"),
     AnnotationFile("gym99_categories.txt", 8551, "69b2537736c41e2a2bdd01390c686e6ad36e9d52ef5406328c5e4ef0c5e793f0"),
@@ -65,9 +65,9 @@ FILES = (
 
 
 def problem(path: Path, file: AnnotationFile) -> str | None:
-    """Say what is wrong with a copy of `file` at `path`, None when it is sound.
+    """Describe what is wrong with a copy of `file` at `path`; None if it is intact.
 
-    A file of known size and hash has them; the temporal annotations read as such.
+    Files of known size and hash are compared with them; the temporal annotations are parsed.
     """
     try:
         size = path.stat().st_size
@@ -91,7 +91,7 @@ def sha256_of(path: Path) -> str:
 
 
 def annotation_file(root: Path) -> Path:
-    """The temporal annotation of a folder, FineGym's or GymSim's; v1.1 before v1.0.
+    """Path of the temporal annotation in a folder of FineGym or GymSim; v1.1 is preferred to v1.0.
 
     Raises:
         GymQAError: there is none.

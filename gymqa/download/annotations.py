@@ -1,7 +1,7 @@
-"""FineGym's annotation files from its page: checked, resumed where a transfer broke off, whole or not at all.
+"""Download FineGym's annotation files over HTTP: resumable, retried, verified, written atomically.
 
-The only module that speaks HTTP for FineGym's files. A transfer lies under `.<name>.part` until it is whole and sound;
-`.<name>.part.etag` says which version of the file on the server it began with.
+A partial download is `.<name>.part` until it is complete and verified; `.<name>.part.etag` holds the server's version
+of the file that it started with.
 """
 
 import http.client
@@ -23,34 +23,33 @@ from gymqa.io.files import take_lock, write_text
 
 CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
 CHUNK = 1 << 18  # bytes read at a time
-LARGEST = 1 << 26  # bytes of a file whose size we do not know, some times what FineGym's take
-PASSING = {408, 425, 429, 500, 502, 503, 504}  # statuses that another attempt may find gone
+MAX_BYTES = 1 << 26  # bytes allowed for a file of unknown size, several times the size of FineGym's
+TRANSIENT = {408, 425, 429, 500, 502, 503, 504}  # HTTP statuses after which a retry may succeed
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """How long to go on: `attempts` in a row that bring no byte, waiting `wait`, 2, 4, … times `wait` seconds."""
+class RetryPolicy:
+    """Give up after `attempts` without progress; wait `wait`, 2 · `wait`, 4 · `wait`, … seconds between them."""
 
     attempts: int = 6
     wait: float = 1.0
     longest: float = 60.0
     timeout: float = 30.0
 
-    def before(self, attempt: int, asked: float = 0.0) -> float:
-        """Seconds to wait before retry number `attempt`, counted from 1; the server may have `asked` for more."""
-        return min(self.longest, max(asked, self.wait * 2.0 ** (attempt - 1)))
+    def delay(self, attempt: int, requested: float = 0.0) -> float:
+        """Seconds to wait before retry `attempt` (from 1); at least the `requested` ones of the server."""
+        return min(self.longest, max(requested, self.wait * 2.0 ** (attempt - 1)))
 
 
 @dataclass(slots=True)
 class DownloadReport:
-    """What a call did, by file name.
+    """Outcome of a download, by file name.
 
     Attributes:
-        present: files that were there and are FineGym's.
-        downloaded: files that were brought.
-        wrong: files that were there and are not FineGym's, with the reason; they are left alone and
-            nothing is brought.
-        refused: files that the server does not have, or has another of, with the reason.
+        present: files that existed and are intact.
+        downloaded: files that were downloaded.
+        wrong: existing files that are not FineGym's, with the reason; they are kept, and nothing is downloaded.
+        refused: files that the server does not have, or has in another version, with the reason.
     """
 
     present: list[str] = field(default_factory=list)
@@ -60,48 +59,48 @@ class DownloadReport:
 
 
 class RefusedError(GymQAError):
-    """The server does not have the file that gymqa knows; another attempt would change nothing."""
+    """The server does not have the expected file; a retry would not help."""
 
 
-class BrokenOffError(Exception):
-    """A transfer that broke off for a reason that may pass; `asked` seconds the server wants to be left alone."""
+class TransferInterruptedError(Exception):
+    """A transfer that failed for a temporary reason; the server may have `requested` a number of seconds to wait."""
 
-    def __init__(self, reason: str, asked: float = 0.0) -> None:
+    def __init__(self, reason: str, requested: float = 0.0) -> None:
         super().__init__(reason)
-        self.asked = asked
+        self.requested = requested
 
 
 def download_annotations(
     root: Path,
     base_url: str = BASE_URL,
     files: Sequence[AnnotationFile] = FILES,
-    patience: Patience = Patience(),
+    retry_policy: RetryPolicy = RetryPolicy(),
 ) -> DownloadReport:
-    """Bring the files that `root` lacks into its folder of annotations; those that are there are checked and kept.
+    """Download the annotation files that `root` lacks; existing ones are verified and kept.
 
-    Nothing is brought into a folder with a file of the same name that is not FineGym's, such as a GymSim release.
+    Nothing is downloaded into a folder with a file of the same name that is not FineGym's, such as a GymSim release.
 
     Args:
-        root: folder of the release; the files lie in `root/annotations`, or in `root` where they lie there already.
-        base_url: folder of the files on a server.
-        files: what to bring.
-        patience: attempts and waiting.
+        root: folder of the release; the files go into `root/annotations`, or into `root` if they are already there.
+        base_url: URL of the folder of the files.
+        files: files to download.
+        retry_policy: number of attempts and waiting times.
 
     Raises:
-        GymQAError: the server cannot be reached, or the folder not written to; files brought before stay.
+        GymQAError: the server cannot be reached, or the folder is not writable; files downloaded before are kept.
     """
     if not is_web_address(base_url):
-        raise GymQAError(f"{base_url!r} is no address of a server; write one such as {BASE_URL}")
+        raise GymQAError(f"{base_url!r} is not a URL; write one such as {BASE_URL}")
     folder = annotations_folder(root)
-    there = [file for file in files if (folder / file.name).exists()]
-    wrong = {file.name: reason for file in there if (reason := problem(folder / file.name, file))}
-    report = DownloadReport([file.name for file in there if file.name not in wrong], wrong=wrong)
+    existing = [file for file in files if (folder / file.name).exists()]
+    wrong = {file.name: reason for file in existing if (reason := problem(folder / file.name, file))}
+    report = DownloadReport([file.name for file in existing if file.name not in wrong], wrong=wrong)
     if wrong:
         return report
-    with progress_bar("FineGym's annotation files", len(files), len(there)) as bar:
-        for file in (file for file in files if file not in there):
+    with progress_bar("FineGym's annotation files", len(files), len(existing)) as bar:
+        for file in (file for file in files if file not in existing):
             try:
-                _download(folder / file.name, file, file.url(base_url), patience)
+                _download(folder / file.name, file, file.url(base_url), retry_policy)
                 report.downloaded.append(file.name)
             except RefusedError as error:
                 report.refused[file.name] = str(error)
@@ -109,24 +108,24 @@ def download_annotations(
     return report
 
 
-def _download(target: Path, file: AnnotationFile, url: str, patience: Patience) -> None:
-    """Bring one file, going on with what an earlier run left; the rename is the last thing done."""
+def _download(target: Path, file: AnnotationFile, url: str, retry_policy: RetryPolicy) -> None:
+    """Download one file, resuming a partial one; the final rename makes it visible."""
     part, tag = target.with_name(f".{target.name}.part"), target.with_name(f".{target.name}.part.etag")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with part.open("ab") as lock:
-            take_lock(lock, str(target))  # the half-loaded file is held
+            take_lock(lock, str(target))  # the partial file is locked
             resumed = part.stat().st_size > 0
-            _transfer(part, tag, file, url, patience)
+            _transfer(part, tag, file, url, retry_policy)
             reason = problem(part, file)
-            if reason and resumed:  # the half from before may be to blame: once more from the start
+            if reason and resumed:  # the part from an earlier run may be wrong: restart once
                 _start_anew(part)
-                _transfer(part, tag, file, url, patience)
+                _transfer(part, tag, file, url, retry_policy)
                 reason = problem(part, file)
             tag.unlink(missing_ok=True)
             if reason:
                 _start_anew(part)
-                raise RefusedError(f"{url} is not the file that gymqa knows: {reason}")
+                raise RefusedError(f"{url} is not the expected file: {reason}")
             part.replace(target)
     except RefusedError:
         if part.stat().st_size == 0:
@@ -139,40 +138,40 @@ def _download(target: Path, file: AnnotationFile, url: str, patience: Patience) 
 
 
 def _start_anew(part: Path) -> None:
-    """Drop the bytes of a half-loaded file, which stays locked."""
+    """Truncate a partial file, which stays locked."""
     with part.open("r+b") as file:
         file.truncate()
 
 
-def _transfer(part: Path, tag: Path, file: AnnotationFile, url: str, patience: Patience) -> None:
-    """Request until `part` is as long as the server says; attempts count anew after one that came further than any."""
+def _transfer(part: Path, tag: Path, file: AnnotationFile, url: str, retry_policy: RetryPolicy) -> None:
+    """Request until `part` is complete; the count of failures restarts whenever the download has progressed."""
     failures, furthest = 0, part.stat().st_size
     while True:
         try:
-            _request(part, tag, file, url, patience.timeout)
+            _request(part, tag, file, url, retry_policy.timeout)
             return
-        except BrokenOffError as error:
+        except TransferInterruptedError as error:
             failures = 1 if part.stat().st_size > furthest else failures + 1
             furthest = max(furthest, part.stat().st_size)
-            if failures >= patience.attempts:
+            if failures >= retry_policy.attempts:
                 raise GymQAError(
-                    f"{url} broke off {failures} times ({error}); the same command goes on from there"
+                    f"{url} was interrupted {failures} times ({error}); run the same command again to resume"
                 ) from error
-            time.sleep(patience.before(failures, error.asked))
+            time.sleep(retry_policy.delay(failures, error.requested))
 
 
 def _request(part: Path, tag: Path, file: AnnotationFile, url: str, timeout: float) -> None:
-    """Ask for what `part` lacks and append it.
+    """Request the bytes that `part` lacks and append them.
 
     Raises:
-        BrokenOffError: it is not whole yet, and another attempt may bring the rest.
-        RefusedError: another attempt would change nothing.
+        TransferInterruptedError: it is not complete yet, and a retry may succeed.
+        RefusedError: a retry would not help.
     """
     have = part.stat().st_size
     if have and have == file.size:
         return
     version = tag.read_text(encoding="utf-8") if tag.exists() else ""
-    if have and not version and file.sha256 is None:  # nothing could tell whether the halves belong together
+    if have and not version and file.sha256 is None:  # no way to tell whether the parts belong together
         _start_anew(part)
         have = 0
     headers = {"User-Agent": f"gymqa/{__version__}", "Accept-Encoding": "identity"}
@@ -188,52 +187,52 @@ def _request(part: Path, tag: Path, file: AnnotationFile, url: str, timeout: flo
         with part.open("ab") as out:
             while chunk := _read(response):
                 out.write(chunk)
-                if out.tell() > (file.size or LARGEST):
+                if out.tell() > (file.size or MAX_BYTES):
                     out.truncate(0)
-                    raise RefusedError(
-                        f"{url} is not the file that gymqa knows: it does not end after {out.tell()} bytes"
-                    )
+                    raise RefusedError(f"{url} is not the expected file: it does not end after {out.tell()} bytes")
     have = part.stat().st_size
     if total is not None and have != total:
-        raise BrokenOffError(f"{have} of {total} bytes came")
+        raise TransferInterruptedError(f"{have} of {total} bytes received")
 
 
 def _open(part: Path, request: urllib.request.Request, timeout: float) -> http.client.HTTPResponse:
-    """Send the request and sort its failures into those that may pass and those that stay."""
+    """Send the request; classify its failures as temporary or permanent."""
     try:
         return urllib.request.urlopen(request, timeout=timeout)  # type: ignore[no-any-return]  # http only: see above
     except urllib.error.HTTPError as error:
-        if error.code == 416:  # what we have is longer than the file
+        if error.code == 416:  # the partial file is longer than the file
             _start_anew(part)
-        elif error.code not in PASSING:
+        elif error.code not in TRANSIENT:
             raise RefusedError(f"{request.full_url} answers {error.code} {error.reason}") from error
-        asked = error.headers.get("Retry-After", "")
-        raise BrokenOffError(f"{error.code} {error.reason}", float(asked) if asked.isdecimal() else 0.0) from error
+        requested = error.headers.get("Retry-After", "")
+        raise TransferInterruptedError(
+            f"{error.code} {error.reason}", float(requested) if requested.isdecimal() else 0.0
+        ) from error
     except (OSError, http.client.HTTPException) as error:
-        raise BrokenOffError(str(getattr(error, "reason", None) or error) or type(error).__name__) from error
+        raise TransferInterruptedError(str(getattr(error, "reason", None) or error) or type(error).__name__) from error
 
 
 def _begin(response: http.client.HTTPResponse, part: Path, file: AnnotationFile, url: str) -> int | None:
-    """Fit `part` to the answer, a rest or the whole file, and return the whole file's bytes, None when not said."""
+    """Truncate `part` unless the response continues it; return the size of the complete file, None if unknown."""
     said = response.headers.get("Content-Length", "")
     total = int(said) if said.isdecimal() else None
     if response.status == 206:
         match = CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
         if match is None or int(match[1]) != part.stat().st_size:
             _start_anew(part)
-            raise BrokenOffError("the server sent another part than asked for")
+            raise TransferInterruptedError("the server sent another range than requested")
         total = int(match[2])
     else:
         _start_anew(part)
     if file.size is not None and total is not None and total != file.size:
         _start_anew(part)
-        raise RefusedError(f"{url} is not the file that gymqa knows: it has {total} bytes, not {file.size}")
+        raise RefusedError(f"{url} is not the expected file: it has {total} bytes, not {file.size}")
     return total
 
 
 def _read(response: http.client.HTTPResponse) -> bytes:
-    """Return some bytes of the answer, none at its end."""
+    """Return the next bytes of the response, none at its end."""
     try:
         return response.read(CHUNK)
     except (OSError, http.client.HTTPException) as error:
-        raise BrokenOffError(str(error) or type(error).__name__) from error
+        raise TransferInterruptedError(str(error) or type(error).__name__) from error

@@ -1,7 +1,7 @@
-"""One raw video to its sub-action clips: decoded once, in order, each frame encoded anew; memory does not grow.
+"""Cut the clips out of one raw video in a single decoding pass: re-encode their frames, seek over gaps, verify.
 
-A frame belongs to a clip when the frame's middle lies within the clip's seconds, so that a boundary that falls on a
-frame, give or take a rounding, always means the same frame. Stretches without clips are jumped over.
+A frame belongs to a clip if the frame's middle is within the clip's seconds, so that a boundary at a frame's start
+means the same frame regardless of rounding. Segments without clips are skipped; memory use is constant.
 """
 
 import math
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 
 Box = tuple[int, int]  # width, height in pixels
 
-JUMP = 10.0  # seconds without a clip worth jumping over; less is decoded
-MARGIN = 1.0  # seconds that a jump lands early, for frames stored in another order than shown
-ENOUGH = 0.9  # share of the frames that a clip's seconds hold; fewer means that the raw video has a hole there
+SEEK_GAP = 10.0  # seconds without a clip that are worth a seek; shorter gaps are decoded
+SEEK_MARGIN = 1.0  # seconds that a seek aims early, because frames may be stored out of order
+MIN_FRACTION = 0.9  # fraction of the expected frames that a clip needs; fewer means a gap in the raw video
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Where a clip lies in its raw video, seconds from the video's start."""
+    """Time span of a clip in its raw video, in seconds from the video's start."""
 
     clip_id: str
     start: float
@@ -44,8 +44,8 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """A clip as it lies on disk: `duration` in seconds, `width` and `height` in pixels, `size` in bytes."""
+class CutClip:
+    """A clip on disk: `duration` in seconds, `width` and `height` in pixels, `size` in bytes."""
 
     clip_id: str
     start: float
@@ -60,7 +60,7 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A clip that cannot be made, and why."""
+    """A clip that could not be cut, and the reason."""
 
     clip_id: str
     reason: str
@@ -68,14 +68,14 @@ class Failed:
 
 def cut(
     video: Path, spans: Iterable[Span], target: Callable[[str], Path], box: Box | None
-) -> Generator[Made | Failed, None, None]:
-    """Cut clips out of one raw video and yield each as soon as it lies on disk, whole, or has failed.
+) -> Generator[CutClip | Failed, None, None]:
+    """Cut clips out of one raw video and yield each as soon as it is complete on disk or has failed.
 
     Args:
         video: the raw video.
         spans: its clips, in any order; they may overlap.
-        target: from a clip id to the path of its video.
-        box: the clips' largest width and height; None keeps the raw video's.
+        target: maps a clip id to the path of its video.
+        box: largest width and height of the clips; None keeps the raw video's.
 
     Raises:
         GymQAError: the target's folder cannot be written to.
@@ -96,16 +96,16 @@ def cut(
 
 
 def open_video(path: Path) -> "InputContainer":
-    """Open a video of others; titles and the like that are no UTF-8 are no reason to refuse its pictures.
+    """Open a video; metadata that is not valid UTF-8 is tolerated.
 
     Raises:
-        av.error.FFmpegError: it does not open.
+        av.error.FFmpegError: it cannot be opened.
     """
     return av.open(str(path), metadata_errors="replace")
 
 
 class _Cutter:
-    """The clips of one video that wait, and those being written, while its frames go by."""
+    """Pending and open clips of one video while its frames are decoded in order."""
 
     def __init__(self, spans: Iterable[Span], target: Callable[[str], Path], box: Box | None) -> None:
         self._target, self._box = target, box
@@ -113,43 +113,43 @@ class _Cutter:
         self._open: list[_ClipWriter] = []
         self.time = -1.0  # of the latest frame, seconds
 
-    def run(self, container: "InputContainer", stream: "VideoStream", fps: Fraction) -> Iterator[Made | Failed]:
-        """Send every frame to the clips it belongs to; those that end before the video does are yielded."""
-        if stream.codec_context is not None:  # as it is where FFmpeg lacks the decoder, which the first frame then says
+    def run(self, container: "InputContainer", stream: "VideoStream", fps: Fraction) -> Iterator[CutClip | Failed]:
+        """Write every frame to the clips it belongs to; yield each clip when it is finished."""
+        if stream.codec_context is not None:  # None if FFmpeg lacks the decoder, which raises at the first frame
             stream.codec_context.thread_count = 1  # videos are cut in parallel
         scaler, half = VideoReformatter(), 0.5 / float(fps)
         for time, frame in _frames(container, stream, self._needed):
-            self.time, middle = time, time + half
-            while self._waiting and self._waiting[0].start <= middle:
+            self.time, frame_middle = time, time + half
+            while self._waiting and self._waiting[0].start <= frame_middle:
                 span = self._waiting.popleft()
                 self._open.append(_ClipWriter(span, self._target(span.clip_id), fps))
-            yield from self._close(middle)
+            yield from self._close(frame_middle)
             if self._open:
                 scaled = _scaled(frame, scaler, self._box)
                 for clip in self._open:
                     clip.write(scaled)
-        yield from self._close(self.time + 3 * half)  # where the middle of one more frame would be
+        yield from self._close(self.time + 3 * half)  # the middle of the frame after the last one
 
     def _needed(self) -> float:
-        """The second from which frames are needed next: now while a clip is open, never when all are done."""
+        """The second from which frames are needed: now if a clip is open, infinity if all are finished."""
         if self._open:
             return self.time
         return self._waiting[0].start if self._waiting else math.inf
 
-    def _close(self, time: float) -> Iterator[Made | Failed]:
+    def _close(self, time: float) -> Iterator[CutClip | Failed]:
         """Finish the clips that end by `time`."""
         for clip in [clip for clip in self._open if clip.span.end <= time]:
             self._open.remove(clip)
             yield clip.finish()
 
     def fail(self, reason: str) -> Iterator[Failed]:
-        """Yield every clip that is not finished, with the reason."""
+        """Yield every unfinished clip as failed, with the reason."""
         unfinished = [*(clip.span for clip in self._open), *self._waiting]
         self.abandon()
         yield from (Failed(span.clip_id, reason) for span in unfinished)
 
     def abandon(self) -> None:
-        """Remove what is half-written."""
+        """Remove partially written clips."""
         for clip in self._open:
             clip.abandon()
         self._open.clear()
@@ -157,7 +157,7 @@ class _Cutter:
 
 
 class _ClipWriter:
-    """One clip being written under a temporary name; the file is opened at the first frame."""
+    """Writer of one clip under a temporary name; the file is opened at the first frame."""
 
     def __init__(self, span: Span, target: Path, fps: Fraction) -> None:
         self.span, self._target, self._fps = span, target, fps.limit_denominator(1001)
@@ -165,7 +165,7 @@ class _ClipWriter:
         self._frames, self._width, self._height = 0, 0, 0
 
     def write(self, frame: "VideoFrame") -> None:
-        """Encode a frame as the clip's next."""
+        """Encode a frame and append it to the clip."""
         with self._writing():
             if self._frames == 0:
                 self._temporary = self._stack.enter_context(atomic_path(self._target))
@@ -175,20 +175,20 @@ class _ClipWriter:
                     self._container, self._fps, frame.width, frame.height, preset="superfast"
                 )
             frame.pts, frame.time_base = self._frames, 1 / self._fps
-            frame.pict_type = PictureType.NONE  # or x264 would make a key frame wherever the raw video has one
+            frame.pict_type = PictureType.NONE  # otherwise x264 copies the raw video's key frames
             self._container.mux(self._stream.encode(frame))
             self._frames += 1
 
-    def finish(self) -> Made | Failed:
-        """Close the file and give it its name; or remove it where the raw video had too few frames for it."""
+    def finish(self) -> CutClip | Failed:
+        """Close the file and rename it to its target; remove it if the raw video had too few frames for it."""
         wanted = (self.span.end - self.span.start) * float(self._fps)
-        if self._frames == 0 or self._frames < ENOUGH * wanted - 1:
+        if self._frames == 0 or self._frames < MIN_FRACTION * wanted - 1:
             self.abandon()
             return Failed(self.span.clip_id, f"the raw video has {self._frames} of its {wanted:.0f} frames")
         with self._writing():
             self._container.mux(self._stream.encode(None))
             self._container.close()
-        made = Made(
+        made = CutClip(
             clip_id=self.span.clip_id,
             start=self.span.start,
             end=self.span.end,
@@ -204,12 +204,12 @@ class _ClipWriter:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """Tell a disk that is full from a raw video that is broken: FFmpeg raises the same for both."""
+        """Raise GymQAError for a failed write, which FFmpeg reports like a damaged raw video."""
         try:
             yield
         except av.error.FFmpegError as error:
             raise GymQAError(
-                f"cannot write {self._target}: {error.strerror or error}; make room, and the same command goes on"
+                f"cannot write {self._target}: {error.strerror or error}; free some space, then run the command again"
             ) from error
 
     def abandon(self) -> None:
@@ -221,10 +221,10 @@ class _ClipWriter:
 def _frames(
     container: "InputContainer", stream: "VideoStream", needed: Callable[[], float]
 ) -> Iterator[tuple[float, "VideoFrame"]]:
-    """Yield frames and their seconds in order, each once, jumping over what is not `needed`.
+    """Yield (seconds, frame) in order, each frame once, seeking over frames that are not `needed`.
 
-    After each frame `needed` says from which second on frames are wanted; infinity ends it. Where a jump lands too
-    late (an index that errs), the video is decoded from its start, and no jump is tried again.
+    After each frame `needed` returns the second from which frames are wanted; infinity ends the iteration. If a seek
+    lands too late (a wrong index), the video is decoded from its start without further seeks.
     """
     zero, base = stream.start_time or 0, stream.time_base or Fraction(1)
     latest, aim, jumps = -1.0, -1.0, True
@@ -233,7 +233,7 @@ def _frames(
         time = latest if frame.pts is None else float((frame.pts - zero) * base)
         if time <= latest:
             continue
-        if jumps and latest < aim - JUMP and time > aim:
+        if jumps and latest < aim - SEEK_GAP and time > aim:
             jumps = False
             container.seek(zero, stream=stream)
             decoding = container.decode(stream)
@@ -242,41 +242,41 @@ def _frames(
         yield time, frame
         if (need := needed()) == math.inf:
             return
-        if jumps and need - time > JUMP and need != aim:
+        if jumps and need - time > SEEK_GAP and need != aim:
             aim = need
-            container.seek(zero + int((need - MARGIN) / base), stream=stream)
+            container.seek(zero + int((need - SEEK_MARGIN) / base), stream=stream)
             decoding = container.decode(stream)
 
 
 def _scaled(frame: "VideoFrame", scaler: VideoReformatter, box: Box | None) -> "VideoFrame":
-    """The frame at the clips' size, in the pixel format that H.264 players read."""
+    """The frame scaled to the clips' size, in the pixel format that H.264 players support."""
     width, height = fitted(frame.width, frame.height, box)
     return scaler.reformat(frame, width, height, "yuv420p", interpolation=Interpolation.AREA)
 
 
 def fitted(width: int, height: int, box: Box | None) -> Box:
-    """The largest even width and height within `box` that keep the picture's shape; never larger than the picture."""
+    """The largest even width and height within `box` that keep the aspect ratio; never larger than the frame."""
     scale = 1.0 if box is None else min(1.0, box[0] / width, box[1] / height)
     return max(2, 2 * round(width * scale / 2 - 1e-6)), max(2, 2 * round(height * scale / 2 - 1e-6))
 
 
 def parse_box(text: str) -> Box:
-    """Read `456x256`.
+    """Parse a size such as `456x256` into (width, height).
 
     Raises:
-        GymQAError: another form, or sides that are odd or below 64 pixels (which decord cannot read).
+        GymQAError: it has another form, or a side is odd or below 64 pixels (which decord cannot read).
     """
     width, _, height = text.partition("x")
     if not (width.isdecimal() and height.isdecimal()):
-        raise GymQAError(f"{text!r} is no size; write width x height in pixels, such as 456x256")
+        raise GymQAError(f"{text!r} is not a size; write width x height in pixels, such as 456x256")
     box = int(width), int(height)
     if min(box) < 64 or box[0] % 2 or box[1] % 2:
         raise GymQAError(f"clips cannot be {text}; choose even sides of at least 64 pixels")
     return box
 
 
-def probe(path: Path, span: Span) -> Made:
-    """Describe a clip that lies on disk already.
+def probe(path: Path, span: Span) -> CutClip:
+    """Measure a clip that is already on disk.
 
     Raises:
         VideoError: it does not decode.
@@ -287,9 +287,9 @@ def probe(path: Path, span: Span) -> Made:
             frames = sum(1 for _ in container.decode(stream))
             rate, width, height = stream.average_rate, stream.width, stream.height
     except (av.error.FFmpegError, IndexError) as error:
-        raise VideoError(f"{path} does not decode; it is made again") from error
+        raise VideoError(f"{path} does not decode; it is cut again") from error
     if not frames or not rate:
-        raise VideoError(f"{path} holds no frames; it is made again")
+        raise VideoError(f"{path} holds no frames; it is cut again")
     duration = round(float(frames / rate), 6)
     size = path.stat().st_size
-    return Made(span.clip_id, span.start, span.end, duration, frames, width, height, size, sha256_of(path))
+    return CutClip(span.clip_id, span.start, span.end, duration, frames, width, height, size, sha256_of(path))

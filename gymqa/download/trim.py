@@ -1,6 +1,6 @@
-"""Raw videos to clips of sub-actions, or of whole actions, in parallel: what is wanted, what is there, what came of it.
+"""Trim all clips of a release from its raw videos, in parallel and resumable: jobs, journal, manifest, failures.
 
-    out/<clip id>.mp4   out/manifest.jsonl   out/failures.jsonl   out/.trimming/ (see gymqa.download.trim)
+    out/<clip id>.mp4   out/manifest.jsonl   out/failures.jsonl   out/.trimming/ (settings, lock, journal per video)
 
 Source: FineGym's page, "How to read the temporal annotation files": the seconds of an action count from the start of
 the raw video, those of a sub-action's stages from the start of its action.
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from gymqa.download.annotation_files import annotation_file
-from gymqa.download.cutting import Box, Failed, Made, Span, cut, probe
+from gymqa.download.cutting import Box, CutClip, Failed, Span, cut, probe
 from gymqa.download.videos import find_raw_video
 from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import read_element_list
@@ -31,7 +31,7 @@ from gymqa.runtime.workers import deaths_reported, interruptible, start_worker, 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One raw video (None where it is missing), the clips wanted of it, and where they go."""
+    """One raw video (None if it is missing), the spans of the clips to cut, and their folder."""
 
     video_id: str
     video: Path | None
@@ -42,9 +42,9 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class TrimReport:
-    """The clips in the folder, in the order of their ids, and those that could not be made."""
+    """The clips in the folder, and those that could not be cut, both sorted by id."""
 
-    made: tuple[Made, ...]
+    made: tuple[CutClip, ...]
     failed: tuple[Failed, ...]
 
 
@@ -56,27 +56,27 @@ def trim(
     workers: int | None = None,
     actions: bool = False,
 ) -> TrimReport:
-    """Cut the clips of a FineGym-shaped folder out of its raw videos; clips that are there are kept.
+    """Cut the clips of a release in FineGym's format out of its raw videos; existing clips are kept.
 
     Args:
         root: folder with annotations and `videos/<video id>.mp4`.
         lists: element lists that name the clips; without any, all annotated sub-actions.
         out: folder of the clips, `root/subactions` (`root/actions`) by default.
-        box: the clips' largest width and height; None keeps the raw video's.
-        workers: processes; one for each core by default.
-        actions: cut whole actions, `<video id>_<action id>.mp4`, instead of sub-actions; no list names them.
+        box: largest width and height of the clips; None keeps the raw video's.
+        workers: number of processes; by default one per core.
+        actions: cut whole actions, `<video id>_<action id>.mp4`, instead of sub-actions; cannot be used with lists.
 
     Returns:
-        What `manifest.jsonl` and `failures.jsonl` in the folder say.
+        The contents of `manifest.jsonl` and `failures.jsonl` in the folder.
 
     Raises:
-        GymQAError: no annotation, a wrong list, lists of actions, fewer than one worker, or a folder with clips of
-            another size, or that is in use.
+        GymQAError: there is no annotation, a list is malformed, lists are given for actions, `workers` is below one, or
+            the folder holds clips of another size or is in use.
     """
     processes = worker_count(workers)
     annotation = annotation_file(root)
     if actions and lists:
-        raise GymQAError("element lists name sub-actions; leave --lists out, or --actions")
+        raise GymQAError("element lists name sub-actions, not actions; leave out --lists or --actions")
     spans = (action_spans if actions else spans_of)(read_annotations(annotation))
     wanted = list(dict.fromkeys(clip.id for path in lists for clip in read_element_list(path))) or list(spans)
     failed = [Failed(clip, f"{annotation.name} does not have it") for clip in wanted if clip not in spans]
@@ -87,24 +87,24 @@ def trim(
         for failures in _run(jobs, processes):
             failed += failures
         by_id = attrgetter("clip_id")
-        report = TrimReport(tuple(sorted(all_whole_clips(out), key=by_id)), tuple(sorted(failed, key=by_id)))
+        report = TrimReport(tuple(sorted(all_intact_clips(out), key=by_id)), tuple(sorted(failed, key=by_id)))
         _write_lines(out / "failures.jsonl", report.failed)
         _write_lines(out / "manifest.jsonl", report.made)
     return report
 
 
 def folder_of(root: Path, actions: bool) -> Path:
-    """Where the actions or sub-actions of a release lie."""
+    """Folder of a release's actions or sub-actions."""
     return root / ("actions" if actions else "subactions")
 
 
-def _write_lines(path: Path, entries: Iterable[Made | Failed]) -> None:
-    """Write one JSON object a line, whole or not at all."""
+def _write_lines(path: Path, entries: Iterable[CutClip | Failed]) -> None:
+    """Write one JSON object per line, atomically."""
     write_text(path, "".join(json.dumps(asdict(entry)) + "\n" for entry in entries))
 
 
 def spans_of(actions: Iterable[Action]) -> dict[str, Span]:
-    """Where each sub-action lies in its raw video, from its first stage to its last, by clip id."""
+    """Clip id -> span of each sub-action in its raw video, from its first stage to its last."""
     return {
         clip.clip_id: Span(
             clip.clip_id,
@@ -118,35 +118,35 @@ def spans_of(actions: Iterable[Action]) -> dict[str, Span]:
 
 
 def action_spans(actions: Iterable[Action]) -> dict[str, Span]:
-    """Where each action lies in its raw video, by `<video id>_<action id>`."""
+    """`<video id>_<action id>` -> span of each action in its raw video."""
     named = ((f"{action.video_id}_{action.id}", action) for action in actions)
     return {name: Span(name, action.start, action.end) for name, action in named}
 
 
 def _jobs(root: Path, spans: Iterable[Span], out: Path, box: Box | None) -> list[Job]:
-    """One job for each raw video that has clips to make; longest first, so that the last worker ends early."""
+    """One job per raw video with clips to cut; longest first, which balances the workers."""
     by_video: dict[str, list[Span]] = defaultdict(list)
     for span in spans:
         by_video[span.clip_id.rpartition("_E_")[0]].append(span)
     jobs = []
     for video_id, of_video in by_video.items():
-        there = whole_clips(out, video_id)
-        missing = [span for span in of_video if not _is_made(span, there)]
+        intact = intact_clips(out, video_id)
+        missing = [span for span in of_video if not _is_cut(span, intact)]
         if missing:
             jobs.append(Job(video_id, find_raw_video(root, video_id), tuple(missing), out, box))
     return sorted(jobs, key=lambda job: -len(job.spans))
 
 
-def _is_made(span: Span, there: Mapping[str, Made]) -> bool:
-    """Whether the clip is there and was cut at these seconds."""
-    made = there.get(span.clip_id)
+def _is_cut(span: Span, intact: Mapping[str, CutClip]) -> bool:
+    """Whether an intact clip exists that was cut at these seconds."""
+    made = intact.get(span.clip_id)
     return made is not None and (made.start, made.end) == (span.start, span.end)
 
 
 def trim_video(job: Job) -> list[Failed]:
-    """Make the clips of one raw video, noting each as soon as it is whole; returns those that cannot be made.
+    """Cut the clips of one raw video, recording each in the journal; return those that could not be cut.
 
-    A clip that lies there without a note (the user's own, or one whose note a kill prevented) is kept if it decodes.
+    An existing clip without a journal entry (the user's own, or of a killed run) is kept if it decodes.
     """
     noted = read_journal(job.out, job.video_id)
     failed, left = [], []
@@ -157,7 +157,7 @@ def trim_video(job: Job) -> list[Failed]:
                 if span.clip_id in noted or not path.is_file():
                     left.append(span)
                 else:
-                    note(journal, probe(path, span))
+                    append_entry(journal, probe(path, span))
             except VideoError:
                 left.append(span)
         if job.video is None:
@@ -166,12 +166,12 @@ def trim_video(job: Job) -> list[Failed]:
             if isinstance(result, Failed):
                 failed.append(result)
             else:
-                note(journal, result)
+                append_entry(journal, result)
     return failed
 
 
 def _run(jobs: list[Job], workers: int) -> Iterator[list[Failed]]:
-    """Do the jobs in several processes and yield what each could not make; Ctrl-C stops them within a frame."""
+    """Run the jobs in several processes and yield the failures of each; Ctrl-C stops them within a frame."""
     with progress_bar("cutting clips", sum(len(job.spans) for job in jobs)) as bar:
         if not jobs:
             return
@@ -179,7 +179,7 @@ def _run(jobs: list[Job], workers: int) -> Iterator[list[Failed]]:
         pool = ProcessPoolExecutor(min(workers, len(jobs)), multiprocessing.get_context("spawn"), start_worker)
         try:
             futures = {pool.submit(interruptible, trim_video, job): job for job in jobs}
-            with deaths_reported("cutting", "the same command goes on, with --workers 1 it shows which video it is"):
+            with deaths_reported("cutting", "run the same command again, with --workers 1 to see which video it is"):
                 for future in as_completed(futures):
                     yield future.result()
                     bar.advance(len(futures[future].spans), futures[future].video_id)
@@ -187,83 +187,83 @@ def _run(jobs: list[Job], workers: int) -> Iterator[list[Failed]]:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-FORMAT = 1  # raised when the same settings would give other clips
+FORMAT = 1  # increased when the same settings produce different clips
 
 
-def _notes(out: Path) -> Path:
+def _journal_folder(out: Path) -> Path:
     return out / ".trimming"
 
 
 def open_journal(out: Path, video_id: str) -> BinaryIO:
-    """Open the journal of a raw video to add to it."""
-    return (_notes(out) / f"{video_id}.jsonl").open("ab", buffering=0)
+    """Open the journal of a raw video for appending."""
+    return (_journal_folder(out) / f"{video_id}.jsonl").open("ab", buffering=0)
 
 
-def note(journal: BinaryIO, made: Made) -> None:
-    """Add a clip's line, in one piece."""
+def append_entry(journal: BinaryIO, made: CutClip) -> None:
+    """Append a clip's entry in one write."""
     journal.write((json.dumps(asdict(made)) + "\n").encode())
 
 
-def read_journal(out: Path, video_id: str) -> dict[str, Made]:
-    """The noted clips of a raw video by id, the latest note of each; a line cut short by a kill is removed.
+def read_journal(out: Path, video_id: str) -> dict[str, CutClip]:
+    """The journal of a raw video: clip id -> its latest entry; an incomplete last line is removed.
 
     Raises:
-        GymQAError: the file is not one of ours.
+        GymQAError: the file is not a journal of gymqa.
     """
-    path = _notes(out) / f"{video_id}.jsonl"
+    path = _journal_folder(out) / f"{video_id}.jsonl"
     if not path.exists():
         return {}
     *lines, rest = path.read_text(encoding="utf-8").split("\n")
     if rest:
         write_text(path, "".join(line + "\n" for line in lines))
     try:
-        entries = [Made(**json.loads(line)) for line in lines]
+        entries = [CutClip(**json.loads(line)) for line in lines]
     except (ValueError, TypeError) as error:
-        raise GymQAError(f"{path} is damaged; remove it, and its clips are looked at again") from error
+        raise GymQAError(f"{path} is damaged; remove it, and its clips are verified again") from error
     return {entry.clip_id: entry for entry in entries}
 
 
-def whole_clips(out: Path, video_id: str) -> dict[str, Made]:
-    """The noted clips of a raw video that lie there with as many bytes as noted, by id."""
+def intact_clips(out: Path, video_id: str) -> dict[str, CutClip]:
+    """The clips of a raw video whose files have the size recorded in the journal, by id."""
     return {clip_id: made for clip_id, made in read_journal(out, video_id).items() if _size(out, clip_id) == made.size}
 
 
-def all_whole_clips(out: Path) -> Iterator[Made]:
-    """Every noted clip of the folder that lies there with as many bytes as noted."""
-    for journal in _notes(out).glob("*.jsonl"):
-        yield from whole_clips(out, journal.stem).values()
+def all_intact_clips(out: Path) -> Iterator[CutClip]:
+    """All clips of the folder whose files have the size recorded in their journal."""
+    for journal in _journal_folder(out).glob("*.jsonl"):
+        yield from intact_clips(out, journal.stem).values()
 
 
 def _size(out: Path, clip_id: str) -> int:
-    """Bytes of a clip's file, -1 when it is absent."""
+    """Size of a clip's file in bytes, -1 if it is absent."""
     path = out / f"{clip_id}.mp4"
     return path.stat().st_size if path.is_file() else -1
 
 
 def keep_settings(out: Path, box: Box | None) -> None:
-    """Write what the folder's clips are made with.
+    """Record the settings of the folder's clips.
 
     Raises:
-        GymQAError: they were made with something else.
+        GymQAError: existing clips were cut with other settings.
     """
-    path, settings = _notes(out) / "settings.json", {"format": FORMAT, "size": box and f"{box[0]}x{box[1]}"}
+    path, settings = _journal_folder(out) / "settings.json", {"format": FORMAT, "size": box and f"{box[0]}x{box[1]}"}
     if not path.exists():
         write_json(path, settings)
     elif (found := read_json(path)) != settings:
         size = found.get("size") if isinstance(found, dict) else None
-        raise GymQAError(f"{out} holds clips of size {size or 'as filmed'}; ask for that size or choose another --out")
+        raise GymQAError(f"{out} holds clips of size {size or 'of the raw videos'}; choose that size or another --out")
 
 
 @contextmanager
 def only_trimmer(out: Path) -> Iterator[None]:
-    """Hold the folder, and remove what a killed run left half-written; the system lets go when the process ends.
+    """Lock the folder and remove partially written clips of a killed run; the lock ends with the process.
 
     Raises:
-        GymQAError: another process holds it, or it cannot be made.
+        GymQAError: another process holds the lock, or the folder cannot be created.
     """
     try:
-        _notes(out).mkdir(parents=True, exist_ok=True)
-        lock = (_notes(out) / "lock").open("w")
+        _journal_folder(out).mkdir(parents=True, exist_ok=True)
+        lock = (_journal_folder(out) / "lock").open("w")
     except OSError as error:
         raise GymQAError(f"cannot write in {out}: {error.strerror or error}; choose another --out") from error
     with lock:

@@ -1,1 +1,1 @@
-"""What FineGym is: taxonomy, decision trees, annotations, settings, splits. Never in it: downloads, pixels."""
+"""FineGym's labels: taxonomy, decision trees, annotation files, settings, splits. Never in it: downloads, pixels."""

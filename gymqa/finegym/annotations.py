@@ -1,4 +1,4 @@
-"""FineGym's own files and folder: clip ids, element lists, and a release on disk.
+"""Open a FineGym-format release on disk: clip ids, lists of labelled clips, paths of clips.
 
 Source: FineGym (CVPR'20) and its released `*_element.txt`.
 """
@@ -17,16 +17,20 @@ from gymqa.io.text import read_lines
 
 VIDEO_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)  # YouTube's have 11 characters
 CLIP_ID = re.compile(rf"({VIDEO_ID.pattern})_E_(\d{{6}})_(\d{{6}})_A_(\d{{4}})_(\d{{4}})", re.ASCII)
-# Clips of other data sets: what names the clip, and what names the video (or person) it shares with others; both
-# percent-encoded, so that nothing in them can be a path. gymqa.video_datasets makes them.
+# Clips of other data sets: clip name, then the name of the source video (or person) it shares with other clips; both
+# percent-encoded, so that neither can hold a path. gymqa.video_datasets creates them.
 OTHER_CLIP_ID = re.compile(r"[A-Za-z0-9_~%-]+@([A-Za-z0-9_~%-]+)", re.ASCII)
-TRAIN_LISTS = ("train_element", "train_element_v1.1", "train_element_v1.0")  # of a setting; the first there counts
+TRAIN_LISTS = (
+    "train_element",
+    "train_element_v1.1",
+    "train_element_v1.0",
+)  # of a setting; the first that exists is used
 VAL_LIST = "val_element"
 
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """One sub-action video. `label` is the class label of the setting, None where the clip is unlabelled."""
+    """One sub-action video. `label` is its class label in the setting, None if the clip is unlabelled."""
 
     id: str
     video_id: str
@@ -34,7 +38,7 @@ class Clip:
 
 
 class ClipId(NamedTuple):
-    """What a clip id says: seconds of the action in its video, seconds of the sub-action in its action."""
+    """A parsed clip id: seconds of the action in its video, seconds of the sub-action in its action."""
 
     video_id: str
     event_start: int
@@ -45,10 +49,10 @@ class ClipId(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """A FineGym-shaped folder and the taxonomy of one of its settings.
+    """A folder in FineGym's format and the taxonomy of one of its settings.
 
-    `base` is the setting whose element lists hold the clips: the setting itself, or the one that `vt`, `fx-s1`,
-    `gym-new` and the like are taken from.
+    `base` is the setting whose element lists hold the clips: the setting itself, or the one that a sub-setting (`vt`,
+    `fx-s1`, `gym-new`, …) is a subset of.
     """
 
     root: Path
@@ -62,7 +66,7 @@ class Release:
 
     @property
     def train_list(self) -> Path:
-        """The list of training clips of `base`, the newest version where there are several.
+        """Path of `base`'s list of training clips, the newest version if there are several.
 
         Raises:
             GymQAError: there is none.
@@ -75,11 +79,11 @@ class Release:
 
     @property
     def val_list(self) -> Path:
-        """The list of val clips of `base`, which need not exist."""
+        """Path of `base`'s list of validation clips, which need not exist."""
         return self.annotations / f"{self.base.setting}_{VAL_LIST}.txt"
 
     def read_clips(self, path: Path) -> list[Clip]:
-        """Read an element list of `base`: the clips whose element is in the setting, with the setting's labels.
+        """Read an element list of `base`; keep the clips whose element is in the setting, with the setting's labels.
 
         Raises:
             GymQAError: as `read_element_list`, or no clip of the list is in the setting.
@@ -90,10 +94,10 @@ class Release:
         return kept
 
     def read_labels(self) -> dict[str, int]:
-        """Clip id -> label of the setting, from every list of `base` that is there; val counts before train.
+        """Clip id -> label in the setting, from all existing lists of `base`; the val list overrides the train lists.
 
         Raises:
-            GymQAError: there is none, or one is wrong.
+            GymQAError: there is no list, or one is malformed.
         """
         paths = [self.annotations / f"{self.base.setting}_{name}.txt" for name in (*reversed(TRAIN_LISTS), VAL_LIST)]
         found = [path for path in paths if path.is_file()]
@@ -103,7 +107,7 @@ class Release:
         return {clip.id: clip.label for clip in clips if clip.label is not None}
 
     def _own(self, clips: list[Clip]) -> list[Clip]:
-        """Clips of `base` that are in the setting, with its labels."""
+        """Those clips of `base` that are in the setting, relabelled."""
         if self.base is self.taxonomy:
             return clips
         label_of = {element.glabel: element.label for element in self.taxonomy.elements}
@@ -118,17 +122,17 @@ class Release:
         """Path of the clip's video, which need not exist.
 
         Raises:
-            GymQAError: `clip_id` is no FineGym clip id (a path separator in it, for one).
+            GymQAError: `clip_id` is not a FineGym clip id, for example because it holds a path separator.
         """
         parse_clip_id(clip_id)
         return self.root / "subactions" / f"{clip_id}.mp4"
 
 
 def parse_clip_id(clip_id: str) -> ClipId:
-    """Take a clip id `VIDEO_E_xxxxxx_yyyyyy_A_zzzz_wwww` apart.
+    """Parse a clip id `VIDEO_E_xxxxxx_yyyyyy_A_zzzz_wwww`.
 
     Raises:
-        GymQAError: another form; nothing that could lead out of a folder gets through.
+        GymQAError: it has another form; no path out of a folder is accepted.
     """
     match = CLIP_ID.fullmatch(clip_id)
     if match is None:
@@ -140,10 +144,10 @@ def parse_clip_id(clip_id: str) -> ClipId:
 
 
 def video_of(clip_id: str) -> str:
-    """The video that a clip id names, FineGym's or one of another data set (`CLIP@VIDEO`).
+    """The video of a clip id, of FineGym's form or another data set's (`CLIP@VIDEO`).
 
     Raises:
-        GymQAError: neither; nothing that could lead out of a folder gets through.
+        GymQAError: it has neither form; no path out of a folder is accepted.
     """
     other = OTHER_CLIP_ID.fullmatch(clip_id)
     return other[1] if other else parse_clip_id(clip_id).video_id
@@ -153,17 +157,17 @@ def read_element_list(path: Path, n_classes: int | None = None) -> list[Clip]:
     """Read lines `<clip id> <label>`, `<clip id>.mp4 <label>`, or bare ids (label None), in the file's order.
 
     Raises:
-        GymQAError: the file is missing or empty, or a line is wrong (named as file:line): another form, a clip
-            twice, or a label that is not in [0, n_classes).
+        GymQAError: the file is missing or empty, or a line (named as file:line) is malformed, repeats a clip, or has a
+            label outside [0, n_classes).
     """
     clips: dict[str, Clip] = {}
-    for place, line in read_lines(path):
+    for where, line in read_lines(path):
         try:
             clip = _read_element(line, n_classes)
         except GymQAError as error:
-            raise GymQAError(f"{place}: {error}") from error
+            raise GymQAError(f"{where}: {error}") from error
         if clip.id in clips:
-            raise GymQAError(f"{place}: clip {clip.id} stands here a second time; remove one of its lines")
+            raise GymQAError(f"{where}: clip {clip.id} is listed a second time; remove one of its lines")
         clips[clip.id] = clip
     if not clips:
         raise GymQAError(f"{path} lists no clip; write one `<clip id> <label>` a line")
@@ -171,25 +175,24 @@ def read_element_list(path: Path, n_classes: int | None = None) -> list[Clip]:
 
 
 def write_element_list(path: Path, clips: Iterable[Clip]) -> None:
-    """Write one clip a line, `<clip id> <label>`, or the id alone where the label is None; whole or not at all."""
+    """Write one clip per line, `<clip id> <label>`, or the id alone if the label is None; atomically."""
     write_text(path, "".join(clip.id + ("" if clip.label is None else f" {clip.label}") + "\n" for clip in clips))
 
 
 def annotations_folder(root: Path) -> Path:
-    """`root/annotations`, or `root` itself where the annotation files lie in it directly (as downloaded)."""
+    """`root/annotations`, or `root` itself if the annotation files are directly in it (as downloaded)."""
     nested = root / "annotations"
     return nested if nested.is_dir() or not (root / "set_categories.txt").is_file() else root
 
 
 def open_release(root: Path, setting: str | None = None) -> Release:
-    """Open a FineGym-shaped folder; `setting` (say gym99) may be left out where the folder has only one.
+    """Open a folder in FineGym's format; `setting` (gym99, …) may be omitted if the folder has only one.
 
-    The full list of elements, gym530, is not a setting of its own and counts only when named. Besides the settings
-    that the folder has a category list for, the names of SUB_SETTINGS (fx, ub-s1, gym-new, …) choose some elements of
-    one of them.
+    The full list of elements, gym530, is used only when named. Besides the settings that the folder has a category
+    list for, the names of SUB_SETTINGS (fx, ub-s1, gym-new, …) select some elements of one of them.
 
     Raises:
-        GymQAError: no annotations there, no such setting, or several to choose from and none chosen.
+        GymQAError: the folder has no annotations or no such setting, or several settings and none is named.
     """
     folder = annotations_folder(root)
     found = sorted(path.name.removesuffix("_categories.txt") for path in folder.glob("*_categories.txt"))
@@ -206,7 +209,7 @@ def open_release(root: Path, setting: str | None = None) -> Release:
 
 
 def _only_setting(root: Path, found: list[str]) -> str:
-    """The one setting among the folder's category lists."""
+    """The only setting among the folder's category lists."""
     choices = [name for name in found if name not in ("set", "gym530")]
     if not choices:
         raise GymQAError(

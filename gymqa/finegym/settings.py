@@ -1,4 +1,4 @@
-"""Settings inside a setting: the elements of one event or one set, and Gym-New's pairs of directions.
+"""Sub-settings: subsets of a setting's elements by event, by set, or as pairs of opposite directions (Gym-New).
 
 Sources: FineGym (CVPR'20), section 4, elements "within an event" and "within a set"; SeFAR (AAAI'25), Gym-New.
 Labels count up from 0 in the order of the setting they are taken from, as in SeFAR's released lists.
@@ -10,19 +10,19 @@ from dataclasses import dataclass, replace
 from gymqa.errors import GymQAError
 from gymqa.finegym.taxonomy import EVENTS, Element, Taxonomy
 
-# The released Gym-New has 20 of Gym288's 29 direction pairs. Those left out, by the global label of the pair's first
-# element: all of vault, three saltos of the floor, and the giant circle with half a turn.
+# The released Gym-New has 20 of Gym288's 29 direction pairs. The excluded ones, by the global label of the pair's
+# first element: all of vault, three saltos of the floor, and the giant circle with half a turn.
 NOT_IN_GYM_NEW = frozenset({20, 21, 22, 25, 29, 159, 163, 166, 413})
 
 
 @dataclass(frozen=True, slots=True)
 class SubSetting:
-    """Some elements of a setting.
+    """A subset of a setting's elements.
 
     Attributes:
-        base: the setting they are taken from, where a release has it; otherwise the only one it has.
-        what: what is in it, for listings.
-        choose: the elements, in the order of their new labels.
+        base: the setting they are taken from, if a release has it; otherwise the release's only one.
+        what: description for listings.
+        choose: selects the elements, in the order of their new labels.
     """
 
     base: str
@@ -31,10 +31,10 @@ class SubSetting:
 
 
 def restrict(taxonomy: Taxonomy, name: str) -> Taxonomy:
-    """Keep the elements of one of SUB_SETTINGS and number them from 0; names and global labels stay.
+    """Keep the elements of one of SUB_SETTINGS and relabel them from 0; names and global labels stay.
 
     Raises:
-        GymQAError: the taxonomy has no such element.
+        GymQAError: the taxonomy has none of them.
     """
     chosen = SUB_SETTINGS[name].choose(taxonomy)
     if not chosen:
@@ -43,19 +43,19 @@ def restrict(taxonomy: Taxonomy, name: str) -> Taxonomy:
 
 
 def _within_event(event: str) -> SubSetting:
-    """The elements of one event."""
+    """The sub-setting of one event."""
     return SubSetting(
-        "gym99", f"elements of {event}", lambda all_: [one for one in all_.elements if one.event == event]
+        "gym99", f"elements of {event}", lambda taxonomy: [one for one in taxonomy.elements if one.event == event]
     )
 
 
 def _within_set(set_id: int, what: str) -> SubSetting:
-    """The elements of one set."""
-    return SubSetting("gym99", what, lambda all_: [one for one in all_.elements if one.set_id == set_id])
+    """The sub-setting of one set."""
+    return SubSetting("gym99", what, lambda taxonomy: [one for one in taxonomy.elements if one.set_id == set_id])
 
 
 def _direction_pairs(taxonomy: Taxonomy) -> list[Element]:
-    """Pairs that differ in direction only, one after the other: labels 2k and 2k + 1."""
+    """Pairs of elements that differ in direction only; a pair has labels 2k and 2k + 1."""
     pairs: list[Element] = []
     for element in taxonomy.elements:
         twin = taxonomy.twin(element.label)

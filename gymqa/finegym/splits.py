@@ -1,4 +1,4 @@
-"""Labelled, unlabelled, val and test clips: stratified, seeded, and without a label where none may be read."""
+"""Split clips into labelled, unlabelled, val and test: create, write, read, and report videos shared between them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import Clip, read_element_list, write_element_list
-from gymqa.finegym.stratified import in_hash_order, share_of_clips, share_of_videos
+from gymqa.finegym.stratified import fraction_of_clips, fraction_of_videos, in_hash_order
 from gymqa.io.files import write_json
 
 LABELLED, UNLABELLED, VAL, TEST = "labelled.txt", "unlabelled.txt", "val.txt", "test.txt"
@@ -17,18 +17,18 @@ REPORT = "splits.json"
 
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """Two sides, the videos with clips on both, and how many clips of each side these videos hold."""
+    """Two subsets, the videos with clips in both, and the number of clips of each subset from these videos."""
 
     between: tuple[str, str]
     videos: list[str]
     clips: tuple[int, int]
 
     def report(self) -> dict[str, object]:
-        """The leak as it stands in splits.json."""
+        """The leak as JSON values for splits.json."""
         return {"between": list(self.between), "clips": list(self.clips), "videos": self.videos}
 
     def sentence(self) -> str:
-        """The leak in words."""
+        """The leak as a sentence."""
         (first, second), (here, there) = self.between, self.clips
         if not self.videos:
             return f"{first} and {second} share no video"
@@ -38,10 +38,10 @@ class Leak:
 
 @dataclass(frozen=True, slots=True)
 class Splits:
-    """Clips to learn from with their label, without it, and to test on; no clip is in two of them.
+    """Labelled and unlabelled training clips, validation and test clips; the subsets are disjoint.
 
     Without `test`, `val` is the release's own list. With it, `test` is that list, and `val` was taken from the
-    training clips to choose models by.
+    training clips for model selection.
     """
 
     labelled: list[Clip]
@@ -51,19 +51,19 @@ class Splits:
 
     @property
     def leaks(self) -> list[Leak]:
-        """What train (labelled and unlabelled), val and test share; FineGym's own lists share 40 of gym99's 65."""
+        """Videos shared by train (both lists), val and test; FineGym's own lists share 40 of gym99's 65."""
         return find_leaks({"train": [*self.labelled, *self.unlabelled], "val": self.val, "test": self.test})
 
     @property
     def shared_videos(self) -> list[str]:
-        """Videos with clips on both sides, learning and val."""
+        """Videos with clips in both the training clips and val."""
         seen = {clip.video_id for clip in (*self.labelled, *self.unlabelled)}
         return sorted(seen & {clip.video_id for clip in self.val})
 
     def write(self, folder: Path) -> None:
-        """Write labelled.txt, val.txt and, if any, test.txt; unlabelled.txt with ids only; splits.json, the report.
+        """Write labelled.txt, val.txt, unlabelled.txt (ids only), test.txt if there are test clips, and splits.json.
 
-        labelled.txt is written last: without it the folder holds no splits, rather than a part of two.
+        labelled.txt is written last, so that an interrupted write never mixes two splits: without it there is none.
         """
         (folder / LABELLED).unlink(missing_ok=True)
         write_element_list(folder / UNLABELLED, self.unlabelled)
@@ -71,12 +71,12 @@ class Splits:
         if self.test:
             write_element_list(folder / TEST, self.test)
         else:
-            (folder / TEST).unlink(missing_ok=True)  # of other splits that were here before
+            (folder / TEST).unlink(missing_ok=True)  # left by earlier splits
         write_json(folder / REPORT, self.report())
         write_element_list(folder / LABELLED, self.labelled)
 
     def report(self) -> dict[str, object]:
-        """Counts of clips, and what the sides share."""
+        """Numbers of clips and classes, and shared videos, as JSON values."""
         return {
             "labelled": len(self.labelled),
             "unlabelled": len(self.unlabelled),
@@ -96,23 +96,23 @@ def make_splits(
     by_video: bool = False,
     val_from_train: float = 0.0,
 ) -> Splits:
-    """Give `labelled_fraction` of each class's train clips, at least one, their label; hide the others'.
+    """Keep the label of a fraction of each class's training clips, at least one; hide the other labels.
 
-    Which clips is decided by a hash of clip id and seed; every list is in hash order, so neither the order of the
-    input nor the labels show in it.
+    A hash of clip id and seed selects the clips; every list is in hash order, so it reveals neither the order of the
+    input nor the labels.
 
     Args:
-        train_clips: clips to learn from.
-        val_clips: clips to test on.
-        labelled_fraction: share of each class, in (0, 1].
-        seed: decides which clips.
-        by_video: label whole videos, and take whole videos for val (see `gymqa.finegym.stratified.share_of_videos`).
-        val_from_train: share of each class's train clips that become val, before any is labelled; `val_clips` are
-            test then. A class keeps at least one clip to learn from. 0 leaves val as it is.
+        train_clips: training clips.
+        val_clips: validation clips.
+        labelled_fraction: fraction of each class, in (0, 1].
+        seed: seed of the selection.
+        by_video: label whole videos, and take whole videos for val (see
+            `gymqa.finegym.stratified.fraction_of_videos`).
+        val_from_train: fraction of each class's training clips that become val, before any is labelled; `val_clips`
+            are then the test clips. A class keeps at least one training clip. 0 keeps `val_clips` as val.
 
     Raises:
-        GymQAError: a fraction outside its range, a clip without label, a clip that stands twice or on both sides, or
-            a val to be taken where nothing can be spared.
+        GymQAError: a fraction is out of range, a clip has no label or occurs twice, or no clip can be taken for val.
     """
     if not (isfinite(labelled_fraction) and 0 < labelled_fraction <= 1):
         raise GymQAError(f"the labelled fraction cannot be {labelled_fraction}; choose one above 0, at most 1")
@@ -123,7 +123,7 @@ def make_splits(
         kept = [clip for clip in train_clips if clip.id not in chosen]
         return replace(make_splits(kept, carved, labelled_fraction, seed, by_video), test=list(val_clips))
     ordered = in_hash_order(train_clips, seed)
-    labelled = (share_of_videos if by_video else share_of_clips)(ordered, labelled_fraction)
+    labelled = (fraction_of_videos if by_video else fraction_of_clips)(ordered, labelled_fraction)
     return Splits(
         labelled=[clip for clip in ordered if clip.id in labelled],
         unlabelled=[replace(clip, label=None) for clip in ordered if clip.id not in labelled],
@@ -138,14 +138,14 @@ def released_splits(
     seed: int = 0,
     val_from_train: float = 0.0,
 ) -> Splits:
-    """Splits from lists that somebody released with labels everywhere; the labels of the unlabelled clips are hidden.
+    """Splits from published lists in which every clip has a label; labels of the unlabelled clips are removed.
 
     Args:
-        labelled: clips to learn from with their label; they stay as they are.
-        unlabelled: clips to learn from whose label is hidden.
-        val: clips to test on.
-        seed: decides which clips become val.
-        val_from_train: share of each class's unlabelled clips that become val; `val` is test then.
+        labelled: labelled training clips, taken as they are.
+        unlabelled: training clips whose label is removed.
+        val: validation clips.
+        seed: seed of the choice of val clips.
+        val_from_train: fraction of each class's unlabelled clips that become val; `val` are then the test clips.
 
     Raises:
         GymQAError: as `make_splits`.
@@ -161,13 +161,13 @@ def read_splits(folder: Path, n_classes: int | None = None) -> Splits:
     """Read what `Splits.write` wrote.
 
     Raises:
-        GymQAError: a file is missing or wrong, labels stand in unlabelled.txt or are missing from the others.
+        GymQAError: a file is missing or malformed, or unlabelled.txt has labels, or another list lacks some.
     """
     labelled = read_element_list(folder / LABELLED, n_classes)
     val = read_element_list(folder / VAL, n_classes)
     test = read_element_list(folder / TEST, n_classes) if (folder / TEST).exists() else []
     path = folder / UNLABELLED
-    # With all clips labelled the file is empty, which read_element_list takes for a mistake.
+    # With all clips labelled the file is empty, which read_element_list would refuse.
     unlabelled = read_element_list(path) if not path.is_file() or path.stat().st_size else []
     leaked = next((clip.id for clip in unlabelled if clip.label is not None), None)
     if leaked is not None:
@@ -177,15 +177,15 @@ def read_splits(folder: Path, n_classes: int | None = None) -> Splits:
 
 
 def _val_ids(clips: Sequence[Clip], fraction: float, seed: int, by_video: bool) -> set[str]:
-    """Ids of the clips that become val; a class keeps at least one."""
+    """Ids of the clips that become val; a class keeps at least one training clip."""
     if not 0 < fraction < 1:
-        raise GymQAError(f"the share of val cannot be {fraction}; choose one above 0 and below 1")
+        raise GymQAError(f"the fraction of val clips cannot be {fraction}; choose one above 0 and below 1")
     ordered = in_hash_order(clips, "val", seed)
-    chosen = (share_of_videos if by_video else share_of_clips)(ordered, fraction, at_least=0, leave=1)
+    chosen = (fraction_of_videos if by_video else fraction_of_clips)(ordered, fraction, at_least=0, leave=1)
     if not chosen:
         raise GymQAError(
             f"no {'whole video' if by_video else 'clip'} can be spared for {fraction:g} of the training clips as val; "
-            "ask for a larger share"
+            "ask for a larger fraction"
         )
     return chosen
 
@@ -195,14 +195,14 @@ def _check(train: Iterable[Clip], val: Iterable[Clip], may_lack_label: Iterable[
     seen: set[str] = set()
     for clip in (*train, *val):
         if clip.id in seen:
-            raise GymQAError(f"clip {clip.id} stands twice in the splits; keep it on one side only")
+            raise GymQAError(f"clip {clip.id} occurs twice in the splits; keep it in one list only")
         if clip.label is None and clip.id not in hidden:
             raise GymQAError(f"clip {clip.id} has no label; splits are made from labelled clips")
         seen.add(clip.id)
 
 
 def find_leaks(sides: Mapping[str, Sequence[Clip]]) -> list[Leak]:
-    """Compare every two sides that have clips, in their order."""
+    """The videos shared by each pair of non-empty subsets, in order."""
     filled = {name: clips for name, clips in sides.items() if clips}
     found = []
     for first, second in combinations(filled, 2):

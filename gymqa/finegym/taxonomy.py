@@ -1,4 +1,4 @@
-"""Event > Set > Element: FineGym's category lists and decision trees, unique names, and direction twins.
+"""FineGym's taxonomy (event > set > element): read category lists; look up elements by name, set, event, direction.
 
 Source: FineGym (CVPR'20) and its released `*_categories.txt`, `*glabel_to_Qtree.json`.
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gymqa.errors import GymQAError
-from gymqa.finegym.decision_trees import TREE_FILES, Attribute, deciding, read_decision_trees
+from gymqa.finegym.decision_trees import TREE_FILES, Attribute, differing_decision, read_decision_trees
 from gymqa.io.text import read_lines
 
 EVENTS = ("VT", "FX", "BB", "UB")
@@ -22,22 +22,22 @@ ELEMENT_LINE = re.compile(
 )
 GLOBAL_LINE = re.compile(r"Glabel:\s*(\d{1,9});\s*set:\s*(\d{1,9});\s*\((\w+)\)\s*(\S.*)", re.ASCII)
 
-# What turns over when a move is done in the other direction. On vault the direction is the entry's as well: a vault
-# off backwards is entered by a round-off, one off forwards by a handspring.
+# Phrases of a name that are exchanged for the same element in the opposite direction. On vault the entry changes as
+# well: a vault with a backward salto is entered by a round-off, one with a forward salto by a handspring.
 OPPOSITES = {
     "forward": "backward",
     "from high bar to low bar": "from low bar to high bar",
     "round-off, flic-flac on": "handspring forward on",
 }
-_TURN_OVER = {**OPPOSITES, **{second: first for first, second in OPPOSITES.items()}}
-# The leftmost phrase wins, so that "handspring forward on" turns over as a whole, not by its "forward".
+_OPPOSITE = {**OPPOSITES, **{second: first for first, second in OPPOSITES.items()}}
+# The leftmost phrase matches first, so that "handspring forward on" is exchanged as a whole, not by its "forward".
 _SET_DIRECTION = re.compile(r"_(front|back)")
-_DIRECTION = re.compile(r"\b(" + "|".join(_TURN_OVER) + r")\b")
+_DIRECTION = re.compile(r"\b(" + "|".join(_OPPOSITE) + r")\b")
 
 
 @dataclass(frozen=True, slots=True)
 class Set:
-    """A group of like elements of one event, say 25, `FX_back_salto`."""
+    """A group of similar elements of one event, such as 25, `FX_back_salto`."""
 
     id: int
     name: str
@@ -48,9 +48,10 @@ class Set:
 class Element:
     """One class: `label` in its setting, `glabel` in the list of 530.
 
-    `name` is FineGym's without the apparatus, blanks collapsed; 99 classes have 89 of them. `display_name` is unique
-    in the setting: a name of two events gets its apparatus, "(BB) …", one of two sets of an event its set,
-    "(BB dismounts) …". `attributes` are the decisions of its tree, root first; `code` is FIG's number of the element.
+    `name` is FineGym's without the apparatus, white space collapsed; the 99 classes have 89 distinct names.
+    `display_name` is unique in the setting: a name used in two events is prefixed with its event, "(BB) …", one used in
+    two sets of an event with its set, "(BB dismounts) …". `attributes` are the decisions of its tree, root first;
+    `code` is the element's number in FIG's Code of Points.
     """
 
     label: int
@@ -83,14 +84,14 @@ class Taxonomy:
         return len(self.elements)
 
     def named(self, name: str) -> list[Element]:
-        """Every element of this name, plain, with its apparatus, or as displayed; case and blanks do not matter."""
+        """All elements of this name (plain, with event, or display name); case and white space are ignored."""
         return self._by_name.get(_collapse(name).casefold(), [])
 
     def find(self, name: str) -> Element:
         """The element of this name.
 
         Raises:
-            GymQAError: no such element (the closest names are given), or several elements share the name.
+            GymQAError: there is no such element (the message gives the closest names), or several share the name.
         """
         found = self.named(name)
         if len(found) == 1:
@@ -112,21 +113,21 @@ class Taxonomy:
         return [element for element in self._by_event[self.elements[label].event] if element.label != label]
 
     def one_decision_apart(self, label: int) -> dict[int, str]:
-        """Labels of the elements of its set that differ from it in exactly one decision, each with that question.
+        """Labels of the elements of its set that differ from it in exactly one decision -> the question of it.
 
-        See `gymqa.finegym.decision_trees.deciding`; where there are no decision trees, no element is.
+        See `gymqa.finegym.decision_trees.differing_decision`; empty without decision trees.
         """
         if label not in self._apart:
             own = self.elements[label].attributes
-            found = {other.label: deciding(own, other.attributes) for other in self.same_set(label)}
+            found = {other.label: differing_decision(own, other.attributes) for other in self.same_set(label)}
             self._apart[label] = {other: question for other, question in found.items() if question is not None}
         return self._apart[label]
 
     def twin(self, label: int) -> Element | None:
-        """The element that differs in direction only, if any; the twin's twin is the element itself.
+        """The direction twin: the element that differs in direction only, if any; twins are each other's twin.
 
         It is of the same event, and of the same set unless the sets are those of the two directions (FX_front_salto,
-        FX_back_salto): a salto on the beam is no twin of one off it.
+        FX_back_salto): a salto on the beam is not the twin of a dismount from it.
         """
         return self._twins.get(label)
 
@@ -144,53 +145,59 @@ class Taxonomy:
 
     @cached_property
     def _twins(self) -> dict[int, Element]:
-        kinds = {group.id: _SET_DIRECTION.sub("", group.name) for group in self.sets}
-        place = {(kinds[element.set_id], element.name): element for element in self.elements}
-        turned = ((element, opposite_direction(element.name)) for element in self.elements)
+        set_kinds = {group.id: _SET_DIRECTION.sub("", group.name) for group in self.sets}
+        by_name = {(set_kinds[element.set_id], element.name): element for element in self.elements}
+        renamed = ((element, opposite_direction(element.name)) for element in self.elements)
         return {
-            element.label: place[kinds[element.set_id], name]
-            for element, name in turned
-            if name != element.name and (kinds[element.set_id], name) in place
+            element.label: by_name[set_kinds[element.set_id], name]
+            for element, name in renamed
+            if name != element.name and (set_kinds[element.set_id], name) in by_name
         }
 
 
 def opposite_direction(name: str) -> str:
-    """The name of the same move done in the other direction; the name itself where it says no direction.
+    """The name of the same element in the opposite direction; the name itself if it states no direction.
 
-    Every direction in the name turns over: "(swing forward) double salto backward tucked" becomes
-    "(swing backward) double salto forward tucked". Applied twice it gives the name back.
+    Every direction in the name is exchanged: "(swing forward) double salto backward tucked" becomes
+    "(swing backward) double salto forward tucked". Applied twice it returns the name.
     """
-    return _DIRECTION.sub(lambda match: _TURN_OVER[match[0]], name)
+    return _DIRECTION.sub(lambda match: _OPPOSITE[match[0]], name)
 
 
 def read_taxonomy(annotations: Path, setting: str) -> Taxonomy:
     """Read `{setting}_categories.txt`, `set_categories.txt` and the decision trees of an annotations folder.
 
-    A folder without a decision-tree file gives elements without attributes.
+    Without a decision-tree file the elements have no attributes.
 
     Raises:
-        GymQAError: a file is missing, or a line is wrong (named as file:line).
+        GymQAError: a file is missing, or a line (named as file:line) is malformed.
     """
     sets = _read_sets(annotations / "set_categories.txt")
-    trees = next((annotations / name for name in TREE_FILES if (annotations / name).is_file()), None)
-    decided = read_decision_trees(trees) if trees else None
+    tree_file = next((annotations / name for name in TREE_FILES if (annotations / name).is_file()), None)
+    trees_by_glabel = read_decision_trees(tree_file) if tree_file else None
     path = annotations / f"{setting}_categories.txt"
     elements: list[Element] = []
     seen: set[int | tuple[int, str]] = set()
-    for place, line in read_lines(path):
-        label, set_id, glabel, event, name = _read_element(line, place)
+    for where, line in read_lines(path):
+        label, set_id, glabel, event, name = _read_element(line, where)
         if label != len(elements):
-            raise GymQAError(f"{place}: label {label} where {len(elements)} is next; labels count up from 0")
+            raise GymQAError(f"{where}: label {label} where {len(elements)} is next; labels count up from 0")
         if set_id not in sets or sets[set_id].event != event:
-            raise GymQAError(f"{place}: set {set_id} is not a set of {event}; see {annotations / 'set_categories.txt'}")
-        if decided is not None and glabel not in decided:
-            raise GymQAError(f"{place}: {trees} has no decision tree for Glabel {glabel}; take both from one release")
+            raise GymQAError(f"{where}: set {set_id} is not a set of {event}; see {annotations / 'set_categories.txt'}")
+        if trees_by_glabel is not None and glabel not in trees_by_glabel:
+            raise GymQAError(
+                f"{where}: {tree_file} has no decision tree for Glabel {glabel}; take both from one release"
+            )
         if (set_id, name) in seen:
-            raise GymQAError(f"{place}: set {set_id} has two elements {name!r}; give them names that differ")
+            raise GymQAError(f"{where}: set {set_id} has two elements {name!r}; give them names that differ")
         if glabel in seen:
-            raise GymQAError(f"{place}: Glabel {glabel} stands there a second time; remove one of its lines")
+            raise GymQAError(f"{where}: Glabel {glabel} is listed a second time; remove one of its lines")
         seen |= {(set_id, name), glabel}
-        decisions, code = (decided[glabel].decisions, decided[glabel].code) if decided is not None else ((), "")
+        decisions, code = (
+            (trees_by_glabel[glabel].decisions, trees_by_glabel[glabel].code)
+            if trees_by_glabel is not None
+            else ((), "")
+        )
         elements.append(Element(label, glabel, set_id, event, name, name, decisions, code))
     if not elements:
         raise GymQAError(f"{path} lists no element; take the category list from the release again")
@@ -199,28 +206,28 @@ def read_taxonomy(annotations: Path, setting: str) -> Taxonomy:
 
 def _read_sets(path: Path) -> dict[int, Set]:
     sets = {}
-    for place, line in read_lines(path):
+    for where, line in read_lines(path):
         match = SET_LINE.fullmatch(line)
         if match is None:
-            raise GymQAError(f"{place}: {line!r} is not `set: <id>; <name>`")
+            raise GymQAError(f"{where}: {line!r} is not `set: <id>; <name>`")
         event = "VT" if match[2] == "vault" else match[2].split("_")[0]
         if event not in EVENTS:
-            raise GymQAError(f"{place}: {match[2]} names no event; start the set's name with {', '.join(EVENTS)}")
+            raise GymQAError(f"{where}: {match[2]} names no event; start the set's name with {', '.join(EVENTS)}")
         if int(match[1]) in sets:
-            raise GymQAError(f"{place}: set {int(match[1])} stands there a second time; remove one of its lines")
+            raise GymQAError(f"{where}: set {int(match[1])} is listed a second time; remove one of its lines")
         sets[int(match[1])] = Set(int(match[1]), match[2], event)
     return sets
 
 
-def _read_element(line: str, place: str) -> tuple[int, int, int, str, str]:
-    """The line's label, set, global label, event and name; the list of 530 has its label first, and no other."""
+def _read_element(line: str, where: str) -> tuple[int, int, int, str, str]:
+    """The line's label, set, global label, event and name; in the list of 530 the label is the global label."""
     if match := ELEMENT_LINE.fullmatch(line):
         label, set_id, glabel, event, name = match.groups()
         return int(label), int(set_id), int(glabel), event, _collapse(name)
     if match := GLOBAL_LINE.fullmatch(line):
         glabel, set_id, event, name = match.groups()
         return int(glabel), int(set_id), int(glabel), event, _collapse(name)
-    raise GymQAError(f"{place}: {line!r} is not `Clabel: <label>; set: <id>; Glabel: <global label>; (<event>) <name>`")
+    raise GymQAError(f"{where}: {line!r} is not `Clabel: <label>; set: <id>; Glabel: <global label>; (<event>) <name>`")
 
 
 def _with_display_names(elements: list[Element], sets: dict[int, Set]) -> tuple[Element, ...]:

@@ -1,1 +1,1 @@
-"""Decoding, sampling and caching of frames, optical flow and poses; controls. Never in it: networks, questions."""
+"""Decode, sample and cache frames, optical flow and poses; control conditions. Never in it: networks, questions."""

@@ -1,7 +1,7 @@
-"""A cache of decoded frames: every clip is decoded once, into one file that any number of readers may map.
+"""FrameCache: build and read a memory-mapped cache of the decoded frames of all clips.
 
-frames.bin   the frames, raw or as JPEG pictures (gymqa.frames.cache_format)
-clips.jsonl  the settings, then a line for each clip: its place, number of frames and CRC-32, or why it does not decode
+frames.bin   the frames, raw or as JPEG images (gymqa.frames.cache_format)
+clips.jsonl  the settings, then a line for each clip: offset, number of frames and CRC-32, or why it does not decode
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from gymqa.errors import GymQAError
 from gymqa.frames.cache_build import add_clips
 from gymqa.frames.cache_format import (
-    Cached,
     CacheSettings,
     FrameFormat,
+    IndexEntry,
     damaged,
     end_of,
     mapped,
@@ -32,13 +32,13 @@ from gymqa.runtime.workers import UNLIMITED, Limits, worker_count
 
 
 class FrameCache:
-    """Read a cache made by `FrameCache.build`; a process it is sent to maps the same file.
+    """Reader of a cache built by `FrameCache.build`; when pickled to another process it maps the same file.
 
     Args:
         folder: the cache's folder.
 
     Raises:
-        GymQAError: there is no cache, or its file is shorter than its index says.
+        GymQAError: there is no cache, or its file is shorter than its index requires.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -52,9 +52,7 @@ class FrameCache:
         self.failures = {entry.clip_id: entry.failure for entry in entries if entry.failure is not None}
         self._data = mapped(folder)
         if end_of(self._entries.values(), settings) > len(self._data):
-            raise GymQAError(
-                f"{folder / 'frames.bin'} is shorter than its index says; build the cache again to mend it"
-            )
+            raise GymQAError(f"{folder / 'frames.bin'} is shorter than its index requires; build the cache again")
         self._frames = stored_frames(self._data, settings)
 
     def __reduce__(self) -> tuple[type["FrameCache"], tuple[Path]]:
@@ -68,18 +66,18 @@ class FrameCache:
 
     @property
     def clip_ids(self) -> list[str]:
-        """Clips whose frames are here, in the order they came."""
+        """Ids of the cached clips, in the order in which they were added."""
         return list(self._entries)
 
     def fingerprint(self) -> dict[str, Any]:
-        """What the frames depend on beside the clips: size, how many of a clip are kept, how flow was made."""
+        """Settings that the frames depend on: size, frames kept per clip, flow method."""
         return {"size": self.size, "max_frames": self.max_frames, **self.settings.content}
 
     def get(self, clip_id: str) -> Frames:
         """Frames of a clip: uint8 [t, S, S, C], t <= max_frames, evenly spaced.
 
         Raises:
-            GymQAError: the clip is not in the cache (with the reason, when it did not decode), or is damaged.
+            GymQAError: the clip is not in the cache (with the reason if it did not decode), or is damaged.
         """
         return self.gather([clip_id], np.arange(self._entry(clip_id).frames)[None])[0]
 
@@ -88,10 +86,10 @@ class FrameCache:
         return np.array([self._entry(clip_id).frames for clip_id in clip_ids], np.int64)
 
     def gather(self, clip_ids: Sequence[str], indices: Indices) -> NDArray[np.uint8]:
-        """Chosen frames of many clips at once: indices [B, N] -> uint8 [B, N, S, S, C].
+        """Selected frames of a batch of clips: indices [B, N] -> uint8 [B, N, S, S, C].
 
         Raises:
-            GymQAError: a clip is not in the cache, or a JPEG picture is damaged.
+            GymQAError: a clip is not in the cache, or a JPEG image is damaged.
             IndexError: a clip has fewer frames.
         """
         entries = [self._entry(clip_id) for clip_id in clip_ids]
@@ -101,7 +99,7 @@ class FrameCache:
         return self._frames.take(entries, indices)
 
     def checksum(self, clip_id: str) -> int:
-        """The CRC-32 that a clip's frames were written with.
+        """The CRC-32 of a clip's frames when they were written.
 
         Raises:
             GymQAError: the clip is not in the cache.
@@ -109,10 +107,10 @@ class FrameCache:
         return self._entry(clip_id).crc32
 
     def damaged(self) -> list[str]:
-        """Clips whose frames do not have the CRC-32 they were written with; reads the whole cache."""
+        """Ids of clips whose frames do not match their CRC-32; reads the whole cache."""
         return damaged(self._data, self._entries.values())
 
-    def _entry(self, clip_id: str) -> Cached:
+    def _entry(self, clip_id: str) -> IndexEntry:
         if clip_id not in self._entries:
             reason = self.failures.get(clip_id, "it was never added; build the cache with it")
             raise GymQAError(f"clip {clip_id} is not in the frame cache {self.folder}: {reason}")
@@ -130,41 +128,41 @@ class FrameCache:
         verify: bool = False,
         limits: Limits = UNLIMITED,
     ) -> "FrameCache":
-        """Decode what is not yet there and return the cache. Clips that failed before are tried again.
+        """Decode the clips that are not cached yet and return the cache; clips that failed before are retried.
 
         Args:
-            folder: where the cache lies or will lie.
-            clip_ids: clips wanted; those already there stay.
-            path_of: the video file of a clip.
-            size: pixels of the square frames (short side resized, middle kept).
+            folder: folder of the cache, new or existing.
+            clip_ids: clips to cache; existing ones are kept.
+            path_of: maps a clip id to its video file.
+            size: side of the square frames in pixels (short side resized, center crop).
             max_frames: frames kept of a longer clip, evenly spaced.
-            workers: processes; None takes one a core, 1 works in this process where there are no limits.
-            format: raw or jpeg; None takes the format of the cache in `folder`, and for a new one raw where the
-                frames of all clips are at most `RAW_LIMIT` bytes.
-            verify: compare every clip that is there with its CRC-32, and decode the damaged ones again.
-            limits: of one clip, in time and memory; one that takes more fails, and its process is killed.
+            workers: number of processes; None means one per core, 1 runs in this process if there are no limits.
+            format: raw or jpeg; None keeps the format of an existing cache, and chooses raw for a new one if the
+                frames of all clips take at most `RAW_LIMIT` bytes.
+            verify: compare every existing clip with its CRC-32, and decode damaged ones again.
+            limits: time and memory limits of one clip; a clip that exceeds them fails, and its process is killed.
 
         Raises:
-            GymQAError: sizes or workers below 1, the folder holds a cache of other settings, is being built by
-                another process, or cannot be written to, or the disk is full; what is in the cache then stays.
+            GymQAError: sizes or workers are below 1, the folder holds a cache of other settings, is being built by
+                another process or is not writable, or the disk is full; the existing cache is then kept.
         """
         if min(size, max_frames) < 1:
             raise GymQAError(f"no frame cache can hold {max_frames} frames of {size} pixels; give 1 or more of both")
         wanted, processes = list(dict.fromkeys(clip_ids)), worker_count(workers)
         with only_writer(require_writable(folder), "the frame cache"):
-            settings = settled(folder, CacheSettings(size, max_frames), format, len(wanted))
+            settings = settings_for(folder, CacheSettings(size, max_frames), format, len(wanted))
             add_clips(folder, wanted, path_of, settings, processes, verify, limits)
         return FrameCache(folder)
 
 
-RAW_LIMIT = 8 << 30  # bytes; raw frames are fastest as long as they stay in memory
+RAW_LIMIT = 8 << 30  # bytes; raw frames are fastest as long as they fit into memory
 
 
-def settled(folder: Path, wanted: CacheSettings, format: FrameFormat | None, clips: int) -> CacheSettings:
-    """The settings of the cache in `folder`, or of the one to be made there.
+def settings_for(folder: Path, wanted: CacheSettings, format: FrameFormat | None, clips: int) -> CacheSettings:
+    """The settings of the cache in `folder`, or of the one to be created there.
 
     Raises:
-        GymQAError: the cache there has other settings.
+        GymQAError: the existing cache has other settings.
     """
     found, _ = read_index(folder)
     by_size: FrameFormat = "raw" if clips * wanted.clip_bytes <= RAW_LIMIT else "jpeg"

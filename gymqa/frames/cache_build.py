@@ -1,8 +1,8 @@
-"""Building a frame cache: processes decode (or compute flow), one process writes.
+"""Build a frame cache: worker processes decode clips (or compute flow), one process writes frames and index.
 
-A clip's line is added to the index only after its frames are in the file, and what an index line names is never moved
-or written over. So a build that was stopped goes on where it was, and who reads meanwhile sees whole clips only. Frames
-are written in the order of the clips, whatever the number of processes: the same clips give the same bytes.
+A clip's index line is appended only after its frames are in the file, and indexed bytes are never moved or
+overwritten. A stopped build therefore resumes, and concurrent readers see complete clips only. Frames are written in
+the order of the clips for any number of processes: the same clips give the same bytes.
 """
 
 import zlib
@@ -18,8 +18,8 @@ from gymqa.errors import GymQAError
 from gymqa.frames.cache_format import (
     DATA,
     INDEX,
-    Cached,
     CacheSettings,
+    IndexEntry,
     damaged,
     end_of,
     lines_of,
@@ -36,54 +36,53 @@ Task = tuple[str, Path]  # clip id, and the video or folder that its frames come
 
 
 @dataclass(frozen=True, slots=True)
-class Decoded:
-    """A clip's frames as they are to be written, or why there are none; `of` as of `Cached`."""
+class PackedClip:
+    """A clip's frames encoded for writing, or why there are none; `source_crc32` as in `IndexEntry`."""
 
     clip_id: str
     frames: int = 0
     packed: bytes = b""
     crc32: int = 0
     failure: str | None = None
-    of: int | None = None
+    source_crc32: int | None = None
 
 
 def _begin() -> None:
-    """Let OpenCV compute in one thread a process."""
-
+    """Limit OpenCV to one thread per process."""
     cv2.setNumThreads(1)
 
 
-def _decode_clip(settings: CacheSettings, task: Task) -> Decoded:
+def _decode_clip(settings: CacheSettings, task: Task) -> PackedClip:
     """Decode one clip and pack its frames."""
     clip_id, video = task
     try:
-        return packed_clip(clip_id, decode(video, settings.size, settings.max_frames), settings)
+        return pack_clip(clip_id, decode(video, settings.size, settings.max_frames), settings)
     except VideoError as error:
-        return Decoded(clip_id, failure=str(error))
+        return PackedClip(clip_id, failure=str(error))
 
 
-def packed_clip(clip_id: str, frames: Frames, settings: CacheSettings) -> Decoded:
-    """A clip's frames [t, S, S, C] as they are to be written."""
+def pack_clip(clip_id: str, frames: Frames, settings: CacheSettings) -> PackedClip:
+    """Encode a clip's frames [t, S, S, C] for writing."""
     packed = pack(frames, settings)
-    return Decoded(clip_id, len(frames), packed, zlib.crc32(packed))
+    return PackedClip(clip_id, len(frames), packed, zlib.crc32(packed))
 
 
 @dataclass(frozen=True, slots=True)
-class Making:
-    """How the frames of a cache are made.
+class FrameProducer:
+    """How a cache's frames are produced from a clip: by decoding, or by computing flow.
 
     Attributes:
-        what: the progress bar's words.
-        make: gives a clip's frames, packed; works in the processes, so it must pickle.
-        begin: done once in each process before.
+        what: label of the progress bar.
+        make: returns a clip's packed frames; runs in the workers, so it must be picklable.
+        begin: runs once in each worker before its first clip.
     """
 
     what: str
-    make: Callable[[CacheSettings, Task], Decoded]
+    make: Callable[[CacheSettings, Task], PackedClip]
     begin: Callable[[], None]
 
 
-DECODING = Making("decoding clips", _decode_clip, _begin)
+DECODER = FrameProducer("decoding clips", _decode_clip, _begin)
 
 
 def add_clips(
@@ -94,38 +93,38 @@ def add_clips(
     workers: int,
     verify: bool = False,
     limits: Limits = UNLIMITED,
-    making: Making = DECODING,
+    producer: FrameProducer = DECODER,
 ) -> None:
-    """Make the frames of the clips that are not in the cache yet; the caller holds the folder's lock.
+    """Add the clips that are not in the cache yet; the caller holds the folder's lock.
 
     Args:
-        folder: the cache's; nothing in it means a new cache.
-        clip_ids: clips wanted, each once; those already there stay.
-        path_of: the video file of a clip, or whatever its frames are made from.
-        settings: those of the cache.
-        workers: processes; 1 works in this one, where there are no limits.
-        verify: decode again what does not have its CRC-32.
-        limits: of one clip; its process is killed when it takes more, and the clip is one that does not decode.
-        making: how its frames are made; they are decoded by default.
+        folder: folder of the cache; an empty one becomes a new cache.
+        clip_ids: distinct ids of the clips; existing ones are kept.
+        path_of: maps a clip id to its video file, or to the folder that its frames are computed from.
+        settings: settings of the cache.
+        workers: number of processes; 1 runs in this process if there are no limits.
+        verify: produce clips again that do not match their CRC-32.
+        limits: limits of one clip; beyond them its process is killed, and the clip is recorded as failed.
+        producer: how the frames are produced; by default they are decoded.
 
     Raises:
-        GymQAError: the folder cannot be written to or the disk is full; what is in the cache stays.
+        GymQAError: the folder is not writable or the disk is full; the existing cache is kept.
     """
-    with _write_errors_told(folder):
+    with _write_errors_reported(folder):
         kept = _prepare(folder, settings, verify)
     tasks = [(clip_id, path_of(clip_id)) for clip_id in clip_ids if clip_id not in kept]
     if not tasks:
         return
     end = end_of(kept.values(), settings)
-    with progress_bar(making.what, len(clip_ids), len(clip_ids) - len(tasks)) as bar:
-        for decoded in _run(tasks, settings, workers, limits, making):
-            with _write_errors_told(folder):
+    with progress_bar(producer.what, len(clip_ids), len(clip_ids) - len(tasks)) as bar:
+        for decoded in _run(tasks, settings, workers, limits, producer):
+            with _write_errors_reported(folder):
                 end = _write(folder, decoded, settings, end)
             bar.advance()
 
 
-def _prepare(folder: Path, settings: CacheSettings, verify: bool) -> dict[str, Cached]:
-    """Leave the folder with an index of whole clips only, and return them by id."""
+def _prepare(folder: Path, settings: CacheSettings, verify: bool) -> dict[str, IndexEntry]:
+    """Rewrite the index with complete clips only, and return them by id."""
     (folder / DATA).touch()
     data = mapped(folder)
     _, entries = read_index(folder)
@@ -140,42 +139,42 @@ def _prepare(folder: Path, settings: CacheSettings, verify: bool) -> dict[str, C
     return kept
 
 
-def _write(folder: Path, clip: Decoded, settings: CacheSettings, end: int) -> int:
-    """Write a clip from byte `end` of the file on, then its line, and return the new end."""
+def _write(folder: Path, clip: PackedClip, settings: CacheSettings, end: int) -> int:
+    """Write a clip at byte `end` of the file, append its index line, and return the new end."""
     if clip.failure is not None:
-        entry = Cached(clip.clip_id, failure=clip.failure)
+        entry = IndexEntry(clip.clip_id, failure=clip.failure)
     else:
-        entry = Cached(clip.clip_id, end, len(clip.packed), clip.frames, clip.crc32, of=clip.of)
+        entry = IndexEntry(clip.clip_id, end, len(clip.packed), clip.frames, clip.crc32, source_crc32=clip.source_crc32)
         with (folder / DATA).open("r+b") as file:
             file.seek(end)
             file.write(clip.packed)
             end = end_of([entry], settings)
             if file.seek(0, 2) < end:
-                file.truncate(end)  # what a raw clip leaves over is a hole
+                file.truncate(end)  # the unused part of a raw slot is a hole in the file
     with (folder / INDEX).open("a", encoding="utf-8") as index:
         index.write(lines_of([entry], settings))
     return end
 
 
 @contextmanager
-def _write_errors_told(folder: Path) -> Iterator[None]:
-    """Raise GymQAError where the cache cannot be written."""
+def _write_errors_reported(folder: Path) -> Iterator[None]:
+    """Raise GymQAError if the cache cannot be written."""
     try:
         yield
     except OSError as error:
         raise GymQAError(
-            f"cannot write the frame cache {folder}: {error.strerror or error}; the clips in it are whole, "
-            "so make room and the same command goes on"
+            f"cannot write the frame cache {folder}: {error.strerror or error}; the clips in it are complete, "
+            "so free some space and run the same command again"
         ) from error
 
 
 def _run(
-    tasks: Sequence[Task], settings: CacheSettings, workers: int, limits: Limits, making: Making
-) -> Iterator[Decoded]:
-    """Yield the clips in order, from this process or from several, holding few at a time."""
-    work = partial(making.make, settings)
+    tasks: Sequence[Task], settings: CacheSettings, workers: int, limits: Limits, producer: FrameProducer
+) -> Iterator[PackedClip]:
+    """Yield the packed clips in order, from this process or several, buffering few at a time."""
+    work = partial(producer.make, settings)
     if workers == 1 and not limits:
         yield from map(work, tasks)
         return
-    for (clip_id, video), found in zip(tasks, guarded_map(work, tasks, workers, limits, making.begin), strict=True):
-        yield Decoded(clip_id, failure=f"{video}: {found.reason}") if isinstance(found, Lost) else found
+    for (clip_id, video), found in zip(tasks, guarded_map(work, tasks, workers, limits, producer.begin), strict=True):
+        yield PackedClip(clip_id, failure=f"{video}: {found.reason}") if isinstance(found, Lost) else found

@@ -1,11 +1,11 @@
-"""Optical flow: how far every pixel moves from one frame to the next, computed once into a cache like that of frames.
+"""Compute the optical flow of cached frames (TV-L1 or DIS) into a flow cache, and check that it matches its frames.
 
-A field has two channels, x (to the right) and y (downward), in pixels of the cached frames: -20…20 px as 0…255, farther
-movements cut. Field i leads from frame i to frame i + 1; the last one comes twice, so that a clip has as many fields as
-frames and every index means the same moment in both caches.
+A flow field has two channels, x (right) and y (down), in pixels of the cached frames: -20…20 px are stored as 0…255,
+larger motion is clipped. Field i is the motion from frame i to frame i + 1; the last one is repeated, so a clip has
+as many fields as frames and an index means the same moment in both caches.
 
-TV-L1: Zach, Pock, Bischof (DAGM'07), as two-stream networks use it; OpenCV's contrib modules have it.
-DIS: Kroeger et al. (ECCV'16, arXiv 1603.03590), many times as fast; in every OpenCV.
+TV-L1: Zach, Pock, Bischof (DAGM'07), the usual choice of two-stream networks; part of OpenCV's contrib modules.
+DIS: Kroeger et al. (ECCV'16, arXiv 1603.03590), many times faster; part of every OpenCV.
 """
 
 import os
@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gymqa.errors import GymQAError
-from gymqa.frames.cache import FrameCache, settled
-from gymqa.frames.cache_build import Decoded, Making, Task, add_clips, packed_clip
+from gymqa.frames.cache import FrameCache, settings_for
+from gymqa.frames.cache_build import FrameProducer, PackedClip, Task, add_clips, pack_clip
 from gymqa.frames.cache_format import INDEX, CacheSettings, FrameFormat, read_index
 from gymqa.frames.source import require_modality
 from gymqa.frames.video import Frames
@@ -33,39 +33,39 @@ from gymqa.runtime.workers import UNLIMITED, Limits, worker_count
 FlowMethod = Literal["tvl1", "dis"]
 LIMIT = 20.0  # pixels
 SOURCE = "source.json"
-"""In a flow cache's folder: where the frames lie that it was computed from, as seen from there."""
+"""File in a flow cache's folder with the relative path of the frames that the flow was computed from."""
 Fields = NDArray[np.float32]  # [t, S, S, 2]
 
 
 class _Method(Protocol):
-    """An OpenCV object that computes flow."""
+    """An OpenCV object that computes optical flow."""
 
     def calc(self, before: Any, after: Any, flow: None) -> Any:
-        """Two grey pictures [S, S] to float32 [S, S, 2]."""
+        """Flow from one grey image [S, S] to another: float32 [S, S, 2]."""
 
 
 def flow_fields(frames: Frames, method: FlowMethod) -> Fields:
-    """The flow from each frame of a clip to the next: uint8 [t, S, S, 3] -> float32 [t, S, S, 2], pixels.
+    """Optical flow from each frame of a clip to the next: uint8 [t, S, S, 3] -> float32 [t, S, S, 2], pixels.
 
-    The last field comes twice; a clip of one frame does not move.
+    The last field is repeated; the flow of a single frame is 0.
 
     Raises:
         GymQAError: TV-L1 is not installed.
-        cv2.error: OpenCV cannot take frames this small.
+        cv2.error: the frames are too small for OpenCV.
     """
     fields = np.zeros((*frames.shape[:3], 2), np.float32)
     grey = [np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)) for frame in frames]
     computer = _computer(method)
     with one_thread():
-        for place in range(len(frames) - 1):
-            fields[place] = computer.calc(grey[place], grey[place + 1], None)
+        for index in range(len(frames) - 1):
+            fields[index] = computer.calc(grey[index], grey[index + 1], None)
     if len(frames) > 1:
         fields[-1] = fields[-2]
     return fields
 
 
 def to_bytes(fields: Fields) -> Frames:
-    """Fields in pixels as they are kept: -20…20 px to 0…255, what is farther cut; no movement is 128."""
+    """Quantize flow fields for storage: -20…20 px to 0…255, larger values clipped; 0 becomes 128."""
     return np.round((np.clip(fields, -LIMIT, LIMIT) / LIMIT + 1) * 127.5).astype(np.uint8)
 
 
@@ -78,22 +78,22 @@ def build_flow(
     verify: bool = False,
     limits: Limits = UNLIMITED,
 ) -> FrameCache:
-    """Compute the flow of the cached clips that have none yet, and return its cache.
+    """Compute the flow of the cached clips that have none yet, and return the flow cache.
 
-    Clips that failed before are tried again; those whose frames did not decode fail for the same reason.
+    Clips that failed before are retried; clips whose frames did not decode fail for the same reason.
 
     Args:
-        folder: where the flow lies or will lie.
-        frames: folder of the frame cache, which is read and not changed.
+        folder: folder of the flow cache, new or existing.
+        frames: folder of the frame cache, which is only read.
         method: tvl1 or dis.
-        workers: processes; None takes one a core, 1 works in this process where there are no limits.
-        format: raw or jpeg, as of `FrameCache.build`.
-        verify: compare every clip that is there with its CRC-32, and compute the damaged ones again.
-        limits: of one clip, in time and memory.
+        workers: number of processes; None means one per core, 1 runs in this process if there are no limits.
+        format: raw or jpeg, as in `FrameCache.build`.
+        verify: compare every existing clip with its CRC-32, and compute damaged ones again.
+        limits: time and memory limits of one clip.
 
     Raises:
-        GymQAError: no frame cache, TV-L1 without OpenCV's contrib modules, the folder holds flow of another method or
-            of other frames or of ones that changed since, is being written by another process, or cannot be written to.
+        GymQAError: there is no frame cache; TV-L1 without OpenCV's contrib modules; the folder holds flow of another
+            method, of other frames or of frames that have changed, is in use by another process, or is not writable.
     """
     source = FrameCache(frames)
     require_modality("rgb", source)
@@ -101,19 +101,19 @@ def build_flow(
     clips, processes = [*source.clip_ids, *source.failures], worker_count(workers)
     with only_writer(require_writable(folder), "the flow cache"):
         wanted = CacheSettings(source.size, source.max_frames, modality="flow", method=method)
-        settings = settled(folder, wanted, format, len(clips))
-        _note_source(folder, frames)
+        settings = settings_for(folder, wanted, format, len(clips))
+        _record_source(folder, frames)
         require_flow_of(folder, source)
-        making = Making("optical flow", _flow_clip, _begin)
-        add_clips(folder, clips, lambda clip: frames, settings, processes, verify, limits, making)
+        producer = FrameProducer("optical flow", _flow_clip, _begin)
+        add_clips(folder, clips, lambda clip: frames, settings, processes, verify, limits, producer)
     return FrameCache(folder)
 
 
-def frames_of(folder: Path) -> Path:
-    """The folder of the frames that a flow cache was computed from.
+def frames_folder_of(folder: Path) -> Path:
+    """The folder of the frame cache that a flow cache was computed from.
 
     Raises:
-        GymQAError: it does not say.
+        GymQAError: the flow cache does not record it.
     """
     values = read_json(folder / SOURCE)
     if not isinstance(values, dict) or not isinstance(values.get("frames"), str):
@@ -122,67 +122,67 @@ def frames_of(folder: Path) -> Path:
 
 
 def require_flow_of(folder: Path, frames: FrameCache) -> None:
-    """Check that every clip's flow was computed from the frames that are there now; clips may have been added to them.
+    """Check that every clip's flow was computed from the current frames; the frame cache may have more clips.
 
     Args:
-        folder: of the flow.
-        frames: that it should be of.
+        folder: folder of the flow cache.
+        frames: the frame cache.
 
     Raises:
-        GymQAError: frames changed since, or the flow does not note what it was computed from.
+        GymQAError: frames have changed, or the flow does not record what it was computed from.
     """
     _, entries = read_index(folder)
     there = (entry for entry in entries if entry.failure is None and entry.clip_id in frames)
-    changed = [entry.clip_id for entry in there if entry.of != frames.checksum(entry.clip_id)]
+    changed = [entry.clip_id for entry in there if entry.source_crc32 != frames.checksum(entry.clip_id)]
     if changed:
         raise GymQAError(
-            f"{folder} is not the flow of the frames in {frames.folder} any more ({len(changed)} clips, as "
+            f"{folder} is no longer the flow of the frames in {frames.folder} ({len(changed)} clips differ, such as "
             f"{changed[0]}); compute it again into another folder"
         )
 
 
-def _note_source(folder: Path, frames: Path) -> None:
-    """Write where the frames lie, or check that it is where they lay before.
+def _record_source(folder: Path, frames: Path) -> None:
+    """Record the folder of the frames, or check that it is the recorded one.
 
     Raises:
-        GymQAError: the flow there is of other frames.
+        GymQAError: the existing flow was computed from other frames.
     """
     if (folder / SOURCE).exists():
-        before = frames_of(folder)
+        before = frames_folder_of(folder)
         if before.resolve() != frames.resolve():
             raise GymQAError(f"{folder} holds the flow of {before}, not of {frames}; choose another folder")
         return
     write_json(folder / SOURCE, {"frames": os.path.relpath(frames.resolve(), folder.resolve())})
 
 
-def _flow_clip(settings: CacheSettings, task: Task) -> Decoded:
-    """Compute and pack one clip's flow."""
+def _flow_clip(settings: CacheSettings, task: Task) -> PackedClip:
+    """Compute and encode one clip's flow."""
     clip_id, frames = task
     index = (frames / INDEX).stat()
-    source = _opened(frames, index.st_mtime_ns, index.st_size)
+    source = _open_cached(frames, index.st_mtime_ns, index.st_size)
     if clip_id not in source:
-        return Decoded(clip_id, failure=source.failures[clip_id])
+        return PackedClip(clip_id, failure=source.failures[clip_id])
     method: FlowMethod = "dis" if settings.method == "dis" else "tvl1"
     try:
-        packed = packed_clip(clip_id, to_bytes(flow_fields(source.get(clip_id), method)), settings)
+        packed = pack_clip(clip_id, to_bytes(flow_fields(source.get(clip_id), method)), settings)
     except (cv2.error, GymQAError) as error:
         reason = " ".join(str(error).split())
-        return Decoded(clip_id, failure=f"no flow of {settings.size} px frames by {method}: {reason}")
-    return replace(packed, of=source.checksum(clip_id))
+        return PackedClip(clip_id, failure=f"no flow of {settings.size} px frames by {method}: {reason}")
+    return replace(packed, source_crc32=source.checksum(clip_id))
 
 
 def _begin() -> None:
-    """Nothing: OpenCV is there, and its threads are set where it computes."""
+    """Nothing to initialize: OpenCV is imported, and its threads are limited where it computes."""
 
 
 @lru_cache(maxsize=1)
-def _opened(folder: Path, changed: int, size: int) -> FrameCache:
-    """A frame cache, opened once a process as long as its index, of this time (ns) and size (bytes), stays."""
+def _open_cached(folder: Path, changed: int, size: int) -> FrameCache:
+    """A frame cache, opened once per process while its index keeps this time (ns) and size (bytes)."""
     return FrameCache(folder)
 
 
 def _computer(method: FlowMethod) -> _Method:
-    """OpenCV's object of a method, with its own settings; a new one for each clip, for small frames change DIS's.
+    """OpenCV's flow object with default settings; a new one per clip, because small frames change DIS's settings.
 
     Raises:
         GymQAError: TV-L1 is not installed.
@@ -194,8 +194,8 @@ def _computer(method: FlowMethod) -> _Method:
     contrib = getattr(cv2, "optflow", None)
     if contrib is None:
         raise GymQAError(
-            "TV-L1 is one of OpenCV's contrib modules, which another OpenCV in this environment hides; leave "
-            "opencv-contrib-python-headless alone in it, or take --method dis"
+            "TV-L1 is one of OpenCV's contrib modules, which another OpenCV package in this environment hides; keep "
+            "only opencv-contrib-python-headless installed, or choose --method dis"
         )
     tvl1: _Method = contrib.DualTVL1OpticalFlow_create()
     return tvl1
@@ -203,7 +203,7 @@ def _computer(method: FlowMethod) -> _Method:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """OpenCV computes in one thread meanwhile: there are as many processes as cores."""
+    """Limit OpenCV to one thread inside the block, because there are as many processes as cores."""
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:

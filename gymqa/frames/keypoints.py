@@ -1,12 +1,12 @@
-"""Files of keypoints, one a clip, as GymSim and pose detectors write them; other people's are not trusted.
+"""Read, validate and write keypoint files, one per clip (.npz, or JSON in COCO's form), from GymSim or pose detectors.
 
-CLIP.npz    keypoints [t, J, 3] (x, y in pixels, confidence), size [2] (width, height in pixels), and, where the joints
+CLIP.npz    keypoints [t, J, 3] (x, y in pixels, confidence), size [2] (width, height in pixels), and, if the joints
             are not COCO's 17, joints [J], their names. Arrays of numbers and text only; nothing is unpickled.
 CLIP.json   {"width", "height", "joints" (likewise), "frames": for each frame a list of people in the form of COCO's
-            results, {"keypoints": [x1, y1, c1, …], "score"}; an empty list where nobody was found}. The person of
-            the highest score is taken; without scores, of the highest mean confidence.
+            results, {"keypoints": [x1, y1, c1, …], "score"}; empty if nobody was found}. The person with the highest
+            score is used; without scores, with the highest mean confidence.
 
-A joint of confidence 0 was not found, wherever it is said to be.
+A joint of confidence 0 was not found; its coordinates are ignored.
 """
 
 import math
@@ -22,7 +22,7 @@ from gymqa.errors import GymQAError
 from gymqa.frames.skeletons import COCO17, Keypoints
 from gymqa.io.files import atomic_path, read_json
 
-LARGEST = 64 << 20  # bytes of a clip's keypoints, unpacked; an hour of COCO-17 at 25 frames a second is 18 MB
+LARGEST = 64 << 20  # bytes of a clip's decompressed keypoints; an hour of COCO-17 at 25 frames per second is 18 MB
 _DAMAGED = (
     OSError, ValueError, TypeError, OverflowError, EOFError, KeyError, MemoryError, RuntimeError, zipfile.BadZipFile,
     zlib.error,
@@ -30,7 +30,7 @@ _DAMAGED = (
 
 
 class ClipKeypoints(NamedTuple):
-    """Keypoints [t, J, 3] of a clip in pixels, width and height of its pictures, and the joints' names."""
+    """Keypoints [t, J, 3] of a clip in pixels, width and height of its frames, and the joints' names."""
 
     keypoints: Keypoints
     size: tuple[int, int]
@@ -38,30 +38,32 @@ class ClipKeypoints(NamedTuple):
 
 
 def write_keypoints(path: Path, keypoints: Keypoints, size: tuple[int, int], joints: Sequence[str]) -> None:
-    """Write a clip's keypoints [t, J, 3] as an .npz, whole or not at all; the same ones give the same bytes."""
+    """Write a clip's keypoints [t, J, 3] as an .npz, atomically; equal keypoints give equal bytes."""
     with atomic_path(path) as temporary:
         np.savez_compressed(temporary, keypoints=keypoints, size=np.array(size), joints=np.array(joints))
 
 
 def read_keypoints(path: Path) -> ClipKeypoints:
-    """Read a clip's file.
+    """Read a clip's keypoint file.
 
     Raises:
-        GymQAError: it is missing, damaged or too large, its arrays are of another form, or a number is not finite.
+        GymQAError: it is missing, damaged or too large, an array has another shape, or a number is not finite.
     """
     try:
         if path.stat().st_size > LARGEST:
-            raise GymQAError(f"{path} has more than {LARGEST >> 20} MiB; a clip's keypoints are not as many")
+            raise GymQAError(
+                f"{path} has more than {LARGEST >> 20} MiB, too much for one clip's keypoints; check the file"
+            )
         found = _read_json(path) if path.suffix == ".json" else _read_npz(path)
     except FileNotFoundError as error:
         raise GymQAError(f"{path} does not exist; run the detector on the clip") from error
     except _DAMAGED as error:
-        raise GymQAError(f"{path} holds no keypoints ({error}); docs/poses.md says what it should hold") from error
+        raise GymQAError(f"{path} holds no keypoints ({error}); docs/poses.md describes the format") from error
     return _checked(path, found)
 
 
 def _read_npz(path: Path) -> ClipKeypoints:
-    """The arrays of an .npz, whose unpacked size is looked at first."""
+    """Read the arrays of an .npz after checking their decompressed size."""
     with zipfile.ZipFile(path) as packed:
         if sum(member.file_size for member in packed.infolist()) > LARGEST:
             raise ValueError("its arrays are too large")
@@ -72,14 +74,14 @@ def _read_npz(path: Path) -> ClipKeypoints:
 
 
 def _read_json(path: Path) -> ClipKeypoints:
-    """The people of highest score, frame by frame."""
+    """Read a JSON file; keep the person with the highest score in each frame."""
     content = read_json(path)
     if not isinstance(content, dict) or not isinstance(content.get("frames"), list):
-        raise ValueError('it is no object with a list "frames"')
+        raise ValueError('it is not an object with a list "frames"')
     joints = tuple(map(str, content.get("joints", COCO17.joints)))
     shape = (len(content["frames"]), len(joints), 3)
     if 4 * math.prod(shape) > LARGEST:
-        raise ValueError("it names too many frames and joints")
+        raise ValueError("it has too many frames and joints")
     keypoints = np.zeros(shape, np.float32)
     for row, people in zip(keypoints, content["frames"], strict=True):
         if people:
@@ -91,29 +93,29 @@ def _person(person: Any) -> tuple[float, list[float]]:
     """One person's score and keypoints.
 
     Raises:
-        ValueError: another form.
+        ValueError: malformed.
     """
     if not isinstance(person, Mapping) or not isinstance(person.get("keypoints"), list):
-        raise ValueError('a person is no object with a list "keypoints"')
+        raise ValueError('a person is not an object with a list "keypoints"')
     values = [float(value) for value in person["keypoints"]]
     score = person.get("score")
     return (float(np.mean(values[2::3] or [0.0])) if score is None else float(score)), values
 
 
 def _checked(path: Path, found: ClipKeypoints) -> ClipKeypoints:
-    """The keypoints as float32, confidences in [0, 1], joints that were not found all 0.
+    """Validate and convert: float32, confidences in [0, 1], joints that were not found all 0.
 
     Raises:
-        GymQAError: arrays of another form, a picture without pixels, or numbers that are not finite.
+        GymQAError: an array has another shape, the frame size is not positive, or a number is not finite.
     """
     keypoints, size, joints = found
     if keypoints.dtype.kind not in "fiu" or keypoints.ndim != 3 or keypoints.shape[1:] != (len(joints), 3):
         raise GymQAError(
             f"{path} holds keypoints {list(keypoints.shape)} of {keypoints.dtype}, not [frames, {len(joints)}, 3] "
-            f"numbers; name the joints where they are not COCO's 17"
+            f"numbers; name the joints if they are not COCO's 17"
         )
     if not all(isinstance(side, int | float) and 1 <= side < 1e6 for side in size):
-        raise GymQAError(f"{path} says the pictures are {size[0]} × {size[1]}; give width and height in pixels")
+        raise GymQAError(f"{path} has the frame size {size[0]} × {size[1]}; give width and height in pixels")
     keypoints = keypoints.astype(np.float32)
     if not np.isfinite(keypoints).all():
         raise GymQAError(f"{path} has keypoints that are not finite; write 0, 0, 0 for a joint that was not found")

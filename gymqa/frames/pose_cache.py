@@ -1,6 +1,6 @@
-"""A cache of poses: the joints of every clip in one file, which training, prediction and extraction read like frames.
+"""PoseCache: build and read a cache of all clips' poses in one safetensors file, used like a frame cache.
 
-poses.safetensors   poses [all frames, J, 3] float32: x and y in [-1, 1] over the picture's width and height, and the
+poses.safetensors   poses [all frames, J, 3] float32: x and y in [-1, 1] over the frame's width and height, and the
                     confidence; metadata: the skeleton, each clip's number of frames, and why clips have none
 """
 
@@ -32,7 +32,7 @@ FORMAT = "1"
 
 
 class PoseCache:
-    """Read a cache made by `PoseCache.build`.
+    """Reader of a cache built by `PoseCache.build`.
 
     Args:
         folder: the cache's folder.
@@ -44,7 +44,7 @@ class PoseCache:
     modality: Modality = "pose"
     format = "float32"
     size = sys.maxsize
-    """Of pictures there are none: a joint's coordinates are shares of them, exact for a model of any size."""
+    """No image size limits a model: joint coordinates are relative to the frame size."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -54,7 +54,7 @@ class PoseCache:
         self.failures: dict[str, str] = metadata["failures"]
         ends = np.cumsum([0, *lengths.values()])
         if self._poses.shape != (ends[-1], len(self.skeleton), 3):
-            raise GymQAError(f"{folder / FILE} holds poses of another shape than it says; build it again")
+            raise GymQAError(f"{folder / FILE} holds poses of another shape than its metadata; build it again")
         self._spans = {clip: (int(start), frames) for (clip, frames), start in zip(lengths.items(), ends, strict=False)}
 
     def __reduce__(self) -> tuple[type["PoseCache"], tuple[Path]]:
@@ -68,7 +68,7 @@ class PoseCache:
 
     @property
     def clip_ids(self) -> list[str]:
-        """Clips whose poses are here, in the order they came."""
+        """Ids of the cached clips, in the order in which they were added."""
         return list(self._spans)
 
     @cached_property
@@ -77,14 +77,14 @@ class PoseCache:
         return sha256("\n".join(self._spans).encode() + self._poses.tobytes()).hexdigest()
 
     def fingerprint(self) -> dict[str, Any]:
-        """The skeleton and a hash of the poses: true and detected ones look alike in all else."""
+        """The skeleton and a hash of the poses, which distinguishes true from detected ones."""
         return {"skeleton": self.skeleton.name, "poses": self.digest}
 
     def get(self, clip_id: str) -> Keypoints:
         """A clip's poses, float32 [t, J, 3].
 
         Raises:
-            GymQAError: the clip is not in the cache (with the reason, where there is one).
+            GymQAError: the clip is not in the cache (with the reason if it is known).
         """
         start, frames = self._span(clip_id)
         return self._poses[start : start + frames]
@@ -94,7 +94,7 @@ class PoseCache:
         return np.array([self._span(clip_id)[1] for clip_id in clip_ids], np.int64)
 
     def gather(self, clip_ids: Sequence[str], indices: Indices) -> Keypoints:
-        """Chosen frames of many clips at once: indices [B, N] -> float32 [B, N, J, 3].
+        """Poses at selected frames of a batch of clips: indices [B, N] -> float32 [B, N, J, 3].
 
         Raises:
             GymQAError: a clip is not in the cache.
@@ -113,27 +113,27 @@ class PoseCache:
 
     @staticmethod
     def build(folder: Path, clip_ids: Iterable[str], keypoints: Path, skeleton: str = "coco17") -> "PoseCache":
-        """Read clips' keypoint files and write the cache, in the place of one that was there.
+        """Read clips' keypoint files and write the cache, replacing an existing one.
 
         Args:
-            folder: where the cache will lie.
-            clip_ids: clips wanted.
+            folder: folder of the cache.
+            clip_ids: clips to cache.
             keypoints: folder of their files, CLIP.npz or CLIP.json (`gymqa.frames.keypoints`).
-            skeleton: its joints are kept, by their names.
+            skeleton: name of the skeleton whose joints are kept.
 
         Raises:
-            GymQAError: an unknown skeleton, `keypoints` is no folder, a clip id that is none, or `folder` cannot be
-                written to or is being written to by another process. A clip without keypoints is no error: the cache
-                says why it is not there.
+            GymQAError: the skeleton is unknown, `keypoints` is not a folder, a clip id is malformed, or `folder` is not
+                writable or in use by another process. A clip without keypoints is not an error: the cache records
+                the reason.
         """
         chosen, wanted = skeleton_named(skeleton), list(dict.fromkeys(clip_ids))
         if not keypoints.is_dir():
-            raise GymQAError(f"{keypoints} is no folder of keypoint files; name the one with CLIP.npz or CLIP.json")
+            raise GymQAError(f"{keypoints} is not a folder of keypoint files; name the one with CLIP.npz or CLIP.json")
         poses: dict[str, Keypoints] = {}
         failures: dict[str, str] = {}
         with only_writer(require_writable(folder), "the pose cache"):
             for clip_id in track(wanted, "reading poses", len(wanted)):
-                video_of(clip_id)  # nothing that could lead out of the folder gets through
+                video_of(clip_id)  # refuses ids that would lead out of the folder
                 try:
                     poses[clip_id] = _normalised(read_keypoints(_file(keypoints, clip_id)), chosen)
                 except GymQAError as error:
@@ -143,16 +143,16 @@ class PoseCache:
 
 
 def _file(folder: Path, clip_id: str) -> Path:
-    """The clip's file; the .npz where there is neither."""
+    """Path of the clip's file: the .json if it exists, else the .npz."""
     other = folder / f"{clip_id}.json"
     return other if other.is_file() else folder / f"{clip_id}.npz"
 
 
 def _normalised(clip: ClipKeypoints, skeleton: Skeleton) -> Keypoints:
-    """A clip's poses [t, J, 3]: pixels to [-1, 1] over width and height; what was not found stays 0.
+    """Normalize a clip's poses [t, J, 3]: pixels to [-1, 1] over width and height; joints not found stay 0.
 
     Raises:
-        GymQAError: not a joint was found in any frame.
+        GymQAError: no joint was found in any frame.
     """
     poses = skeleton.take(clip.keypoints, clip.joints)
     found = poses[..., 2] > 0
@@ -163,7 +163,7 @@ def _normalised(clip: ClipKeypoints, skeleton: Skeleton) -> Keypoints:
 
 
 def _write(path: Path, skeleton: Skeleton, poses: dict[str, Keypoints], failures: dict[str, str]) -> None:
-    """Write the cache's file, whole or not at all."""
+    """Write the cache's file, atomically."""
     together = np.concatenate([np.zeros((0, len(skeleton), 3), np.float32), *poses.values()])
     clips = {clip: len(frames) for clip, frames in poses.items()}
     metadata = {
@@ -177,20 +177,20 @@ def _write(path: Path, skeleton: Skeleton, poses: dict[str, Keypoints], failures
 
 
 def _read(path: Path) -> tuple[Keypoints, dict[str, Any]]:
-    """The poses and what is said of them.
+    """The poses and their metadata.
 
     Raises:
         GymQAError: the file is missing, damaged, or of another format.
     """
     if not path.is_file():
-        raise GymQAError(f"{path.parent} holds no pose cache; build it with gymqa poses")
+        raise GymQAError(f"{path.parent} holds no pose cache; build it with `gymqa poses`")
     try:
         with safe_open(path, "numpy") as file:
             metadata = file.metadata() or {}
             if metadata.get("format") != FORMAT:
-                raise GymQAError(f"{path} has another format than {FORMAT}; build it again with gymqa poses")
+                raise GymQAError(f"{path} has another format than {FORMAT}; build it again with `gymqa poses`")
             poses = file.get_tensor("poses")
         said = {name: json.loads(metadata[name]) for name in ("clips", "failures")}
     except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise GymQAError(f"{path} is damaged ({error}); build it again with gymqa poses") from error
+        raise GymQAError(f"{path} is damaged ({error}); build it again with `gymqa poses`") from error
     return poses, {**said, "skeleton": metadata["skeleton"]}

@@ -1,6 +1,6 @@
-"""Which frames of a clip are looked at: pure index arithmetic, apart from decoding.
+"""Temporal sampling of frame indices: uniform (TSN), dense with a stride (I3D), dual-level elements (SeFAR).
 
-A clip that is too short repeats frames; it is never replaced by another clip.
+Frames of a clip that is too short are repeated; it is never replaced by another clip.
 """
 
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ Indices = NDArray[np.int64]
 
 
 def uniform(n_frames: int, n: int) -> Indices:
-    """The middle frame of each of `n` equal spans of a clip.
+    """The middle frame of each of `n` equal segments of a clip.
 
     Args:
         n_frames: frames in the clip, at least 1.
-        n: frames wanted, at least 1; with n > n_frames some frames come more than once.
+        n: frames to sample, at least 1; with n > n_frames some frames are repeated.
 
     Returns:
         `n` non-decreasing indices into the clip.
@@ -28,20 +28,20 @@ def uniform(n_frames: int, n: int) -> Indices:
 
 
 def spans_of_elements(combination: Sequence[int]) -> list[Indices]:
-    """Which of the N = sum(combination) equal spans each temporal element takes (SeFAR, dual-level elements).
+    """Assign the N = sum(combination) equal segments of a clip to temporal elements (SeFAR, dual-level elements).
 
-    The last element (the context) takes every (N / n_k)-th span; then the first, the second, … pick evenly from
-    those left. {2-2-4}: the context takes 0 2 4 6, the first fine element 1 5, the second 3 7. Where the division
-    leaves a rest, the i-th pick of n among m spans is number floor(i m / n).
+    The last element (the context) takes every (N / n_k)-th segment; then the first, the second, … pick evenly from
+    those left. {2-2-4}: the context takes 0 2 4 6, the first fine element 1 5, the second 3 7. If the division is not
+    exact, the i-th pick of n among m segments is number floor(i m / n).
     """
     if not combination or min(combination) < 1:
         raise GymQAError(f"elements {tuple(combination)}: each temporal element needs a frame, as in (2, 2, 4)")
     left = np.arange(sum(combination))
     picked: list[Indices] = []
     for size in (combination[-1], *combination[:-1]):
-        places = np.arange(size) * len(left) // size
-        picked.append(left[places])
-        left = np.delete(left, places)
+        positions = np.arange(size) * len(left) // size
+        picked.append(left[positions])
+        left = np.delete(left, positions)
     return [*picked[1:], picked[0]]
 
 
@@ -56,11 +56,11 @@ def dual_level(
     Args:
         n_frames: frames in the clip, at least 1.
         combination: frames of each element, fine-grained ones first, the context last.
-        rng: draws one frame inside each span (training); None takes the same in all (testing).
-        within: where in each span that is, in [0, 1); its middle by default.
+        rng: samples a random frame inside each segment (training); None takes the position `within` (testing).
+        within: position inside each segment, in [0, 1); the middle by default.
 
     Returns:
-        One index array an element, in the order of `combination`, each in temporal order.
+        One index array per element, in the order of `combination`, each in temporal order.
     """
     n = sum(combination)
     _check(n_frames, n)
@@ -69,14 +69,14 @@ def dual_level(
 
 
 def dense(n_frames: int, n: int, stride: int, rng: np.random.Generator | None = None, within: float = 0.5) -> Indices:
-    """`n` frames, `stride` apart, from some moment of a clip on (I3D, SlowFast); a short clip's last frame is repeated.
+    """`n` frames with a stride from one start (I3D, SlowFast); the last frame of a short clip is repeated.
 
     Args:
         n_frames: frames in the clip, at least 1.
-        n: frames wanted.
-        stride: from one to the next.
-        rng: draws the moment (training); None takes the same in all (testing).
-        within: where that is between the earliest and the latest possible, in [0, 1); the middle by default.
+        n: frames to sample.
+        stride: distance between sampled frames.
+        rng: samples a random start (training); None takes the position `within` (testing).
+        within: position of the start between the earliest and the latest possible, in [0, 1); the middle by default.
     """
     _check(n_frames, n)
     room = max(0, n_frames - (n - 1) * stride - 1)
@@ -85,7 +85,7 @@ def dense(n_frames: int, n: int, stride: int, rng: np.random.Generator | None = 
 
 
 def _in_spans(n_frames: int, n: int, within: NDArray[np.float64]) -> Indices:
-    """One frame in each of `n` equal spans, at the fraction `within` (in [0, 1)) of the span."""
+    """One frame in each of `n` equal segments, at the fraction `within` (in [0, 1)) of the segment."""
     frames = ((np.arange(n) + within) * n_frames / n).astype(np.int64)
     return np.minimum(frames, n_frames - 1)
 
@@ -94,4 +94,4 @@ def _check(n_frames: int, n: int) -> None:
     if n_frames < 1:
         raise GymQAError("a clip without frames cannot be sampled; check that its video decodes")
     if n < 1:
-        raise GymQAError(f"{n} frames were asked for; at least one is needed")
+        raise GymQAError(f"{n} frames cannot be sampled; give 1 or more")

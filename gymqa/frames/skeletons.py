@@ -1,4 +1,4 @@
-"""Skeletons: which joints a keypoint array has, how bones connect them, and which change places in a mirror."""
+"""Skeleton definitions (COCO-17, OpenPose-18, GymSim-15): joint names, bones, left-right pairs, conversion."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gymqa.errors import GymQAError
 
-Keypoints = NDArray[np.float32]  # [..., J, 3]: x, y, confidence in [0, 1]; a joint that was not found is all 0
+Keypoints = NDArray[np.float32]  # [..., J, 3]: x, y, confidence in [0, 1]; all 0 for a joint that was not found
 
 
 @dataclass(frozen=True)
@@ -17,10 +17,10 @@ class Skeleton:
     """A tree of joints.
 
     Attributes:
-        name: what options and files call it.
-        joints: names, in the order of the arrays.
-        bones: pairs of joints that a bone connects.
-        centre: the joint nearest to the body's centre, from which ST-GCN measures distances.
+        name: name in options and files.
+        joints: joint names, in the order of the arrays.
+        bones: pairs of connected joints.
+        centre: the joint nearest to the body's center, from which ST-GCN measures distances.
     """
 
     name: str
@@ -33,48 +33,48 @@ class Skeleton:
 
     @property
     def edges(self) -> list[tuple[int, int]]:
-        """The bones by number."""
+        """The bones as pairs of joint indices."""
         return [(self.joints.index(one), self.joints.index(other)) for one, other in self.bones]
 
     @property
     def mirrored(self) -> list[int]:
-        """Where each joint's value comes from in a mirror image: left joints from right ones, and the reverse."""
+        """Index of each joint's counterpart in a mirror image: left and right joints are exchanged."""
         return [self.joints.index(_other_side(name)) for name in self.joints]
 
     def take(self, keypoints: Keypoints, joints: Sequence[str]) -> Keypoints:
-        """Keypoints of other joints as this skeleton's: [..., K, 3] -> [..., J, 3].
+        """Convert keypoints of other joints to this skeleton: [..., K, 3] -> [..., J, 3].
 
-        Joints go by their names; a nose may be the centre of a head. One that has no counterpart was not found: 0.
+        Joints are matched by name; nose and head match each other. A joint without a counterpart is 0 (not found).
 
         Raises:
-            GymQAError: not a single joint is among ours.
+            GymQAError: no joint has a counterpart.
         """
         found = np.zeros((*keypoints.shape[:-2], len(self), 3), np.float32)
-        places = [_place(name, joints) for name in self.joints]
-        if all(place is None for place in places):
+        indices = [_index_of(name, joints) for name in self.joints]
+        if all(index is None for index in indices):
             raise GymQAError(f"none of the joints {', '.join(joints)} is one of the skeleton {self.name}")
-        for own, place in enumerate(places):
-            if place is not None:
-                found[..., own, :] = keypoints[..., place, :]
+        for own, index in enumerate(indices):
+            if index is not None:
+                found[..., own, :] = keypoints[..., index, :]
         return found
 
 
 def _other_side(name: str) -> str:
-    """The joint of the other side; one in the middle is its own."""
+    """Name of the joint on the other side; a central joint's own name."""
     for side, other in (("left_", "right_"), ("right_", "left_")):
         if name.startswith(side):
             return other + name.removeprefix(side)
     return name
 
 
-def _place(name: str, joints: Sequence[str]) -> int | None:
-    """Number of the joint of that name, or of what stands for it."""
+def _index_of(name: str, joints: Sequence[str]) -> int | None:
+    """Index of the joint of that name or of its substitute (nose for head, head for nose)."""
     stands_for = {"nose": "head", "head": "nose"}
     return next((joints.index(one) for one in (name, stands_for.get(name)) if one in joints), None)
 
 
 def _limbs(*chains: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    """Bones along chains of joints, on the left and on the right."""
+    """Bones along chains of joints, on both sides of the body."""
     pairs = [pair for chain in chains for pair in pairwise(chain)]
     return tuple((f"{side}_{one}", f"{side}_{other}") for side in ("left", "right") for one, other in pairs)
 
@@ -107,14 +107,14 @@ GYMSIM15 = Skeleton(
     "pelvis",
 )  # fmt: skip
 SKELETONS = {one.name: one for one in (COCO17, GYMSIM15, OPENPOSE18)}
-"""By name; no two have as many joints."""
+"""Skeletons by name; their numbers of joints differ."""
 
 
 def skeleton_named(name: str) -> Skeleton:
     """A skeleton by name.
 
     Raises:
-        GymQAError: there is none of that name.
+        GymQAError: there is no such skeleton.
     """
     if name not in SKELETONS:
         raise GymQAError(f"there is no skeleton {name!r}; choose one of {', '.join(SKELETONS)}")
@@ -122,7 +122,7 @@ def skeleton_named(name: str) -> Skeleton:
 
 
 def skeleton_of(joints: int) -> Skeleton:
-    """The skeleton with so many joints.
+    """The skeleton with this number of joints.
 
     Raises:
         GymQAError: there is none.

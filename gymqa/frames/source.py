@@ -1,4 +1,4 @@
-"""What encoders and answering models read frames from: the frame cache, or a view of it with its frames changed."""
+"""FrameSource, the Protocol of everything that frames are read from, and the check of its modality."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,30 +13,30 @@ from gymqa.frames.sampling import Indices
 
 
 class FrameSource(Protocol):
-    """Frames by clip id: decoded ones, or what is computed from them (gymqa.frames.modality)."""
+    """Frames by clip id: cached ones, or ones computed from a cache (see gymqa.frames.modality)."""
 
     @property
     def folder(self) -> Path:
-        """Where they lie, or what they are computed from."""
+        """Folder of the cache that they are read or computed from."""
 
     @property
     def modality(self) -> Modality:
-        """What a frame shows."""
+        """Modality of the frames."""
 
     @property
     def format(self) -> str:
-        """How they are kept: raw, jpeg."""
+        """Storage format: raw or jpeg."""
 
     @property
     def size(self) -> int:
-        """Pixels of a side of the square frames."""
+        """Side of the square frames in pixels."""
 
     @property
     def failures(self) -> Mapping[str, str]:
-        """Why clips that were wanted have no frames, by clip id."""
+        """Clip id -> reason why the clip has no frames."""
 
     def fingerprint(self) -> dict[str, Any]:
-        """What the frames depend on beside the clips: sizes, a control; JSON values."""
+        """Settings that the frames depend on (size, control, …), as JSON values."""
 
     def __contains__(self, clip_id: object) -> bool:
         """Whether there are frames of this clip."""
@@ -45,29 +45,29 @@ class FrameSource(Protocol):
         """Number of frames of each clip [B]."""
 
     def gather(self, clip_ids: Sequence[str], indices: Indices) -> NDArray[Any]:
-        """Chosen frames of many clips at once: indices [B, N] -> uint8 [B, N, S, S, C]; poses: float32 [B, N, J, 3]."""
+        """Selected frames of a batch of clips: indices [B, N] -> uint8 [B, N, S, S, C]; poses: float32 [B, N, J, 3]."""
 
 
 def require_modality(wanted: Modality, source: "FrameSource", joints_of: str = "", instead: str = "") -> None:
-    """Refuse frames of another kind than a model sees.
+    """Check that frames have the modality (and skeleton) of a model.
 
     Args:
         wanted: the model's modality.
         source: the frames.
-        joints_of: the skeleton that the model sees; "" where it sees pictures.
-        instead: what may be taken in place of other frames; "" is another model.
+        joints_of: the model's skeleton; "" if it takes images.
+        instead: alternative for the message; "" suggests another model.
 
     Raises:
-        GymQAError: they are of another modality, or skeletons of other joints.
+        GymQAError: the frames have another modality or skeleton.
     """
     if source.modality != wanted:
         raise GymQAError(
-            f"{source.folder} holds {source.modality}, and {wanted} is wanted; give {made_by(wanted)}, or take "
-            f"{instead or f'a model that sees {source.modality}'}"
+            f"{source.folder} holds {source.modality}, but {wanted} is needed; give {made_by(wanted)}, or choose "
+            f"{instead or f'a model of modality {source.modality}'}"
         )
     seen = source.fingerprint().get("skeleton", "")
     if seen != joints_of:
         mend = f"make it with --skeleton {joints_of}" if joints_of else "train an stgcn"
         raise GymQAError(
-            f"{source.folder} holds the skeletons {seen}, and the model sees {joints_of or 'pictures'}; {mend}"
+            f"{source.folder} holds skeletons of {seen}, but the model takes {joints_of or 'images'}; {mend}"
         )

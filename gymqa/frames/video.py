@@ -1,11 +1,11 @@
-"""Videos to frames (decord, one sequential pass) and frames to videos (PyAV, H.264).
+"""Decode videos or image folders to frames (decord, PyAV); write frames as H.264 videos (PyAV).
 
 decord readers do not survive a fork: `decode` opens its reader in the process that calls it and keeps none.
 
-decord 0.6 does not read some narrow videos. It takes the bytes of a picture's row, divided by its width, for the number
-of channels, but FFmpeg pads a row to 32 pixels: 16, 24, 48 and 72 pixels give 6, 4, 4 and 4 channels (checked for every
-even width from 16 to 1280). It then refuses to copy the first picture, always and before any frame is given out, so the
-error tells these videos apart and PyAV decodes them. Where both decode, their frames are equal.
+decord 0.6 does not read some narrow videos. It computes the number of channels as the bytes of an image row divided by
+its width, but FFmpeg pads a row to 32 pixels: 16, 24, 48 and 72 pixels give 6, 4, 4 and 4 channels (checked for every
+even width from 16 to 1280). It then always fails to copy the first frame, before any frame is returned, so the error
+identifies these videos and PyAV decodes them. If both decode a video, their frames are equal.
 """
 
 from collections.abc import Callable, Iterator
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 Frames = NDArray[np.uint8]  # [T, H, W, 3] RGB
 
 IMAGES = (".jpg", ".jpeg", ".png")
-CHUNK = 64  # frames converted at a time, so that a long raw video is never in memory at full size
-PADDED_ROWS = "size must exactly match"  # what decord says of a video whose rows FFmpeg pads
+CHUNK = 64  # frames converted at a time, so that a long video is never in memory at full size
+PADDED_ROWS = "size must exactly match"  # decord's error for a video whose rows FFmpeg pads
 
 
 class VideoError(GymQAError):
@@ -44,8 +44,8 @@ def decode(path: Path, size: int | None = None, max_frames: int | None = None) -
     """Decode a video in one sequential pass.
 
     Args:
-        path: a video file, or a folder of frames as images whose names sort in the order of time.
-        size: pixels; the short side is resized to it and the middle square kept. None keeps the picture as it is.
+        path: a video file, or a folder of frames as images whose sorted names give their order.
+        size: pixels; the short side is resized to it, then center-cropped to a square. None keeps their size.
         max_frames: keep at most this many frames, evenly spaced; None keeps all.
 
     Returns:
@@ -78,19 +78,19 @@ def decode(path: Path, size: int | None = None, max_frames: int | None = None) -
 
 
 def _joined(chunks: Iterator[Frames], size: int | None) -> Frames:
-    """Make each chunk square as it comes, then join them."""
+    """Resize and crop each chunk, then concatenate them."""
     parts = [chunk if size is None else square(chunk, size) for chunk in chunks]
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _decord_chunks(reader: "VideoReader", wanted: NDArray[np.int64]) -> Iterator[Frames]:
-    """Yield the wanted frames, some at a time."""
+    """Yield the selected frames in chunks."""
     for start in range(0, len(wanted), CHUNK):
         yield reader.get_batch(wanted[start : start + CHUNK]).asnumpy()
 
 
 def _pyav_chunks(path: Path, n_frames: int, wanted: NDArray[np.int64]) -> Iterator[Frames]:
-    """Yield the wanted frames of a video that decord cannot copy, some at a time.
+    """Yield the selected frames of a video that decord cannot copy, in chunks.
 
     Raises:
         VideoError: the video does not have the `n_frames` frames that decord counted, or one is damaged.
@@ -115,14 +115,14 @@ def _pyav_chunks(path: Path, n_frames: int, wanted: NDArray[np.int64]) -> Iterat
 
 
 def _wanted(n_frames: int, max_frames: int | None) -> NDArray[np.int64]:
-    """Which frames to keep."""
+    """Indices of the frames to keep."""
     if max_frames is None or n_frames <= max_frames:
         return np.arange(n_frames)
     return uniform(n_frames, max_frames)
 
 
 def _decode_images(folder: Path, size: int | None, max_frames: int | None) -> Frames:
-    """Read a folder of frames, as some data sets give them: [T, H, W, 3]."""
+    """Read a folder of frame images, as in some data sets: [T, H, W, 3]."""
     images = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGES)
     if not images:
         raise VideoError(f"{folder} holds no frames ({', '.join(IMAGES)}); copy them again")
@@ -139,7 +139,7 @@ def _decode_images(folder: Path, size: int | None, max_frames: int | None) -> Fr
 
 
 def square(frames: Frames, size: int) -> Frames:
-    """Resize the short side to `size` pixels and keep the middle square: [T, H, W, 3] -> [T, size, size, 3]."""
+    """Resize the short side to `size` pixels and center-crop: [T, H, W, 3] -> [T, size, size, 3]."""
     height, width = frames.shape[1:3]
     scale = size / min(height, width)
     to = (max(size, round(width * scale)), max(size, round(height * scale)))
@@ -154,17 +154,17 @@ def square(frames: Frames, size: int) -> Frames:
 
 
 def write_video(path: Path, frames: Frames, fps: float = 25.0, crf: int = 20, preset: str = "veryfast") -> None:
-    """Write frames as H.264 in mp4, whole or not at all; the same frames give the same bytes.
+    """Write frames as H.264 in mp4, atomically; equal frames give equal bytes.
 
     Args:
         path: target, ends in .mp4.
         frames: uint8 [T, H, W, 3] RGB with even H and W (4:2:0 chroma).
-        fps: frames a second.
+        fps: frames per second.
         crf: x264 quality, 0 (lossless) to 51.
-        preset: x264's trade of speed against size.
+        preset: x264's trade-off between speed and size.
 
     Raises:
-        VideoError: no frames, odd sides, or a wrong array.
+        VideoError: there are no frames, a side is odd, or the array has another shape or type.
         GymQAError: the folder cannot be written to.
     """
     if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8 or len(frames) == 0:
@@ -178,7 +178,7 @@ def write_video(path: Path, frames: Frames, fps: float = 25.0, crf: int = 20, pr
 def video_writer(
     path: Path, width: int, height: int, fps: float = 25.0, crf: int = 20, preset: str = "veryfast"
 ) -> Iterator[Callable[[Frames], None]]:
-    """Open a video to write piece by piece, as `write_video` does at once; gives what writes frames [T, H, W, 3].
+    """Open a video for writing in pieces; yields a function that appends frames [T, H, W, 3].
 
     Raises:
         VideoError: odd sides.
@@ -201,19 +201,19 @@ def video_writer(
 def add_h264_stream(
     container: "OutputContainer", fps: Fraction, width: int, height: int, crf: int = 20, preset: str = "veryfast"
 ) -> "VideoStream":
-    """Add the video stream that every video of ours has: the same frames give the same bytes.
+    """Add an H.264 stream with the settings of all videos of gymqa: equal frames give equal bytes.
 
     Args:
         container: an mp4 open for writing.
-        fps: frames a second.
+        fps: frames per second.
         width: pixels, even.
         height: pixels, even.
         crf: x264 quality, 0 (lossless) to 51.
-        preset: x264's trade of speed against size.
+        preset: x264's trade-off between speed and size.
     """
     stream = container.add_stream("libx264", rate=fps.limit_denominator(1001))
     stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
     stream.thread_count = 1  # x264's output depends on the number of threads; videos are written in parallel anyway
-    # x264's AVX-512 code for macroblock trees gives other bytes now and then; without them each run is the same
+    # x264's AVX-512 code for macroblock trees is not deterministic; without them all runs are equal
     stream.options = {"crf": str(crf), "preset": preset, "x264-params": "mbtree=0"}
     return stream

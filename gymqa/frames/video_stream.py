@@ -1,7 +1,7 @@
-"""A long video's frames at a fixed rate: decoded once, in order, some at a time; memory does not grow.
+"""Stream the frames of a long video at a fixed frame rate, in chunks, with constant memory.
 
-Frame k is what the video shows at second (k + ½) / fps, told by the frames' own times, so that it does not matter
-whether they come at a steady rate. The first picture is second 0, as in `gymqa.download.cutting`.
+Frame k is the one shown at second (k + ½) / fps according to the frames' timestamps, so that videos of variable frame
+rate are sampled correctly. The first frame is second 0, as in `gymqa.download.cutting`.
 """
 
 import math
@@ -25,18 +25,18 @@ def frames_at(path: Path, fps: float, size: int) -> Iterator[Frames]:
 
     Args:
         path: a video file.
-        fps: frames a second to yield; a video of fewer repeats some.
-        size: pixels; the short side is resized to it and the middle square kept.
+        fps: frames per second to yield; frames of a video with fewer are repeated.
+        size: pixels; the short side is resized to it, then center-cropped to a square.
 
     Yields:
         uint8 [n, size, size, 3], RGB, 1 <= n <= CHUNK.
 
     Raises:
-        VideoError: the file is missing, holds no video, or a frame of it does not decode.
-        GymQAError: no rate or size that frames could have.
+        VideoError: the file is missing, holds no video, or a frame does not decode.
+        GymQAError: the rate or size is not positive.
     """
     if not 0 < fps < math.inf or size < 1:
-        raise GymQAError(f"no frames of {size} pixels can be taken {fps} times a second; give more than 0 of both")
+        raise GymQAError(f"frames of {size} pixels cannot be sampled {fps} times per second; both must be above 0")
     if not path.is_file():
         raise VideoError(f"{path} does not exist; check the path of the video")
     chunk: list[Frames] = []
@@ -50,8 +50,7 @@ def frames_at(path: Path, fps: float, size: int) -> Iterator[Frames]:
 
 
 def _shown(path: Path, fps: float) -> Iterator[tuple["VideoFrame", int]]:
-    """The frames that are seen at the rate, and how often each."""
-
+    """Yield the frames that are shown at the rate, and how often each."""
     seen, last, time, length = 0, None, 0.0, 0.0
     try:
         with av.open(str(path), metadata_errors="replace") as container:
@@ -77,7 +76,7 @@ def _shown(path: Path, fps: float) -> Iterator[tuple["VideoFrame", int]]:
 
 
 def _count(time: float, fps: float) -> int:
-    """How many of the seconds (k + ½) / fps lie before `time`."""
+    """Number of the seconds (k + ½) / fps before `time`."""
     return max(0, math.ceil(time * fps - 0.5 - 1e-6))
 
 
@@ -88,6 +87,6 @@ def _frame_seconds(stream: "VideoStream") -> float:
 
 
 def _upright(frame: "VideoFrame") -> Frames:
-    """A frame's pixels [H, W, 3], turned as its file says."""
+    """A frame's pixels [H, W, 3], rotated according to the file's metadata."""
     turned = np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90))
     return np.ascontiguousarray(turned, np.uint8)

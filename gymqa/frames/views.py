@@ -1,4 +1,4 @@
-"""Temporal gradients: what changes from one frame to the next, computed from the frame cache where it is looked at."""
+"""Open the FrameSource of a modality; temporal gradients and RGB joined with flow, computed from caches on access."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gymqa.frames.cache import FrameCache
-from gymqa.frames.flow import frames_of, require_flow_of
+from gymqa.frames.flow import frames_folder_of, require_flow_of
 from gymqa.frames.modality import Modality, channels
 from gymqa.frames.pose_cache import PoseCache
 from gymqa.frames.sampling import Indices
@@ -16,12 +16,12 @@ from gymqa.frames.source import FrameSource, require_modality
 
 
 class GradientFrames:
-    """A FrameSource of a clip's temporal gradient: frame i + 1 minus frame i, halved, plus 128.
+    """A FrameSource of temporal gradients: frame i + 1 minus frame i, halved, plus 128.
 
-    There are as many as frames; the last one is shown twice. A clip of one frame has a gradient of nothing, 128.
+    A clip has as many gradients as frames; the last one is repeated. The gradient of a single frame is 128.
 
     Args:
-        source: frames in colours.
+        source: RGB frames.
     """
 
     modality: Modality = "gradient"
@@ -31,26 +31,26 @@ class GradientFrames:
 
     @property
     def folder(self) -> Path:
-        """Of the frames it is computed from."""
+        """Folder of the frames that the gradients are computed from."""
         return self._source.folder
 
     @property
     def size(self) -> int:
-        """Pixels of a side of the square frames."""
+        """Side of the square frames in pixels."""
         return self._source.size
 
     @property
     def format(self) -> str:
-        """How the frames it is computed from are kept."""
+        """Storage format of the frames that the gradients are computed from."""
         return self._source.format
 
     @property
     def failures(self) -> Mapping[str, str]:
-        """Why clips that were wanted have no frames, by clip id."""
+        """Clip id -> reason why the clip has no frames."""
         return self._source.failures
 
     def fingerprint(self) -> dict[str, Any]:
-        """The frames', and that it is their gradient."""
+        """The frames' fingerprint with the modality."""
         return {**self._source.fingerprint(), "modality": self.modality}
 
     def __contains__(self, clip_id: object) -> bool:
@@ -61,31 +61,32 @@ class GradientFrames:
         return self._source.lengths(clip_ids)
 
     def gather(self, clip_ids: Sequence[str], indices: Indices) -> NDArray[np.uint8]:
-        """Chosen gradients of many clips at once: indices [B, N] -> uint8 [B, N, S, S, 3].
+        """Selected gradients of a batch of clips: indices [B, N] -> uint8 [B, N, S, S, 3].
 
         Raises:
             GymQAError: a clip has no frames.
             IndexError: a clip has fewer frames.
         """
         last = self.lengths(clip_ids)[:, None] - 1
-        first = np.where(indices == last, np.maximum(last - 1, 0), indices)  # what is too large is refused below
+        first = np.where(
+            indices == last, np.maximum(last - 1, 0), indices
+        )  # indices that are too large are refused below
         both = self._source.gather(clip_ids, np.concatenate([first, np.minimum(first + 1, np.maximum(last, first))], 1))
         before, after = np.split(both.astype(np.int16), 2, axis=1)
         return (((after - before) >> 1) + 128).astype(np.uint8)
 
 
 def source_of(modality: Modality, folder: Path, instead: str = "") -> "FrameSource":
-    """Open what a model of this modality, or its training, looks at.
+    """Open the FrameSource of a modality, for a model or its training.
 
     Args:
-        modality: the model's, or its training's.
-        folder: of `gymqa cache` (rgb, gradient), `gymqa flow` (flow, rgb+flow) or `gymqa poses` (pose).
-        instead: as of `require_modality`.
+        modality: modality of the model or of its training.
+        folder: folder of `gymqa cache` (rgb, gradient), `gymqa flow` (flow, rgb+flow) or `gymqa poses` (pose).
+        instead: as in `require_modality`.
 
     Raises:
-        GymQAError: the folder does not hold it.
+        GymQAError: the folder does not hold the modality.
     """
-
     channels(modality)
     if modality == "pose":
         return PoseCache(folder)
@@ -98,44 +99,44 @@ def source_of(modality: Modality, folder: Path, instead: str = "") -> "FrameSour
 
 
 class JointFrames:
-    """A FrameSource that joins a flow cache and the frame cache that it was computed from: red, green, blue, x, y.
+    """A FrameSource that concatenates RGB frames and their flow: channels red, green, blue, x, y.
 
     Args:
-        flow: of `gymqa flow`; it names the frames.
+        flow: a flow cache, which records the folder of its frames.
 
     Raises:
-        GymQAError: the frames are not where they were, or are not those any more.
+        GymQAError: the frames have been moved or have changed.
     """
 
     modality: Modality = "rgb+flow"
 
     def __init__(self, flow: FrameCache) -> None:
-        self._flow, self._frames = flow, FrameCache(frames_of(flow.folder))
+        self._flow, self._frames = flow, FrameCache(frames_folder_of(flow.folder))
         require_modality("rgb", self._frames)
         require_flow_of(flow.folder, self._frames)
 
     @property
     def folder(self) -> Path:
-        """The flow's."""
+        """Folder of the flow cache."""
         return self._flow.folder
 
     @property
     def size(self) -> int:
-        """Pixels of a side of the square frames."""
+        """Side of the square frames in pixels."""
         return self._flow.size
 
     @property
     def format(self) -> str:
-        """How both are kept."""
+        """Storage formats of both."""
         return f"{self._frames.format}+{self._flow.format}"
 
     @property
     def failures(self) -> Mapping[str, str]:
-        """Why clips that were wanted lack frames or flow, by clip id."""
+        """Clip id -> reason why the clip lacks frames or flow."""
         return {**self._flow.failures, **self._frames.failures}
 
     def fingerprint(self) -> dict[str, Any]:
-        """The flow's, and that the frames are there, too."""
+        """The flow's fingerprint with the modality."""
         return {**self._flow.fingerprint(), "modality": self.modality}
 
     def __contains__(self, clip_id: object) -> bool:
@@ -146,7 +147,7 @@ class JointFrames:
         return self._frames.lengths(clip_ids)
 
     def gather(self, clip_ids: Sequence[str], indices: Indices) -> NDArray[np.uint8]:
-        """Chosen frames of many clips at once, with their flow: indices [B, N] -> uint8 [B, N, S, S, 5].
+        """Selected frames of a batch of clips with their flow: indices [B, N] -> uint8 [B, N, S, S, 5].
 
         Raises:
             GymQAError: a clip has no frames or no flow.

@@ -1,13 +1,13 @@
-"""Question sets and models on the Hugging Face Hub: load one, from there or from a folder, and upload one.
+"""Client of the Hugging Face Hub: download models, upload data sets, models and results, check tokens and names.
 
-All of gymqa's traffic with the Hub is in this file. The token is huggingface_hub's own (HF_TOKEN or `hf auth login`);
-gymqa hands it to nobody, and no message holds the text of an error that may quote a header.
+All requests of gymqa to the Hub are in this file. The token is huggingface_hub's own (HF_TOKEN or `hf auth login`);
+gymqa passes it to nobody else, and no message quotes an error that may contain a request header.
 """
 
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from huggingface_hub import CommitOperationAdd, HfApi, get_token, is_offline_mode, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HTTPError
@@ -15,9 +15,6 @@ from huggingface_hub.utils import HFValidationError, logging, validate_repo_id
 
 from gymqa.errors import GymQAError
 from gymqa.hub.question_dataset import CARD
-
-if TYPE_CHECKING:
-    pass
 
 _REPO = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 Value = TypeVar("Value")
@@ -28,7 +25,7 @@ _UPLOADED: dict[Kind, list[str]] = {
     "model": [CARD, "config.json", "model.safetensors"],
     "multimodal model": [CARD, *_TUNED],
 }
-# never a pickle, but of a language model that ships nothing else; see download_llm
+# never a pickle, except for a language model without other weights; see download_llm
 _DOWNLOADED: dict[Kind, list[str]] = {
     "model": ["config.json", "preprocessor_config.json", "model.safetensors"],
     "multimodal model": [*_TUNED[:-1], "llm/*.json", "llm/*.safetensors", "llm/tokenizer.model"],
@@ -45,12 +42,11 @@ def names_a_repo(text: str) -> bool:
 
 
 def check_repo(repo: str, kind: Kind = "data set") -> None:
-    """Refuse a name that nothing on the Hub can have.
+    """Check that a name is a valid repository name of the Hub.
 
     Raises:
-        GymQAError: it is not owner/name, or has other letters.
+        GymQAError: it is not owner/name, or has invalid characters.
     """
-
     try:
         validate_repo_id(repo)
     except HFValidationError as error:
@@ -60,15 +56,15 @@ def check_repo(repo: str, kind: Kind = "data set") -> None:
 
 
 def download_model(repo: str, kind: Kind = "model", revision: str | None = None) -> Path:
-    """Download a model's configuration and safetensors weights, or take what an earlier call downloaded.
+    """Download a model's configuration and safetensors weights, or use the cached ones.
 
     Args:
         repo: owner/name.
-        kind: what it is, which says what files it has; a language model's weights are `download_llm`'s to get.
+        kind: kind of model, which determines its files; use `download_llm` for the weights of a language model.
         revision: commit, branch or tag.
 
     Returns:
-        a folder of huggingface_hub's cache; nothing in it but those files is looked at.
+        A folder of huggingface_hub's cache; only the files of this kind are read from it.
 
     Raises:
         GymQAError: no such model, or the Hub cannot be reached and the model is not in the cache.
@@ -78,12 +74,12 @@ def download_model(repo: str, kind: Kind = "model", revision: str | None = None)
 
 
 def download_llm(repo: str, revision: str | None = None) -> Path:
-    """Download a language model with its tokenizer: safetensors, or where it ships none, PyTorch's own files.
+    """Download a language model with its tokenizer: safetensors, or PyTorch files if it has none.
 
-    Those (Vicuna-7B has no others) are pickles; they are read with `weights_only`, which makes tensors, nothing else.
+    The latter (the only ones of Vicuna-7B) are pickles; they are loaded with `weights_only`, which only builds tensors.
 
     Returns:
-        a folder of huggingface_hub's cache, named by the commit.
+        A folder of huggingface_hub's cache, named by the commit.
 
     Raises:
         GymQAError: no such model, or the Hub cannot be reached and the model is not in the cache.
@@ -95,10 +91,10 @@ def download_llm(repo: str, revision: str | None = None) -> Path:
 
 
 def download_files(repo: str, files: Sequence[str], revision: str | None = None) -> Path:
-    """Download those of a model's files that match a pattern, as "*.json"; those that it does not have are left out.
+    """Download the files of a model that match a pattern such as "*.json"; missing ones are skipped.
 
     Returns:
-        a folder of huggingface_hub's cache, named by the commit.
+        A folder of huggingface_hub's cache, named by the commit.
 
     Raises:
         GymQAError: no such model, or the Hub cannot be reached and the model is not in the cache.
@@ -108,7 +104,6 @@ def download_files(repo: str, files: Sequence[str], revision: str | None = None)
 
 
 def _download(repo: str, files: list[str], kind: Kind, revision: str | None) -> Path:
-
     def download() -> str:
         return snapshot_download(repo, revision=revision, allow_patterns=files, library_name="gymqa")
 
@@ -116,15 +111,14 @@ def _download(repo: str, files: list[str], kind: Kind, revision: str | None) -> 
 
 
 def upload(folder: Path, repo: str, private: bool = False, kind: Kind = "data set") -> str:
-    """Upload a card and its parquet files, or its model, in one commit; the repository is made if absent.
+    """Upload a card with its parquet files or model in one commit; the repository is created if absent.
 
     Returns:
-        the commit's address.
+        The URL of the commit.
 
     Raises:
-        GymQAError: no token, the Hub refuses, or it cannot be reached.
+        GymQAError: there is no token, the Hub refuses, or it cannot be reached.
     """
-
     check_repo(repo, kind)
     api = HfApi(library_name="gymqa")
     require_token(repo, kind)
@@ -145,20 +139,19 @@ def upload(folder: Path, repo: str, private: bool = False, kind: Kind = "data se
 
 
 def upload_files(files: Mapping[str, Path | bytes], repo: str, kind: Kind) -> str:
-    """Add files to a repository that is there, in one commit; other files in it stay as they are.
+    """Add files to an existing repository in one commit; its other files are kept.
 
     Args:
-        files: path in the repository -> a file here, or its content.
+        files: path in the repository -> local file, or its content.
         repo: owner/name.
-        kind: what the repository is.
+        kind: kind of repository.
 
     Returns:
-        the commit's address.
+        The URL of the commit.
 
     Raises:
-        GymQAError: no token, no such repository, the Hub refuses, or it cannot be reached.
+        GymQAError: there is no token or repository, the Hub refuses, or it cannot be reached.
     """
-
     check_repo(repo, kind)
     require_token(repo, kind)
     added = [CommitOperationAdd(path, content) for path, content in files.items()]
@@ -173,37 +166,34 @@ def upload_files(files: Mapping[str, Path | bytes], repo: str, kind: Kind) -> st
 
 
 def require_writable_repo(repo: str, kind: Kind) -> None:
-    """Ask the Hub whether a repository is there and the token may write to it, so that a push does not go half.
+    """Check that a repository exists and the token may write to it, before a push of several parts begins.
 
     Raises:
-        GymQAError: no token, no such repository, the token may not write there, or the Hub cannot be reached.
+        GymQAError: there is no token or repository, no write access, or the Hub cannot be reached.
     """
-
     require_token(repo, kind)
     repo_type = "dataset" if kind == "data set" else "model"
     ask_hub(repo, lambda: HfApi(library_name="gymqa").auth_check(repo, repo_type=repo_type, write=True), kind)
 
 
 def require_token(repo: str, kind: Kind) -> None:
-    """Refuse to upload without a token that could be one; huggingface_hub finds it by itself.
+    """Check that huggingface_hub finds a well-formed token.
 
     Raises:
-        GymQAError: there is none, or it holds characters that no token has.
+        GymQAError: there is none, or it holds invalid characters.
     """
-
     token = ask_hub(repo, get_token, kind)
     if token is None:
         raise GymQAError(f"there is no token to upload {repo} with; set HF_TOKEN or run `hf auth login`")
     if not (token.isascii() and token.isprintable()):
-        raise GymQAError("the token holds characters that no token has; set HF_TOKEN again or run `hf auth login`")
+        raise GymQAError("the token holds invalid characters; set HF_TOKEN again or run `hf auth login`")
 
 
 def ask_hub(what: Path | str, ask: Callable[[], Value], kind: Kind = "data set") -> Value:
-    """Ask the Hub; its errors become sentences that quote nothing of the request."""
-
+    """Run a request to the Hub; errors become messages that quote nothing of the request."""
     reason: str
     verbosity = logging.get_verbosity()
-    logging.set_verbosity_error()  # its retries are no news: what counts is the sentence after the last
+    logging.set_verbosity_error()  # no warnings about retries: only the final failure is reported
     try:
         return ask()
     except HfHubHTTPError as error:
@@ -211,9 +201,9 @@ def ask_hub(what: Path | str, ask: Callable[[], Value], kind: Kind = "data set")
     except (HTTPError, OSError) as error:
         reason = f"the Hub cannot be reached ({type(error).__name__}); check the connection and HF_ENDPOINT"
         if is_offline_mode():
-            reason = "it is no folder here, and HF_HUB_OFFLINE is set; unset it to ask the Hub"
+            reason = "it is not a local folder, and HF_HUB_OFFLINE is set; unset it to ask the Hub"
     except (ValueError, RuntimeError) as error:
-        reason = f"what was found there cannot be read ({type(error).__name__}); check its card and files"
+        reason = f"it cannot be read ({type(error).__name__}); check its card and files"
     finally:
         logging.set_verbosity(verbosity)
     raise GymQAError(f"{what}: {reason}") from None  # a chained error could show the token with --debug
@@ -222,14 +212,14 @@ def ask_hub(what: Path | str, ask: Callable[[], Value], kind: Kind = "data set")
 def _refusal(error: Any, kind: Kind) -> str:
     status = error.response.status_code
     mends = {
-        401: "it is not there, or your token does not allow it; check the name, HF_TOKEN or `hf auth login`",
-        403: "your token does not allow it; use one that may write there",
-        404: f"there is no such {kind}, neither as a folder here nor on the Hub; check the name",
+        401: "it does not exist, or your token does not allow access; check the name, HF_TOKEN or `hf auth login`",
+        403: "your token does not allow it; use one with write access",
+        404: f"there is no such {kind}, neither as a local folder nor on the Hub; check the name",
     }
     return mends.get(status, f"the Hub answered {status}; try again later")
 
 
 def split_revision(name: str) -> tuple[str, str | None]:
-    """owner/name@revision in its two parts; any other name is left as it is."""
+    """Split owner/name@revision; any other name is returned unchanged with None."""
     repo, at, revision = name.rpartition("@")
     return (repo, revision) if at and names_a_repo(repo) and not Path(name).exists() else (name, None)

@@ -1,4 +1,4 @@
-"""The data card of a question set: what the Hub shows, and what says which file is which configuration's."""
+"""Render the data card of a question set: Hub metadata, configurations, counts, shortcut accuracies, licence."""
 
 import re
 from collections.abc import Sequence
@@ -28,23 +28,22 @@ _SIZES = {1_000: "n<1K", 10_000: "1K<n<10K", 100_000: "10K<n<100K", 1_000_000: "
 
 
 def licence_of(splits: Sequence[QuestionSplit]) -> str:
-    """The licence by its Hub name: GymSim's questions are gymqa's own, all others come from FineGym's annotations."""
+    """Licence by its Hub name: GymSim's questions are gymqa's own, all others derive from FineGym's annotations."""
     videos = {question.video_id for one in splits for question in one.questions}
     return "apache-2.0" if all(_GYMSIM_VIDEO.fullmatch(video) for video in videos) else "cc-by-nc-4.0"
 
 
 def data_card(repo: str, splits: Sequence[QuestionSplit], taxonomy: Taxonomy) -> str:
-    """The card: YAML for the Hub, then counts, known shortcuts and citation.
+    """The card: YAML metadata, then counts, known shortcuts and citation.
 
     Args:
         repo: owner/name.
-        splits: by configuration, as `sort_questions` gives them.
-        taxonomy: of the questions' setting.
+        splits: grouped by configuration, as `sort_questions` returns them.
+        taxonomy: taxonomy of the questions' setting.
 
     Raises:
-        GymQAError: a question has labels that the taxonomy lacks.
+        GymQAError: a question has labels that are not in the taxonomy.
     """
-
     licence = licence_of(splits)
     head = DatasetCardData(
         license=licence,
@@ -77,7 +76,7 @@ def _configs(splits: Sequence[QuestionSplit]) -> list[dict[str, Any]]:
 
 
 def _overlaps(splits: Sequence[QuestionSplit]) -> list[dict[str, Any]]:
-    """For each configuration and two of its splits, the videos that both are asked about."""
+    """For each configuration and pair of its splits, the overlap of their videos."""
     videos = {(one.config, one.split): [question.video_id for question in one.questions] for one in splits}
     return [
         {"config": config, "split": split, "other": other, **video_overlap(asked, videos[config, other])}

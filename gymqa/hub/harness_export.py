@@ -1,6 +1,6 @@
-"""A question set for other harnesses: a task folder of lmms-eval, a data set class of VLMEvalKit with its TSV.
+"""Export a question set to other harnesses: a task folder for lmms-eval, a data set class with TSV for VLMEvalKit.
 
-Field names were read off lmms-eval (api/task.py, docs/guides/task_guide.md, evaluator_utils.py; it knows `cluster_key`
+Field names are those of lmms-eval (api/task.py, docs/guides/task_guide.md, evaluator_utils.py; it knows `cluster_key`
 since pull request 989, January 2026) and VLMEvalKit (vlmeval/dataset/video_base.py, inference_video.py).
 """
 
@@ -23,19 +23,19 @@ TSV_COLUMNS = ("index", "video", "question", "candidates", "answer", "tier", "vi
 
 
 def export_lmms_eval(folder: Path, dataset: str, split: str, videos: Path | None) -> list[str]:
-    """Write a folder for lmms-eval's `--include_path`: a task a tier, a group a setting, and utils.py.
+    """Write a folder for lmms-eval's `--include_path`: a task per tier, a group per setting, and utils.py.
 
     Args:
-        folder: to write.
+        folder: folder to write.
         dataset: a folder that `gymqa hub push` wrote, or owner/name on the Hub.
-        split: to ask about.
-        videos: the release whose clips are shown; None leaves it to $GYMQA_VIDEOS.
+        split: split of the questions.
+        videos: folder of the release with the clips; None uses $GYMQA_VIDEOS at run time.
 
     Returns:
-        the groups' names.
+        The names of the groups.
 
     Raises:
-        GymQAError: no such data set, or none of its configurations has the split.
+        GymQAError: there is no such data set, or none of its configurations has the split.
     """
     configs = _with_split(dataset, split)
     where = str(Path(dataset).resolve()) if Path(dataset).is_dir() else dataset
@@ -52,12 +52,12 @@ def export_lmms_eval(folder: Path, dataset: str, split: str, videos: Path | None
 
 
 def export_vlmevalkit(folder: Path, dataset: str, split: str, videos: Path | None) -> list[str]:
-    """Write the class GymQA and a TSV a setting, whose column `tier` parts its questions.
+    """Write the class GymQA and a TSV per setting; the column `tier` separates its questions.
 
-    Args and raises: as `export_lmms_eval`.
+    Arguments and errors are those of `export_lmms_eval`.
 
     Returns:
-        the data sets' names, as VLMEvalKit's `--data` takes them.
+        The names of the data sets for VLMEvalKit's `--data`.
     """
     settings: dict[str, list[str]] = {}
     for config in _with_split(dataset, split):
@@ -84,9 +84,17 @@ def _with_split(dataset: str, split: str) -> list[str]:
 
 def _tsv_rows(dataset: str, setting: str, split: str, tier: str) -> Iterator[dict[str, Any]]:
     rows: Any = load_gym_qa(dataset, setting, split, tier, streaming=True)
-    needed = ["id", "clip_id", "video_id", "text", "choices", "answer", "group"]  # all of them take 50 times as long
+    needed = [
+        "id",
+        "clip_id",
+        "video_id",
+        "text",
+        "choices",
+        "answer",
+        "group",
+    ]  # reading all columns takes 50 times as long
     for row in rows.select_columns(needed):
-        video_of(row["clip_id"])  # VLMEvalKit makes a path of it
+        video_of(row["clip_id"])  # refuses ids that would lead out of the folder: VLMEvalKit builds a path from it
         yield {
             "video": row["clip_id"],
             "question": row["text"],

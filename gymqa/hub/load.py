@@ -1,4 +1,4 @@
-"""Question sets from the Hub or a folder, as `datasets` gives them."""
+"""load_gym_qa: load a question set from the Hub or a folder as a Hugging Face `datasets` Dataset."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 def load_gym_qa(
     path_or_repo: Path | str, setting: str, split: str = "val", tier: str = "random", streaming: bool = False
 ) -> "Dataset | IterableDataset":
-    """The questions of a setting, split and tier: a row a question, a column for each field of Question, and `video`.
+    """Load the questions of a setting, split and tier: a row per question, a column per field of Question, and `video`.
 
-    `video` is of the feature `Video(decode=False)`: {"path": the clip's path inside a release, "bytes": None}. Join the
-    path to your release's folder and cast the column to `Video()` to decode; nothing here needs the footage.
+    `video` has the feature `Video(decode=False)`: {"path": the clip's path inside a release, "bytes": None}. Prefix the
+    path with your release's folder and cast the column to `Video()` to decode; loading does not need the videos.
 
     Args:
         path_or_repo: a folder that `gymqa hub push` wrote, or a data set on the Hub, owner/name.
@@ -28,12 +28,11 @@ def load_gym_qa(
         split: train, val or test.
         tier: random, event, set, attribute, twin; decision, counting, direction, shape, minimal-pairs, released; or a
             benchmark's name, gym-qa-hard.
-        streaming: read rows as they are asked for, and keep no copy.
+        streaming: read rows on demand, without a local copy.
 
     Raises:
-        GymQAError: no such data set, configuration or split, a damaged file, or the Hub cannot be reached.
+        GymQAError: there is no such data set, configuration or split, a file is damaged, or the Hub cannot be reached.
     """
-
     config = config_name(setting, tier)
     configs = dataset_configs(path_or_repo)
     if config not in configs:
@@ -47,17 +46,18 @@ def load_gym_qa(
 
 
 def dataset_configs(path_or_repo: Path | str) -> dict[str, list[str]]:
-    """The configurations of a data set, and the splits of each, as its card says.
+    """Configuration -> splits of a data set, read from its card.
 
     Raises:
-        GymQAError: no such data set, its card is none of gymqa's, or the Hub cannot be reached.
+        GymQAError: there is no such data set, its card is not one of gymqa, or the Hub cannot be reached.
     """
-
     folder = Path(path_or_repo)
     if folder.is_dir() and not (folder / CARD).is_file():
-        raise GymQAError(f"{folder} holds no {CARD}; `gymqa hub push … --dry_run` writes question files as a data set")
+        raise GymQAError(
+            f"{folder} holds no {CARD}; write question files as a data set with `gymqa hub push … --dry_run`"
+        )
     if not folder.is_dir() and (isinstance(path_or_repo, Path) or not names_a_repo(path_or_repo)):
-        raise GymQAError(f"{path_or_repo} is neither a folder nor a data set's name; name one, as owner/name")
+        raise GymQAError(f"{path_or_repo} is neither a folder nor a data set on the Hub; name a data set as owner/name")
     card = ask_hub(path_or_repo, lambda: DatasetCard.load(folder / CARD if folder.is_dir() else str(path_or_repo)))
     try:
         configs = {

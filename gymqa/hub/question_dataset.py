@@ -1,7 +1,7 @@
-"""Questions as a folder of parquet files, one a configuration and split, with a data card: what the Hub holds.
+"""Question data set of the Hub: a folder of parquet files, one per configuration and split, and a data card.
 
 A configuration is a setting and a tier, `gym99-set`. Rows have a column for each field of Question, and `video`, the
-clip's path inside a release; they carry no footage.
+clip's path inside a release; the videos themselves are not included.
 """
 
 import re
@@ -19,7 +19,7 @@ from pyarrow import parquet
 from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import video_of
 from gymqa.io.files import atomic_path, write_text
-from gymqa.questions.schema import BENCHMARKS, KINDS, MINIMAL_PAIRS, TIERS, Question
+from gymqa.questions.schema import KINDS, MINIMAL_PAIRS, PUBLISHED_BENCHMARKS, TIERS, Question
 from gymqa.questions.validation import validate
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 SPLITS = ("train", "val", "test")
 RELEASED = "released"
 QUESTION_TIERS = (*TIERS, *KINDS[1:], MINIMAL_PAIRS, RELEASED)
-"""How questions are told apart in a data set: the tier of their wrong choices, or what is asked."""
+"""Names that group questions into configurations: the tier of their distractors, or what is asked."""
 CARD = "README.md"
 _SETTING = r"[A-Za-z0-9_-]+"
 _CONFIG = re.compile(rf"({_SETTING})-({'|'.join(QUESTION_TIERS)})", re.ASCII)
@@ -55,45 +55,54 @@ class QuestionSplit:
 
 
 def config_name(setting: str, tier: str) -> str:
-    """Name a configuration; `tier` may be a benchmark's name as well (gym-qa-hard is the tier set).
+    """Name of a configuration; `tier` may be a benchmark's name as well (gym-qa-hard is the tier set).
 
     Raises:
-        GymQAError: there is no such tier, or the setting has letters that might lead out of a folder.
+        GymQAError: there is no such tier, or the setting has characters that are not allowed in file names.
     """
     if not re.fullmatch(_SETTING, setting):
         raise GymQAError(f"setting {setting!r} cannot be part of a name; use letters, digits, - and _")
-    name = BENCHMARKS.get(tier, tier)
+    name = PUBLISHED_BENCHMARKS.get(tier, tier)
     if name not in QUESTION_TIERS:
-        raise GymQAError(f"there is no tier {tier!r}; choose one of {', '.join([*QUESTION_TIERS, *BENCHMARKS])}")
+        known = ", ".join([*QUESTION_TIERS, *PUBLISHED_BENCHMARKS])
+        raise GymQAError(f"there is no tier {tier!r}; choose one of {known}")
     return f"{setting}-{name}"
 
 
 def parse_config(config: str) -> tuple[str, str]:
-    """Take a configuration's name apart: its setting and its tier.
+    """Split a configuration's name into its setting and tier.
 
     Raises:
-        GymQAError: it ends in no tier, or has letters that might lead out of a folder.
+        GymQAError: it ends in no tier, or has characters that are not allowed in file names.
     """
     match = _CONFIG.fullmatch(config)
     if match is None:
-        raise GymQAError(f"configuration {config!r} is none of gymqa's; they are named as gym99-set is")
+        raise GymQAError(f"configuration {config!r} is not one of gymqa; names are <setting>-<tier>, such as gym99-set")
     return match[1], match[2]
 
 
 def question_tier(question: Question) -> str:
-    """Which of QUESTION_TIERS a question belongs to."""
+    """The one of QUESTION_TIERS that a question belongs to.
+
+    Raises:
+        GymQAError: none, for it is of a benchmark of the user's own.
+    """
     if question.released:
         return RELEASED
+    if question.kind not in KINDS:
+        raise GymQAError(
+            f"question {question.id} is of {question.kind}, and the data set holds gymqa's benchmarks; leave it out"
+        )
     if question.group:
         return MINIMAL_PAIRS
     return question.tier if question.kind == "element" else question.kind
 
 
 def question_files(source: Path) -> list[Path]:
-    """The question files that `source` names: itself, or every .jsonl below it, by path.
+    """The question files of `source`: itself, or every .jsonl below a folder, sorted by path.
 
     Raises:
-        GymQAError: it is missing, of another kind, or holds none.
+        GymQAError: it is missing, not a .jsonl file, or a folder without any.
     """
     if source.is_dir():
         found = sorted(source.rglob("*.jsonl"))
@@ -103,29 +112,29 @@ def question_files(source: Path) -> list[Path]:
     if not source.exists():
         raise GymQAError(f"{source} does not exist; name a question file or a folder of them")
     if source.suffix != ".jsonl":
-        raise GymQAError(f"{source} is no .jsonl file; `gymqa questions import` takes released files over")
+        raise GymQAError(f"{source} is not a .jsonl file; convert released files with `gymqa questions import`")
     return [source]
 
 
 def split_of(file: Path, split: str | None) -> str:
-    """The split a question file is of: `split`, or the one its name ends in (val.jsonl, gym99-train.jsonl).
+    """The split of a question file: `split`, or the one its name ends in (val.jsonl, gym99-train.jsonl).
 
     Raises:
-        GymQAError: it cannot be told, or is none of SPLITS.
+        GymQAError: it cannot be determined, or is not one of SPLITS.
     """
     found = split or file.stem.replace("_", "-").rsplit("-", 1)[-1]
     if found not in SPLITS:
-        raise GymQAError(f"{file} is of no split among {', '.join(SPLITS)}; name it by --split, or rename the file")
+        raise GymQAError(f"{file} does not name its split ({', '.join(SPLITS)}); give --split, or rename the file")
     return found
 
 
 def sort_questions(
     files: Mapping[Path, Sequence[Question]], setting: str, split: str | None = None
 ) -> list[QuestionSplit]:
-    """Sort the questions of files by tier and split; within one they stay in the files' order.
+    """Group the questions of files by tier and split, in the files' order.
 
     Raises:
-        GymQAError: a file's split cannot be told, or an id stands twice in a tier and split.
+        GymQAError: a file's split cannot be determined, or an id occurs twice in a tier and split.
     """
     found = [(question_tier(one), split_of(file, split), one) for file, asked in files.items() for one in asked]
     order = sorted(found, key=lambda row: (QUESTION_TIERS.index(row[0]), SPLITS.index(row[1])))
@@ -142,23 +151,23 @@ def sort_questions(
 
 
 def video_path(clip_id: str) -> str:
-    """A clip's path inside a release; a name that would lead elsewhere is refused.
+    """A clip's path inside a release.
 
     Raises:
-        GymQAError: no clip id.
+        GymQAError: it is not a clip id.
     """
     video_of(clip_id)
     return f"subactions/{clip_id}.mp4"
 
 
 def write_dataset(folder: Path, splits: Sequence[QuestionSplit], card: str) -> None:
-    """Write parquet files and card into `folder`, all or none; a data set that was there is replaced.
+    """Write parquet files and card into `folder`, atomically; an existing data set is replaced.
 
     Raises:
-        GymQAError: `folder` holds something else, or cannot be written to.
+        GymQAError: `folder` holds something else, or is not writable.
     """
     if folder.exists() and not is_dataset(folder):
-        raise GymQAError(f"{folder} is there and holds no data set of gymqa's; choose another folder or remove it")
+        raise GymQAError(f"{folder} exists and is not a data set of gymqa; choose another folder or remove it")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         staged = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
@@ -177,7 +186,7 @@ def write_dataset(folder: Path, splits: Sequence[QuestionSplit], card: str) -> N
 
 
 def is_dataset(folder: Path) -> bool:
-    """Whether the folder is empty, or holds nothing but a card and parquet files in folders named by configuration."""
+    """Whether the folder is empty, or holds only a card and parquet files in one folder per configuration."""
     names = [path.relative_to(folder) for path in folder.rglob("*") if not path.is_dir()] if folder.is_dir() else None
     if names is None:
         return False
@@ -186,12 +195,11 @@ def is_dataset(folder: Path) -> bool:
 
 
 def require_whole(folder: Path, config: str, split: str) -> None:
-    """Read a configuration's parquet file to its end.
+    """Check that a configuration's parquet file can be read completely.
 
     Raises:
-        GymQAError: no such configuration or split, or the file is missing, damaged or has other columns than gymqa's.
+        GymQAError: there is no such configuration or split, or the file is missing, damaged or has other columns.
     """
-
     parse_config(config)
     if split not in SPLITS:
         raise GymQAError(f"the card of {folder} names the split {split!r}; gymqa's are {', '.join(SPLITS)}")
@@ -208,21 +216,21 @@ def require_whole(folder: Path, config: str, split: str) -> None:
 
 
 def _write_parquet(path: Path, questions: Sequence[Question]) -> None:
-
     with atomic_path(path) as temporary:
         parquet.write_table(pa.Table.from_pylist(list(map(_row, questions)), schema=_schema()), temporary)
 
 
 def _row(question: Question) -> dict[str, Any]:
-    row = {field.name: getattr(question, field.name) for field in fields(question)}  # asdict copies all, slowly
+    row = {
+        field.name: getattr(question, field.name) for field in fields(question)
+    }  # asdict copies everything, which is slow
     row["attributes"] = [asdict(one) for one in question.attributes]
     row["released"] = asdict(question.released) if question.released else None
     return {**row, "video": video_path(question.clip_id)}
 
 
 def _schema() -> "pa.Schema":
-    """Plain Arrow types and no Hugging Face metadata: every version of `datasets` reads them, a video is a path."""
-
+    """Plain Arrow types without Hugging Face metadata, readable by every version of `datasets`; a video is a path."""
     text, number = pa.string(), pa.int32()
     return pa.schema(
         {

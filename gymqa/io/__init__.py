@@ -1,1 +1,1 @@
-"""Reading and writing files, and the terminal. Never in it: anything that knows a video, a label or a question."""
+"""Reading and writing text, JSON and template files; terminal output. Never in it: videos, labels, questions."""

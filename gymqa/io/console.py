@@ -1,4 +1,4 @@
-"""One look for every long job: what is being done, how far, how fast, and the time left."""
+"""Progress bars and aligned text tables for the terminal (a file of its own: every package prints with it)."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,19 +13,19 @@ console = Console(stderr=True)
 
 
 class ProgressBar:
-    """A bar in the terminal; on anything that is not a terminal, nothing but the first and the last line."""
+    """A progress bar in a terminal; elsewhere only its first and last line are printed."""
 
     def __init__(self, progress: Progress, task: int) -> None:
         self._progress, self._task = progress, task
 
     def advance(self, steps: int = 1, note: str = "") -> None:
-        """Move `steps` further; `note` (say, the loss) stands at the end of the line."""
+        """Advance the bar by `steps`; `note` (the loss, for example) is shown at the end of the line."""
         self._progress.update(self._task, advance=steps, note=note)  # type: ignore[arg-type]
 
 
 @contextmanager
 def progress_bar(what: str, total: int, done: int = 0) -> Iterator[ProgressBar]:
-    """Show a bar for `total` steps of `what`, of which `done` were there from an earlier run."""
+    """Show a bar for `total` steps of `what`, of which `done` were finished by an earlier run."""
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -42,7 +42,7 @@ def progress_bar(what: str, total: int, done: int = 0) -> Iterator[ProgressBar]:
 
 
 def track(items: Iterable[Item], what: str, total: int) -> Iterator[Item]:
-    """Yield `items` one by one behind a progress bar of `total` steps."""
+    """Yield `items` one by one and advance a progress bar of `total` steps."""
     with progress_bar(what, total) as bar:
         for item in items:
             yield item
@@ -50,7 +50,7 @@ def track(items: Iterable[Item], what: str, total: int) -> Iterator[Item]:
 
 
 def text_table(lines: Sequence[Sequence[str]]) -> str:
-    """Lines of cells, padded to columns; all lines have equally many cells."""
+    """Rows of cells as text with aligned columns; all rows have the same number of cells."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     padded = ("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)) for line in lines)
     return "".join(f"{line.rstrip()}\n" for line in padded)

@@ -1,4 +1,4 @@
-"""Files are written whole or not at all: a temporary name beside the target, then one rename."""
+"""Atomic writes of text and JSON files, reading JSON, and file locks between processes."""
 
 import fcntl
 import json
@@ -16,11 +16,11 @@ from gymqa.errors import GymQAError
 def atomic_path(target: Path) -> Iterator[Path]:
     """Yield a temporary path of the same suffix in `target`'s folder; rename it to `target` on success.
 
-    The folder is made if absent. When the block raises (Ctrl-C too), the temporary file is removed and `target`
-    stays as it was.
+    The folder is created if absent. When the block raises (on Ctrl-C too), the temporary file is removed and `target`
+    stays unchanged.
 
     Raises:
-        GymQAError: `target` is a folder, or its folder cannot be made or written to.
+        GymQAError: `target` is a folder, or its folder cannot be created or written to.
     """
     if target.is_dir():
         raise GymQAError(f"cannot write {target}: it is a folder; name a file")
@@ -37,20 +37,20 @@ def atomic_path(target: Path) -> Iterator[Path]:
         yield temporary
         umask = os.umask(0)
         os.umask(umask)
-        temporary.chmod(0o666 & ~umask)  # mkstemp makes files private; results are meant to be read
+        temporary.chmod(0o666 & ~umask)  # mkstemp creates private files; results are meant to be read by others
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
 
 
 def write_text(target: Path, text: str) -> None:
-    """Write `text` as UTF-8 to `target`, whole or not at all."""
+    """Write `text` as UTF-8 to `target`, atomically."""
     with atomic_path(target) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(target: Path, value: Any) -> None:
-    """Write `value` as indented JSON with a final newline, whole or not at all."""
+    """Write `value` as indented JSON with a final newline, atomically."""
     write_text(target, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
@@ -59,7 +59,7 @@ def read_json(path: Path, make_object: Callable[[list[tuple[str, Any]]], Any] | 
 
     Args:
         path: the file.
-        make_object: from an object's keys and values, as they stand there, to what is given for it; else a dictionary.
+        make_object: builds the Python value of a JSON object from its list of (key, value) pairs; a dict by default.
 
     Raises:
         GymQAError: the file is missing, or is not JSON (the line and column are named).
@@ -68,14 +68,21 @@ def read_json(path: Path, make_object: Callable[[list[tuple[str, Any]]], Any] | 
         return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=make_object)
     except FileNotFoundError as error:
         raise GymQAError(f"{path} does not exist; check the path, or run the step that writes it") from error
-    except (ValueError, RecursionError) as error:  # no JSON or no text; numbers of too many digits; too deep
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # not JSON or not text, a number with too many digits, or nested too deeply
         raise GymQAError(f"{path} is not valid JSON ({error}); remove it and run its step again") from error
     except OSError as error:
         raise GymQAError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
 def take_lock(file: IO[Any], what: str) -> None:
-    """Take an open file's lock, held until the file is closed; `what` is being written, as in "features in runs/x".
+    """Take an exclusive lock on an open file until it is closed.
+
+    Args:
+        file: an open file.
+        what: what is being written, for the message, such as "features in runs/x".
 
     Raises:
         GymQAError: another process holds it.
@@ -88,7 +95,7 @@ def take_lock(file: IO[Any], what: str) -> None:
 
 @contextmanager
 def only_writer(folder: Path, what: str) -> Iterator[None]:
-    """Hold the lock of a folder that is there and may be written to.
+    """Hold an exclusive lock on an existing, writable folder, so that only one process writes to it.
 
     Raises:
         GymQAError: another process holds it.
@@ -100,7 +107,7 @@ def only_writer(folder: Path, what: str) -> Iterator[None]:
 
 @contextmanager
 def waiting_for_lock(path: Path) -> Iterator[None]:
-    """Hold a file's lock, once whoever holds it is done; the file's folder is made if absent."""
+    """Wait for a file's exclusive lock and hold it; the file's folder is created if absent."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

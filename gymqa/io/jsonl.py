@@ -1,4 +1,4 @@
-"""Dataclasses as lines of JSON, and back with every field checked: no eval, no pickle, nothing silently dropped."""
+"""JSON Lines serialization of dataclasses: encode a record to a line, decode it with every field type-checked."""
 
 import json
 import types
@@ -12,22 +12,22 @@ from gymqa.errors import GymQAError
 
 Record = TypeVar("Record")
 ADDED: Mapping[str, Any] = {"added": True}
-"""Metadata of a field that older files lack: it is written only where it is not its default."""
+"""Metadata of a field that older files do not have: it is written only when it differs from its default."""
 
 
 def encode(record: Any) -> str:
-    """One line of JSON, without its line break; tuples become lists, records within it objects.
+    """A record as one line of JSON without a line break; tuples become lists, nested records objects.
 
-    Fields whose metadata is ADDED are left out where they are their default.
+    Fields whose metadata is ADDED are omitted when they equal their default.
     """
     return json.dumps(_shallow(record), ensure_ascii=False, default=_shallow)
 
 
 def decode(kind: type[Record], line: str) -> Record:
-    """Read what `encode` wrote; fields with a default may be left out, as older files do.
+    """Read a line that `encode` wrote; fields with a default may be missing, as in older files.
 
     Raises:
-        GymQAError: no JSON object, a field missing, unknown or of another type, or what `kind` itself refuses.
+        GymQAError: not a JSON object; a field is missing, unknown or of the wrong type; or `kind` refuses the values.
     """
     try:
         record = json.loads(line)
@@ -60,16 +60,16 @@ def _make(kind: type[Record], record: dict[str, Any]) -> Record:
 
 @cache
 def _shape(kind: type) -> tuple[dict[str, Any], frozenset[str]]:
-    """The types of a dataclass's fields, and the fields that have no default."""
+    """Types of a dataclass's fields, and names of the fields without a default."""
     required = (field.name for field in fields(kind) if field.default is MISSING)
     return typing.get_type_hints(kind), frozenset(required)
 
 
 def _read(value: Any, hint: Any) -> Any:
-    """A JSON value as the annotated type; True and False are no numbers.
+    """Convert a JSON value to the annotated type; True and False do not count as numbers.
 
     Raises:
-        TypeError: it is of another type.
+        TypeError: the value is of another type.
     """
     if isinstance(hint, types.UnionType):
         for option in typing.get_args(hint):

@@ -1,4 +1,4 @@
-"""Texts that gymqa writes for others to read or run, from templates that lie beside the code that fills them."""
+"""Fill Jinja templates for cards, YAML and code (a file of its own: hub, recognizers and encoders use it)."""
 
 from pathlib import Path
 from typing import Any
@@ -9,11 +9,11 @@ from gymqa.io.files import write_text
 
 
 def fill(template: Path, **values: Any) -> str:
-    """Fill a template file; in code and YAML, values go in by the filter `tojson`, which quotes whatever they hold."""
+    """Fill a template file; templates of code and YAML quote values with the filter `tojson`."""
     jinja = Environment(
         loader=FileSystemLoader(template.parent),
         undefined=StrictUndefined,
-        autoescape=False,  # no HTML is made here
+        autoescape=False,  # the templates are not HTML
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
@@ -22,5 +22,5 @@ def fill(template: Path, **values: Any) -> str:
 
 
 def write_filled(target: Path, template: Path, **values: Any) -> None:
-    """Fill a template and write the text, whole or not at all."""
+    """Fill a template and write the text atomically."""
     write_text(target, fill(template, **values))

@@ -1,4 +1,4 @@
-"""Lists that others wrote, line by line, each line with its place for errors."""
+"""Read text lines and JSON keys with their `file:line` for messages (a file of its own: every list reader uses it)."""
 
 import json
 import re
@@ -11,10 +11,10 @@ from gymqa.errors import GymQAError
 
 
 def read_lines(path: Path) -> Iterator[tuple[str, str]]:
-    """Yield the lines without outer blanks, each with its place `file:line`; empty lines are left out.
+    """Yield (`file:line`, stripped line) for every non-empty line.
 
     Raises:
-        GymQAError: the file is missing or no text.
+        GymQAError: the file is missing or is not text.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -28,21 +28,21 @@ def read_lines(path: Path) -> Iterator[tuple[str, str]]:
 
 
 class JsonObject(dict[str, Any]):
-    """A JSON object as `gymqa.io.files.read_json` makes it; `twice` holds the keys that stand there again."""
+    """A JSON object for `gymqa.io.files.read_json`; `repeated` lists the keys that occur more than once in the file."""
 
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
         super().__init__(pairs)
         counts = Counter(key for key, _ in pairs) if len(self) < len(pairs) else {}
-        self.twice = [key for key, count in counts.items() if count > 1]
+        self.repeated = [key for key, count in counts.items() if count > 1]
 
 
-def place_of(path: Path, *keys: str, again: bool = False) -> str:
-    """`file:line` of the entry that `keys` lead to, outermost first; the file alone where the keys are not found.
+def location_of(path: Path, *keys: str, again: bool = False) -> str:
+    """`file:line` of the entry under nested `keys`, outermost first; the file name alone if they are not found.
 
     Args:
         path: the JSON file.
-        keys: the entry's key after those of the objects it lies in.
-        again: name the line of the last key's second entry there.
+        keys: keys of the enclosing objects, then the entry's own key.
+        again: return the line of the second occurrence of the last key.
     """
     text, end = path.read_text(encoding="utf-8"), 0
     for key in (*keys, *keys[-1:] * again):

@@ -1,1 +1,1 @@
-"""Multiple-choice questions: schema, building, validation, shortcuts, scoring. Never in it: pixels, models, torch."""
+"""Multiple-choice questions: schema, builders, validation, shortcut statistics, scoring. Never in it: pixels, torch."""

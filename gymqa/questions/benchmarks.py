@@ -1,6 +1,13 @@
-"""Build the questions of any benchmark from labelled clips."""
+"""Benchmarks by name: what each asks and what builds its questions from labelled clips.
+
+A new benchmark is its builder and its line here; one outside the repository is named `package.module:function`
+(docs/extending.md).
+"""
 
 from collections import Counter
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
 
 from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import Clip, Release
@@ -8,27 +15,82 @@ from gymqa.questions.attributes import DECISION, build_attribute_questions
 from gymqa.questions.distractors import build_questions
 from gymqa.questions.minimal_pairs import build_minimal_pairs
 from gymqa.questions.schema import ELEMENT_BENCHMARKS, KINDS, MINIMAL_PAIRS, Question
+from gymqa.questions.validation import validate
+from gymqa.runtime.registry import DOCS, Registry, require_fit
 
 
-def build_benchmark(
-    clips: list[Clip], release: Release, benchmark: str, seed: int = 0, n_choices: int = 4
-) -> list[Question]:
-    """Return the questions of any benchmark; the arguments are those of `build`.
+class BenchmarkBuilder(Protocol):
+    """What builds a benchmark's questions; those of the user's own are of the kind `package.module:function`."""
 
-    Raises:
-        GymQAError: there is no such benchmark, or it cannot be built of these clips.
+    def __call__(self, clips: list[Clip], release: Release, seed: int, n_choices: int) -> list[Question]:
+        """The questions about labelled clips; adding clips should change no other question."""
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """A set of questions.
+
+    Attributes:
+        what: what is asked, or where its wrong choices come from.
+        maker: builds the questions.
     """
-    if benchmark in ELEMENT_BENCHMARKS:
-        return build_questions(clips, release.taxonomy, benchmark, seed, n_choices)
-    if benchmark in KINDS[1:]:
-        counts = _frequency(release) if benchmark == DECISION else None
-        return build_attribute_questions(clips, release.taxonomy, benchmark, seed, n_choices, counts)
-    if benchmark == MINIMAL_PAIRS:
-        return build_minimal_pairs(clips, release.taxonomy, seed)
-    names = ", ".join([*ELEMENT_BENCHMARKS, *KINDS[1:], MINIMAL_PAIRS])
-    raise GymQAError(f"there is no benchmark {benchmark!r}; choose one of {names}")
+
+    what: str
+    maker: BenchmarkBuilder
+
+
+def _elements(benchmark: str, clips: list[Clip], release: Release, seed: int, n_choices: int) -> list[Question]:
+    return build_questions(clips, release.taxonomy, benchmark, seed, n_choices)
+
+
+def _attributes(kind: str, clips: list[Clip], release: Release, seed: int, n_choices: int) -> list[Question]:
+    counts = _frequency(release) if kind == DECISION else None
+    return build_attribute_questions(clips, release.taxonomy, kind, seed, n_choices, counts)
+
+
+def _minimal_pairs(clips: list[Clip], release: Release, seed: int, n_choices: int) -> list[Question]:
+    return build_minimal_pairs(clips, release.taxonomy, seed)
 
 
 def _frequency(release: Release) -> Counter[int]:
     """How often each element stands in the training list, by label."""
     return Counter(clip.label for clip in release.read_clips(release.train_list) if clip.label is not None)
+
+
+_OURS = {
+    **{one: Benchmark(f"wrong choices: {tier}", partial(_elements, one)) for one, tier in ELEMENT_BENCHMARKS.items()},
+    **{kind: Benchmark(f"asks for: {kind}", partial(_attributes, kind)) for kind in KINDS[1:]},
+    MINIMAL_PAIRS: Benchmark("two clips, one question, two answers", _minimal_pairs),
+}
+BENCHMARKS = Registry("benchmark", "gymqa list benchmarks", _OURS, BenchmarkBuilder)
+
+
+def build_benchmark(
+    clips: list[Clip], release: Release, benchmark: str, seed: int = 0, n_choices: int = 4
+) -> list[Question]:
+    """Return the questions of a benchmark.
+
+    Args:
+        clips: labelled.
+        release: their taxonomy and lists.
+        benchmark: a name, or `package.module:function` of the user's own.
+        seed: of all that is drawn.
+        n_choices: choices of a question, where the benchmark leaves that open.
+
+    Raises:
+        GymQAError: there is no such benchmark, it cannot be built of these clips, or the plug-in does not fit.
+    """
+    questions: list[Question] = BENCHMARKS.make(benchmark, list, clips, release, seed, n_choices)
+    if benchmark not in BENCHMARKS:
+        _require_own(questions, benchmark)
+    return questions
+
+
+def _require_own(questions: list[Question], benchmark: str) -> None:
+    """Refuse what a plug-in builds where its questions cannot be told from each other or from other benchmarks'."""
+    for question in questions:
+        require_fit(question, Question, benchmark, "benchmark")
+        if question.kind != benchmark:
+            raise GymQAError(f"benchmark {benchmark}: the kind of its questions must be {benchmark!r}; {DOCS}")
+    if problems := validate(questions):
+        raise GymQAError(f"benchmark {benchmark}: {problems[0]}")

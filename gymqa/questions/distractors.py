@@ -1,9 +1,9 @@
-"""Questions from clips: which elements stand beside the right one, by benchmark.
+"""Build element questions from labelled clips; sample their distractors (wrong choices) by benchmark.
 
-Gym-QA draws its distractors from all elements, as released; Gym-QA-Hard from the element's set; Gym-New puts the
-direction twin among the choices; `event` draws from the apparatus, `attribute` from the elements that differ in one
-decision. Every draw is seeded by clip id, benchmark and seed, so that adding clips changes
-no other question; the right letter is uniform, so letters balance in aggregate.
+Gym-QA samples distractors from all elements, as released; Gym-QA-Hard from the element's set; Gym-New includes the
+direction twin; `event` samples from the apparatus, `attribute` from the elements that differ in one decision. Sampling
+is seeded by clip id, benchmark and seed, so that adding clips changes no other question; the letter of the right
+answer is uniformly random.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,26 +12,25 @@ from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import Clip
 from gymqa.finegym.taxonomy import Element, Taxonomy
 from gymqa.questions.schema import ELEMENT_BENCHMARKS, LETTERS, QUESTION_TEXT, TIERS, Question
-from gymqa.runtime.seeding import Draws
+from gymqa.runtime.registry import require_known
+from gymqa.runtime.seeding import SeededRandom
 
 Distractor = tuple[str, Element]
-"""An element that may stand beside the right one, and the tier it is of."""
+"""Tier and element of a wrong choice."""
 
 
 def build_questions(
     clips: Iterable[Clip], taxonomy: Taxonomy, benchmark: str, seed: int = 0, n_choices: int = 4
 ) -> list[Question]:
-    """One question a clip, in the clips' order; for gym-new only of clips whose element has a direction twin.
+    """Build one question per clip, in the clips' order; for gym-new only if the clip's element has a direction twin.
 
-    Choices are display names, and no two of them share a plain name. Where a tier has too few elements the rest
-    comes from the next (set, event, random), and `drawn_tier` says so; so does a question of elements without
-    decision trees.
+    Choices are display names, and no two of them share a plain name. If a tier has too few elements, or decision trees
+    are missing, the remaining distractors come from the next tier (set, event, random), recorded in `drawn_tier`.
 
     Raises:
         GymQAError: an unknown benchmark, a clip without a label of the taxonomy, or too few elements for n_choices.
     """
-    if benchmark not in ELEMENT_BENCHMARKS:
-        raise GymQAError(f"there is no benchmark {benchmark!r}; choose one of {', '.join(ELEMENT_BENCHMARKS)}")
+    require_known("benchmark", benchmark, ELEMENT_BENCHMARKS, "gymqa list benchmarks")
     names = len({element.name for element in taxonomy.elements})
     if not 2 <= n_choices <= min(names, len(LETTERS)):
         most = min(names, len(LETTERS))
@@ -42,7 +41,7 @@ def build_questions(
 
 
 class _Builder:
-    """Builds one question at a time; holds the pools of distractors, which depend on the label only."""
+    """Builds one question at a time; caches the pools of distractors, which depend on the label only."""
 
     def __init__(self, taxonomy: Taxonomy, benchmark: str, seed: int, n_choices: int) -> None:
         self.taxonomy, self.benchmark, self.seed, self.n_choices = taxonomy, benchmark, seed, n_choices
@@ -55,9 +54,9 @@ class _Builder:
 
     def build(self, clip: Clip, label: int) -> Question:
         element = self.taxonomy.elements[label]
-        draws = Draws(clip.id, self.benchmark, self.seed)
-        distractors = self._choose(element, draws)
-        choices = list(draws.shuffled([element, *(other for _, other in distractors)]))
+        rng = SeededRandom(clip.id, self.benchmark, self.seed)
+        distractors = self._choose(element, rng)
+        choices = list(rng.shuffled([element, *(other for _, other in distractors)]))
         return Question(
             id=f"{self.benchmark}:{self.seed}:{clip.id}",
             clip_id=clip.id,
@@ -74,11 +73,11 @@ class _Builder:
             attributes=element.attributes,
         )
 
-    def _choose(self, element: Element, draws: Draws) -> list[Distractor]:
-        """The first n_choices - 1 candidates whose names are not taken yet."""
+    def _choose(self, element: Element, rng: SeededRandom) -> list[Distractor]:
+        """The first n_choices - 1 candidates with distinct names."""
         chosen: list[Distractor] = []
         names = {element.name}
-        for tier, other in self._candidates(element, draws):
+        for tier, other in self._candidates(element, rng):
             if other.name not in names:
                 names.add(other.name)
                 chosen.append((tier, other))
@@ -86,38 +85,38 @@ class _Builder:
                 break
         return chosen
 
-    def _candidates(self, element: Element, draws: Draws) -> Iterator[Distractor]:
+    def _candidates(self, element: Element, rng: SeededRandom) -> Iterator[Distractor]:
         if self.tier == "twin":
-            yield from self._twins(element, draws)
+            yield from self._twins(element, rng)
         if self.tier == "attribute":
-            yield from self._neighbours(element, draws)
+            yield from self._neighbours(element, rng)
         for tier, pool in self._tiers(element):
-            for other in draws.shuffled(pool):
+            for other in rng.shuffled(pool):
                 yield tier, other
 
-    def _twins(self, element: Element, draws: Draws) -> Iterator[Distractor]:
-        """The twin, then whole pairs of twins of the same event, those of the same set first.
+    def _twins(self, element: Element, rng: SeededRandom) -> Iterator[Distractor]:
+        """The twin, then complete pairs of twins of the same event, those of the same set first.
 
-        Beside single elements the only pair would give itself away: half of the guesses right with no video seen.
+        Among single elements the only pair would reveal itself: half of the guesses right without the video.
         """
         twin = self.taxonomy.twin(element.label)
         if twin is not None:
             yield "twin", twin
-        open_places = self.n_choices - 2
+        n_open = self.n_choices - 2
         for pairs in self._pairs_near(element):
-            for pair in draws.shuffled(pairs):
-                if open_places < 2:
+            for pair in rng.shuffled(pairs):
+                if n_open < 2:
                     return
-                open_places -= 2
+                n_open -= 2
                 yield from (("twin", other) for other in pair)
 
-    def _neighbours(self, element: Element, draws: Draws) -> Iterator[Distractor]:
-        """The elements that differ in one decision; those that differ in one from each other as well come first.
+    def _neighbours(self, element: Element, rng: SeededRandom) -> Iterator[Distractor]:
+        """The elements one decision apart; those that are also one decision apart from each other come first.
 
-        Where the right element alone is close to all others, the middle gives it away with no video seen.
+        If only the right element were close to all others, being in the middle would reveal it without the video.
         """
         apart = self.taxonomy.one_decision_apart
-        left = list(draws.shuffled([self.taxonomy.elements[label] for label in apart(element.label)]))
+        left = list(rng.shuffled([self.taxonomy.elements[label] for label in apart(element.label)]))
         ties = dict.fromkeys((other.label for other in left), 0)
         while left:
             other = max(left, key=lambda one: ties[one.label])
@@ -127,7 +126,7 @@ class _Builder:
                 ties[label] += 1
 
     def _pairs_near(self, element: Element) -> list[list[tuple[Element, Element]]]:
-        """The other pairs of the element's event: those with a member in its set, those without."""
+        """The other twin pairs of the element's event: those with a member in its set, then those without."""
         if element.label not in self._pairs:
             twin = self.taxonomy.twin
             near = [(other, twin(other.label)) for other in self.taxonomy.same_event(element.label)]
@@ -137,7 +136,7 @@ class _Builder:
         return self._pairs[element.label]
 
     def _tiers(self, element: Element) -> list[tuple[str, list[Element]]]:
-        """The pools to draw singles from, in order; an element stands in the first it belongs to."""
+        """The pools to sample single elements from, in order; an element is in the first it belongs to."""
         if element.label not in self._pools:
             others = [other for other in self.taxonomy.elements if other.label != element.label]
             elsewhere = [other for other in others if other.event != element.event]
@@ -154,10 +153,10 @@ class _Builder:
 
 
 def label_of(clip: Clip, taxonomy: Taxonomy) -> int:
-    """The clip's label.
+    """The clip's label, checked.
 
     Raises:
-        GymQAError: it has none, or none of the taxonomy's.
+        GymQAError: the clip is unlabelled, or the label is not in the taxonomy.
     """
     if clip.label is None:
         raise GymQAError(f"clip {clip.id} is unlabelled; questions need its element")

@@ -1,4 +1,4 @@
-"""Read and write questions and predictions: JSON, one object a line."""
+"""Read and write files of questions and predictions (JSON Lines), with `file:line` in messages."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -9,33 +9,33 @@ from gymqa.io.files import write_text
 from gymqa.io.jsonl import decode, encode
 from gymqa.questions.schema import Answer, Prediction, Question
 
-Noun = TypeVar("Noun", Question, Answer, Prediction)
+Record = TypeVar("Record", Question, Answer, Prediction)
 
 
-def to_line(noun: Question | Answer | Prediction) -> str:
-    """One line of JSON, without its line break."""
-    return encode(noun)
+def to_line(record: Question | Answer | Prediction) -> str:
+    """A record as one line of JSON, without a line break."""
+    return encode(record)
 
 
-def from_line(kind: type[Noun], line: str) -> Noun:
-    """Read what `to_line` wrote.
+def from_line(kind: type[Record], line: str) -> Record:
+    """Parse a line that `to_line` wrote.
 
     Raises:
-        GymQAError: no JSON object, a field missing, unknown or of another type, or an impossible Question.
+        GymQAError: not a JSON object; a field is missing, unknown or of the wrong type; or the Question is invalid.
     """
     return decode(kind, line)
 
 
 def save_questions(path: Path, questions: Iterable[Question]) -> None:
-    """Write one question a line, whole or not at all."""
+    """Write one question per line, atomically."""
     write_text(path, "".join(to_line(question) + "\n" for question in questions))
 
 
 def load_questions(path: Path) -> list[Question]:
-    """Read what `save_questions` wrote.
+    """Read a file that `save_questions` wrote.
 
     Raises:
-        GymQAError: the file is missing or a line is wrong (named as file:line).
+        GymQAError: the file is missing or a line (named as file:line) is malformed.
     """
     return _load(Question, path)
 
@@ -44,40 +44,40 @@ def load_predictions(path: Path) -> list[Prediction]:
     """Read a predictions file.
 
     Raises:
-        GymQAError: the file is missing or a line is wrong (named as file:line).
+        GymQAError: the file is missing or a line (named as file:line) is malformed.
     """
     return _load(Prediction, path)
 
 
 def read_questions(path: Path) -> tuple[list[Question], list[str]]:
-    """The questions of a file, and what is wrong in its lines, a sentence each, instead of stopping at the first.
+    """The valid questions of a file, and one sentence for every malformed line.
 
     Raises:
-        GymQAError: the file is missing or no text.
+        GymQAError: the file is missing or is not text.
     """
     questions, problems = [], []
-    for place, line in _lines(path):
+    for where, line in _lines(path):
         try:
             questions.append(from_line(Question, line))
         except GymQAError as error:
-            problems.append(f"{place}: {error}")
+            problems.append(f"{where}: {error}")
     if not questions and not problems:
         problems.append(f"{path} holds no question")
     return questions, problems
 
 
-def _load(kind: type[Noun], path: Path) -> list[Noun]:
-    nouns = []
-    for place, line in _lines(path):
+def _load(kind: type[Record], path: Path) -> list[Record]:
+    records = []
+    for where, line in _lines(path):
         try:
-            nouns.append(from_line(kind, line))
+            records.append(from_line(kind, line))
         except GymQAError as error:
-            raise GymQAError(f"{place}: {error}") from error
-    return nouns
+            raise GymQAError(f"{where}: {error}") from error
+    return records
 
 
 def _lines(path: Path) -> Iterator[tuple[str, str]]:
-    """The file's non-empty lines as they are read, each with its place `file:line`."""
+    """Yield (`file:line`, line) for every non-empty line of the file."""
     try:
         with path.open(encoding="utf-8", newline="\n") as file:  # a choice may hold U+2028, or a carriage return
             for number, line in enumerate(file, start=1):
@@ -87,5 +87,5 @@ def _lines(path: Path) -> Iterator[tuple[str, str]]:
         raise GymQAError(f"{path} does not exist; check the path, or run the step that writes it") from error
     except (OSError, UnicodeDecodeError) as error:
         raise GymQAError(
-            f"{path} cannot be read as text ({error}); check that it holds one JSON object a line"
+            f"{path} cannot be read as text ({error}); check that it holds one JSON object per line"
         ) from error

@@ -1,4 +1,4 @@
-"""Gym-QA as published: one JSON object of questions by id, taken over into our files and written back byte for byte."""
+"""Gym-QA's released JSON format: read and parse it, import it as Questions, export Questions to it byte for byte."""
 
 import json
 import re
@@ -16,29 +16,29 @@ _FIELDS = ("answer", "question", "answer_type", "question_id", "dataset", "video
 
 
 def read_published(path: Path, taxonomy: Taxonomy | None = None) -> list[BareQuestion]:
-    """Read Gym-QA's released JSON; with a taxonomy, its names help to take the choices apart.
+    """Read Gym-QA's released JSON; the names of a taxonomy help to split the choices.
 
-    Unlike in a Question, choices may repeat: 92 of the 8,521 released ones do.
+    Unlike in a Question, choices may repeat: those of 92 of the 8,521 released questions do.
 
     Raises:
-        GymQAError: the file is missing or not JSON, or an entry is wrong (named by its id).
+        GymQAError: the file is missing or not JSON, or an entry (named by its id) is malformed.
     """
     return [_read_entry(path, id, entry, taxonomy) for id, entry in _entries(path).items()]
 
 
 def import_published(path: Path, taxonomy: Taxonomy, labels: Mapping[str, int]) -> list[Question]:
-    """The released questions as Questions, marked as released, repeated choices and all.
+    """Import the released questions as Questions marked as released, including repeated choices.
 
-    A name of several elements stands for the clip's own where it is one of them, else for the first by label.
+    A name shared by several elements means the clip's own element if that is one of them, else the first by label.
 
     Args:
         path: the released JSON.
-        taxonomy: of its setting.
+        taxonomy: taxonomy of its setting.
         labels: clip id -> class label.
 
     Raises:
-        GymQAError: an entry is wrong, of an unknown clip or with a choice that is no element (all named by id), or the
-            file would not be written back to the same bytes.
+        GymQAError: an entry (named by its id) is malformed, of an unknown clip, or has a choice that is not an element;
+            or exporting would not reproduce the file's bytes.
     """
     entries = _entries(path)
     questions = []
@@ -50,22 +50,24 @@ def import_published(path: Path, taxonomy: Taxonomy, labels: Mapping[str, int]) 
             raise GymQAError(f"{path}: question {id}: {error}") from error
         if _export(question, question.id) != entry:
             raise GymQAError(
-                f"{path}: question {id} has other fields or blanks than Gym-QA's; take the file as released"
+                f"{path}: question {id} has other fields or white space than Gym-QA's; use the file as released"
             )
         questions.append(question)
     if format_published(questions).encode() != path.read_bytes():
-        raise GymQAError(f"{path} is not laid out as Gym-QA's files are (JSON, four blanks a step); write it so first")
+        raise GymQAError(
+            f"{path} is not formatted like Gym-QA's files (JSON, indented by four spaces); reformat it first"
+        )
     return questions
 
 
 def format_published(questions: Iterable[Question]) -> str:
-    """Questions as Gym-QA's JSON; those that were imported give their file back to the byte.
+    """Format questions as Gym-QA's JSON; imported ones reproduce their file byte for byte.
 
-    Others are numbered by seven digits, and have no `frame_length`, which only their videos know.
+    Others are numbered with seven digits and lack `frame_length`, which is known from their videos only.
 
     Raises:
-        GymQAError: two questions of one id, or one that does not ask for the element by itself: nothing in the JSON
-            tells a decision or a minimal pair from it.
+        GymQAError: two questions share an id, or a question does not ask for the element: the JSON cannot represent
+            decisions and minimal pairs.
     """
     entries: dict[str, dict[str, Any]] = {}
     for number, question in enumerate(questions):
@@ -75,7 +77,7 @@ def format_published(questions: Iterable[Question]) -> str:
             )
         id = question.id if question.released else f"{number:07}"
         if id in entries:
-            raise GymQAError(f"question {id} stands there a second time; Gym-QA's JSON holds each id once")
+            raise GymQAError(f"question {id} occurs a second time; Gym-QA's JSON holds each id once")
         entries[id] = _export(question, id)
     if not entries:
         raise GymQAError("there is no question to write; check that the file holds some")
@@ -83,28 +85,28 @@ def format_published(questions: Iterable[Question]) -> str:
 
 
 def split_choices(text: str, known: Callable[[str], bool] | None = None) -> tuple[str, tuple[str, ...]]:
-    """Take "What … performing? A.x B.y C.z D.w" apart: the question and its choices, blanks collapsed.
+    """Split "What … performing? A.x B.y C.z D.w" into the question and its choices, white space collapsed.
 
-    Names may hold dots and capitals themselves ("0.5 turn", "over HB to hang", even "plan B. take-off"): the reading
-    whose choices are all `known` is taken; where there is none, each letter's earliest mark.
+    Names may hold dots and capitals themselves ("0.5 turn", "over HB to hang", even "plan B. take-off"): the split with
+    only `known` choices is used; if there is none, each letter's first occurrence.
 
     Raises:
-        GymQAError: there are no two lettered choices, or one of them is empty.
+        GymQAError: there are fewer than two lettered choices, or one of them is empty.
     """
     marks = list(_LETTER.finditer(text))
-    cut = (_known_reading(text, marks, known, []) if known else None) or _first_reading(marks)
-    ends = [mark.start() for mark in cut[1:]] + [len(text)]
-    choices = tuple(_between(text, mark, end) for mark, end in zip(cut, ends, strict=False))
+    chosen = (_known_reading(text, marks, known, []) if known else None) or _first_reading(marks)
+    ends = [mark.start() for mark in chosen[1:]] + [len(text)]
+    choices = tuple(_between(text, mark, end) for mark, end in zip(chosen, ends, strict=False))
     if len(choices) < 2 or not all(choices):
         raise GymQAError(f"{text!r} does not hold lettered choices; write them as `… A.first B.second`")
-    return text[: cut[0].start()].strip(), choices
+    return text[: chosen[0].start()].strip(), choices
 
 
 def _entries(path: Path) -> dict[str, Any]:
-    """The file's object.
+    """The file's JSON object.
 
     Raises:
-        GymQAError: it is missing, no JSON object with entries, or holds an id twice.
+        GymQAError: the file is missing, not a JSON object with entries, or has a repeated id.
     """
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -122,9 +124,9 @@ def _entries(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise GymQAError(f"{path} cannot be read: {error.strerror or error}; name a .json or .jsonl file") from error
     except (ValueError, RecursionError) as error:
-        raise GymQAError(f"{path} is not valid JSON ({error}); take the released file again") from error
+        raise GymQAError(f"{path} is not valid JSON ({error}); get the released file again") from error
     if not isinstance(entries, dict) or not entries:
-        raise GymQAError(f"{path} is no Gym-QA file: an object of questions by id is expected")
+        raise GymQAError(f"{path} is not a Gym-QA file: a JSON object of questions by id is expected")
     return entries
 
 
@@ -187,31 +189,31 @@ def _export(question: Question, id: str) -> dict[str, Any]:
 
 def _letter_index(letter: str, n_choices: int) -> int:
     if not isinstance(letter, str) or len(letter) != 1 or letter not in LETTERS[:n_choices]:
-        raise ValueError(f"the answer {letter!r} is no letter of {n_choices} choices")
+        raise ValueError(f"the answer {letter!r} is not a letter of {n_choices} choices")
     return LETTERS.index(letter)
 
 
 def _first_reading(marks: list[re.Match[str]]) -> list[re.Match[str]]:
-    """The earliest A, the earliest B after it, and so on: the longest run there is."""
-    cut: list[re.Match[str]] = []
+    """The first A, the first B after it, and so on."""
+    chosen: list[re.Match[str]] = []
     for mark in marks:
-        if len(cut) < len(LETTERS) and mark[1] == LETTERS[len(cut)]:
-            cut.append(mark)
-    return cut
+        if len(chosen) < len(LETTERS) and mark[1] == LETTERS[len(chosen)]:
+            chosen.append(mark)
+    return chosen
 
 
 def _known_reading(
-    text: str, marks: list[re.Match[str]], known: Callable[[str], bool], cut: list[re.Match[str]]
+    text: str, marks: list[re.Match[str]], known: Callable[[str], bool], chosen: list[re.Match[str]]
 ) -> list[re.Match[str]] | None:
-    """Extend `cut` so that every choice is a known name; None where that cannot be."""
-    for place, mark in enumerate(marks):
-        fits = len(cut) < len(LETTERS) and mark[1] == LETTERS[len(cut)]
-        if fits and (not cut or known(_between(text, cut[-1], mark.start()))):
-            found = _known_reading(text, marks[place + 1 :], known, [*cut, mark])
+    """Extend `chosen` so that every choice is a known name; None if that is impossible."""
+    for index, mark in enumerate(marks):
+        fits = len(chosen) < len(LETTERS) and mark[1] == LETTERS[len(chosen)]
+        if fits and (not chosen or known(_between(text, chosen[-1], mark.start()))):
+            found = _known_reading(text, marks[index + 1 :], known, [*chosen, mark])
             if found is not None:
                 return found
-    whole = len(cut) >= 2 and known(_between(text, cut[-1], len(text)))
-    return cut if whole else None
+    whole = len(chosen) >= 2 and known(_between(text, chosen[-1], len(text)))
+    return chosen if whole else None
 
 
 def _between(text: str, mark: re.Match[str], end: int) -> str:

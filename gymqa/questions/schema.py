@@ -1,4 +1,4 @@
-"""The nouns of the benchmark: Question, Answer, Prediction; their files, one JSON object a line."""
+"""Dataclasses of the benchmark: Question, Answer, Prediction and their parts; names of benchmarks, tiers and kinds."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -6,23 +6,27 @@ from dataclasses import dataclass, field
 from gymqa.errors import GymQAError
 from gymqa.finegym.decision_trees import Attribute
 from gymqa.io.jsonl import ADDED
+from gymqa.runtime.registry import is_plug_in
 
 QUESTION_TEXT = "What gymnastics move is this athlete performing?"
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 TIERS = ("attribute", "twin", "set", "event", "random")
 """Where distractors come from, the hardest first; a question falls back along this order, leaving out the twin."""
-BENCHMARKS = {"gym-qa": "random", "gym-qa-hard": "set", "gym-new": "twin"}
+PUBLISHED_BENCHMARKS = {"gym-qa": "random", "gym-qa-hard": "set", "gym-new": "twin"}
 """Benchmark -> tier of its distractors."""
-ELEMENT_BENCHMARKS = {**BENCHMARKS, "event": "event", "attribute": "attribute"}
+ELEMENT_BENCHMARKS = {**PUBLISHED_BENCHMARKS, "event": "event", "attribute": "attribute"}
 """All sets of questions that ask for the element; a tier that no published benchmark has goes by its own name."""
 KINDS = ("element", "decision", "counting", "direction", "shape")
-"""What is asked: the element's name, one yes/no decision of its tree, or what its name says of the movement."""
+"""What is asked: the element's name, one yes/no decision of its tree, or what its name says of the movement.
+
+Questions of the user's own benchmark are of the kind `package.module:function`, which builds them.
+"""
 MINIMAL_PAIRS = "minimal-pairs"
 
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """What an entry of Gym-QA's released JSON holds besides the question; `frame_length` counts the clip's frames."""
+    """Other fields of an entry of Gym-QA's released JSON; `frame_length` is the clip's number of frames."""
 
     answer_type: str
     dataset: str
@@ -31,7 +35,7 @@ class Released:
 
 @dataclass(frozen=True, slots=True)
 class BareQuestion:
-    """What Gym-QA's released JSON tells of a question; `answer` is the index of the right choice."""
+    """The part of a question that Gym-QA's released JSON holds; `answer` is the index of the right choice."""
 
     id: str
     clip_id: str
@@ -50,14 +54,14 @@ class BareQuestion:
 class Question(BareQuestion):
     """One multiple-choice question about one clip.
 
-    `choice_labels` are the class labels behind the choices (empty where the choices are no elements), `element` the
-    clip's own label, with its `event`, `set_id` and the `attributes` of its decision tree. `tier` is what was asked
-    for, `drawn_tier` the lowest tier that a distractor came from. `group` is the id of the minimal pair it belongs
-    to, if any. `released` marks a question taken over as it was published.
+    `choice_labels` are the class labels of the choices (empty if the choices are not elements), `element` is the clip's
+    own label, with its `event`, `set_id` and the `attributes` of its decision tree. `tier` is the requested tier of the
+    distractors, `drawn_tier` the lowest tier that one was sampled from. `group` is the id of the question's minimal
+    pair, if any. `released` marks a question imported as published.
 
     Raises:
-        GymQAError: choices that are equal (as text or as element), or an answer that the clip's element denies; both
-            are let through in a released question, for `validate` to find.
+        GymQAError: two choices are equal (as text or as element), or the answer contradicts the clip's element; in a
+            released question both are accepted, and reported by `validate`.
     """
 
     tier: str
@@ -79,16 +83,16 @@ class Question(BareQuestion):
     @property
     def benchmark(self) -> str:
         """The set of questions it belongs to: minimal pairs, its kind, or the benchmark of its tier."""
-        if self.group:
+        if self.group and self.kind in KINDS:
             return MINIMAL_PAIRS
         if self.kind != "element":
             return self.kind
-        return next((name for name, tier in BENCHMARKS.items() if tier == self.tier), self.tier)
+        return next((name for name, tier in PUBLISHED_BENCHMARKS.items() if tier == self.tier), self.tier)
 
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What an endpoint counted for a reply; `paid_before` says that another run had paid for it already."""
+    """Token counts of a reply from an endpoint; `paid_before` marks a reply that an earlier run has paid for."""
 
     prompt: int
     completion: int
@@ -97,12 +101,12 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """How an answer came about, as far as the model tells.
+    """Provenance of an answer, as far as the model reports it.
 
-    `prompt_sha256` is of the whole prompt, `frames` the indices shown, in the order in which they were shown, of the
-    clip or of `clip_id`, where a control showed another one; `revision` says which weights (an endpoint's own words, a
-    commit of the Hub, the start of a hash), `reply` is the text that the choice was read from, `tokens` what that cost;
-    a line has them only where somebody is paid.
+    `prompt_sha256` is the hash of the whole prompt; `frames` are the indices of the frames in the order shown, from the
+    clip or from `clip_id` if a control showed another one; `revision` identifies the weights (an endpoint's own name, a
+    commit on the Hub, the start of a hash); `reply` is the text that the choice was parsed from; `tokens` are its token
+    counts, written only for paid endpoints.
     """
 
     prompt_sha256: str = ""
@@ -115,10 +119,10 @@ class Detail:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A model's answer: index of its choice (None: unanswered, with the reason in `error`) and a probability each.
+    """A model's answer: index of its choice (None: unanswered, see `error`) and the probability of every choice.
 
-    `retry` says that it is unanswered for a reason that may pass, such as a server that is down: the same run, started
-    again, asks it again.
+    `retry` marks an answer that is missing for a temporary reason, such as a server that is down; the resumed run asks
+    the question again.
     """
 
     question_id: str
@@ -131,7 +135,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """One line of a predictions file: an Answer beside what scoring needs, so that it needs nothing else."""
+    """One line of a predictions file: an Answer with everything that scoring needs."""
 
     question_id: str
     clip_id: str
@@ -148,7 +152,7 @@ class Prediction:
         """Join a question and its answer; `benchmark` defaults to the question's own.
 
         Raises:
-            GymQAError: the answer is another question's, or its choice is not one of the question's.
+            GymQAError: the answer is to another question, or its choice is out of range.
         """
         if answer.question_id != question.id:
             raise GymQAError(f"the answer to question {answer.question_id} was given for question {question.id}")
@@ -168,13 +172,13 @@ class Prediction:
 
 
 def format_question(question: Question) -> str:
-    """The text and its lettered choices as Gym-QA prints them: `What … performing? A.x B.y C.z D.w`."""
+    """The text with lettered choices in Gym-QA's format: `What … performing? A.x B.y C.z D.w`."""
     choices = (f"{letter}.{choice}" for letter, choice in zip(LETTERS, question.choices, strict=False))
     return " ".join((question.text, *choices))
 
 
 def flaw(question: Question) -> str | None:
-    """What makes a question unfair though it can be asked: equal choices, or an answer that is not true."""
+    """Describe a defect of a well-formed question: equal choices, or a wrong answer; None if there is none."""
     choices, labels = question.choices, question.choice_labels
     plain = Counter(" ".join(choice.split()).casefold() for choice in choices)
     repeated = next((choice for choice, count in plain.items() if count > 1), None)
@@ -194,9 +198,10 @@ def _impossible(question: Question) -> str | None:
     choices, labels = question.choices, question.choice_labels
     if not 2 <= len(choices) <= len(LETTERS):
         return f"has {len(choices)} choices; give it 2 to {len(LETTERS)}"
-    if question.kind not in KINDS:
-        return f"is of the kind {question.kind!r}; use {', '.join(KINDS)}"
-    if len(labels) != (len(choices) if question.kind == "element" else 0):
+    own = is_plug_in(question.kind)
+    if question.kind not in KINDS and not own:
+        return f"is of the kind {question.kind!r}; use {', '.join(KINDS)}, or package.module:function of your own"
+    if len(labels) != (len(choices) if question.kind == "element" else 0) and not (own and len(labels) == len(choices)):
         return f"has the choice labels {list(labels)}; give one for each choice that is an element, and no other"
     if question.kind == "decision" and {*choices} != {"Yes", "No"}:
         return f"offers {', '.join(choices)}; a decision is answered by Yes or No"

@@ -1,7 +1,7 @@
-"""From the log-likelihoods of a question's choices to an answer, on plain numbers.
+"""Turn the log-likelihoods of a question's choices into an answer with probabilities; ties are unanswered.
 
-Two choices that are equally likely (within 1e-6 nats) at the top are a tie, and a tie is unanswered: taking the first
-would be a guess that favours the early letters.
+If the two most likely choices differ by at most 1e-6 nats, the question is unanswered: taking the first would favour
+the early letters.
 """
 
 import math
@@ -14,15 +14,15 @@ _TIE = 1e-6  # nats; batched float arithmetic differs by less
 
 
 def require_scoring(adapter: str, scoring: str | None, known: Sequence[str]) -> None:
-    """Refuse a way of scoring that an adapter does not have; None, its own, it always has.
+    """Check that an adapter supports a scoring method; None means its default.
 
     Args:
-        adapter: its name.
-        scoring: what was asked for.
-        known: what it has; nothing where there is only one way.
+        adapter: name of the adapter.
+        scoring: the requested method.
+        known: the methods that it supports; empty if it has only one.
 
     Raises:
-        GymQAError: it has no such scoring.
+        GymQAError: the adapter does not support the method.
     """
     if scoring is not None and scoring not in known:
         mend = f"choose one of {', '.join(known)}" if known else "leave --scoring out"
@@ -33,10 +33,10 @@ def softmax(log_likelihoods: Sequence[float]) -> tuple[float, ...]:
     """Probabilities of the choices, summing to 1.
 
     Args:
-        log_likelihoods: one a choice, in nats, -inf allowed but not for all.
+        log_likelihoods: one per choice, in nats; -inf is allowed for some choices.
 
     Raises:
-        ValueError: no choice, a NaN or +inf, or nothing above -inf.
+        ValueError: there is no choice, a value is NaN or +inf, or all are -inf.
     """
     if not log_likelihoods or any(math.isnan(value) or value == math.inf for value in log_likelihoods):
         raise ValueError("a choice has no finite likelihood")
@@ -49,14 +49,14 @@ def softmax(log_likelihoods: Sequence[float]) -> tuple[float, ...]:
 
 
 def best_choice(log_likelihoods: Sequence[float]) -> int | None:
-    """Index of the most likely choice; None when the best two tie."""
+    """Index of the most likely choice; None if the best two tie."""
     top = max(log_likelihoods)
     best = [index for index, value in enumerate(log_likelihoods) if value >= top - _TIE]
     return best[0] if len(best) == 1 else None
 
 
 def answer_from(question_id: str, log_likelihoods: Sequence[float]) -> Answer:
-    """The answer that these log-likelihoods give; unanswered, with the reason, when they give none."""
+    """The answer with the highest log-likelihood; unanswered, with the reason, if there is none."""
     try:
         probabilities = softmax(log_likelihoods)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""Whether a question file can be trusted: repeats and wrong answers, on its own or against FineGym's own lists."""
+"""Validate question files: repeated ids and choices, wrong answers, disagreement with FineGym's lists and trees."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gymqa.finegym.annotations import Release, open_release
 from gymqa.finegym.taxonomy import Taxonomy
-from gymqa.questions.attributes import facts
+from gymqa.questions.attributes import FACTS, facts
 from gymqa.questions.files import read_questions
 from gymqa.questions.released_json import read_published
 from gymqa.questions.schema import BareQuestion, Question, flaw
@@ -15,14 +15,14 @@ from gymqa.questions.schema import BareQuestion, Question, flaw
 def file_problems(
     file: Path, as_released: bool = False, finegym: Path | None = None, setting: str | None = None
 ) -> list[str]:
-    """What is wrong with a question file of either kind (.jsonl ours, .json released), a sentence a question.
+    """Problems of a question file of either format (.jsonl of gymqa, .json released), a sentence per question.
 
-    With `finegym`, answers are held against the element lists, names and decision trees there; a released file is
-    taken to be of gym99 where no setting is named. Repeated choices and wrong answers of released questions are no
-    problems where `as_released`.
+    With `finegym`, answers are compared with the element lists, names and decision trees there; a released file is
+    assumed to be of gym99 if no setting is named. With `as_released`, repeated choices and wrong answers of released
+    questions are accepted.
 
     Raises:
-        GymQAError: a file is missing, or is no file of questions at all.
+        GymQAError: a file is missing, or is not a question file.
     """
     if file.suffix != ".jsonl":
         release = None if finegym is None else open_release(finegym, setting or "gym99")
@@ -37,11 +37,11 @@ def file_problems(
 
 
 def mismatches(questions: Iterable[Question], taxonomy: Taxonomy, labels: Mapping[str, int]) -> Iterator[str]:
-    """What questions say otherwise than FineGym's files: a clip's element, a choice's name, a decision, a fact.
+    """Disagreements of questions with FineGym's files in a clip's element, a choice's name, a decision or a count.
 
     Args:
-        questions: that their constructor let through.
-        taxonomy: of their setting.
+        questions: well-formed questions.
+        taxonomy: taxonomy of their setting.
         labels: clip id -> class label.
     """
     found = ((one.id, _mismatch(one, taxonomy, labels)) for one in questions)
@@ -60,7 +60,7 @@ def _mismatch(question: Question, taxonomy: Taxonomy, labels: Mapping[str, int])
             return f"calls element {meant} {choice!r}; it is {taxonomy.elements[meant].display_name!r}"
     if question.attributes != element.attributes:
         return f"has other decisions than the tree of {element.display_name!r}; build it again"
-    if question.kind not in ("element", "decision"):
+    if question.kind in FACTS:
         true = dict(facts(element, question.kind)).get(question.text)
         if question.choices[question.answer] != true:
             return f"has the answer {question.choices[question.answer]!r}, which is not true of its clip's element"
@@ -96,14 +96,16 @@ def _is_true(question: BareQuestion, taxonomy: Taxonomy, labels: Mapping[str, in
 
 
 def validate(questions: Iterable[Question], as_released: bool = False) -> list[str]:
-    """Problems of a whole set, a sentence each; what is wrong inside one question its constructor refuses.
+    """Problems of a set of questions, a sentence each; a single question is checked by its constructor.
 
-    A released question's repeated choices and wrong answers are problems, unless `as_released`.
+    Repeated choices and wrong answers of a released question are problems unless `as_released`.
     """
     asked = list(questions)
     counts = Counter(question.id for question in asked)
     repeated = {id: count for id, count in counts.items() if count > 1}
-    problems = [f"question {id} stands there {count} times; give each its own id" for id, count in repeated.items()]
+    problems = [
+        f"question id {id} occurs {count} times; give each question its own id" for id, count in repeated.items()
+    ]
     if not as_released:
         problems += [f"question {one.id} {found}" for one in asked if one.released and (found := flaw(one))]
     return problems

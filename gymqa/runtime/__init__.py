@@ -1,1 +1,1 @@
-"""Run folders, worker processes, launching and seeding. Never in it: what is computed in them."""
+"""Run folders, worker processes, process launching, seeded randomness, name registries. Never in it: computations."""

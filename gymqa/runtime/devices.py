@@ -1,4 +1,4 @@
-"""Which device computes: the one asked for, this process's own GPU, or what there is."""
+"""Choose the torch device: CPU or GPU (a file of its own: it imports torch, the rest of runtime does not)."""
 
 import os
 from collections.abc import Iterator
@@ -10,10 +10,10 @@ _USE_CPU = "ACCELERATE_USE_CPU"
 
 
 def choose_device(name: str | None = None) -> str:
-    """The device of this name (cpu, cuda, cuda:1, …); without a name the GPU, where there is one.
+    """Check a device name (cpu, cuda, cuda:1, …); without a name choose the GPU if there is one, else the CPU.
 
     Raises:
-        GymQAError: no such device on this machine.
+        GymQAError: this machine has no such device.
     """
     import torch
 
@@ -27,14 +27,14 @@ def choose_device(name: str | None = None) -> str:
 
 
 def own_device(name: str) -> str:
-    """The device of this one of several processes: its own GPU where all were given `cuda`."""
+    """The device of this process: `cuda` becomes its local rank's GPU when there are several processes."""
     local = os.environ.get("LOCAL_RANK")
     return f"cuda:{local}" if name == "cuda" and local is not None else name
 
 
 @contextmanager
 def accelerate_on(device: str) -> Iterator[None]:
-    """Inside the block, accelerate takes this device: left alone, it takes the GPU wherever there is one."""
+    """Make accelerate use this device inside the block; by default it uses the GPU whenever there is one."""
     before = os.environ.get(_USE_CPU)
     if device == "cpu":
         os.environ[_USE_CPU] = "true"

@@ -1,8 +1,8 @@
-"""Several processes of one script on CPUs, which `accelerate launch` leaves to MPI.
+"""Start several CPU processes of one script through torch's launcher, which `accelerate launch` cannot do without MPI.
 
-With `--cpu --num_processes 2` accelerate 1.x starts a single process, unless mpirun is there and a host file named: it
-sets MASTER_ADDR for the process group, but neither RANK nor WORLD_SIZE, and nothing says that one of two is missing.
-A script that calls `start_processes` first becomes torch's own launcher then, which starts as many as were asked for.
+With `--cpu --num_processes 2` accelerate 1.x starts a single process unless mpirun and a host file are given: it sets
+MASTER_ADDR for the process group, but neither RANK nor WORLD_SIZE, and does not report that a process is missing. A
+script that calls `start_processes` first is then replaced by torch's launcher, which starts the requested number.
 """
 
 import argparse
@@ -18,69 +18,75 @@ from gymqa.errors import GymQAError
 from gymqa.runtime.world import in_world, left_out
 
 
-def start_processes(script: str, words: Sequence[str]) -> list[str]:
-    """Return the script's words, or do not return and run the script in as many CPU processes as were asked for.
+def start_processes(script: str, arguments: Sequence[str]) -> list[str]:
+    """Return the script's own arguments, or replace this process by a launcher of the requested CPU processes.
 
-    Asked for by `--num_processes N --cpu` before the script's name, where accelerate reads it, or behind it.
+    Several are requested by `--num_processes N --cpu`, before the script's name (accelerate reads it) or after it.
 
     Args:
-        script: path of the script, to be started again in each process.
-        words: its command line; `--num_processes N` and `--cpu` are taken out.
+        script: path of the script, which is started again in each process.
+        arguments: its command line; `--num_processes N` and `--cpu` are removed.
 
     Raises:
-        GymQAError: several processes are behind the script's name without --cpu, or accelerate was asked for several
-            and left them out, and how many cannot be found out.
+        GymQAError: several processes are requested after the script's name without --cpu, or accelerate was asked for
+            several, started one, and the requested number cannot be determined.
     """
-    own, rest = _own_words(words)
+    options, rest = _launcher_options(arguments)
     if in_world():
         return rest
-    processes = own.num_processes or (_asked_of_accelerate() if left_out() else 1)
-    if own.cpu or (own.num_processes is None and processes > 1):
+    processes = options.num_processes or (_processes_asked_of_accelerate() if left_out() else 1)
+    if options.cpu or (options.num_processes is None and processes > 1):
         os.environ["ACCELERATE_USE_CPU"] = "true"
     elif processes > 1:
-        raise GymQAError("for several GPUs put --num_processes before the script's name: accelerate launch starts them")
+        raise GymQAError(
+            "to use several GPUs, put --num_processes before the script's name, where accelerate launch reads it"
+        )
     if processes > 1:
         launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
         os.execv(sys.executable, [*launcher, script, *rest])
-    os.environ.pop("MASTER_ADDR", None)  # this one process is all that was asked for
+    os.environ.pop("MASTER_ADDR", None)  # a single process was requested
     return rest
 
 
-def _own_words(words: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
-    """Take the launcher's options out of the script's words."""
+def _launcher_options(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+    """Split the command line into the launcher's options and the script's own arguments."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--num_processes", "--num-processes", type=int)
     parser.add_argument("--cpu", action="store_true")
-    return parser.parse_known_args(list(words))
+    return parser.parse_known_args(list(arguments))
 
 
-def _asked_of_accelerate() -> int:
-    """How many processes `accelerate launch`, this process's parent, was asked for.
+def _processes_asked_of_accelerate() -> int:
+    """Number of processes that `accelerate launch`, this process's parent, was asked for.
 
     Raises:
-        GymQAError: it cannot be read.
+        GymQAError: the parent's command line cannot be read.
     """
     try:
-        asked = launch_command_parser().parse_args(_launcher_words(psutil.Process(os.getppid()).cmdline()))
+        asked = launch_command_parser().parse_args(_launch_arguments(psutil.Process(os.getppid()).cmdline()))
         processes = asked.num_processes or load_config_from_file(asked.config_file).num_processes
         return int(processes)
     except (psutil.Error, SystemExit, OSError, ValueError, TypeError) as error:
         raise GymQAError(
             "accelerate launch was asked for several CPU processes and started one; "
-            "put --num_processes and --cpu behind the script's name"
+            "put --num_processes and --cpu after the script's name"
         ) from error
 
 
-def _launcher_words(command: Sequence[str]) -> list[str]:
-    """What follows `accelerate launch`, `accelerate-launch` or `-m accelerate.commands.launch` in a command line.
+def _launch_arguments(command: Sequence[str]) -> list[str]:
+    """The arguments after `accelerate launch`, `accelerate-launch` or `-m accelerate.commands.launch`.
 
     Raises:
-        ValueError: it is none of these.
+        ValueError: the command is none of these.
     """
-    for place, word in enumerate(command):
-        name = os.path.basename(word)
-        if name == "accelerate-launch" or word == "accelerate.commands.launch" or word.endswith("commands/launch.py"):
-            return list(command[place + 1 :])
-        if name in ("accelerate", "accelerate_cli.py") and list(command[place + 1 : place + 2]) == ["launch"]:
-            return list(command[place + 2 :])
+    for index, argument in enumerate(command):
+        name = os.path.basename(argument)
+        if (
+            name == "accelerate-launch"
+            or argument == "accelerate.commands.launch"
+            or argument.endswith("commands/launch.py")
+        ):
+            return list(command[index + 1 :])
+        if name in ("accelerate", "accelerate_cli.py") and list(command[index + 1 : index + 2]) == ["launch"]:
+            return list(command[index + 2 :])
     raise ValueError("not accelerate launch")

@@ -1,6 +1,6 @@
-"""The run folder: what was asked, where it ran, which steps are done, and the numbers logged on the way.
+"""Run folders: configuration, environment record, resumable steps, log file and metrics.
 
-config.yaml  environment.json  log.txt  metrics.jsonl  steps/<step>.json
+Files: config.yaml  environment.json  log.txt  metrics.jsonl  steps/<step>.json (a step's stamp)
 """
 
 import hashlib
@@ -27,9 +27,9 @@ PACKAGES = ("gymqa", "torch", "transformers", "accelerate", "peft", "datasets", 
 
 
 def environment(seed: int | None = None, device: str = "cpu") -> dict[str, Any]:
-    """Return what someone needs to repeat a run: versions, git commit, seed, device and kind of machine.
+    """Return what is needed to reproduce a run: versions, git commit, seed, device and type of machine.
 
-    Packages are asked for their version, not imported; the machine is described, never named.
+    Packages are not imported; the machine is described by its type, never by its name.
     """
     return {
         "python": platform.python_version(),
@@ -50,7 +50,7 @@ def _version(package: str) -> str | None:
 
 
 def _git_commit() -> str | None:
-    """Return the commit of the checkout this file lies in, or None outside a checkout or without git."""
+    """Return the git commit of the checkout that holds this file, or None outside a checkout or without git."""
     here = Path(__file__).resolve().parents[2]
     if not (here / ".git").exists():
         return None
@@ -62,10 +62,10 @@ def _git_commit() -> str | None:
 
 
 def require_writable(folder: Path) -> Path:
-    """Make `folder` if absent and return it, before any work is spent on something that cannot be kept.
+    """Create `folder` if absent and return it; called before long work whose results could not be saved.
 
     Raises:
-        GymQAError: it cannot be made, is a file, or may not be written to.
+        GymQAError: it cannot be created, is a file, or is not writable.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -77,17 +77,17 @@ def require_writable(folder: Path) -> Path:
 
 
 def _stamp(folder: Path, name: str) -> Path:
-    """Return where the stamp of step `name` lies."""
+    """Return the path of step `name`'s stamp."""
     return folder / "steps" / f"{name}.json"
 
 
 def _plain(value: Mapping[str, Any]) -> Any:
-    """Return `value` as JSON gives it back, so that tuples and paths compare equal after a round trip."""
+    """Return `value` after a JSON round trip, so that tuples and paths compare equal with what was read."""
     return json.loads(json.dumps(value, sort_keys=True, default=str))
 
 
 def _read_stamp(folder: Path, name: str) -> dict[str, Any] | None:
-    """Return the stamp of step `name`, or None when there is none that can be read (the step then runs again)."""
+    """Return the stamp of step `name`, or None if it is missing or unreadable (the step then runs again)."""
     try:
         stamp = read_json(_stamp(folder, name))
     except GymQAError:
@@ -96,30 +96,30 @@ def _read_stamp(folder: Path, name: str) -> dict[str, Any] | None:
 
 
 def step_done(folder: Path, name: str, fingerprint: Mapping[str, Any]) -> bool:
-    """Say whether step `name` was finished in this run folder with the very same `fingerprint` (JSON values)."""
+    """Whether step `name` was finished in this run folder with the same `fingerprint` (JSON values)."""
     stamp = _read_stamp(folder, name)
     return stamp is not None and stamp["done"] is True and stamp["fingerprint"] == _plain(fingerprint)
 
 
 def mark_done(folder: Path, name: str, fingerprint: Mapping[str, Any], seconds: float = 0.0) -> None:
-    """Write that step `name` is finished; `seconds` is the time it took."""
+    """Record that step `name` is finished; `seconds` is the time it took."""
     _write_stamp(folder, name, fingerprint, done=True, seconds=seconds)
 
 
 def _write_stamp(folder: Path, name: str, fingerprint: Mapping[str, Any], done: bool, seconds: float) -> None:
-    """Write the stamp of step `name`, begun or done."""
+    """Write the stamp of step `name`, started or done."""
     stamp = {"step": name, "done": done, "seconds": round(seconds, 3), "fingerprint": _plain(fingerprint)}
     write_json(_stamp(folder, name), stamp)
 
 
 class Run:
-    """A folder whose steps run once: a finished step is skipped, a stopped one goes on, a changed one starts anew.
+    """A run folder whose steps run once: finished steps are skipped, interrupted ones resume, changed ones restart.
 
     Args:
-        folder: the run folder; made if absent.
+        folder: the run folder; created if absent.
         config: a dataclass or mapping, written to config.yaml.
-        seed: the run's seed, for environment.json.
-        device: where tensors live, for environment.json.
+        seed: the run's seed, recorded in environment.json.
+        device: the torch device, recorded in environment.json.
 
     Raises:
         GymQAError: the folder cannot be written to.
@@ -131,7 +131,7 @@ class Run:
         write_json(folder / "environment.json", environment(seed, device))
 
     def log(self, sentence: str) -> None:
-        """Print `sentence` and add it, with the time, to log.txt."""
+        """Print `sentence` and append it, with the time, to log.txt."""
         console.print(sentence, highlight=False, markup=False)
         with (self.folder / "log.txt").open("a", encoding="utf-8") as log:
             log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {sentence}\n")
@@ -144,19 +144,19 @@ class Run:
         work: Callable[[], None],
         after: Sequence[str] = (),
     ) -> bool:
-        """Run `work` unless it was done before with the same settings, and return whether it ran.
+        """Run `work` unless it was finished before with the same settings; return whether it ran.
 
         Args:
-            name: the step's name; also its stamp's.
-            settings: JSON values the outputs depend on.
-            outputs: files or folders (relative to the run folder) that `work` writes. What a run with other settings
-                left there is removed first; what a stopped run with these settings left there is kept for `work` to
-                go on from.
-            work: does the step.
-            after: steps this one reads from; when one of them changes, this one runs again.
+            name: the step's name; its stamp has the same.
+            settings: JSON values that the outputs depend on.
+            outputs: files or folders (relative to the run folder) that `work` writes. Outputs of a run with other
+                settings are removed first; those of an interrupted run with the same settings are kept, so that
+                `work` can resume.
+            work: performs the step.
+            after: steps whose outputs this one reads; when one of them changes, this one runs again.
 
         Raises:
-            GymQAError: an output is there that no run made, or a step in `after` is not finished.
+            GymQAError: an output exists that no run wrote, or a step in `after` is not finished.
         """
         fingerprint = {"settings": dict(settings), "after": {step: self.digest(step) for step in after}}
         paths = [self._inside(output) for output in outputs]
@@ -176,7 +176,7 @@ class Run:
         return True
 
     def digest(self, name: str) -> str:
-        """Return a short hash of a step's fingerprint, which covers the steps before it.
+        """Return a short hash of a step's fingerprint, which includes those of the steps before it.
 
         Raises:
             GymQAError: the step has not been run in this folder.
@@ -187,7 +187,7 @@ class Run:
         return hashlib.blake2b(json.dumps(stamp["fingerprint"]).encode(), digest_size=8).hexdigest()
 
     def _inside(self, output: str) -> Path:
-        """Return the path of an output, which must lie in the run folder: changed outputs are removed."""
+        """Return the path of an output, which must lie in the run folder, because changed outputs are removed."""
         path = self.folder / output
         root = self.folder.resolve()
         if root not in path.resolve().parents:
@@ -196,14 +196,14 @@ class Run:
 
 
 def _refuse_foreign(outputs: Sequence[Path]) -> None:
-    """Refuse a folder that holds something under an output's name before the step ever began there."""
+    """Refuse to start a step whose outputs exist although it never ran in this folder."""
     for path in outputs:
         if path.exists():
-            raise GymQAError(f"{path} is there, but no run made it; move it away or choose another folder with --out")
+            raise GymQAError(f"{path} exists, but no run wrote it; move it away or choose another folder with --out")
 
 
 def _remove(outputs: Sequence[Path]) -> None:
-    """Remove what an earlier run with other settings wrote."""
+    """Remove the outputs of an earlier run with other settings."""
     for path in outputs:
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
@@ -212,17 +212,17 @@ def _remove(outputs: Sequence[Path]) -> None:
 
 
 def resolved(config: Any) -> Any:
-    """Return a dataclass or mapping as plain values for YAML: dicts, lists, strings, numbers."""
+    """Convert a dataclass or mapping to plain values for YAML: dicts, lists, strings, numbers."""
     values = asdict(config) if is_dataclass(config) and not isinstance(config, type) else dict(config)
     return _plain(values) if values else {}
 
 
 class MetricsLog:
-    """metrics.jsonl: one JSON object a line, `step` first; lines survive a stop, and a resumed run rewrites none.
+    """Writer of metrics.jsonl: one JSON object per line, `step` first; a resumed run appends to the lines it keeps.
 
     Args:
-        path: the file; made if absent.
-        resume_step: the step the run goes on from; lines of later steps are dropped, for they will come again.
+        path: the file; created if absent.
+        resume_step: the step the run resumes from; lines of later steps are dropped, because they are logged again.
     """
 
     def __init__(self, path: Path, resume_step: int = 0) -> None:
@@ -231,13 +231,13 @@ class MetricsLog:
         write_text(path, "".join(f"{line}\n" for line in kept))
 
     def add(self, step: int, **values: float | int | str) -> None:
-        """Append the values of one step."""
+        """Append the metrics of one step."""
         with self.path.open("a", encoding="utf-8") as lines:
             lines.write(json.dumps({"step": step, **values}) + "\n")
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """Return the lines of a metrics file in order; a line half-written when the run was stopped is left out."""
+    """Return the lines of a metrics file in order; a line cut short when the run was stopped is left out."""
     if not path.exists():
         return []
     lines = []

@@ -1,4 +1,4 @@
-"""Random choices that depend on named things only: not on what else is drawn, nor on the platform."""
+"""Seeded random generator and hashes, alike on every platform (a file of its own: every package samples with it)."""
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,30 +10,30 @@ Item = TypeVar("Item")
 
 
 def hash_key(*names: str | int) -> bytes:
-    """16 bytes that look random and depend on nothing but `names`; fit to sort by."""
+    """A 16-byte hash of `names`, for a reproducible pseudo-random order."""
     return blake2b("\x1f".join(map(str, names)).encode(), digest_size=16).digest()
 
 
-class Draws:
-    """A stream of draws seeded by `names`: BLAKE2b in counter mode."""
+class SeededRandom:
+    """A random generator seeded by `names` alone: BLAKE2b in counter mode."""
 
     def __init__(self, *names: str | int) -> None:
         self._words = self._stream(hash_key(*names))
 
     def below(self, n: int) -> int:
-        """A whole number in [0, n); its bias is n / 2^64."""
+        """A uniform random integer in [0, n); the bias is n / 2^64."""
         return next(self._words) % n
 
     def shuffled(self, items: Sequence[Item]) -> Iterator[Item]:
-        """`items` in random order, each drawn when asked for (Fisher and Yates)."""
+        """Yield `items` in random order (Fisher-Yates shuffle, lazily)."""
         pool = list(items)
         for left in range(len(pool), 0, -1):
-            place = self.below(left)
-            pool[place], pool[left - 1] = pool[left - 1], pool[place]
+            index = self.below(left)
+            pool[index], pool[left - 1] = pool[left - 1], pool[index]
             yield pool[left - 1]
 
     def weighted(self, weights: Mapping[Item, float]) -> Item:
-        """One of the keys, as often as its weight is of their sum."""
+        """One of the keys, drawn with probability proportional to its weight."""
         reached = list(accumulate(weights.values()))
         return list(weights)[bisect_right(reached, self.below(1 << 32) / (1 << 32) * reached[-1])]
 

@@ -1,4 +1,4 @@
-"""Worker processes: how many, what the user is told when the system kills one, and that none outlives its parent."""
+"""Worker processes: their number, killed workers, time and memory limits per item, ordered parallel map."""
 
 import multiprocessing
 import os
@@ -21,23 +21,23 @@ T = TypeVar("T")
 
 
 def worker_count(workers: int | None) -> int:
-    """Return how many processes to start; None means one for each core.
+    """Return the number of processes to start; None means one per core.
 
     Raises:
-        GymQAError: fewer than one.
+        GymQAError: the number is below one.
     """
     if workers is not None and workers < 1:
-        raise GymQAError(f"{workers} workers can do nothing; give 1 or more, or none for one a core")
+        raise GymQAError(f"{workers} is no number of workers; give 1 or more, or leave it out for one per core")
     return workers or os.cpu_count() or 1
 
 
 @contextmanager
 def deaths_reported(what: str, mend: str) -> Iterator[None]:
-    """Raise GymQAError where a worker process of the block was killed.
+    """Raise GymQAError if a worker process of the block was killed.
 
     Args:
-        what: the worker's work, as in "a rendering process was killed".
-        mend: what to do, as in "run again with fewer workers".
+        what: the kind of worker, as in "a rendering process was killed".
+        mend: what the user can do, as in "run again with fewer workers".
     """
     try:
         yield
@@ -46,7 +46,7 @@ def deaths_reported(what: str, mend: str) -> Iterator[None]:
 
 
 def end_with_parent() -> None:
-    """End this worker process with the one that started it, however that ends; else it would wait for work for ever."""
+    """Exit this worker process when its parent ends for any reason; otherwise it would wait for work forever."""
     parent = multiprocessing.parent_process()
     if parent is None:
         return
@@ -59,13 +59,13 @@ def end_with_parent() -> None:
 
 
 def start_worker() -> None:
-    """Begin a worker whose jobs are `interruptible`: it ignores Ctrl-C between them and ends with its parent."""
+    """Initialize a worker whose jobs are `interruptible`: it ignores Ctrl-C between jobs and ends with its parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_parent()
 
 
 def interruptible(job: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Do a worker's job, which Ctrl-C stops at once, so that what is half-written is removed."""
+    """Run a worker's job so that Ctrl-C interrupts it and partially written files are removed."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return job(*args, **kwargs)
@@ -74,20 +74,20 @@ def interruptible(job: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 
 
 Item = TypeVar("Item")
-Made = TypeVar("Made")
+Result = TypeVar("Result")
 
 
-AHEAD = 4  # items a worker that may be done before the first that is not: one that hangs holds up no more
-_LOOK = 0.05  # seconds between two looks at the workers' time and memory
+_AHEAD = 4  # finished items per worker that may wait for the first unfinished one; a hanging item blocks no more
+_POLL_SECONDS = 0.05  # interval of checks of the workers' time and memory
 _READY = "ready"
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one item may take: seconds, and gigabytes (1e9 bytes) of resident memory of its process; None is no limit.
+    """Limits of one item: seconds, and gigabytes (1e9 bytes) of its process's resident memory; None is no limit.
 
     Raises:
-        GymQAError: a limit of nothing.
+        GymQAError: a limit is not positive.
     """
 
     timeout: float | None = None
@@ -95,7 +95,7 @@ class Limits:
 
     def __post_init__(self) -> None:
         if any(limit is not None and limit <= 0 for limit in (self.timeout, self.memory_gb)):
-            raise GymQAError(f"{self} lets nothing be done; give more than 0, or leave a limit out")
+            raise GymQAError(f"{self}: a limit must be above 0; give another, or leave it out")
 
     def __bool__(self) -> bool:
         return self.timeout is not None or self.memory_gb is not None
@@ -106,62 +106,62 @@ UNLIMITED = Limits()
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """An item that was given up with its process."""
+    """An item whose process died or was killed at a limit."""
 
     reason: str
 
 
 def guarded_map(
-    work: Callable[[Item], Made],
+    work: Callable[[Item], Result],
     items: Sequence[Item],
     workers: int,
     limits: Limits,
     begin: Callable[[], None],
-) -> Iterator[Made | Lost]:
-    """Yield work(item) for every item, in order, from several processes; at most AHEAD × workers results are held.
+) -> Iterator[Result | Lost]:
+    """Yield work(item) for every item, in order, from several processes; at most _AHEAD × workers results are buffered.
 
     Args:
-        work: done in the workers; what it is and gives must pickle. What it raises is raised here.
-        items: handed out one at a time.
-        workers: processes.
-        limits: of one item.
-        begin: done once in each worker before its first item, outside the limits: imports.
+        work: runs in the workers; it and its results must be picklable. Its exceptions are raised here.
+        items: sent to the workers one at a time.
+        workers: number of processes.
+        limits: limits of one item.
+        begin: runs once in each worker before its first item, outside the limits, for imports.
 
     Raises:
-        GymQAError: a worker does not get as far as its first item.
+        GymQAError: a worker dies before its first item.
     """
-    crew = [_Worker(work, begin) for _ in range(min(workers, len(items)))]
-    done: dict[int, Made | Lost] = {}
-    given = given_out = 0
+    pool = [_Worker(work, begin) for _ in range(min(workers, len(items)))]
+    done: dict[int, Result | Lost] = {}
+    n_sent = n_yielded = 0
     try:
-        while given_out < len(items):
-            for worker in crew:
-                if worker.idle and given < min(len(items), given_out + AHEAD * len(crew)):
-                    worker.give(given, items[given])
-                    given += 1
-            ready = wait([worker.connection for worker in crew], _LOOK if limits else None)
-            for place, worker in enumerate(crew):
-                found = worker.take() if worker.connection in ready else worker.excess(limits)
-                if found is None:
+        while n_yielded < len(items):
+            for worker in pool:
+                if worker.idle and n_sent < min(len(items), n_yielded + _AHEAD * len(pool)):
+                    worker.send(n_sent, items[n_sent])
+                    n_sent += 1
+            ready = wait([worker.connection for worker in pool], _POLL_SECONDS if limits else None)
+            for slot, worker in enumerate(pool):
+                result = worker.receive() if worker.connection in ready else worker.limit_exceeded(limits)
+                if result is None:
                     continue
-                done[worker.number] = found
-                if isinstance(found, Lost):
+                done[worker.number] = result
+                if isinstance(result, Lost):
                     worker.end()
-                    crew[place] = _Worker(work, begin)
+                    pool[slot] = _Worker(work, begin)
                 else:
                     worker.idle = True
-            while given_out in done:
-                yield done.pop(given_out)
-                given_out += 1
+            while n_yielded in done:
+                yield done.pop(n_yielded)
+                n_yielded += 1
     finally:
-        for worker in crew:
+        for worker in pool:
             worker.end()
 
 
-class _Worker(Generic[Item, Made]):
-    """A process, and the item it is at."""
+class _Worker(Generic[Item, Result]):
+    """A worker process and the item it works on."""
 
-    def __init__(self, work: Callable[[Item], Made], begin: Callable[[], None]) -> None:
+    def __init__(self, work: Callable[[Item], Result], begin: Callable[[], None]) -> None:
         # spawn: decord and OpenMP do not survive a fork of a process that has used them
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
@@ -171,21 +171,21 @@ class _Worker(Generic[Item, Made]):
         self._process.start()
         theirs.close()
 
-    def give(self, number: int, item: Item) -> None:
-        """Hand it an item."""
+    def send(self, number: int, item: Item) -> None:
+        """Send the worker an item."""
         self.number, self.idle, self._since = number, False, time.monotonic()
-        with suppress(OSError):  # it has died, which `take` will find
+        with suppress(OSError):  # it has died, which `receive` reports
             self.connection.send(item)
 
-    def take(self) -> Made | Lost | None:
-        """What it made of its item; None where it is only ready for the first.
+    def receive(self) -> Result | Lost | None:
+        """The result of its item; None when it only reports that it is ready for the first one.
 
         Raises:
             GymQAError: it died before its first item.
-            Exception: what the work raised.
+            Exception: whatever the work raised.
         """
         try:
-            kind, found = self.connection.recv()
+            kind, result = self.connection.recv()
         except (EOFError, OSError):
             self._process.join()
             code = self._process.exitcode or 0
@@ -198,13 +198,13 @@ class _Worker(Generic[Item, Made]):
         if kind == _READY:
             self.idle = True
             return None
-        if isinstance(found, Exception):
-            raise found
-        made: Made = found
-        return made
+        if isinstance(result, Exception):
+            raise result
+        received: Result = result
+        return received
 
-    def excess(self, limits: Limits) -> Lost | None:
-        """Why it has to be killed, if it has to."""
+    def limit_exceeded(self, limits: Limits) -> Lost | None:
+        """The limit that its item has exceeded, if any."""
         if self.idle or self.number < 0:
             return None
         if limits.timeout is not None and time.monotonic() - self._since > limits.timeout:
@@ -214,14 +214,13 @@ class _Worker(Generic[Item, Made]):
         return None
 
     def end(self) -> None:
-        """Kill it."""
+        """Kill the process."""
         self._process.kill()
         self._process.join()
         self.connection.close()
 
     def _resident(self) -> int:
-        """Bytes of its memory that are not swapped out; 0 once it has died."""
-
+        """Resident memory of the process in bytes; 0 once it has died."""
         try:
             return int(psutil.Process(self._process.pid).memory_info().rss)
         except psutil.Error:
@@ -229,7 +228,7 @@ class _Worker(Generic[Item, Made]):
 
 
 def _serve(connection: Connection, work: Callable[[Any], Any], begin: Callable[[], None]) -> None:
-    """Do items until the parent ends; Ctrl-C is left to it."""
+    """Work on items until the parent ends, which alone handles Ctrl-C."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_parent()
     begin()
@@ -237,7 +236,7 @@ def _serve(connection: Connection, work: Callable[[Any], Any], begin: Callable[[
     while True:
         item = connection.recv()
         try:
-            found = work(item)
+            result = work(item)
         except Exception as error:
-            found = error
-        connection.send(("", found))
+            result = error
+        connection.send(("", result))

@@ -1,4 +1,4 @@
-"""Which of several processes this is, as their launcher's environment variables say."""
+"""Rank and world size of a distributed run, read from the launcher's environment variables."""
 
 import os
 import threading
@@ -12,16 +12,16 @@ _WORLDS = {
     "OMPI_COMM_WORLD_SIZE": "OMPI_COMM_WORLD_RANK",
     "MV2_COMM_WORLD_SIZE": "MV2_COMM_WORLD_RANK",
 }
-"""How many processes there are, and which of them this is: set in one of several processes."""
+"""Environment variable of the world size -> that of the rank, for each launcher."""
 
 
 def in_world() -> bool:
-    """Whether this process is one of several, or of one, that know of each other."""
+    """Whether a launcher started this process as part of a process group (perhaps of one)."""
     return any(name in os.environ for name in _WORLDS)
 
 
 def this_process() -> tuple[int, int]:
-    """Return this process's number, and how many were started together."""
+    """Return (rank, world size) of this process."""
     for size, rank in _WORLDS.items():
         if size in os.environ:
             return int(os.environ.get(rank, "0")), int(os.environ[size])
@@ -29,13 +29,13 @@ def this_process() -> tuple[int, int]:
 
 
 def require_no_other(script: str) -> None:
-    """Refuse to be the only process where accelerate was asked for several.
+    """Refuse to run as a single process when accelerate was asked for several.
 
     Args:
-        script: what would have started them: "scripts/evaluate.py".
+        script: the script that starts several, such as "scripts/evaluate.py".
 
     Raises:
-        GymQAError: accelerate left the others out.
+        GymQAError: accelerate did not start the other processes.
     """
     if left_out():
         raise GymQAError(
@@ -45,7 +45,7 @@ def require_no_other(script: str) -> None:
 
 
 def end_with_launcher() -> None:
-    """End this process, one of several, soon after the one that started it has ended, however that ended."""
+    """Exit this process of a process group soon after its launcher has ended for any reason."""
     if not in_world():
         return
     launcher = os.getppid()
@@ -59,5 +59,5 @@ def end_with_launcher() -> None:
 
 
 def left_out() -> bool:
-    """Whether accelerate was asked for several processes and started this one only."""
+    """Whether accelerate was asked for several processes but started only this one."""
     return "MASTER_ADDR" in os.environ and "ACCELERATE_MIXED_PRECISION" in os.environ and not in_world()

@@ -1,1 +1,1 @@
-"""GymSim, a procedural gymnast rendered into a release of FineGym's format. Never in it: anything real data needs."""
+"""GymSim: procedural gymnasts rendered into a release in FineGym's format. Never in it: code that real data needs."""

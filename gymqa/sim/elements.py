@@ -1,6 +1,6 @@
-"""What GymSim performs: FineGym's sets, the movement behind each element, and the small repertoire of 24.
+"""SimElement, an element with the parameters of its movement; FineGym's sets; the repertoire of 24 elements.
 
-Sets keep FineGym's ids and names (CVPR 2020, supplementary); the element names follow its grammar. The labels are
+Sets have FineGym's ids and names (CVPR 2020, supplementary); element names follow its grammar. The labels are
 GymSim's own.
 """
 
@@ -38,18 +38,18 @@ EVENTS: tuple[str, ...] = ("VT", "FX", "BB", "UB")
 
 @dataclass(frozen=True, slots=True)
 class SimElement:
-    """One element and the movement that shows it.
+    """One element and the parameters of its movement.
 
     Attributes:
         set_id: FineGym's set id.
         name: name in FineGym's grammar, without the apparatus.
-        family: which kinematics move the body.
-        direction: +1 forward, -1 backward, 0 where the element has no direction; for transitions +1 low to high bar.
+        family: type of movement, which selects the kinematics.
+        direction: +1 forward, -1 backward, 0 if the element has no direction; for transitions +1 low to high bar.
         saltos: somersaults in the air.
         turns: full turns about the long axis (twist in the air, turn on a bar, in a jump or on one leg).
         shape: shape of body or legs in the air, of the free leg in a turn, of the body in a circle.
-        step_out: the feet land one after the other.
-        entry: on vault, how the gymnast comes onto the table.
+        step_out: whether the feet land one after the other.
+        entry: on vault, how the gymnast gets onto the table.
     """
 
     set_id: int
@@ -69,7 +69,7 @@ class SimElement:
 
 
 def sets_of(elements: Iterable[SimElement]) -> dict[int, str]:
-    """Ids and names of the sets that have an element here, by id."""
+    """Id -> name of the sets of these elements."""
     present = {element.set_id for element in elements}
     return {set_id: name for set_id, name in SETS.items() if set_id in present}
 

@@ -1,4 +1,4 @@
-"""The full repertoire: 99 elements in 14 sets, every name one of FineGym's or built by its grammar."""
+"""The repertoire of 99 elements in 14 sets; names are FineGym's or follow its grammar."""
 
 from gymqa.sim.elements import Entry, Shape, SimElement
 
@@ -34,7 +34,7 @@ def _leap(set_id: int, name: str, shape: Shape, turns: float = 0.0) -> SimElemen
 
 
 def _turn(set_id: int, turns: float, shape: Shape) -> SimElement:
-    """A turn on one leg; the shape says where the free leg is."""
+    """A turn on one leg; the shape is the position of the free leg."""
     how = {
         "below horizontal": "on one leg, free leg optional below horizontal",
         "at horizontal": "with heel of free leg forward at horizontal throughout turn",

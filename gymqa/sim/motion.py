@@ -1,4 +1,4 @@
-"""What every movement is made of: a moving body, its angles over time, shapes in the air, and where the apparatus is.
+"""Motion of a body over time and its building blocks: keyframe poses, interpolation, dimensions of the apparatus.
 
 World axes: x along the apparatus, y across it, z up; metres, degrees, seconds.
 """
@@ -41,13 +41,13 @@ IN_AIR: dict[str, dict[str, float]] = {
 
 @dataclass(frozen=True)
 class Motion:
-    """A body moving through the world.
+    """The trajectory of a body in the world.
 
     Attributes:
         joints: [T, 15, 3] joint positions in metres.
-        front: [T, 3] unit vectors out of the chest.
+        front: [T, 3] unit vectors perpendicular to the chest.
         centre: [T, 3] centre of mass.
-        stages: shares of the time at which a stage begins or ends; a vault has three stages, all else one.
+        stages: fractions of the duration at which a stage begins or ends; a vault has three stages, the others one.
     """
 
     joints: Array
@@ -63,7 +63,7 @@ class Motion:
 
 @dataclass
 class Track:
-    """What a family of elements decides, before the body is put together: each field an array [T]."""
+    """Joint angles and orientation over time, from which joint positions are computed; each field is an array [T]."""
 
     pose: Pose
     heading: Array
@@ -72,32 +72,32 @@ class Track:
 
 
 def times(seconds: float) -> Array:
-    """Moments of a movement as shares of it, one a frame: [T] from 0 to 1."""
+    """Normalized time of each frame of a movement: [T] from 0 to 1."""
     return np.linspace(0.0, 1.0, max(round(seconds * FPS), 20))
 
 
 def place_body(build: Build, track: Track) -> tuple[Array, Array]:
-    """Joints relative to the centre of mass [T, 15, 3] and chest direction [T, 3], both turned into the world."""
+    """Joints relative to the centre of mass [T, 15, 3] and chest direction [T, 3], in world axes."""
     rotation = orientation(track.heading, track.somersault, track.twist)
     local = joint_positions(build, track.pose)
     return np.einsum("tij,tkj->tki", rotation, local), rotation[:, :, 0]
 
 
-def rotated(share: Array, shape: str) -> Array:
-    """Share of the rotation done at each share of the flight: a tucked body turns faster in the middle."""
-    return share - (0.05 if shape == "tucked" else 0.02) * np.sin(2 * np.pi * share)
+def rotation_progress(progress: Array, shape: str) -> Array:
+    """Fraction of the rotation completed at each fraction of the flight: a tucked body turns faster in the middle."""
+    return progress - (0.05 if shape == "tucked" else 0.02) * np.sin(2 * np.pi * progress)
 
 
 def phase(t: Array, start: float, stop: float) -> Array:
-    """How much of the phase from `start` to `stop` is over, 0 to 1, at each moment of `t` [T]."""
+    """Progress from 0 to 1 through the phase from `start` to `stop`, at the times `t` [T]."""
     return np.clip((t - start) / (stop - start), 0.0, 1.0)
 
 
-def through(t: Array, at: list[float], values: list[float]) -> Array:
-    """Straight lines between the nodes (at, values), evaluated at `t` [T]."""
+def piecewise_linear(t: Array, at: list[float], values: list[float]) -> Array:
+    """Piecewise linear interpolation of the nodes (at, values) at the times `t` [T]."""
     return np.interp(t, np.array(at, dtype=float), np.array(values, dtype=float))
 
 
-def side(rng: np.random.Generator) -> float:
-    """Left or right, as +1 or -1."""
+def random_side(rng: np.random.Generator) -> float:
+    """+1 (left) or -1 (right), at random."""
     return float(rng.choice([-1.0, 1.0]))

@@ -1,4 +1,4 @@
-"""Elements from feet to feet, on the floor and the beam: saltos, leaps and jumps, dismounts, handsprings, turns."""
+"""Kinematics of elements on floor and beam: saltos, leaps and jumps, dismounts, handsprings, turns."""
 
 import numpy as np
 
@@ -14,15 +14,15 @@ from gymqa.sim.motion import (
     Motion,
     Track,
     phase,
+    piecewise_linear,
     place_body,
-    rotated,
-    side,
-    through,
+    random_side,
+    rotation_progress,
     times,
 )  # fmt: skip
 from gymqa.sim.skeleton import Array, Build, Pose, smooth_interpolation
 
-# Angles of a turn on the left leg, by where the right one is. Right thigh: hip - split; right knee: knee + wolf.
+# Angles of a turn on the left leg by the position of the right one. Right thigh: hip - split; right knee: knee + wolf.
 _TURNING: dict[str, dict[str, float]] = {
     "below horizontal": {"hip": 28.0, "split": -28.0, "wolf": 105.0, "knee": 0.0, "arm": 60.0, "elbow": 55.0},
     "at horizontal": {"hip": 45.0, "split": -45.0, "wolf": 0.0, "knee": 0.0, "arm": 80.0, "spread": 60.0},
@@ -37,12 +37,12 @@ def through_the_air(element: SimElement, build: Build, rng: np.random.Generator)
     t = times(rng.uniform(1.1, 1.6) if salto else rng.uniform(0.8, 1.3))
     start, stop = (rng.uniform(0.16, 0.24), rng.uniform(0.80, 0.88)) if salto else (0.24, rng.uniform(0.74, 0.84))
     start = float(start)
-    share = phase(t, start, float(stop))
+    progress = phase(t, start, float(stop))
     pose = _salto_pose(element, t, start, float(stop)) if salto else _leap_pose(element, t, start, float(stop))
     pose.jitter(rng, 4.0)
     lean = rng.uniform(4, 12) * smooth_interpolation(t, np.array([0, start, stop, 1]), np.array([0.0, 1.0, -1.0, 0.0]))
-    somersault = element.direction * (360.0 * element.saltos * rotated(share, element.shape) + lean)
-    twist = side(rng) * 360.0 * element.turns * phase(t, start + 0.08, float(stop) - 0.06)
+    somersault = element.direction * (360.0 * element.saltos * rotation_progress(progress, element.shape) + lean)
+    twist = random_side(rng) * 360.0 * element.turns * phase(t, start + 0.08, float(stop) - 0.06)
     if element.shape == "cartwheel":
         twist = twist + 90.0 * phase(t, 0.0, start)
     heading = _heading(element, rng) * np.ones_like(t)
@@ -57,25 +57,25 @@ def through_the_air(element: SimElement, build: Build, rng: np.random.Generator)
     if element.family == "dismount":
         drop = SURFACE["BB"]
         centre[:, 0] += np.sign(centre[-1, 0]) * (BEAM_END + 0.1 * abs(travel))
-    centre[:, 2] = _ground_and_flight(relative, share, height, drop) + SURFACE[element.event]
+    centre[:, 2] = _ground_and_flight(relative, progress, height, drop) + SURFACE[element.event]
     return Motion(relative + centre[:, None], front, centre)
 
 
 def _heading(element: SimElement, rng: np.random.Generator) -> float:
-    """Along the beam, or roughly along the floor's side, across the camera as in broadcast."""
+    """Heading in degrees: along the beam, or roughly along the floor's edge, across the view as in broadcasts."""
     return float(rng.choice([0.0, 180.0]) + (0.0 if element.event == "BB" else rng.uniform(-25.0, 25.0)))
 
 
-def _ground_and_flight(relative: Array, share: Array, height: float, drop: float) -> Array:
-    """Height of the centre of mass above the surface [T]: feet on it, then a parabola, then feet `drop` m lower."""
-    grounded = -relative[:, :, 2].min(axis=1) - np.where(share >= 1, drop, 0.0)
-    air = (share > 0) & (share < 1)
+def _ground_and_flight(relative: Array, progress: Array, height: float, drop: float) -> Array:
+    """Height of the centre of mass above the surface [T]: feet on it, a parabola, then feet `drop` m lower."""
+    grounded = -relative[:, :, 2].min(axis=1) - np.where(progress >= 1, drop, 0.0)
+    air = (progress > 0) & (progress < 1)
     if not air.any():
         return grounded
     first, last = int(np.argmax(air)), len(air) - 1 - int(np.argmax(air[::-1]))
     before, after = grounded[max(first - 1, 0)], grounded[min(last + 1, len(air) - 1)]
-    parabola = before + (after - before) * share + 4 * height * share * (1 - share)
-    return np.where(air, np.maximum(parabola, grounded * 0.6 - drop * share), grounded)
+    parabola = before + (after - before) * progress + 4 * height * progress * (1 - progress)
+    return np.where(air, np.maximum(parabola, grounded * 0.6 - drop * progress), grounded)
 
 
 def _salto_pose(element: SimElement, t: Array, start: float, stop: float) -> Pose:
@@ -102,7 +102,7 @@ def _leap_pose(element: SimElement, t: Array, start: float, stop: float) -> Pose
 
 
 def _leap_from_one_foot(element: SimElement, t: Array, start: float, middle: float, stop: float) -> Pose:
-    """A step, the legs open (a switch leap's the other way round first), landing on the front foot."""
+    """Take-off from one foot, split (first with exchanged legs in a switch leap), landing on the front foot."""
     first = -1.0 if element.shape == "switch" else 1.0
     air = IN_AIR[element.shape]
     keys: Keys = [(0.0, {**RESET, "split": -15.0 * first, "arm": 30.0}), (start * 0.6, {"knee": 20.0, "arm": 60.0})]
@@ -113,15 +113,21 @@ def _leap_from_one_foot(element: SimElement, t: Array, start: float, middle: flo
 
 
 def turn_on_one_leg(element: SimElement, build: Build, rng: np.random.Generator) -> Motion:
-    """Stand, lift the free leg, turn on the other, put it down; the foot stays in its place."""
+    """Turn: lift the free leg, turn on the other one, put it down; the supporting foot stays in place."""
     t = times(rng.uniform(0.75, 0.95) + rng.uniform(0.38, 0.46) * element.turns)
     start, stop = rng.uniform(0.16, 0.24), rng.uniform(0.80, 0.88)
-    held = _TURNING[element.shape]
+    held_pose = _TURNING[element.shape]
     keys: Keys = [(0.0, {**RESET, "arm": 50.0, "spread": 40.0}), (0.10, {"knee": 20.0, "hip": 15.0})]
-    keys += [(start + 0.08, held), (stop - 0.04, held), (1.0, {**RESET, "split": -8.0, "arm": 50.0, "spread": 40.0})]
+    keys += [
+        (start + 0.08, held_pose),
+        (stop - 0.04, held_pose),
+        (1.0, {**RESET, "split": -8.0, "arm": 50.0, "spread": 40.0}),
+    ]
     pose = Pose.from_keys(t, keys)
     pose.jitter(rng, 4.0)
-    twist = side(rng) * 360.0 * element.turns * rotated(phase(t, float(start), float(stop)), "stretched")
+    twist = (
+        random_side(rng) * 360.0 * element.turns * rotation_progress(phase(t, float(start), float(stop)), "stretched")
+    )
     heading = _heading(element, rng) * np.ones_like(t)
     relative, front = place_body(build, Track(pose, heading, rng.normal(0.0, 2.0) * np.ones_like(t), twist))
     centre = np.zeros((len(t), 3))
@@ -132,14 +138,14 @@ def turn_on_one_leg(element: SimElement, build: Build, rng: np.random.Generator)
 
 
 def over_the_hands(element: SimElement, build: Build, rng: np.random.Generator) -> Motion:
-    """Flic-flacs, handsprings and round-offs: from the feet onto the hands, and onto the feet again."""
+    """Flic-flacs, handsprings and round-offs: from the feet to the hands and back to the feet."""
     t = times(rng.uniform(0.9, 1.35))
     touch, push, land = rng.uniform(0.36, 0.42), rng.uniform(0.50, 0.56), rng.uniform(0.78, 0.86)
     pose = _handspring_pose(element, t, float(touch), float(push), float(land))
     pose.jitter(rng, 4.0)
-    angle = through(t, [0.0, 0.14, touch, push, land, 1.0], [0.0, 12.0, 155.0, 205.0, 350.0, 360.0])
-    way = side(rng)
-    twist = way * through(t, [0.0, 0.16, touch, push, land, 1.0], [0.0, 40.0, 90.0, 110.0, 180.0, 180.0])
+    angle = piecewise_linear(t, [0.0, 0.14, touch, push, land, 1.0], [0.0, 12.0, 155.0, 205.0, 350.0, 360.0])
+    way = random_side(rng)
+    twist = way * piecewise_linear(t, [0.0, 0.16, touch, push, land, 1.0], [0.0, 40.0, 90.0, 110.0, 180.0, 180.0])
     twist = twist * (1.0 if element.shape == "cartwheel" else 0.0)
     heading = _heading(element, rng) * np.ones_like(t)
     relative, front = place_body(build, Track(pose, heading, element.direction * angle, twist))

@@ -1,7 +1,7 @@
-"""The joints of a release's clips, as they are and as a detector would report them.
+"""Write the 2D joints of a release's clips: ground truth, and simulated detections with a pose detector's errors.
 
-All that moves follows from the release's settings; so the joints are computed, without drawing a picture, and the
-release's other files stay as they are.
+The motion is determined by the release's settings, so the joints are computed without rendering, and the release's
+other files are not changed.
 """
 
 from collections.abc import Iterator
@@ -27,46 +27,46 @@ KINDS = ("true", "detected")
 
 
 @dataclass(frozen=True)
-class SeenJoints:
-    """A clip's label and joints in the picture: pixels [T, 15, 2], depths [T, 15], pixels of a metre there [T]."""
+class ProjectedJoints:
+    """A clip's label, joints in pixels [T, 15, 2], depths in metres [T, 15], and pixels per metre at the body [T]."""
 
     label: int
     pixels: Array
     depth: Array
-    metre: Array
+    pixels_per_metre: Array
 
     @classmethod
-    def of(cls, shot: Shot, label: int) -> "SeenJoints":
-        """Those of a shot, projected as they are drawn."""
+    def of(cls, shot: Shot, label: int) -> "ProjectedJoints":
+        """The joints of a shot, projected by its camera."""
         pixels, depth = shot.camera.project(shot.motion.joints)
         return cls(label, pixels, depth, shot.camera.focal / depth.mean(axis=1))
 
     @property
     def true(self) -> Keypoints:
-        """Where they are, confidence 1: float32 [T, 15, 3]; also those outside the picture."""
+        """True keypoints with confidence 1: float32 [T, 15, 3]; includes joints outside the image."""
         return np.concatenate([self.pixels, np.ones((*self.depth.shape, 1))], axis=-1).astype(np.float32)
 
 
 @dataclass(frozen=True)
 class DetectorConfig:
-    """How often and how far a detector errs.
+    """Error model of a simulated pose detector.
 
-    The kinds of error are Ruggero Ronchi and Perona's (ICCV'17, arXiv 1707.05388), bounded by keypoint similarity
+    The error types are Ruggero Ronchi and Perona's (ICCV'17, arXiv 1707.05388), bounded by keypoint similarity
     ks = exp(-d² / (2 s² (2σ)²)), d the distance in pixels, s² the body's area (0.53 of its box), σ the joint's:
     good (ks above 0.85), jitter (0.5 to 0.85), inversion (near the joint of the other side), miss (0.1 to 0.5, or
-    nothing reported). Their shares by joint, and how they grow where little of a body is seen, are those by which
-    PoseFix (CVPR'19) makes training poses from that paper's statistics. What is hard here is GymSim's own: a body
-    upside down, a joint that moves fast, one behind another limb. The numbers below without a source, and the
+    nothing reported). Their rates per joint, and the increase for partly visible bodies, are those by which PoseFix
+    (CVPR'19) synthesizes training poses from that paper's statistics. The difficulty of a joint is GymSim's own: the
+    body is upside down, the joint moves fast, or another limb occludes it. Values below without a source, and the
     confidences, are assumptions; no detector was measured on gymnasts.
 
     Attributes:
-        harder_jittered: added to a joint's share of jitter where it is hardest (PoseFix).
-        harder_missed: added to its share of misses there (PoseFix).
-        harder_exchanged: added to its share of inversions there.
-        body_exchanged: share of frames with all left and right joints exchanged, where a body stands and upside down.
-        frame_missed: share of frames without any detection, likewise.
-        reported: share of missed joints that are still reported, far off and with low confidence.
-        blur: speed at which a joint is hardest, in body sizes (s) a frame.
+        harder_jittered: increase of a joint's jitter rate at maximum difficulty (PoseFix).
+        harder_missed: increase of its miss rate at maximum difficulty (PoseFix).
+        harder_exchanged: increase of its inversion rate at maximum difficulty.
+        body_exchanged: fraction of frames with all left and right joints exchanged, upright and upside down.
+        frame_missed: fraction of frames without any detection, likewise.
+        reported: fraction of missed joints that are still reported, far off and with low confidence.
+        blur: speed of maximum difficulty, in body sizes (s) per frame.
     """
 
     harder_jittered: float = 0.05
@@ -82,18 +82,18 @@ TYPICAL = DetectorConfig()
 
 
 def write_joints(root: Path, config: ReleaseConfig, detector: DetectorConfig = TYPICAL) -> int:
-    """Write joints/true/ and joints/detected/ of a rendered release, a file a clip (`gymqa.frames.keypoints`).
+    """Write joints/true/ and joints/detected/ of a rendered release, a file per clip (`gymqa.frames.keypoints`).
 
     Args:
         root: folder of the release.
-        config: what was rendered there.
-        detector: the errors of the second.
+        config: settings of the release.
+        detector: error model of the detections.
 
     Returns:
         Number of clips.
 
     Raises:
-        GymQAError: a video is not rendered, or another process writes into the release.
+        GymQAError: a video is not rendered, or another process writes to the release.
     """
     written = 0
     with only_writer(root, "the release in"):
@@ -102,12 +102,14 @@ def write_joints(root: Path, config: ReleaseConfig, detector: DetectorConfig = T
             clips = [clip for event in manifest["events"] for clip in event["clips"]]
             rng = np.random.default_rng(
                 (config.seed, config.video_ids.index(video_id), 4, 0)
-            )  # no stream of the film's
+            )  # independent of the generator of the rendering
             seen = list(video_joints(config, video_id))
             if [clip["label"] for clip in clips] != [one.label for one in seen]:
-                raise GymQAError(f"the manifest of {video_id} names other clips than were performed; render again")
+                raise GymQAError(
+                    f"the manifest of {video_id} does not match the simulated clips; render the release again"
+                )
             for clip, one in zip(clips, seen, strict=True):
-                found = detect(one.pixels, one.depth, one.metre, config.size, rng, detector)
+                found = detect(one.pixels, one.depth, one.pixels_per_metre, config.size, rng, detector)
                 for kind, keypoints in zip(KINDS, (one.true, found), strict=True):
                     path = root / "joints" / kind / f"{clip['id']}.npz"
                     write_keypoints(path, keypoints, (config.size, config.size), JOINTS)
@@ -115,23 +117,23 @@ def write_joints(root: Path, config: ReleaseConfig, detector: DetectorConfig = T
     return written
 
 
-def video_joints(config: ReleaseConfig, video_id: str) -> Iterator[SeenJoints]:
-    """The joints of a video's clips, in the order of its manifest."""
+def video_joints(config: ReleaseConfig, video_id: str) -> Iterator[ProjectedJoints]:
+    """Yield the joints of a video's clips, in the order of its manifest."""
     rng = np.random.default_rng((config.seed, config.video_ids.index(video_id)))
-    Arena.sample(config.size, rng)  # drawn as for the film, so that the athlete is the same
+    Arena.sample(config.size, rng)  # sampled as in rendering, so that the athlete is the same
     Look.sample(rng)
     build = Build.sample(rng)
     labels = running_orders(config)[video_id]
     for performance in competition(config.repertoire, labels, build, config.size, rng):
-        yield from (SeenJoints.of(shot, shot.label) for shot in performance.shots if shot.label is not None)
+        yield from (ProjectedJoints.of(shot, shot.label) for shot in performance.shots if shot.label is not None)
 
 
 _TRUNK = (0, 1, 0.30)  # pelvis, neck, width in metres
-_COVERS = (*((start, end, width) for start, end, width, _ in LIMBS), _TRUNK)
+_OCCLUDERS = (*((start, end, width) for start, end, width, _ in LIMBS), _TRUNK)
 
 
 class _Part(NamedTuple):
-    """σ of COCO's keypoint similarity, and the shares of jittered, missed and exchanged joints in an easy picture."""
+    """σ of COCO's keypoint similarity, and the rates of jitter, misses and inversions without difficulty."""
 
     sigma: float
     jittered: float
@@ -139,7 +141,7 @@ class _Part(NamedTuple):
     exchanged: float
 
 
-# σ: COCO's, head and neck CrowdPose's. Shares: PoseFix (CVPR'19), `synthesize_pose`, more than ten visible joints.
+# σ: COCO's, head and neck CrowdPose's. Rates: PoseFix (CVPR'19), `synthesize_pose`, more than ten visible joints.
 _PARTS = {
     "head": _Part(0.079, 0.15, 0.02, 0.0), "neck": _Part(0.079, 0.15, 0.05, 0.0),
     "shoulder": _Part(0.079, 0.15, 0.05, 0.03), "elbow": _Part(0.072, 0.15, 0.10, 0.03),
@@ -152,24 +154,24 @@ _SIGMA, _JITTERED, _MISSED, _EXCHANGED = (np.array(column) for column in zip(*_O
 
 
 def detect(
-    joints: Array, depth: Array, metre: Array, size: int, rng: np.random.Generator, config: DetectorConfig
+    joints: Array, depth: Array, pixels_per_metre: Array, size: int, rng: np.random.Generator, config: DetectorConfig
 ) -> Keypoints:
-    """Joints as a detector might report them, frame by frame on its own.
+    """Simulate the detections of a pose detector, independently for each frame.
 
     Args:
         joints: [T, 15, 2] true pixel positions.
         depth: [T, 15] metres from the camera.
-        metre: [T] pixels of a metre at the body's distance.
-        size: pixels of a side of the picture; joints outside are not seen.
-        rng: of all that is drawn.
-        config: the errors.
+        pixels_per_metre: [T] at the body's distance.
+        size: side of the image in pixels; joints outside are not detected.
+        rng: random generator of the errors.
+        config: the error model.
 
     Returns:
-        float32 [T, 15, 3]: x, y in pixels, confidence; 0 where nothing was reported.
+        float32 [T, 15, 3]: x, y in pixels, confidence; 0 for joints that are not reported.
     """
     body, upside_down = body_size(joints), _upside_down(joints)
     hard = 1 - (1 - upside_down[:, None]) * (1 - _blur(joints, body, config.blur)) * (
-        1 - 0.7 * hidden(joints, depth, metre)
+        1 - 0.7 * occluded(joints, depth, pixels_per_metre)
     )
     missed, jittered = _MISSED + config.harder_missed * hard, _JITTERED + config.harder_jittered * hard
     exchanged = (_EXCHANGED + config.harder_exchanged * hard) * (_EXCHANGED > 0)
@@ -181,50 +183,50 @@ def detect(
     confidence = _confidence(kind, hard, rng)
     absent = (kind == 0) & (rng.random(hard.shape) >= config.reported)
     absent |= ((joints < 0) | (joints >= size)).any(-1)
-    absent |= _now_and_then(config.frame_missed, upside_down, rng)[:, None]
+    absent |= _random_frames(config.frame_missed, upside_down, rng)[:, None]
     keypoints = np.concatenate([found, confidence[..., None]], axis=-1) * ~absent[..., None]
-    turned = _now_and_then(config.body_exchanged, upside_down, rng)
+    turned = _random_frames(config.body_exchanged, upside_down, rng)
     keypoints[turned] = keypoints[turned][:, GYMSIM15.mirrored]
     return keypoints.astype(np.float32)
 
 
 def body_size(joints: Array) -> Array:
-    """The root s [T] of a body's area, pixels: 0.53 of its box, whose shorter side is at least 0.3 of the longer."""
+    """Body size s [T], the square root of 0.53 of its box in pixels; the shorter side is at least 0.3 of the longer."""
     box = np.ptp(joints, axis=1)
     box = np.maximum(box, 0.3 * box.max(axis=1, keepdims=True))
     return np.asarray(np.sqrt(0.53 * box.prod(axis=1)).clip(min=1.0))
 
 
-def hidden(joints: Array, depth: Array, metre: Array) -> Array:
-    """Which joints [T, 15] lie behind a limb or the trunk, at least 8 cm nearer to the camera; True or False."""
+def occluded(joints: Array, depth: Array, pixels_per_metre: Array) -> Array:
+    """Whether each joint [T, 15] is behind a limb or the trunk that is at least 8 cm nearer to the camera."""
     covered = np.zeros(depth.shape, bool)
-    for start, end, width in _COVERS:
+    for start, end, width in _OCCLUDERS:
         bone = joints[:, end] - joints[:, start]
         offset = joints - joints[:, None, start]
-        share = (offset * bone[:, None]).sum(-1) / np.maximum((bone**2).sum(-1), 1e-9)[:, None]
-        share = share.clip(0, 1)
-        distance = np.linalg.norm(offset - share[..., None] * bone[:, None], axis=-1)
-        nearer = depth[:, start, None] * (1 - share) + depth[:, end, None] * share < depth - 0.08
-        inside = (distance < width / 2 * metre[:, None]) & nearer
+        fraction = (offset * bone[:, None]).sum(-1) / np.maximum((bone**2).sum(-1), 1e-9)[:, None]
+        fraction = fraction.clip(0, 1)
+        distance = np.linalg.norm(offset - fraction[..., None] * bone[:, None], axis=-1)
+        nearer = depth[:, start, None] * (1 - fraction) + depth[:, end, None] * fraction < depth - 0.08
+        inside = (distance < width / 2 * pixels_per_metre[:, None]) & nearer
         inside[:, [start, end]] = False
         covered |= inside
     return covered
 
 
 def _upside_down(joints: Array) -> Array:
-    """How far [T] the trunk points down in the picture: 0 upright, 1 upside down."""
+    """Inversion of the trunk in the image [T]: 0 upright, 1 upside down."""
     trunk = joints[:, 1] - joints[:, 0]
     return np.asarray((1 + trunk[:, 1] / np.maximum(np.linalg.norm(trunk, axis=-1), 1e-9)) / 2)  # y points down
 
 
 def _blur(joints: Array, body: Array, fastest: float) -> Array:
-    """How fast [T, 15] joints move, 1 from `fastest` body sizes a frame on."""
+    """Speed of the joints [T, 15], 1 from `fastest` body sizes per frame on."""
     speed = np.linalg.norm(np.gradient(joints, axis=0), axis=-1) if len(joints) > 1 else np.zeros(joints.shape[:2])
     return np.asarray((speed / body[:, None] / fastest).clip(0, 1))
 
 
 def _offsets(kind: Array, body: Array, rng: np.random.Generator) -> Array:
-    """How far [T, 15, 2] joints of each kind are from where they are put: 0 missed, 1 jittered, 2 exchanged, 3 good."""
+    """Random offsets [T, 15, 2] by error type: 0 missed, 1 jittered, 2 exchanged, 3 good."""
     radius = [np.sqrt(-2 * np.log(similarity)) for similarity in (0.10, 0.50, 0.85, 1.0)]
     bounds = {0: (radius[1], radius[0]), 1: (radius[2], radius[1]), 2: (0.0, radius[1]), 3: (0.0, radius[2])}
     low, high = (np.array([bounds[number][side] for number in range(4)])[kind] for side in (0, 1))
@@ -234,12 +236,12 @@ def _offsets(kind: Array, body: Array, rng: np.random.Generator) -> Array:
 
 
 def _confidence(kind: Array, hard: Array, rng: np.random.Generator) -> Array:
-    """[T, 15] in [0.05, 0.99]: high for good joints, low for missed ones, lower where it is hard."""
+    """Confidences [T, 15] in [0.05, 0.99]: high for good joints, low for missed ones, lower at high difficulty."""
     mean, spread = np.array([0.35, 0.75, 0.70, 0.90]), np.array([0.12, 0.12, 0.15, 0.05])
     return np.asarray((mean[kind] - 0.15 * hard + spread[kind] * rng.standard_normal(kind.shape)).clip(0.05, 0.99))
 
 
-def _now_and_then(shares: tuple[float, float], upside_down: Array, rng: np.random.Generator) -> Array:
-    """Frames drawn [T], with a share between the two by how far the body is upside down."""
-    low, high = shares
+def _random_frames(probabilities: tuple[float, float], upside_down: Array, rng: np.random.Generator) -> Array:
+    """Random mask of frames [T]; the probability is interpolated between the two by the body's inversion."""
+    low, high = probabilities
     return np.asarray(rng.random(len(upside_down)) < low + (high - low) * upside_down)

@@ -1,4 +1,4 @@
-"""Write a GymSim release in FineGym's format: annotations, decision trees, element lists, sub-action and raw videos."""
+"""Render a GymSim release in FineGym's format, in parallel and resumable: videos, manifests, annotations."""
 
 import multiprocessing
 from collections.abc import Callable
@@ -26,22 +26,22 @@ from gymqa.sim.routine import Performance, Shot, competition, programme
 from gymqa.sim.scene import Arena, Image
 from gymqa.sim.skeleton import Build
 
-FORMAT = 2  # raised when the same settings would give other files
+FORMAT = 2  # increased when the same settings produce different files
 SMALLEST, LARGEST = 24, 720  # pixels
 BREAK = 3.0  # seconds between two actions
 
 
 @dataclass(frozen=True)
 class ReleaseConfig:
-    """What to render.
+    """Settings of a release.
 
     Attributes:
-        train_videos: competitions in the training part.
-        val_videos: competitions of other athletes in other halls.
-        raw_videos: how many competitions, those of training first, are also written as one long video.
+        train_videos: number of training competitions.
+        val_videos: number of validation competitions, with other athletes and halls.
+        raw_videos: number of competitions, training first, that are also written as one long video.
         size: side of the square frames in pixels, even, 24 to 720.
-        seed: same seed, same frames.
-        setting: the demo's 24 elements, each once a competition; or all 99, in routines of 5 to 12 sub-actions with
+        seed: seed of everything; the same seed gives the same frames.
+        setting: the demo's 24 elements, each once per competition; or all 99, in routines of 5 to 12 sub-actions with
             transitions and replays between them.
     """
 
@@ -71,24 +71,24 @@ class ReleaseConfig:
 
     @property
     def repertoire(self) -> Repertoire:
-        """The elements that are performed."""
+        """The elements of the setting."""
         return REPERTOIRES[self.setting]
 
 
 def render_release(root: Path, config: ReleaseConfig = ReleaseConfig(), workers: int | None = None) -> Path:
-    """Render a release into `root`; a stopped run goes on with the videos still missing.
+    """Render a release into `root`; a stopped run resumes with the missing videos.
 
     Args:
         root: folder of the release.
-        config: what to render.
-        workers: processes; one for each core by default.
+        config: settings of the release.
+        workers: number of processes; by default one per core.
 
     Returns:
         `root`.
 
     Raises:
-        GymQAError: `root` holds a release of other settings or cannot be written to, fewer than one worker, or one
-            that was killed; or another process renders into `root`.
+        GymQAError: `root` holds a release of other settings, is not writable or in use by another process; `workers` is
+            below one; or a worker was killed.
     """
     processes = worker_count(workers)
     wanted = {"format": FORMAT, **asdict(config)}
@@ -98,7 +98,7 @@ def render_release(root: Path, config: ReleaseConfig = ReleaseConfig(), workers:
             raise GymQAError(f"{root} holds a release of other settings; choose another folder or delete this one")
         write_json(record, wanted)
         for left in root.glob("*/.gymsim*"):
-            left.unlink()  # half-written when a run was killed
+            left.unlink()  # partially written by a killed run
         missing = [video_id for video_id in config.video_ids if not _complete(root, video_id)]
         _render_videos(root, config, missing, processes)
         if missing or not (root / "annotations" / f"{config.setting}_val_element.txt").exists():
@@ -124,7 +124,7 @@ def _render_videos(root: Path, config: ReleaseConfig, missing: list[str], proces
 
 
 def _wait(jobs: list[Future[None]], done: Callable[[], None]) -> None:
-    """Wait for all jobs; on the first error or Ctrl-C the jobs not begun are dropped."""
+    """Wait for all jobs; on the first error or Ctrl-C cancel the jobs that have not started."""
     try:
         for job in as_completed(jobs):
             job.result()
@@ -140,7 +140,7 @@ def _manifest(root: Path, video_id: str) -> Path:
 
 
 def _complete(root: Path, video_id: str) -> bool:
-    """Whether a video's manifest is there with all the files it names."""
+    """Whether a video's manifest and all files it names exist."""
     path = _manifest(root, video_id)
     if not path.exists():
         return False
@@ -151,14 +151,14 @@ def _complete(root: Path, video_id: str) -> bool:
 
 
 def running_orders(config: ReleaseConfig) -> dict[str, dict[str, list[int]]]:
-    """What is performed in each video; training and val are dealt apart, so that both show every element."""
+    """Video id -> event -> labels performed; train and val are sampled separately, so both have all elements."""
     orders = programme(config.repertoire, config.train_videos, (config.seed, 0))
     orders += programme(config.repertoire, config.val_videos, (config.seed, 1))
     return dict(zip(config.video_ids, orders, strict=True))
 
 
 def render_video(root: Path, config: ReleaseConfig, video_id: str, labels: dict[str, list[int]]) -> None:
-    """Render one competition: an athlete in a hall performs on each apparatus; then write its manifest."""
+    """Render one competition of an athlete in a hall, and write its manifest."""
     number = config.video_ids.index(video_id)
     rng = np.random.default_rng((config.seed, number))
     arena, look, build = Arena.sample(config.size, rng), Look.sample(rng), Build.sample(rng)
@@ -181,7 +181,7 @@ def render_video(root: Path, config: ReleaseConfig, video_id: str, labels: dict[
 
 
 def _action(video_id: str, start: int, performance: Performance) -> dict[str, Any]:
-    """The manifest's entry of a performance that begins at second `start`: its clips' ids, labels and stages."""
+    """Manifest entry of a performance that begins at second `start`: its clips' ids, labels and stages."""
     seconds = sum(shot.motion.frames for shot in performance.shots) / FPS
     stop, elapsed, clips = int(np.ceil(start + seconds)), 0, []
     for shot in performance.shots:
@@ -195,18 +195,18 @@ def _action(video_id: str, start: int, performance: Performance) -> dict[str, An
 
 
 def _stages(motion: Motion, before: int) -> list[list[float]]:
-    """Spans of the motion's stages in seconds, `before` frames after the action began; each begins on a frame."""
-    bounds = [(before + round(share * motion.frames)) / FPS for share in motion.stages]
+    """Time spans of the motion's stages in seconds; the motion begins `before` frames after the action."""
+    bounds = [(before + round(fraction * motion.frames)) / FPS for fraction in motion.stages]
     return [[start, stop] for start, stop in pairwise(bounds)]
 
 
 class _Film:
-    """Renders shots, writes each element's clip, and the raw video where `write` is set.
+    """Renders shots; writes each element's clip, and the raw video if `write` is set.
 
     Args:
-        root: the release.
-        arena: the hall.
-        look: the athlete's.
+        root: folder of the release.
+        arena: the competition hall.
+        look: appearance of the athlete.
     """
 
     def __init__(self, root: Path, arena: Arena, look: Look) -> None:
@@ -216,12 +216,12 @@ class _Film:
         self.last: Image | None = None
 
     def hold(self, second: int) -> None:
-        """Keep the raw video's last frame up to a second of it, so that an action ends inside the video."""
+        """Repeat the raw video's last frame until this second, so that an action ends inside the video."""
         if self.last is not None:
             self._add(np.repeat(self.last, max(second * FPS - self.written, 0), axis=0))
 
     def show(self, performance: Performance, action: dict[str, Any]) -> None:
-        """Render a performance; what lies between the elements only for the raw video."""
+        """Render a performance; shots between the elements are rendered for the raw video only."""
         ids = iter([clip["id"] for clip in action["clips"]])
         for number, shot in enumerate([*performance.shots, *performance.after]):
             if shot.label is None and self.write is None:
@@ -230,7 +230,7 @@ class _Film:
             if shot.label is not None:
                 write_video(self.root / "subactions" / f"{next(ids)}.mp4", frames, FPS, preset="ultrafast")
             if self.write is not None:
-                if number == 0:  # a still of the coming performance fills the time since the last
+                if number == 0:  # a still of the next performance fills the pause
                     self._add(np.repeat(frames[:1], action["start"] * FPS - self.written, axis=0))
                 self._add(frames)
 

@@ -1,4 +1,4 @@
-"""The annotation files of a release, in FineGym's formats: annotation JSON, categories, decision trees, lists."""
+"""Write the annotation files of a release in FineGym's formats: temporal annotation, categories, trees, lists."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,12 +10,12 @@ from gymqa.sim.repertoire import Repertoire
 
 
 def write_annotations(folder: Path, repertoire: Repertoire, manifests: Iterable[dict[str, Any]]) -> None:
-    """Write all of them; the val list comes last, so that its presence says that all are there.
+    """Write all annotation files; the val list is last, so that its presence means they are complete.
 
     Args:
-        folder: of the annotations.
-        repertoire: the elements performed.
-        manifests: one a video, in the order of the lists; see `gymqa.sim.release`.
+        folder: folder of the annotations.
+        repertoire: the elements of the setting.
+        manifests: one per video, in the order of the lists; see `gymqa.sim.release`.
     """
     info: dict[str, Any] = {}
     lists: dict[str, list[str]] = {"T": [], "V": []}

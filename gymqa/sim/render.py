@@ -1,4 +1,4 @@
-"""Draw a motion: shaded limbs back to front over the arena, chest and back told apart so that twist is visible."""
+"""Render a motion to frames: shaded limbs in depth order over hall and apparatus; chest and back look different."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ LIMBS: tuple[tuple[int, int, float, str], ...] = (
 
 @dataclass(frozen=True)
 class Look:
-    """Colours of one athlete: skin, hair, suit in front, and the lighter or darker panel on the back."""
+    """Appearance of one athlete: RGB colours of skin, hair, suit and stripe."""
 
     skin: Colour
     hair: Colour
@@ -29,7 +29,7 @@ class Look:
 
     @classmethod
     def sample(cls, rng: np.random.Generator) -> "Look":
-        """Draw an athlete's colours."""
+        """Sample an athlete's colours."""
         tone = rng.uniform(0.35, 1.0)
         skin = (int(245 * tone), int(200 * tone), int(170 * tone))
         hair = (int(rng.integers(10, 90)), int(rng.integers(10, 60)), int(rng.integers(5, 40)))
@@ -48,30 +48,35 @@ def render(motion: Motion, event: str, arena: Arena, look: Look, camera: Camera)
     facing = -(motion.front @ camera.forward)  # +1: the chest looks into the camera
     head = motion.joints[:, 2]
     ends = camera.project(np.stack([head + 0.05 * motion.front, head - 0.11 * motion.front], axis=1))[0]
-    metre = camera.focal / depth.mean(axis=1)
+    scale = camera.focal / depth.mean(axis=1)
     for index in range(motion.frames):
         body = _Body(
-            joints[index], depth[index], float(facing[index]), ends[index, 0], ends[index, 1], float(metre[index])
+            joints[index],
+            depth[index],
+            float(facing[index]),
+            ends[index, 0],
+            ends[index, 1],
+            float(scale[index]),
         )
         _draw_body(frames[index], body, look)
     return frames
 
 
 def mark_replay(frames: Image) -> None:
-    """Draw a white frame into each of the frames [T, S, S, 3], as broadcasts mark a replay, in place."""
+    """Draw a white border into each of the frames [T, S, S, 3], in place, as broadcasts mark a replay."""
     width = max(frames.shape[1] // 32, 1)
     for edge in (np.s_[:, :width], np.s_[:, -width:], np.s_[:, :, :width], np.s_[:, :, -width:]):
         frames[edge] = 255
 
 
 def _backdrop(arena: Arena, camera: Camera) -> Image:
-    """Wall and floor behind the athlete, panned with the camera's target: [T, S, S, 3]."""
+    """Background of wall and floor, panned with the camera's target: [T, S, S, 3]."""
     size, side = camera.size, len(arena.backdrop)
-    metre = camera.focal / camera.distance
+    scale = camera.focal / camera.distance
     frames = np.empty((len(camera.target), size, size, 3), np.uint8)
-    pan = (camera.target @ camera.right) * metre * 0.5
-    tilt = camera.target[:, 2] * metre * 0.5
-    horizon = size / 2 + (camera.target[:, 2] - 1.0) * metre * 0.45 + size * 0.22
+    pan = (camera.target @ camera.right) * scale * 0.5
+    tilt = camera.target[:, 2] * scale * 0.5
+    horizon = size / 2 + (camera.target[:, 2] - 1.0) * scale * 0.45 + size * 0.22
     for index, frame in enumerate(frames):
         x = int(np.clip(side / 2 - size / 2 + pan[index], 0, side - size))
         y = int(np.clip(side * 0.45 - tilt[index], 0, side - size))
@@ -82,7 +87,7 @@ def _backdrop(arena: Arena, camera: Camera) -> Image:
 
 
 def _draw_apparatus(frames: Image, pieces: list[Piece], camera: Camera) -> None:
-    reach = max(2000, 20 * camera.size)  # cv2 wants bounded positions
+    reach = max(2000, 20 * camera.size)  # cv2 needs bounded coordinates
     for piece in pieces:
         pixels, depth = camera.project(piece.points)
         fixed = np.round(np.clip(pixels, -reach, reach) * (1 << _SHIFT)).astype(np.int32)
@@ -96,18 +101,18 @@ def _draw_apparatus(frames: Image, pieces: list[Piece], camera: Camera) -> None:
 
 @dataclass(frozen=True)
 class _Body:
-    """One frame's body in pixels: joints [15, 2], depths [15], how far the chest faces us, head parts, scale."""
+    """One frame's body in pixels: joints [15, 2], depths [15], facing of the chest (1: to the camera), head, scale."""
 
     joints: Array
     depth: Array
     facing: float
     nose: Array
     bun: Array
-    metre: float
+    scale: float
 
 
 def _draw_body(frame: Image, body: _Body, look: Look) -> None:
-    """Paint the parts from the farthest to the nearest."""
+    """Draw the body parts from the farthest to the nearest."""
     middle = float(body.depth.mean())
     parts: list[tuple[float, int]] = [
         (float(body.depth[a] + body.depth[b]) / 2, i) for i, (a, b, _, _) in enumerate(LIMBS)
@@ -122,14 +127,14 @@ def _draw_body(frame: Image, body: _Body, look: Look) -> None:
             start, end, width, cloth = LIMBS[part]
             shade = 1.0 - 0.9 * float(np.clip(depth - middle, -0.2, 0.35))  # far limbs are darker
             colour = _shaded(look.skin if cloth == "skin" else look.suit, shade)
-            _line(frame, body.joints[start], body.joints[end], width * body.metre, colour)
+            _line(frame, body.joints[start], body.joints[end], width * body.scale, colour)
 
 
 def _draw_trunk(frame: Image, body: _Body, look: Look) -> None:
-    """Suit with a white stripe in front, bare skin in a long cut-out behind; edge-on it is a plain suit."""
+    """Draw the trunk: suit with a white stripe in front, a cut-out with bare skin on the back."""
     shade = 0.75 + 0.3 * abs(body.facing)
     corners = body.joints[[3, 6, 12, 9]]
-    _line(frame, body.joints[0], body.joints[1], 0.20 * body.metre, _shaded(look.suit, shade * 0.9))
+    _line(frame, body.joints[0], body.joints[1], 0.20 * body.scale, _shaded(look.suit, shade * 0.9))
     _polygon(frame, corners, _shaded(look.suit, shade))
     upper, lower = body.joints[[3, 6]].mean(axis=0), body.joints[[9, 12]].mean(axis=0)
     across = (body.joints[3] - body.joints[6]) * 0.30
@@ -143,15 +148,15 @@ def _draw_trunk(frame: Image, body: _Body, look: Look) -> None:
     )
     _polygon(frame, patch, look.stripe if body.facing > 0 else _shaded(look.skin, 0.8))
     if body.facing > 0:
-        _line(frame, (upper + lower) / 2 + across, (upper + lower) / 2 - across, 0.06 * body.metre, look.stripe)
+        _line(frame, (upper + lower) / 2 + across, (upper + lower) / 2 - across, 0.06 * body.scale, look.stripe)
 
 
 def _draw_head(frame: Image, body: _Body, look: Look) -> None:
-    radius = 0.115 * body.metre
+    radius = 0.115 * body.scale
     order = [(body.bun, 0.6, look.hair), (body.joints[2], 1.0, look.hair), (body.nose, 0.78, look.skin)]
-    for point, share, colour in order if body.facing > -0.25 else order[2:] + order[1:2] + order[:1]:
+    for point, fraction, colour in order if body.facing > -0.25 else order[2:] + order[1:2] + order[:1]:
         x, y = (round(float(value) * (1 << _SHIFT)) for value in point)
-        cv2.circle(frame, (x, y), round(radius * share * (1 << _SHIFT)), colour, -1, cv2.LINE_AA, _SHIFT)
+        cv2.circle(frame, (x, y), round(radius * fraction * (1 << _SHIFT)), colour, -1, cv2.LINE_AA, _SHIFT)
 
 
 def _shaded(colour: Colour, shade: float) -> Colour:

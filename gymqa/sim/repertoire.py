@@ -1,4 +1,4 @@
-"""Which elements a release performs: the demo's 24, or all 99."""
+"""Repertoire, the elements of one GymSim setting: 24 or 99 (a file of its own: it joins both lists and their trees)."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,13 +12,13 @@ DEMO = "gymsim24"
 
 @dataclass(frozen=True)
 class Repertoire:
-    """The elements of one setting; an element's label is its place.
+    """The elements of one setting; an element's label is its index.
 
     Attributes:
-        name: the setting's name.
-        elements: by label.
-        routines: perform routines of some elements each, with transitions and replays between them; False performs
-            every element once a competition.
+        name: name of the setting.
+        elements: elements in the order of their labels.
+        routines: whether competitions consist of routines with transitions and replays; if False, every element is
+            performed once per competition.
     """
 
     name: str
@@ -27,15 +27,15 @@ class Repertoire:
 
     @cached_property
     def sets(self) -> dict[int, str]:
-        """Ids and names of the sets that have an element here."""
+        """Id -> name of the sets of its elements."""
         return sets_of(self.elements)
 
     def labels(self, event: str) -> list[int]:
-        """Labels of the elements of an apparatus."""
+        """Labels of the elements of an event."""
         return [label for label, element in enumerate(self.elements) if element.event == event]
 
     def decisions(self, label: int) -> list[tuple[str, bool]]:
-        """The element's way through its set's decision tree: questions and answers, root first."""
+        """The element's decisions in its set's tree: (question, answer), root first."""
         return decisions(self.elements[label], self.elements)
 
 

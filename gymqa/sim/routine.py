@@ -1,4 +1,4 @@
-"""A competition's running order: which elements an athlete performs on each apparatus, and what happens in between."""
+"""Compose competitions: running orders of elements, and motions between them (walk, stand, hang, replay), per shot."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from gymqa.sim.scene import Camera
 from gymqa.sim.skeleton import Array, Build, Pose
 
 SHORTEST, LONGEST = 5, 12  # sub-actions of a routine
-REPLAYED = 0.15  # share of the elements that are shown again, slowly
+REPLAYED = 0.15  # fraction of the elements that are replayed in slow motion
 RUN_UP = 9.0  # metres to the vault
 _LAST = ("dismount", "bar dismount")
 
 
 @dataclass(frozen=True)
 class Shot:
-    """Frames from one camera: an element (with its label), or what is between elements (label None)."""
+    """A motion seen by one camera: an element with its label, or a transition or replay without (label None)."""
 
     kind: Literal["element", "between", "replay"]
     motion: Motion
@@ -31,12 +31,12 @@ class Shot:
 
 @dataclass(frozen=True)
 class Performance:
-    """One action: what is done on an apparatus, and what the broadcast shows after it.
+    """One action on an apparatus, and the replays after it.
 
     Attributes:
         event: the apparatus.
-        shots: of the action, in order.
-        after: replays, outside the action.
+        shots: shots of the action, in order.
+        after: replays after the action.
     """
 
     event: str
@@ -47,14 +47,14 @@ class Performance:
 def competition(
     repertoire: Repertoire, labels: dict[str, list[int]], build: Build, size: int, rng: np.random.Generator
 ) -> Iterator[Performance]:
-    """An athlete's performances on the four apparatus.
+    """Yield an athlete's performances on the four apparatus.
 
     Args:
-        repertoire: the elements.
-        labels: for each event, what is performed, in order; see `programme`.
-        build: the athlete.
-        size: pixels of a frame.
-        rng: of all that is drawn; nothing else may draw from it meanwhile.
+        repertoire: the elements of the setting.
+        labels: event -> labels in running order; see `programme`.
+        build: body of the athlete.
+        size: side of a frame in pixels.
+        rng: random generator; nothing else may use it during the iteration.
     """
     for event in EVENTS:
         if not repertoire.routines:
@@ -68,9 +68,9 @@ def competition(
 
 
 def programme(repertoire: Repertoire, competitions: int, seed: tuple[int, ...]) -> list[dict[str, list[int]]]:
-    """What is performed at each of some competitions: 5 to 12 elements an event, all elements about equally often.
+    """Running orders of several competitions: 5 to 12 elements per event, all elements about equally often.
 
-    The elements of an event are dealt from shuffled decks; dismounts come last.
+    The elements of an event are sampled from shuffled decks without replacement; dismounts come last.
     """
     dealt: list[dict[str, list[int]]] = [{} for _ in range(competitions)]
     for number, event in enumerate(EVENTS):
@@ -89,7 +89,7 @@ def programme(repertoire: Repertoire, competitions: int, seed: tuple[int, ...]) 
 def _with_pause(
     repertoire: Repertoire, label: int, build: Build, size: int, rng: np.random.Generator
 ) -> tuple[Shot, Shot]:
-    """A pause where the element begins, and the element."""
+    """A pause at the start of the element, and the element."""
     element = repertoire.elements[label]
     motion = perform(element, build, rng)
     camera = Camera.follow(motion.centre, size, rng)
@@ -99,7 +99,7 @@ def _with_pause(
 
 
 def _vault(repertoire: Repertoire, label: int, build: Build, size: int, rng: np.random.Generator) -> Performance:
-    """Run, vault, stand still; often a replay."""
+    """Run-up, vault, standing; in half of the cases a replay."""
     motion = perform(repertoire.elements[label], build, rng)
     run = go(SURFACE["VT"], build, motion.centre[0] - [RUN_UP, 0.0, 0.0], motion.centre[0], RUN)
     still = stand("VT", build, int(rng.uniform(0.8, 1.6) * FPS), motion.centre[-1], rng)
@@ -111,7 +111,7 @@ def _vault(repertoire: Repertoire, label: int, build: Build, size: int, rng: np.
 def _routine(
     repertoire: Repertoire, event: str, labels: list[int], build: Build, size: int, rng: np.random.Generator
 ) -> Performance:
-    """The elements in order, each after a transition and a pause; some are replayed before the next one."""
+    """The elements in order, each after a transition and a pause; some are followed by a replay."""
     shots: list[Shot] = []
     last: Motion | None = None
     for label in labels:
@@ -129,7 +129,7 @@ def _routine(
 def _approach(
     element: SimElement, build: Build, last: Motion | None, motion: Motion, rng: np.random.Generator
 ) -> list[Motion]:
-    """From where the last element ended to where the next begins, and a pause there."""
+    """Walk from the end of the last element to the start of the next, and a pause there."""
     event, frames = element.event, int(rng.uniform(0.4, 1.2) * FPS)
     walk = [] if last is None else _walk(event, build, last.centre[-1], motion.centre[0])
     wait = hang(build, frames, rng) if event == "UB" else stand(event, build, frames, motion.centre[0], rng)
@@ -137,7 +137,7 @@ def _approach(
 
 
 def _walk(event: str, build: Build, start: Array, end: Array) -> list[Motion]:
-    """The way between two elements; none on the bars, unless the last one ended on the mat."""
+    """Walk between two elements; none on the bars unless the last one ended on the mat."""
     if event == "UB" and start[2] > 1.2:
         return []
     if event == "BB" and start[2] < 1.6:  # after a dismount the next one starts on the beam again
@@ -146,20 +146,20 @@ def _walk(event: str, build: Build, start: Array, end: Array) -> list[Motion]:
 
 
 def _filmed(motions: list[Motion], which: int, label: int, size: int, rng: np.random.Generator) -> list[Shot]:
-    """Motions in a row followed by one camera; the one at `which` is the element."""
-    camera = Camera.follow(joined(motions).centre, size, rng)
+    """Shots of consecutive motions by one camera; the motion at index `which` is the element."""
+    camera = Camera.follow(concatenated(motions).centre, size, rng)
     shots, begin = [], 0
-    for place, motion in enumerate(motions):
+    for index, motion in enumerate(motions):
         seen = camera.at(np.arange(begin, begin + motion.frames))
-        own = place == which
+        own = index == which
         shots.append(Shot("element" if own else "between", motion, seen, label if own else None))
         begin += motion.frames
     return shots
 
 
 def _replay(motion: Motion, size: int, rng: np.random.Generator) -> Shot:
-    """The element again at half speed, from another side."""
-    slow = slowed(motion)
+    """The element again at half speed, from another camera."""
+    slow = half_speed(motion)
     return Shot("replay", slow, Camera.follow(slow.centre, size, rng))
 
 
@@ -167,7 +167,7 @@ WALK, RUN = 1.5, 4.5  # metres a second
 
 
 def stand(event: str, build: Build, frames: int, position: Array, rng: np.random.Generator) -> Motion:
-    """Stand or walk on the spot between two elements, for `frames` frames at `position` [3] (z is set by the feet)."""
+    """Stand between two elements for `frames` frames at `position` [3] (z is computed from the feet)."""
     t = np.linspace(0.0, 1.0, frames)
     swing = rng.uniform(10, 40)
     pose = Pose.from_keys(
@@ -181,7 +181,7 @@ def stand(event: str, build: Build, frames: int, position: Array, rng: np.random
 
 
 def go(surface: float, build: Build, start: Array, end: Array, speed: float) -> Motion:
-    """Walk (or run, at a higher speed) from `start` to `end`, both [3], on a surface at a height in metres."""
+    """Walk (or run, by speed) from `start` to `end`, both [3], on a surface of this height in metres."""
     way = end[:2] - start[:2]
     seconds = max(float(np.hypot(*way)) / speed, 0.6)
     t = np.linspace(0.0, 1.0, max(round(seconds * FPS), 2))
@@ -198,7 +198,7 @@ def go(surface: float, build: Build, start: Array, end: Array, speed: float) -> 
 
 
 def hang(build: Build, frames: int, rng: np.random.Generator) -> Motion:
-    """Swing a little under the high bar, for `frames` frames."""
+    """Hang from the high bar with a small swing for `frames` frames."""
     t = np.linspace(0.0, 1.0, frames)
     pose = Pose.from_keys(t, [(0.0, {**RESET, "arm": 178.0}), (1.0, {"arm": 178.0})])
     swing = rng.uniform(8.0, 22.0) * np.sin(2 * np.pi * (t * frames / FPS * rng.uniform(0.5, 0.7) + rng.uniform()))
@@ -208,14 +208,14 @@ def hang(build: Build, frames: int, rng: np.random.Generator) -> Motion:
     return Motion(relative + centre[:, None], front, centre)
 
 
-def slowed(motion: Motion) -> Motion:
-    """The motion at half speed: a frame halfway between any two, [T] -> [2T - 1]."""
+def half_speed(motion: Motion) -> Motion:
+    """The motion at half speed: a frame interpolated between any two, [T] -> [2T - 1]."""
     at = np.arange(2 * motion.frames - 1) / 2
     low = np.floor(at).astype(int)
-    high, share = np.ceil(at).astype(int), at - low
+    high, fraction = np.ceil(at).astype(int), at - low
 
     def between(track: Array) -> Array:
-        weight = share.reshape(-1, *(1,) * (track.ndim - 1))
+        weight = fraction.reshape(-1, *(1,) * (track.ndim - 1))
         return np.asarray(track[low] * (1 - weight) + track[high] * weight)
 
     front = between(motion.front)
@@ -223,8 +223,8 @@ def slowed(motion: Motion) -> Motion:
     return Motion(between(motion.joints), front, between(motion.centre))
 
 
-def joined(motions: list[Motion]) -> Motion:
-    """One motion after the other."""
+def concatenated(motions: list[Motion]) -> Motion:
+    """Concatenate motions in time."""
     return Motion(
         np.concatenate([one.joints for one in motions]),
         np.concatenate([one.front for one in motions]),

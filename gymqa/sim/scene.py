@@ -1,4 +1,4 @@
-"""The place: walls with banners and crowd, floor, mats, and the apparatus, each video its own."""
+"""Random competition hall (background, floor, mats, apparatus) and the perspective camera that follows the athlete."""
 
 from dataclasses import dataclass, replace
 
@@ -11,7 +11,7 @@ from gymqa.sim.skeleton import Array
 
 Image = NDArray[np.uint8]
 Colour = tuple[int, int, int]
-PANORAMA_SCALE = 3.0  # sides of the backdrop in image sides
+PANORAMA_SCALE = 3.0  # side of the background relative to the image side
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Arena:
     """One competition hall.
 
     Attributes:
-        backdrop: [H, W, 3] picture of walls and crowd, larger than a frame, panned behind the athlete.
+        backdrop: [H, W, 3] image of walls, banners and crowd, larger than a frame, panned behind the athlete.
         floor: colour of the floor; `mat` that of mats and the floor exercise area; `frame` that of the apparatus.
     """
 
@@ -39,7 +39,7 @@ class Arena:
 
     @classmethod
     def sample(cls, size: int, rng: np.random.Generator) -> "Arena":
-        """Draw a hall for frames of `size` pixels."""
+        """Sample a hall for frames of `size` pixels."""
         side = int(size * PANORAMA_SCALE)
         backdrop = np.empty((side, side, 3), np.uint8)
         backdrop[:] = _colour(rng, 30, 130)
@@ -56,7 +56,7 @@ class Arena:
         return cls(soft, _colour(rng, 60, 190), _colour(rng, 40, 210), _colour(rng, 90, 230))
 
     def apparatus(self, event: str) -> list[Piece]:
-        """Pieces of the apparatus of `event`, far to near order not guaranteed."""
+        """Pieces of the apparatus of `event`, in no particular order."""
         return {"VT": self._vault, "FX": self._floor, "BB": self._beam, "UB": self._bars}[event]()
 
     def _mat(self, x0: float, x1: float, y: float, z: float = 0.0) -> Piece:
@@ -116,7 +116,7 @@ class Camera:
 
     @classmethod
     def follow(cls, centre: Array, size: int, rng: np.random.Generator) -> "Camera":
-        """Draw a camera for an athlete whose centre of mass is `centre` [T, 3]: side, height, zoom, lag and shake."""
+        """Sample a camera (side, height, zoom, lag, shake) for an athlete with centre of mass `centre` [T, 3]."""
         azimuth = np.radians(rng.choice([90.0, 270.0]) + rng.uniform(-38.0, 38.0))
         elevation, roll = np.radians(rng.uniform(0.0, 14.0)), np.radians(rng.normal(0.0, 2.0))
         forward = -np.array(
@@ -133,7 +133,7 @@ class Camera:
         return cls(right, down, forward, target, distance, size * distance / seen, size)
 
     def at(self, frames: NDArray[np.int64]) -> "Camera":
-        """The same camera at some of its moments: indices [K] of frames."""
+        """The same camera at the frames with these indices [K]."""
         return replace(self, target=self.target[frames])
 
     def project(self, points: Array) -> tuple[Array, Array]:

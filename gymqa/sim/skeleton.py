@@ -1,4 +1,4 @@
-"""The gymnast's body: 15 joints posed by a few angles, in a body frame of front, left and up (metres)."""
+"""The gymnast's body model: joint angles (Pose), bone lengths (Build), forward kinematics of 15 joints, orientation."""
 
 from dataclasses import dataclass, fields
 
@@ -10,7 +10,7 @@ from gymqa.frames.skeletons import GYMSIM15
 Array = NDArray[np.float64]
 
 JOINTS = GYMSIM15.joints
-# Share of the body's mass near each joint: trunk and thighs carry most of it.
+# Fraction of the body's mass near each joint: trunk and thighs have most of it.
 MASS: Array = np.array([0.22, 0.20, 0.08, 0.03, 0.02, 0.015, 0.03, 0.02, 0.015, 0.07, 0.075, 0.045, 0.07, 0.075, 0.045])
 MASS = MASS / MASS.sum()
 
@@ -20,15 +20,15 @@ class Pose:
     """Joint angles in degrees, each an array [T] over the frames of a clip.
 
     Attributes:
-        hip: thigh lifted to the front, both legs; 0 is straight under the trunk.
-        knee: bend of both knees.
-        split: one leg to the front, the other to the back by this angle each.
-        straddle: each leg to its side.
-        wolf: bend of the right knee alone.
-        arm: arms lifted through the front; 0 hangs at the side, 180 is overhead.
-        spread: arms to the sides.
-        elbow: bend of both elbows.
-        arch: trunk bent back (negative: hollow).
+        hip: flexion of both hips; 0 is straight under the trunk.
+        knee: flexion of both knees.
+        split: one leg to the front, the other to the back, by this angle each.
+        straddle: abduction of each leg.
+        wolf: additional flexion of the right knee.
+        arm: arms raised through the front; 0 is at the side, 180 overhead.
+        spread: abduction of the arms.
+        elbow: flexion of both elbows.
+        arch: backward bend of the trunk (negative: hollow).
     """
 
     hip: Array
@@ -63,9 +63,9 @@ def smooth_interpolation(times: Array, at: Array, values: Array) -> Array:
     """Interpolate `values` [K] given at rising times `at` [K] with zero speed at each key (smoothstep)."""
     right = np.clip(np.searchsorted(at, times, side="right"), 1, len(at) - 1)
     span = np.maximum(at[right] - at[right - 1], 1e-9)
-    share = np.clip((times - at[right - 1]) / span, 0.0, 1.0)
-    share = share * share * (3 - 2 * share)
-    return values[right - 1] + share * (values[right] - values[right - 1])
+    fraction = np.clip((times - at[right - 1]) / span, 0.0, 1.0)
+    fraction = fraction * fraction * (3 - 2 * fraction)
+    return values[right - 1] + fraction * (values[right] - values[right - 1])
 
 
 @dataclass(frozen=True)
@@ -83,12 +83,12 @@ class Build:
 
     @classmethod
     def sample(cls, rng: np.random.Generator) -> "Build":
-        """Draw an athlete: each bone within about 6 % of the usual length."""
+        """Sample an athlete: each bone within about 6 % of the default length."""
         return cls(**{field.name: float(getattr(cls, field.name) * rng.uniform(0.94, 1.06)) for field in fields(cls)})
 
 
 def _swing(front: Array, side: Array | float, length: float) -> Array:
-    """Bone of `length` hanging down, lifted by `front` degrees to the front and `side` degrees to the left: [T, 3]."""
+    """Vector of a hanging bone raised by `front` degrees to the front and `side` degrees to the left: [T, 3]."""
     a, b = np.radians(front), np.radians(side) * np.ones_like(front)
     return length * np.stack([np.sin(a) * np.cos(b), np.sin(b), -np.cos(a) * np.cos(b)], axis=-1)
 

@@ -1,4 +1,4 @@
-"""Single frames of GymSim with the athlete's true joints and facing: what a static image encoder is pre-trained on."""
+"""Sample single GymSim frames with pose targets (joints, depth, body axes) for pre-training an image encoder."""
 
 from dataclasses import dataclass
 
@@ -13,11 +13,11 @@ from gymqa.sim.scene import Arena, Camera, Image
 from gymqa.sim.skeleton import Build, Pose
 
 TARGETS = 15 * 3 + 6  # joints (x, y, depth), chest direction, long axis
-LIMITS = {  # degrees between which a free pose draws each angle
+LIMITS = {  # range in degrees of each angle of a free pose
     "hip": (-20.0, 130.0), "knee": (0.0, 130.0), "split": (-85.0, 85.0), "straddle": (0.0, 70.0), "wolf": (0.0, 130.0),
     "arm": (0.0, 180.0), "spread": (0.0, 85.0), "elbow": (0.0, 60.0), "arch": (-25.0, 25.0),
 }  # fmt: skip
-OFTEN_STRAIGHT = ("knee", "split", "straddle", "wolf")  # 0 in half of the free poses, independently
+OFTEN_STRAIGHT = ("knee", "split", "straddle", "wolf")  # set to 0 in half of the free poses, independently
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Stills:
         images: uint8 [N, S, S, 3] RGB.
         targets: float32 [N, 51]: per joint x and y in image sides from the middle and depth in metres behind the
             body's centre; then the chest direction and the pelvis-to-neck direction in camera axes (unit vectors).
-        apparatus: int64 [N], place in EVENTS of what the athlete is on.
+        apparatus: int64 [N], index of the apparatus in EVENTS.
     """
 
     images: Image
@@ -37,10 +37,10 @@ class Stills:
 
 
 def sample_stills(scenes: int, frames: int, size: int, rng: np.random.Generator, free_poses: float = 0.0) -> Stills:
-    """Film `scenes` random athletes in random halls and keep `frames` frames of each, at random moments.
+    """Render `frames` random frames each of `scenes` random athletes in random halls.
 
-    In a share `free_poses` of the scenes the body is put into random poses, turned any way, where it would have been:
-    the elements' own moments show few of the shapes that legs can take.
+    In a fraction `free_poses` of the scenes the body is replaced by random poses in random orientations at the same
+    position, because the elements themselves cover few leg configurations.
     """
     images, targets, apparatus = [], [], []
     for _ in range(scenes):
@@ -60,7 +60,7 @@ def sample_stills(scenes: int, frames: int, size: int, rng: np.random.Generator,
 
 
 def _freely_posed(motion: Motion, build: Build, rng: np.random.Generator) -> Motion:
-    """Random poses, each in a random orientation, with the centre of mass where it was."""
+    """Random poses in random orientations, with the same centre of mass."""
     frames = motion.frames
     angles = {name: rng.uniform(low, high, frames) for name, (low, high) in LIMITS.items()}
     for name in OFTEN_STRAIGHT:
@@ -74,9 +74,9 @@ def _freely_posed(motion: Motion, build: Build, rng: np.random.Generator) -> Mot
 
 def _targets(motion: Motion, camera: Camera) -> NDArray[np.float64]:
     pixels, depth = camera.project(motion.joints)
-    place = (pixels / camera.size) - 0.5
+    positions = (pixels / camera.size) - 0.5
     axes = np.stack([camera.right, camera.down, camera.forward])
     up = motion.joints[:, 1] - motion.joints[:, 0]
     up /= np.linalg.norm(up, axis=1, keepdims=True)
     relative = depth - depth.mean(axis=1, keepdims=True)
-    return np.concatenate([place.reshape(len(up), -1), relative, motion.front @ axes.T, up @ axes.T], axis=1)
+    return np.concatenate([positions.reshape(len(up), -1), relative, motion.front @ axes.T, up @ axes.T], axis=1)

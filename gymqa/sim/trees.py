@@ -1,7 +1,7 @@
-"""Decision trees of a repertoire, in FineGym's official form: for each element the questions on its way, root first.
+"""Decision trees of GymSim's elements in FineGym's form: the yes/no questions of each set, and each element's answers.
 
-A set has an ordered list of yes/no questions. One is asked where the answers before it leave it open ("2 or more?" only
-after "with twist?" was answered by yes), and where the set's elements differ in it.
+A set has an ordered list of yes/no questions. A question is asked if the answers before it do not decide it ("2 or
+more?" only after "with twist?" was answered by yes), and if the set's elements differ in it.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ def _always(_: SimElement) -> bool:
 
 
 class Question(NamedTuple):
-    """A decision: its text, what answers it by yes, and of which elements it is asked, by the answers before it."""
+    """A decision: its text, when the answer is yes, and of which elements it is asked, given the answers before it."""
 
     text: str
     holds: Fact
@@ -26,9 +26,9 @@ class Question(NamedTuple):
 
 
 def _shapes(questions: dict[Shape, str], among: Fact = _always) -> tuple[Question, ...]:
-    """One question a shape, each asked while no shape before it was answered by yes."""
+    """One question per shape, asked if no earlier shape was answered by yes."""
     shapes = list(questions)
-    return tuple(_shape(text, shape, shapes[:place], among) for place, (shape, text) in enumerate(questions.items()))
+    return tuple(_shape(text, shape, shapes[:index], among) for index, (shape, text) in enumerate(questions.items()))
 
 
 def _shape(text: str, shape: Shape, before: list[Shape], among: Fact) -> Question:
@@ -36,7 +36,7 @@ def _shape(text: str, shape: Shape, before: list[Shape], among: Fact) -> Questio
 
 
 def _turns(what: str) -> tuple[Question, ...]:
-    """FineGym's questions that end with the number of turns or twists."""
+    """FineGym's questions that determine the number of turns or twists."""
     integer = "an integer number (facing the same direction before and after)"
     return (
         Question(f"{what}?", lambda e: e.turns > 0),
@@ -125,12 +125,14 @@ def decisions(element: SimElement, repertoire: Sequence[SimElement]) -> list[tup
     """The questions that lead to `element` among the elements of its set in `repertoire`, with their answers.
 
     Raises:
-        GymQAError: another element of the set answers every question alike.
+        GymQAError: another element of the set has the same answers.
     """
     others = [other for other in repertoire if other.set_id == element.set_id]
     asked = [q for q in _ASKED[element.set_id] if len({q.holds(other) for other in others if q.when(other)}) == 2]
     ways = [[(q.text, q.holds(other)) for q in asked if q.when(other)] for other in others]
     way = ways[others.index(element)]
     if ways.count(way) > 1:
-        raise GymQAError(f"{element.name!r} answers like another element of set {element.set_id}; add a question")
+        raise GymQAError(
+            f"{element.name!r} has the same decisions as another element of set {element.set_id}; add a question"
+        )
     return way

@@ -1,1 +1,1 @@
-"""Other data sets of labelled videos, read from their official files. Never in it: FineGym, pixels."""
+"""Readers of other labelled video data sets (UCF101, HMDB51, …): official files. Never in it: FineGym, pixels."""

@@ -1,7 +1,7 @@
-"""A folder of class folders, `<class>/<person>_<anything>.avi`, and a leave-one-person-out split.
+"""Readers of generic data sets: class folders with leave-one-person-out splits (Weizmann), and `<path> <label>` lists.
 
-Source: Weizmann's "Actions as Space-Time Shapes" (ICCV'05), files like bend/daria_bend.avi, tested by leaving out one
-person at a time.
+Class folders hold `<class>/<person>_<anything>.avi`. Source: Weizmann's "Actions as Space-Time Shapes" (ICCV'05), files
+such as bend/daria_bend.avi, evaluated by leaving out one person at a time.
 """
 
 from pathlib import Path
@@ -12,10 +12,10 @@ from gymqa.video_datasets.base import VIDEO_SUFFIXES, Side, Source, VideoDataset
 
 
 def read_class_folders(source: Source) -> VideoDataset:
-    """Read the folder; the fold is the person whose clips are tested on, and a clip's `video` is its person.
+    """Read class folders; the fold is the person whose clips are val, and a clip's `video` is its person.
 
     Raises:
-        GymQAError: there is no class folder with videos, or no person of that name.
+        GymQAError: there is no class folder with videos, or no such person.
     """
     found = {folder.name: _videos(folder) for folder in sorted(source.videos.iterdir()) if folder.is_dir()}
     classes = tuple(name for name, videos in found.items() if videos)
@@ -37,53 +37,55 @@ def read_class_folders(source: Source) -> VideoDataset:
 
 
 def _videos(folder: Path) -> list[Path]:
-    """The folder's videos by name."""
+    """The folder's videos, sorted by name."""
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES)
 
 
 def _person(video: Path) -> str:
-    """What stands before the name's first underscore."""
+    """The part of the file name before its first underscore."""
     return video.stem.partition("_")[0]
 
 
 TEST_NAMES = ("val.txt", "test.txt")
-MOST_CLASSES = 100_000  # more than any data set has; a larger label is a slip, and its classes would fill the memory
+MOST_CLASSES = (
+    100_000  # more than any data set has; a larger label is a typo, and that many classes would fill the memory
+)
 
 
 def read_path_list(source: Source) -> VideoDataset:
-    """Read train.txt, and val.txt or test.txt; each video counts as one of its own.
+    """Read train.txt, and val.txt or test.txt; every clip is its own video.
 
     Raises:
-        GymQAError: a file is missing, or a line is wrong (named as file:line).
+        GymQAError: a file is missing, or a line (named as file:line) is malformed.
     """
     test = next((name for name in TEST_NAMES if (source.root / name).is_file()), TEST_NAMES[0])
     train_rows, val_rows = (_read_rows(official_file(source.root, name)) for name in ("train.txt", test))
     dataset = VideoDataset(_class_names(source.root, 1 + max(label for *_, label in (*train_rows, *val_rows))))
     sides: tuple[tuple[Side, list[tuple[str, str, int]]], ...] = (("train", train_rows), ("val", val_rows))
     for side, rows in sides:
-        for place, path, label in rows:
-            dataset.add(side, path, label, path.rpartition(".")[0] or path, place)
+        for where, path, label in rows:
+            dataset.add(side, path, label, path.rpartition(".")[0] or path, where)
     return dataset
 
 
 def _read_rows(path: Path) -> list[tuple[str, str, int]]:
-    """Place, path and label of each line."""
+    """`file:line`, path and label of each line."""
     rows = []
-    for place, line in read_lines(path):
+    for where, line in read_lines(path):
         fields = line.rsplit(maxsplit=1)
         if len(fields) != 2:
-            raise GymQAError(f"{place}: {line!r} is not `<path> <label>`; correct the line")
-        label = whole_number(fields[1], place, "label")
+            raise GymQAError(f"{where}: {line!r} is not `<path> <label>`; correct the line")
+        label = whole_number(fields[1], where, "label")
         if label >= MOST_CLASSES:
-            raise GymQAError(f"{place}: label {label} is out of range; there can be {MOST_CLASSES} classes, from 0")
-        rows.append((place, fields[0], label))
+            raise GymQAError(f"{where}: label {label} is out of range; there can be {MOST_CLASSES} classes, from 0")
+        rows.append((where, fields[0], label))
     if not rows:
-        raise GymQAError(f"{path} lists no video; write one `<path> <label>` a line")
+        raise GymQAError(f"{path} lists no video; write one `<path> <label>` per line")
     return rows
 
 
 def _class_names(root: Path, n_classes: int) -> tuple[str, ...]:
-    """The names in classes.txt, or the labels as names where there is none."""
+    """The names in classes.txt, or the labels as names if there is no such file."""
     if not (root / "classes.txt").is_file():
         return tuple(map(str, range(n_classes)))
     return tuple(line for _, line in read_lines(root / "classes.txt"))

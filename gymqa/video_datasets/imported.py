@@ -1,9 +1,9 @@
-"""A data set as `gymqa dataset import` leaves it, which `gymqa split`, `cache` and `train` take.
+"""Write and read the folder of an imported data set, the input of `gymqa split`, `cache` and `train`.
 
-labelled.txt  all training clips     unlabelled.txt  empty     val.txt  the clips to test on     splits.json  counts
-classes.txt   one class name a line, by label
-videos.txt    "<clip id> <path below the folder of videos>"
-dataset.json  where it came from, where the videos are, and which of them are missing; written last
+labelled.txt  all training clips     unlabelled.txt  empty     val.txt  validation clips     splits.json  counts
+classes.txt   one class name per line, in the order of the labels
+videos.txt    "<clip id> <path relative to the folder of videos>"
+dataset.json  its source, the folder of the videos, and the missing videos; written last
 """
 
 from dataclasses import dataclass
@@ -35,35 +35,35 @@ class Imported:
             GymQAError: the data set has no such clip.
         """
         if clip_id not in self.paths:
-            raise GymQAError(f"{self.folder / VIDEOS} has no clip {clip_id}; take lists and videos of one import")
+            raise GymQAError(f"{self.folder / VIDEOS} has no clip {clip_id}; use lists and videos of the same import")
         return self.videos / self.paths[clip_id]
 
 
 def is_imported(folder: Path) -> bool:
-    """Whether the folder is one that `write_import` finished."""
+    """Whether `write_import` has completed the folder."""
     return (folder / DATASET).is_file()
 
 
 def missing_videos(dataset: VideoDataset, videos: Path) -> list[str]:
-    """Paths below `videos` of the data set's videos that are not there."""
+    """Paths, relative to `videos`, of the data set's videos that do not exist."""
     return [path for path in dataset.paths.values() if not (videos / path).exists()]
 
 
 def write_import(
     folder: Path, dataset: VideoDataset, name: str, root: Path, videos: Path, fold: str | None
 ) -> dict[str, object]:
-    """Write a data set's lists, and return what dataset.json says.
+    """Write a data set's lists; return the contents of dataset.json.
 
     Args:
-        folder: to be written.
-        dataset: what its reader gave.
-        name: of the data set.
+        folder: folder to write.
+        dataset: the data set, as its reader returned it.
+        name: name of the data set.
         root: folder of its official files.
         videos: folder of its videos.
-        fold: which of its splits.
+        fold: name of the split.
 
     Raises:
-        GymQAError: the folder cannot be written to.
+        GymQAError: the folder is not writable.
     """
     (folder / DATASET).unlink(missing_ok=True)
     splits = Splits(dataset.train, [], dataset.val)
@@ -88,14 +88,14 @@ def read_import(folder: Path) -> Imported:
     """Read what `write_import` wrote.
 
     Raises:
-        GymQAError: a file is missing or wrong (the line is named).
+        GymQAError: a file is missing, or a line (which is named) is malformed.
     """
     about = read_json(folder / DATASET)
     if not isinstance(about, dict) or not isinstance(about.get("videos"), str):
-        raise GymQAError(f"{folder / DATASET} does not say where the videos are; import the data set again")
+        raise GymQAError(f"{folder / DATASET} does not name the folder of the videos; import the data set again")
     classes = tuple(line for _, line in read_lines(folder / CLASSES))
     paths: dict[str, str] = {}
-    for place, line in read_lines(folder / VIDEOS):
+    for where, line in read_lines(folder / VIDEOS):
         clip_id, _, path = line.partition(" ")
-        paths[clip_id] = inside_path(path, place)
+        paths[clip_id] = inside_path(path, where)
     return Imported(folder, classes, read_splits(folder, len(classes)), Path(about["videos"]), paths)

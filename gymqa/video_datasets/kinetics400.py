@@ -1,4 +1,4 @@
-"""Kinetics-400: train.csv and val.csv.
+"""Reader of Kinetics-400's official train.csv and val.csv; finds the layout of the downloaded videos.
 
 Source: DeepMind's kinetics400.tar.gz: CSV files with the header "label,youtube_id,time_start,time_end,split" (and
 "is_cc" in some), times in whole seconds. Downloaders name a clip <youtube_id>_<start>_<end>.mp4, six digits each, and
@@ -17,13 +17,13 @@ from gymqa.video_datasets.base import Side, Source, VideoDataset, official_file,
 COLUMNS = ("label", "youtube_id", "time_start", "time_end", "split")
 FOLDERS = ("annotations", "k400_annotations")
 LAYOUTS = ("{split}/{file}", "{split}/{label}/{file}", "{label}/{file}", "{file}")
-LOOKED_AT = 200  # rows whose videos are looked for to find the layout
+SAMPLED_ROWS = 200  # rows whose videos are searched to find the layout
 
 
 class Row(NamedTuple):
     """One line of a CSV file."""
 
-    place: str
+    where: str
     label: str
     video: str
     file: str
@@ -33,7 +33,7 @@ def read_kinetics400(source: Source) -> VideoDataset:
     """Read train.csv and val.csv (or validate.csv); classes are the labels of train.csv in alphabetical order.
 
     Raises:
-        GymQAError: a file is missing, or a line is wrong (named as file:line).
+        GymQAError: a file is missing, or a line (named as file:line) is malformed.
     """
     folders = ("", *FOLDERS)
     val = "val" if any((source.root / folder / "val.csv").is_file() for folder in folders) else "validate"
@@ -46,9 +46,11 @@ def read_kinetics400(source: Source) -> VideoDataset:
         layout = _layout(source.videos, side, rows)
         for row in rows:
             if row.label not in labels:
-                raise GymQAError(f"{row.place}: train.csv has no clip of {row.label!r}; take both from one package")
+                raise GymQAError(
+                    f"{row.where}: train.csv has no clip of {row.label!r}; get both files from the same package"
+                )
             path = layout.format(split=side, label=row.label, file=row.file)
-            dataset.add(side, path, labels[row.label], row.video, row.place, row.file.removesuffix(".mp4"))
+            dataset.add(side, path, labels[row.label], row.video, row.where, row.file.removesuffix(".mp4"))
     return dataset
 
 
@@ -58,23 +60,23 @@ def _read_rows(path: Path) -> Iterator[Row]:
     _, first = next(lines, ("", ""))
     header = first.split(",")
     if not set(COLUMNS) <= set(header):
-        raise GymQAError(f"{path}:1: {first!r} is not the header {','.join(COLUMNS)}; take the official file")
-    for place, line in lines:
+        raise GymQAError(f"{path}:1: {first!r} is not the header {','.join(COLUMNS)}; get the official file")
+    for where, line in lines:
         try:
             (values,) = csv.reader([line], strict=True)
             row = dict(zip(header, values, strict=True))
         except (csv.Error, ValueError) as error:
-            raise GymQAError(f"{place}: {line!r} does not have {len(header)} values; correct the line") from error
-        start, end = (whole_number(row[name], place, name) for name in ("time_start", "time_end"))
+            raise GymQAError(f"{where}: {line!r} does not have {len(header)} values; correct the line") from error
+        start, end = (whole_number(row[name], where, name) for name in ("time_start", "time_end"))
         if not row["youtube_id"] or not row["label"]:
-            raise GymQAError(f"{place}: {line!r} names no clip; write label and youtube_id")
-        yield Row(place, row["label"], row["youtube_id"], f"{row['youtube_id']}_{start:06d}_{end:06d}.mp4")
+            raise GymQAError(f"{where}: {line!r} lacks a label or youtube_id; correct the line")
+        yield Row(where, row["label"], row["youtube_id"], f"{row['youtube_id']}_{start:06d}_{end:06d}.mp4")
 
 
 def _layout(videos: Path, side: Side, rows: list[Row]) -> str:
-    """How the downloader laid out the videos; the first layout where none of those looked for is there."""
+    """The folder layout of the downloaded videos; the first known one if none of the sampled videos exists."""
     for layout in LAYOUTS:
-        paths = (videos / layout.format(split=side, label=row.label, file=row.file) for row in rows[:LOOKED_AT])
+        paths = (videos / layout.format(split=side, label=row.label, file=row.file) for row in rows[:SAMPLED_ROWS])
         if any(path.is_file() for path in paths):
             return layout
     return LAYOUTS[0]

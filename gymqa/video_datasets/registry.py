@@ -1,19 +1,23 @@
-"""The data sets that can be read, by name."""
+"""Data sets by name: their official files, folds and readers. A reader is imported when it reads.
 
-import difflib
-from collections.abc import Callable
+A new data set is its reader in this folder and its lines here; one outside the repository is named
+`package.module:function` (docs/extending.md).
+"""
+
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from gymqa.errors import GymQAError
+from gymqa.runtime.registry import Registry, is_plug_in
 from gymqa.video_datasets.base import CONTROL, Source, VideoDataset
-from gymqa.video_datasets.diving48 import read_diving48
-from gymqa.video_datasets.finediving import read_finediving
-from gymqa.video_datasets.generic import read_class_folders, read_path_list
-from gymqa.video_datasets.hmdb51 import read_hmdb51
-from gymqa.video_datasets.kinetics400 import read_kinetics400
-from gymqa.video_datasets.something_something import read_something_something
-from gymqa.video_datasets.ucf101 import read_ucf101
+
+
+class DatasetReader(Protocol):
+    """What reads a data set's official files."""
+
+    def __call__(self, source: Source) -> VideoDataset:
+        """Its classes, clips by side, and videos."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,36 +25,52 @@ class Format:
     """How a data set comes.
 
     Attributes:
+        maker: "module:function" of the reader.
         files: its official files.
         folds: what --fold may say; "" where there is one split.
-        read: the reader.
         video_folders: where the videos are usually unpacked, below the official files.
     """
 
+    maker: str
     files: str
-    folds: str
-    read: Callable[[Source], VideoDataset]
+    folds: str = ""
     video_folders: tuple[str, ...] = ()
 
 
-FORMATS = {
-    "diving48": Format("Diving48_V2_train.json, …_test.json, Diving48_vocab.json", "V2 or V1", read_diving48, ("rgb",)),
-    "finediving": Format(
-        "FineDiving_fine-grained_annotation.pkl, train_split.pkl, test_split.pkl", "", read_finediving,
-        ("FINADiving_MTL_256s", "Trimmed_Video_Frames/FINADiving_MTL_256s"),
+_HERE = "gymqa.video_datasets"
+_OURS = {
+    "diving48": Format(
+        f"{_HERE}.diving48:read_diving48", "Diving48_V2_train.json, …_test.json, Diving48_vocab.json", "V2 or V1",
+        ("rgb",),
     ),
-    "folders": Format("<class>/<person>_….avi, as Weizmann", "the person to test on", read_class_folders),
-    "hmdb51": Format("<class>_test_split1.txt, …", "1, 2 or 3", read_hmdb51, ("hmdb51_org", "videos")),
-    "kinetics400": Format("train.csv, val.csv", "", read_kinetics400, ("videos",)),
-    "list": Format("train.txt, val.txt of `<path> <label>`, and classes.txt if any", "", read_path_list, ("videos",)),
+    "finediving": Format(
+        f"{_HERE}.finediving:read_finediving",
+        "FineDiving_fine-grained_annotation.pkl, train_split.pkl, test_split.pkl",
+        video_folders=("FINADiving_MTL_256s", "Trimmed_Video_Frames/FINADiving_MTL_256s"),
+    ),
+    "folders": Format(
+        f"{_HERE}.generic:read_class_folders", "<class>/<person>_….avi, as Weizmann", "the person to test on"
+    ),
+    "hmdb51": Format(
+        f"{_HERE}.hmdb51:read_hmdb51", "<class>_test_split1.txt, …", "1, 2 or 3", ("hmdb51_org", "videos")
+    ),
+    "kinetics400": Format(
+        f"{_HERE}.kinetics400:read_kinetics400", "train.csv, val.csv", video_folders=("videos",)
+    ),
+    "list": Format(
+        f"{_HERE}.generic:read_path_list", "train.txt, val.txt of `<path> <label>`, and classes.txt if any",
+        video_folders=("videos",),
+    ),
     "ssv2": Format(
-        "labels.json, train.json, validation.json", "", read_something_something,
-        ("20bn-something-something-v2", "videos"),
+        f"{_HERE}.something_something:read_something_something", "labels.json, train.json, validation.json",
+        video_folders=("20bn-something-something-v2", "videos"),
     ),
     "ucf101": Format(
-        "classInd.txt, trainlist01.txt, testlist01.txt, …", "1, 2 or 3", read_ucf101, ("UCF-101", "videos")
+        f"{_HERE}.ucf101:read_ucf101", "classInd.txt, trainlist01.txt, testlist01.txt, …", "1, 2 or 3",
+        ("UCF-101", "videos"),
     ),
 }  # fmt: skip
+DATASETS = Registry("data set", "gymqa list datasets", _OURS, DatasetReader)
 
 
 def read_dataset(
@@ -59,29 +79,24 @@ def read_dataset(
     """Read a data set; return it with the folder of its videos.
 
     Args:
-        name: one of FORMATS.
+        name: one of DATASETS, or `package.module:function` of the user's own.
         root: folder of the official files.
         videos: folder of the videos; the usual one below `root`, or `root` itself, when not given.
         fold: which of its splits; the first when not given.
 
     Raises:
-        GymQAError: no such data set, folder or fold, a wrong line, a class without a name of its own, or a side without
-            clips.
+        GymQAError: no such data set, folder or fold, a plug-in that does not fit, a wrong line, a class without a name
+            of its own, or a side without clips.
     """
-    if name not in FORMATS:
-        close = difflib.get_close_matches(name, FORMATS, n=1)
-        raise GymQAError(
-            f"there is no data set {name!r}; " + (f"did you mean {close[0]}?" if close else "see gymqa list datasets")
-        )
-    chosen = FORMATS[name]
-    usual = [root / folder for folder in chosen.video_folders if (root / folder).is_dir()]
+    chosen = None if is_plug_in(name) else DATASETS.entry(name)
+    usual = [root / folder for folder in chosen.video_folders if (root / folder).is_dir()] if chosen else []
     videos = videos or [*usual, root][0]
     for folder in (root, videos):
         if not folder.is_dir():
             raise GymQAError(f"{folder} is no folder; check the path")
-    if fold is not None and not chosen.folds:
+    if fold is not None and chosen and not chosen.folds:
         raise GymQAError(f"{name} has one split; leave --fold out")
-    dataset = chosen.read(Source(root, videos, fold))
+    dataset = DATASETS.make(name, VideoDataset, Source(root, videos, fold))
     _check_classes(dataset.classes, root)
     if not dataset.train or not dataset.val:
         raise GymQAError(f"{root} gives no {'val' if dataset.train else 'training'} clip; check its list files")

@@ -1,9 +1,9 @@
-"""Pickles of others, without running them: plain containers, numbers, strings, NumPy arrays and scalars.
+"""Safe unpickling of untrusted files: plain containers, numbers, strings, NumPy arrays and scalars only.
 
-A pickle is a program for a small stack machine that may import and call anything. Here it may name four things of NumPy
-and four of plain Python, and gets stand-ins for them that check what they are given; an array is made from its bytes
-by `numpy.frombuffer` (NumPy's own unpickling trusts the data types it is told, down to pointers). Source of the
-machine: Python's `pickletools`; of the idea: "Restricting Globals" in the documentation of `pickle`.
+A pickle is a program for a small stack machine that may import and call anything. Here it may name four objects of
+NumPy and four of plain Python, which are replaced by stand-ins that validate their arguments; an array is built from
+its bytes by `numpy.frombuffer` (NumPy's own unpickling trusts the declared data types, down to pointers). Source of
+the machine: Python's `pickletools`; of the idea: "Restricting Globals" in the documentation of `pickle`.
 """
 
 import io
@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from gymqa.errors import GymQAError
 
-LARGEST = 256 * 2**20  # bytes of a file
-DEEPEST = 64  # containers in containers
-HASHED = 100_000  # values in a tuple, counted as often as they are named: so often they are hashed
+MAX_BYTES = 256 * 2**20  # of a file
+MAX_DEPTH = 64  # nested containers
+MAX_TUPLE_VALUES = 100_000  # values in a tuple, repetitions included, because each is hashed
 CONTAINERS = "EMPTY_LIST LIST APPEND APPENDS EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 EMPTY_DICT DICT SETITEM SETITEMS "
 CONTAINERS += "EMPTY_SET ADDITEMS FROZENSET MARK POP POP_MARK DUP"
 PLAIN = "NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG LONG1 LONG4 FLOAT BINFLOAT STRING BINSTRING "
@@ -35,11 +35,11 @@ DTYPE = re.compile(r"[biufcSU][0-9]{1,7}", re.ASCII)
 
 
 class _RefusedError(Exception):
-    """The pickle asks for something else; the text says what."""
+    """The pickle requests something that is not allowed; the text describes it."""
 
 
 class _Extent(NamedTuple):
-    """How deep a value on the stack is, and how many values it names, up to HASHED + 1."""
+    """Nesting depth of a value on the stack, and its number of values, up to MAX_TUPLE_VALUES + 1."""
 
     depth: int
     values: int
@@ -52,30 +52,32 @@ def load_plain(path: Path) -> Any:
     """Read a pickle of plain containers, numbers, strings, NumPy arrays and scalars.
 
     Raises:
-        GymQAError: the file is missing, too large, damaged, or asks for anything else (which is named, and not done).
+        GymQAError: the file is missing, too large or damaged, or requests anything else (named, not executed).
     """
     try:
-        if path.stat().st_size > LARGEST:
-            raise GymQAError(f"{path} has more than {LARGEST // 2**20} MiB; that is no annotation file")
+        if path.stat().st_size > MAX_BYTES:
+            raise GymQAError(
+                f"{path} has more than {MAX_BYTES // 2**20} MiB; too many for an annotation file; check the path"
+            )
         data = path.read_bytes()
     except OSError as error:
         raise GymQAError(f"{path} cannot be read: {error.strerror or error}; check the path") from error
     try:
         _check_program(data)
-        return _finished(_Plain(io.BytesIO(data)).load(), {}, 0)
+        return _without_stand_ins(_Plain(io.BytesIO(data)).load(), {}, 0)
     except _RefusedError as error:
         raise GymQAError(
             f"{path} is refused: it {error}, and only containers, numbers, strings and NumPy arrays are read; "
-            "take it from the data set's authors again"
+            "get it from the data set's authors again"
         ) from error
-    except Exception as error:  # pickle may raise anything on damaged data, and all of it is the file's fault
+    except Exception as error:  # damaged data can make pickle raise any exception
         raise GymQAError(
-            f"{path} is no whole pickle ({type(error).__name__}: {error}); take it from the data set's authors again"
+            f"{path} is not a complete pickle ({type(error).__name__}: {error}); get it from its authors again"
         ) from error
 
 
 def _check_program(data: bytes) -> None:
-    """Refuse instructions beyond OPCODES, memory asked for in vain, and towers of containers, before anything runs."""
+    """Before execution, refuse instructions outside OPCODES, excessive memo slots and deeply nested containers."""
     stack: list[_Extent] = []
     memo: dict[int, _Extent] = {}
     for count, (opcode, argument, _) in enumerate(pickletools.genops(data)):
@@ -83,24 +85,24 @@ def _check_program(data: bytes) -> None:
         if name not in OPCODES:
             raise _RefusedError(f"uses the instruction {name}")
         if name in PUTS:
-            place = len(memo) if name == "MEMOIZE" else int(str(argument))
-            if place > count:
-                raise _RefusedError(f"asks for {place} places of memory")
-            memo[place] = stack[-1]
+            slot = len(memo) if name == "MEMOIZE" else int(str(argument))
+            if slot > count:
+                raise _RefusedError(f"asks for {slot} memo slots")
+            memo[slot] = stack[-1]
         elif name in GETS:
             stack.append(memo[int(str(argument))])
         elif name == "DUP":
             stack.append(stack[-1])
         else:
             _step(opcode, stack)
-        if stack and stack[-1].depth > DEEPEST:
-            raise _RefusedError(f"puts more than {DEEPEST} containers into one another")
-        if stack and name in HASHABLE and stack[-1].values > HASHED:
-            raise _RefusedError(f"names more than {HASHED} values in a tuple")
+        if stack and stack[-1].depth > MAX_DEPTH:
+            raise _RefusedError(f"puts more than {MAX_DEPTH} containers into one another")
+        if stack and name in HASHABLE and stack[-1].values > MAX_TUPLE_VALUES:
+            raise _RefusedError(f"names more than {MAX_TUPLE_VALUES} values in a tuple")
 
 
 def _step(opcode: pickletools.OpcodeInfo, stack: list[_Extent]) -> None:
-    """Take the instruction's values from the stack and put its results there, one level deeper."""
+    """Simulate an instruction: pop its arguments from the stack and push its results, one level deeper."""
     before, taken = opcode.stack_before, []
     plain = len(before)
     if pickletools.markobject in before:
@@ -109,22 +111,22 @@ def _step(opcode: pickletools.OpcodeInfo, stack: list[_Extent]) -> None:
             taken.append(extent)
     taken += [stack.pop() for _ in range(plain)]
     depth = 1 + max((extent.depth for extent in taken), default=-1)
-    made = _Extent(depth, min(HASHED + 1, 1 + sum(extent.values for extent in taken)))
-    stack.extend(MARK if result is pickletools.markobject else made for result in opcode.stack_after)
+    pushed = _Extent(depth, min(MAX_TUPLE_VALUES + 1, 1 + sum(extent.values for extent in taken)))
+    stack.extend(MARK if kind is pickletools.markobject else pushed for kind in opcode.stack_after)
 
 
 class _Plain(pickle.Unpickler):
-    """An unpickler that knows no names but the stand-ins'."""
+    """An unpickler whose only globals are the stand-ins."""
 
     def find_class(self, module: str, name: str) -> "_Name":
         known = NUMPY_MODULES.sub("numpy.multiarray", module).replace("__builtin__", "builtins") + "." + name
-        if known not in _MEANINGS:
+        if known not in _STAND_INS:
             raise _RefusedError(f"names {module}.{name}")
         return _Name(known)
 
 
 class _Name:
-    """A name that a pickle may use; calling it checks the arguments and makes a plain value or a stand-in."""
+    """An allowed global of a pickle; calling it validates the arguments and builds a plain value or a stand-in."""
 
     __slots__ = ("known",)
 
@@ -132,14 +134,14 @@ class _Name:
         self.known = known
 
     def __call__(self, *arguments: Any) -> Any:
-        return _MEANINGS[self.known](*arguments)
+        return _STAND_INS[self.known](*arguments)
 
     def __setstate__(self, state: object) -> None:
         raise _RefusedError(f"changes {self.known}")
 
 
 class _DType:
-    """Stand-in for `numpy.dtype`: the type's code, then its byte order; numbers and strings only."""
+    """Stand-in for `numpy.dtype`: built from the type code, then the byte order; numbers and strings only."""
 
     __slots__ = ("value",)
 
@@ -155,7 +157,7 @@ class _DType:
         self.value = self.value.newbyteorder(order)
 
     def array(self, shape: tuple[int, ...], data: object, order: str) -> NDArray[Any]:
-        """An array of its own memory from exactly the bytes it needs."""
+        """Build an array with its own memory from exactly the bytes it needs."""
         if not isinstance(data, bytes) or any(not isinstance(n, int) or n < 0 for n in shape):
             raise _RefusedError("has an array that is not made of bytes")
         if math.prod(shape) * self.value.itemsize != len(data) or not self.value.itemsize:
@@ -164,7 +166,7 @@ class _DType:
 
 
 class _Array:
-    """Stand-in for an array: empty until its state comes."""
+    """Stand-in for an array: empty until its state is set."""
 
     __slots__ = ("value",)
 
@@ -196,33 +198,35 @@ def _never(*_: object) -> None:
     raise _RefusedError("calls numpy.ndarray")
 
 
-_MEANINGS: dict[str, Any] = {
+_STAND_INS: dict[str, Any] = {
     "numpy.dtype": _DType,
     "numpy.ndarray": _never,  # named as the first argument of _reconstruct, never called
     "numpy.multiarray._reconstruct": _Array,
     "numpy.multiarray.scalar": _scalar,
     "_codecs.encode": _encoded,
-    "builtins.bytes": lambda: b"",  # as protocol 2 writes no bytes
-    "builtins.set": set,  # as protocols 0 to 3 write one: from a list
+    "builtins.bytes": lambda: b"",  # protocol 2 writes empty bytes as a call
+    "builtins.set": set,  # protocols 0 to 3 write a set as a call with a list
     "builtins.frozenset": frozenset,
 }
 
 
-def _finished(value: Any, seen: dict[int, Any], depth: int) -> Any:
-    """The value with arrays in place of their stand-ins; each container once, however often it is named."""
+def _without_stand_ins(value: Any, seen: dict[int, Any], depth: int) -> Any:
+    """The value with stand-ins replaced by arrays; a container referenced several times is converted once."""
     if isinstance(value, _Array):
         return value.value
     if isinstance(value, (_Name, _DType)):
         raise _RefusedError("holds a function or a data type as a value")
     if not isinstance(value, (list, tuple, dict, set, frozenset)):
         return value
-    if depth > DEEPEST:
-        raise _RefusedError(f"puts more than {DEEPEST} containers into one another, or one into itself")
+    if depth > MAX_DEPTH:
+        raise _RefusedError(f"puts more than {MAX_DEPTH} containers into one another, or one into itself")
     if id(value) in seen:
         return seen[id(value)]
     if isinstance(value, dict):
-        made: Any = {_finished(k, seen, depth + 1): _finished(v, seen, depth + 1) for k, v in value.items()}
+        result: Any = {
+            _without_stand_ins(k, seen, depth + 1): _without_stand_ins(v, seen, depth + 1) for k, v in value.items()
+        }
     else:
-        made = type(value)(_finished(item, seen, depth + 1) for item in value)
-    seen[id(value)] = made
-    return made
+        result = type(value)(_without_stand_ins(item, seen, depth + 1) for item in value)
+    seen[id(value)] = result
+    return result

@@ -1,4 +1,4 @@
-"""Something-Something V2: labels.json, train.json, validation.json.
+"""Reader of Something-Something V2's official labels.json, train.json and validation.json.
 
 Source: the data set's "20bn-something-something-download-package-labels.zip" (Qualcomm, formerly TwentyBN):
 labels.json maps a template without brackets to its class, a number in quotes; train.json and validation.json are lists
@@ -20,7 +20,7 @@ def read_something_something(source: Source) -> VideoDataset:
     """Read the training and validation lists.
 
     Raises:
-        GymQAError: a file is missing or an entry is wrong (named by its place in the list, from 1).
+        GymQAError: a file is missing or an entry (named by its number in the list, from 1) is malformed.
     """
     labels = _read_labels(source)
     dataset = VideoDataset(tuple(labels))
@@ -29,16 +29,16 @@ def read_something_something(source: Source) -> VideoDataset:
         path = _file(source, name)
         entries = read_json(path)
         if not isinstance(entries, list):
-            raise GymQAError(f"{path} is no list of videos; take it from the data set again")
+            raise GymQAError(f"{path} is not a list of videos; get it from the data set again")
         for number, entry in enumerate(entries, start=1):
-            place = f"{path}: entry {number}"
-            video, label = _read_entry(entry, labels, place)
-            dataset.add(side, f"{video}.webm", label, video, place)
+            where = f"{path}: entry {number}"
+            video, label = _read_entry(entry, labels, where)
+            dataset.add(side, f"{video}.webm", label, video, where)
     return dataset
 
 
 def _file(source: Source, name: str) -> Any:
-    """The official file of this name, with or without the older prefix."""
+    """Path of the official file of this name, with or without the older prefix."""
     plain = [source.root / folder / f"{name}.json" for folder in ("", *FOLDERS)]
     older = any((source.root / folder / f"{PREFIX}{name}.json").is_file() for folder in ("", *FOLDERS))
     prefix = PREFIX if older and not any(path.is_file() for path in plain) else ""
@@ -46,24 +46,26 @@ def _file(source: Source, name: str) -> Any:
 
 
 def _read_labels(source: Source) -> dict[str, int]:
-    """Templates without brackets with their labels, in the order of the labels."""
+    """Template without brackets -> label, in the order of the labels."""
     path = _file(source, "labels")
     names = read_json(path)
     if not isinstance(names, dict):
-        raise GymQAError(f"{path} is no object of templates; take it from the data set again")
+        raise GymQAError(f"{path} is not an object of templates; get it from the data set again")
     labels = {name: whole_number(str(label), f"{path}: {name!r}", "class") for name, label in names.items()}
     if sorted(labels.values()) != list(range(len(labels))):
-        raise GymQAError(f"{path} does not number its {len(labels)} templates from 0; take it from the data set again")
+        raise GymQAError(f"{path} does not number its {len(labels)} templates from 0; get it from the data set again")
     return dict(sorted(labels.items(), key=lambda item: item[1]))
 
 
-def _read_entry(entry: object, labels: dict[str, int], place: str) -> tuple[str, int]:
+def _read_entry(entry: object, labels: dict[str, int], where: str) -> tuple[str, int]:
     """A video's id and label."""
     if not isinstance(entry, dict):
-        raise GymQAError(f"{place} is no object with id and template; correct it")
+        raise GymQAError(f"{where} is not an object with id and template; correct it")
     video, template = str(entry.get("id", "")), str(entry.get("template", ""))
-    whole_number(video, place, "id")
+    whole_number(video, where, "id")
     name = template.replace("[", "").replace("]", "")
     if name not in labels:
-        raise GymQAError(f"{place}: the template {template!r} is not in labels.json; take both from one package")
+        raise GymQAError(
+            f"{where}: the template {template!r} is not in labels.json; get both files from the same package"
+        )
     return video, labels[name]

@@ -5,9 +5,12 @@ A new backbone is its file in this folder and its lines here; one outside the re
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gymqa.runtime.registry import Registry, is_plug_in
+
+if TYPE_CHECKING:
+    from recognizers.backbones.base import ModelConfig
 
 CLASSES = 99
 """Gym99's, at which parameters are counted."""
@@ -36,6 +39,13 @@ class Entry:
     modality: str = "rgb"
     joints: int = 0
     published: str = ""
+
+
+class RecognizerMaker(Protocol):
+    """What a recognizer's name stands for; one of the user's own returns a subclass of ModelConfig."""
+
+    def __call__(self) -> "ModelConfig":
+        """The config, whose `build` makes the network."""
 
 
 RECOGNIZERS = Registry("recognizer", "gymqa list recognizers", {
@@ -134,7 +144,7 @@ RECOGNIZERS = Registry("recognizer", "gymqa list recognizers", {
         "recognizers.backbones.two_stream:two_stream_i3d", "two_stream_i3d", 24_755_427, 224, (64,),
         modality="rgb+flow", published="25 M (two-stream I3D, CVPR'17)",
     ),
-}, parameters=())  # fmt: skip
+}, RecognizerMaker)  # fmt: skip
 FAMILIES = {
     "actionvlad": "recognizers.backbones.action_vlad:ActionVLADConfig",
     "c3d": "recognizers.backbones.c3d:C3DConfig",

@@ -7,12 +7,12 @@ Every part is a switch (`--training.algorithm.perturbation warp`); SeFAR's ablat
 This file imports no torch, for listings.
 """
 
-import difflib
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 from gymqa.errors import GymQAError
 from gymqa.runtime.choices import require_choices
+from gymqa.runtime.registry import Registry
 from recognizers.ssl.weighting.rules import WEIGHTINGS
 
 
@@ -37,7 +37,8 @@ class Algorithm:
         mix_alpha: λ ~ Beta(mix_alpha, mix_alpha).
         mix_logits: compare raw logits with the mixed probabilities, as the release does, instead of the softmax.
         ramp: let ξ grow as a sine; False holds it at 1 after the warm-up.
-        objectives: further terms of the loss by name (recognizers/ssl/objectives/), each weighing itself.
+        objectives: further terms of the loss by name (recognizers/ssl/objectives/), or `package.module:Class` of the
+            user's own, each weighing itself.
         pretraining: share of the run's steps in which the objectives alone teach, on unlabelled clips, before labelled
             clips alone do; 1 leaves weights for `--training.initial` of another run.
         image_network: whose opinion of single frames is learnt where an objective asks for one: "shipped" (the
@@ -223,23 +224,18 @@ MVPL = Algorithm(  # arXiv 2104.00682; threshold of a re-implementation by other
     objectives=("mvpl",),
 )
 
-ALGORITHMS = {
-    algorithm.name: algorithm
-    for algorithm in (
-        *(SUPERVISED, PSEUDO_LABEL, MEAN_TEACHER, FIXMATCH, FLEXMATCH, SVFORMER, SEFAR),
-        *(MEMDPC, TCLR, ACTORCM, L2A, TACL, VIDEOSSL, MT_SD),
-        *(LTG, CMPL, TIMEBALANCE, MVPL),
-    )
-}
+_OURS = (
+    *(SUPERVISED, PSEUDO_LABEL, MEAN_TEACHER, FIXMATCH, FLEXMATCH, SVFORMER, SEFAR),
+    *(MEMDPC, TCLR, ACTORCM, L2A, TACL, VIDEOSSL, MT_SD),
+    *(LTG, CMPL, TIMEBALANCE, MVPL),
+)
+ALGORITHMS = Registry("algorithm", "gymqa list algorithms", {one.name: one for one in _OURS}, Algorithm)
 
 
 def algorithm_named(name: str) -> Algorithm:
-    """An algorithm with the hyper-parameters of its paper.
+    """An algorithm with the hyper-parameters of its paper, or the user's own, `package.module:NAME`.
 
     Raises:
-        GymQAError: there is no such algorithm (the closest ones are named).
+        GymQAError: there is no such algorithm (the closest ones are named), or the plug-in is none.
     """
-    if name not in ALGORITHMS:
-        near = difflib.get_close_matches(name, ALGORITHMS, n=len(ALGORITHMS), cutoff=0)
-        raise GymQAError(f"there is no algorithm {name!r}; did you mean {', '.join(near[:3])}?")
-    return ALGORITHMS[name]
+    return cast(Algorithm, ALGORITHMS.load(name))

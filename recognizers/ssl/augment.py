@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from gymqa.frames.modality import Modality, colour_channels, flow_channels
+from gymqa.frames.modality import Modality, flow_channels, rgb_channels
 from recognizers.backbones.image.vit import normalise
 from recognizers.ssl.perturbation import perturbed_order
 from recognizers.ssl.pose_augment import JITTER, drop_joints, jitter, seen_through
@@ -101,7 +101,7 @@ def strong_view(
     if is_pose(frames):
         return _strong_pose(seen_through(frames, crop @ geometry), config, rng)
     x = _sample(frames, crop @ geometry, size)
-    colours = colour_channels(modality)
+    colours = rgb_channels(modality)
     if colours is not None:
         seen = drop_channels(change_colours(x[:, :, colours], drawn), config.channel_dropout, rng)
         x = seen if modality == "rgb" else torch.cat([seen, x[:, :, colours.stop :]], 2)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from torch import Generator, Tensor
 
-from gymqa.frames.modality import part_of
+from gymqa.frames.modality import channel_slice
 from recognizers.config import TrainConfig
 from recognizers.ssl.augment import strong_view, weak_view
 
@@ -42,4 +42,4 @@ def _parted(view: Tensor, config: TrainConfig) -> View:
     seen, shown = config.model.modality, config.modality
     if seen == shown:
         return View(view, None)
-    return View(view[:, :, part_of(seen, shown)].contiguous(), view[:, :, part_of("flow", shown)])
+    return View(view[:, :, channel_slice(seen, shown)].contiguous(), view[:, :, channel_slice("flow", shown)])

@@ -13,7 +13,7 @@ from accelerate.utils import GradientAccumulationPlugin
 from torch import Tensor
 
 from gymqa.errors import GymQAError
-from gymqa.frames.modality import part_of
+from gymqa.frames.modality import channel_slice
 from gymqa.io.console import console
 from gymqa.runtime.world import require_no_other
 from recognizers.backbones.base import Recognizer
@@ -126,7 +126,7 @@ class _Shown:
 
     def __iter__(self) -> Iterator[Tensor]:
         config, cache = self.config, self.clips.cache
-        part = part_of(config.model.modality, cache.modality)
+        part = channel_slice(config.model.modality, cache.modality)
         ids = [clip.id for clip in (*self.clips.labelled, *self.clips.unlabelled)]
         order = np.random.default_rng((config.seed, 2)).permutation(len(ids))
         for start in range(0, len(ids), config.labelled_batch):

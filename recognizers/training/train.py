@@ -27,7 +27,7 @@ from recognizers.loader import ClipBatch, ClipBatches, Prefetcher, StepClips
 from recognizers.ssl.losses import ramp
 from recognizers.ssl.objectives.base import make_objectives
 from recognizers.ssl.step import Further, Guidance, guide, require_finite, step_loss, told
-from recognizers.ssl.weighting.rules import make_weighting
+from recognizers.ssl.weighting.base import make_weighting
 from recognizers.training.checkpoint import (
     LAST,
     STOPPED,

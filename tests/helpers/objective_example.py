@@ -16,7 +16,7 @@ from recognizers.ssl.objectives.base import Objective, StepViews
 from recognizers.ssl.pseudo_label import PseudoLabels
 from tests.helpers.training_world import MODEL
 
-PLACE = "tests.helpers.objective_example:Remembered"
+NAME = "tests.helpers.objective_example:Remembered"
 ROWS = 4
 
 Array = NDArray[np.float64]

@@ -1,1 +1,1 @@
-"""FineGym's studies of what recognizers see, as `gymqa study` runs them. Never in it: networks, metrics."""
+"""FineGym's ablation studies of recognizers, run by `gymqa study`. Never in it: networks, metrics."""

@@ -1,4 +1,4 @@
-"""What a study's trainings read: clips at each level, and their frames, made once in its run folder."""
+"""Prepare a study's data in its run folder: rendered release, splits per level, caches of frames, flow and poses."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -19,19 +19,19 @@ from gymqa.runtime.seeding import hash_key
 from gymqa.sim.pose_labels import KINDS, write_joints
 from gymqa.sim.release import FORMAT, render_release
 
-# Steps, and folders of the run.
+# Names of steps and of folders in the run folder.
 RENDER, RELEASE, FRAMES, FLOW, JOINTS, POSES = "render", "release", "frames", "flow", "joints", "poses"
 DETECTED = KINDS[1]
-CLIPS: Level = "element"  # whose splits are always there, so that frames are made once whatever levels are asked for
+CLIPS: Level = "element"  # its splits always exist, so that frames are decoded once for all levels
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """The clips of a study.
+    """The data of a study.
 
     Attributes:
-        taxonomy: of the setting.
-        train: how many are learnt from.
+        taxonomy: taxonomy of the setting.
+        train: number of training clips.
     """
 
     taxonomy: Taxonomy
@@ -43,31 +43,31 @@ class Inputs:
 
 
 def frames_step(modality: Modality) -> str:
-    """The step that makes a modality's frames, and their folder; a gradient is computed from colours."""
+    """Name of the step that prepares a modality, and of its folder; gradients are computed from RGB frames."""
     return {"flow": FLOW, "rgb+flow": FLOW, "pose": POSES}.get(modality, FRAMES)
 
 
 def splits_step(level: Level) -> str:
-    """The step that writes a level's splits."""
+    """Name of the step that writes a level's splits."""
     return f"split-{level}"
 
 
 def splits_folder(run: Run, level: Level) -> Path:
-    """Where a level's splits lie."""
+    """Folder of a level's splits."""
     return run.folder / "splits" / level
 
 
 def prepare(run: Run, settings: StudySettings, levels: Sequence[Level], size: int, workers: int) -> Inputs:
-    """Render if no release was given, write the splits of all levels, and decode every clip once.
+    """Render a release if none is given, write the splits of all levels, and decode every clip once.
 
-    Every training clip is labelled, and the release's own val clips are tested on.
+    Every training clip is labelled; the test clips are the release's val clips.
 
     Args:
-        run: the study's.
-        settings: what was asked for.
-        levels: of the classes; the frames are the same.
-        size: of the frames in pixels.
-        workers: processes.
+        run: the study's run folder.
+        settings: settings of the study.
+        levels: levels of the classes, which share the frames.
+        size: side of the frames in pixels.
+        workers: number of processes.
 
     Raises:
         GymQAError: the release cannot be read, or has no such setting.
@@ -81,7 +81,7 @@ def prepare(run: Run, settings: StudySettings, levels: Sequence[Level], size: in
     train, val = release.read_clips(release.train_list), release.read_clips(release.val_list)
     for level in dict.fromkeys((CLIPS, *levels)):
         _write_splits(run, release, level, train, val, made_of)
-    decoded = {"size": size, "max_frames": settings.max_frames, "root": _place(run, root)}
+    decoded = {"size": size, "max_frames": settings.max_frames, "root": _portable_path(run, root)}
     decode = partial(
         cache, root, run.folder / FRAMES, size, settings.max_frames, workers, settings.setting, lists=_lists(run)
     )
@@ -89,19 +89,19 @@ def prepare(run: Run, settings: StudySettings, levels: Sequence[Level], size: in
     return Inputs(release.taxonomy, len(train))
 
 
-def _place(run: Run, path: Path) -> str:
-    """A path for a step's settings; what lies in the run's folder moves with it."""
+def _portable_path(run: Run, path: Path) -> str:
+    """A path for a step's settings; relative if it is in the run folder, which may be moved."""
     whole, folder = path.resolve(), run.folder.resolve()
     return str(whole.relative_to(folder) if whole.is_relative_to(folder) else whole)
 
 
 def _lists(run: Run) -> list[Path]:
-    """Files that name all clips."""
+    """The lists of all clips."""
     return [splits_folder(run, CLIPS) / name for name in (LABELLED, VAL)]
 
 
 def prepare_flow(run: Run, method: FlowMethod, workers: int) -> None:
-    """Compute the flow of all frames.
+    """Compute the optical flow of all clips.
 
     Raises:
         GymQAError: the method is not installed.
@@ -111,13 +111,13 @@ def prepare_flow(run: Run, method: FlowMethod, workers: int) -> None:
 
 
 def prepare_poses(run: Run, settings: StudySettings, skeleton: str, keypoints: Path | None) -> None:
-    """Read the keypoints of all clips; those of GymSim are what a detector would report of it.
+    """Build the pose cache of all clips; for GymSim from simulated detections.
 
     Args:
-        run: the study's, whose splits are there.
-        settings: what was asked for.
-        skeleton: whose joints are kept.
-        keypoints: folder of CLIP.npz or CLIP.json; None where GymSim is rendered.
+        run: the study's run folder, with splits.
+        settings: settings of the study.
+        skeleton: name of the skeleton.
+        keypoints: folder of CLIP.npz or CLIP.json; None for a rendered GymSim release.
     """
     after = [splits_step(CLIPS)]
     if keypoints is None:
@@ -125,7 +125,7 @@ def prepare_poses(run: Run, settings: StudySettings, skeleton: str, keypoints: P
         keypoints, after = run.folder / joints / DETECTED, [*after, JOINTS]
         run.step(JOINTS, {}, [joints], lambda: _compute_joints(run, settings), [RENDER])
     read = partial(poses, keypoints, run.folder / POSES, skeleton, lists=_lists(run))
-    run.step(POSES, {"skeleton": skeleton, "keypoints": _place(run, keypoints)}, [POSES], read, after)
+    run.step(POSES, {"skeleton": skeleton, "keypoints": _portable_path(run, keypoints)}, [POSES], read, after)
 
 
 def _compute_joints(run: Run, settings: StudySettings) -> None:
@@ -139,7 +139,7 @@ def _render(run: Run, settings: StudySettings, workers: int) -> None:
 def _write_splits(
     run: Run, release: Release, level: Level, train: Sequence[Clip], val: Sequence[Clip], after: Sequence[str]
 ) -> None:
-    """Write a level's splits, and begin again where the release's lists are others than before."""
+    """Write a level's splits; the step runs again if the release's lists have changed."""
     taxonomy, folder = release.taxonomy, splits_folder(run, level)
     splits = Splits(at_level(train, taxonomy, level), [], at_level(val, taxonomy, level))
     clips = hash_key(*(f"{clip.id} {clip.label}" for clip in (*splits.labelled, *splits.val))).hex()

@@ -1,4 +1,4 @@
-"""`gymqa study modality`: colours against movement at every level, FineGym's Table 2 and Figure 6a."""
+"""`gymqa study modality`: RGB, flow, gradient and pose compared at each level, as FineGym's Table 2 and Figure 6a."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from eval.stats.bootstrap import Interval
-from gymqa.cli.studies.frame_counts import with_frames
+from gymqa.cli.studies.frame_counts import with_n_frames
 from gymqa.cli.studies.inputs import prepare_flow, prepare_poses
 from gymqa.cli.studies.plots import draw_bars
-from gymqa.cli.studies.results import Cell, Measured, Place, difference
+from gymqa.cli.studies.results import Cell, Conditions, Measured, difference
 from gymqa.cli.studies.settings import (
     FIRST_FRAMES,
     LEVELS,
@@ -23,7 +23,7 @@ from gymqa.cli.studies.settings import (
     recognizer_named,
     skeleton_recognizer_named,
 )
-from gymqa.cli.studies.study import Study, percent, printed_percent
+from gymqa.cli.studies.study import Study, percent, published_percent
 from gymqa.cli.studies.trainings import ModelTest, Training
 from gymqa.errors import GymQAError
 from gymqa.frames.flow import FlowMethod
@@ -35,7 +35,7 @@ from recognizers.config import TrainConfig
 
 TWO_STREAM = "2stream"
 STREAMS: tuple[Modality, ...] = ("rgb", "flow")
-SHOWN: tuple[Modality, ...] = ("rgb", "flow", "gradient", "pose")  # that the study has frames of
+SHOWN: tuple[Modality, ...] = ("rgb", "flow", "gradient", "pose")  # modalities of the study
 Found = Mapping[tuple[Level, str], Measured]
 
 
@@ -59,71 +59,77 @@ def modality(
     training: TrainConfig = TRAINING,
     rendered: ReleaseConfig = RENDERED,
 ) -> None:
-    """Train on colours and on optical flow, for events, sets and elements (FineGym's Table 2 and Figure 6a).
+    """Train on RGB frames and on optical flow, for events, sets and elements (FineGym's Table 2 and Figure 6a).
 
-    2stream is the mean of the probabilities of rgb and flow. Writes modality.json, modality.png and, with the elements,
-    modality-sets.png; stopped, the same command goes on.
+    2stream averages the probabilities of rgb and flow. Writes modality.json, modality.png and, for elements,
+    modality-sets.png. An interrupted run resumes with the same command.
 
     Args:
-        root: a release of FineGym's format; without it GymSim is rendered.
-        out: folder of the run, its figures and pictures.
-        setting: gym99, fx-s1, …; may be left out where the release has only one.
-        levels: what is recognized; event set element when not given.
-        recognizer: tsn, trn, trn-ms or tsm, small ones, or one of `gymqa list recognizers`.
-        modalities: rgb, flow, gradient, pose; rgb flow when not given.
-        frames: of a clip that are looked at; 0 as many as the recognizer has by itself.
-        flow_stack: fields in a row that are looked at instead of one of flow, where the recognizer can.
+        root: folder of a release in FineGym's format; without it a GymSim release is rendered.
+        out: run folder, with results and plots.
+        setting: gym99, fx-s1, …; may be omitted if the release has only one.
+        levels: levels of the classes; by default event set element.
+        recognizer: a small tsn, trn, trn-ms or tsm, or one of `gymqa list recognizers`.
+        modalities: rgb, flow, gradient, pose; by default rgb flow.
+        frames: input frames of a clip; 0 uses the recognizer's own number.
+        flow_stack: consecutive flow fields stacked as one input, if the recognizer supports it.
         flow_method: dis, or tvl1 as in FineGym, many times slower.
-        keypoints: folder of CLIP.npz or CLIP.json for pose, as of `gymqa poses`; GymSim's are computed.
+        keypoints: folder of CLIP.npz or CLIP.json for pose, as in `gymqa poses`; computed for GymSim.
         pose_recognizer: st-gcn, a small one on GymSim's joints, or one of `gymqa list recognizers`.
-        seeds: one training each; 0 1 when not given.
-        epochs: passes over the training clips, instead of training.steps; 0 keeps those.
-        max_frames: frames of a clip that are kept, evenly spaced; flow is from one of them to the next.
-        workers: trainings at a time; on a CPU each in a process of one thread.
-        training: how each is trained; model and seed are the study's.
-        rendered: what is rendered without a root.
+        seeds: seeds, one training each; by default 0 1.
+        epochs: passes over the training clips, instead of training.steps; 0 uses training.steps.
+        max_frames: frames kept of a longer clip, evenly spaced; flow is computed between these.
+        workers: number of parallel trainings; on a CPU each is a process with one thread.
+        training: training settings; model and seed are set by the study.
+        rendered: settings of the GymSim release that is rendered without a root.
     """
     at = [level for level in LEVELS if level in (levels or LEVELS)]
     seen = [one for one in SHOWN if one in (modalities or STREAMS)]
     _require(levels or LEVELS, modalities or STREAMS)
     if "pose" in seen and root is not None and keypoints is None:
-        raise GymQAError(f"{root} comes without skeletons; name a folder of keypoints with --keypoints")
-    base = recognizer_named(recognizer)
-    base = with_frames(base, frames) if frames else base
-    skeletons = skeleton_recognizer_named(pose_recognizer)
-    models = {one: skeletons if one == "pose" else _model(base, one, flow_stack) for one in seen}
+        raise GymQAError(f"{root} has no keypoints; name a folder of keypoint files with --keypoints")
+    models = _models(recognizer, pose_recognizer, seen, frames, flow_stack)
     settings = StudySettings(root, setting, tuple(seeds or (0, 1)), epochs, max_frames, training, rendered)
     asked = {
         "levels": at, "recognizer": recognizer, "modalities": seen, "frames": frames, "flow_stack": flow_stack,
         "flow_method": flow_method, "pose_recognizer": pose_recognizer,
     }  # fmt: skip
     study = Study("modality", out, settings, asked, workers)
-    study.prepare(at, base.image_size)
+    study.prepare(at, recognizer_named(recognizer).image_size)
     if "flow" in seen:
         prepare_flow(study.run, flow_method, workers)
-    if isinstance(skeletons, STGCNConfig) and "pose" in seen:
+    if isinstance(skeletons := models.get("pose"), STGCNConfig):
         prepare_poses(study.run, settings, skeletons.skeleton, keypoints)
     measured = study.measure(_cells(study, recognizer, at, models))
-    places = ((level, one) for one in measured for level in at if one.place["level"] == level)
-    found = {(level, str(one.place["modality"])): one for level, one in places}
+    by_level = ((level, one) for one in measured for level in at if one.conditions["level"] == level)
+    found = {(level, str(one.conditions["modality"])): one for level, one in by_level}
     _write(study, found)
     _draw(study, found)
     _show(study, found)
 
 
+def _models(
+    recognizer: str, pose_recognizer: str, modalities: Sequence[Modality], frames: int, flow_stack: int
+) -> dict[Modality, ModelConfig]:
+    """The recognizer's config for each modality."""
+    base, skeletons = recognizer_named(recognizer), skeleton_recognizer_named(pose_recognizer)
+    base = with_n_frames(base, frames) if frames else base
+    return {one: skeletons if one == "pose" else _model(base, one, flow_stack) for one in modalities}
+
+
 def _require(levels: Sequence[str], modalities: Sequence[str]) -> None:
-    """Refuse what the study has no frames of.
+    """Check the names of levels and modalities.
 
     Raises:
         GymQAError: an unknown level or modality.
     """
     for name, known in (*((one, LEVELS) for one in levels), *((one, SHOWN) for one in modalities)):
         if name not in known:
-            raise GymQAError(f"a study of modalities knows no {name!r}; choose some of {', '.join(known)}")
+            raise GymQAError(f"the study of modalities has no {name!r}; choose among {', '.join(known)}")
 
 
 def _model(base: ModelConfig, modality: Modality, stack: int) -> ModelConfig:
-    """The recognizer for a modality; flow comes in stacks where its family has those."""
+    """The recognizer's config for a modality; flow fields are stacked if its family supports it."""
     own = replace(base, modality=modality)
     stacked = modality == "flow" and any(field.name == "stack" for field in fields(own))
     changes: dict[str, int] = {"stack": stack} if stacked else {}
@@ -131,7 +137,7 @@ def _model(base: ModelConfig, modality: Modality, stack: int) -> ModelConfig:
 
 
 def _cells(study: Study, name: str, levels: Sequence[Level], models: Mapping[Modality, ModelConfig]) -> list[Cell]:
-    """A cell for each level and modality, and one for both streams together."""
+    """A cell for each level and modality, and one for the two-stream average."""
     cells = []
     for level in levels:
         trained = {one: study.trainings(f"{name}-{level}-{one}", model, level) for one, model in models.items()}
@@ -142,12 +148,12 @@ def _cells(study: Study, name: str, levels: Sequence[Level], models: Mapping[Mod
 
 
 def _cell(level: Level, modality: str, streams: Sequence[Mapping[int, Training]]) -> Cell:
-    place: Place = {"level": level, "modality": modality}
-    return Cell(place, {seed: tuple(ModelTest(stream[seed]) for stream in streams) for seed in streams[0]})
+    conditions: Conditions = {"level": level, "modality": modality}
+    return Cell(conditions, {seed: tuple(ModelTest(stream[seed]) for stream in streams) for seed in streams[0]})
 
 
 def _write(study: Study, found: Found) -> None:
-    """Write the figures: besides the levels', those of every element, and each modality's lead over colours."""
+    """Write accuracies per level, per element and per set, and each modality's difference from RGB."""
     levels = dict.fromkeys(level for level, _ in found)
     differences = [
         difference(one, found[level, "rgb"])
@@ -163,15 +169,15 @@ def _write(study: Study, found: Found) -> None:
 
 
 def _by_set(study: Study, found: Found) -> dict[str, dict[str, float]]:
-    """Mean-class accuracy at element level within each set, by set and modality."""
+    """Set -> modality -> mean-class accuracy of the set's elements at element level."""
     taxonomy = study.inputs.taxonomy
     set_names = {one.id: one.name for one in taxonomy.sets}
     of_set: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for (level, name), one in found.items():
         for element in taxonomy.elements if level == "element" else ():
-            share = one.of_class(element.label)
-            if share is not None:
-                of_set[set_names[element.set_id]][name].append(share)
+            accuracy = one.of_class(element.label)
+            if accuracy is not None:
+                of_set[set_names[element.set_id]][name].append(accuracy)
     return {group: {name: float(np.mean(all_)) for name, all_ in own.items()} for group, own in of_set.items()}
 
 
@@ -181,12 +187,12 @@ def _draw(study: Study, found: Found) -> None:
         level: {name: one.top1 for (own, name), one in found.items() if own == level} for level in levels
     }
     chances = [1 / len(study.inputs.classes(level)) for level in levels]
-    draw_bars(study.picture(), bars, "Top-1 (%)", chances, study.paper("top1"))
+    draw_bars(study.plot_path(), bars, "Top-1 (%)", chances, study.paper("top1"))
     by_set = _by_set(study, found)
     if by_set:
         exact = {group: {name: Interval(x, x, x) for name, x in own.items()} for group, own in by_set.items()}
-        y = "accuracy in the set's elements (%)"
-        draw_bars(study.picture("-sets"), exact, y, 1 / len(study.inputs.classes("element")))
+        y = "mean accuracy of the set's elements (%)"
+        draw_bars(study.plot_path("-sets"), exact, y, 1 / len(study.inputs.classes("element")))
 
 
 def _show(study: Study, found: Found) -> None:
@@ -195,5 +201,5 @@ def _show(study: Study, found: Found) -> None:
     lines = [["Top-1 %", *names]]
     for level in dict.fromkeys(level for level, _ in found):
         lines.append([level, *(percent(found[level, name].top1) for name in names)])
-        lines.append(["  FineGym's paper, TSN", *(printed_percent(paper, level, name) for name in names)])
+        lines.append(["  FineGym's paper, TSN", *(published_percent(paper, level, name) for name in names)])
     study.show(lines)

@@ -1,4 +1,4 @@
-"""What a study's tests say: accuracies with intervals by bootstrap over videos, and paired differences."""
+"""Results of a study: accuracies with bootstrap intervals, paired differences, FineGym's published figures."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from eval.stats.comparison import difference_interval
 from gymqa.cli.studies.trainings import ModelTest
 from gymqa.runtime.runs import Run
 
-Place = Mapping[str, str | int]
+Conditions = Mapping[str, str | int]
 METRICS = ("top1", "mean_class")
 
 
@@ -24,29 +24,29 @@ class Cell:
     """One cell of a study's table.
 
     Attributes:
-        place: what it is of, such as {"recognizer": "tsn", "frames": 3}.
-        tests: by seed; the probabilities of several are averaged.
+        conditions: its row and column, such as {"recognizer": "tsn", "frames": 3}.
+        tests: tests by seed; the probabilities of several models are averaged.
     """
 
-    place: Place
+    conditions: Conditions
     tests: Mapping[int, tuple[ModelTest, ...]]
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A cell's figures.
+    """A cell's accuracies.
 
     Attributes:
-        place: the cell's.
-        top1: share of clips that are right, mean over the seeds, in [0, 1].
-        mean_class: the same within each class that has clips, averaged over these.
-        seeds: both by seed.
-        points: of each clip the share of the seeds whose model is right, [n].
-        labels: the clips', [n].
-        videos: the clips', [n].
+        conditions: conditions of the cell.
+        top1: Top-1 accuracy, mean over the seeds, in [0, 1].
+        mean_class: mean-class accuracy over the classes that have clips, mean over the seeds.
+        seeds: both accuracies by seed.
+        points: fraction of the seeds whose model is right, for each clip, [n].
+        labels: labels of the clips, [n].
+        videos: video ids of the clips, [n].
     """
 
-    place: Place
+    conditions: Conditions
     top1: Interval
     mean_class: Interval
     seeds: Mapping[str, Mapping[str, float]]
@@ -59,18 +59,18 @@ class Measured:
         return {"top1": self.top1, "mean_class": self.mean_class}[name]
 
     def as_json(self) -> dict[str, Any]:
-        """JSON values."""
+        """The cell as JSON values."""
         figures = {name: asdict(self.metric(name)) for name in METRICS}
-        return {**self.place, **figures, "seeds": self.seeds}
+        return {**self.conditions, **figures, "seeds": self.seeds}
 
     def of_class(self, label: int) -> float | None:
-        """Share of a class's clips that are right; None where it has none."""
+        """Accuracy on a class's clips; None if it has none."""
         own = np.asarray(self.labels) == label
         return float(self.points[own].mean()) if own.any() else None
 
 
 def measure(run: Run, cell: Cell) -> Measured:
-    """Read a cell's predictions and count; the intervals are of other videos, not of other seeds.
+    """Compute a cell's accuracies; intervals are by resampling videos, not seeds.
 
     Raises:
         GymQAError: a file is missing or damaged.
@@ -82,7 +82,7 @@ def measure(run: Run, cell: Cell) -> Measured:
     by_class = float(np.mean([each["mean_class"] for each in seeds.values()]))
     n_videos = cluster_index(one.video_ids)[1]
     return Measured(
-        cell.place,
+        cell.conditions,
         mean_interval(points, one.video_ids),
         bootstrap(by_class, mean_class_resampled(one, points), n_videos),
         seeds,
@@ -93,15 +93,15 @@ def measure(run: Run, cell: Cell) -> Measured:
 
 
 def _read(run: Run, tests: Sequence[ModelTest]) -> ClassPredictions:
-    """One model's predictions, or the mean of several models'."""
+    """One model's predictions, or the average of several models'."""
     paths = [run.folder / test.predictions for test in tests]
     return fuse(paths) if len(paths) > 1 else read_class_predictions(paths[0])
 
 
 def difference(first: Measured, second: Measured) -> dict[str, Any]:
-    """How much higher the first's Top-1 is on the same clips, with its interval; JSON values."""
+    """Paired difference of Top-1 accuracy (first minus second) with its interval, as JSON values."""
     found = difference_interval(first.points, second.points, first.videos)
-    return {"of": dict(first.place), "minus": dict(second.place), "top1": asdict(found)}
+    return {"of": dict(first.conditions), "minus": dict(second.conditions), "top1": asdict(found)}
 
 
 _FILE = "finegym.csv"
@@ -109,11 +109,11 @@ _FILE = "finegym.csv"
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """One printed figure.
+    """One published figure.
 
     Attributes:
-        study: the command that repeats it.
-        row, column: what it is of, as the study's table has them.
+        study: the command that reproduces it.
+        row, column: row and column of the study's table.
         data: setting, or other data set.
         metric: top1 or mean_class (FineGym's "Mean").
         value: in %.
@@ -130,7 +130,7 @@ class Published:
 
 
 def published(study: str) -> list[Published]:
-    """What is printed of a study, in the paper's order; plots without figures are not read off."""
+    """The paper's figures of a study, in its order; values shown only in plots are not included."""
     text = (files("gymqa.cli.studies") / _FILE).read_text(encoding="utf-8")
     rows = csv.DictReader(text.splitlines())
     return [Published(**{**row, "value": float(row["value"])}) for row in rows if row["study"] == study]  # type: ignore[arg-type]

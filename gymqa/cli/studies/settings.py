@@ -1,4 +1,4 @@
-"""What a study is asked for: the clips, the recognizers, how they are trained."""
+"""Settings of all studies: release, small recognizers, training defaults; labels at element, set or event level."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -52,16 +52,16 @@ FIRST_FRAMES = 32
 
 @dataclass(frozen=True)
 class StudySettings:
-    """What all studies share.
+    """Settings shared by all studies.
 
     Attributes:
-        root: a release of FineGym's format; None renders GymSim.
-        setting: of the release; None where it has only one.
-        seeds: one training each.
-        epochs: passes over the training clips, instead of training.steps; 0 keeps those.
-        max_frames: frames of a clip that are kept, evenly spaced.
-        training: how every recognizer is trained; its model and seed are the study's.
-        rendered: what is rendered without a root.
+        root: folder of a release in FineGym's format; None renders a GymSim release.
+        setting: setting of the release; None if it has only one.
+        seeds: seeds, one training each.
+        epochs: passes over the training clips, instead of training.steps; 0 uses training.steps.
+        max_frames: frames kept of a longer clip, evenly spaced.
+        training: training settings; model and seed are set by the study.
+        rendered: settings of the GymSim release that is rendered without a root.
     """
 
     root: Path | None = None
@@ -74,14 +74,14 @@ class StudySettings:
 
     def __post_init__(self) -> None:
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
-            raise GymQAError(f"the seeds {list(self.seeds)} are none, or one stands twice; give each once")
+            raise GymQAError(f"the seeds {list(self.seeds)} are empty or repeated; give one or more different seeds")
         if self.max_frames < 1 or self.epochs < 0:
-            raise GymQAError(f"{self.max_frames} frames and {self.epochs} epochs; give 1 or more, and 0 or more")
+            raise GymQAError(f"max_frames {self.max_frames} must be 1 or more, and epochs {self.epochs} 0 or more")
         if self.training.model != TRAINING.model:
-            raise GymQAError("a study's recognizers are named with their option; leave training.model out")
+            raise GymQAError("a study sets training.model itself; leave it out and name the recognizer with its option")
         if self.training.algorithm.semi_supervised:
             raise GymQAError(
-                f"{self.training.algorithm.name} learns from clips without label, and in a study all have theirs; "
+                f"{self.training.algorithm.name} needs unlabelled clips, but in a study all clips are labelled; "
                 "leave training.algorithm out"
             )
 
@@ -89,38 +89,38 @@ class StudySettings:
         """The settings of one training.
 
         Args:
-            model: the recognizer's sizes.
-            classes: of its head.
-            seed: of everything that is drawn.
-            clips: number of training clips, for epochs.
+            model: config of the recognizer.
+            classes: number of classes.
+            seed: seed of the training.
+            clips: number of training clips, to convert epochs to steps.
         """
         config = replace(self.training, model=replace(model, n_classes=classes), seed=seed)
         return train_for_epochs(config, self.epochs, 0, clips) if self.epochs else config
 
     def described(self) -> dict[str, Any]:
-        """JSON values for the file of figures; a release is called by its folder's name."""
+        """The settings as JSON values for the results; a release is named by its folder."""
         values = resolved(self)
         rendered = {**values.pop("rendered"), "format": FORMAT}
-        for name in ("model", "seed"):  # the study's
+        for name in ("model", "seed"):  # set by the study
             del values["training"][name]
         root = values.pop("root")
         return {**values, "data": rendered if root is None else Path(root).resolve().name}
 
 
 def recognizer_named(name: str) -> ModelConfig:
-    """The sizes of a recognizer that sees colours: one of SMALL, or of `gymqa list recognizers`.
+    """Config of an RGB recognizer: one of SMALL, or of `gymqa list recognizers`.
 
     Raises:
-        GymQAError: there is none of this name, or it sees something else.
+        GymQAError: there is no such recognizer, or it has another modality.
     """
     return _named(name, SMALL, "rgb")
 
 
 def skeleton_recognizer_named(name: str) -> ModelConfig:
-    """The sizes of a recognizer that sees skeletons: st-gcn, a small one, or of `gymqa list recognizers`.
+    """Config of a skeleton recognizer: the small st-gcn, or one of `gymqa list recognizers`.
 
     Raises:
-        GymQAError: there is none of this name, or it sees something else.
+        GymQAError: there is no such recognizer, or it has another modality.
     """
     return _named(name, _SKELETONS, "pose")
 
@@ -131,12 +131,12 @@ def _named(name: str, small: Mapping[str, ModelConfig], modality: Modality) -> M
     except GymQAError as error:
         raise GymQAError(f"{error}; or one of the small ones, {', '.join(small)}") from error
     if config.modality != modality:
-        raise GymQAError(f"{name} sees {config.modality}, and the study shows it {modality}; choose another recognizer")
+        raise GymQAError(f"{name} takes {config.modality}, but the study gives {modality}; choose another recognizer")
     return config
 
 
 def names_of_classes(taxonomy: Taxonomy, level: Level) -> list[str]:
-    """The classes of a level, in the order of their labels there: elements, sets, or events."""
+    """Class names of a level (elements, sets or events), in the order of their labels."""
     if level == "element":
         return [element.display_name for element in taxonomy.elements]
     if level == "set":
@@ -147,7 +147,7 @@ def names_of_classes(taxonomy: Taxonomy, level: Level) -> list[str]:
 
 
 def at_level(clips: Sequence[Clip], taxonomy: Taxonomy, level: Level) -> list[Clip]:
-    """The clips with the label of their element's set or event instead of their element's."""
+    """The clips relabelled with their element's set or event."""
     if level == "element":
         return list(clips)
     set_names = {one.id: one.name for one in taxonomy.sets}

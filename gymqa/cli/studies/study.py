@@ -1,4 +1,4 @@
-"""One study: its run folder, its trainings, its file of figures and its table."""
+"""Study: run folder, trainings, results file and printed table of one `gymqa study` command."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,39 +17,39 @@ from recognizers.backbones.base import ModelConfig
 
 
 class Study:
-    """A study in its run folder; made before anything is rendered, so that what cannot be done is refused first.
+    """A study in its run folder; constructed before rendering, so that invalid options are refused first.
 
     Args:
-        name: of the command, and of the files it writes.
-        out: the run's folder.
-        settings: what all studies share.
-        asked: the study's own options; JSON values.
-        workers: processes, and trainings at a time.
+        name: name of the command and of the files it writes.
+        out: the run folder.
+        settings: settings shared by all studies.
+        asked: the study's own options, as JSON values.
+        workers: number of processes, and of parallel trainings.
 
     Raises:
-        GymQAError: the folder cannot be written to.
+        GymQAError: the folder is not writable.
     """
 
     def __init__(self, name: str, out: Path, settings: StudySettings, asked: Mapping[str, Any], workers: int) -> None:
         self.name, self.settings, self.asked, self.workers = name, settings, dict(asked), workers
         self.run = Run(out, {**resolved(settings), **asked})
-        self.printed: list[Published] = published(name)
+        self.published_figures: list[Published] = published(name)
         self._inputs: Inputs | None = None
 
     @property
     def inputs(self) -> Inputs:
-        """The clips; `prepare` comes first."""
+        """The study's data; available after `prepare`."""
         assert self._inputs is not None
         return self._inputs
 
     def prepare(self, levels: Sequence[Level], size: int) -> None:
-        """Make clips and frames of `size` pixels; see `gymqa.cli.studies.inputs`."""
+        """Prepare splits and frames of `size` pixels; see `gymqa.cli.studies.inputs`."""
         self._inputs = prepare(self.run, self.settings, levels, size, self.workers)
 
     def trainings(
         self, name: str, model: ModelConfig, level: Level = "element", reshuffled: bool = False
     ) -> dict[int, Training]:
-        """A training for each seed; `name` tells its settings from the study's others."""
+        """Seed -> training; `name` identifies its settings within the study."""
         classes, clips = len(self.inputs.classes(level)), self.inputs.train
         return {
             seed: Training(f"{name}-{seed}", self.settings.config(model, classes, seed, clips), level, reshuffled)
@@ -57,22 +57,22 @@ class Study:
         }
 
     def measure(self, cells: Sequence[Cell]) -> list[Measured]:
-        """Train and test what the cells need, and count."""
+        """Run the trainings and tests of the cells, and compute their accuracies."""
         tests = [test for cell in cells for of_seed in cell.tests.values() for test in of_seed]
         train_and_test(self.run, tests, self.workers)
         return [measure(self.run, cell) for cell in cells]
 
-    def picture(self, suffix: str = "") -> Path:
-        """Where a picture of the study lies."""
+    def plot_path(self, suffix: str = "") -> Path:
+        """Path of a plot of the study."""
         return self.run.folder / f"{self.name}{suffix}.png"
 
     def write(self, found: Sequence[Measured], differences: Sequence[Mapping[str, Any]], **more: Any) -> None:
-        """Write the figures, what they were made of, and the paper's.
+        """Write the results with settings, environment and the paper's figures.
 
         Args:
             found: all cells.
-            differences: between some of them.
-            more: what else the study has found; JSON values.
+            differences: paired differences of cells.
+            more: further results, as JSON values.
         """
         figures = {
             "study": self.name,
@@ -81,27 +81,27 @@ class Study:
             **more,
             "clips": len(found[0].labels),
             "videos": len(set(found[0].videos)),
-            "finegym": [resolved(one) for one in self.printed],
+            "finegym": [resolved(one) for one in self.published_figures],
             "settings": {**self.settings.described(), **self.asked, "setting": self.inputs.taxonomy.setting},
             "environment": environment(),
         }
         write_json(self.run.folder / f"{self.name}.json", figures)
 
     def paper(self, metric: str) -> dict[tuple[str, str], float]:
-        """The paper's figures of a metric in [0, 1], by row and column; none where sets or events were asked for."""
+        """The paper's figures of a metric in [0, 1], by row and column; empty for sets or events."""
         if self.asked.get("level", "element") != "element":
             return {}
-        chosen = (one for one in self.printed if one.metric == metric)
+        chosen = (one for one in self.published_figures if one.metric == metric)
         return {(one.row, one.column): one.value / 100 for one in chosen}
 
     def show(self, lines: Sequence[Sequence[str]]) -> None:
-        """Print a table, and where the files are."""
+        """Print a table, and the paths of the results and the plot."""
         print(text_table(lines))
-        print(f"{self.run.folder / self.name}.json, {self.picture()}")
+        print(f"{self.run.folder / self.name}.json, {self.plot_path()}")
 
 
 def whole_numbers(numbers: Sequence[int] | None, default: Sequence[int], what: str) -> list[int]:
-    """Numbers of frames, each once, in rising order.
+    """Sort numbers of frames and remove repeated ones.
 
     Raises:
         GymQAError: one is below 1.
@@ -117,7 +117,7 @@ def percent(interval: Interval) -> str:
     return f"{100 * interval.value:.1f} [{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
 
 
-def printed_percent(figures: Mapping[tuple[str, str], float], row: str, column: str) -> str:
-    """A figure of the paper, or a dash."""
+def published_percent(figures: Mapping[tuple[str, str], float], row: str, column: str) -> str:
+    """A figure of the paper in per cent, or a dash."""
     value = figures.get((row, column))
     return "–" if value is None else f"{100 * value:.1f}"

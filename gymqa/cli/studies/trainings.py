@@ -1,11 +1,11 @@
-"""A study's trainings and tests: each is a step of the run folder, done once."""
+"""Trainings and tests of a study as resumable steps of its run folder."""
 
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from gymqa.cli.studies.frame_counts import frames_of, looking_at
+from gymqa.cli.studies.frame_counts import model_with_n_frames, n_frames_of
 from gymqa.cli.studies.inputs import frames_step, splits_folder, splits_step
 from gymqa.cli.studies.settings import Level
 from gymqa.finegym.splits import read_splits
@@ -27,10 +27,10 @@ class Training:
     """One training.
 
     Attributes:
-        name: of its folder and steps.
-        config: its settings.
-        level: of its classes.
-        reshuffled: whether it sees the frames of a clip in another order each time.
+        name: name of its folder and steps.
+        config: training settings.
+        level: level of the classes.
+        reshuffled: whether frames are shuffled anew each time a clip is sampled.
     """
 
     name: str
@@ -40,23 +40,23 @@ class Training:
 
     @property
     def model(self) -> str:
-        """The trained model's folder, below the run's."""
+        """Folder of the trained model, relative to the run folder."""
         return f"models/{self.name}"
 
     @property
     def step(self) -> str:
-        """The step that trains it."""
+        """Name of the training step."""
         return f"train-{self.name}"
 
 
 @dataclass(frozen=True)
 class ModelTest:
-    """What a trained model says of the val clips.
+    """A test of a trained model on the val clips.
 
     Attributes:
-        training: whose model.
-        frames: how many it looks at; 0 is as many as in training.
-        control: what is done to them, one of `gymqa.frames.controls.CONTROLS`.
+        training: the training of the model.
+        frames: number of input frames; 0 is that of training.
+        control: control applied to the frames, one of `gymqa.frames.controls.CONTROLS`.
     """
 
     training: Training
@@ -65,23 +65,23 @@ class ModelTest:
 
     @property
     def name(self) -> str:
-        """Of its step and file; as many frames as in training have one name."""
-        frames = self.frames or frames_of(self.training.config.model)
+        """Name of the step and file; 0 frames and the number of training have the same name."""
+        frames = self.frames or n_frames_of(self.training.config.model)
         return f"{self.training.name}-at-{frames}-{self.control}"
 
     @property
     def predictions(self) -> str:
-        """Its file, below the run's folder."""
+        """Path of the predictions, relative to the run folder."""
         return f"predictions/{self.name}.jsonl"
 
 
 def train_and_test(run: Run, tests: Sequence[ModelTest], workers: int) -> None:
-    """Do all tests and the trainings they need; what is done is left as it is, and a stopped training goes on.
+    """Run all tests and the trainings they need; finished steps are skipped, interrupted trainings resume.
 
     Args:
-        run: a run whose inputs are there.
-        tests: what is asked for.
-        workers: trainings at a time, as of `run_jobs`.
+        run: a run folder with prepared data.
+        tests: the tests.
+        workers: number of parallel trainings, as in `run_jobs`.
     """
     by_training: dict[str, dict[str, ModelTest]] = {}
     for test in tests:
@@ -91,7 +91,7 @@ def train_and_test(run: Run, tests: Sequence[ModelTest], workers: int) -> None:
 
 
 def _train_then_test(run: Run, tests: Sequence[ModelTest]) -> None:
-    """One training, and its tests."""
+    """Run one training, then its tests."""
     training = tests[0].training
     settings = {**training.config.determines, "reshuffled": training.reshuffled}
     made_of = [frames_step(training.config.modality), splits_step(training.level)]
@@ -101,7 +101,7 @@ def _train_then_test(run: Run, tests: Sequence[ModelTest]) -> None:
 
 
 def _train(run: Run, training: Training) -> None:
-    """Train; the checkpoints, which are larger than the model, are removed at the end."""
+    """Train, then remove the checkpoints, which are larger than the model."""
     config, source = training.config, _source(run, training.config.modality)
     splits = read_splits(splits_folder(run, training.level), config.model.n_classes)
     seen = ReshuffledFrames(source, config.seed) if training.reshuffled else source
@@ -110,11 +110,11 @@ def _train(run: Run, training: Training) -> None:
 
 
 def _test(run: Run, test: ModelTest) -> None:
-    """Predict the val clips from one centre view."""
+    """Predict the val clips from a single centre view."""
     training, path = test.training, run.folder / test.predictions
     model = load_recognizer(run.folder / training.model)
     if test.frames:
-        model = looking_at(model, test.frames)
+        model = model_with_n_frames(model, test.frames)
     model = model.to(choose_device())
     source = ControlledFrames(_source(run, model.config.modality), test.control, training.config.seed)
     val, bf16 = read_splits(splits_folder(run, training.level)).val, training.config.precision == "bf16"
@@ -124,5 +124,5 @@ def _test(run: Run, test: ModelTest) -> None:
 
 
 def _source(run: Run, modality: Modality) -> FrameSource:
-    """Frames of a modality: the training's, or its model's."""
+    """FrameSource of a modality."""
     return source_of(modality, run.folder / frames_step(modality))

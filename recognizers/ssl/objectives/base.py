@@ -1,6 +1,5 @@
 """What an objective is, what a step offers it, and how several are trained together with the student."""
 
-import importlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple, cast
@@ -9,6 +8,7 @@ import torch
 import torch.distributed as dist
 from torch import Generator, Tensor, nn
 
+from gymqa.frames.modality import Modality
 from recognizers.backbones.base import Features, Recognizer
 from recognizers.config import TrainConfig
 from recognizers.distributed import autocast, processes
@@ -45,7 +45,7 @@ class UnlabelledViews:
         labels: those that the student learns from: `believed`, unless an objective's `relabel` changed them.
         weights: how much each of `labels` counts, [B].
         flow: of `own`, the same crop, mirror and order, [B, N, 2, S, S] in [-1, 1]; None unless an objective is
-            registered with `frames` that show it.
+            registered with a modality (`sees`) that shows it.
     """
 
     weak: Tensor
@@ -101,6 +101,11 @@ class Objective(nn.Module):
 
     copies: ClassVar[tuple[str, ...]] = ()
     """Attributes that are networks which start as the student, perhaps pre-trained: `backbone_rate` holds there."""
+
+    in_warm_up: ClassVar[bool] = False
+    has_network: ClassVar[bool] = False
+    sees: ClassVar[Modality | None] = None
+    """Read of objectives of the user's own; ours say the same in their registry's lines, which need no torch."""
 
     def __init__(self, config: TrainConfig, student: Recognizer) -> None:
         super().__init__()
@@ -162,7 +167,7 @@ class Objectives(nn.ModuleDict):
 
     def each(self) -> Mapping[str, Objective]:
         """The objectives by name."""
-        return {name: cast(Objective, module) for name, module in self.items()}
+        return {name.replace("/", "."): cast(Objective, module) for name, module in self.items()}
 
     def optimized(self) -> Iterator[tuple[str, nn.Parameter]]:
         """All parameters; those of copies of the student under their names there, all others with the objective's."""
@@ -216,6 +221,6 @@ def make_objectives(config: "TrainConfig", student: "Recognizer") -> "Objectives
     with torch.random.fork_rng(devices=[]):
         for number, name in enumerate(config.algorithm.objectives):
             torch.manual_seed(config.seed + 1 + number)
-            module, kind = OBJECTIVES[name].place.split(":")
-            made[name] = getattr(importlib.import_module(module), kind)(config, student)
+            module_name = name.replace(".", "/")  # torch takes no dot, and a plug-in's name has some
+            made[module_name] = OBJECTIVES.make(name, Objective, config, student)
     return Objectives(made)

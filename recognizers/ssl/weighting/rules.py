@@ -1,31 +1,24 @@
-"""Weighting rules by name: the files of this folder, or `package.module:make` of the user's own code."""
+"""Weighting rules by name: files of this folder, or `package.module:make` of the user's own (own file: no torch)."""
 
 import pkgutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 
-from gymqa.runtime.registry import Registry, Source
+from gymqa.runtime.registry import Registry
 
 if TYPE_CHECKING:
     from recognizers.ssl.algorithms import Algorithm
     from recognizers.ssl.weighting.base import Weighting
 
-_NOT_RULES = ("base", "rules")
-WEIGHTINGS = Registry(
-    "weighting rule",
-    "docs/algorithms.md",
-    {
-        one.name: Source(f"recognizers.ssl.weighting.{one.name}:make")
-        for one in pkgutil.iter_modules([str(Path(__file__).parent)])
-        if one.name not in _NOT_RULES
-    },
-    parameters=("algorithm", "clips", "classes"),
-)
-"""Each is made by a function (algorithm, clips, classes) -> Weighting."""
+
+class WeightingMaker(Protocol):
+    """What a weighting rule's name stands for."""
+
+    def __call__(self, algorithm: "Algorithm", clips: int, classes: int) -> "Weighting":
+        """The rule, fresh, for so many unlabelled clips and classes."""
 
 
-def make_weighting(algorithm: "Algorithm", clips: int, classes: int) -> "Weighting":
-    """The algorithm's weighting rule, fresh, for so many unlabelled clips and classes."""
-    make: Any = WEIGHTINGS.load(algorithm.weighting)
-    rule: Weighting = make(algorithm, clips, classes)
-    return rule
+_FILES = (one.name for one in pkgutil.iter_modules([str(Path(__file__).parent)]) if one.name not in ("base", "rules"))
+_OURS = {name: f"recognizers.ssl.weighting.{name}:make" for name in _FILES}
+WEIGHTINGS = Registry("weighting rule", "docs/algorithms.md", _OURS, WeightingMaker)
+"""Names as in `Algorithm.weighting`."""

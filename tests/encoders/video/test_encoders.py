@@ -12,8 +12,9 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from encoders.video.factory import create_encoder
 from encoders.video.hf_encoder import HFEncoder
-from encoders.video.registry import EncoderOptions, create_encoder
+from encoders.video.registry import EncoderOptions
 from gymqa.errors import GymQAError
 from tests.helpers import vision_models
 from tests.helpers.naming import naming
@@ -281,7 +282,7 @@ def test_a_model_of_another_architecture_is_refused_by_every_kind(tmp_path: Path
 @pytest.mark.parametrize(
     ("spec", "options", "said"),
     [
-        ("clpi:x", {}, ("'clpi'", "clip")),
+        ("clpi:x", {}, ("clpi", "clip")),
         ("sefar", {}, ("sefar", "sefar:FOLDER")),
         ("image", {"layer": -1}, ("image", "layer")),
         ("videomae:{folder}", {"n_frames": 8}, ("videomae", "n_frames", "layer")),

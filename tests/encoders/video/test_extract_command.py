@@ -16,9 +16,10 @@ from transformers import CLIPVisionConfig
 from encoders.features.extract import view_key
 from encoders.features.store import FeatureStore
 from encoders.video import clip, hf_video, languagebind
+from encoders.video.factory import create_encoder
 from encoders.video.hf_encoder import FRAMES, count_tokens
 from encoders.video.image import ImageEncoder
-from encoders.video.registry import KINDS, EncoderOptions, create_encoder, describe, options_of
+from encoders.video.registry import ENCODERS, EncoderOptions, describe, options_of
 from encoders.video.vision import Family
 from gymqa.cli import main as cli
 from gymqa.cli.commands.models.extract import _join
@@ -126,7 +127,7 @@ def test_a_revision_of_the_hub_is_fetched_shard_by_shard(tmp_path: Path) -> None
     files["model-00002-of-00002.safetensors"] = b"15 GB of a language model"
     files["pytorch_model.bin"] = b"never asked for"
     code = (
-        "from encoders.video.registry import create_encoder; made = create_encoder('eva_clip:me/blip2@v1');"
+        "from encoders.video.factory import create_encoder; made = create_encoder('eva_clip:me/blip2@v1');"
         "print(made.revision, made.n_tokens)"
     )
     with serve_hub(HubSite(files=files)) as hub:
@@ -157,7 +158,7 @@ def test_what_is_listed_is_true_of_the_published_models() -> None:
     sefar, image = sefar_b(), ImageEncoder()
     published["sefar"] = {"frames": 8, "n_tokens": sefar.tokens, "dim": sefar.fusion_dim, "input_size": 224}
     published["image"] = {name: getattr(image, name) for name in ("n_tokens", "dim", "input_size")}
-    assert set(published) == set(KINDS)
+    assert set(published) == set(ENCODERS)
     for kind, expected in published.items():
         listed = describe(kind)
         assert {name: listed[name] for name in expected} == expected, kind
@@ -170,7 +171,7 @@ def test_the_kinds_are_listed_without_torch_in_less_than_three_seconds() -> None
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     listed = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, cwd=ROOT)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert [one["name"] for one in json.loads(listed.stdout)] == list(KINDS)
+    assert [one["name"] for one in json.loads(listed.stdout)] == list(ENCODERS)
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 3
 
 

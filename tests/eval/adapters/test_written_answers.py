@@ -133,7 +133,7 @@ def test_every_adapter_is_listed_and_built_and_a_wrong_name_is_corrected(capsys:
     adapters(json=True)
     assert '"name": "hf-vlm"' in capsys.readouterr().out
     with pytest.raises(GymQAError, match=naming("'recogniser'", "recognizer")):
-        ADAPTERS.require("recogniser")
+        ADAPTERS.entry("recogniser")
 
 
 def test_scoring_needs_no_torch() -> None:

@@ -13,7 +13,7 @@ from eval.metrics.binary import binary_questions
 from eval.metrics.circular import rotations
 from eval.report.analyses import analyse
 from eval.run.results import load_result, save_result
-from gymqa.cli.commands.answers.metrics import together
+from gymqa.cli.commands.answers.metrics import group_metrics
 from gymqa.errors import GymQAError
 from gymqa.questions.schema import Prediction
 from tests.helpers.leaderboard_example import answered
@@ -140,12 +140,12 @@ def test_answers_under_rotations_stand_beside_the_plain_ones(tmp_path: Path) -> 
     assert len(run.predictions["gym-qa"]) == 12 and len(run.rotated["gym-qa"]) == 48
     values = {row.metric: row.value for row in build_rows({"gym-qa": questions}, [run], resamples=50)}
     assert values == {"accuracy": 0.25, "circular": 0, "rotation_averaged": 0.25}
-    found = together(questions, always_a)
+    found = group_metrics(questions, always_a)
     assert {metric: one["value"] for metric, one in found.items()} == {
         "gym-qa circular": 0, "gym-qa rotation averaged": 0.25
     }  # fmt: skip
     right = [replace(one, choice=one.answer) for one in always_a]
-    assert {one["value"] for one in together(questions, right).values()} == {1.0}
+    assert {one["value"] for one in group_metrics(questions, right).values()} == {1.0}
     put(tmp_path / "plain", path, answered(questions, 9), "always A")
     (run,) = as_runs(read_entries([tmp_path / "plain", tmp_path / "r"], asked))
     assert build_rows({"gym-qa": questions}, [run], resamples=50)[0].value == 0.75

@@ -39,7 +39,7 @@ def smallest() -> DemoConfig:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("demo") / "run"
-    Demo(out, smallest()).walk()
+    Demo(out, smallest()).run_steps()
     return out
 
 
@@ -69,7 +69,7 @@ def test_the_page_stands_beside_it_and_asks_nothing_of_any_server(folder: Path) 
 def test_a_second_run_does_nothing_again(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     stamps = {path: path.stat().st_mtime_ns for path in sorted((folder / "steps").iterdir())}
     board = (folder / "leaderboard.json").read_bytes()
-    Demo(folder, smallest()).walk()
+    Demo(folder, smallest()).run_steps()
     assert {path: path.stat().st_mtime_ns for path in sorted((folder / "steps").iterdir())} == stamps
     assert (folder / "leaderboard.json").read_bytes() == board
     assert "gym-qa" in capsys.readouterr().out
@@ -90,7 +90,7 @@ def _steps_with_other_settings(
         for step in (lambda patch: None, change):
             step(patch)
             seen.append({})
-            Demo(folder, smallest()).walk()
+            Demo(folder, smallest()).run_steps()
     return {name for name, settings in seen[0].items() if seen[1][name] != settings}
 
 
@@ -120,7 +120,7 @@ def test_half_a_frame_cache_is_mended_by_the_same_command(folder: Path) -> None:
     frames = folder / "frames" / "frames.bin"
     with frames.open("r+b") as file:
         file.truncate(frames.stat().st_size // 2)
-    Demo(folder, smallest()).walk()
+    Demo(folder, smallest()).run_steps()
     cache = FrameCache(folder / "frames")
     assert len(cache) == 5 * 24 and cache.damaged() == []
 

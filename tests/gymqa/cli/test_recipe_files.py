@@ -87,9 +87,9 @@ def test_a_whole_recipe_takes_the_place_of_the_joined_one_and_methods_may_vary_o
 @pytest.mark.parametrize(
     ("words", "named"),
     [
-        ("sefar_bb gym99_5", ("'sefar_bb'", "nearest is sefar_b")),
-        ("sefar_b gym99_6", ("'gym99_6'", "nearest is gym99_5")),
-        ("--only sefar_s_gym99_4", ("'sefar_s_gym99_4'", "nearest is sefar_s_gym99_5")),
+        ("sefar_bb gym99_5", ("'sefar_bb'", "sefar_b,")),
+        ("sefar_b gym99_6", ("'gym99_6'", "gym99_5")),
+        ("--only sefar_s_gym99_4", ("'sefar_s_gym99_4'", "sefar_s_gym99_5")),
         ("sefar_b", ("--only",)),
         ("", ("--only",)),
         ("sefar_b gym99_5 --only sefar_b_gym99_5", ("--only",)),

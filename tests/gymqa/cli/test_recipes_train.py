@@ -229,7 +229,7 @@ def test_a_recipes_model_is_the_recognizer_of_its_name(name: str) -> None:
 @pytest.mark.parametrize("name", ALGORITHMS)
 def test_a_recipes_algorithm_is_that_of_its_name(name: str) -> None:
     given = values(recipe_of_algorithm(name))
-    assert algorithm_of(recipe_of_algorithm(name)) == ALGORITHMS[name]
+    assert algorithm_of(recipe_of_algorithm(name)) == algorithm_named(name)
     assert given.frames == Path("runs/flow/gym99" if name == "mvpl" else "runs/frames/gym99")
     assert (given.splits, given.epochs, given.warm_up_epochs) == (Path("runs/splits/gym99_5"), 30, 5)
     assert given.out == Path("runs/recipes") / recipe_of_algorithm(name)

@@ -16,12 +16,12 @@ import pytest
 from gymqa.cli.main import main
 from gymqa.download import annotations as download
 from gymqa.download.annotation_files import FILES, AnnotationFile, problem
-from gymqa.download.annotations import Patience, download_annotations
+from gymqa.download.annotations import RetryPolicy, download_annotations
 from gymqa.errors import GymQAError
 from tests.helpers.loopback_server import Site, listening, serve
 from tests.helpers.naming import does_name, naming
 
-QUICK = Patience(attempts=3, wait=0.01, timeout=5)
+QUICK = RetryPolicy(attempts=3, wait=0.01, timeout=5)
 TEXT = b"".join(b"clip%05d 1\n" % number for number in range(100_000))  # 1.1 MB, several chunks
 ANNOTATION = json.dumps({"abcdefghijk": {"E_000001_000009": {"event": 1, "timestamps": [[1, 9]], "segments": None}}})
 
@@ -70,7 +70,7 @@ def test_a_connection_cut_half_way_is_taken_up_at_the_byte_where_it_broke(site: 
 def test_a_later_run_goes_on_with_the_half_that_a_failed_one_left(site: Site, tmp_path: Path) -> None:
     site.drop_after, site.statuses = 500_000, []
     with pytest.raises(GymQAError, match=naming(f"{site.url}/list.txt", 500_000)):
-        download_annotations(tmp_path, site.url, [LIST], Patience(attempts=1, wait=0.01))
+        download_annotations(tmp_path, site.url, [LIST], RetryPolicy(attempts=1, wait=0.01))
     assert not (tmp_path / "annotations" / "list.txt").exists()
     download_annotations(tmp_path, site.url, [LIST], QUICK)
     assert site.requests[-1] == ("/list.txt", "bytes=500000-")
@@ -83,7 +83,7 @@ def test_halves_of_two_versions_are_never_put_together(site: Site, tmp_path: Pat
     right, site.files[path] = site.files[path], b"x" * len(site.files[path])
     site.drop_after = len(right) // 2
     with pytest.raises(GymQAError, match=naming(f"{site.url}{path}", len(right) // 2)):
-        download_annotations(tmp_path, site.url, [file], Patience(attempts=1))
+        download_annotations(tmp_path, site.url, [file], RetryPolicy(attempts=1))
     site.files[path], site.etag = right, '"v2"'
     download_annotations(tmp_path, site.url, [file], QUICK)
     assert (tmp_path / "annotations" / file.name).read_bytes() == right
@@ -132,8 +132,8 @@ def test_404_is_asked_for_once_and_503_again_with_growing_waits(site: Site, tmp_
     site.statuses = [503] * 3
     with pytest.raises(GymQAError, match=naming(f"{site.url}/list.txt", 3, 503)):
         download_annotations(tmp_path / "other", site.url, [LIST], QUICK)
-    assert [Patience(wait=1).before(attempt) for attempt in (1, 2, 3, 9)] == [1, 2, 4, 60]
-    assert Patience(wait=1).before(1, asked=20) == 20
+    assert [RetryPolicy(wait=1).delay(attempt) for attempt in (1, 2, 3, 9)] == [1, 2, 4, 60]
+    assert RetryPolicy(wait=1).delay(1, requested=20) == 20
 
 
 def test_a_server_that_is_not_there_is_named(tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_a_killed_download_goes_on_with_the_same_command(site: Site, tmp_path: P
         "import sys; from pathlib import Path; from gymqa.download.annotations import *;"
         "from gymqa.download.annotation_files import *;"
         f"download_annotations(Path(sys.argv[1]), sys.argv[2], [AnnotationFile({LIST.name!r}, {LIST.size},"
-        f" {LIST.sha256!r})], Patience(wait=60))"
+        f" {LIST.sha256!r})], RetryPolicy(wait=60))"
     )
     process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path), site.url])
     part = tmp_path / "annotations" / ".list.txt.part"
@@ -167,7 +167,7 @@ def test_a_killed_download_goes_on_with_the_same_command(site: Site, tmp_path: P
 
 
 def test_an_answer_without_an_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(download, "LARGEST", 1 << 20)
+    monkeypatch.setattr(download, "MAX_BYTES", 1 << 20)
 
     class Endless(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from gymqa.cli.main import main
 from gymqa.download import cutting
-from gymqa.download.cutting import Failed, Made, Span, cut, fitted, parse_box
+from gymqa.download.cutting import CutClip, Failed, Span, cut, fitted, parse_box
 from gymqa.download.trim import spans_of, trim
 from gymqa.errors import GymQAError
 from gymqa.finegym.temporal import read_annotations
@@ -42,7 +42,7 @@ def numbers(path: Path) -> list[int]:
     return [int(number) for number in bits @ (1 << np.arange(BITS))]
 
 
-def cut_all(video: Path, spans: list[Span], out: Path) -> dict[str, Made | Failed]:
+def cut_all(video: Path, spans: list[Span], out: Path) -> dict[str, CutClip | Failed]:
     return {result.clip_id: result for result in cut(video, spans, lambda clip: out / f"{clip}.mp4", None)}
 
 
@@ -72,14 +72,14 @@ WANTED = {
 
 def test_each_clip_holds_exactly_the_frames_of_its_seconds(long_video: Path, tmp_path: Path) -> None:
     results = cut_all(long_video, SPANS, tmp_path)
-    assert all(isinstance(result, Made) for result in results.values())
+    assert all(isinstance(result, CutClip) for result in results.values())
     assert {name: numbers(tmp_path / f"{name}.mp4") for name in WANTED} == {k: list(v) for k, v in WANTED.items()}
 
 
 def test_an_index_that_leads_too_far_costs_time_but_no_frame(
     long_video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cutting, "MARGIN", -11.0)
+    monkeypatch.setattr(cutting, "SEEK_MARGIN", -11.0)
     cut_all(long_video, SPANS, tmp_path)
     assert {name: numbers(tmp_path / f"{name}.mp4") for name in WANTED} == {k: list(v) for k, v in WANTED.items()}
 
@@ -94,7 +94,7 @@ def test_frames_of_30000_over_1001_a_second_keep_their_count_and_rate(tmp_path: 
     write_video(tmp_path / "raw.mp4", numbered(120), fps=30000 / 1001)
     (made,) = cut(tmp_path / "raw.mp4", [Span("clip", 1.0, 3.0)], lambda clip: tmp_path / f"{clip}.mp4", None)
     assert numbers(tmp_path / "clip.mp4") == list(range(30, 90))
-    assert isinstance(made, Made) and made.duration == pytest.approx(60 * 1001 / 30000, abs=1e-6)
+    assert isinstance(made, CutClip) and made.duration == pytest.approx(60 * 1001 / 30000, abs=1e-6)
     with av.open(str(tmp_path / "clip.mp4")) as container:
         assert container.streams.video[0].average_rate == container.streams.video[0].guessed_rate
         assert float(container.streams.video[0].average_rate or 0) == pytest.approx(30000 / 1001, abs=1e-4)
@@ -103,7 +103,7 @@ def test_frames_of_30000_over_1001_a_second_keep_their_count_and_rate(tmp_path: 
 def test_clips_beyond_the_end_or_in_a_broken_video_are_named(long_video: Path, tmp_path: Path) -> None:
     spans = [Span("inside", 68.0, 69.0), Span("over the end", 69.5, 70.5), Span("beyond", 90.0, 92.0)]
     results = cut_all(long_video, spans, tmp_path)
-    assert isinstance(results["inside"], Made)
+    assert isinstance(results["inside"], CutClip)
     for name in ("over the end", "beyond"):
         result = results[name]
         assert isinstance(result, Failed) and does_name(result.reason, "69.96 s")
@@ -119,7 +119,7 @@ def test_an_unknown_codec_costs_a_videos_clips_and_a_damaged_title_nothing(long_
     (result,) = cut_all(tmp_path / "codec.mp4", [Span("clip", 1.0, 2.0)], tmp_path).values()
     assert isinstance(result, Failed) and does_name(result.reason, "codec.mp4", "0.00")
     (tmp_path / "title.mp4").write_bytes(raw.replace(b"VideoHandler", b"\xffideoHandler"))
-    assert isinstance(cut_all(tmp_path / "title.mp4", [Span("clip", 1.0, 2.0)], tmp_path)["clip"], Made)
+    assert isinstance(cut_all(tmp_path / "title.mp4", [Span("clip", 1.0, 2.0)], tmp_path)["clip"], CutClip)
     assert numbers(tmp_path / "clip.mp4") == list(range(25, 50))
 
 
@@ -133,7 +133,7 @@ def test_a_clip_over_a_hole_in_the_raw_video_is_not_made(tmp_path: Path) -> None
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     results = cut_all(tmp_path / "raw.mp4", [Span("whole", 0.2, 1.0), Span("hole", 0.8, 3.6)], tmp_path)
-    assert isinstance(results["whole"], Made) and "of its" in str(results["hole"])
+    assert isinstance(results["whole"], CutClip) and "of its" in str(results["hole"])
 
 
 def test_stopping_half_way_leaves_whole_clips_only(long_video: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import read_element_list
-from gymqa.finegym.decision_trees import NEAR, Attribute, DecisionTree, deciding, read_decision_trees
+from gymqa.finegym.decision_trees import NEAR, Attribute, DecisionTree, differing_decision, read_decision_trees
 from gymqa.finegym.taxonomy import read_taxonomy
 from tests.helpers.gymsim_taxonomy import GYMSIM
 from tests.helpers.naming import naming
@@ -76,9 +76,9 @@ def test_any_file_is_read_or_refused_with_a_sentence(tmp_path_factory: pytest.Te
 def test_one_decision_apart_is_mutual_and_the_decision_is_answered_both_ways(
     first: list[Attribute], second: list[Attribute]
 ) -> None:
-    question = deciding(first, second)
-    assert question == deciding(second, first)
-    assert deciding(first, first) is None
+    question = differing_decision(first, second)
+    assert question == differing_decision(second, first)
+    assert differing_decision(first, first) is None
     if question is not None:
         ours, theirs = ({one.question: one.value for one in part} for part in (first, second))
         assert [one for one in ours.keys() & theirs.keys() if ours[one] != theirs[one]] == [question]

@@ -13,7 +13,7 @@ import gymqa.frames.flow
 from gymqa.cli import main as cli
 from gymqa.errors import GymQAError
 from gymqa.frames.cache import FrameCache
-from gymqa.frames.flow import FlowMethod, build_flow, flow_fields, frames_of, to_bytes
+from gymqa.frames.flow import FlowMethod, build_flow, flow_fields, frames_folder_of, to_bytes
 from gymqa.frames.video import Frames, write_video
 from gymqa.frames.views import JointFrames
 from tests.helpers.naming import does_name, naming
@@ -81,7 +81,7 @@ def test_a_flow_cache_has_the_moments_of_its_frames_and_the_reasons_of_lost_clip
     middle = {clip: np.median(flow.get(clip)[:, 12:-12, 12:-12], (0, 1, 2)) for clip in flow.clip_ids}
     assert middle["right"] == pytest.approx([140, 128], abs=2) and middle["left"] == pytest.approx([108, 128], abs=2)
     assert middle["down"] == pytest.approx([128, 140], abs=2) and middle["still"].tolist() == [128, 128]
-    assert frames_of(flow.folder).resolve() == cache.folder.resolve() and not flow.damaged()
+    assert frames_folder_of(flow.folder).resolve() == cache.folder.resolve() and not flow.damaged()
 
 
 def test_two_processes_and_a_build_that_was_stopped_give_the_same_bytes(cache: FrameCache, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from encoders.video.sefar import SeFAREncoder
 from gymqa.errors import GymQAError
 from gymqa.finegym.splits import Splits
 from gymqa.frames.cache import FrameCache
-from gymqa.frames.cache_format import Cached, CacheSettings, pack, stored_frames
+from gymqa.frames.cache_format import CacheSettings, IndexEntry, pack, stored_frames
 from gymqa.frames.flow import LIMIT, flow_fields, to_bytes
 from gymqa.frames.modality import Modality, channels, mirrored
 from gymqa.frames.views import GradientFrames, source_of
@@ -78,7 +78,7 @@ def flow(world: tuple[FrameCache, Splits], tmp_path_factory: pytest.TempPathFact
     vectors = np.empty((16, 16, 16, 2), np.uint8)
     vectors[..., 0], vectors[..., 1] = 60, 200
     packed = pack(vectors, settings)
-    entries = [Cached(clip, place * len(packed), len(packed), 16) for place, clip in enumerate(cache.clip_ids)]
+    entries = [IndexEntry(clip, place * len(packed), len(packed), 16) for place, clip in enumerate(cache.clip_ids)]
     (folder / "frames.bin").write_bytes(packed * len(entries))
     head = {"size": 16, "max_frames": 16, "format": "raw", "modality": "flow", "method": "dis"}
     write_text(folder / "clips.jsonl", json.dumps(head) + "\n" + lines_of(entries, settings))
@@ -133,7 +133,7 @@ def test_flow_kept_as_jpeg_pictures_comes_back() -> None:
     frames = np.stack([np.full((3, 16, 16), 90), np.full((3, 16, 16), 170)], -1).astype(np.uint8)
     packed = pack(frames, settings)
     data = np.frombuffer(packed, np.uint8)
-    found = stored_frames(data, settings).take([Cached("a", 0, len(packed), 3)], np.array([[2, 0]]))
+    found = stored_frames(data, settings).take([IndexEntry("a", 0, len(packed), 3)], np.array([[2, 0]]))
     assert found.shape == (1, 2, 16, 16, 2) and np.abs(found[0].astype(int) - [90, 170]).max() <= 2
 
 

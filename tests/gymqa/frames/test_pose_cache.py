@@ -16,7 +16,7 @@ from gymqa.frames.keypoints import read_keypoints, write_keypoints
 from gymqa.frames.pose_cache import PoseCache
 from gymqa.frames.skeletons import COCO17, GYMSIM15, OPENPOSE18, SKELETONS
 from gymqa.frames.video import decode
-from gymqa.sim.pose_labels import TYPICAL, DetectorConfig, body_size, detect, hidden, video_joints, write_joints
+from gymqa.sim.pose_labels import TYPICAL, DetectorConfig, body_size, detect, occluded, video_joints, write_joints
 from gymqa.sim.release import ReleaseConfig, render_release
 from gymqa.sim.render import Look
 from gymqa.sim.scene import Arena
@@ -82,7 +82,7 @@ def test_detected_joints_are_true_ones_with_errors(release: Path) -> None:
     rng = np.random.default_rng(0)
     errors, confidence, absent = [], [], []
     for one in seen:
-        found = detect(one.pixels, one.depth, one.metre, 64, rng, TYPICAL)
+        found = detect(one.pixels, one.depth, one.pixels_per_metre, 64, rng, TYPICAL)
         inside = ((one.pixels >= 0) & (one.pixels < 64)).all(-1)
         reported = found[..., 2] > 0
         assert not found[~reported].any() and not reported[~inside].any()
@@ -97,8 +97,8 @@ def test_detected_joints_are_true_ones_with_errors(release: Path) -> None:
 
 def _detected(joints: np.ndarray, config: DetectorConfig = TYPICAL, frames: int = 4000) -> np.ndarray:
     still = np.repeat(joints[None], frames, axis=0)
-    depth, metre = np.full(still.shape[:2], 8.0), np.full(frames, 30.0)
-    return detect(still, depth, metre, 400, np.random.default_rng(0), config)
+    depth, pixels_per_metre = np.full(still.shape[:2], 8.0), np.full(frames, 30.0)
+    return detect(still, depth, pixels_per_metre, 400, np.random.default_rng(0), config)
 
 
 def test_errors_are_as_large_as_the_body_and_as_frequent_as_said() -> None:
@@ -129,9 +129,9 @@ def test_upside_down_moving_and_hidden_joints_are_missed_more_often() -> None:
     behind = np.repeat(STANDING[None], 2, axis=0)
     behind[:, 5], depth = [50, 40], np.full((2, 15), 8.0)
     depth[:, 5] = 8.3
-    assert hidden(behind, depth, np.full(2, 30.0))[0].nonzero()[0].tolist() == [5]
+    assert occluded(behind, depth, np.full(2, 30.0))[0].nonzero()[0].tolist() == [5]
     depth[:, 5] = 7.7
-    assert not hidden(behind, depth, np.full(2, 30.0)).any()
+    assert not occluded(behind, depth, np.full(2, 30.0)).any()
 
 
 def test_left_and_right_are_exchanged_now_and_then() -> None:

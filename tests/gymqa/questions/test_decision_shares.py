@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 from gymqa.cli import main as cli
 from gymqa.finegym.decision_trees import Attribute
 from gymqa.finegym.taxonomy import Taxonomy
-from gymqa.questions.attributes import build_attribute_questions, decision_shares
+from gymqa.questions.attributes import build_attribute_questions, decision_weights
 from gymqa.questions.files import load_questions
 from gymqa.questions.shortcuts import file_stats, stats
-from gymqa.runtime.seeding import Draws
+from gymqa.runtime.seeding import SeededRandom
 from tests.helpers.gymsim_taxonomy import GYMSIM, clip, tree_of
 
 
 def yes_by_text(taxonomy: Taxonomy, counts: dict[int, int]) -> dict[tuple[int, str], float]:
     """The share of yes in each question's answers, by set and text."""
-    shares = decision_shares(taxonomy.elements, counts)
+    shares = decision_weights(taxonomy.elements, counts)
     mass: dict[tuple[int, str], dict[bool, float]] = defaultdict(lambda: {True: 0.0, False: 0.0})
     for one in taxonomy.elements:
         own = shares.get(one.label, {})
@@ -39,22 +39,22 @@ def test_every_text_has_as_many_yes_as_no_where_elements_are_alike(clips: int) -
 def test_frequent_elements_are_asked_elsewhere() -> None:
     taxonomy, counts = tree_of("a+ b+", "a+ b-", "a-"), {0: 39, 1: 39, 2: 19}
     assert yes_by_text(taxonomy, counts) == pytest.approx({(25, "a?"): 0.5, (25, "b?"): 0.5}, abs=0.01)
-    shares = decision_shares(taxonomy.elements, counts)
+    shares = decision_weights(taxonomy.elements, counts)
     assert shares[0][Attribute("a?", True)] / fsum(shares[0].values()) == pytest.approx(1 / 4, abs=0.01)
 
 
 def test_where_a_tree_has_nothing_else_to_ask_it_asks_that() -> None:
-    shares = decision_shares(tree_of("a+", "a-", "a-").elements, {0: 900})
+    shares = decision_weights(tree_of("a+", "a-", "a-").elements, {0: 900})
     assert [list(own) for own in shares.values()] == [[Attribute("a?", True)], *[[Attribute("a?", False)]] * 2]
 
 
 def test_what_all_elements_answer_alike_is_not_asked() -> None:
-    assert decision_shares(tree_of("a+ b+", "a+ b-", "a+").elements, {}).keys() == {0, 1}
+    assert decision_weights(tree_of("a+ b+", "a+ b-", "a+").elements, {}).keys() == {0, 1}
 
 
 @given(st.lists(st.integers(0, 10**6), min_size=len(GYMSIM), max_size=len(GYMSIM)))
 def test_no_decision_is_left_out_however_frequent_elements_are(frequent: list[int]) -> None:
-    shares = decision_shares(GYMSIM.elements, dict(enumerate(frequent)))
+    shares = decision_weights(GYMSIM.elements, dict(enumerate(frequent)))
     assert all(share > 0 for own in shares.values() for share in own.values())
     assert {*shares} == {one.label for one in GYMSIM.elements}
 
@@ -66,7 +66,7 @@ def test_the_most_frequent_answer_of_a_text_is_right_half_of_the_time() -> None:
 
 
 def test_weights_are_kept_to() -> None:
-    drawn = Counter(Draws("weights", number).weighted({"a": 1.0, "b": 3.0, "c": 0.0}) for number in range(4000))
+    drawn = Counter(SeededRandom("weights", number).weighted({"a": 1.0, "b": 3.0, "c": 0.0}) for number in range(4000))
     assert drawn["c"] == 0 and abs(drawn["a"] - 1000) < 140  # five standard deviations
 
 

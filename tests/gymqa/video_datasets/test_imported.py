@@ -14,7 +14,7 @@ from gymqa.finegym.splits import read_splits
 from gymqa.frames.cache import FrameCache
 from gymqa.frames.video import VideoError, decode, write_video
 from gymqa.video_datasets.imported import read_import
-from gymqa.video_datasets.registry import FORMATS
+from gymqa.video_datasets.registry import DATASETS
 from tests.helpers.naming import does_name, naming
 
 
@@ -110,7 +110,7 @@ def test_a_clip_of_another_data_set_is_refused(folders: Path, tmp_path: Path) ->
 
 def test_every_data_set_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["list", "datasets"]) == 0
-    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(FORMATS)
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(DATASETS)
 
 
 def test_a_folder_of_frames_is_a_video(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import video_of
 from gymqa.video_datasets.base import VideoDataset, inside_path, make_clip_id
-from gymqa.video_datasets.registry import FORMATS, read_dataset
+from gymqa.video_datasets.registry import DATASETS, read_dataset
 from tests.helpers.naming import naming
 
 
@@ -250,7 +250,7 @@ def test_a_wrong_line_is_named_with_its_place(
         read_dataset(name, tmp_path)
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", DATASETS)
 def test_a_folder_without_the_official_files_says_what_is_missing(tmp_path: Path, name: str) -> None:
     with pytest.raises(GymQAError, match=naming(tmp_path)):
         read_dataset(name, tmp_path)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gymqa.errors import GymQAError
-from gymqa.video_datasets.restricted_pickle import LARGEST, load_plain
+from gymqa.video_datasets.restricted_pickle import MAX_BYTES, load_plain
 from tests.helpers.naming import naming
 
 plain = st.recursive(
@@ -158,7 +158,7 @@ def test_a_missing_or_a_huge_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(GymQAError, match=naming("absent.pkl")):
         load_plain(tmp_path / "absent.pkl")
     with (tmp_path / "huge.pkl").open("wb") as file:
-        file.truncate(LARGEST + 1)  # takes no room on the disk
+        file.truncate(MAX_BYTES + 1)  # takes no room on the disk
     with pytest.raises(GymQAError, match=naming("huge.pkl", "256 MiB")):
         load_plain(tmp_path / "huge.pkl")
 

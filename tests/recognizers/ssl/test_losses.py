@@ -17,7 +17,7 @@ from recognizers.ssl.algorithms import FIXMATCH, MEAN_TEACHER, SEFAR, Algorithm
 from recognizers.ssl.augment import AugmentConfig
 from recognizers.ssl.losses import StepLoss
 from recognizers.ssl.step import Guidance, guide, step_loss
-from recognizers.ssl.weighting.rules import make_weighting
+from recognizers.ssl.weighting.base import make_weighting
 
 Array = NDArray[np.float64]
 XI = 0.3

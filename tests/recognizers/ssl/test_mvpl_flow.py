@@ -18,7 +18,7 @@ from gymqa.errors import GymQAError
 from gymqa.finegym.splits import Splits
 from gymqa.frames.cache import FrameCache
 from gymqa.frames.flow import build_flow
-from gymqa.frames.modality import part_of
+from gymqa.frames.modality import channel_slice
 from gymqa.frames.views import source_of
 from gymqa.runtime.runs import Run, read_metrics
 from gymqa.video_datasets.imported import CLASSES
@@ -34,7 +34,7 @@ from recognizers.ssl.objectives.gradients import temporal_gradient
 from recognizers.ssl.objectives.mvpl import with_length
 from recognizers.ssl.step import Further, guide, step_loss
 from recognizers.ssl.views import draw_strong, draw_weak
-from recognizers.ssl.weighting.rules import make_weighting
+from recognizers.ssl.weighting.base import make_weighting
 from recognizers.training.clips import training_clips, training_source
 from recognizers.training.optimization import make_teacher
 from recognizers.training.setup import build_student, prepare
@@ -195,11 +195,11 @@ def test_colours_are_drawn_as_without_flow_and_other_trainings_draw_what_they_dr
 
 
 def test_the_part_of_frames_that_a_model_sees() -> None:
-    assert [part_of(wanted, "rgb+flow") for wanted in ("rgb", "flow", "rgb+flow")] == [
+    assert [channel_slice(wanted, "rgb+flow") for wanted in ("rgb", "flow", "rgb+flow")] == [
         slice(0, 3), slice(3, 5), slice(None),
     ]  # fmt: skip
     with pytest.raises(GymQAError, match=naming("rgb", "flow", "gymqa flow")):
-        part_of("flow", "rgb")
+        channel_slice("flow", "rgb")
 
 
 def test_the_trained_model_is_chosen_by_and_predicts_from_colours_alone(

@@ -22,9 +22,9 @@ from recognizers.ssl.mixing import MixPlan, draw_mix, mix_frames, mix_targets
 from recognizers.ssl.pseudo_label import PseudoLabels, pseudo_label, summarise, switch_on_dropout
 from recognizers.ssl.step import guide, require_finite, step_loss
 from recognizers.ssl.weighting.adaptive import AdaptiveRegulation
+from recognizers.ssl.weighting.base import make_weighting
 from recognizers.ssl.weighting.fixed import FixedThreshold
 from recognizers.ssl.weighting.flexmatch import FlexMatch
-from recognizers.ssl.weighting.rules import make_weighting
 from recognizers.training.optimization import decay_at, make_teacher, update_teacher
 from tests.helpers.naming import naming
 

@@ -57,7 +57,7 @@ def posed(tmp_path_factory: pytest.TempPathFactory) -> World:
     for video in release.video_ids:
         for place, seen in enumerate(video_joints(release, video)):
             clips.append(Clip(f"{video}_E_000000_000099_A_{place:04d}_{place + 1:04d}", video, seen.label))
-            found = detect(seen.pixels, seen.depth, seen.metre, 64, rng, TYPICAL)
+            found = detect(seen.pixels, seen.depth, seen.pixels_per_metre, 64, rng, TYPICAL)
             write_keypoints(root / "found" / f"{clips[-1].id}.npz", found, (64, 64), GYMSIM15.joints)
     cache = PoseCache.build(root / "poses", [clip.id for clip in clips], root / "found", "gymsim15")
     assert len(cache) == 120

@@ -1,1 +1,1 @@
-"""Commands that ask models, score and report; the demo and the lists. Never in it: training."""
+"""Commands that evaluate models on questions, score and report; demo and listings. Never in it: training."""

@@ -1,11 +1,10 @@
-"""`gymqa demo`: the whole road, from rendered video to leaderboard."""
+"""`gymqa demo`: run the complete pipeline on a rendered release, from video to leaderboard."""
 
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gymqa.cli.demo import Demo, DemoConfig
-from gymqa.cli.demo import quick as smaller
+from gymqa.cli.demo import Demo, DemoConfig, fast_config
 from gymqa.errors import GymQAError
 
 
@@ -18,30 +17,30 @@ def demo(
     *,
     settings: DemoConfig,
 ) -> None:
-    """Render gymnasts, train SeFAR and a baseline with few labels, tune a language model on each, ask, and score.
+    """Render gymnasts, train SeFAR and a baseline with few labels, tune language models on them, evaluate, and report.
 
-    About ten minutes on two CPU cores, nothing to download. Stopped, the same command goes on where it was; run
-    again, it prints the leaderboard of the finished run.
+    Takes about ten minutes on two CPU cores and downloads nothing. An interrupted run resumes with the same command;
+    a finished one prints its leaderboard again.
 
     Args:
-        out: run folder; it ends with leaderboard.html and leaderboard.json. By default runs/demo, or runs/demo-quick.
-        quick: fewer clips and steps, in about a minute; the figures then mean little.
-        llm: takes the place of settings.llm: tiny-vicuna (in the package), a name on the Hub such as
+        out: run folder, with leaderboard.html and leaderboard.json; by default runs/demo, or runs/demo-quick.
+        quick: use fewer clips and steps, for a run of about a minute whose results are not meaningful.
+        llm: language model instead of settings.llm: tiny-vicuna (in the package), a name on the Hub such as
             lmsys/vicuna-7b-v1.5, or a local folder.
-        seed: takes the place of settings.seed, 1; of everything.
-        device: cpu or cuda; by default the GPU, where there is one.
-        settings: everything else.
+        seed: seed of every step, instead of settings.seed (1).
+        device: cpu or cuda; by default the GPU if there is one.
+        settings: all other settings.
     """
     settings = replace(settings, llm=_one_of("llm", llm, settings), seed=_one_of("seed", seed, settings))
     folder = out or Path("runs/demo-quick" if quick else "runs/demo")
-    Demo(folder, smaller(settings) if quick else settings, device).walk()
+    Demo(folder, fast_config(settings) if quick else settings, device).run_steps()
 
 
 def _one_of(name: str, given: Any, settings: DemoConfig) -> Any:
-    """Return the value of an option that may be given by itself or among the settings.
+    """Return the value of an option that may be given directly or in the settings.
 
     Raises:
-        GymQAError: it is given twice, with different values.
+        GymQAError: it is given twice with different values.
     """
     within = getattr(settings, name)
     if given is not None and within not in (given, getattr(DemoConfig(), name)):

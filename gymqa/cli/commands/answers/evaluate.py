@@ -1,6 +1,6 @@
-"""`gymqa evaluate`: a model answers every question."""
+"""`gymqa evaluate`: evaluate a model on question files under control conditions; write predictions and results."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -18,6 +18,7 @@ from gymqa.errors import GymQAError
 from gymqa.frames.controls import NO_VIDEO, NONE, require_control
 from gymqa.questions.schema import Prediction
 from gymqa.runtime.devices import own_device
+from gymqa.runtime.registry import require_fit
 from gymqa.runtime.runs import environment
 from gymqa.runtime.world import end_with_launcher, require_no_other, this_process
 
@@ -47,56 +48,52 @@ def evaluate(
     questions: list[Path],
     options: AdapterOptions = NO_OPTIONS,
 ) -> None:
-    """Ask a model every question of some files, under some controls; answers are kept as they come.
+    """Evaluate a model on every question of some files, under some controls; answers are saved as they are given.
 
-    Stopped, the same command goes on with the questions still open, also with another number of processes. A clip that
-    cannot be seen is left unanswered, and counts as wrong. Beside each predictions file its result is written: what
-    answered which questions, with hashes of configuration and environment.
+    An interrupted run resumes with the same command, also with another number of processes. A question whose clip
+    cannot be shown is unanswered and counts as wrong. A result file is written beside each predictions file, with the
+    model, the questions, and hashes of configuration and environment.
 
     Args:
         model: folder of `gymqa finetune` or `gymqa train`, the .jsonl of `gymqa predict`, or what --adapter takes.
         out: folder of the predictions, <benchmark>.jsonl and <benchmark>.<control>.jsonl, with rotations
-            <benchmark>.rotated.jsonl, in twos <benchmark>.binaries.jsonl; or the .jsonl file, where there is one file
-            of questions and one control.
-        adapter: kind of model, of `gymqa list adapters`; found out by itself for what gymqa's own commands write.
+            <benchmark>.rotated.jsonl, as binary questions <benchmark>.binaries.jsonl; or a .jsonl file, if there is one
+            file of questions and one control.
+        adapter: kind of model, of `gymqa list adapters`, or package.module:function of your own (docs/extending.md);
+            found out by itself for what gymqa's own commands write.
         features: folder of `gymqa extract`, of the encoder that the model was tuned with; not for a blind model.
-        frames: folder of `gymqa cache`, which hf-vlm and openai are shown; features and class probabilities are made
-            of it where a control needs them.
-        encode_with: the encoder that the model was tuned with, as `gymqa extract` takes it, where --frames is read.
-        controls: none, no-video, one-frame, frozen, shuffled, reversed, mismatched; one or more (none by default).
-        control_seed: of the controls that draw.
-        benchmark: ask only files of these benchmarks.
+        frames: folder of `gymqa cache`, for hf-vlm and openai; for other adapters used to compute features and class
+            probabilities under a control.
+        encode_with: the encoder that the model was tuned with, as in `gymqa extract`, if --frames is used.
+        controls: none, no-video, one-frame, frozen, shuffled, reversed, mismatched; one or more (by default none).
+        control_seed: seed of the random controls.
+        benchmark: ask only files of these benchmarks, of `gymqa list benchmarks` or package.module:function.
         tier: ask only files whose questions are of these tiers.
         rotations: all: ask each question under every rotation of its choices.
-        binaries: ask each question in twos, the right choice against each wrong one by itself.
-        name: of the model in the leaderboard; by default its file or folder.
+        binaries: ask each question as binary questions, the right choice against each wrong one.
+        name: name of the model in the leaderboard; by default its file or folder.
         encoder: name of the encoder in the leaderboard.
-        scoring: texts (likelihood of each choice), letters (likelihood of A, B, …, in one pass) or generate (a reply,
-            read strictly), as far as the adapter has it; by default texts for gymqa, letters for hf-vlm and openai.
-        batch_size: questions at a time.
-        answer_timeout: seconds that a model may take for a batch; a process that waits longer ends with status 2 (1
-            where the model lets no thread of Python run), and the same command goes on, asking what hung by itself;
-            what hung twice is unanswered. No limit by default.
+        scoring: texts (likelihood of each choice), letters (likelihood of A, B, …, in one pass) or generate (a reply
+            that is parsed strictly), if the adapter supports it; by default texts for gymqa, letters for hf-vlm and
+            openai.
+        batch_size: questions per batch.
+        answer_timeout: time limit of a batch in seconds; a process that exceeds it exits with status 2 (1 if the model
+            blocks all Python threads), and the same command resumes, asking the questions of that batch one by one; a
+            question that hangs again is unanswered. By default no limit.
         device: cpu, cuda, cuda:1, …; several processes take one GPU each.
         questions: .jsonl files of `gymqa questions build`, or folders of them.
-        options: what single adapters are built with.
+        options: options of single adapters.
     """
     require_no_other("scripts/evaluate.py")
-    if answer_timeout is not None and not 0 < answer_timeout < LONGEST:
-        raise GymQAError(f"{answer_timeout:g} s is no limit; give --answer_timeout seconds above 0, below {LONGEST:g}")
-    require_batch_size(batch_size)
-    if binaries and rotations == "all":
-        raise GymQAError("rotations and binaries are two ways to ask again; ask for one at a time")
-    form: Form = "binaries" if binaries else "rotated" if rotations == "all" else "plain"
-    under = list(dict.fromkeys(controls or [NONE]))
-    for control in under:
-        require_control(control)
+    _require_limits(answer_timeout, batch_size)
+    form = _form(rotations == "all", binaries)
+    under = _known_controls(controls or [NONE])
     _require_outside(out, questions)
     files = choose_files(questions, benchmark, tier)
     if out.suffix == ".jsonl" and len(files) * len(under) > 1:
         raise GymQAError(f"{out} can hold the answers to one file of questions under one control; name a folder")
     kind = adapter or adapter_of(model)
-    under = _unseen(under) if kind == "blind" else under
+    under = _blind_control(under) if kind == "blind" else under
     request = Request(
         model=model,
         name=name or Path(model).name.removesuffix(".jsonl") or kind,
@@ -112,65 +109,107 @@ def evaluate(
         clips={question.clip_id: question for file in files.values() for question in file.questions},
         options=options,
     )
+    info = RunInfo(encoder=encoder, adapter=kind, environment=environment(device=device))
     end_with_launcher()
-    loaded, around = load_adapter(kind, request), environment(device=device)
-    costs: list[Cost] = []
-    for control in under:
-        info = RunInfo(
-            encoder=encoder,
-            adapter=kind,
-            revision=loaded.revision,
-            control=control,
-            scoring=loaded.scoring,
-            n_frames=loaded.n_frames,
-            settings={} if control == NONE else {"control_seed": control_seed},
-            environment=around,
-        )
-        answerer = loaded.under(control)
-        _require_written(answerer, list(files.values()), form)
-        for called, file in files.items():
-            path = out_path(out, called, control, form)
-            paid = ask_file(answerer, file, path, batch_size, info, form, answer_timeout)
-            costs += [] if paid is None else [paid]
+    costs = _ask_files(request, files, out, info, form, answer_timeout)
     if costs:
         print(sentence(total(costs)))
 
 
-def _require_outside(out: Path, questions: Sequence[Path]) -> None:
-    """Refuse to write answers where the next run would read questions.
+def _ask_files(
+    request: Request, files: Mapping[str, QuestionFile], out: Path, info: RunInfo, form: Form, timeout: float | None
+) -> list[Cost]:
+    """Ask every file's questions under every control; return the costs of paid answers."""
+    loaded = load_adapter(info.adapter, request)
+    costs: list[Cost] = []
+    for control in request.controls:
+        of_control = replace(
+            info,
+            revision=loaded.revision,
+            control=control,
+            scoring=loaded.scoring,
+            n_frames=loaded.n_frames,
+            settings={} if control == NONE else {"control_seed": request.control_seed},
+        )
+        answerer = loaded.under(control)
+        require_fit(answerer, AnswerModel, info.adapter, "adapter")
+        _require_written(answerer, list(files.values()), form)
+        for benchmark, file in files.items():
+            path = out_path(out, benchmark, control, form)
+            paid = ask_file(answerer, file, path, request.batch_size, of_control, form, timeout)
+            costs += [] if paid is None else [paid]
+    return costs
+
+
+def _require_limits(answer_timeout: float | None, batch_size: int) -> None:
+    """Check the time limit and the batch size.
 
     Raises:
-        GymQAError: `out` lies below a folder of questions.
+        GymQAError: one of them is out of range.
+    """
+    if answer_timeout is not None and not 0 < answer_timeout < LONGEST:
+        raise GymQAError(f"{answer_timeout:g} s is no limit; give --answer_timeout seconds above 0, below {LONGEST:g}")
+    require_batch_size(batch_size)
+
+
+def _form(rotations: bool, binaries: bool) -> Form:
+    """The form in which questions are asked: plain, rotated or binary.
+
+    Raises:
+        GymQAError: rotations and binary questions are both requested.
+    """
+    if binaries and rotations:
+        raise GymQAError("--rotations and --binaries cannot be combined; choose one of them")
+    return "binaries" if binaries else "rotated" if rotations else "plain"
+
+
+def _known_controls(controls: Sequence[str]) -> list[str]:
+    """The controls without repetitions.
+
+    Raises:
+        GymQAError: one is unknown.
+    """
+    under = list(dict.fromkeys(controls))
+    for control in under:
+        require_control(control)
+    return under
+
+
+def _require_outside(out: Path, questions: Sequence[Path]) -> None:
+    """Refuse to write answers into a folder that is searched for questions.
+
+    Raises:
+        GymQAError: `out` is inside a folder of questions.
     """
     for folder in questions:
         if folder.is_dir() and out.resolve().is_relative_to(folder.resolve()):
             raise GymQAError(f"{out} lies in {folder}, all of whose .jsonl are read as questions; name another --out")
 
 
-def _unseen(controls: Sequence[str]) -> list[str]:
-    """The control that the adapter blind is asked under.
+def _blind_control(controls: Sequence[str]) -> list[str]:
+    """The control of the adapter blind.
 
     Raises:
-        GymQAError: there are others, which would change nothing.
+        GymQAError: another control is requested, which would have no effect.
     """
     for control in controls:
         if control not in (NONE, NO_VIDEO):
-            raise GymQAError(f"the adapter blind looks at no video, so that {control} changes nothing; leave it out")
+            raise GymQAError(f"the adapter blind uses no video, so {control} has no effect; leave it out")
     return [NO_VIDEO]
 
 
 def _require_written(model: AnswerModel, files: Sequence[QuestionFile], form: Form) -> None:
-    """Refuse written answers that know nothing of the form in which they are to be asked.
+    """Check that a file of written answers has answers in the requested form.
 
     Raises:
-        GymQAError: they would all be unanswered, and count as wrong.
+        GymQAError: it has none, so that all questions would be unanswered.
     """
     if form == "plain" or not isinstance(model, Recorded):
         return
     for file in files:
         asked = [one.id for one in questions_in_form(form, file.questions) if form_of(one.id) != "plain"]
         if not any(map(model.holds, asked)):
-            what = "rotations" if form == "rotated" else "twos"
+            what = "rotations" if form == "rotated" else "binary questions"
             raise GymQAError(
                 f"{model.name} has no answer to the {what} of {file.path}; leave --rotations and --binaries out"
             )
@@ -185,10 +224,10 @@ def ask_file(
     form: Form = "plain",
     answer_timeout: float | None = None,
 ) -> Cost | None:
-    """Ask this process's share of a file's questions; the first process says how many answers are right.
+    """Ask this process's shard of a file's questions; the first process prints how many answers are right.
 
     Returns:
-        What the answers of all processes cost, in the first one and where the result says so.
+        The cost of the answers of all processes, in the first process and if the result records it.
     """
     asked, process = questions_in_form(form, file.questions), this_process()
     times = max((len(question.choices) for question in file.questions), default=1) if form == "rotated" else 1
@@ -199,12 +238,12 @@ def ask_file(
     print(summary(out, predictions))
     result = load_result(result_path(out))
     if result.open:
-        print(f"{out}: of {len(result.open)} questions every try failed; the same command asks them again")
+        print(f"{out}: all attempts at {len(result.open)} questions failed; run the same command again to retry them")
     return result.paid
 
 
 def summary(out: Path, predictions: Sequence[Prediction]) -> str:
-    """How many answers are right."""
+    """Sentence with the number of right and unanswered questions."""
     right = sum(prediction.choice == prediction.answer for prediction in predictions)
     unanswered = sum(prediction.choice is None for prediction in predictions)
     return f"{out}: {right} of {len(predictions)} right, {unanswered} unanswered"

@@ -1,4 +1,4 @@
-"""`gymqa list`: the names that options take."""
+"""`gymqa list`: list the names that options accept (recognizers, algorithms, encoders, adapters, benchmarks, …)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -10,16 +10,14 @@ if TYPE_CHECKING:
 
 
 def benchmarks() -> None:
-    """Sets of questions, by where their wrong choices come from (--benchmark)."""
-    from gymqa.questions.schema import ELEMENT_BENCHMARKS, KINDS, MINIMAL_PAIRS
+    """List benchmarks by the source of their distractors or by what they ask (--benchmark)."""
+    from gymqa.questions.benchmarks import BENCHMARKS
 
-    asked = {kind: f"asks for: {kind}" for kind in KINDS[1:]}
-    pairs = {MINIMAL_PAIRS: "two clips, one question, two answers"}
-    _print({name: f"wrong choices: {tier}" for name, tier in ELEMENT_BENCHMARKS.items()} | asked | pairs)
+    _print({name: one.what for name, one in BENCHMARKS.entries.items()})
 
 
 def elements(setting: Literal["gymsim24", "gymsim99"] = "gymsim24") -> None:
-    """Elements that GymSim performs, with their sets.
+    """List the elements of GymSim with their sets.
 
     Args:
         setting: the demo's 24 elements or all 99.
@@ -32,10 +30,10 @@ def elements(setting: Literal["gymsim24", "gymsim99"] = "gymsim24") -> None:
 
 
 def adapters(json: bool = False) -> None:
-    """Kinds of answering models (--adapter), and what each needs.
+    """List adapters of answering models and what each needs (--adapter).
 
     Args:
-        json: print name, what it is and what it needs as JSON.
+        json: print name, description and requirements as JSON.
     """
     from eval.adapters.registry import ADAPTERS, describe
 
@@ -46,35 +44,35 @@ def adapters(json: bool = False) -> None:
 
 
 def datasets() -> None:
-    """Data sets that `gymqa dataset import` reads, with their official files and folds."""
-    from gymqa.video_datasets.registry import FORMATS
+    """List the data sets that `gymqa dataset import` reads, with their official files and folds."""
+    from gymqa.video_datasets.registry import DATASETS
 
-    _print({name: one.files + (f"; fold: {one.folds}" if one.folds else "") for name, one in FORMATS.items()})
+    _print({name: one.files + (f"; fold: {one.folds}" if one.folds else "") for name, one in DATASETS.entries.items()})
 
 
 def settings() -> None:
-    """Settings inside a release's own, for --setting."""
+    """List sub-settings, subsets of a release's settings (--setting)."""
     from gymqa.finegym.settings import SUB_SETTINGS
 
     _print({name: f"{one.what} (of {one.base}, or of the only setting)" for name, one in SUB_SETTINGS.items()})
 
 
 def algorithms(json: bool = False) -> None:
-    """Ways to learn from unlabelled clips (--algorithm).
+    """List semi-supervised training algorithms and their components (--algorithm).
 
     Args:
-        json: print every algorithm's parts and hyper-parameters as JSON.
+        json: print components and hyper-parameters as JSON.
     """
     from recognizers.ssl.algorithms import ALGORITHMS
 
     if json:
-        _print_json([{**asdict(one), "composes": _parts(one)} for one in ALGORITHMS.values()])
+        _print_json([{**asdict(one), "composes": _parts(one)} for one in ALGORITHMS.entries.values()])
     else:
-        _print({name: "; ".join(_parts(algorithm)) for name, algorithm in ALGORITHMS.items()})
+        _print({name: "; ".join(_parts(algorithm)) for name, algorithm in ALGORITHMS.entries.items()})
 
 
 def _parts(algorithm: "Algorithm") -> list[str]:
-    """Say what an algorithm is composed of: its settings that name a part, the teacher's passes, and mixing."""
+    """Describe an algorithm's components: named parts, passes of the teacher, mixing, further objectives."""
     from gymqa.frames.modality import made_by
     from recognizers.ssl.objectives.registry import frames_beyond
 
@@ -93,10 +91,10 @@ def _parts(algorithm: "Algorithm") -> list[str]:
 
 
 def recognizers(json: bool = False) -> None:
-    """Recognizers by name (--recognizer), with their parameters at 99 classes.
+    """List recognizers with their number of parameters at 99 classes and their input (--recognizer).
 
     Args:
-        json: print parameters, input size (pixels), frames and the published number as JSON.
+        json: print parameters, input size (pixels), frames and the published number of parameters as JSON.
     """
     from recognizers.backbones.registry import describe, list_models
 
@@ -108,14 +106,14 @@ def recognizers(json: bool = False) -> None:
 
 
 def encoders(json: bool = False) -> None:
-    """Video encoders by kind, with what they give when no option is set (`gymqa extract`).
+    """List kinds of video encoders with their default output (`gymqa extract`).
 
     Args:
         json: print classes, sources, tokens, widths, input sizes and options as JSON.
     """
-    from encoders.video.registry import KINDS, describe
+    from encoders.video.registry import ENCODERS, describe
 
-    found = [describe(kind) for kind in KINDS]
+    found = [describe(kind) for kind in ENCODERS]
     if json:
         _print_json(found)
     else:
@@ -123,13 +121,13 @@ def encoders(json: bool = False) -> None:
 
 
 def _tokens(one: Mapping[str, Any]) -> str:
-    """Say what an encoder makes of a clip."""
+    """Describe an encoder's tokens, input, model and source."""
     sizes = f"{one['n_tokens']} tokens of {one['dim']} from {one['frames']} frames of {one['input_size']} px"
     return f"{sizes}; {one['model']}; {one['source'] or 'name its folder'}"
 
 
 def _sizes(one: Mapping[str, Any]) -> str:
-    """Say how large a recognizer is."""
+    """Describe a recognizer's parameters and input."""
     elements = "-".join(map(str, one["elements"]))
     seen = "" if one["modality"] == "rgb" else f" of {one['modality']}"
     unit = f"{one['joints']} joints" if "joints" in one else f"{one['input_size']} px"
@@ -139,17 +137,17 @@ def _sizes(one: Mapping[str, Any]) -> str:
 
 
 def _print_json(value: object) -> None:
-    """Print JSON for a program to read."""
+    """Print a value as JSON."""
     print(dumps(value, indent=2, ensure_ascii=False))
 
 
 def _print(names: Mapping[str, str]) -> None:
-    """Print a name a line, and a word on what it is."""
+    """Print one name per line with its description."""
     _print_rows(list(names.items()))
 
 
 def _print_rows(rows: Sequence[tuple[str, str]]) -> None:
-    """Print rows of two columns; a name may stand there twice."""
+    """Print rows of two columns; a name may occur twice."""
     width = max(len(name) for name, _ in rows)
     for name, what in rows:
         print(f"{name:<{width}}  {what}".rstrip())

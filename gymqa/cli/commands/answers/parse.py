@@ -1,4 +1,4 @@
-"""`gymqa parse`: which choice a model's reply means."""
+"""`gymqa parse`: parse a model's free-text reply into the letter of a choice."""
 
 from eval.parsing.choice import parse_choice
 from gymqa.errors import GymQAError

@@ -1,4 +1,4 @@
-"""`gymqa report`: the leaderboard from results."""
+"""`gymqa report`: score results and write the leaderboard page and tables; push scores to the Hub."""
 
 from pathlib import Path
 
@@ -28,32 +28,34 @@ def report(
     *,
     questions: list[Path],
 ) -> None:
-    """Score results with 95 % intervals and write a site: index.html, and the tables as JSON, CSV, Markdown and LaTeX.
+    """Score results with 95 % intervals; write a leaderboard page and its tables as JSON, CSV, Markdown and LaTeX.
 
-    With --model_repo and --benchmark_repo, also print what the Hub would get, as `gymqa hub push-results` does;
+    With --model_repo and --benchmark_repo, also print what would be sent to the Hub, as `gymqa hub push-results` does;
     --push_to_hub sends it.
 
     Args:
-        results: *.result.json of `gymqa evaluate`, its predictions (.jsonl), or folders, which are searched.
-        out: folder of the site.
-        clips: folder of the videos (<clip id>.mp4), or a release; those of the questions shown are copied to the site.
-        recognizers: class predictions of `gymqa predict`, of untouched clips, scored as recognition; named by file.
-        finegym: folder of annotation files; with it, rows for guessing from the event or the set alone are added.
-        setting: gym99, gym288, …; may be left out where the release has only one.
+        results: *.result.json of `gymqa evaluate`, its predictions (.jsonl), or folders to search for them.
+        out: folder of the page, index.html.
+        clips: folder of the videos (<clip id>.mp4), or a release; clips of the questions shown are copied to the page.
+        recognizers: predictions of `gymqa predict` without a control, scored as recognition; named by their files.
+        finegym: folder of annotation files; adds rows for guessing from the event or the set alone.
+        setting: gym99, gym288, …; may be omitted if the release has only one.
         title: heading of the page.
-        resamples: draws of the bootstrap over videos.
-        model_repo: models on the Hub, owner/name; of several models here, MODEL=owner/name each.
+        resamples: number of bootstrap resamples of the videos.
+        model_repo: models on the Hub, owner/name; for several models MODEL=owner/name each.
         benchmark_repo: the data set of these questions on the Hub, owner/name.
         leaderboard_repo: a data set of results on the Hub, owner/name, for results and predictions.
-        push_to_hub: send the scores to the models, as .eval_results/*.yaml, and the results to that data set; without
-            it nothing is sent.
+        push_to_hub: send the scores to the models, as .eval_results/*.yaml, and the results to the data set of results;
+            without it nothing is sent.
         questions: .jsonl files of `gymqa questions build`, or folders of them.
     """
     wanted = push_to_hub or model_repo or benchmark_repo or leaderboard_repo
     if wanted and not (model_repo and benchmark_repo):
-        raise GymQAError("the Hub takes a model's scores on a data set; name both by --model_repo and --benchmark_repo")
+        raise GymQAError(
+            "scores on the Hub belong to a model and a data set; give both --model_repo and --benchmark_repo"
+        )
     if resamples < 1:
-        raise GymQAError(f"{resamples} resamples make no interval; give 1 or more")
+        raise GymQAError(f"{resamples} resamples give no interval; give 1 or more")
     require_writable(out)
     asked = read_question_files(questions)
     entries = read_entries(results, asked)

@@ -1,4 +1,4 @@
-"""`gymqa study`: FineGym's studies of frames, their order, their number in testing, and modalities."""
+"""`gymqa study`: FineGym's ablation studies: number of frames, frame order, number of test frames, modality."""
 
 from gymqa.cli.studies.frames import frames
 from gymqa.cli.studies.modality import modality

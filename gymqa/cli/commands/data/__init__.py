@@ -1,1 +1,1 @@
-"""Commands that make, read and publish data: releases, splits, caches, questions. Never in it: models."""
+"""Commands that create, import and publish data: releases, splits, caches, questions. Never in it: models."""

@@ -1,4 +1,4 @@
-"""`gymqa cache`: decode every clip once."""
+"""`gymqa cache`: decode clips into a frame cache."""
 
 from pathlib import Path
 
@@ -23,22 +23,22 @@ def cache(
     *,
     lists: list[Path],
 ) -> None:
-    """Decode the clips of some lists into a frame cache, which training and extraction read.
+    """Decode the clips of some lists into a frame cache, which training, prediction and extraction read.
 
-    Stopped, the same command goes on with the clips still missing; clips that failed are tried again.
+    An interrupted run resumes with the same command; clips that failed are retried.
 
     Args:
-        root: folder of the release, FineGym's or GymSim's, or of `gymqa dataset import`.
+        root: folder of a release (FineGym or GymSim), or of `gymqa dataset import`.
         out: folder of the cache.
-        size: side of the square frames in pixels; short side resized, middle kept.
+        size: side of the square frames in pixels; the short side is resized, then center-cropped.
         max_frames: frames kept of a longer clip, evenly spaced.
-        workers: processes; one for each core when not given.
-        setting: gym99, gym288, …; may be left out where the release has only one.
-        format: raw frames are fastest, jpeg ones take about an eighth of the room; when not given, raw up to 8 GiB.
-        verify: read the whole cache first, and decode damaged clips again.
-        timeout: seconds that one clip may take; one that hangs the decoder is killed with its process and counted as
-            not decoded. "null" for no limit.
-        memory_gb: gigabytes that the process of one clip may take, likewise.
+        workers: number of processes; by default one per core.
+        setting: gym99, gym288, …; may be omitted if the release has only one.
+        format: raw (fastest) or jpeg (about an eighth of the size); by default raw up to 8 GiB.
+        verify: check the whole cache first, and decode damaged clips again.
+        timeout: time limit of one clip in seconds; beyond it the process is killed and the clip counts as not decoded.
+            "null" for no limit.
+        memory_gb: memory limit of the process of one clip in gigabytes, likewise.
         lists: files with a clip id at the start of each line, such as those of `gymqa split`.
     """
     path_of = read_import(root).clip_path if is_imported(root) else open_release(root, setting).clip_path

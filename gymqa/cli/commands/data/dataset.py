@@ -1,4 +1,4 @@
-"""`gymqa dataset`: other data sets, through their official files."""
+"""`gymqa dataset import`: import another video data set from its official files."""
 
 import json as json_module
 from pathlib import Path
@@ -8,7 +8,7 @@ from gymqa.runtime.runs import require_writable
 from gymqa.video_datasets.imported import missing_videos, write_import
 from gymqa.video_datasets.registry import read_dataset
 
-SHOWN = 3  # missing videos that are named
+SHOWN = 3  # number of missing videos to print
 
 
 def import_dataset(
@@ -19,27 +19,29 @@ def import_dataset(
     fold: str | None = None,
     json: bool = False,
 ) -> None:
-    """Write a data set's official lists in gymqa's form; videos stay where they are.
+    """Convert a data set's official lists to gymqa's format; videos stay where they are.
 
-    The folder it writes stands for the data set from then on:
+    The output folder is used as the data set afterwards:
 
         gymqa dataset import ucf101 UCF101 --fold 1 --out lists
         gymqa split lists --labelled_fraction 0.05 --out splits
         gymqa cache lists --lists splits/labelled.txt splits/unlabelled.txt splits/val.txt --out frames
         gymqa train splits frames --training.model.n_classes 101
 
-    Without `gymqa split`, `gymqa train lists …` learns from every training clip's label.
+    Without `gymqa split`, `gymqa train lists …` trains on all training clips with their labels.
 
     Args:
-        name: one of `gymqa list datasets`.
+        name: one of `gymqa list datasets`, or package.module:function of your own (docs/extending.md).
         root: folder of the official files.
         out: folder to write: labelled.txt (all training clips), val.txt, classes.txt, videos.txt, dataset.json.
-        videos: folder of the videos; the usual one below root, or root itself, when not given.
-        fold: which of the official splits, as `gymqa list datasets` says; the first when not given.
+        videos: folder of the videos; by default the usual one below root, or root itself.
+        fold: official split (see `gymqa list datasets`); by default the first.
         json: print the counts as JSON.
     """
     if out.resolve() == root.resolve():
-        raise GymQAError(f"{root} holds the official files, which would be lost; choose another folder with --out")
+        raise GymQAError(
+            f"{root} holds the official files, which would be overwritten; choose another folder with --out"
+        )
     dataset, folder = read_dataset(name, root, videos, fold)
     about = write_import(require_writable(out), dataset, name, root, folder, fold)
     if json:

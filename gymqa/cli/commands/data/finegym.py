@@ -1,4 +1,4 @@
-"""`gymqa finegym`: FineGym's annotation files, raw videos and sub-action videos."""
+"""`gymqa finegym`: download FineGym's annotation files and raw videos; cut the clips out of them."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -10,17 +10,17 @@ from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import read_element_list
 from gymqa.finegym.temporal import read_annotations
 
-REASONS = 10  # printed; the file has all of them
+REASONS = 10  # number of reasons to print; the file has all
 
 
 def download(*, out: Path, base_url: str = BASE_URL) -> None:
-    """Get FineGym's annotation files; files that are there are checked and kept.
+    """Download FineGym's annotation files; existing files are verified and kept.
 
-    Stopped, the same command goes on with the half-loaded file.
+    An interrupted download resumes with the same command.
 
     Args:
         out: folder of the release; the files go into its folder `annotations`.
-        base_url: the server's folder of the files, for a mirror.
+        base_url: URL of the folder of the files, for a mirror.
     """
     from gymqa.download.annotations import download_annotations
 
@@ -33,7 +33,7 @@ def download(*, out: Path, base_url: str = BASE_URL) -> None:
     if report.wrong:
         raise GymQAError(f"{out} holds files that are not FineGym's, listed above; move them away and run this again")
     if report.refused:
-        raise GymQAError(f"{base_url} lacks files, listed above; try again later or give another --base_url")
+        raise GymQAError(f"{base_url} does not have the files listed above; try again later or give another --base_url")
 
 
 def videos(
@@ -48,21 +48,21 @@ def videos(
     retry_dead: bool = False,
     check: bool = False,
 ) -> None:
-    """Get the raw videos that a folder lacks with yt-dlp, and report which there are, dead ids with the reason.
+    """Download the raw videos that a folder lacks with yt-dlp, and report the state of each.
 
-    Stopped, the same command goes on with the half-loaded video. Needs the extra `download`.
+    An interrupted download resumes with the same command. Needs the extra `download`.
 
     Args:
         root: folder of the release; the videos go into its folder `videos`.
-        ids: videos wanted, one that begins with "-" as --ids=-ID; those of the annotation when neither ids nor lists
-            are given.
-        lists: element lists whose videos are wanted.
-        url: address of a video, with {id} in it.
-        format: yt-dlp's choice of format.
-        limit_rate: bytes a second at most, such as 800K or 2M.
-        report: JSON file of the coverage; video_coverage.json in the root when not given.
-        retry_dead: ask again for videos that the report calls dead.
-        check: download nothing, only look which videos there are.
+        ids: ids of the videos (one that begins with "-" as --ids=-ID); by default those of the annotation, if no lists
+            are given either.
+        lists: element lists whose videos are downloaded.
+        url: URL of a video, with {id} in it.
+        format: yt-dlp's format selection.
+        limit_rate: maximum bytes per second, such as 800K or 2M.
+        report: JSON file of the coverage; by default video_coverage.json in the root.
+        retry_dead: retry videos that the report marks as dead.
+        check: download nothing, only check which videos exist.
     """
     from gymqa.download.videos import Source, fetch_videos
 
@@ -77,13 +77,13 @@ def videos(
 
 
 def _videos_of(lists: list[Path]) -> list[str]:
-    """The video ids of some element lists."""
+    """Video ids of the clips in some element lists."""
     return [clip.video_id for path in lists for clip in read_element_list(path)]
 
 
 def _counted(words: Iterable[str]) -> str:
-    """Say how often each word comes, the most frequent first."""
-    return ", ".join(f"{count} {word}" for word, count in Counter(words).most_common()) or "nothing asked for"
+    """Format the count of each word, the most frequent first."""
+    return ", ".join(f"{count} {word}" for word, count in Counter(words).most_common()) or "no videos requested"
 
 
 def trim(
@@ -95,16 +95,17 @@ def trim(
     workers: int | None = None,
     actions: bool = False,
 ) -> None:
-    """Cut the sub-action clips out of the raw videos, to the frame, each raw video decoded once.
+    """Cut the sub-action clips out of the raw videos, frame-accurately, decoding each raw video once.
 
-    Stopped, the same command goes on with the clips still missing; clips that failed are tried again.
+    An interrupted run resumes with the same command; clips that failed are retried.
 
     Args:
-        root: folder of the release, FineGym's or GymSim's.
-        lists: element lists that name the clips; every annotated sub-action when not given.
-        size: largest width x height of the clips, such as 456x256, the shape kept; as filmed when not given.
-        out: folder of the clips and their manifest.jsonl; the root's folder `subactions` (`actions`) when not given.
-        workers: processes; one for each core when not given.
+        root: folder of a release (FineGym or GymSim).
+        lists: element lists that name the clips; by default every annotated sub-action.
+        size: largest width x height of the clips, such as 456x256 (the aspect ratio is kept); by default that of the
+            raw video.
+        out: folder of the clips and their manifest.jsonl; by default the root's folder `subactions` (`actions`).
+        workers: number of processes; by default one per core.
         actions: cut whole actions (routines, vaults) instead.
     """
     from gymqa.download.cutting import parse_box

@@ -1,4 +1,4 @@
-"""`gymqa flow`: optical flow of every cached clip, once."""
+"""`gymqa flow`: compute the optical flow of cached clips into a flow cache."""
 
 from pathlib import Path
 
@@ -18,30 +18,28 @@ def flow(
     *,
     frames: Path,
 ) -> None:
-    """Compute the optical flow of the clips in a frame cache, for recognizers that see movement instead of colours.
+    """Compute the optical flow of the clips in a frame cache, for recognizers of modality flow.
 
-    Stopped, the same command goes on with the clips still missing; clips that failed are tried again, and none is put
-    in the place of another.
+    An interrupted run resumes with the same command; clips that failed are retried.
 
         gymqa cache runs/gymsim --lists runs/splits/labelled.txt --out runs/frames --size 64
         gymqa flow --frames runs/frames --method dis --out runs/flow
         gymqa train runs/splits runs/flow --training.initial none --training.model.modality flow
 
-    Flow leads from each cached frame to the next. A cache keeps at most --max_frames of a clip, evenly spaced: give
-    `gymqa cache` more of them where a movement between two must stay small. Movements are kept from -20 to 20 pixels of
-    the cached frames.
+    Flow is computed from each cached frame to the next. The frame cache keeps at most --max_frames of a clip, evenly
+    spaced: give `gymqa cache` a larger number if the motion between frames must stay small. Motion is stored from -20
+    to 20 pixels of the cached frames.
 
     Args:
-        out: folder of the flow, for `gymqa train`, `predict` and `extract` in the place of frames.
-        method: tvl1, which two-stream networks are published with, or dis,
-            less exact and many times as fast.
-        workers: processes; one for each core when not given.
-        format: raw is fastest, jpeg takes less room; when not given, raw up to 8 GiB.
-        verify: read the whole cache first, and compute damaged clips again.
-        timeout: seconds that one clip may take; one that takes more is killed with its process and has no flow.
-            "null" for no limit.
-        memory_gb: gigabytes that the process of one clip may take, likewise.
-        frames: folder of `gymqa cache`; it is read and not changed.
+        out: folder of the flow cache, used by `gymqa train`, `predict` and `extract` instead of frames.
+        method: tvl1, the usual choice of two-stream networks, or dis, less accurate and many times faster.
+        workers: number of processes; by default one per core.
+        format: raw (fastest) or jpeg (smaller); by default raw up to 8 GiB.
+        verify: check the whole cache first, and compute damaged clips again.
+        timeout: time limit of one clip in seconds; beyond it the process is killed and the clip has no flow. "null" for
+            no limit.
+        memory_gb: memory limit of the process of one clip in gigabytes, likewise.
+        frames: folder of `gymqa cache`, which is only read.
     """
     found = build_flow(out, frames, method, workers, format, verify, Limits(timeout, memory_gb))
     print(f"{out}: {len(found)} clips, {method}, {found.format}")

@@ -1,4 +1,4 @@
-"""`gymqa hub`: question sets, recognizers, tuned language models and results on the Hugging Face Hub."""
+"""`gymqa hub`: upload question sets, recognizers, tuned language models and results to the Hugging Face Hub."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,30 +34,32 @@ def push(
     private: bool = False,
     dry_run: bool = False,
 ) -> None:
-    """Write question files as a data set with its card, and upload it; the annotations travel without the footage.
+    """Write question files as a data set with its card, without videos, and upload it.
 
     The token is huggingface_hub's own: HF_TOKEN, or `hf auth login`.
 
     Args:
-        source: a question file (.jsonl), a folder of them, or a folder that --dry_run wrote, uploaded as it is.
-        repo: where to upload, owner/name.
-        finegym: folder of FineGym's (or GymSim's) annotation files; answers are held against it, shortcuts counted.
-        setting: gym99, gym288, …; may be left out where there is only one.
-        split: train, val or test; by default what each file's name ends in.
+        source: a question file (.jsonl), a folder of them, or a folder that --dry_run wrote, uploaded unchanged.
+        repo: repository to upload to, owner/name.
+        finegym: folder of FineGym's (or GymSim's) annotation files, to check answers and compute shortcut statistics.
+        setting: gym99, gym288, …; may be omitted if there is only one.
+        split: train, val or test; by default the one that each file's name ends in.
         more: more question files or folders.
-        out: folder to write; one that an earlier push wrote is replaced.
-        private: make the repository private, where it is new.
+        out: folder to write; that of an earlier push is replaced.
+        private: make a new repository private.
         dry_run: write the folder and upload nothing.
     """
     check_repo(repo)
     folder = source
     if not (source / CARD).is_file():
         if finegym is None:
-            raise GymQAError("name the annotation files by --finegym; the questions are held against them")
+            raise GymQAError(
+                "name the folder of annotation files with --finegym; the questions are checked against them"
+            )
         folder = out
         _write(out, [source, *(more or [])], repo, finegym, setting, split)
     elif more or not is_dataset(source):
-        raise GymQAError(f"{source} is to be uploaded as it is, but holds other files or --more adds some")
+        raise GymQAError(f"{source} is uploaded unchanged as a data set; remove its other files and leave --more out")
     for config, splits in dataset_configs(folder).items():
         for one in splits:
             require_whole(folder, config, one)
@@ -75,7 +77,7 @@ def _write(out: Path, sources: list[Path], repo: str, finegym: Path, setting: st
         asked[file] = load_questions(file)
         own = (one for one in asked[file] if not one.released)
         if problem := next(mismatches(own, taxonomy, labels), None):
-            raise GymQAError(f"{file}: {problem}; `gymqa questions validate` lists all that is wrong")
+            raise GymQAError(f"{file}: {problem}; list all problems with `gymqa questions validate`")
     splits = sort_questions(asked, taxonomy.setting, split)
     write_dataset(out, splits, data_card(repo, splits, taxonomy))
 
@@ -98,14 +100,14 @@ def push_recognizer(
 
     Args:
         recognizer: folder of `gymqa train`.
-        repo: where to upload, owner/name.
-        license: of the weights, by its Hub name; FineGym's annotations are cc-by-nc-4.0, GymSim's apache-2.0.
-        dataset: what it was trained and measured on, in words, such as "Gym99, 5 % labelled".
+        repo: repository to upload to, owner/name.
+        license: licence of the weights, by its Hub name; FineGym's annotations are cc-by-nc-4.0, GymSim's apache-2.0.
+        dataset: description of the training and test data, such as "Gym99, 5 % labelled".
         dataset_repo: that data set on the Hub, if it is there.
-        base_model: the model on the Hub that it started from; by default the one, or two, that its training names.
-        predictions: file of `gymqa predict` on the validation clips; its figures go into the card.
+        base_model: the pretrained model on the Hub; by default the one (or two) recorded by the training.
+        predictions: file of `gymqa predict` on the validation clips; its accuracies go into the card.
         out: write weights, configuration and card into this folder, and upload nothing.
-        private: make the repository private, where it is new.
+        private: make a new repository private.
     """
     from recognizers.model_card import ModelFacts, push_model, write_model
 
@@ -132,10 +134,10 @@ def push_results(
     leaderboard_repo: str | None = None,
     push_to_hub: bool = False,
 ) -> None:
-    """Show the scores of one model as its repository on the Hub takes them; with --push_to_hub, send them.
+    """Print the scores of one model in the format of its repository on the Hub; with --push_to_hub, send them.
 
-    Its scores become .eval_results/<setting>-<tier>.yaml (https://huggingface.co/docs/hub/eval-results); results and
-    predictions go to a data set of results, if one is named. The token is huggingface_hub's own.
+    Scores are written to .eval_results/<setting>-<tier>.yaml (https://huggingface.co/docs/hub/eval-results); results
+    and predictions go to a data set of results, if one is named. The token is huggingface_hub's own.
 
     Args:
         results: *.result.json of `gymqa evaluate`, or folders of them, of one model.
@@ -144,7 +146,7 @@ def push_results(
         benchmark_repo: the data set of these questions on the Hub (`gymqa hub push`), owner/name.
         setting: gym99, gym288, …, of the questions.
         leaderboard_repo: a data set of results on the Hub, owner/name.
-        push_to_hub: send; without it nothing is sent, and what would be is printed.
+        push_to_hub: send the scores; without it they are only printed.
     """
     from eval.leaderboard.entries import read_entries, read_question_files
     from eval.report.hub_results import HubUpload, push
@@ -168,21 +170,21 @@ def push_mllm(
     out: Path | None = None,
     private: bool = False,
 ) -> None:
-    """Upload a tuned language model with its card: adapters and projector, or all of it where it is merged.
+    """Upload a tuned language model with its card: adapters and projector, or all weights if it is merged.
 
     GymMLLM.from_pretrained("owner/name") loads it. The token is huggingface_hub's own: HF_TOKEN, or `hf auth login`.
 
     Args:
         mllm: folder of `gymqa finetune`, or of scripts/merge_lora.py.
-        repo: where to upload, owner/name.
-        license: of the weights, by its Hub name; the language model's licence and the annotations' bind it.
-        dataset: what it was tuned on, in words, such as "Gym99, 5 % labelled".
+        repo: repository to upload to, owner/name.
+        license: licence of the weights, by its Hub name; it depends on those of the language model and the annotations.
+        dataset: description of the tuning data, such as "Gym99, 5 % labelled".
         dataset_repo: that data set on the Hub, if it is there.
-        base_model: the language model on the Hub, where it was tuned on a copy in a folder.
-        results: results of `gymqa evaluate`, or folders of them, whose figures go into the card.
-        questions: the question files that they answer, or folders of them.
-        out: write what would be uploaded into this folder, and upload nothing.
-        private: make the repository private, where it is new.
+        base_model: the language model on the Hub, if a local copy was tuned.
+        results: results of `gymqa evaluate`, or folders of them; their accuracies go into the card.
+        questions: the question files of the results, or folders of them.
+        out: write the files into this folder, and upload nothing.
+        private: make a new repository private.
     """
     from encoders.mllm.model_card import MLLMFacts, write_mllm
     from encoders.mllm.model_card import push_mllm as upload_mllm
@@ -198,7 +200,7 @@ def push_mllm(
 
 
 def _accuracies(mllm: Path, results: list[Path], questions: list[Path]) -> "list[CardResult]":
-    """The figures of a tuned model's results, each held against its questions."""
+    """Accuracies of a tuned model's results, computed with their questions."""
     from encoders.mllm.model_card import CardResult, require_own_results
     from eval.leaderboard.entries import read_entries, read_question_files
     from eval.leaderboard.rows import score
@@ -226,7 +228,7 @@ def _accuracies(mllm: Path, results: list[Path], questions: list[Path]) -> "list
 
 
 def _figures(predictions: Path) -> tuple[dict[str, float], int]:
-    """The card's figures, and of how many clips."""
+    """Accuracies for the card, and the number of clips."""
     from eval.metrics.recognition import mean_average_precision, mean_class, read_class_predictions, top1
 
     read = read_class_predictions(predictions)
@@ -235,7 +237,7 @@ def _figures(predictions: Path) -> tuple[dict[str, float], int]:
 
 
 def _training_of(recognizer: Path, streams: Sequence[Modality]) -> tuple[str, tuple[str, ...]]:
-    """The algorithm that trained a recognizer and the Hub's models that it started from, where its folder says so."""
+    """The training algorithm of a recognizer and its pretrained models on the Hub, if its folder records them."""
     from recognizers.weights_io.tensors import sources_of
 
     path = recognizer / "training.json"

@@ -1,4 +1,4 @@
-"""`gymqa poses`: the joints of every clip in one file."""
+"""`gymqa poses`: read keypoint files of clips into a pose cache."""
 
 from pathlib import Path
 
@@ -13,18 +13,18 @@ def poses(
     *,
     lists: list[Path],
 ) -> None:
-    """Read keypoint files of the clips of some lists into a pose cache, for recognizers that see skeletons.
+    """Read the keypoint files of the clips of some lists into a pose cache, for skeleton recognizers.
 
-    A clip whose file is missing or wrong is named with the reason and left out. What the cache held before is replaced.
+    Clips whose file is missing or malformed are skipped and printed with the reason. An existing cache is replaced.
 
         gymqa poses runs/gymsim/joints/detected --skeleton gymsim15 --lists runs/splits/labelled.txt
         gymqa poses detections/hrnet --lists runs/splits/labelled.txt
 
     Args:
         keypoints: folder with CLIP.npz or CLIP.json for each clip, such as `gymqa render --joints` writes;
-            docs/poses.md says what such a file of a detector holds.
+            docs/poses.md describes the format.
         out: folder of the cache.
-        skeleton: joints that are kept, by their names: coco17, gymsim15 or openpose18.
+        skeleton: skeleton whose joints are kept: coco17, gymsim15 or openpose18.
         lists: files with a clip id at the start of each line, such as those of `gymqa split`.
     """
     wanted = [clip.id for path in lists for clip in read_element_list(path)]

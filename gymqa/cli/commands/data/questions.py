@@ -1,4 +1,4 @@
-"""`gymqa questions`: build, check, count multiple-choice questions; take over and write Gym-QA's released files."""
+"""`gymqa questions`: build, validate and analyse multiple-choice questions; import and export Gym-QA's files."""
 
 import json as json_module
 from pathlib import Path
@@ -17,13 +17,13 @@ from gymqa.questions.validation import file_problems
 def stats(
     file: Path, *, finegym: Path, setting: str | None = None, others: list[Path] | None = None, json: bool = False
 ) -> None:
-    """Count what a question file gives away: repeats, letters, and what scores without seeing the move.
+    """Compute shortcut statistics of a question file: repeats, letter balance, accuracies without the video.
 
     Args:
         file: Gym-QA's released .json, or a .jsonl written by `gymqa questions build` or `import`.
         finegym: folder of FineGym's (or GymSim's) annotation files.
-        setting: gym99, gym288, …; may be left out where there is only one, and for released files (gym99).
-        others: question files or element lists of other splits, to count the videos that both have.
+        setting: gym99, gym288, …; may be omitted if there is only one, and for released files (gym99).
+        others: question files or element lists of other splits, to count shared videos.
         json: print JSON.
     """
     counts = file_stats(file, finegym, setting, others or [])
@@ -45,18 +45,19 @@ def build(
     n_choices: int = 4,
     setting: str | None = None,
 ) -> None:
-    """Write questions about the labelled clips of a list, at most one a clip (minimal pairs: two a pair).
+    """Build questions about the labelled clips of a list, at most one per clip (minimal pairs: two per pair).
 
     Args:
-        clips: element list, `<clip id> <label>` a line.
+        clips: element list, `<clip id> <label>` per line.
         finegym: folder of FineGym's (or GymSim's) annotation files.
-        out: file to write, one JSON object a line.
-        benchmark: what wrong choices are: gym-qa (any), event (same apparatus), gym-qa-hard (same set), gym-new (the
-            direction twin among them), attribute (differ in one decision); or what is asked: decision (yes or no),
-            counting, direction, shape; or minimal-pairs (two clips, one question, two answers).
-        seed: draws distractors and places; other clips in the list change no question.
-        n_choices: choices of a question; yes/no questions and minimal pairs have two.
-        setting: gym99, gym288, …; may be left out where there is only one.
+        out: file to write, one JSON object per line.
+        benchmark: source of the distractors: gym-qa (any), event (same apparatus), gym-qa-hard (same set), gym-new
+            (include the direction twin), attribute (one decision apart); or what is asked: decision (yes or no),
+            counting, direction, shape; or minimal-pairs (two clips, one question, two answers); or
+            package.module:function of your own (docs/extending.md).
+        seed: seed of distractors and letters; a question does not depend on the other clips of the list.
+        n_choices: number of choices; yes/no questions and minimal pairs have two.
+        setting: gym99, gym288, …; may be omitted if there is only one.
     """
     release = open_release(finegym, setting)
     listed = read_element_list(clips, len(release.taxonomy))
@@ -66,13 +67,13 @@ def build(
 
 
 def validate(file: Path, *, as_released: bool = False, finegym: Path | None = None, setting: str | None = None) -> None:
-    """Check a question file: fields, equal choices, answers, ids that stand twice. Lists every problem.
+    """Check a question file (fields, equal choices, answers, repeated ids) and list every problem.
 
     Args:
         file: .jsonl written by `gymqa questions build` or `import`, or Gym-QA's released .json.
-        as_released: let the repeated choices and wrong answers of released questions pass.
-        finegym: folder of annotation files; with it, every answer is held against FineGym's own labels and trees.
-        setting: gym99, gym288, …; may be left out where there is only one, and for released files (gym99).
+        as_released: accept repeated choices and wrong answers of released questions.
+        finegym: folder of annotation files; every answer is then compared with FineGym's labels and trees.
+        setting: gym99, gym288, …; may be omitted if there is only one, and for released files (gym99).
     """
     problems = file_problems(file, as_released, finegym, setting)
     for problem in problems:
@@ -80,15 +81,15 @@ def validate(file: Path, *, as_released: bool = False, finegym: Path | None = No
     if problems:
         found = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         raise GymQAError(f"{file} has {found}, listed above; correct them or build the file again")
-    print(f"{file}: every question is {'as released' if as_released else 'sound'}")
+    print(f"{file}: every question is {'as released' if as_released else 'valid'}")
 
 
 def import_questions(file: Path, *, finegym: Path, out: Path, setting: str = "gym99") -> None:
-    """Take over Gym-QA's released .json; nothing of it is lost, and `export` gives the same bytes back.
+    """Import Gym-QA's released .json losslessly; `export` reproduces it byte for byte.
 
     Args:
         file: the released .json.
-        finegym: folder of FineGym's annotation files, whose lists name the clips' elements.
+        finegym: folder of FineGym's annotation files, for the labels of the clips.
         out: .jsonl file to write.
         setting: gym99, gym288, ….
     """
@@ -99,7 +100,7 @@ def import_questions(file: Path, *, finegym: Path, out: Path, setting: str = "gy
 
 
 def export_questions(file: Path, *, out: Path) -> None:
-    """Write questions as Gym-QA's .json; those that were imported come back to the byte.
+    """Export questions to Gym-QA's .json format; imported ones are reproduced byte for byte.
 
     Args:
         file: .jsonl written by `gymqa questions import` or `build`.
@@ -111,7 +112,7 @@ def export_questions(file: Path, *, out: Path) -> None:
 
 
 def _shown(value: Any) -> Any:
-    """A count as one line: nested counts in brackets, lists without."""
+    """Format a statistic in one line; nested dictionaries in brackets."""
     if isinstance(value, dict):
         inner = ((key, f"({_shown(one)})" if isinstance(one, dict) else one) for key, one in value.items())
         return ", ".join(f"{key}: {one}" for key, one in inner)

@@ -1,4 +1,4 @@
-"""`gymqa render`: a GymSim release in FineGym's format."""
+"""`gymqa render`: render a GymSim release in FineGym's format."""
 
 from pathlib import Path
 
@@ -9,16 +9,16 @@ from gymqa.sim.release import ReleaseConfig, render_release
 def render(
     out: Path = Path("runs/gymsim"), workers: int | None = None, joints: bool = False, *, release: ReleaseConfig
 ) -> None:
-    """Render gymnasts into a release of FineGym's format: annotations, element lists, sub-action and raw videos.
+    """Render gymnasts into a release in FineGym's format: annotations, element lists, sub-action and raw videos.
 
-    Stopped, the same command goes on with the videos still missing.
+    An interrupted run resumes with the same command.
 
     Args:
         out: folder of the release.
-        workers: processes; one for each core when not given.
-        joints: write the joints of every clip, too, below joints/: the true ones, and what a detector would report.
-            A release that is there gets them without being rendered again.
-        release: how much to render, how large, and the seed.
+        workers: number of processes; by default one per core.
+        joints: also write the joints of every clip to joints/, true ones and simulated detections; an existing release
+            is not rendered again.
+        release: number of videos, frame size, seed and setting.
     """
     render_release(out, release, workers)
     print(f"{out}: {len(list((out / 'subactions').glob('*.mp4')))} sub-action videos")

@@ -1,4 +1,4 @@
-"""`gymqa split`: who is labelled, who is not, who is tested on."""
+"""`gymqa split`: split clips into labelled, unlabelled, validation and test lists."""
 
 import json as json_module
 from pathlib import Path
@@ -24,9 +24,9 @@ def split(
 ) -> None:
     """Write labelled.txt, unlabelled.txt (clip ids only) and val.txt for a release.
 
-    Every class keeps a share of its training clips' labels, at least one; a hash of clip id and seed decides which.
-    What training and test clips share is said at the end, and stands in splits.json: clips of one video show the same
-    hall, camera and gymnast, so a model may know more of them than it should.
+    A fraction of each class's training clips, at least one clip, keeps its label, selected by a hash of clip id and
+    seed. Videos shared by training and test clips are printed and listed in splits.json: clips of one video show the
+    same hall, camera and gymnast, which leaks information.
 
         gymqa split finegym --setting gym99 --labelled_fraction 0.05      5 % of Gym99
         gymqa split finegym --setting fx-s1                               10 % of one set (see gymqa list settings)
@@ -35,25 +35,27 @@ def split(
         gymqa split finegym --setting gym99 --released lists/all99_5      the lists that SeFAR released
         gymqa split lists                                                 of gymqa dataset import
 
-    FineGym's val list, which is also the released test list, is what results are reported on. To choose a model or
-    its settings, take --val_from_train: val.txt then comes from the training clips, and test.txt is the release's own.
+    Results are reported on FineGym's val list, which is also the released test list. For model selection use
+    --val_from_train: val.txt is then taken from the training clips, and test.txt is the release's own list.
 
     Args:
-        root: folder of the release, FineGym's or GymSim's, or of `gymqa dataset import`.
+        root: folder of a release (FineGym or GymSim), or of `gymqa dataset import`.
         out: folder of the lists.
-        labelled_fraction: share of each class's training clips that keep their label, at least one clip each.
-        seed: decides which clips.
-        setting: gym99, gym288, fx, ub-s1, gym-new, …; may be left out where the release has only one.
+        labelled_fraction: fraction of each class's training clips that keep their label, at least one clip each.
+        seed: seed of the selection.
+        setting: gym99, gym288, fx, ub-s1, gym-new, …; may be omitted if the release has only one.
         json: print the counts as JSON.
         by_video: label whole videos, so that no labelled clip shares its video with an unlabelled one; rare classes
-            make it more than the share. With --val_from_train, val is whole videos, too.
-        val_from_train: share of each class's training clips that becomes val.txt; the release's val list is test.txt
-            then. With --released, of the unlabelled clips.
-        released: folder with train.csv, unlabel.csv and val.csv to take as they are, checked against the release;
-            labelled_fraction and by_video then do nothing.
+            can make the fraction larger. With --val_from_train, val also consists of whole videos.
+        val_from_train: fraction of each class's training clips that becomes val.txt; the release's val list is then
+            test.txt. With --released, a fraction of the unlabelled clips.
+        released: folder with train.csv, unlabel.csv and val.csv to use unchanged, checked against the release;
+            labelled_fraction and by_video are then ignored.
     """
     if is_imported(out):
-        raise GymQAError(f"{out} is an imported data set, whose lists would be lost; choose another folder with --out")
+        raise GymQAError(
+            f"{out} is an imported data set, whose lists would be overwritten; choose another folder with --out"
+        )
     names, train, val = _read_root(root, setting)
     if released is None:
         splits = make_splits(train, val, labelled_fraction, seed, by_video, val_from_train)
@@ -71,7 +73,7 @@ def _read_root(root: Path, setting: str | None) -> tuple[tuple[str, ...], list[C
     """Class names, training clips and val clips of a release or an imported data set.
 
     Raises:
-        GymQAError: a list is missing or wrong, or a setting is named where there are none.
+        GymQAError: a list is missing or malformed, or a setting is named for an imported data set.
     """
     if is_imported(root):
         if setting is not None:
@@ -84,10 +86,10 @@ def _read_root(root: Path, setting: str | None) -> tuple[tuple[str, ...], list[C
 
 
 def _read_released(folder: Path, clips: list[Clip], names: tuple[str, ...], seed: int, val_from_train: float) -> Splits:
-    """Read released lists, each of whose clips must have its label of the release.
+    """Read released lists and check their labels against the release.
 
     Raises:
-        GymQAError: a list is missing or wrong, or of another setting.
+        GymQAError: a list is missing, malformed or of another setting.
     """
     labels = {clip.id: clip.label for clip in clips}
 
@@ -100,7 +102,7 @@ def _read_released(folder: Path, clips: list[Clip], names: tuple[str, ...], seed
             if clip.label != labels[clip.id]:
                 named = names[labels[clip.id] or 0]
                 raise GymQAError(
-                    f"{path}: clip {clip.id} has label {clip.label}, and {labels[clip.id]} ({named}) in the release; "
+                    f"{path}: clip {clip.id} has label {clip.label}, but {labels[clip.id]} ({named}) in the release; "
                     "check --setting"
                 )
         return found
@@ -109,7 +111,7 @@ def _read_released(folder: Path, clips: list[Clip], names: tuple[str, ...], seed
 
 
 def _print_report(splits: Splits, out: Path) -> None:
-    """Say how many clips are where, and what the sides share."""
+    """Print the number of clips in each list, and the videos that they share."""
     report, leaks = splits.report(), splits.leaks
     test = f", {report['test']} test" if splits.test else ""
     print(f"{out}: {report['labelled']} labelled, {report['unlabelled']} unlabelled, {report['val']} val{test} clips")

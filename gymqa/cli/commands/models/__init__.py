@@ -1,1 +1,1 @@
-"""Commands that train recognizers and language models and extract features. Never in it: questions' scores."""
+"""Commands that train recognizers, tune language models and extract features. Never in it: scoring of questions."""

@@ -1,4 +1,4 @@
-"""`gymqa benchmark`: how quick the parts are on this machine."""
+"""`gymqa benchmark`: measure the speed of the recognizers on this machine."""
 
 from dataclasses import asdict
 from fnmatch import fnmatch
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gymqa.errors import GymQAError
+from gymqa.runtime.registry import is_plug_in
 
 if TYPE_CHECKING:
     from recognizers.profiling import Speed
@@ -19,23 +20,23 @@ def backbones(
     bf16: bool = False,
     json: Path | None = None,
 ) -> None:
-    """Measure recognizers at the input each is made for: clips a second, forward and training, and what they compute.
+    """Measure recognizers at their own input size: clips per second (forward, training), parameters, multiply-adds.
 
-    Frames are random and already on the device, so that nothing else is measured. Clips a second are of the median
-    pass, after one that is not counted; the file says how many passes there were. Multiply-adds are of one clip's
-    forward pass (torch's counter; half of its floating-point operations), which papers mostly call FLOPs. What does not
-    fit into memory stands at the end, with the reason; each recognizer is measured in a process of its own.
+    Frames are random and already on the device, so that only the network is measured. Clips per second are those of the
+    median pass after one warm-up pass; the file records the number of passes. Multiply-adds are those of one clip's
+    forward pass (half the floating-point operations of torch's counter), which papers mostly call FLOPs. Recognizers
+    that do not fit into memory are listed at the end with the reason; each is measured in its own process.
 
         gymqa benchmark backbones --only 'tsn_*' sefar_tiny --batch 4
         gymqa benchmark backbones --device cuda --batch 8 --bf16 --json benchmarks/results/backbones.json
 
     Args:
-        only: names of `gymqa list recognizers`, or patterns; all without it.
-        batch: clips at a time.
-        device: cpu, cuda, cuda:1, …; without it the GPU, where there is one.
-        seconds: for which each of forward and training is repeated, at least; three passes in any case.
+        only: names of `gymqa list recognizers`, patterns, or package.module:function; all without it.
+        batch: batch size in clips.
+        device: cpu, cuda, cuda:1, …; by default the GPU if there is one.
+        seconds: minimum duration of each measurement; at least three passes are measured.
         bf16: compute in bfloat16.
-        json: file to write, too.
+        json: JSON file to write as well.
     """
     from gymqa.io.files import write_json
     from gymqa.runtime.devices import choose_device
@@ -43,44 +44,47 @@ def backbones(
     from recognizers.profiling import Setting, measure_backbones
 
     if batch < 1 or seconds <= 0:
-        raise GymQAError(f"batches of {batch} clips for {seconds} s measure nothing; give 1 or more, and more than 0")
-    names, place = _chosen(only or ["*"]), str(choose_device(device))
+        raise GymQAError(f"--batch {batch} must be 1 or more, and --seconds {seconds} above 0")
+    names, device_name = _chosen(only or ["*"]), str(choose_device(device))
     found: list[Speed] = []
     width = max(map(len, names))
     print(f"{'':<{width}}  {'M parameters':>12}  {'G multiply-adds':>15}  {'forward/s':>9}  {'training/s':>10}")
-    for speed in measure_backbones([Setting(name, batch, place, seconds, bf16) for name in names]):
+    for speed in measure_backbones([Setting(name, batch, device_name, seconds, bf16) for name in names]):
         found.append(speed)
         print(_line(speed, width), flush=True)
     for speed in found:
         if speed.lost:
             print(f"did not fit into memory: {speed.name}: {speed.lost}")
     if json is not None:
-        told = {
+        conditions = {
             "batch": batch,
-            "device": place,
+            "device": device_name,
             "bf16": bf16,
             "seconds": seconds,
-            "environment": environment(device=place),
+            "environment": environment(device=device_name),
         }
-        write_json(json, {**told, "backbones": [asdict(speed) for speed in found]})
+        write_json(json, {**conditions, "backbones": [asdict(speed) for speed in found]})
 
 
 def _chosen(patterns: list[str]) -> list[str]:
-    """The recognizers whose names fit a pattern.
+    """The recognizers whose names match a pattern.
 
     Raises:
-        GymQAError: none fits one of them.
+        GymQAError: a pattern matches none.
     """
-    from recognizers.backbones.registry import list_models
+    from recognizers.backbones.registry import RECOGNIZERS, list_models
 
+    own = [pattern for pattern in patterns if is_plug_in(pattern)]
+    for name in own:
+        RECOGNIZERS.load(name)  # refused before the others are measured
     for pattern in patterns:
-        if not any(fnmatch(name, pattern) for name in list_models()):
+        if pattern not in own and not any(fnmatch(name, pattern) for name in list_models()):
             raise GymQAError(f"no recognizer is named {pattern!r}; gymqa list recognizers shows all")
-    return [name for name in list_models() if any(fnmatch(name, pattern) for pattern in patterns)]
+    return [*(name for name in list_models() if any(fnmatch(name, pattern) for pattern in patterns)), *own]
 
 
 def _line(speed: "Speed", width: int) -> str:
-    """What was measured, in columns; – where it was not."""
+    """A row of the table; – for values that were not measured."""
     clips = ["–" if rate is None else f"{rate:.2f}" for rate in (speed.forward, speed.training)]
     counts = f"{speed.parameters / 1e6:>12.2f}  {speed.giga_multiply_adds:>15.2f}"
     return f"{speed.name:<{width}}  {counts}  {clips[0]:>9}  {clips[1]:>10}"

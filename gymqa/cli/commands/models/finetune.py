@@ -1,4 +1,4 @@
-"""`gymqa finetune`: a language model learns to read a video encoder's features."""
+"""`gymqa finetune`: tune a projector and LoRA adapters of a language model on video features and questions."""
 
 import json as json_module
 import os
@@ -40,8 +40,8 @@ def finetune(
 ) -> None:
     """Tune projector and LoRA adapters on questions about labelled clips; language model and encoder stay frozen.
 
-    Stopped, the same command goes on from the last checkpoint. Several processes: accelerate launch
-    scripts/finetune_mllm.py with these options.
+    An interrupted run resumes from its last checkpoint with the same command. For several processes run accelerate
+    launch scripts/finetune_mllm.py with these options.
 
         gymqa finetune --config recipes/mllm_sefar_b_vicuna7b_gymqa99_5.yaml            a column of a paper's table
         gymqa finetune --config recipes/mllm_sefar_b_vicuna7b_gymqa99_5.yaml --plan     the memory it takes
@@ -49,22 +49,24 @@ def finetune(
     Args:
         features: folder of `gymqa extract`.
         out: folder of the tuned model.
-        llm: takes the place of tuning.llm: tiny-vicuna, a name on the Hub (lmsys/vicuna-7b-v1.5), or a local folder.
-        blind: leave the video out of every prompt, for the baseline that knows the questions only.
-        setting: gym99, gym288, …; may be left out where the release has only one.
-        encoder: kind of encoder that the features must be of (sefar, clip, …); features of another are refused.
-        epochs: passes over the clips in the second stage, instead of tuning.steps; 0 keeps those.
-        alignment_epochs: passes in the first stage, instead of tuning.alignment.steps; 0 keeps those.
-        warm_up_share: share of the steps over which the learning rates rise, instead of tuning.warmup; 0 keeps that.
-        pseudo: file of `gymqa predict` on the unlabelled clips; the sure ones are learned from, each with its weight
-            (see tuning.pseudo_threshold).
-        unlabelled: list of those clips, such as unlabelled.txt of `gymqa split`; labels in it are not read.
-        plan: print how much memory the tuning takes on several machines, and stop; loads neither weights nor data.
+        llm: language model instead of tuning.llm: tiny-vicuna, a name on the Hub (lmsys/vicuna-7b-v1.5), or a local
+            folder.
+        blind: omit the video from every prompt, for the question-only baseline.
+        setting: gym99, gym288, …; may be omitted if the release has only one.
+        encoder: kind of encoder that the features must be of (sefar, clip, …, package.module:function of your own);
+            features of another are refused.
+        epochs: passes over the clips in the second stage, instead of tuning.steps; 0 uses tuning.steps.
+        alignment_epochs: passes in the first stage, instead of tuning.alignment.steps; 0 uses those steps.
+        warm_up_share: fraction of the steps for learning-rate warm-up, instead of tuning.warmup; 0 uses tuning.warmup.
+        pseudo: file of `gymqa predict` on the unlabelled clips; confident ones become pseudo-labelled training clips,
+            weighted by confidence (see tuning.pseudo_threshold).
+        unlabelled: list of these clips, such as unlabelled.txt of `gymqa split`; labels in it are ignored.
+        plan: print the memory that tuning needs on several machines, and exit; loads neither weights nor data.
         json: with --plan, print JSON.
         clips: element list of the labelled clips, such as labelled.txt of `gymqa split`.
         finegym: folder of FineGym's (or GymSim's) annotation files.
-        tuning: everything else.
-        memory: what --plan reckons with.
+        tuning: all other settings of the tuning.
+        memory: settings of --plan.
     """
     tuning = replace(tuning, llm=llm or tuning.llm, blind=blind or tuning.blind)
     if plan:
@@ -76,18 +78,18 @@ def finetune(
     labelled = read_element_list(clips, len(taxonomy))
     store = FeatureStore(features)
     _require_encoder(store, encoder)
-    guessed = _guessed(pseudo, unlabelled, labelled, len(taxonomy), tuning.pseudo_threshold)
+    pseudo_labelled = _pseudo_labelled(pseudo, unlabelled, labelled, len(taxonomy), tuning.pseudo_threshold)
     if epochs or alignment_epochs or warm_up_share:
-        usable = TuningMaterial(store, tuple(labelled), taxonomy, tuple(guessed)).with_features(tuning.views)
+        usable = TuningMaterial(store, tuple(labelled), taxonomy, tuple(pseudo_labelled)).with_features(tuning.views)
         clips_used = len(usable.labelled) + len(usable.pseudo)
         tuning = tune_for_epochs(tuning, epochs, alignment_epochs, warm_up_share, clips_used)
-    tune(store, labelled, taxonomy, tuning, out, guessed)
+    tune(store, labelled, taxonomy, tuning, out, pseudo_labelled)
     if int(os.environ.get("RANK", "0")) == 0:
         print(f"{out}: {tuning.llm}, {tuning.steps} steps")
 
 
 def _require_inputs(finegym: Path, clips: Path, features: Path, pseudo: Path | None, unlabelled: Path | None) -> None:
-    """Refuse to begin where an input is not there; the sentence names what makes it."""
+    """Check that the inputs exist; the message names the command that creates a missing one."""
     makers = {
         "finegym": (finegym, f"gymqa finegym download --out {finegym}"),
         "clips": (clips, f"gymqa split {finegym} --out {clips.parent}"),
@@ -97,11 +99,11 @@ def _require_inputs(finegym: Path, clips: Path, features: Path, pseudo: Path | N
     }
     for option, (path, maker) in makers.items():
         if path is not None and not path.exists():
-            raise GymQAError(f"{path} is not there; make it with `{maker}`, or name another with --{option}")
+            raise GymQAError(f"{path} does not exist; create it with `{maker}`, or name another with --{option}")
 
 
 def _require_encoder(store: FeatureStore, encoder: str | None) -> None:
-    """Refuse features of another encoder than the one that was asked for."""
+    """Check that the features are those of the requested encoder."""
     found = store.fingerprint.get("encoder")
     if encoder is not None and found != encoder:
         raise GymQAError(
@@ -110,10 +112,10 @@ def _require_encoder(store: FeatureStore, encoder: str | None) -> None:
         )
 
 
-def _guessed(
+def _pseudo_labelled(
     predictions: Path | None, unlabelled: Path | None, labelled: Sequence[Clip], n_classes: int, threshold: float
 ) -> list[PseudoLabel]:
-    """The pseudo-labelled clips that were asked for; their number is said."""
+    """The pseudo-labelled clips, if requested; prints their number."""
     if predictions is None and unlabelled is None:
         return []
     if predictions is None or unlabelled is None:

@@ -1,4 +1,4 @@
-"""`gymqa localize`: when in a video an action is, and when in an action a sub-action."""
+"""`gymqa localize`: temporal localization of actions in videos and of sub-actions in actions."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -23,16 +23,16 @@ def features(
     setting: str | None = None,
     device: str = "cpu",
 ) -> None:
-    """Look at every raw video of a release once, and keep what a frozen network sees of each moment.
+    """Extract frozen snippet features of every raw video of a release.
 
-    Stopped, the same command goes on with the videos still missing; videos that failed are tried again.
+    An interrupted run resumes with the same command; videos that failed are retried.
 
     Args:
-        root: folder of the release, FineGym's or GymSim's, with its raw videos.
+        root: folder of a release (FineGym or GymSim) with its raw videos.
         out: folder of the features.
-        recognizer: folder of `gymqa train`; the image ViT that is shipped when not given.
-        fps: frames a second that are looked at.
-        setting: gym99, gym288, …; may be left out where the release has only one.
+        recognizer: folder of `gymqa train`; by default the image ViT in the package.
+        fps: sampled frames per second.
+        setting: gym99, gym288, …; may be omitted if the release has only one.
         device: cpu, cuda, cuda:1, …
     """
     split = read_split(root, "action", setting)
@@ -55,7 +55,7 @@ def train(
 ) -> None:
     """Train a structured segment network on the videos of a release's training list.
 
-    Stopped, the same command goes on from the last checkpoint.
+    An interrupted run resumes from its last checkpoint with the same command.
 
         gymqa localize train runs/gymsim runs/snippets --level sub-action
 
@@ -63,10 +63,10 @@ def train(
         root: folder of the release.
         snippets: folder of `gymqa localize features`.
         out: folder of the model.
-        level: action (in videos) or sub-action (in actions), in place of training.level.
-        setting: whose labels sub-actions have: gym99, …; may be left out where the release has only one.
+        level: action (in videos) or sub-action (in actions), instead of training.level.
+        setting: setting of the sub-actions' labels: gym99, …; may be omitted if the release has only one.
         device: cpu, cuda, cuda:1, …
-        training: everything else.
+        training: all other settings of the training.
     """
     config = training if level is None else replace(training, level=level)
     split = read_split(root, config.level, setting)
@@ -84,9 +84,9 @@ def predict(
     *,
     detection: DetectionConfig,
 ) -> None:
-    """Write where a localizer finds actions or sub-actions in the videos it was not trained on, and where they are.
+    """Detect actions or sub-actions in the test videos with a localizer; write detections and ground truth.
 
-    `gymqa metrics` scores the one file by the other. Videos without features are named; what they hold is missed.
+    `gymqa metrics` scores the two files. Videos without features are printed; their segments count as missed.
 
         gymqa localize predict runs/localizer runs/gymsim runs/snippets --out runs/segments.jsonl
         gymqa metrics runs/segments.jsonl --truth runs/segments.truth.jsonl
@@ -95,12 +95,12 @@ def predict(
         localizer: folder of `gymqa localize train`.
         root: folder of the release.
         snippets: folder of `gymqa localize features`.
-        out: file of the segments; that of the true ones is named after it.
+        out: file of the detected segments; the true ones are written beside it (.truth.jsonl).
         device: cpu, cuda, cuda:1, …
-        detection: how segments are chosen.
+        detection: settings of the selection of segments.
     """
     if out.suffix != ".jsonl":
-        raise GymQAError(f"segments are written as lines of JSON; name a file .jsonl instead of {out}")
+        raise GymQAError(f"segments are written as JSON Lines; name a .jsonl file instead of {out}")
     model = Localizer.from_pretrained(localizer).to(choose_device(device))
     split = read_split(root, model.config.level, model.config.setting or None)
     found, missing = detect(model, SnippetStore(snippets), split.test, detection)

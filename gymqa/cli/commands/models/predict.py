@@ -1,4 +1,4 @@
-"""`gymqa predict`: a recognizer's class probabilities, and how good they are."""
+"""`gymqa predict`: predict class probabilities of clips with a recognizer, and score them."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -32,30 +32,31 @@ def predict(
     *,
     clips: Path,
 ) -> None:
-    """Write a recognizer's class probabilities for the clips of a list, and score them.
+    """Predict class probabilities of the clips of a list with a recognizer, and score them.
 
-    A clip that did not decode is kept in the file without probabilities but with the reason, and counts as wrong.
-    Where all clips of the list have a label, Top-1, Top-5, mean-class accuracy and mAP are printed and written beside
-    the file (recognizer.metrics.json), and the confusion matrix drawn (recognizer.confusion.svg). Stopped, the same
-    command goes on with the clips still missing.
+    A clip that did not decode is written without probabilities but with the reason, and counts as wrong. If all clips
+    of the list have a label, Top-1, Top-5, mean-class accuracy and mAP are printed and written beside the file
+    (recognizer.metrics.json), with the confusion matrix (recognizer.confusion.svg). An interrupted run resumes with
+    the same command.
 
     Args:
         recognizer: folder of `gymqa train`.
         frames: folder of `gymqa cache`; of `gymqa flow` for a recognizer of modality flow.
-        out: file to write, one JSON object a line.
+        out: file to write, one JSON object per line.
         device: cpu, cuda, cuda:1, …
-        temporal_views: frames of each span that are looked at in turn; probabilities are averaged over all views.
-        spatial_views: 1, the whole picture, or 3 squares along its longer side.
-        batch_size: clips at a time.
+        temporal_views: number of temporal views (frame offsets within each segment); probabilities are averaged over
+            all views.
+        spatial_views: 1, the whole frame, or 3 square crops along its longer side.
+        batch_size: clips per batch.
         bf16: compute in bfloat16.
         control: none, one-frame, frozen, shuffled, reversed or mismatched (another clip of the list, of another
             label); every line of the file names it.
-        control_seed: of the controls that draw.
-        clips: element list, `<clip id> <label>` a line, such as val.txt of `gymqa split`.
+        control_seed: seed of the random controls.
+        clips: element list, `<clip id> <label>` per line, such as val.txt of `gymqa split`.
     """
     views = Views(temporal_views, spatial_views)
     if batch_size < 1:
-        raise GymQAError(f"{batch_size} clips at a time cannot be predicted; give 1 or more")
+        raise GymQAError(f"the batch size cannot be {batch_size}; give 1 or more")
     model = load_recognizer(recognizer)
     wanted = read_element_list(clips, model.config.n_classes)
     elements = {clip.id: clip.label for clip in wanted}
@@ -72,7 +73,7 @@ def predict(
 
 
 def _score(path: Path, names: tuple[str, ...]) -> None:
-    """Print a prediction file's metrics, and write them and its confusion matrix beside it."""
+    """Print the metrics of a predictions file, and write them and the confusion matrix beside it."""
     predictions = read_class_predictions(path)
     found = summary(predictions)
     write_json(path.with_suffix(".metrics.json"), {"clips": len(predictions.labels), **found})
@@ -82,7 +83,7 @@ def _score(path: Path, names: tuple[str, ...]) -> None:
 
 
 def _names(path: Path, classes: int) -> tuple[str, ...]:
-    """Names of the classes, from the file that `gymqa split` writes beside its lists; numbers without it."""
+    """Class names from the file that `gymqa split` writes beside its lists; numbers without it."""
     names = tuple(path.read_text(encoding="utf-8").splitlines()) if path.is_file() else ()
     return names if len(names) == classes else tuple(str(label) for label in range(classes))
 

@@ -1,4 +1,4 @@
-"""`gymqa recipes`: the papers' tables, row by row, with one training loop."""
+"""`gymqa recipes`: list, run and tabulate the training recipes of the papers' tables."""
 
 import json as json_module
 import shlex
@@ -24,13 +24,13 @@ _RESULT, _PREDICTIONS = "result.json", "predictions.jsonl"
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a recipe's model reached on the clips to test on.
+    """Test result of a recipe's model.
 
     Attributes:
-        top1: share of clips, in [0, 1].
+        top1: Top-1 accuracy, in [0, 1].
         mean_class: accuracy averaged over classes, in [0, 1].
-        clips: how many were tested on.
-        overrides: whether settings of the recipe were replaced, so that the figure is not the paper's setting.
+        clips: number of test clips.
+        overrides: whether settings of the recipe were replaced, so that the setting is not the paper's.
         weights: hash of the model's file.
         tested_on: hash of the list of clips.
     """
@@ -44,14 +44,14 @@ class Result:
 
 
 def list_recipes(recipes: Path = RECIPES, only: list[str] | None = None, json: bool = False) -> None:
-    """Show the recipes, what each is, and the paper's figures for it.
+    """List the recipes with a description and the paper's figures.
 
-    They are the cells of the papers' tables, and one for each method that stands in none; gymqa recipes run joins any
-    method with any data set.
+    These are the cells of the papers' tables, and one recipe for each method that is in no table; `gymqa recipes run`
+    combines any method with any data set.
 
     Args:
         recipes: folder of the recipes.
-        only: names, or patterns such as 'sefar_s_gym99_*'; all without it.
+        only: names, or patterns such as 'sefar_s_gym99_*'; by default all.
         json: print JSON.
     """
     from recognizers.recipes import read_cells, read_recipes
@@ -81,12 +81,12 @@ def run(
     device: str | None = None,
     only: list[str] | None = None,
 ) -> None:
-    """Train recipes one after the other, test each, and show the tables they belong to.
+    """Train and test recipes one after the other, and print the tables that they belong to.
 
-    A recipe is a method (recipes/sefar_b.yaml) on a data set (recipes/data/gym99_5.yaml); any two can be joined.
+    A recipe is a method (recipes/sefar_b.yaml) on a data set (recipes/data/gym99_5.yaml); any two can be combined.
 
-    Stopped, the same command goes on: what is trained and tested is left as it is. A recipe that cannot be run (its
-    splits or frames are not there) is named and passed over; the command's status is 2 then.
+    An interrupted run resumes with the same command. A recipe that cannot be run (its splits or frames are missing) is
+    printed and skipped; the exit status is then 2.
 
         gymqa recipes run sefar_b gym99_5
         gymqa recipes run 'sefar_?' svformer_b 'gym99_*' --launch "--num_processes 8"
@@ -94,12 +94,12 @@ def run(
         gymqa recipes run --only 'sefar_s_gym99_5*' --overrides tiny.yaml       tiny models on GymSim
 
     Args:
-        methods_and_data: one or several methods, and last the data set; each a name or a pattern such as 'gym99_*'.
+        methods_and_data: one or several methods, then the data set; each a name or a pattern such as 'gym99_*'.
         recipes: folder of the recipes.
-        out: each recipe's model and result lie in a folder of its name in here.
-        overrides: YAML file of `gymqa train` whose settings win over each recipe's, such as splits and frames.
-        launch: options of `accelerate launch`, for several processes; without it, training runs in this one.
-        device: cpu or cuda, for testing; without it the GPU, where there is one.
+        out: folder of the results, with a folder per recipe for its model and result.
+        overrides: YAML file of `gymqa train` that overrides settings of each recipe, such as splits and frames.
+        launch: options of `accelerate launch`, for several processes; without it training runs in this process.
+        device: cpu or cuda, for testing; by default the GPU if there is one.
         only: instead of methods and data, names of `gymqa recipes list`, or patterns such as 'sefar_s_*'.
     """
     from recognizers.recipes import read_cells
@@ -123,10 +123,10 @@ def run(
 
 
 def _chosen(folder: Path, methods_and_data: Sequence[str], only: list[str] | None) -> "list[Recipe]":
-    """The recipes to run, by methods and data or by their own names.
+    """The recipes to run, by methods and data set or by their own names.
 
     Raises:
-        GymQAError: neither or both are given, or a name is not there.
+        GymQAError: neither or both are given, or there is no such name.
     """
     from recognizers.recipes import join_recipes, read_recipes
 
@@ -139,10 +139,10 @@ def _chosen(folder: Path, methods_and_data: Sequence[str], only: list[str] | Non
 
 
 def _train(words: Sequence[str], launch: str | None) -> None:
-    """Train by `gymqa train`'s words, here or through `accelerate launch`.
+    """Run `gymqa train` with these arguments, in this process or through `accelerate launch`.
 
     Raises:
-        GymQAError: the words are wrong or training stopped.
+        GymQAError: the arguments are wrong or training failed.
     """
     if launch is None:
         from gymqa.cli.arguments import call
@@ -151,15 +151,15 @@ def _train(words: Sequence[str], launch: str | None) -> None:
         call(train, words, "gymqa train")
         return
     if not SCRIPT.is_file():
-        raise GymQAError(f"{SCRIPT} is not here; with --launch start from the project's folder")
+        raise GymQAError(f"{SCRIPT} does not exist; with --launch run the command in the project's folder")
     command = [sys.executable, "-m", "accelerate.commands.launch", *shlex.split(launch), str(SCRIPT), *words]
     status = subprocess.run(command, check=False).returncode
     if status:
-        raise GymQAError(f"accelerate launch ended with status {status}; see what it says above")
+        raise GymQAError(f"accelerate launch ended with status {status}; see its output above")
 
 
 def _test(words: Sequence[str], folder: Path, device: str | None, overrides: bool) -> Result:
-    """Test a trained recipe on its splits' test.txt, or val.txt where there is none, unless that was done."""
+    """Test a trained recipe on its splits' test.txt, or val.txt if there is none, unless a result exists."""
     from gymqa.cli.arguments import build_parser
     from gymqa.cli.commands.models.train import train
     from gymqa.finegym.splits import TEST, VAL
@@ -177,16 +177,16 @@ def _test(words: Sequence[str], folder: Path, device: str | None, overrides: boo
 
 
 def _tested_on(folder: Path, frames: Path) -> Path:
-    """What a trained model sees: its training's frames, or those of its training's flow if it sees colours alone."""
-    from gymqa.frames.flow import SOURCE, frames_of
+    """Frames for testing: those of the training, or the RGB frames of its flow cache if the model takes RGB only."""
+    from gymqa.frames.flow import SOURCE, frames_folder_of
     from recognizers.weights_io.tensors import weights_modality
 
     with_flow = weights_modality(str(folder)) == "rgb" and (frames / SOURCE).exists()
-    return frames_of(frames) if with_flow else frames
+    return frames_folder_of(frames) if with_flow else frames
 
 
 def _accuracies(folder: Path, frames: Path, clips: Path, device: str | None) -> dict[str, Any]:
-    """Predict the clips and count."""
+    """Predict the test clips and compute accuracies."""
     from eval.metrics.recognition import mean_class, read_class_predictions, top1
     from gymqa.cli.commands.models.predict import predict
     from gymqa.runtime.devices import choose_device
@@ -197,14 +197,14 @@ def _accuracies(folder: Path, frames: Path, clips: Path, device: str | None) -> 
 
 
 def _hash(path: Path) -> str:
-    """A hash of a file's bytes."""
+    """Hash of a text file."""
     from gymqa.runtime.seeding import hash_key
 
     return hash_key(path.read_text(encoding="utf-8")).hex()
 
 
 def read_result(folder: Path) -> Result | None:
-    """What a recipe reached; None where it was not tested yet.
+    """The test result of a recipe; None if it has not been tested.
 
     Raises:
         GymQAError: the file is damaged.
@@ -224,14 +224,14 @@ def table(
     tables: list[str] | None = None,
     json: bool = False,
 ) -> None:
-    """Show what recipes reached beside the paper's figures, in the layout of its tables.
+    """Print the results of recipes beside the paper's figures, in the layout of its tables.
 
     Args:
         recipes: folder of the recipes.
         out: folder of the results.
-        only: names of recipes, or patterns; all without it.
+        only: names of recipes, or patterns; by default all.
         tables: 1, 2, 3, 4, 6 and 7 of the paper, passes (of the teacher), sampling and thresholds (figure 4),
-            finegym-3 (FineGym's table 3); all that have one of the recipes without it.
+            finegym-3 (FineGym's table 3); by default all with one of the recipes.
         json: print a JSON object for each cell.
     """
     from recognizers.recipes import read_cells, read_recipes
@@ -249,7 +249,7 @@ def table(
 
 
 def _print_tables(cells: "Sequence[Cell]", out: Path) -> None:
-    """Print the tables that the cells stand in, with the results in `out`."""
+    """Print the tables of the cells, with the results in `out`."""
     results = {cell.recipe: read_result(out / cell.recipe) for cell in cells}
     for name in dict.fromkeys(cell.table for cell in cells):
         _print_table([cell for cell in cells if cell.table == name], results)
@@ -258,7 +258,7 @@ def _print_tables(cells: "Sequence[Cell]", out: Path) -> None:
 
 
 def _print_table(cells: "Sequence[Cell]", results: dict[str, Result | None]) -> None:
-    """Print one table as the paper does, or turned where it has more columns than rows."""
+    """Print one table in the paper's layout, transposed if it has more columns than rows."""
     rows, columns = list(dict.fromkeys(cell.row for cell in cells)), list(dict.fromkeys(cell.column for cell in cells))
     turned = len(columns) > len(rows)
     down, across = (columns, rows) if turned else (rows, columns)
@@ -272,12 +272,12 @@ def _print_table(cells: "Sequence[Cell]", results: dict[str, Result | None]) -> 
 
 
 def _title(table: str) -> str:
-    """What a table is called: the paper's by its number."""
+    """Title of a table."""
     return f"table {table}" if table.isdigit() else table
 
 
 def _text(cell: "Cell", results: dict[str, Result | None]) -> str:
-    """Our figure, then the paper's in brackets."""
+    """The measured accuracy, then the paper's in brackets."""
     result = results[cell.recipe]
     ours = "–" if result is None else f"{100 * result.top1:.1f}" + "*" * result.overrides
     return ours if cell.top1 is None else f"{ours} ({cell.top1:.1f})"

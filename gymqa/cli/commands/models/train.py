@@ -1,4 +1,4 @@
-"""`gymqa train`: a recognizer from few labelled clips."""
+"""`gymqa train`: train a recognizer on labelled and unlabelled clips."""
 
 import os
 from dataclasses import replace
@@ -28,8 +28,9 @@ def train(
 ) -> None:
     """Train a recognizer on labelled and unlabelled clips.
 
-    Stopped, the same command goes on from the last checkpoint. The run's folder gets the model, metrics.jsonl,
-    speed.jsonl and checkpoints/. Several processes: accelerate launch scripts/train_recognizer.py with these options.
+    An interrupted run resumes from its last checkpoint with the same command. The output folder holds the model,
+    metrics.jsonl, speed.jsonl and checkpoints/. For several processes run accelerate launch
+    scripts/train_recognizer.py with these options.
 
         gymqa train runs/splits runs/frames --algorithm fixmatch --training.steps 2000
         gymqa train --config recipes/sefar_b_gym99_5.yaml          a row of a paper's table, see gymqa recipes
@@ -38,12 +39,15 @@ def train(
         splits: folder of `gymqa split`.
         frames: folder of `gymqa cache`; for a model of modality flow, and for mvpl, of `gymqa flow`.
         out: folder of the model.
-        algorithm: takes the place of training.algorithm with one of `gymqa list algorithms`, as in its paper.
-        recognizer: takes the place of training.model with one of `gymqa list recognizers`.
-        epochs: passes over the labelled clips, instead of training.steps; 0 keeps those.
-        warm_up_epochs: of them, the first, on labelled clips only, instead of training.warm_up_steps.
-        count_classes: take training.model.n_classes from the splits' classes.txt.
-        training: everything else.
+        algorithm: takes the place of training.algorithm with one of `gymqa list algorithms`, as in its paper, or
+            package.module:NAME of your own (docs/extending.md).
+        recognizer: takes the place of training.model with one of `gymqa list recognizers`, or
+            package.module:function of your own.
+        epochs: passes over the labelled clips, instead of training.steps; 0 uses training.steps.
+        warm_up_epochs: number of these epochs, from the start, that use labelled clips only, instead of
+            training.warm_up_steps.
+        count_classes: set training.model.n_classes from the splits' classes.txt.
+        training: all other settings of the training.
     """
     if algorithm is not None:
         _require_untouched("algorithm", algorithm, training.algorithm == TrainConfig().algorithm)
@@ -62,16 +66,16 @@ def train(
 
 
 def _require_untouched(part: str, name: str, untouched: bool) -> None:
-    """Refuse a name for a part of the settings that are also given one by one, and would be lost."""
+    """Refuse a name for a group of settings that are also given individually, and would be overridden."""
     if not untouched:
-        raise GymQAError(f"{name} takes the place of all of training.{part}; leave out the one or the other")
+        raise GymQAError(f"{name} replaces all of training.{part}; leave out the one or the other")
 
 
 def _classes(splits: Path) -> int:
     """Number of classes of the splits.
 
     Raises:
-        GymQAError: the folder does not say.
+        GymQAError: classes.txt cannot be read.
     """
     try:
         names = (splits / CLASSES).read_text(encoding="utf-8").splitlines()

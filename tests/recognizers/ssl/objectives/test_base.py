@@ -1,6 +1,5 @@
 """Further terms of the loss: they take part in the one training loop with all they have, and leave no trace without."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,22 +18,23 @@ from recognizers.distributed import gathered, share_first
 from recognizers.ssl.algorithms import Algorithm, algorithm_named
 from recognizers.ssl.losses import StepLoss
 from recognizers.ssl.objectives.base import Objective, Objectives, make_objectives
-from recognizers.ssl.objectives.registry import OBJECTIVES, Entry
 from recognizers.training.checkpoint import LAST, STOPPED
 from recognizers.training.optimization import make_optimizer
 from recognizers.training.train import train
 from tests.helpers.naming import naming
-from tests.helpers.objective_example import PLACE
+from tests.helpers.objective_example import NAME
 from tests.helpers.training_world import CONFIG, MODEL, PLAIN, same, stopped_at, weights
 
 World = tuple[FrameCache, Splits]
 
 
+EXAMPLE = replace(algorithm_named("fixmatch"), objectives=(NAME,))
+
+
 @pytest.fixture
-def example(monkeypatch: pytest.MonkeyPatch) -> Iterator[Algorithm]:
+def example() -> Algorithm:
     """An algorithm with the example of an objective."""
-    monkeypatch.setitem(OBJECTIVES, "remembered", Entry(PLACE, "an example"))
-    yield replace(algorithm_named("fixmatch"), objectives=("remembered",))
+    return EXAMPLE
 
 
 def saved(out: Path, name: Path = LAST) -> dict[str, Any]:
@@ -60,9 +60,11 @@ def test_a_stopped_run_with_an_objective_goes_on_to_the_weights_of_one_that_was_
     assert same(tmp_path / "whole", tmp_path / "halved")
     lines = [read_metrics(tmp_path / run / "metrics.jsonl") for run in ("whole", "halved")]
     assert lines[0] == lines[1]
-    assert all(line["remembered"] > 0 for line in lines[0])
+    assert all(line[NAME] > 0 for line in lines[0])
     whole, halved = (saved(tmp_path / run)["objectives"] for run in ("whole", "halved"))
-    assert whole.keys() == {"remembered.project.weight", "remembered.project.bias", "remembered.memory"}
+    assert whole.keys() == {
+        f"tests/helpers/objective_example:Remembered.{name}" for name in ("project.weight", "project.bias", "memory")
+    }
     assert all(torch.equal(tensor, halved[name]) for name, tensor in whole.items())
     assert not any("project" in name for name in weights(tmp_path / "whole")), "the trained model is the student only"
 
@@ -127,11 +129,11 @@ def test_a_copy_of_the_student_learns_at_the_rates_of_the_student_and_other_netw
 
 
 def test_unknown_objectives_and_those_named_twice_are_refused(example: Algorithm) -> None:
-    with pytest.raises(GymQAError, match=naming("'remembred'", "remembered")):
-        replace(CONFIG, algorithm=replace(example, objectives=("remembred",)))
-    with pytest.raises(GymQAError, match=naming("remembered, remembered")):
-        replace(CONFIG, algorithm=replace(example, objectives=("remembered", "remembered")))
-    assert Algorithm("x", objectives=["remembered"]).objectives == ("remembered",)  # type: ignore[arg-type]
+    with pytest.raises(GymQAError, match=naming("'memdcp'", "memdpc")):
+        replace(CONFIG, algorithm=replace(example, objectives=("memdcp",)))
+    with pytest.raises(GymQAError, match=naming(f"{NAME}, {NAME}")):
+        replace(CONFIG, algorithm=replace(example, objectives=(NAME, NAME)))
+    assert Algorithm("x", objectives=[NAME]).objectives == (NAME,)  # type: ignore[arg-type]
 
 
 def spread_of(rows: torch.Tensor, own: slice) -> torch.Tensor:
@@ -142,10 +144,9 @@ def spread_of(rows: torch.Tensor, own: slice) -> torch.Tensor:
 def one_of_two(rank: int, folder: Path) -> None:
     """A process's gradients of its half of a batch, averaged."""
     dist.init_process_group("gloo", init_method=f"file://{folder / 'meet'}", rank=rank, world_size=2)
-    OBJECTIVES["remembered"] = Entry(PLACE, "an example")
-    config = replace(PLAIN, algorithm=replace(algorithm_named("fixmatch"), objectives=("remembered",)))
+    config = replace(PLAIN, algorithm=EXAMPLE)
     objectives = make_objectives(config, SeFAR(MODEL))
-    project = objectives.each()["remembered"].project
+    project = objectives.each()[NAME].project
     spread_of(project(batch()), slice(rank, None, 2)).backward()  # type: ignore[no-untyped-call, operator]
     if rank == 1:
         project.bias.grad = None  # type: ignore[union-attr]
@@ -165,10 +166,8 @@ def batch() -> torch.Tensor:
 def test_two_processes_have_the_gradient_of_the_whole_batch_and_one_memory(tmp_path: Path) -> None:
     torch.multiprocessing.spawn(one_of_two, (tmp_path,), 2)
     first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
-    OBJECTIVES["remembered"] = Entry(PLACE, "an example")
-    config = replace(PLAIN, algorithm=replace(algorithm_named("fixmatch"), objectives=("remembered",)))
-    whole = make_objectives(config, SeFAR(MODEL)).each()["remembered"].project
-    del OBJECTIVES["remembered"]
+    config = replace(PLAIN, algorithm=EXAMPLE)
+    whole = make_objectives(config, SeFAR(MODEL)).each()[NAME].project
     spread_of(whole(batch()), slice(None)).backward()  # type: ignore[no-untyped-call, operator]
     torch.testing.assert_close(first[0], whole.weight.grad)  # type: ignore[union-attr]
     assert all(torch.equal(one, two) for one, two in zip(first, second, strict=True))

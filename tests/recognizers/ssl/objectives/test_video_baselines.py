@@ -18,7 +18,7 @@ from recognizers.backbones.base import ModelConfig
 from recognizers.backbones.image.vit import ImageViT
 from recognizers.backbones.tsn import TSNConfig
 from recognizers.loader import ClipBatches
-from recognizers.ssl.algorithms import ALGORITHMS, Algorithm, algorithm_named
+from recognizers.ssl.algorithms import Algorithm, algorithm_named
 from recognizers.ssl.objectives.actor_cutmix import paste_actors
 from recognizers.ssl.objectives.actors import actor_masks
 from recognizers.ssl.objectives.appearance import appearance, image_network
@@ -219,7 +219,7 @@ def test_settings_of_older_runs_stay_what_they_were() -> None:
         assert not kept.keys() & {"objectives", "pretraining", "image_network"}
     kept = replace(CONFIG, algorithm=algorithm_named("memdpc")).determines["algorithm"]
     assert (kept["objectives"], kept["pretraining"]) == (("memdpc",), 0.5)
-    assert asdict(ALGORITHMS["mt_sd"])["image_network"] == "shipped"
+    assert asdict(algorithm_named("mt_sd"))["image_network"] == "shipped"
 
 
 def test_another_image_network_of_the_same_name_is_another_run(tmp_path: Path) -> None:
