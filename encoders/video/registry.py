@@ -132,8 +132,8 @@ class EncoderOptions:
 def parse(spec: str) -> tuple[str, str]:
     """Kind and source of an encoder's name: a kind, kind:source, the folder of a trained recognizer, or a plug-in.
 
-    A plug-in is `package.module:function`, followed by `:source` if it takes one. A registered kind and an existing path
-    take precedence over a module of that name.
+    A plug-in is `package.module:function`, followed by `:source` if it takes one. A registered kind and an existing
+    path take precedence over a module of that name.
 
     Raises:
         GymQAError: no such kind, or a kind without default weights and no source.
@@ -153,7 +153,7 @@ def parse(spec: str) -> tuple[str, str]:
 
 
 def options_of(kind: str, fingerprint: Mapping[str, Any]) -> EncoderOptions:
-    """The options recorded in a fingerprint of features, to build the same encoder; of a plug-in, all that are there."""
+    """The options recorded in a fingerprint of features, to build the same encoder."""
     every = [one.name for one in fields(EncoderOptions)]
     names = ENCODERS.entry(kind).options if kind in ENCODERS else every
     return EncoderOptions(**{name: fingerprint[name] for name in names if name in fingerprint})
