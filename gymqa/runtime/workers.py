@@ -27,7 +27,9 @@ def worker_count(workers: int | None) -> int:
         GymQAError: the number is below one.
     """
     if workers is not None and workers < 1:
-        raise GymQAError(f"{workers} is no number of workers; give 1 or more, or leave it out for one per core")
+        raise GymQAError(
+            f"{workers} workers cannot be started; give 1 or more, or leave the option out for one per core"
+        )
     return workers or os.cpu_count() or 1
 
 

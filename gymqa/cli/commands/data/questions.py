@@ -81,7 +81,7 @@ def validate(file: Path, *, as_released: bool = False, finegym: Path | None = No
     if problems:
         found = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         raise GymQAError(f"{file} has {found}, listed above; correct them or build the file again")
-    print(f"{file}: every question is {'as released' if as_released else 'valid'}")
+    print(f"{file}: every question is {'as released' if as_released else 'sound'}")
 
 
 def import_questions(file: Path, *, finegym: Path, out: Path, setting: str = "gym99") -> None:

@@ -68,7 +68,7 @@ def extract(
         source = ControlledFrames(source_of(modality_of(chosen), frames), control, control_seed, elements)
         store = extract_features(chosen, source, [clip.id for clip in wanted], out, views, seed, dtype, group)
         if group.index == 0:
-            print(f"{out}: {len(store)} views of clips, {chosen.n_tokens} × {chosen.dim}, encoded by {chosen.name}")
+            print(f"{out}: {len(store)} views of clips, {chosen.n_tokens} × {chosen.dim}, seen by {chosen.name}")
 
 
 def _join(device: str, stack: ExitStack) -> tuple[ProcessGroup, str]:
