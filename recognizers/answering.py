@@ -1,4 +1,4 @@
-"""The adapter `recognizer`: class probabilities of `gymqa predict`, or made of --frames beside the predictions."""
+"""Adapter `recognizer` of `gymqa evaluate`: answers from class probabilities, saved or predicted from --frames."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,10 +26,10 @@ from recognizers.weights_io.tensors import weights_hash
 
 
 def load(request: Request) -> Loaded:
-    """Load a recognizer by its class probabilities: saved ones, or those of a folder of `gymqa train` with --frames.
+    """Load the adapter from saved class probabilities, or from a folder of `gymqa train` with --frames.
 
     Raises:
-        GymQAError: as of `check_classes`, or a scoring was asked for, and it has none.
+        GymQAError: as `check_classes`, or a scoring was requested, which this adapter does not have.
     """
     require_scoring("recognizer", request.scoring, ())
     check_classes(request.controls, request)
@@ -43,11 +43,11 @@ def load(request: Request) -> Loaded:
 
 
 def check_classes(controls: Sequence[str], request: Request) -> None:
-    """Refuse controls under which there are no class probabilities and none can be made, before anything is read.
+    """Refuse, before anything is read, controls for which class probabilities neither exist nor can be predicted.
 
     Raises:
-        GymQAError: a file under another control, a recognizer without --frames or with those of another modality, no
-            video to look at, or no other clip to be mismatched with.
+        GymQAError: predictions under another control, a recognizer without --frames or with frames of another
+            modality, the control no-video, or no other clip for the control mismatched.
     """
     for control in controls:
         if control == NO_VIDEO:
@@ -59,7 +59,9 @@ def check_classes(controls: Sequence[str], request: Request) -> None:
                 f"{control}, or give the recognizer's folder and --frames"
             )
     if request.frames is None and not _is_saved(request.model):
-        raise GymQAError(f"{request.model} is a recognizer that has to see; give --frames, the folder of `gymqa cache`")
+        raise GymQAError(
+            f"{request.model} is a recognizer, which needs frames; give --frames, the folder of `gymqa cache`"
+        )
     if request.frames is None or _is_saved(request.model):
         return
     config = read_config(Path(request.model))
@@ -68,7 +70,7 @@ def check_classes(controls: Sequence[str], request: Request) -> None:
 
 
 def classes_under(control: str, request: Request) -> Path:
-    """A recognizer's class probabilities under a control: the file of `gymqa predict`, or one made of --frames.
+    """The file of class probabilities under a control: that of `gymqa predict`, or one predicted from --frames.
 
     Raises:
         GymQAError: as `check_classes`.
@@ -84,7 +86,7 @@ def classes_under(control: str, request: Request) -> Path:
 
 
 def _predict(control: str, request: Request, frames: Path, out: Path) -> None:
-    """Write a recognizer's class probabilities of the clips, unless they are there."""
+    """Predict and write the clips' class probabilities, unless the file is there already."""
     source = _source(read_config(Path(request.model)), control, request, frames)
     clips = [Clip(clip, question.video_id, question.element) for clip, question in request.clips.items()]
     seen = hash_key(*(clip.id for clip in clips if clip.id in source)).hex()
@@ -97,14 +99,14 @@ def _predict(control: str, request: Request, frames: Path, out: Path) -> None:
     if out.exists() and stamp.exists() and read_json(stamp) == made_of:
         return
     model = load_recognizer(Path(request.model)).to(choose_device(request.device))
-    found = predict(model, source, clips)  # of the usual batch size: the file is hashed to its last digit
+    found = predict(model, source, clips)  # default batch size: the file's hash depends on the last digit
     stamp.unlink(missing_ok=True)
     save_predictions(out, clips, found, source.failures, control)
     write_json(stamp, made_of)
 
 
 def frames_under(control: str, request: Request) -> dict[str, Shown]:
-    """The frames that class probabilities made under a control are of; none are known of saved ones."""
+    """Indices of the frames that were predicted from, by clip id; empty for saved class probabilities."""
     if request.frames is None or _is_saved(request.model):
         return {}
     config = read_config(Path(request.model))
@@ -124,5 +126,5 @@ def _is_saved(model: str) -> bool:
 
 
 def _source(config: ModelConfig, control: str, request: Request, frames: Path) -> ControlledFrames:
-    """What a recognizer looks at."""
+    """The recognizer's frames under a control."""
     return ControlledFrames(source_of(config.modality, frames), control, request.control_seed, request.elements)

@@ -1,4 +1,4 @@
-"""Settings of one training run of a recognizer."""
+"""TrainConfig: settings of one training run of a recognizer, and their conversion from epochs to steps."""
 
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar, Literal
@@ -13,51 +13,51 @@ from recognizers.backbones.sefar import SeFARConfig
 from recognizers.factory import family_named
 from recognizers.ssl.algorithms import SEFAR, Algorithm
 from recognizers.ssl.augment import AugmentConfig
-from recognizers.ssl.objectives.registry import frames_beyond, looks_in_warm_up, require_objectives
+from recognizers.ssl.objectives.registry import objective_modality, require_objectives, uses_unlabelled_in_warm_up
 from recognizers.ssl.perturbation import PERTURBATIONS
 from recognizers.training.loop_settings import LoopSettings, steps_of, without_ineffective
 from recognizers.weights_io.saved import saved_hash
 
 for _family in FAMILIES:
-    family_named(_family)  # jsonargparse knows the classes that are imported, by their names
+    family_named(_family)  # jsonargparse finds imported classes by name
 set_parsing_settings(subclasses_enabled=[ModelConfig])  # --training.model TSNConfig --training.model.segments 5
 _CAME_LATER: dict[str, dict[str, Any]] = {
     "model": {"modality": "rgb", "stack": 1, "pixels": "symmetric"},
     "algorithm": {"objectives": (), "pretraining": 0.0, "image_network": "shipped"},
 }
-"""Settings that runs begun before them do not have, and what those runs did: they go on."""
+"""Settings added later, with the value that older runs used: their checkpoints still resume."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig(LoopSettings):
-    """Everything a training run depends on besides the clips.
+    """All settings of a training run besides its clips.
 
     Attributes:
-        model: the recognizer's sizes.
-        algorithm: what is done with the unlabelled clips.
-        augment: the views.
-        initial: weights to start from: "shipped" is the package's own, where the family has some (SeFAR's image ViT),
-            else a folder, a file, or owner/name on the Hub, as the family's `start_from` takes it, for two streams
-            also one each, with a comma between; "none" starts from scratch.
-        copy_attention: start time attention as a copy of spatial attention (TimeSformer's convention).
+        model: the recognizer's config.
+        algorithm: the semi-supervised algorithm.
+        augment: strength of the weak and strong augmentations.
+        initial: "shipped" for the package's own weights, where the family has some (SeFAR's image ViT); a folder, file,
+            or owner/name on the Hub, as the family's `start_from` reads it, for two streams also one each,
+            separated by a comma; "none" for training from scratch.
+        copy_attention: initialise time attention as a copy of spatial attention (TimeSformer's convention).
         warm_up_steps: first steps, on labelled clips only.
         steps_per_epoch: ξ and the step schedule change once an epoch; 1 lets them change at every step.
         labelled_batch: labelled clips a step, over all processes.
         unlabelled_batch: unlabelled clips a step, over all processes.
-        optimizer: stochastic gradient descent with momentum 0.9 (the paper's), or AdamW.
-        learning_rate: its peak.
-        backbone_rate: factor of the learning rate for the tensors that were loaded.
+        optimizer: SGD with momentum 0.9 (the paper's), or AdamW.
+        learning_rate: peak learning rate.
+        backbone_rate: factor of the learning rate for loaded tensors.
         schedule: "step" multiplies by 0.1 after 25/30 and 0.01 after 28/30 of the run (the paper's), "cosine" goes
             to 0.
-        rate_warm_up_steps: first steps, over which the learning rate rises from 0.
-        clip_norm: largest norm of the gradient; 0 leaves it alone.
-        ema_decay: of the teacher.
-        ema_warm_up: let the decay start low and rise to `ema_decay` (for short runs).
-        final: whose weights are the trained model: the teacher's or the student's.
-        compile: let torch.compile build kernels for the backbone.
-        validate_every: steps between looks at the val clips, which must be taken from the training clips; the best
-            weights become the trained model. 0 never looks and keeps the last.
-        validate_metric: what is best: most clips right, or the highest accuracy averaged over classes.
+        rate_warm_up_steps: steps of linear learning-rate warm-up.
+        clip_norm: largest gradient norm; 0 does not clip.
+        ema_decay: decay of the EMA teacher.
+        ema_warm_up: ramp the decay up to `ema_decay` (for short runs).
+        final: which network is saved as the trained model, the teacher or the student.
+        compile: run the backbone with torch.compile.
+        validate_every: steps between validations on the val clips, which must be held out of the training clips; the
+            best weights become the trained model. 0 never validates and keeps the last weights.
+        validate_metric: metric of the best weights: top-1 or mean-class accuracy.
     """
 
     model: ModelConfig = field(default_factory=SeFARConfig)
@@ -99,27 +99,27 @@ class TrainConfig(LoopSettings):
 
     @property
     def modality(self) -> Modality:
-        """What the training's frames show: what the model sees, and more where an objective looks at more."""
-        return frames_beyond(self.algorithm.objectives) or self.model.modality
+        """Modality of the training's frames: the model's, or a larger one that an objective needs."""
+        return objective_modality(self.algorithm.objectives) or self.model.modality
 
     @property
     def pretraining_steps(self) -> int:
-        """The first steps, in which nothing is learnt from labels; 0 without a self-supervised pre-training."""
+        """Steps of self-supervised pre-training, in which labels are not used; 0 without."""
         return round(self.algorithm.pretraining * self.steps)
 
-    def looks_at_unlabelled(self, step: int) -> bool:
-        """Whether a step (from 0) loads unlabelled clips: after the warm-up, or before for an objective."""
+    def loads_unlabelled(self, step: int) -> bool:
+        """Whether a step (from 0) loads unlabelled clips: after the warm-up, or earlier for an objective."""
         if self.algorithm.pretraining:
             return step < self.pretraining_steps
-        return step >= self.warm_up_steps or looks_in_warm_up(self.algorithm.objectives)
+        return step >= self.warm_up_steps or uses_unlabelled_in_warm_up(self.algorithm.objectives)
 
-    def guides(self, step: int) -> bool:
+    def uses_pseudo_labels(self, step: int) -> bool:
         """Whether the unlabelled clips of a step (from 0) get pseudo-labels."""
         return step >= self.warm_up_steps and not self.algorithm.pretraining
 
     @property
     def initial_weights(self) -> str | None:
-        """A hash of the weights to start from, for the same name may hold others later; None from scratch.
+        """Hash of the initial weights, since the same name may hold others later; None from scratch.
 
         Raises:
             GymQAError: there are no such weights.
@@ -128,7 +128,7 @@ class TrainConfig(LoopSettings):
 
     @property
     def determines(self) -> dict[str, Any]:
-        """The settings that the trained weights depend on; a run may go on with others of the rest."""
+        """The settings that the trained weights depend on; a run may resume with the others changed."""
         kept = without_ineffective(asdict(self))
         for part, were in _CAME_LATER.items():
             kept[part] = {name: value for name, value in kept[part].items() if name not in were or value != were[name]}
@@ -138,12 +138,12 @@ class TrainConfig(LoopSettings):
 
 
 def train_for_epochs(config: TrainConfig, epochs: int, warm_up_epochs: int, labelled: int) -> TrainConfig:
-    """The settings with steps, warm_up_steps and steps_per_epoch for so many passes; whole batches only.
+    """Set steps, warm_up_steps and steps_per_epoch for a number of epochs, counting whole batches only.
 
     Args:
-        config: settings, of which the size of a labelled batch counts.
+        config: settings; their labelled batch size is used.
         epochs: passes over the labelled clips.
-        warm_up_epochs: the first of them, without unlabelled clips.
+        warm_up_epochs: the first epochs, without unlabelled clips.
         labelled: number of labelled clips.
 
     Raises:

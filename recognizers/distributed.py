@@ -1,44 +1,53 @@
-"""What the processes of a training tell each other."""
+"""Collectives over the processes of a training (gather, broadcast, mean), and autocast to its precision."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import cast
 
 import torch
 import torch.distributed as dist
+from accelerate import Accelerator
 from torch import Tensor
 
 from recognizers.config import TrainConfig
 
 
 def processes() -> int:
-    """How many processes train together."""
+    """Number of processes of the training."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
-def gathered(rows: Tensor) -> Tensor:
-    """The rows [B, …] of all processes, [B · processes, …], the same in each; the gradient goes back to each's own.
+def all_gathered(rows: Tensor) -> Tensor:
+    """All-gather rows [B, …] to [B · processes, …]; the gradient flows back to each process's own rows.
 
-    B is the same everywhere. With a loss that averages over a process's own rows, held against all, the average over
-    processes is the loss of the whole batch, and so is its gradient.
+    B must be the same in all processes. For a loss that compares a process's own rows with all rows and averages over
+    its own, the mean over processes is the loss of the whole batch, and so is its gradient.
     """
     return rows if processes() == 1 else cast(Tensor, _Gathered.apply(rows))  # type: ignore[no-untyped-call]
 
 
-def share_first(tensors: Iterable[Tensor]) -> None:
-    """Give all processes the first one's tensors, in one exchange a kind of number."""
-    kinds: dict[torch.dtype, list[Tensor]] = {}
+def broadcast_first(tensors: Iterable[Tensor]) -> None:
+    """Broadcast the first process's tensors to all others, in place, one broadcast for each dtype."""
+    by_dtype: dict[torch.dtype, list[Tensor]] = {}
     for tensor in tensors if processes() > 1 else ():
-        kinds.setdefault(tensor.dtype, []).append(tensor)
-    for alike in kinds.values():
-        together = torch.cat([tensor.flatten() for tensor in alike])
+        by_dtype.setdefault(tensor.dtype, []).append(tensor)
+    for same in by_dtype.values():
+        together = torch.cat([tensor.flatten() for tensor in same])
         dist.broadcast(together, 0)
-        for tensor, part in zip(alike, together.split([tensor.numel() for tensor in alike]), strict=True):
+        for tensor, part in zip(same, together.split([tensor.numel() for tensor in same]), strict=True):
             tensor.copy_(part.view_as(tensor))
 
 
+def mean_values(values: Mapping[str, Tensor], accelerator: Accelerator) -> dict[str, float]:
+    """Average scalars over all processes, whose batches are equally large; one device synchronisation."""
+    together = torch.stack([value.float() for value in values.values()])
+    if accelerator.num_processes > 1:
+        together = accelerator.reduce(together, "mean")
+    return dict(zip(values, together.tolist(), strict=True))
+
+
 class _Gathered(torch.autograd.Function):
-    """all_gather; backward sums what every process sends to a row."""
+    """All-gather whose backward pass sums the gradients of all processes."""
 
     @staticmethod
     def forward(ctx: torch.autograd.function.FunctionCtx, rows: Tensor) -> Tensor:
@@ -56,7 +65,7 @@ class _Gathered(torch.autograd.Function):
 
 
 def autocast(device: torch.device, config: TrainConfig) -> AbstractContextManager[None]:
-    """The precision of forward passes. One context a pass: casts made without gradient must not serve with it."""
+    """Autocast to the run's precision; a new one for each forward pass, as casts cached without gradient stay so."""
     dtype = torch.float16 if config.precision == "fp16" else torch.bfloat16
     context: AbstractContextManager[None] = torch.autocast(device.type, dtype, enabled=config.precision != "no")
     return context

@@ -1,4 +1,4 @@
-"""Recognizers by name, with fresh weights, or as they were saved in a folder or on the Hub."""
+"""Create recognizers by name with fresh weights, and load saved ones from a folder or the Hub."""
 
 import os
 import sys
@@ -16,20 +16,20 @@ from recognizers.weights_io.saved import read_config_as, read_family
 from recognizers.weights_io.tensors import load_exactly, model_folder, read_weights
 
 PLUG_INS = "GYMQA_PLUGINS"
-"""Environment variable with modules of the user's own, comma between, whose saved models may be loaded."""
+"""Environment variable: comma-separated modules of the user's own whose saved models may be loaded."""
 
 
 def model_config(name: str, **changes: Any) -> ModelConfig:
     """The config of a recognizer by name, or of the user's own, `package.module:function`.
 
     Args:
-        name: of a recognizer; a plug-in returns its config, whose class names itself as `family`.
-        changes: replace single settings.
+        name: a registered recognizer, or a plug-in function that returns a config whose `family` is its own class.
+        changes: fields to replace.
 
     Raises:
         GymQAError: there is no such name (the closest ones are given), or the plug-in does not fit.
     """
-    config = RECOGNIZERS.make(name, ModelConfig)
+    config = RECOGNIZERS.make(name, ModelConfig)  # type: ignore[type-abstract]
     own = f"{type(config).__module__}:{type(config).__name__}"
     if is_plug_in(name) and config.family not in FAMILIES and config.family != own:
         raise GymQAError(f"recognizer {name}: set family of {type(config).__name__} to {own!r}, so that it loads again")
@@ -52,7 +52,7 @@ def load_recognizer(source: Path | str) -> Recognizer:
     """
     folder = model_folder(source)
     config = read_config(folder)
-    with torch.random.fork_rng(devices=[]):  # what is overwritten at once must not move anybody's draws
+    with torch.random.fork_rng(devices=[]):  # the weights are overwritten at once: leave the random state alone
         model = config.build()
     load_exactly(model, read_weights(folder), folder)
     return model.eval()
@@ -62,22 +62,22 @@ def read_config(folder: Path) -> ModelConfig:
     """Read config.json of a saved recognizer.
 
     Raises:
-        GymQAError: it is missing, of no family that may be loaded, or has settings that the family has not.
+        GymQAError: it is missing, its family may not be loaded, or it has fields that the family does not have.
     """
     return read_config_as(folder, family_named(read_family(folder)))
 
 
 def family_named(name: str) -> type[ModelConfig]:
-    """The config class of a family. A saved model's file names it, so that nothing is imported that was not allowed.
+    """The config class of a family. Saved files name the family, so only allowed modules are imported.
 
     Raises:
-        GymQAError: there is none, it is no config, or of a module that is neither imported nor named in GYMQA_PLUGINS.
+        GymQAError: there is no such family, it is no config, or its module is neither imported nor in GYMQA_PLUGINS.
     """
     module = name.partition(":")[0]
     allowed = {one.strip() for one in os.environ.get(PLUG_INS, "").split(",")} | set(sys.modules)
     if name not in FAMILIES and module not in allowed:
         raise GymQAError(
-            f"the model is of {name}, which is not gymqa's; if you trust that module, set {PLUG_INS}={module}"
+            f"the model's family {name} is not part of gymqa; if you trust that module, set {PLUG_INS}={module}"
         )
     family = import_object(FAMILIES.get(name, name), "recognizer")
     if not isinstance(family, type) or not issubclass(family, ModelConfig):

@@ -1,6 +1,7 @@
-"""Batches of clips from a frame source; which clips and frames a step sees depends on seed and step alone.
+"""Clip batches of training steps from a frame source, and prefetching threads.
 
-So there is no loader state to save: a resumed run asks for the step it stopped at.
+The clips and frames of a step depend on seed and step alone, so there is no loader state to save: a resumed run asks
+for the step it stopped at.
 """
 
 import threading
@@ -26,7 +27,7 @@ from recognizers.backbones.base import ModelConfig
 
 @dataclass(frozen=True, slots=True)
 class ClipBatch:
-    """Frames uint8 [B, N, S, S, C], labels [B] (-1 where unlabelled), and which clips of the pool these are."""
+    """Frames uint8 [B, N, S, S, C], labels [B] (-1 where unlabelled), and positions [B] of the clips in their pool."""
 
     frames: Tensor
     labels: Tensor
@@ -46,7 +47,7 @@ class ClipBatch:
 
 @dataclass(frozen=True, slots=True)
 class StepClips:
-    """What one process learns from in one step; `unlabelled` is None while unlabelled clips are not used."""
+    """One process's clips of one step; `unlabelled` is None while unlabelled clips are not used."""
 
     labelled: ClipBatch
     unlabelled: ClipBatch | None
@@ -76,15 +77,15 @@ class StepClips:
 
 
 class ClipBatches:
-    """An endless stream of batches over a pool of clips; every clip comes once before any comes again.
+    """An endless stream of shuffled batches over a pool of clips, epoch after epoch.
 
     Args:
-        cache: where the frames are.
-        clips: the pool; all must be in it.
-        model: says which frames of a clip it looks at.
-        size: clips of a batch, over all processes.
-        seed: what the draws depend on, with the step; name the pool in it.
-        process: this process's number and how many there are; each takes its own part of every batch.
+        cache: source of the frames.
+        clips: the pool; all must be in the cache.
+        model: samples the frames of a clip.
+        size: batch size over all processes.
+        seed: of shuffling and frame sampling, together with the step; must differ from pool to pool.
+        process: rank and number of processes; each loads its own shard of every batch.
     """
 
     def __init__(
@@ -100,13 +101,13 @@ class ClipBatches:
             raise GymQAError("there are no clips to train on; check the split and that the videos decode")
         if size % process[1]:
             raise GymQAError(
-                f"a batch of {size} clips cannot be shared by {process[1]} processes; change the batch size"
+                f"a batch of {size} clips cannot be split over {process[1]} processes; choose a multiple of it"
             )
         self.cache, self.clips, self.model, self.size = cache, list(clips), model, size
         self.seed, self.process = seed, process
 
     def at(self, step: int) -> ClipBatch:
-        """The batch of one step (from 0), this process's part."""
+        """The batch of a step (from 0), reduced to this process's shard."""
         rng = np.random.default_rng((*self.seed, 1, step))
         positions = self._positions(step)
         ids = [self.clips[position].id for position in positions]
@@ -123,25 +124,25 @@ class ClipBatches:
         )
 
     def _positions(self, step: int) -> NDArray[np.int64]:
-        """Numbers of the step's clips in the pool: the next `size` of a row of shuffled pools."""
+        """Positions of the step's clips in the pool: the next `size` of a sequence of shuffled epochs."""
         numbers = np.arange(step * self.size, (step + 1) * self.size)
-        rounds, places = np.divmod(numbers, len(self.clips))
-        shuffled = {n: np.random.default_rng((*self.seed, 0, int(n))).permutation(len(self.clips)) for n in set(rounds)}
-        return np.array([shuffled[n][place] for n, place in zip(rounds, places, strict=True)], np.int64)
+        epochs, indices = np.divmod(numbers, len(self.clips))
+        shuffled = {n: np.random.default_rng((*self.seed, 0, int(n))).permutation(len(self.clips)) for n in set(epochs)}
+        return np.array([shuffled[n][index] for n, index in zip(epochs, indices, strict=True)], np.int64)
 
 
 def centre_indices(cache: FrameSource, ids: Sequence[str], model: ModelConfig, within: float = 0.5) -> Indices:
-    """For testing, one frame of each span, the middle one by default: [B, N] indices, element after element."""
+    """Test-time frame indices [B, N], element after element: at `within` of each span, by default its middle."""
     return np.stack([model.sample(int(n), within=within) for n in cache.lengths(ids)])
 
 
 Batch = TypeVar("Batch", bound=Sized)
-AHEAD = 2  # batches ready or being made, for each thread
+AHEAD = 2  # prefetched batches for each thread
 
 
 @dataclass(slots=True)
 class Loading:
-    """What was loaded so far: clips (`len` of the batches), seconds of the threads, seconds waited for them."""
+    """Loader statistics: clips loaded, seconds the threads were busy, and seconds spent waiting for them."""
 
     clips: int = 0
     busy: float = 0.0
@@ -149,21 +150,21 @@ class Loading:
 
 
 class Prefetcher(Generic[Batch]):
-    """What `load` makes of steps `first`, `first` + 1, … up to `last` - 1; `next` gives them one after another.
+    """Prefetch the batches of steps `first` to `last` - 1 in threads; `next` returns them in order.
 
     Args:
-        load: makes one step's batch from the step's number alone.
-        first: the first step that is asked for.
-        last: the first that is not.
-        workers: threads; 0 loads when asked.
+        load: returns the batch of a step number.
+        first: first step.
+        last: end of the steps, exclusive.
+        workers: threads; 0 loads synchronously.
 
     Raises:
-        GymQAError: fewer than 0 threads.
+        GymQAError: the number of threads is negative.
     """
 
     def __init__(self, load: Callable[[int], Batch], first: int, last: int, workers: int) -> None:
         if workers < 0:
-            raise GymQAError(f"{workers} loading threads cannot be started; give 0 or more")
+            raise GymQAError(f"{workers} loader threads cannot be started; give 0 or more")
         self.loading = Loading()
         self._load, self._step, self._last, self._limit = load, first, last, AHEAD * workers
         self._lock = threading.Lock()
@@ -176,12 +177,12 @@ class Prefetcher(Generic[Batch]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Drop what nobody asked for yet; a batch being made is waited for."""
+        """Cancel pending batches and wait for the one being loaded."""
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
 
     def next(self) -> Batch:
-        """The next step's batch, or what went wrong in making it."""
+        """The next step's batch; an error of its thread is raised here."""
         began = time.perf_counter()
         if self._pool is None:
             self._step += 1
@@ -194,7 +195,7 @@ class Prefetcher(Generic[Batch]):
         return batch
 
     def _fill(self, pool: ThreadPoolExecutor) -> None:
-        """Ask for as many steps as may lie ready."""
+        """Submit steps until the prefetch limit is reached."""
         while self._step < self._last and len(self._ready) < self._limit:
             self._ready.append(pool.submit(self._timed, self._step))
             self._step += 1

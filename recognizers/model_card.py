@@ -1,4 +1,4 @@
-"""The card of a trained recognizer: what the Hub shows of it, and how to load it."""
+"""Model card of a trained recognizer (YAML head, config, metrics, how to load it), and its upload to the Hub."""
 
 import tempfile
 from collections.abc import Mapping
@@ -23,24 +23,24 @@ METRICS = {
     "mean_class": ("mean-class accuracy", "accuracy"),
     "map": ("mAP", "mAP"),
 }
-"""What a card's figures are called, and their type on the Hub."""
+"""Display names of the metrics, and their type on the Hub."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """What a card says that the weights do not.
+    """Facts for the model card that the weights do not hold.
 
     Attributes:
         license: by its Hub name, such as apache-2.0 or cc-by-nc-4.0 (FineGym's annotations forbid commercial use).
-        dataset: what it was trained and measured on, in words: "Gym99, 5 % labelled".
-        dataset_repo: that data set on the Hub, owner/name, if it is there.
-        base_models: the models on the Hub that it started from, owner/name: one, for two streams perhaps two, or none.
-        algorithm: how it was trained.
-        metrics: shares by the names of METRICS, on the validation clips.
-        clips: how many those are.
+        dataset: training and evaluation data in words: "Gym99, 5 % labelled".
+        dataset_repo: the data set on the Hub, owner/name, if published.
+        base_models: initial models on the Hub, owner/name: none, one, or two for two streams.
+        algorithm: name of the training algorithm.
+        metrics: values in [0, 1] by the names of METRICS, on the validation clips.
+        clips: number of validation clips.
 
     Raises:
-        GymQAError: a metric of another name, or no share.
+        GymQAError: a metric has another name, or lies outside [0, 1].
     """
 
     license: str
@@ -54,19 +54,21 @@ class ModelFacts:
     def __post_init__(self) -> None:
         for name, value in self.metrics.items():
             if name not in METRICS or not 0 <= value <= 1:
-                raise GymQAError(f"metric {name} = {value} is no share by one of the names {', '.join(METRICS)}")
+                raise GymQAError(
+                    f"metric {name} = {value} is not in [0, 1] under one of the names {', '.join(METRICS)}"
+                )
         for repo in (self.dataset_repo, *self.base_models):
             if repo is not None:
                 check_repo(repo, "model")
 
 
 def model_card(repo: str, model: "Recognizer", facts: ModelFacts) -> str:
-    """The card: YAML for the Hub, then sizes, figures and how to load the model.
+    """The card's text: YAML for the Hub, then config, metrics and how to load the model.
 
     Args:
         repo: owner/name.
         model: the recognizer.
-        facts: the rest.
+        facts: license, data and metrics.
     """
 
     head = ModelCardData(
@@ -101,7 +103,7 @@ def model_card(repo: str, model: "Recognizer", facts: ModelFacts) -> str:
 
 
 def _results(facts: ModelFacts) -> list[Any]:
-    """The figures as the Hub's model index takes them."""
+    """The metrics as entries of the Hub's model index."""
 
     return [
         EvalResult(
@@ -118,7 +120,7 @@ def _results(facts: ModelFacts) -> list[Any]:
 
 
 def write_model(folder: Path, repo: str, model: "Recognizer", facts: ModelFacts) -> None:
-    """Write what is uploaded: weights, configuration and card.
+    """Write the files to upload: weights, configuration and card.
 
     Raises:
         GymQAError: the folder cannot be written to.

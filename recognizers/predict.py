@@ -1,7 +1,7 @@
-"""Class probabilities of clips from a trained recognizer: deterministic views, averaged.
+"""Class probabilities of clips from a trained recognizer, averaged over test-time views; their JSONL file and journal.
 
-One view is the whole picture and the middle frame of each span. T × S views look at T frames of each span in turn, and
-at S places of the picture.
+One view is the whole frame and the middle frame of each span. T × S views take T frames of each span and S spatial
+crops.
 """
 
 import json
@@ -28,16 +28,16 @@ from recognizers.loader import Prefetcher, centre_indices
 from recognizers.ssl.augment import to_model
 
 Probabilities = dict[str, NDArray[np.float32]]
-_CROP = 7 / 8  # of the short side, where several places are looked at; 224 of 256 pixels
+_CROP = 7 / 8  # side of a crop as a fraction of the short side: 224 of 256 pixels
 
 
 @dataclass(frozen=True)
 class Views:
-    """How many views of a clip are averaged.
+    """Number of test-time views of a clip.
 
     Attributes:
-        temporal: T, frames of each span, evenly spaced.
-        spatial: 1, the whole picture, or 3, squares at the start, middle and end of its longer side.
+        temporal: T, evenly spaced frames of each span.
+        spatial: 1 for the whole frame, or 3 square crops at the start, middle and end of the longer side.
     """
 
     temporal: int = 1
@@ -49,17 +49,17 @@ class Views:
 
 
 class PredictionJournal:
-    """Made by `opened_journal`.
+    """Predictions of an interrupted run, appended to a file batch by batch; made by `opened_journal`.
 
     Attributes:
-        found: float32 [C] by clip id, of this run and of earlier ones that were killed.
+        found: float32 [C] by clip id, of this run and of earlier killed ones.
     """
 
     def __init__(self, file: IO[bytes], found: dict[str, NDArray[np.float32]]) -> None:
         self._file, self.found = file, found
 
     def add(self, clip_ids: Sequence[str], rows: NDArray[np.float32]) -> None:
-        """Note a batch, [B, C]; it is in the file when this returns.
+        """Append a batch [B, C] to the file.
 
         Raises:
             GymQAError: the disk is full.
@@ -78,34 +78,34 @@ def predict(
     views: Views = Views(),
     journal: PredictionJournal | None = None,
 ) -> Probabilities:
-    """Probabilities of each clip that is in the cache.
+    """Class probabilities of each clip that is in the cache.
 
     Args:
-        model: on the device it is to run on; its mode is set to evaluation.
-        cache: frames of the model's modality, or a view of them; clips that did not decode are left
-            out of the result, for the caller to count as unanswered.
-        clips: which ones.
-        batch_size: clips at a time.
+        model: on its device; set to evaluation mode.
+        cache: frames of the model's modality; clips that did not decode are missing from the result, for the
+            caller to count as unanswered.
+        clips: to predict.
+        batch_size: clips of a batch.
         bf16: compute in bfloat16.
-        views: whose probabilities are averaged.
-        journal: what earlier runs noted is taken from it, and every batch noted in it.
+        views: test-time views to average over.
+        journal: predictions of earlier runs are taken from it, and every batch is appended to it.
 
     Returns:
         float32 [C] by clip id.
 
     Raises:
-        GymQAError: the frames are of another modality than the model's, or several places of skeletons are asked for.
+        GymQAError: the frames have another modality than the model, or spatial views of skeletons are requested.
     """
-    require_modality(model.config.modality, cache, model.config.joints_of)
+    require_modality(model.config.modality, cache, model.config.skeleton_name)
     if model.config.modality == "pose" and views.spatial > 1:
-        raise GymQAError("skeletons are not looked at in several places; leave spatial_views at 1")
+        raise GymQAError("skeletons have no spatial views; leave spatial_views at 1")
     ids = [clip.id for clip in clips if clip.id in cache]
     found: Probabilities = (
         {} if journal is None else {clip: journal.found[clip] for clip in ids if clip in journal.found}
     )
     missing = [clip for clip in ids if clip not in found]
     with progress_bar("recognizing", len(ids), len(found)) as bar:
-        for part, rows in predictions_of(model, cache, missing, batch_size, bf16, views):
+        for part, rows in iterate_predictions(model, cache, missing, batch_size, bf16, views):
             if journal is not None:
                 journal.add(part, rows)
             found.update(zip(part, rows, strict=True))
@@ -113,7 +113,7 @@ def predict(
     return found
 
 
-def predictions_of(
+def iterate_predictions(
     model: Recognizer,
     cache: FrameSource,
     ids: Sequence[str],
@@ -121,7 +121,7 @@ def predictions_of(
     bf16: bool = False,
     views: Views = Views(),
 ) -> Iterator[tuple[Sequence[str], NDArray[np.float32]]]:
-    """Yield the clips' ids and probabilities [B, C], batch after batch; arguments as of `predict`."""
+    """Yield clip ids and probabilities [B, C] batch by batch; arguments as of `predict`."""
     model.eval()
     device = next(model.parameters()).device
     parts = [ids[start : start + batch_size] for start in range(0, len(ids), batch_size)]
@@ -131,15 +131,15 @@ def predictions_of(
 
     with Prefetcher(load, 0, len(parts), workers=1) as batches:
         for part in parts:
-            seen = [look for frames in batches.next() for look in squares(frames.to(device), views.spatial)]
-            yield part, _mean_softmax(model, seen, bf16).cpu().numpy()
+            crops = [crop for frames in batches.next() for crop in square_crops(frames.to(device), views.spatial)]
+            yield part, _mean_softmax(model, crops, bf16).cpu().numpy()
 
 
 @torch.inference_mode()
-def _mean_softmax(model: Recognizer, seen: Sequence[Tensor], bf16: bool) -> Tensor:
+def _mean_softmax(model: Recognizer, views: Sequence[Tensor], bf16: bool) -> Tensor:
     """Probabilities [B, C], averaged over views uint8 [B, N, s, s, C]."""
     found = []
-    for frames in seen:
+    for frames in views:
         with torch.autocast(frames.device.type, torch.bfloat16, enabled=bf16):
             logits = model(to_model(frames, model.config.image_size))
         found.append(logits.float().softmax(-1))
@@ -147,14 +147,14 @@ def _mean_softmax(model: Recognizer, seen: Sequence[Tensor], bf16: bool) -> Tens
 
 
 def _frames(cache: FrameSource, ids: Sequence[str], config: ModelConfig, temporal: int) -> list[Tensor]:
-    """uint8 [B, N, S, S, C] of each temporal view: what the model sees of the frames at (t + ½) / T of each span."""
+    """uint8 [B, N, S, S, C] of each temporal view: the model's channels of the frames at (t + ½) / T of each span."""
     within, part = [(t + 0.5) / temporal for t in range(temporal)], channel_slice(config.modality, cache.modality)
-    looks = [cache.gather(ids, centre_indices(cache, ids, config, place)) for place in within]
-    return [torch.from_numpy(look[..., part]) for look in looks]
+    views = [cache.gather(ids, centre_indices(cache, ids, config, position)) for position in within]
+    return [torch.from_numpy(view[..., part]) for view in views]
 
 
-def squares(frames: Tensor, spatial: int) -> list[Tensor]:
-    """Views of the pictures: all of them, or 3 squares along the longer side: [B, N, H, W, C] -> [B, N, s, s, C]."""
+def square_crops(frames: Tensor, spatial: int) -> list[Tensor]:
+    """Spatial views: the whole frames, or 3 square crops along the longer side: [B, N, H, W, C] -> [B, N, s, s, C]."""
     if spatial == 1:
         return [frames]
     height, width = frames.shape[2:4]
@@ -171,14 +171,14 @@ def save_predictions(
     failures: Mapping[str, str] | None = None,
     control: str = NONE,
 ) -> None:
-    """One JSON line a clip: clip_id, label, probabilities; under a control its name, too.
+    """Write one JSON line a clip: clip_id, label, probabilities, and the control's name, if any.
 
     Args:
         path: target.
-        clips: one line each, in this order.
-        probabilities: float32 [C] by clip id; null is written for a clip without any, and the reason as `error`.
-        failures: why a clip did not decode, by clip id, as `FrameSource.failures`.
-        control: what was done to the frames, one of `gymqa.frames.controls.CONTROLS`.
+        clips: in the order of the lines.
+        probabilities: float32 [C] by clip id; a clip without them gets null, and the reason as `error`.
+        failures: reasons of clips that did not decode, by clip id, as `FrameSource.failures`.
+        control: manipulation of the frames, one of `gymqa.frames.controls.CONTROLS`.
     """
     lines = []
     for clip in clips:
@@ -196,11 +196,11 @@ def save_predictions(
 
 @contextmanager
 def opened_journal(target: Path, settings: Mapping[str, Any]) -> Iterator[PredictionJournal]:
-    """The journal of the predictions that will be written to `target`; removed when the block ends without an error.
+    """Open the journal of the predictions to be written to `target`; removed when the block ends without an error.
 
     Args:
         target: file of the predictions.
-        settings: JSON values; what was noted under others is forgotten.
+        settings: JSON values; predictions under other settings are discarded.
 
     Raises:
         GymQAError: another process predicts into the same file, or it cannot be written.
@@ -213,12 +213,12 @@ def opened_journal(target: Path, settings: Mapping[str, Any]) -> Iterator[Predic
         raise GymQAError(f"cannot write {target}: {error.strerror or error}; choose another --out") from error
     with file:
         take_lock(file, str(target))
-        yield PredictionJournal(file, _noted(file, json.dumps(settings, sort_keys=True)))
+        yield PredictionJournal(file, _read_journal(file, json.dumps(settings, sort_keys=True)))
         path.unlink()
 
 
-def _noted(file: IO[bytes], settings: str) -> dict[str, NDArray[np.float32]]:
-    """What was noted under the same settings; the file then ends with its last whole line, or with the settings."""
+def _read_journal(file: IO[bytes], settings: str) -> dict[str, NDArray[np.float32]]:
+    """Predictions under the same settings; truncates the file to its last whole line, or to the settings alone."""
     file.seek(0)
     whole = file.read()
     head, *lines = whole[: whole.rfind(b"\n") + 1].split(b"\n")
@@ -226,7 +226,7 @@ def _noted(file: IO[bytes], settings: str) -> dict[str, NDArray[np.float32]]:
         noted = [json.loads(line) for line in lines[:-1]]
         found = {str(clip): np.asarray(row, np.float32) for clip, row in noted}
     except (ValueError, TypeError):
-        head = b""  # damaged: vouches for nothing
+        head = b""  # damaged: start anew
     if head != settings.encode():
         file.truncate(0)
         _write(file, settings + "\n")

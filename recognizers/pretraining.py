@@ -1,6 +1,6 @@
-"""Image pre-training of the small frame ViT on single rendered frames; no element labels, no second frame.
+"""Pre-training of the shipped frame ViT: joint, facing and apparatus prediction on single rendered GymSim frames.
 
-Its targets are joints, facing and the apparatus, for a network that knows joints alone looks past the beam.
+No element labels and no second frame. The apparatus is a target since a network trained on joints ignores the beam.
 """
 
 import json
@@ -30,12 +30,12 @@ APPARATUS_WEIGHT = 0.1  # brings its cross-entropy to the size of the pose losse
 
 @dataclass(frozen=True)
 class FramePretrainingConfig:
-    """Settings of the pre-training.
+    """Settings of the frame pre-training.
 
     Attributes:
-        scenes: random athletes filmed; `frames_each` single frames are kept of each.
-        free_poses: share of the scenes whose bodies are posed at random instead of performing.
-        held_out_scenes: further athletes for the figures that are reported.
+        scenes: rendered random athletes; `frames_each` single frames are kept of each.
+        free_poses: fraction of scenes with random poses instead of performed elements.
+        held_out_scenes: further athletes for the reported metrics.
         steps: optimiser steps of `batch_size` frames.
         learning_rate: peak of AdamW's one-cycle schedule.
     """
@@ -53,10 +53,10 @@ class FramePretrainingConfig:
 
 
 class PoseRegressor(nn.Module):
-    """The ViT with three linear heads, used in pre-training only.
+    """The ViT with linear heads for joints, facing and apparatus, used in pre-training only.
 
-    CLS token and mean patch each regress all targets; every patch says which joints lie in or near it. The last task is
-    local, so it is learned first, and the others follow from it.
+    CLS token and mean patch token each regress all targets; every patch token predicts the joints in or near its patch.
+    This local task is learned first and helps the others.
     """
 
     def __init__(self, config: ViTConfig) -> None:
@@ -78,8 +78,8 @@ class PoseRegressor(nn.Module):
         )
 
 
-def joint_heat(targets: Tensor, config: ViTConfig) -> Tensor:
-    """Nearness of each joint to each patch's centre, a Gaussian of half a patch: [B, 51] -> [B, P, 15]."""
+def joint_heatmaps(targets: Tensor, config: ViTConfig) -> Tensor:
+    """Heatmaps of the joints over the patches, a Gaussian of half a patch: [B, 51] -> [B, P, 15]."""
     side = config.image_size // config.patch_size
     centres = (torch.arange(side) + 0.5) / side - 0.5
     grid = torch.stack(torch.meshgrid(centres, centres, indexing="ij")[::-1], -1).view(-1, 1, 2)  # [P, 1, (x, y)]
@@ -87,8 +87,8 @@ def joint_heat(targets: Tensor, config: ViTConfig) -> Tensor:
     return torch.exp(-2 * distance**2)
 
 
-def film(config: FramePretrainingConfig, scenes: int, stream: int, free_poses: float) -> Stills:
-    """Render `scenes` athletes over the worker processes; `stream` keeps training and held-out scenes apart."""
+def render_stills(config: FramePretrainingConfig, scenes: int, stream: int, free_poses: float) -> Stills:
+    """Render single frames of `scenes` athletes in worker processes; `stream` separates training and held-out seeds."""
     pieces = max(scenes // 250, 1)
     jobs = [
         (scenes // pieces, config.frames_each, config.vit.image_size, free_poses, (config.seed, stream, i))
@@ -100,29 +100,29 @@ def film(config: FramePretrainingConfig, scenes: int, stream: int, free_poses: f
         progress_bar("filming single frames", pieces) as bar,
     ):
         parts = []
-        for part in pool.map(_film_piece, jobs):
+        for part in pool.map(_render_piece, jobs):
             parts.append(part)
             bar.advance()
     images, targets = np.concatenate([p.images for p in parts]), np.concatenate([p.targets for p in parts])
     return Stills(images, targets, np.concatenate([p.apparatus for p in parts]))
 
 
-def _film_piece(job: tuple[int, int, int, float, tuple[int, ...]]) -> Stills:
+def _render_piece(job: tuple[int, int, int, float, tuple[int, ...]]) -> Stills:
     scenes, frames, size, free_poses, seed = job
     return sample_stills(scenes, frames, size, np.random.default_rng(seed), free_poses)
 
 
 def pretrain(config: FramePretrainingConfig, out: Path) -> dict[str, float]:
-    """Pre-train on freshly filmed frames and write model.safetensors, config.json and figures.json into `out`.
+    """Pre-train on newly rendered frames and write model.safetensors, config.json and figures.json into `out`.
 
-    A checkpoint beside them lets a killed run go on.
+    A checkpoint beside them lets a killed run resume.
 
     Returns:
-        figures on performing athletes held out: mean joint error (share of the image side), mean angle of the chest
-        direction (degrees), share of apparatus named right.
+        metrics on held-out performing athletes: mean joint error (fraction of the image side), mean angular error of
+        the chest direction (degrees), apparatus accuracy.
     """
     torch.manual_seed(config.seed)
-    stills = film(config, config.scenes, 0, config.free_poses)
+    stills = render_stills(config, config.scenes, 0, config.free_poses)
     model = PoseRegressor(config.vit)
     optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.learning_rate, config.steps, pct_start=0.08)
@@ -142,7 +142,7 @@ def pretrain(config: FramePretrainingConfig, out: Path) -> dict[str, float]:
                 states = {"step": step + 1, "model": model.state_dict(), "optimizer": optimizer.state_dict()}
                 save_checkpoint(checkpoint, asdict(config), {**states, "schedule": schedule.state_dict()})
     model.eval()
-    figures = evaluate(model, film(config, config.held_out_scenes, 1, 0.0))
+    figures = evaluate(model, render_stills(config, config.held_out_scenes, 1, 0.0))
     figures["seconds"] = round(time.monotonic() - began, 1)
     model.vit.save_pretrained(out)
     record = {"settings": asdict(config), "held_out": figures, "environment": environment(config.seed)}
@@ -157,7 +157,7 @@ def _restore(
     optimizer: torch.optim.Optimizer,
     schedule: torch.optim.lr_scheduler.LRScheduler,
 ) -> int:
-    """Load an earlier run's state, if there is one; the step to go on from."""
+    """Restore an earlier run's state, if there is one; returns the first step."""
     if states is None:
         return 0
     model.load_state_dict(states["model"])
@@ -167,7 +167,7 @@ def _restore(
 
 
 def _step(model: PoseRegressor, stills: Stills, config: FramePretrainingConfig, step: int) -> Tensor:
-    """Loss of one batch, a function of (seed, step) and the weights: jittered colours, smooth L1 and joint maps."""
+    """Loss of one batch of brightness-jittered frames, determined by (seed, step) and the weights."""
     rng = np.random.default_rng((config.seed, 2, step))
     picked = rng.integers(0, len(stills.images), config.batch_size)
     images = normalise(torch.from_numpy(stills.images[picked])).permute(0, 3, 1, 2)  # [B, 3, S, S]
@@ -177,14 +177,14 @@ def _step(model: PoseRegressor, stills: Stills, config: FramePretrainingConfig, 
     with torch.autocast("cpu", torch.bfloat16):
         *poses, near, apparatus = model(images)
     pose_loss = sum((F.smooth_l1_loss(pose.float(), targets, beta=0.1) for pose in poses), torch.zeros(()))
-    loss = pose_loss + F.binary_cross_entropy_with_logits(near.float(), joint_heat(targets, config.vit))
+    loss = pose_loss + F.binary_cross_entropy_with_logits(near.float(), joint_heatmaps(targets, config.vit))
     named = torch.from_numpy(stills.apparatus[picked])
     return loss + APPARATUS_WEIGHT * F.cross_entropy(apparatus.float(), named)
 
 
 @torch.inference_mode()
 def evaluate(model: PoseRegressor, stills: Stills) -> dict[str, float]:
-    """Errors of the CLS head on frames of athletes and halls never seen."""
+    """Errors of the CLS head on held-out athletes and halls."""
     poses, apparatus = [], []
     for start in range(0, len(stills.images), 250):
         images = normalise(torch.from_numpy(stills.images[start : start + 250])).permute(0, 3, 1, 2)

@@ -1,4 +1,4 @@
-"""How quick recognizers are, and what they compute, at the input that each is made for."""
+"""Speed (clips a second), parameters and multiply-adds of the registered recognizers at their own input size."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,19 +17,19 @@ from recognizers.backbones.base import Recognizer
 from recognizers.backbones.registry import CLASSES
 from recognizers.factory import create_model, model_config
 
-UNCOUNTED = 1  # passes before the clock runs: memory is claimed, kernels are chosen
-PASSES = 3  # at least, however slow: of one, nobody could say whether something else held it up
+WARM_UP_PASSES = 1  # untimed passes: memory is allocated, kernels are chosen
+MIN_PASSES = 3  # timed passes at least, so that the median is robust to an outlier
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What is measured.
+    """One measurement to make.
 
     Attributes:
         name: of the recognizer.
-        batch: clips at a time.
+        batch: batch size.
         device: cpu, cuda, cuda:1, …
-        seconds: at least so long, and PASSES times, each of forward and training.
+        seconds: measure at least so long, and MIN_PASSES times, for each of forward and training.
         bf16: compute in bfloat16.
     """
 
@@ -40,7 +40,7 @@ class Setting:
     bf16: bool = False
 
     def autocast(self) -> AbstractContextManager[None]:
-        """The precision of one forward pass: a context keeps the weights it has cast, which a step changes."""
+        """Autocast of one forward pass: a context caches cast weights, which a step changes."""
         kind = torch.device(self.device).type
         context: AbstractContextManager[None] = torch.autocast(kind, torch.bfloat16, enabled=self.bf16)
         return context
@@ -48,19 +48,19 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """What was measured.
+    """Result of one measurement.
 
     Attributes:
         name: of the recognizer.
         parameters: at 99 classes.
-        giga_multiply_adds: of one clip's forward pass, in 1e9; what papers call FLOPs is mostly these.
+        giga_multiply_adds: of one clip's forward pass, in 1e9 (papers often call them FLOPs).
         frames: of a clip.
         input_size: pixels of a side.
-        forward: clips a second in evaluation, of the median pass; None where it did not fit.
-        training: clips a second of forward, backward and SGD, of the median step; None where it did not fit.
-        forward_passes: how many the median is of.
+        forward: clips a second of the median evaluation pass; None where memory did not suffice.
+        training: clips a second of the median step (forward, backward, SGD); None likewise.
+        forward_passes: number of timed passes.
         training_passes: likewise.
-        lost: why something did not fit; "" where all did.
+        lost: reason where it ran out of memory, else "".
     """
 
     name: str
@@ -76,24 +76,24 @@ class Speed:
 
 
 def measure_backbones(settings: Sequence[Setting]) -> Iterator[Speed]:
-    """Measure one recognizer after the other, each in a process whose end, for want of memory, ends no other's.
+    """Measure recognizers one after another in a worker process; running out of memory ends one measurement only.
 
     Yields:
-        One for each setting, in their order.
+        The results, in the order of the settings.
     """
-    for setting, found in zip(settings, guarded_map(measure, settings, 1, Limits(), _begin), strict=True):
-        yield replace(counted(setting.name), lost=found.reason) if isinstance(found, Lost) else found
+    for setting, found in zip(settings, guarded_map(measure, settings, 1, Limits(), _import_only), strict=True):
+        yield replace(count_cost(setting.name), lost=found.reason) if isinstance(found, Lost) else found
 
 
-def _begin() -> None:
-    """All that a process has to do before its first recognizer is to import this file."""
+def _import_only() -> None:
+    """Start a worker process: importing this module is all there is to do."""
 
 
 def measure(setting: Setting) -> Speed:
-    """Measure a recognizer in this process; memory that does not suffice is part of what is found."""
+    """Measure a recognizer in this process; running out of memory is reported in the result."""
     device = torch.device(setting.device)
     config = model_config(setting.name)
-    speed = counted(setting.name)
+    speed = count_cost(setting.name)
     for what, one_pass in (("forward", _forward), ("training", _training)):
         try:
             torch.manual_seed(0)
@@ -107,14 +107,14 @@ def measure(setting: Setting) -> Speed:
                 raise
             reason = f"{what} in batches of {setting.batch}: {str(error).splitlines()[0]}"
             speed = replace(speed, lost=reason)
-        model = frames = one_pass = None  # type: ignore[assignment]  # the next one needs the room
+        model = frames = one_pass = None  # type: ignore[assignment]  # free the memory for the next one
         if device.type == "cuda":
             torch.cuda.empty_cache()
     return speed
 
 
-def counted(name: str) -> Speed:
-    """What can be said of a recognizer from shapes alone."""
+def count_cost(name: str) -> Speed:
+    """Parameters, multiply-adds and input size of a recognizer, computed from shapes alone (meta device)."""
     config = model_config(name)
     with torch.device("meta"):
         model = create_model(name, n_classes=CLASSES).eval()
@@ -125,14 +125,14 @@ def counted(name: str) -> Speed:
 
 @torch.no_grad()
 def multiply_adds(model: nn.Module, frames: torch.Tensor) -> float:
-    """Of one forward pass: half of torch's floating-point operations, which are those of convolutions and products."""
+    """Multiply-adds of one forward pass: half of torch's count of floating-point operations."""
     with FlopCounterMode(display=False) as counter:
         model(frames)
     return counter.get_total_flops() / 2
 
 
 def _forward(model: Recognizer, frames: torch.Tensor, setting: Setting) -> Callable[[], None]:
-    """One pass in evaluation."""
+    """A closure that runs one evaluation pass."""
     model.eval()
 
     @torch.inference_mode()
@@ -144,7 +144,7 @@ def _forward(model: Recognizer, frames: torch.Tensor, setting: Setting) -> Calla
 
 
 def _training(model: Recognizer, frames: torch.Tensor, setting: Setting) -> Callable[[], None]:
-    """One step of SGD."""
+    """A closure that runs one training step with SGD."""
     model.train()
     labels = torch.zeros(len(frames), dtype=torch.long, device=frames.device)
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9)
@@ -160,13 +160,13 @@ def _training(model: Recognizer, frames: torch.Tensor, setting: Setting) -> Call
 
 
 def _seconds_of_passes(one_pass: Callable[[], None], at_least: float, device: torch.device) -> list[float]:
-    """Seconds of each of as many passes as fill the time, PASSES or more; the device is waited for."""
+    """Seconds of each timed pass: as many as fill the time, MIN_PASSES or more; synchronises the device."""
     wait = (lambda: torch.cuda.synchronize(device)) if device.type == "cuda" else (lambda: None)
-    for _ in range(UNCOUNTED):
+    for _ in range(WARM_UP_PASSES):
         one_pass()
     wait()
     seconds: list[float] = []
-    while len(seconds) < PASSES or sum(seconds) < at_least:
+    while len(seconds) < MIN_PASSES or sum(seconds) < at_least:
         start = time.perf_counter()
         one_pass()
         wait()

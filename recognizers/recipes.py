@@ -1,4 +1,4 @@
-"""Recipes: YAML files of `gymqa train`, one for each method, joined with one for each data set; the papers' tables.
+"""Training recipes: a method's YAML joined with a data set's YAML, and the papers' table cells they reproduce.
 
 recipes/<method>.yaml   base/*.yaml, which they build on   data/<data>.yaml: splits and frames
 paper.csv: table, row, column, method, data, top1
@@ -23,21 +23,21 @@ _COLUMNS = ["table", "row", "column", "method", "data", "top1"]
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A training: its name, its files, of which a later one wins, and what their first lines say it is."""
+    """A training: its name, its YAML files (later ones override), and a description from their first lines."""
 
     name: str
     layers: tuple[Path, ...]
     what: str
 
-    def words(self, out: Path, *above: Path) -> list[str]:
-        """The words of `gymqa train`.
+    def arguments(self, out: Path, *above: Path) -> list[str]:
+        """The command-line arguments of `gymqa train`.
 
         Args:
-            out: the model goes into a folder of the recipe's name in here.
-            above: further files, which win over the recipe's.
+            out: parent of the run folder, which is named as the recipe.
+            above: further YAML files, which override the recipe's.
 
         Raises:
-            GymQAError: the data set has no file for what the method sees, such as data/flow/gym288_5.yaml.
+            GymQAError: the data set has no file for the method's modality, such as data/flow/gym288_5.yaml.
         """
         for path in self.layers:
             if not path.is_file():
@@ -49,7 +49,7 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One cell of a paper's table: the recipe that repeats it, and its Top-1 in %, None where none is printed."""
+    """One cell of a paper's table: the recipe that reproduces it, and its Top-1 in %, None where none is printed."""
 
     table: str
     row: str
@@ -81,7 +81,7 @@ class _Method:
 
 @dataclass(frozen=True, slots=True)
 class _Folder:
-    """What a folder of recipes holds, by name: methods, and whole recipes, which have data and `out` of their own."""
+    """A folder of recipes by name: methods, and whole recipes, which have data and `out` of their own."""
 
     path: Path
     methods: dict[str, _Method]
@@ -97,7 +97,7 @@ class _Folder:
         name = found.recipe(data)
         if name in self.whole:
             return self.whole[name]
-        kind = self.path / DATA if found.data is None else found.data.parent  # data/flow for a method that sees flow
+        kind = self.path / DATA if found.data is None else found.data.parent  # data/flow for a method on flow
         head, colon, variation = _first_line(found.path).partition(":")
         what = f"{head}, {_first_line(self.path / DATA / f'{data}.yaml')}{colon}{variation}"
         return Recipe(name, (found.path, kind / f"{data}.yaml"), what)

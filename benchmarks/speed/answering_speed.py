@@ -1,7 +1,7 @@
-"""Time likelihood scoring of multiple-choice questions: `python benchmarks/speed/answering_speed.py --help`.
+"""Time methods of answering multiple-choice questions: `python benchmarks/speed/answering_speed.py --help`.
 
-One random Llama answers the same questions in every way, the ways taking turns; ratios are those of the medians. Before
-anything is timed, all ways that score the same thing must find the same likelihoods in float32.
+A Llama with random weights answers the same questions by every method, in turns; ratios are of medians. Before timing,
+all methods that score the same texts must agree on the likelihoods in float32.
 """
 
 import sys
@@ -29,13 +29,13 @@ from gymqa.io.files import write_json
 from gymqa.runtime.runs import environment
 
 BASELINE, QUESTIONS, NEW_TOKENS, PAD = "generate", 4, 16, 0
-TOLERANCE = 1e-5  # largest difference in float32, as a share of the largest log-likelihood
+TOLERANCE = 1e-5  # largest difference in float32, relative to the largest log-likelihood
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 @dataclass(frozen=True)
 class Size:
-    """A model, what it reads, and how often each way is timed."""
+    """Config of the model, lengths of the prompts, and number of timed rounds."""
 
     model: MLLMSize
     lengths: Lengths
@@ -48,10 +48,10 @@ QUICK = Size(MLLMSize(32, 64, 2, 4, 200, 6, 8), Lengths(system=5, question=4, na
 
 
 class Ways:
-    """Every way to answer all questions about some clips; scores are [clips, QUESTIONS, N_CHOICES] nats.
+    """Every method of answering all questions about some clips; scores are [clips, QUESTIONS, N_CHOICES] nats.
 
     Args:
-        model: adapters merged, so that none of the ways pays for them.
+        model: with merged adapters, so that they cost nothing.
         videos: encoder tokens [clips, N, D].
     """
 
@@ -76,11 +76,11 @@ class Ways:
         return self._separately(self._texts)
 
     def full_letters(self) -> Tensor:
-        """The letters' likelihoods from whole conversations: what the quick ways are held against."""
+        """The letters' likelihoods from whole conversations: the reference of the fast methods."""
         return self._separately(self._letters)
 
     def full_names(self) -> Tensor:
-        """The choices' likelihoods after the plain question from whole conversations, to the same end."""
+        """The choices' likelihoods after the plain question from whole conversations, a reference as well."""
         return self._separately(self._names)
 
     def cached_prefix(self) -> Tensor:
@@ -184,7 +184,7 @@ SAME: dict[str, tuple[Callable[[Ways], Tensor], ...]] = {  # in each row the fir
 
 
 def differences(ways: Ways) -> dict[str, float]:
-    """By what is scored: the largest difference from the plain way, as a share of the largest log-likelihood.
+    """For each scored text: the largest difference to the reference method, relative to the largest log-likelihood.
 
     Raises:
         GymQAError: it is more than TOLERANCE.
@@ -202,7 +202,7 @@ def differences(ways: Ways) -> dict[str, float]:
 
 
 def time_ways(ways: Ways, rounds: int) -> dict[str, list[float]]:
-    """Seconds of each round's answers, by way, after one round that is not counted; the ways take turns."""
+    """Seconds of each round by method, in turns, after one untimed round."""
     found: dict[str, list[float]] = {name: [] for name in TIMED}
     for number in range(rounds + 1):
         for name, way in TIMED.items():
@@ -214,7 +214,7 @@ def time_ways(ways: Ways, rounds: int) -> dict[str, list[float]]:
 
 
 def measure(size: Size, attention: str, seed: int) -> dict[str, Any]:
-    """Compare all ways in float32, and time them in float32 and bf16."""
+    """Compare all methods in float32, and time them in float32 and bf16."""
     model = size.model.build(attention, seed).eval()
     model.llm.merge_adapter()
     clips = draw_clips(size.lengths, size.model.vocabulary, size.clips, QUESTIONS, seed)
@@ -235,7 +235,7 @@ def measure(size: Size, attention: str, seed: int) -> dict[str, Any]:
 def main(
     json: Path | None = None, quick: bool = False, rounds: int | None = None, attention: str = "eager", seed: int = 0
 ) -> None:
-    """Time answering by generating, by whole passes and by shared prefixes, questions a second.
+    """Time answering by generation, full passes and shared prefixes, in questions a second.
 
     Args:
         json: file of the figures.

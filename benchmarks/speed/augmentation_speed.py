@@ -1,8 +1,8 @@
-"""Time strong augmentation of clips against kornia's (pip install kornia).
+"""Time strong augmentation of clips against kornia's (needs pip install kornia).
 
 `python benchmarks/speed/augmentation_speed.py`
 
-Both crop, mirror and change the same clips by five operations, alike in all frames of a clip; neither perturbs time.
+Both crop, flip and apply five operations to the same clips, equal in all frames of a clip; neither perturbs time.
 """
 
 import sys
@@ -25,9 +25,9 @@ ELEMENTS = (2, 2, 4)
 
 
 def kornia_view(size: int, operations: int) -> Callable[[Tensor], Tensor]:
-    """Do it with kornia: uint8 [B, N, S', S', 3] -> float [B, N, 3, size, size] in [-1, 1].
+    """Strong views by kornia: uint8 [B, N, S', S', 3] -> float [B, N, 3, size, size] in [-1, 1].
 
-    Its RandAugment knows no clips, so its single operations are drawn, `operations` of them for each batch.
+    Its RandAugment does not support clips, so `operations` single operations are sampled for each batch.
 
     Raises:
         GymQAError: kornia is not installed.
@@ -64,7 +64,7 @@ def kornia_view(size: int, operations: int) -> Callable[[Tensor], Tensor]:
 
 
 def alternate(ways: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Median seconds of each way, the ways taken in turn; the first round is not counted."""
+    """Median seconds of each implementation, in turns; the first round is not timed."""
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds + 1):
         for name, way in ways.items():

@@ -1,7 +1,7 @@
-"""Time SeFAR's training step against a plain reference: `python benchmarks/speed/bench_ssl_step.py --json`.
+"""Time SeFAR's training step against a reference step: `python benchmarks/speed/bench_ssl_step.py --json`.
 
-Both take the same clips from uint8 frames to new weights of student and teacher. First both are run with dropout off,
-where they must agree; then they take turns, and the ratios are those of the medians.
+Both go from the same uint8 frames to updated student and teacher. First both are run without dropout, where they must
+agree; then they are timed in turns, and ratios are of medians.
 """
 
 import json as json_text
@@ -41,7 +41,7 @@ from recognizers.training.clips import TrainingClips
 from recognizers.training.train import Trainer, step_seed
 
 CLIPS, FRAMES, LOADED = 16, 64, 40  # clips in the cache, frames of each, batches that time the loader
-TOLERANCE = 1e-4  # largest difference in float32, as a share of the largest value
+TOLERANCE = 1e-4  # largest difference in float32, relative to the largest value
 PRECISIONS = {"float32": "no", "bfloat16": "bf16"}
 PAPER = TrainConfig(  # one step, the last of its run: ξ is 1
     algorithm=SEFAR, initial="none", steps=1, warm_up_steps=0, optimizer="sgd", learning_rate=0.005, weight_decay=1e-3,
@@ -51,7 +51,7 @@ PAPER = TrainConfig(  # one step, the last of its run: ξ is 1
 
 @dataclass(frozen=True)
 class Size:
-    """What is timed: a model, clips of a batch (as many labelled as unlabelled), the cache its frames come from."""
+    """Model, batch size (as many labelled as unlabelled clips) and frame cache of one measurement."""
 
     model: SeFARConfig
     batch: int
@@ -67,27 +67,27 @@ SIZES = {
 
 
 class Listening(Stateless):
-    """A weighting that keeps what it was asked and what it answered."""
+    """A weighting rule that records its inputs and outputs."""
 
     def __init__(self, rule: Weighting) -> None:
         self.rule = rule
         self.heard: list[tuple[PseudoLabels, Tensor]] = []
 
     def __call__(self, labels: PseudoLabels, positions: Tensor) -> Tensor:
-        """The rule's weights [B]."""
+        """The recorded rule's weights [B]."""
         weights = self.rule(labels, positions)
         self.heard.append((labels, weights))
         return weights
 
 
 def reference_of(trainer: Trainer) -> ReferenceTrainer:
-    """The plain trainer, at the same weights."""
+    """The reference trainer with the same weights."""
     student = trainer.accelerator.unwrap_model(trainer.student)
     return ReferenceTrainer(trainer.config, student.state_dict(), trainer.teacher.state_dict())
 
 
 def plain_step(reference: ReferenceTrainer, clips: StepClips) -> Step:
-    """The plain trainer's first step, with the draws of the real one's."""
+    """The reference trainer's first step, with the same random numbers."""
     config = reference.config
     seed = step_seed(config.seed, 0, 0)
     torch.manual_seed(seed)
@@ -96,13 +96,13 @@ def plain_step(reference: ReferenceTrainer, clips: StepClips) -> Step:
 
 
 def without_dropout(config: TrainConfig) -> TrainConfig:
-    """The same run with nothing drawn inside the networks, and a teacher that moves visibly."""
+    """The same config without dropout and drop-path, and with a faster teacher average."""
     assert isinstance(config.model, SeFARConfig)
     return replace(config, model=replace(config.model, head_dropout=0.0, drop_path=0.0), ema_decay=0.9)
 
 
 def differences(trainer: Trainer) -> dict[str, float]:
-    """Take one step with both trainers; the largest differences, each as a share of the largest value.
+    """Take one step with both trainers; the largest differences, relative to the largest value.
 
     Of student's logits, p̄, η, loss, gradients (momentum of a first step), and the changes of both networks' weights.
     """
@@ -133,7 +133,7 @@ def differences(trainer: Trainer) -> dict[str, float]:
 
 
 def disturb(model: nn.Module, seed: int) -> None:
-    """Add noise to all weights: fresh ones hold zeros, behind which mistakes would hide."""
+    """Add noise to all weights, as zero-initialised ones would hide errors."""
     rng = Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -142,12 +142,12 @@ def disturb(model: nn.Module, seed: int) -> None:
 
 
 def _changes(model: nn.Module, before: dict[str, Tensor]) -> dict[str, Tensor]:
-    """How far each of a model's parameters has gone, by name."""
+    """Change of each of a model's parameters, by name."""
     return {name: value.detach() - before[name] for name, value in model.named_parameters()}
 
 
 def _difference(ours: dict[str, Tensor], plain: dict[str, Tensor]) -> float:
-    """The largest difference of tensors of the same names, as a share of the largest value."""
+    """The largest difference of tensors of the same names, relative to the largest value."""
     if ours.keys() != plain.keys():
         raise GymQAError(f"the two steps hold other tensors: {sorted(ours.keys() ^ plain.keys())}; mend one of them")
     largest = max(value.abs().max().item() for value in plain.values())
@@ -173,7 +173,7 @@ def make_clips(size: Size, folder: Path) -> TrainingClips:
 
 
 def seconds_of(work: Callable[[], object], device: torch.device) -> float:
-    """Seconds of one call, what it left to the device included."""
+    """Seconds of one call, with device synchronisation."""
     _wait_for(device)
     began = time.perf_counter()
     work()
@@ -187,7 +187,7 @@ def _wait_for(device: torch.device) -> None:
 
 
 def time_steps(trainers: dict[str, Trainer], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each round's steps, after one that is not counted; the plain step and ours take turns."""
+    """Seconds of each round's steps, in turns, after one untimed round."""
     first = next(iter(trainers.values()))
     reference, clips, device = reference_of(first), first.load(0), first.accelerator.device
     works: dict[str, Callable[[], object]] = {"plain": partial(plain_step, reference, clips)}
@@ -203,7 +203,7 @@ def time_steps(trainers: dict[str, Trainer], rounds: int) -> dict[str, list[floa
 
 
 def loader_speed(trainer: Trainer) -> float:
-    """Clips a second that one loading thread takes out of the cache."""
+    """Clips a second of one loader thread."""
     trainer.load(0)
     began = time.perf_counter()
     clips = sum(len(trainer.load(step)) for step in range(LOADED))
@@ -241,7 +241,7 @@ def measure(name: str, folder: Path) -> dict[str, Any]:
 
 
 def summary(found: dict[str, dict[str, Any]]) -> dict[str, float]:
-    """The figures in one flat table: SeFAR-S's without a prefix."""
+    """The results as one flat dict; those of SeFAR-S have no prefix."""
     table: dict[str, float] = {}
     for name, figures in found.items():
         prefix = "" if name == "sefar_s" else f"{name}_"
@@ -255,7 +255,7 @@ def summary(found: dict[str, dict[str, Any]]) -> dict[str, float]:
 def main(
     json: bool = False, device: str | None = None, out: Path = Path("benchmarks/results/bench_ssl_step.json")
 ) -> None:
-    """Time the semi-supervised step at ViT-S, 224 px, and at a tiny model against the paper's plain mathematics.
+    """Time the semi-supervised step of ViT-S at 224 px and of a tiny model against the reference step.
 
     Args:
         json: print one JSON object and nothing else.

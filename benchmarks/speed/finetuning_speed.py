@@ -1,8 +1,8 @@
-"""Time a tuning step with stored features and with the encoder in the loop: see `--help`.
+"""Time a tuning step of the language model with stored features and with the encoder in the loop: see `--help`.
 
-A random Llama with LoRA takes the same step on the same clips; only where the visual tokens come from differs: read
-from a feature store, computed by SeFAR-S as the paper writes it down, or by ours in bf16. Decoding is left out: frames
-wait in memory. The ways take turns; ratios are those of the medians, against the store.
+A random Llama with LoRA takes the same step on the same clips, with visual tokens read from a feature store, computed
+by a straightforward SeFAR-S, or by ours in bf16. Decoding is excluded: frames are in memory. The sources are timed in
+turns; ratios are of medians, against the store.
 """
 
 import sys
@@ -34,13 +34,13 @@ from recognizers.backbones.sefar import SeFAR, SeFARConfig, sefar_s
 from recognizers.ssl.augment import to_model
 
 BATCH, PAD, STORE = 2, 0, "feature_store"
-TOLERANCE = 1e-4  # largest difference of the float32 tokens, as a share of the largest one
+TOLERANCE = 1e-4  # largest difference of the float32 tokens, relative to the largest one
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 @dataclass(frozen=True)
 class Size:
-    """An encoder, a language model that takes its tokens, the text of a question, and how often each way is timed."""
+    """Encoder, language model, lengths of the text, and number of timed rounds."""
 
     encoder: SeFARConfig
     model: MLLMSize
@@ -68,7 +68,7 @@ def plain_tokens(encoder: ReferenceSeFAR, frames: Tensor) -> Tensor:
 
 
 class Sources:
-    """Where a batch's visual tokens [BATCH, N, D] come from.
+    """Sources of a batch's visual tokens [BATCH, N, D].
 
     Args:
         folder: an empty one, for the feature store.
@@ -109,7 +109,7 @@ class Sources:
             return self.encoder.forward_features(to_model(self.frames, self.frames.shape[2])).tokens.float()
 
     def all(self) -> dict[str, Callable[[], Tensor]]:
-        """Every way, by name; the first is what the others are compared with."""
+        """Every source by name; the first is the baseline."""
         return {STORE: self.stored, "straightforward_encoder": self.straightforward, "bf16_encoder": self.ours}
 
 
@@ -126,7 +126,7 @@ class Step:
         self.batch = collate(chats, size.model.n_visual, PAD, share_prefix=True)
 
     def __call__(self, tokens: Callable[[], Tensor]) -> float:
-        """Get the tokens, and take the step; its loss."""
+        """Get the tokens and take one step; returns its loss."""
         self.model.train()
         videos = tokens().clone()  # what inference mode made may not be trained on
         batch = self.batch
@@ -140,7 +140,7 @@ class Step:
 
 
 def time_steps(step: Step, sources: Sources, rounds: int) -> dict[str, list[float]]:
-    """Seconds of each round's steps, by way, after one round that is not counted; the ways take turns."""
+    """Seconds of each round's steps by source, in turns, after one untimed round."""
     ways = {name: partial(step, tokens) for name, tokens in sources.all().items()}
     found: dict[str, list[float]] = {name: [] for name in ways}
     for number in range(rounds + 1):

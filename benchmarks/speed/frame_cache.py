@@ -1,7 +1,7 @@
-"""Time 8 frames of a 720p clip: by seeking, in one pass, from the cache. `python benchmarks/speed/frame_cache.py`.
+"""Time reading 8 frames of a 720p clip by seeking, in one pass, from the cache: `benchmarks/speed/frame_cache.py`.
 
-A sample is what a training step takes of a clip: uint8 [8, 256, 256, 3]. The methods take turns within each round, and
-what is written are medians over the rounds: the ratios travel to other machines, the milliseconds do not.
+A sample is a training step's frames of a clip: uint8 [8, 256, 256, 3]. The methods are timed in turns, and medians over
+the rounds are written: ratios are comparable between machines, milliseconds are not.
 """
 
 import sys

@@ -1,7 +1,7 @@
-"""Time a leaderboard of Gym99's size, and measure its page: `python benchmarks/speed/leaderboard_speed.py`.
+"""Time building a leaderboard of Gym99's size, and its page size: `python benchmarks/speed/leaderboard_speed.py`.
 
 8,521 questions of 65 videos (Gym99's val clips), three models, 10,000 resamples of the videos; each model also with its
-frames shuffled. Reading and checking the files is timed with the rest.
+frames shuffled. Times include reading and checking the files.
 """
 
 import sys
@@ -50,7 +50,7 @@ def make_questions(n: int, seed: int = 0) -> list[Question]:
 
 
 def make_predictions(asked: list[Question], skill: float, seed: int) -> list[Prediction]:
-    """Answers that are right with a chance that differs by video, and sure of themselves when they are."""
+    """Answers whose accuracy differs by video, with higher confidence where right."""
     rng = np.random.default_rng(seed)
     of_video = {video: float(np.clip(rng.normal(skill, 0.05), 0, 1)) for video in {one.video_id for one in asked}}
     found = []
@@ -81,7 +81,7 @@ def write_inputs(folder: Path, n: int) -> None:
 
 
 def clocks() -> tuple[float, float]:
-    """The clock's time and this process's, in seconds; on a machine that does other work the second tells more."""
+    """Wall-clock and CPU time in seconds; the second is more reliable on a busy machine."""
     return time.perf_counter(), time.process_time()
 
 

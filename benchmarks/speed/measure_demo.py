@@ -1,4 +1,4 @@
-"""Time and memory of `gymqa demo` and its second run: `python benchmarks/speed/measure_demo.py --out runs/demo`."""
+"""Time and memory of `gymqa demo`, run twice: `python benchmarks/speed/measure_demo.py` (one script a file)."""
 
 import sys
 from pathlib import Path
@@ -12,7 +12,7 @@ from gymqa.runtime.runs import environment
 
 
 def main(out: Path = Path("runs/demo"), json: Path = Path("benchmarks/results/demo.json")) -> None:
-    """Run the demo twice in a new folder and write what it took and what it found.
+    """Run the demo twice in a new folder; write its time, memory and results.
 
     Args:
         out: run folder; must not exist.

@@ -1,4 +1,4 @@
-"""Count the openai adapter's requests in flight: `python benchmarks/speed/openai_adapter_speed.py`, on loopback."""
+"""Request rate and concurrency of the openai adapter on loopback: `python benchmarks/speed/openai_adapter_speed.py`."""
 
 import asyncio
 import json as json_module
@@ -57,7 +57,7 @@ class Server:
 
 
 def serve(latency: float, pipe: Connection) -> None:
-    """Tell the port, answer until something comes through the pipe, and tell what was seen."""
+    """Send the port, answer until the pipe gets a message, and send the counts."""
 
     async def run() -> None:
         server = Server(latency)
@@ -94,7 +94,7 @@ def measure(n: int, latency: float, frames: ClipFrames | None) -> dict[str, floa
     url = f"http://127.0.0.1:{ours.recv()}/v1"
     settings = ApiSettings(base_url=url, key_variable="NO_SUCH_KEY", in_flight=IN_FLIGHT)
     model = OpenAIModel("m", "m", frames, settings, "generate")
-    model.answer(questions(IN_FLIGHT))  # connections are open, code is warm
+    model.answer(questions(IN_FLIGHT))  # warm-up: connections are open
     began, used = time.perf_counter(), time.process_time()
     answers = model.answer(questions(n))
     taken, cpu = time.perf_counter() - began, time.process_time() - used

@@ -1,4 +1,4 @@
-"""Time FineGym's lists and building of questions: `python benchmarks/speed/question_speed.py` beside `../shared`."""
+"""Time reading FineGym's lists and building every benchmark: `python benchmarks/speed/question_speed.py`."""
 
 import sys
 import tempfile

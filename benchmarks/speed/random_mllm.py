@@ -1,6 +1,6 @@
-"""Random-weight language models and conversations of given sizes, shared by the benchmarks of answering and tuning.
+"""Random-weight language models of given config and conversations of given lengths, for the speed benchmarks.
 
-Speed depends on sizes, not on what the weights have learned. Imported by the benchmarks of answering and tuning.
+Speed depends on the config, not on the weights. Imported by the benchmarks of answering and tuning.
 """
 
 import random
@@ -17,7 +17,7 @@ N_CHOICES = 4
 
 @dataclass(frozen=True)
 class MLLMSize:
-    """Sizes of a Llama and of the visual tokens it is shown.
+    """Config of a Llama and its visual tokens.
 
     Attributes:
         lora: rank of the adapters on every linear layer.
@@ -33,7 +33,7 @@ class MLLMSize:
     lora: int = 16
 
     def build(self, attention: str, seed: int) -> GymMLLM:
-        """The model of these sizes, with a projector of two layers; `attention` as transformers names it."""
+        """Build the model, with a projector of two layers; `attention` as transformers names it."""
         torch.manual_seed(seed)
         config = LlamaConfig(
             vocab_size=self.vocabulary,
@@ -105,5 +105,5 @@ def draw_clips(lengths: Lengths, vocabulary: int, clips: int, questions: int, se
 
 
 def conversation(prompt: list[int], answer: list[int]) -> EncodedChat:
-    """A prompt and its answer, which alone is asked for."""
+    """A prompt and its answer, whose loss alone is computed."""
     return EncodedChat([*prompt, *answer], [*[IGNORED] * len(prompt), *answer])

@@ -1,8 +1,8 @@
-"""Reference implementation of SeFAR's semi-supervised step, without optimisations, to verify and time the real one.
+"""Reference implementation of SeFAR's semi-supervised step, written straight from the paper, for bench_ssl_step.py.
 
-Each element and each view has a forward pass of its own, the teacher makes K whole passes, attention is written out,
-everything is float32, and the optimizer and the teacher's average go from tensor to tensor. Only what is drawn (views,
-the mixing plan) and the names of the parameters are the real step's, so that both can be given the same.
+One forward pass for each element and view, K whole teacher passes, explicit attention, float32 throughout, and loops
+over tensors in the optimizer and the teacher's average. Only the random numbers (views, mixing plan) and the parameter
+names are shared with the real step, so that both get the same inputs.
 
 Source: SeFAR (AAAI'25, arXiv 2501.01245); TimeSformer (arXiv 2102.05095) for the block.
 """
@@ -65,7 +65,7 @@ class Block(nn.Module):
         self.mlp = Mlp(dim)
 
     def forward(self, x: Tensor, frames: int) -> Tensor:
-        """[B, 1 + P n, D], the CLS token first, then place by place its n frames -> the same shape."""
+        """[B, 1 + P n, D], the CLS token first, then the n frames of each patch position -> the same shape."""
         batch, _, dim = x.shape
         cls, patches = x[:, :1], x[:, 1:]
         time = self.temporal_norm1(patches).reshape(-1, frames, dim)  # [B P, n, D]
@@ -165,7 +165,7 @@ class ReferenceSeFAR(nn.Module):
 
 
 class Step(NamedTuple):
-    """What a step computed.
+    """Results of one step.
 
     logits [B_l + 2 B_u, C]: of the labelled, the strong and the mixed views; probabilities: p̄ [B_u, C];
     classes [B_u]; weights: η [B_u]; loss: a scalar.
@@ -182,9 +182,9 @@ class ReferenceTrainer:
     """Student, teacher and SGD with momentum 0.9.
 
     Args:
-        config: a SeFAR run's settings; precision, and what else makes the real step fast, is not looked at.
-        student: its first weights, on the device of everything.
-        teacher: its first weights.
+        config: a SeFAR run's settings; precision and other speed settings are ignored.
+        student: initial weights, whose device is used.
+        teacher: initial weights.
     """
 
     def __init__(self, config: TrainConfig, student: dict[str, Tensor], teacher: dict[str, Tensor]) -> None:
@@ -223,9 +223,9 @@ class ReferenceTrainer:
         labelled = weak_view(clips.labelled.frames, size, config.augment, rng)
         self.student.train()
         logits = [self.student(view) for view in (labelled, strong, mixed)]
-        share, partner = plan.share.to(weak.device), plan.partner.to(weak.device)
-        targets = share[:, None] * probabilities + (1 - share[:, None]) * probabilities[partner]
-        mixed_weights = share * weights + (1 - share) * weights[partner]
+        fraction, partner = plan.fraction.to(weak.device), plan.partner.to(weak.device)
+        targets = fraction[:, None] * probabilities + (1 - fraction[:, None]) * probabilities[partner]
+        mixed_weights = fraction * weights + (1 - fraction) * weights[partner]
         supervised = F.cross_entropy(logits[0], clips.labelled.labels)
         unlabelled = (weights * F.cross_entropy(logits[1], classes, reduction="none")).mean()
         mixing = (mixed_weights * ((logits[2].softmax(-1) - targets) ** 2).sum(-1)).mean()

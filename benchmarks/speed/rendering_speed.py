@@ -1,4 +1,4 @@
-"""Render GymSim's 99 elements at 112 px and time it: `python benchmarks/speed/rendering_speed.py`."""
+"""Time rendering of GymSim's 99 elements at 112 px: `python benchmarks/speed/rendering_speed.py`."""
 
 import sys
 import tempfile

@@ -1,7 +1,7 @@
-"""Time the runner's overhead per question with a trivial model: `python benchmarks/speed/runner_overhead.py`.
+"""Time the runner's overhead for each question, with an instant model: `python benchmarks/speed/runner_overhead.py`.
 
-The time is that of `gymqa evaluate` without its model: reading the questions, sharing them out, appending each batch to
-disk, merging, hashing, and writing predictions and result.
+That is `gymqa evaluate` without model time: reading and sharding the questions, appending each batch to disk, merging,
+hashing, and writing predictions and result.
 """
 
 import sys

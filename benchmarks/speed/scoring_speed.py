@@ -38,7 +38,7 @@ load_predictions(Path(sys.argv[1]))
 
 @dataclass(frozen=True)
 class Workload:
-    """What is scored: the questions, each model's predictions and scores [n], and how often videos are drawn."""
+    """Questions, each model's predictions and scores [n], and the number of bootstrap resamples."""
 
     questions: list[Question]
     predictions: dict[str, list[Prediction]]
@@ -58,7 +58,7 @@ def rows(work: Workload) -> object:
 
 
 def comparisons(work: Workload) -> object:
-    """Every pair of models, their ranks, and what the set can tell."""
+    """Pairwise comparisons, ranks, and the detectable difference."""
     found = compare_all(work.scores, work.videos, work.resamples)
     return ranges_of(work.scores, found), minimum_detectable_difference(work.scores, work.videos)
 

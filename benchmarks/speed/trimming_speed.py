@@ -1,4 +1,4 @@
-"""Time the cutting of clips at 456x256 out of raw videos: `python benchmarks/speed/trimming_speed.py`."""
+"""Time trimming of 456x256 clips from raw videos: `python benchmarks/speed/trimming_speed.py`."""
 
 import os
 import shutil

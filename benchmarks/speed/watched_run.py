@@ -1,4 +1,4 @@
-"""Run a command and measure its time and memory; a file of its own, shared by several benchmarks."""
+"""Run a command and measure its time and peak memory (own file: several benchmarks use it)."""
 
 import subprocess
 import time

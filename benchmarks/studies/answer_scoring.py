@@ -1,4 +1,4 @@
-"""One tuned model scored by letters and by texts: `python benchmarks/studies/answer_scoring.py --help`."""
+"""Accuracy of a tuned model by letter and text scoring: `python benchmarks/studies/answer_scoring.py` (own script)."""
 
 import sys
 import time

@@ -1,7 +1,7 @@
-"""Tables of the semi-supervised study on GymSim: trainings compared, figures, printing.
+"""Tables of gymsim_ssl_study.py: their cells (trainings), results, and printing.
 
-rates: algorithms at each labelled share, all with the same network. components and perturbations: the rows of SeFAR's
-Tables 3 and 4, whose switches are read from the recipes of its Gym99 column.
+rates: algorithms at each labelled fraction, all with the same network. components and perturbations: the rows of
+SeFAR's Tables 3 and 4, whose switches are read from the recipes of its Gym99 column.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ COLUMN, METHOD = "Gym99 5%", "sefar_s"  # of the paper's tables, and the full me
 
 @dataclass(frozen=True)
 class Variant:
-    """What is trained: an algorithm, and the frames of each temporal element. Equal variants have equal names."""
+    """An algorithm and the frames of each temporal element. Equal variants have equal names."""
 
     name: str
     algorithm: Algorithm
@@ -40,7 +40,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell of a table: its row, the labelled share (the column), what is trained, and the paper's Top-1 in %."""
+    """One cell of a table: row, labelled fraction (column), variant, and the paper's Top-1 in %."""
 
     row: str
     rate: float
@@ -49,7 +49,7 @@ class Cell:
 
     @property
     def column(self) -> str:
-        """The labelled share as the table shows it."""
+        """The labelled fraction as a column title."""
         return f"{100 * self.rate:g} %"
 
 
@@ -58,7 +58,7 @@ def read_part(name: str, rates: Sequence[float], recipes: Path) -> list[Cell]:
 
     Args:
         name: one of PARTS.
-        rates: labelled shares; the ablations are at the first.
+        rates: labelled fractions; the ablations use the first.
         recipes: folder of the recipes.
     """
     if name == "rates":
@@ -69,7 +69,7 @@ def read_part(name: str, rates: Sequence[float], recipes: Path) -> list[Cell]:
 
 
 def _of_method(recipes: Path, name: str) -> Variant:
-    """The switches of a recipe's method; its size, steps and data are left to the study."""
+    """The algorithm of a recipe's method; model, steps and data are the study's."""
     parser = build_parser(train, "gymqa train")
     given = parser.instantiate(parser.parse_args(["--config", str(recipes / f"{name}.yaml")]))
     algorithm: Algorithm = given.training.algorithm
@@ -103,7 +103,7 @@ def part_figures(run: Run, name: str, trained: Sequence[tuple[Cell, Mapping[int,
 
 
 def _pairs(name: str, rows: Sequence[str]) -> list[tuple[str, str]]:
-    """Which rows are compared."""
+    """Pairs of rows to compare."""
     if name == "rates":
         return [(later, earlier) for earlier, later in combinations(rows, 2)]
     return [(rows[-1], row) for row in rows[:-1]]
@@ -123,5 +123,5 @@ def show_part(name: str, figures: Mapping[str, Any]) -> None:
 
 
 def _text(cell: Mapping[str, Any]) -> str:
-    """Our figure, then the paper's."""
+    """Our result, then the paper's."""
     return percent(cell) if cell["paper"] is None else f"{percent(cell)} ({cell['paper']:.1f})"

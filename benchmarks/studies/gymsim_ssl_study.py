@@ -1,4 +1,4 @@
-"""Semi-supervised study on GymSim, SeFAR's Tables 3 and 4: `python benchmarks/studies/gymsim_ssl_study.py`.
+"""SeFAR's comparisons and ablations on GymSim: `python benchmarks/studies/gymsim_ssl_study.py`.
 
 99 rendered elements, 5 % and 10 % labelled: supervised-only, FixMatch, SVFormer, SeFAR, several seeds; and, at 5 %, the
 component and perturbation ablations in the layout of SeFAR's Tables 3 and 4 (AAAI'25, arXiv 2501.01245).
@@ -41,13 +41,13 @@ def _training() -> TrainConfig:
 
 @dataclass(frozen=True)
 class StudyConfig:
-    """What is rendered and trained.
+    """Settings of the study.
 
     Attributes:
-        release: the videos; athletes and halls that neither the demo nor the choice of its settings has seen.
+        release: the videos; their athletes and halls are neither in the demo nor were used to choose its settings.
         training: of every model; the study sets algorithm, temporal elements and seed.
-        rates: labelled shares of the training clips; the ablations are at the first.
-        seeds: each draws the labelled clips anew and trains with it.
+        rates: labelled fractions of the training clips; the ablations use the first.
+        seeds: of the labelled clips and the trainings.
     """
 
     release: ReleaseConfig = field(
@@ -107,7 +107,7 @@ def main(
 
 
 def _inputs(run: Run, study: StudyConfig, workers: int) -> None:
-    """Videos, cached frames, and the splits of every labelled share and seed."""
+    """Videos, cached frames, and the splits of every labelled fraction and seed."""
     root = run.folder / RELEASE
     rendered = {**asdict(study.release), "format": FORMAT}
     run.step(RENDER, rendered, [RELEASE], lambda: _nothing(render_release(root, study.release, workers)))

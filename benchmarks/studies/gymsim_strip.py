@@ -1,4 +1,4 @@
-"""Draw the README's picture, four elements of GymSim as film strips: `python benchmarks/studies/gymsim_strip.py`."""
+"""Draw film strips of four GymSim elements for the README: `benchmarks/studies/gymsim_strip.py` (own script)."""
 
 import sys
 from pathlib import Path
@@ -21,7 +21,7 @@ def main(out: Path = Path("docs/gymsim.png"), size: int = 128, frames: int = 8) 
     """Render one clip of each element and write a strip of evenly spaced frames for each.
 
     Args:
-        out: picture to write.
+        out: image file to write.
         size: pixels of a frame.
         frames: frames of a strip.
     """

@@ -1,4 +1,4 @@
-"""FineGym's findings measured on GymSim, with plots: `python benchmarks/studies/gymsim_validity.py`.
+"""Validity study: FineGym's findings reproduced on GymSim, with plots: `python benchmarks/studies/gymsim_validity.py`.
 
 Table 5 and section 4 of FineGym (CVPR'20): an event shows in one frame, an element does not; accuracy rises with the
 number of frames; their order matters; motion says more about elements than about events.
@@ -33,7 +33,7 @@ ORDERS = ("ordered", "shuffled", "reversed")
 
 @dataclass(frozen=True)
 class StudyConfig:
-    """What is rendered and trained.
+    """Settings of the study.
 
     Attributes:
         release: the videos.
@@ -72,7 +72,7 @@ def main(
     Args:
         out: folder of the run.
         json: file of the figures.
-        plots: folder of the pictures.
+        plots: folder of the plots.
         workers: processes that render and compute flow; one for each core when not given.
         study: what is rendered and trained.
     """
@@ -154,7 +154,7 @@ def _frames_study(run: Run, study: StudyConfig) -> None:
 
 
 def _one_seed(train: Features, val: Features, seed: int) -> dict[str, NDArray[np.bool_]]:
-    """Train every head with a seed; which val clips are right, by what was asked."""
+    """Train every head with a seed; which val clips are right, by head."""
     rng = np.random.default_rng(seed)
     elements, events = (torch.from_numpy(x) for x in (train.examples.elements, train.examples.events))
     truth, places = torch.from_numpy(val.examples.elements), torch.from_numpy(val.examples.events)

@@ -1,4 +1,4 @@
-"""The picture of docs/leaderboard.md: `python benchmarks/studies/leaderboard_picture.py runs/demo/leaderboard.html`."""
+"""Screenshot of a leaderboard page for docs/leaderboard.md: `leaderboard_picture.py leaderboard.html` (own script)."""
 
 import sys
 from pathlib import Path
@@ -14,11 +14,11 @@ SIZE = {"width": 1280, "height": 720}
 
 
 def main(page: Path, out: Path = Path("docs/leaderboard.png"), browser: Path = CHROMIUM) -> None:
-    """Photograph the first screen of a leaderboard.
+    """Take a screenshot of a leaderboard's first screen.
 
     Args:
         page: the leaderboard.html of `gymqa demo`, or the index.html of `gymqa report`.
-        out: picture to write.
+        out: image file to write.
         browser: Chromium's program.
     """
     for path in (page, browser):

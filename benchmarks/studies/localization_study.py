@@ -1,4 +1,4 @@
-"""FineGym's Table 4 on GymSim: `python benchmarks/studies/localization_study.py`.
+"""Temporal localisation on GymSim, as FineGym's Table 4: `python benchmarks/studies/localization_study.py`.
 
 Actions in rendered competitions, and sub-actions in actions, by a structured segment network on the frozen image ViT.
 """
@@ -22,12 +22,12 @@ from gymqa.runtime.runs import Run, environment, resolved
 from gymqa.sim.release import FORMAT, ReleaseConfig, render_release
 from recognizers.localization.config import LEVELS, Level, LocalizationConfig
 from recognizers.localization.detection import DetectionConfig, detect
-from recognizers.localization.material import material_of, read_snippets
+from recognizers.localization.labelled_snippets import label_snippets, read_snippets
 from recognizers.localization.network import Localizer
 from recognizers.localization.proposals import group_actionness, overlaps
+from recognizers.localization.segments import Split, read_split, write_detections, write_truth
 from recognizers.localization.snippet_store import SnippetStore, extract_snippets
 from recognizers.localization.snippets import FrameEncoder
-from recognizers.localization.stretches import Split, read_split, write_detections, write_truth
 from recognizers.localization.training import train_localizer
 
 RESULT = Path("benchmarks/results/localization_study.json")
@@ -44,11 +44,11 @@ def _release() -> ReleaseConfig:
 
 @dataclass(frozen=True)
 class StudyConfig:
-    """What is rendered and trained.
+    """Settings of the study.
 
     Attributes:
         release: the videos; all have to be raw ones.
-        fps: frames a second that the image ViT looks at.
+        fps: frames a second that the image ViT encodes.
         training: of both levels; the study sets level and seed.
         detection: how segments are chosen.
         seeds: of the trainings; the videos stay.
@@ -68,7 +68,7 @@ class StudyConfig:
 def main(
     out: Path = Path("runs/localization"), json: Path = RESULT, workers: int = 2, *, study: StudyConfig = StudyConfig()
 ) -> None:
-    """Render, look, train, find, and write the figures; a stopped study goes on with the same command.
+    """Render, encode, train, detect, and write the results; a stopped study goes on with the same command.
 
     Args:
         out: folder of the run.
@@ -87,7 +87,7 @@ def main(
 
 
 def _inputs(run: Run, study: StudyConfig, workers: int) -> None:
-    """Videos, and what the image ViT sees of them."""
+    """Videos and their snippet features."""
     root = run.folder / RELEASE
 
     def render() -> None:
@@ -126,19 +126,19 @@ def _level(run: Run, study: StudyConfig, level: Level) -> dict[str, Any]:
 
 
 def _count(stretches: Sequence[Any]) -> dict[str, int]:
-    """How much there is to search and to find."""
+    """Numbers of videos, segments to search, and true segments."""
     videos = {stretch.video_id for stretch in stretches}
     segments = sum(one.label is not None for stretch in stretches for one in stretch.instances)
     return {"videos": len(videos), "stretches": len(stretches), "segments": segments}
 
 
 def _recall(study: StudyConfig, model: Localizer, store: SnippetStore, split: Split) -> dict[str, float]:
-    """The share of true segments that some proposal overlaps by 0.5 and by 0.7, and proposals a stretch."""
+    """Recall of true segments by proposals at IoU 0.5 and 0.7, and the number of proposals in a segment."""
     best: list[float] = []
     counts: list[int] = []
     config = model.config
     for stretch, snippets in read_snippets(store, split.test, config.snippet):
-        one = material_of(stretch, snippets, config.snippet, config.labels)
+        one = label_snippets(stretch, snippets, config.snippet, config.labels)
         actionness = model.actionness(snippets).detach().sigmoid().double().numpy()
         proposals = group_actionness(actionness, study.detection.grouping or config.grouping)
         counts.append(len(proposals))
@@ -148,7 +148,7 @@ def _recall(study: StudyConfig, model: Localizer, store: SnippetStore, split: Sp
 
 
 def _speed(run: Run, study: StudyConfig) -> dict[str, float]:
-    """Test videos a second: looking at the raw video, and finding actions and sub-actions in its features."""
+    """Test videos a second: encoding the raw video, and detecting actions and sub-actions from features."""
     root, encoder = run.folder / RELEASE, FrameEncoder()
     videos = [stretch.video_id for stretch in read_split(root, "action").test]
     with tempfile.TemporaryDirectory(dir=run.folder) as folder:

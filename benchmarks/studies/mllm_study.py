@@ -1,4 +1,4 @@
-"""Study of encoders on GymSim, SeFAR's Table 5: `python benchmarks/studies/mllm_study.py`.
+"""Frozen video encoders of one language model on GymSim, as SeFAR's Table 5: `python benchmarks/studies/mllm_study.py`.
 
 99 rendered elements, 5 % and 10 % labelled, three seeds: the image ViT, and the recognizers that gymsim_ssl_study.py
 trained with the same labels, each as frozen encoder of the same language model, tuned on the labelled clips alone or
@@ -38,13 +38,13 @@ SURE = "sure.txt"  # unlabelled clips whose pseudo-label is sure enough
 
 @dataclass(frozen=True)
 class StudyConfig:
-    """What is tuned.
+    """Settings of the study.
 
     Attributes:
         tuning: of the language model; views of the labelled clips among it.
         encoders: the image ViT, and algorithms of recognizers.
-        pseudo: those of them that are tuned with pseudo-labelled clips, too.
-        rates: labelled shares of the training clips.
+        pseudo: those that are also tuned with pseudo-labelled clips.
+        rates: labelled fractions of the training clips.
         seeds: each with labelled clips and recognizers of its own.
     """
 
@@ -100,7 +100,7 @@ def main(
         recognizers: folder of `gymsim_ssl_study.py --only rates`, whose recognizers, clips and splits are taken.
         out: folder of the run.
         json: file of the figures.
-        figure: their picture.
+        figure: plot of the results.
         workers: models tuned at a time; on a CPU each in a process of one thread.
         study: what is tuned.
     """
@@ -155,7 +155,7 @@ def _tune_and_ask(run: Run, recognizers: Path, tuning: FinetuneSettings, cell: C
 
 
 def _guess(recognizers: Path, out: Path, cell: Cell, threshold: float) -> None:
-    """Let the cell's recognizer look at the unlabelled clips, and list those it is sure of."""
+    """Pseudo-label the unlabelled clips by the cell's recognizer, and list the confident ones."""
 
     split = recognizers / "splits" / cell.split
     unlabelled = split / "unlabelled.txt"

@@ -1,4 +1,4 @@
-"""Figures of the study of encoders: accuracies over seeds, paired differences, a table and a plot."""
+"""Results of mllm_study.py: accuracies over seeds, paired differences, tables and a plot."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -30,7 +30,7 @@ def read_figures(folder: Path, places: Mapping[str, Place]) -> dict[str, Any]:
 
     Returns:
         benchmarks: by name, `cells` (row, column, mean and sd over seeds, the interval over videos of the mean,
-        accuracy by seed, share answered), `differences` by column, chance, and how many questions and videos.
+        accuracy by seed, fraction answered), `differences` by column, chance, and how many questions and videos.
     """
     return {"benchmarks": {name: _benchmark(folder, name, places) for name in PUBLISHED_BENCHMARKS}}
 

@@ -1,7 +1,7 @@
-"""Exact paired test of the difference in Top-1 of two models on clips of few people or videos.
+"""Paired differences in Top-1 of two models on the same clips, with an exact sign-flip test over few clusters.
 
-The test flips the sign of each cluster's difference (Fisher's randomization test): with nine people no spread can be
-trusted. Intervals and the correction for several tests of one table are those of `eval.stats.comparison`.
+The test flips the sign of each cluster's difference (Fisher's randomization test): with nine people, estimates of
+spread are unreliable. Intervals and the correction for several tests of one table are those of `eval.stats.comparison`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -40,7 +40,7 @@ def compare(
     """Compare models in pairs.
 
     Args:
-        points: of each model, for every clip the share [n] in [0, 1] of its runs that got it right.
+        points: of each model, for every clip the fraction [n] of its runs that got it right.
         pairs: names of models; the second is taken from the first.
         clusters: what clips share, a video or a person, [n].
 

@@ -1,4 +1,4 @@
-"""SeFAR against supervised only over seeds: `python benchmarks/studies/recognition_seeds.py --run runs/demo`.
+"""SeFAR against supervised training over seeds: `python benchmarks/studies/recognition_seeds.py --run runs/demo`.
 
 Each seed draws another labelled tenth of the demo's training clips and trains both models for the same number of steps;
 both are tested on the demo's val clips (unseen athletes and halls).
@@ -56,7 +56,7 @@ def main(
     Args:
         run: a finished `gymqa demo`, for its videos and frame cache.
         out: folder of the models; a stopped study goes on from there.
-        seeds: what is drawn and trained with.
+        seeds: of the labelled clips and the trainings.
         json: file of the figures.
     """
     if not (run / "frames").is_dir():

@@ -1,4 +1,4 @@
-"""Every recognizer and every algorithm on GymSim: `python benchmarks/studies/recognizer_table.py`.
+"""Top-1 of every recognizer and every algorithm on GymSim: `python benchmarks/studies/recognizer_table.py`.
 
 Each name of `gymqa list recognizers` in small, trained from scratch on all labels; and each name of
 `gymqa list algorithms` on one small network, with a fifth of the labels. One training each.
@@ -55,12 +55,12 @@ def _few_labels() -> TrainConfig:
 
 @dataclass(frozen=True)
 class TableConfig:
-    """What is rendered and trained.
+    """Settings of the table.
 
     Attributes:
         all_labels: the videos, and how every recognizer is trained; its seed is everything's.
         few_labels: how every algorithm is trained, and on which network; the table sets the algorithm and the seed.
-        labelled: share of the training clips that keep their label for the algorithms.
+        labelled: fraction of labelled training clips for the algorithms.
     """
 
     all_labels: StudySettings = field(default_factory=_inputs_and_training)
@@ -148,7 +148,7 @@ def _algorithms(table: TableConfig) -> dict[str, Training]:
 
 
 def _figures(run: Run, part: str, trainings: Mapping[str, Training]) -> dict[str, Any]:
-    """What a part's models got right; algorithms beside the labels alone."""
+    """Top-1 of a part's models; algorithms are compared with supervised training."""
     rows, points = {}, {}
     for name, training in trainings.items():
         right = right_clips(run, training)
@@ -169,7 +169,7 @@ def _figures(run: Run, part: str, trainings: Mapping[str, Training]) -> dict[str
 
 
 def _sizes(names: str, training: Training) -> dict[str, Any]:
-    """What a recognizer sees, and how many parameters it has here and at its own size, in millions."""
+    """Input of a recognizer, and its parameters here and in its registered config, in millions."""
     model = training.config.model
     here = sum(one.numel() for one in model.build().parameters())
     full = {name: describe(name)["millions"] for name in names.split(", ")}

@@ -1,7 +1,7 @@
-"""Coverage of intervals, tests, ranks and detectable difference on simulated answers with known truth.
+"""Check coverage, error rates and power of our statistics by simulation: `benchmarks/studies/statistics_check.py`.
 
-`python benchmarks/studies/statistics_check.py` draws data sets in which questions of one video are alike, as clips of
-one competition are, and counts how often each statement holds.
+Simulates data sets in which questions of one video are correlated, as clips of one competition are, and counts how
+often the intervals, tests, ranks and detectable differences are right.
 """
 
 import math
@@ -35,7 +35,7 @@ def simulate(
     """Right and wrong answers of several models, whose true accuracies are exactly `truths`.
 
     An answer is right where a normal variable of variance 1 is below a threshold. Its parts: what makes a video hard
-    for every model (share `shared` of the variance), what a video means to this model (`own`), how hard the question
+    for every model (fraction `shared` of the variance), what a video means to this model (`own`), how hard the question
     is for every model (0.3), and the rest. Videos have unequal numbers of questions, as FineGym's have.
 
     Returns:

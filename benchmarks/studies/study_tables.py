@@ -1,4 +1,4 @@
-"""Text tables of studies (mean and spread in per cent); a file of its own, shared by several studies."""
+"""Print a study's tables: mean and spread of each cell in per cent, differences (own file: several studies use it)."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from gymqa.io.files import read_json
 
 
 def spread(values: Sequence[float]) -> dict[str, float | None]:
-    """Mean of some shares, and their standard deviation; None of a single one."""
+    """Mean of some fractions, and their standard deviation; None of a single one."""
     return {
         "mean": float(np.mean(values)),
         "sd": float(np.std(values, ddof=1)) if len(values) > 1 else None,

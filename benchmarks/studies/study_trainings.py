@@ -1,4 +1,4 @@
-"""Worker processes that train and test the recognizers of a study, each once."""
+"""Run a study's trainings and tests of recognizers in worker processes, and read their results."""
 
 import shutil
 from collections.abc import Sequence
@@ -43,16 +43,16 @@ class Training:
 
     @property
     def predictions(self) -> str:
-        """What the model says of the val clips, below the run's folder."""
+        """File of the predictions for the val clips, below the run's folder."""
         return f"predictions/{self.name}.jsonl"
 
 
 def run_trainings(run: Run, trainings: Sequence[Training], workers: int) -> None:
-    """Train and test all of them; what is done is left as it is, and a stopped training goes on.
+    """Train and test all of them; finished ones are kept, interrupted ones are resumed.
 
     Args:
         run: a run whose frames and splits are there.
-        trainings: in the order they are to be begun.
+        trainings: in starting order.
         workers: as of `run_jobs`.
     """
     run_jobs({training.name: partial(_train_and_test, run, training) for training in trainings}, workers)

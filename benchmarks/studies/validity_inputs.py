@@ -1,4 +1,4 @@
-"""Inputs of GymSim's validity study: frame features, and segments of RGB and of optical flow."""
+"""Inputs of gymsim_validity.py: frame features, and segments of RGB and optical flow, computed once for each clip."""
 
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -28,7 +28,7 @@ BOUND = 16.0  # pixels of displacement, at the video's size, that flow is clippe
 
 @dataclass(frozen=True)
 class Examples:
-    """Clips of one part with what is to be recognised: element and event labels [N], source videos, ids."""
+    """Clips of one part: element and event labels [N], source videos, ids."""
 
     ids: list[str]
     videos: list[str]
@@ -50,7 +50,7 @@ def read_examples(release: Release, part: str) -> Examples:
 def frame_features(cache: FrameCache, ids: Sequence[str], out: Path) -> None:
     """The shipped image ViT's CLS token of every cached frame: float16 [N, max_frames, D]; the rest repeats the last.
 
-    The ViT is frozen, and knows poses and apparatus but no element.
+    The ViT is frozen; it was trained on poses and apparatus, not on elements.
     """
     vit = load_image_vit().eval()
     found = np.zeros((len(ids), cache.max_frames, vit.config.dim), np.float16)

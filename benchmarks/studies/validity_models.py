@@ -1,6 +1,6 @@
-"""Networks of GymSim's validity study: heads on frozen frame features, and a small CNN from scratch.
+"""Networks of gymsim_validity.py: TSN and TRN heads on frozen frame features, and a small CNN from scratch.
 
-Both follow FineGym's baselines: TSN averages what it says of each segment, TRN (single scale) looks at them in order.
+Both follow FineGym's baselines: TSN averages the segments' scores, TRN (single scale) takes the segments in order.
 """
 
 from collections.abc import Iterator
@@ -88,7 +88,7 @@ def _batches(count: int, size: int, epochs: int, rng: np.random.Generator) -> It
 
 
 class SmallCNN(nn.Module):
-    """TSN with five convolutions, from scratch, and two heads: what element, and what event; [B, n, C, S, S]."""
+    """TSN with five convolutions and two heads, for element and event; input [B, n, C, S, S]."""
 
     def __init__(self, channels: int, classes: int, events: int) -> None:
         super().__init__()
@@ -155,14 +155,14 @@ def _augmented(clips: Tensor, flow: bool, rng: np.random.Generator) -> Tensor:
 
 
 def centred(clips: Tensor) -> Tensor:
-    """Bytes to numbers in [-1, 1]."""
+    """Map bytes to [-1, 1]."""
     return clips.float().sub(128).div(127)
 
 
 def cnn_right(
     model: SmallCNN, inputs: NDArray[np.uint8], elements: IntArray, events: IntArray
 ) -> dict[str, list[bool]]:
-    """Which clips are right, by what was asked: `element` and `event`."""
+    """Which clips are right, by head: `element` and `event`."""
     found: dict[str, list[bool]] = {"element": [], "event": []}
     inputs = np.array(inputs)  # a copy that torch may own
     with torch.inference_mode():

@@ -1,4 +1,4 @@
-"""Plots of GymSim's validity study."""
+"""Plots of gymsim_validity.py's results."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Semi-supervised training on real clips: `python benchmarks/studies/weizmann_study.py shared/real/weizmann90`.
+"""Semi-supervised recognition on Weizmann with few labelled people: `python benchmarks/studies/weizmann_study.py DATA`.
 
 Weizmann ("Actions as Space-Time Shapes", ICCV'05): ten actions by nine people, one clip each. One person is left out,
 to be tested on; of the other eight, two are labelled and six are not. Supervised-only against FixMatch and SeFAR, from
@@ -55,7 +55,7 @@ def _training() -> TrainConfig:
 
 @dataclass(frozen=True)
 class StudyConfig:
-    """What is trained.
+    """Settings of the study.
 
     Attributes:
         training: of every model; algorithm, start and seed are set by the study.
@@ -211,7 +211,7 @@ def _figures(run: Run, people: list[str], trainings: Mapping[Key, Training]) -> 
 
 
 def _fold_points(run: Run, trainings: Mapping[Key, Training], person: str) -> FloatArray:
-    """For each clip of a person, the share of the seeds' models that get it right when the person is left out."""
+    """For each clip of a person, the fraction of the seeds' models that get it right when the person is left out."""
     seeds = [right_clips(run, training) for key, training in trainings.items() if key[1] == person]
     return np.array([np.mean([found[clip] for found in seeds]) for clip in sorted(seeds[0])])
 

@@ -24,7 +24,7 @@ from torch.distributed.checkpoint.state_dict import (
 )
 
 from gymqa.errors import GymQAError
-from recognizers.training.checkpoint import take_up
+from recognizers.training.checkpoint import restore
 
 _WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True, ignore_frozen_params=True, strict=False)
 _PARTS = "deepspeed-{step}"
@@ -112,7 +112,7 @@ class TuningState:
             "model": SimpleNamespace(load_state_dict=self._load_weights),
             "optimizer": SimpleNamespace(load_state_dict=self._load_moments),
         }
-        take_up(holders, state, path)
+        restore(holders, state, path)
 
     def reset_optimizer(self) -> None:
         """Clear the optimizer's state; not possible under DeepSpeed."""

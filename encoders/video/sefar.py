@@ -43,7 +43,7 @@ class SeFAREncoder:
         config = self.model.config
         self.name = (folder.resolve() if Path(source).exists() else Path(source)).name
         self.input_size, self.normalisation, self.modality = config.image_size, SYMMETRIC, config.modality
-        self.joints_of = config.joints_of
+        self.joints_of = config.skeleton_name
         self._grid = (options or EncoderOptions()).grid or 0
         self._device = device
         self._order = np.argsort(np.concatenate(spans_of_elements(config.elements)))  # elements' frames by time

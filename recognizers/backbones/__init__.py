@@ -1,1 +1,1 @@
-"""Recognizers, one family a file: its config beside its network; the registry. Never in it: training."""
+"""Recognizer networks, one family a file with its config; registry, initial weights. Never in it: training."""

@@ -1,10 +1,10 @@
-"""ActionVLAD (Girdhar et al., CVPR'17, arXiv 1704.02895): places of all frames, gathered around k centres.
+"""ActionVLAD and config: VLAD pooling of local features over space and time (CVPR'17, arXiv 1704.02895).
 
-Kept: features of length 1, one soft assignment over space and time, norms of each centre's sum and of all of them,
-centres from k-means, first the head alone and then everything. Batch norm's statistics are those of the training clips
-from the start, and stay so while the head learns alone: the centres fit what the head sees. Left out: the released code
-lets the assignment drift away from the centres (two more tensors); the second step's learning rate, a hundredth of the
-first's, is the one schedule's.
+Kept: L2-normalised features, soft assignment over space and time, intra- and L2-normalisation, centres initialised by
+k-means, training of the head alone before the whole network. Batch norm statistics are computed on training clips
+before the first step and frozen while the head is trained alone, so that the centres fit its features. Left out: the
+released code decouples the assignment from the centres (two more tensors); the second stage's learning rate, a
+hundredth of the first's, follows the run's schedule.
 """
 
 from collections.abc import Iterable
@@ -22,36 +22,36 @@ from recognizers.backbones.base import GYM99, Recognizer
 from recognizers.backbones.frame_net import Architecture, FrameFeatures, FrameNet, FrameNetConfig
 from recognizers.backbones.image.resnet import pooled
 
-BATCHES, PLACES = 64, 64
-"""Batches of training clips that statistics and centres are found from, and places of each of their clips."""
-EPS = 1e-6  # of the released code: the root of what TensorFlow adds under it
+BATCHES, LOCATIONS = 64, 64
+"""Batches of training clips for batch norm and k-means, and random feature locations of each clip."""
+EPS = 1e-6  # of the released code: the square root of TensorFlow's epsilon
 
 
 def vlad(features: Tensor, centres: Tensor, sharpness: float) -> Tensor:
-    """Equations 1 and 2: for each centre, the sum of what belongs to it, as seen from it; then both norms.
+    """NetVLAD descriptor (equations 1 and 2): soft-assigned residuals summed for each centre, then normalised twice.
 
     Args:
-        features: x, [B, M, D]; the order of the M does not matter.
+        features: x, [B, M, D], in any order of the M locations.
         centres: c, [K, D].
-        sharpness: α; a feature belongs to centre k by softmax_k(-α ‖x - c_k‖²).
+        sharpness: α; the soft assignment to centre k is softmax_k(-α ‖x - c_k‖²).
 
     Returns:
-        [B, K · D], of length 1, each centre's D of the same length.
+        [B, K · D] of unit length, with equal norm for each centre.
     """
     nearness = sharpness * (2 * features @ centres.T - centres.square().sum(-1))  # ‖x‖² is the same for all centres
-    belongs = nearness.softmax(-1)  # [B, M, K]
-    sums = belongs.transpose(1, 2) @ features - belongs.sum(1).unsqueeze(-1) * centres  # [B, K, D]
+    assignment = nearness.softmax(-1)  # [B, M, K]
+    sums = assignment.transpose(1, 2) @ features - assignment.sum(1).unsqueeze(-1) * centres  # [B, K, D]
     return F.normalize(F.normalize(sums, dim=-1, eps=EPS).flatten(1), dim=-1, eps=EPS)
 
 
 @dataclass(frozen=True)
 class ActionVLADConfig(FrameNetConfig):
-    """ActionVLAD (Girdhar et al., CVPR'17): which of k kinds of places the clip shows, and how they differ from these.
+    """Config of ActionVLAD (Girdhar et al., CVPR'17): VLAD pooling of local features over space and time.
 
     Attributes:
-        clusters: k.
-        sharpness: α of the soft assignment; the larger, the more a place belongs to its nearest centre only.
-        head_first: share of the training, at its begin (after a pre-training), in which nothing but the head learns.
+        clusters: K, number of centres.
+        sharpness: α of the soft assignment; the larger, the closer to hard assignment.
+        head_first: first fraction of the training (after a pre-training) in which only the head is trained.
     """
 
     architecture: Architecture = "bn_inception"
@@ -69,12 +69,12 @@ class ActionVLADConfig(FrameNetConfig):
             raise GymQAError(f"{self}: clusters are at least 1, sharpness more than 0, head_first from 0 to below 1")
 
     def build(self) -> "Recognizer":
-        """The model of these sizes, with fresh weights."""
+        """Build the model with fresh weights."""
         return ActionVLAD(self)
 
 
 class ActionVLAD(FrameNet):
-    """The order of the frames does not matter; which places of which frames look alike does."""
+    """A 2-D network and VLAD pooling over all locations of all frames; invariant to the order of frames."""
 
     config: ActionVLADConfig
 
@@ -89,13 +89,13 @@ class ActionVLAD(FrameNet):
         """[B, N, 3, S, S] -> features of the frames, and the clip's VLAD [B, K · D]."""
         maps = self.forward_maps(frames)  # [B, N, D, h, w]
         tokens = pooled(maps.flatten(0, 1)).unflatten(0, maps.shape[:2])
-        kind = "cpu" if frames.is_meta else frames.device.type  # meta, where shapes alone are computed, has no autocast
-        with torch.autocast(kind, enabled=False):  # α times a rounded distance is no distance
-            fused = vlad(_places(maps), self.centres.float(), self.config.sharpness)
+        kind = "cpu" if frames.is_meta else frames.device.type  # the meta device has no autocast
+        with torch.autocast(kind, enabled=False):  # α amplifies rounding errors of the distances
+            fused = vlad(_local_features(maps), self.centres.float(), self.config.sharpness)
         return FrameFeatures(tokens, fused)
 
     def start_from(self, source: str, copy_attention: bool = True) -> str | None:
-        """Start from published weights, or a saved recognizer; centres among them stay as they are."""
+        """Load published weights or a saved recognizer; loaded centres are kept instead of k-means."""
         before = self.centres.detach().clone()
         said = super().start_from(source, copy_attention)
         self._centres_loaded = said is not None and not torch.equal(before, self.centres)
@@ -103,60 +103,60 @@ class ActionVLAD(FrameNet):
 
     @torch.no_grad()
     def prepare(self, clips: Iterable[Tensor], seed: int) -> None:
-        """Give batch norm the statistics of training clips, and put the centres where k-means finds them there.
+        """Data-dependent initialisation: batch norm statistics and k-means centres from training clips.
 
-        Nothing of it where centres, and the statistics that they fit, were loaded.
+        Does nothing where centres were loaded.
 
         Raises:
-            GymQAError: the clips have fewer places than there are centres.
+            GymQAError: the clips have fewer feature locations than there are centres.
         """
         if self._centres_loaded:
             return
 
         rng = torch.Generator().manual_seed(seed)
-        self._take_statistics(clips)
+        self._reset_batch_norm(clips)
         self.eval()
         found = []
         for frames in islice(clips, BATCHES):
-            places = _places(self.forward_maps(frames)).cpu()  # [B, M, D]
-            found.append(places[:, torch.randperm(places.shape[1], generator=rng)[:PLACES]].flatten(0, 1))
+            local = _local_features(self.forward_maps(frames)).cpu()  # [B, M, D]
+            found.append(local[:, torch.randperm(local.shape[1], generator=rng)[:LOCATIONS]].flatten(0, 1))
         seen = torch.cat(found) if found else torch.empty(0, self.backbone.dim)
         if len(seen) < self.config.clusters:
             raise GymQAError(
-                f"{self.config.clusters} centres cannot be found in {len(seen)} places of the training clips; "
+                f"{self.config.clusters} centres cannot be found from {len(seen)} features of the training clips; "
                 "set clusters to fewer, or give more clips"
             )
         means = MiniBatchKMeans(self.config.clusters, random_state=seed, n_init=3).fit(seen.numpy())
         self.centres.copy_(torch.from_numpy(means.cluster_centers_))
 
-    def _take_statistics(self, clips: Iterable[Tensor]) -> None:
-        """Batch norm's means and variances become the means over batches of clips, as they are seen in training."""
+    def _reset_batch_norm(self, clips: Iterable[Tensor]) -> None:
+        """Set batch norm's running statistics to the average over batches of training clips."""
         norms = [one for one in self.backbone.modules() if isinstance(one, nn.BatchNorm2d)]
         momenta = [norm.momentum for norm in norms]
         for norm in norms:
             norm.reset_running_stats()
-            norm.momentum = None  # torch's word for the mean over all batches
+            norm.momentum = None  # cumulative average over all batches
         self.backbone.train()
         size = 0
         for frames in islice(clips, BATCHES):
             size = size or len(frames)
-            if len(frames) == size:  # a last, smaller batch is no measure, and one clip may have no variance
+            if len(frames) == size:  # skip a smaller last batch: one clip may have no variance
                 self.forward_maps(frames)
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
 
-    def held(self, share: float) -> list[nn.Parameter]:
-        """All but the head's, at the training's begin."""
-        if share >= self.config.head_first:
+    def frozen_parameters(self, progress: float) -> list[nn.Parameter]:
+        """All but the head's, during the first fraction `head_first` of the training."""
+        if progress >= self.config.head_first:
             return []
         return [one for name, one in self.named_parameters() if not name.startswith("head.")]
 
 
-def _places(maps: Tensor) -> Tensor:
-    """Features of all places of all frames, of length 1: [B, N, D, h, w] -> [B, N h w, D]."""
+def _local_features(maps: Tensor) -> Tensor:
+    """L2-normalised features of all locations of all frames: [B, N, D, h, w] -> [B, N h w, D]."""
     return F.normalize(maps.float().movedim(2, -1).flatten(1, 3), dim=-1)
 
 
 def actionvlad_bn_inception() -> ActionVLADConfig:
-    """ActionVLAD: 25 segments, 64 centres; the paper's and FineGym's stand on VGG-16."""
+    """ActionVLAD on BN-Inception: 25 segments, 64 centres (the paper and FineGym use VGG-16)."""
     return ActionVLADConfig(image_size=224, n_classes=GYM99)

@@ -1,8 +1,8 @@
-"""ConvNet+LSTM, the first of the five families in I3D's paper (Carreira and Zisserman, CVPR'17, arXiv 1705.07750).
+"""ConvNet+LSTM: an LSTM over frame features, and its config (Carreira and Zisserman, CVPR'17, arXiv 1705.07750).
 
-Kept: 512 units behind the last pooling of Inception-v1, batch norm, a linear head. Left out: the paper normalises
-inside the LSTM's steps (Cooijmans et al., 2016), here what goes into it is normalised; and it adds up the losses of all
-frames' outputs and tests by the last one, here the loss and the test see the same: their mean, or the last.
+Kept: 512 units after the last pooling of Inception-v1, batch norm, a linear head. Left out: the paper normalises
+inside the LSTM's steps (Cooijmans et al., 2016), here its input is normalised; and the paper sums the losses of all
+frames' outputs and tests on the last one, here training and test use the same output: their mean, or the last.
 """
 
 from dataclasses import dataclass
@@ -17,11 +17,11 @@ from recognizers.backbones.frame_net import Architecture, FrameFeatures, FrameNe
 
 @dataclass(frozen=True)
 class FrameLSTMConfig(FrameNetConfig):
-    """ConvNet+LSTM, as I3D's paper compares itself with (Carreira and Zisserman, CVPR'17): frames read one by one.
+    """Config of ConvNet+LSTM, a baseline of I3D's paper (Carreira and Zisserman, CVPR'17).
 
     Attributes:
         hidden: units of the LSTM.
-        outputs: what the head sees, and so the loss: the mean of the outputs at all frames, or the last frame's.
+        outputs: input of the head: the mean of the outputs at all frames, or the last frame's.
     """
 
     architecture: Architecture = "inception_v1"
@@ -37,12 +37,12 @@ class FrameLSTMConfig(FrameNetConfig):
             raise GymQAError(f"{self}: hidden is at least 1")
 
     def build(self) -> "Recognizer":
-        """The model of these sizes, with fresh weights."""
+        """Build the model with fresh weights."""
         return FrameLSTM(self)
 
 
 class FrameLSTM(FrameNet):
-    """Frames' features are read one after the other; see FrameLSTMConfig."""
+    """An LSTM over the frames' features; see FrameLSTMConfig."""
 
     config: FrameLSTMConfig
 
@@ -52,9 +52,9 @@ class FrameLSTM(FrameNet):
         self.lstm = nn.LSTM(self.backbone.dim, config.hidden, batch_first=True)
 
     def forward_features(self, frames: Tensor) -> FrameFeatures:
-        """[B, N, 3, S, S] -> outputs after each frame [B, N, F], and the clip's [B, F]."""
-        seen = self.forward_frames(frames)  # [B, N, D]
-        tokens, _ = self.lstm(self.norm(seen.flatten(0, 1)).view_as(seen))
+        """[B, N, 3, S, S] -> LSTM outputs [B, N, F], and the clip feature [B, F]."""
+        features = self.forward_frames(frames)  # [B, N, D]
+        tokens, _ = self.lstm(self.norm(features.flatten(0, 1)).view_as(features))
         return FrameFeatures(tokens, tokens.mean(1) if self.config.outputs == "all" else tokens[:, -1])
 
 

@@ -1,5 +1,6 @@
-"""Networks to start from, of pictures or clips, by published names or ours; they must fit to the last tensor."""
+"""Published 2-D and 3-D weights as initial weights: reading, strict loading; base recognizer that starts from them."""
 
+from abc import abstractmethod
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,30 +12,37 @@ from gymqa.errors import GymQAError
 from gymqa.io.files import read_json
 from recognizers.backbones.base import ModelConfig, Recognizer
 from recognizers.backbones.image_checkpoints import (
-    beside,
     find_image_weights,
     image_weights_hash,
     normalisation,
+    read_json_beside,
     read_tensors,
 )
 from recognizers.backbones.vit_weights import LoadReport
-from recognizers.weights_io.normalisation import Pixels, pixels_of, require_known
+from recognizers.weights_io.normalisation import Pixels, pixels_named, require_known
 from recognizers.weights_io.saved import start_from_recognizer
 from recognizers.weights_io.tensor_names import OWN, Naming, naming_of
-from recognizers.weights_io.tensors import SHOWN, for_other_channels, lacking, listed, model_folder, sources_of
+from recognizers.weights_io.tensors import (
+    MAX_NAMES,
+    absent_tensors,
+    average_input_channels,
+    model_folder,
+    sources_of,
+    summarise_names,
+)
 
-_COUNTED = "num_batches_tracked"  # of batch norms; older files have none
+_COUNTED = "num_batches_tracked"  # of batch norms; missing in older files
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
-    """A network's tensors by our names.
+class PublishedWeights:
+    """Weights of a network under our tensor names.
 
     Attributes:
-        source: where they are from.
+        source: file, folder or Hub repository.
         tensors: by name.
-        pixels: what they were trained on.
-        left_out: names of the file's tensors that belong to no network, as a classifier's.
+        pixels: input normalisation that they were trained with.
+        left_out: names of unused tensors of the file, such as a classifier's.
     """
 
     source: str
@@ -43,57 +51,57 @@ class Published:
     left_out: list[str]
 
     @property
-    def in_time(self) -> bool:
-        """Whether it is a network of clips."""
+    def is_3d(self) -> bool:
+        """Whether the weights are of a 3-D network."""
         return any(tensor.ndim == 5 for tensor in self.tensors.values())
 
 
 @dataclass(frozen=True)
 class PublishedConfig(ModelConfig):
-    """Config of a recognizer around networks that are published by themselves.
+    """Config of a recognizer built on networks with published weights.
 
     Attributes:
-        pixels: what the networks' pixels are; weights that they start from bring theirs.
+        pixels: input normalisation of the networks; initial weights set their own.
     """
 
     pixels: Pixels = field(default="symmetric", kw_only=True)
 
-    adapts_colours: ClassVar[bool] = True
+    adapts_rgb_weights: ClassVar[bool] = True
 
     def start_hash(self, source: str) -> str | None:
-        """A hash of the weights to start from; two files have two hashes, joined by a comma. None for "shipped"."""
+        """Hash of the initial weights; two hashes, joined by a comma, for two files. None for "shipped"."""
         if source == "shipped":
             return None
         return ",".join(image_weights_hash(one) for one in dict.fromkeys(sources_of(source, self.streams)))
 
 
-class StartsFromPublished(Recognizer):
-    """A recognizer around networks that are published by themselves."""
+class PublishedRecognizer(Recognizer):
+    """A recognizer built on networks with published weights."""
 
     config: PublishedConfig
 
     @property
     def added(self) -> list[str]:
-        """Names of the network's tensors that stay fresh where the weights have none of them."""
+        """Names of the network's tensors that stay fresh where the weights lack them."""
         return []
 
-    def take_published(self, source: str) -> tuple[str, Pixels]:
-        """Put published weights into the network, in place.
+    @abstractmethod
+    def start_from_published(self, source: str) -> tuple[str, Pixels]:
+        """Load published weights into the network, in place.
 
         Returns:
-            A sentence on what was loaded, and what the pixels were that they were trained on.
+            A sentence for the log on what was loaded, and the weights' input normalisation.
 
         Raises:
-            GymQAError: there are none, or they are of another architecture.
+            GymQAError: the weights are missing, or of another architecture.
         """
-        raise NotImplementedError
 
     def start_from(self, source: str, copy_attention: bool = True) -> str | None:
-        """Start from published weights, or a saved recognizer: all but the head, or another family's network.
+        """Load published weights, or a saved recognizer: all but its head, or another family's network.
 
         Args:
             source: as of `read_published`; for a network of two streams also two of them, as of `sources_of`.
-            copy_attention: there is none.
+            copy_attention: unused.
         """
         if source == "shipped":
             return None
@@ -101,61 +109,61 @@ class StartsFromPublished(Recognizer):
         if pixels is not None:
             said = start_from_recognizer(self, source, [OWN + name for name in self.added])
         else:
-            said, pixels = self.take_published(source)
+            said, pixels = self.start_from_published(source)
         if "rgb" in self.config.streams:
             self.config = replace(self.config, pixels=pixels)
         return said
 
 
-def read_published(source: str) -> Published:
-    """Read a network's weights.
+def read_published(source: str) -> PublishedWeights:
+    """Read the published weights of a network.
 
     Args:
-        source: a .safetensors file; a .pth, .pt, .bin or .pyth file, of which no pickle is run; a folder with
+        source: a .safetensors file; a .pth, .pt, .bin or .pyth file, read without executing pickles; a folder with
             model.safetensors; or owner/name on the Hub. The names are torchvision's or timm's (ResNet), torchvision's
             (GoogLeNet), the Caffe ports' (BN-Inception), those of the PyTorch port of I3D or of PySlowFast's I3D on
             ResNet-50, or ours.
 
     Raises:
-        GymQAError: no such weights, they are damaged, named in none of these ways, or for pixels that are not known.
+        GymQAError: the weights are missing or damaged, or their names or input normalisation are unknown.
     """
     path = find_image_weights(source)
     tensors = {name.removeprefix("module."): tensor for name, tensor in read_tensors(path).items()}
     naming = naming_of(set(tensors))
     if naming is None:
-        some = ", ".join(sorted(tensors)[:SHOWN])
+        some = ", ".join(sorted(tensors)[:MAX_NAMES])
         raise GymQAError(
-            f"{source} has {some}, …, which name no ResNet, Inception or I3D that is known here; docs/recognizers.md "
-            "lists what is read"
+            f"{source} holds tensors {some}, …, of no known ResNet, Inception or I3D; docs/recognizers.md lists the "
+            "supported networks"
         )
     ours = {name: naming.ours(name) for name in tensors}
     kept = {own: tensors[name] for name, own in ours.items() if own is not None}
     if naming.bgr:
         kept["conv1_7x7_s2.weight"] = kept["conv1_7x7_s2.weight"].flip(1)
-    found = Published(source, kept, naming.pixels, [name for name, own in ours.items() if own is None])
+    found = PublishedWeights(source, kept, naming.pixels, [name for name, own in ours.items() if own is None])
     return replace(found, pixels=_pixels(path, naming, found))
 
 
-def _pixels(path: Path, naming: Naming, found: Published) -> Pixels:
-    """What the files say of the pixels, or what is known of such networks."""
-    config = beside(path, "config.json")
+def _pixels(path: Path, naming: Naming, found: PublishedWeights) -> Pixels:
+    """Input normalisation as the files state it, or as known for such networks."""
+    config = read_json_beside(path, "config.json")
     if isinstance(config.get("pixels"), str):  # a recognizer of ours
         require_known(config["pixels"])
         return config["pixels"]  # type: ignore[no-any-return]
-    preprocessor = beside(path, "preprocessor_config.json")
+    preprocessor = read_json_beside(path, "preprocessor_config.json")
     if "pretrained_cfg" not in config and not preprocessor:
-        return naming.pixels if found.in_time else naming.of_pictures or naming.pixels
+        return naming.pixels if found.is_3d else naming.pixels_2d or naming.pixels
     mean, std = normalisation(config, preprocessor, found.source)
-    named = pixels_of(mean, std)
+    named = pixels_named(mean, std)
     if named is None:
         raise GymQAError(
-            f"{found.source} normalises pixels by {mean} and {std}, which is not known here; give other weights"
+            f"{found.source} has the input mean {mean} and std {std}, which are not supported; give other weights"
         )
     return named
 
 
 def _pixels_of_saved(source: str, family: str) -> Pixels | None:
-    """What a saved recognizer of a family was trained on; None where the source is none."""
+    """Input normalisation of a saved recognizer of the family; None where the source is not one."""
     file = model_folder(source) / "config.json"
     values = read_json(file) if file.is_file() else None
     if not isinstance(values, dict) or values.get("model") != family:
@@ -165,25 +173,25 @@ def _pixels_of_saved(source: str, family: str) -> Pixels | None:
     return pixels
 
 
-def load_whole(network: nn.Module, found: Published, added: Collection[str] = ()) -> LoadReport:
-    """Put weights into a network, in place: all of both, but for counts of batches.
+def load_published(network: nn.Module, found: PublishedWeights, added: Collection[str] = ()) -> LoadReport:
+    """Load weights into a network strictly, in place: all tensors must match, except for batch norm's batch counts.
 
-    The first layer may see another number of channels (flow's two): its filters become their mean over the colours, as
-    in TSN (arXiv 1608.00859, 3.2).
+    Where the first layer has another number of input channels (two of flow), its filters are averaged over RGB, as in
+    TSN (arXiv 1608.00859, 3.2).
 
     Args:
-        network: in which they find their places.
+        network: target.
         found: the weights.
-        added: tensors of the network that stay fresh where the weights have none of them.
+        added: tensors of the network that stay fresh where the weights lack them.
 
     Returns:
-        What was loaded, resized, left out, and stays fresh.
+        Names of loaded, resized, left-out and fresh tensors.
 
     Raises:
-        GymQAError: they are of another architecture; the tensors that differ are named.
+        GymQAError: the weights are of another architecture; lists the differing tensors.
     """
     own = network.state_dict()
-    report = LoadReport(left_out=list(found.left_out), missing=lacking(added, found.tensors))
+    report = LoadReport(left_out=list(found.left_out), missing=absent_tensors(added, found.tensors))
     fitted: dict[str, Tensor] = {}
     for name, tensor in found.tensors.items():
         if name in own:
@@ -197,13 +205,13 @@ def load_whole(network: nn.Module, found: Published, added: Collection[str] = ()
 
 
 def _fitted(tensor: Tensor, own: Tensor) -> Tensor:
-    """A tensor in the shape of ours, where the difference is one of form: ones, or the colours of the first layer."""
+    """Reshape a tensor to ours where only singleton dimensions or the first layer's input channels differ."""
     if tensor.numel() == own.numel() and tensor.ndim <= 2:  # Caffe's ports keep batch norms as [1, C]
         return tensor.view_as(own)
-    return for_other_channels(tensor, own)
+    return average_input_channels(tensor, own)
 
 
-def _require_same(own: Mapping[str, Tensor], found: Published, fitted: Mapping[str, Tensor]) -> None:
+def _require_same(own: Mapping[str, Tensor], found: PublishedWeights, fitted: Mapping[str, Tensor]) -> None:
     """Refuse weights of another architecture."""
     differ = [
         f"{name} is {list(tensor.shape)} there and {list(own[name].shape)} here"
@@ -211,12 +219,12 @@ def _require_same(own: Mapping[str, Tensor], found: Published, fitted: Mapping[s
         if tensor.shape != own[name].shape
     ]
     parts = [
-        *listed("", differ),
-        *listed("not there: ", [name for name in own if name not in fitted and not name.endswith(_COUNTED)]),
-        *listed("only there: ", [name for name in found.tensors if name not in own]),
+        *summarise_names("", differ),
+        *summarise_names("not there: ", [name for name in own if name not in fitted and not name.endswith(_COUNTED)]),
+        *summarise_names("only there: ", [name for name in found.tensors if name not in own]),
     ]
     if parts:
         raise GymQAError(
-            f"{found.source} holds another architecture than the recognizer's: {'; '.join(parts)}; "
+            f"{found.source} holds another architecture than the model's: {'; '.join(parts)}; "
             "give weights of the same network, or set initial to none"
         )

@@ -1,6 +1,6 @@
-"""Recognizers by name: where each is built, and what a list says of it. Nothing is imported before it is built.
+"""Registry of recognizers: name -> config function, family, parameters, input, reference. Imports no torch.
 
-A new backbone is its file in this folder and its lines here; one outside the repository is named
+A new backbone is a file in this folder and an entry here; one outside the repository is named
 `package.module:function` (docs/extending.md).
 """
 
@@ -13,22 +13,22 @@ if TYPE_CHECKING:
     from recognizers.backbones.base import ModelConfig
 
 CLASSES = 99
-"""Gym99's, at which parameters are counted."""
+"""Number of classes (Gym99's) for which parameters are counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A registered recognizer; a test holds each value against the built one.
+    """A registered recognizer; a test compares each value with the built model.
 
     Attributes:
         maker: "module:function" that returns its config.
-        family: as config.json says it.
+        family: its name in config.json.
         parameters: at 99 classes.
-        input_size: pixels of a side.
+        input_size: side of a frame in pixels.
         elements: frames of each temporal element.
-        modality: what it sees.
-        joints: of a skeleton; 0 where it sees images.
-        published: the paper's number of parameters and where it stands; "" where it is of no paper.
+        modality: input modality.
+        joints: joints of the input skeleton; 0 for image modalities.
+        published: published number of parameters and its source; "" where there is none.
     """
 
     maker: str
@@ -42,10 +42,10 @@ class Entry:
 
 
 class RecognizerMaker(Protocol):
-    """What a recognizer's name stands for; one of the user's own returns a subclass of ModelConfig."""
+    """Signature of a recognizer's config function; the user's own returns a subclass of ModelConfig."""
 
     def __call__(self) -> "ModelConfig":
-        """The config, whose `build` makes the network."""
+        """Return the config, whose `build` makes the network."""
 
 
 RECOGNIZERS = Registry("recognizer", "gymqa list recognizers", {
@@ -161,7 +161,7 @@ FAMILIES = {
     "two_stream_3d_fused": "recognizers.backbones.two_stream:Fused3DConfig",
     "two_stream_i3d": "recognizers.backbones.two_stream:TwoStreamI3DConfig",
 }
-"""Config classes by the family that config.json names."""
+"""Config classes by family name."""
 
 
 def list_models() -> list[str]:
@@ -170,7 +170,7 @@ def list_models() -> list[str]:
 
 
 def describe(name: str) -> dict[str, Any]:
-    """What there is to say of a recognizer without building it; JSON values, pixels and frames."""
+    """Describe a recognizer without building it, in JSON values."""
     entry = RECOGNIZERS.entry(name)
     return {
         "name": name,
@@ -188,5 +188,5 @@ def describe(name: str) -> dict[str, Any]:
 
 
 def is_family(name: object) -> bool:
-    """Whether config.json names a family: one of ours, or a class of the user's own, `package.module:Config`."""
+    """Whether a name in config.json is a family: a registered one, or the user's own class, `package.module:Config`."""
     return isinstance(name, str) and (name in FAMILIES or is_plug_in(name))

@@ -1,4 +1,4 @@
-"""SeFAR's recognizer: a shared space-time backbone over dual-level elements, pairwise fusion, a linear head.
+"""SeFAR's recognizer and config: TimeSformer over dual-level temporal elements, pairwise fusion, linear head.
 
 Source: SeFAR (AAAI'25, arXiv 2501.01245), section "Dual-level temporal elements modelling".
 """
@@ -20,7 +20,7 @@ from recognizers.weights_io.saved import holds_recognizer, start_from_recognizer
 
 
 class SeFARFeatures(NamedTuple):
-    """What the network knows of a batch of clips before the head."""
+    """SeFAR's features of a batch of clips, before the head."""
 
     elements: Tensor  # [B, k, F]  s_i
     pairs: Tensor  # [B, k(k-1)/2, F]  p_ij, i < j
@@ -73,7 +73,7 @@ class ElementFusion(nn.Module):
 
 @dataclass(frozen=True)
 class SeFARConfig(ModelConfig):
-    """Sizes of a SeFAR; pixels, frames and features. The defaults are `sefar_tiny`'s."""
+    """Config of a SeFAR. The defaults are `sefar_tiny`'s."""
 
     patch_size: int = 8
     dim: int = 128
@@ -84,7 +84,7 @@ class SeFARConfig(ModelConfig):
     head_dropout: float = 0.5
     drop_path: float = 0.1
     time_embed_std: float = 0.02
-    time_blocks: int = 0  # more than the paper's none: see TimeSformer
+    time_blocks: int = 0  # 0 in the paper; see TimeSformer
     frozen_blocks: int = 0
 
     family: ClassVar[str] = "sefar"
@@ -99,7 +99,7 @@ class SeFARConfig(ModelConfig):
 
     @property
     def vit(self) -> ViTConfig:
-        """The backbone's sizes."""
+        """Config of the backbone."""
         return ViTConfig(self.image_size, self.patch_size, self.dim, self.depth, self.heads)
 
     @property
@@ -109,7 +109,7 @@ class SeFARConfig(ModelConfig):
 
     @property
     def tokens(self) -> int:
-        """Tokens a clip gives to a language model: elements, pairs, and the fused one."""
+        """Visual tokens of a clip: elements, pairs, and the fused one."""
         k = len(self.elements)
         return k + k * (k - 1) // 2 + 1
 
@@ -118,7 +118,7 @@ class SeFARConfig(ModelConfig):
         return image_weights_hash(source)
 
     def build(self) -> "SeFAR":
-        """The model of these sizes, with fresh weights."""
+        """Build the model with fresh weights."""
         return SeFAR(self)
 
 
@@ -143,7 +143,7 @@ class SeFAR(Recognizer):
         self.head = nn.Linear(config.fusion_dim, config.n_classes)
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
-        """Compute the backbone with torch.compile from now on; weights, names and files stay."""
+        """Run the backbone with torch.compile from now on; weights and tensor names stay."""
         self.backbone.compile(*args, **kwargs)
 
     def forward_features(self, frames: Tensor) -> SeFARFeatures:
@@ -151,20 +151,15 @@ class SeFAR(Recognizer):
         features: SeFARFeatures = self.fusion(self.backbone(frames))
         return features
 
-    def forward_head(self, fused: Tensor) -> Tensor:
-        """Fused features […, F] -> logits […, n_classes]."""
-        logits: Tensor = self.head(self.dropout(fused))
-        return logits
-
     def start_from(self, source: str, copy_attention: bool = True) -> str | None:
-        """Start from a saved SeFAR, or the backbone from an image ViT; `source` as of `initialise_backbone`."""
+        """Load a saved SeFAR, or initialise the backbone from an image ViT; `source` as of `initialise_backbone`."""
         if source != "shipped" and holds_recognizer(source):
             return start_from_recognizer(self, source)
         return initialise_backbone(self.backbone, source, copy_attention).sentence()
 
 
 def sefar_tiny() -> SeFARConfig:
-    """36 patches a frame: a few hundred clips are trained on in minutes of CPU."""
+    """SeFAR-tiny: 48 px, 36 patches a frame; trains on a few hundred clips in minutes on a CPU."""
     return SeFARConfig()
 
 

@@ -1,4 +1,4 @@
-"""SlowFast (Feichtenhofer et al., ICCV'19, arXiv 1812.03982) on ResNet-50."""
+"""SlowFast on ResNet-50: slow and fast pathway with lateral connections, and config (ICCV'19, arXiv 1812.03982)."""
 
 import re
 from dataclasses import dataclass
@@ -10,31 +10,31 @@ from torch import Tensor, nn
 from gymqa.errors import GymQAError
 from recognizers.backbones.base import GYM99, Recognizer
 from recognizers.backbones.clip_net import ClipFeatures, ClipNetConfig
-from recognizers.backbones.image.inflation import InTime, TimeConv3d, inflate
+from recognizers.backbones.image.inflation import TimeConv3d, TimeKernel, inflate
 from recognizers.backbones.image.resnet import ResNet
-from recognizers.weights_io.normalisation import as_trained
+from recognizers.weights_io.normalisation import renormalise
 
 STAGES = ("layer1", "layer2", "layer3", "layer4")
 LATERAL = 7
-"""Frames that a lateral connection sees at once, as in the released model of 8 slow frames; the paper says 5."""
+"""Temporal kernel of the lateral connections, as in the released model of 8 slow frames (5 in the paper)."""
 
 
-def slow_in_time(name: str, module: nn.Module) -> InTime:
-    """Single frames, but for the first layer of every block of the last two stages, which sees 3."""
-    return InTime(3 if re.fullmatch(r"layer[34]\.\d\.conv1", name) else 1)
+def slow_inflation(name: str, module: nn.Module) -> TimeKernel:
+    """Temporal kernels of the slow pathway: 3 in the first layer of every block of the last two stages, else 1."""
+    return TimeKernel(3 if re.fullmatch(r"layer[34]\.\d\.conv1", name) else 1)
 
 
-def fast_in_time(name: str, module: nn.Module) -> InTime:
-    """5 frames in the first layer, 3 in the first layer of every block."""
-    return InTime(5 if name == "conv1" else 3 if re.fullmatch(r"layer\d\.\d\.conv1", name) else 1)
+def fast_inflation(name: str, module: nn.Module) -> TimeKernel:
+    """Temporal kernels of the fast pathway: 5 in the first layer, 3 in the first layer of every block, else 1."""
+    return TimeKernel(5 if name == "conv1" else 3 if re.fullmatch(r"layer\d\.\d\.conv1", name) else 1)
 
 
 @dataclass(frozen=True)
 class SlowFastConfig(ClipNetConfig):
-    """SlowFast (Feichtenhofer et al., ICCV'19) on ResNet-50.
+    """Config of SlowFast (Feichtenhofer et al., ICCV'19) on ResNet-50.
 
     Attributes:
-        alpha: the slow pathway sees every alpha-th of the frames.
+        alpha: temporal stride of the slow pathway relative to the fast one.
         beta: the fast pathway has 1 / beta of the slow one's channels.
     """
 
@@ -48,46 +48,46 @@ class SlowFastConfig(ClipNetConfig):
         super().__post_init__()
         if self.n_frames % self.alpha or self.width % self.beta:
             raise GymQAError(
-                f"{self.n_frames} frames and {self.width} channels cannot be parted by alpha {self.alpha} and beta "
+                f"{self.n_frames} frames and {self.width} channels cannot be divided by alpha {self.alpha} and beta "
                 f"{self.beta}; choose divisors"
             )
 
     @property
     def tokens(self) -> int:
-        """Moments of the slow pathway."""
+        """Time steps of the slow pathway."""
         return self.n_frames // self.alpha
 
     def build(self) -> "Recognizer":
-        """The model of these sizes, with fresh weights."""
+        """Build the model with fresh weights."""
         return SlowFast(self)
 
 
 class SlowFast(Recognizer):
-    """A slow pathway of few frames and many channels, which is told at every stage what a fast, thin one sees."""
+    """A slow pathway (few frames, many channels) with lateral connections from a fast one (the reverse)."""
 
     config: SlowFastConfig
 
     def __init__(self, config: SlowFastConfig) -> None:
         super().__init__(config)
         thin = config.width // config.beta
-        told = [2 * thin, *(2 * thin * 4 * 2**stage for stage in range(3))]  # channels told before each stage
-        self.slow = inflate(ResNet("resnet50", config.width, told, config.channels), slow_in_time)
+        lateral = [2 * thin, *(2 * thin * 4 * 2**stage for stage in range(3))]  # channels added before each stage
+        self.slow = inflate(ResNet("resnet50", config.width, lateral, config.channels), slow_inflation)
         fast = ResNet("resnet50", thin, channels=config.channels)
-        self.fast = inflate(fast, fast_in_time)
+        self.fast = inflate(fast, fast_inflation)
         self.lateral = nn.ModuleList(
             nn.Sequential(
                 TimeConv3d(width // 2, width, (LATERAL, 1, 1), (config.alpha, 1, 1), bias=False),
                 nn.BatchNorm3d(width),
                 nn.ReLU(inplace=True),
             )
-            for width in told
+            for width in lateral
         )
         self.dropout = nn.Dropout(config.head_dropout)
         self.head = nn.Linear(32 * config.width + fast.dim, config.n_classes)
 
     def forward_features(self, frames: Tensor) -> ClipFeatures:
-        """[B, N, C, S, S] -> both pathways' features at the slow one's moments, and both's means over the clip."""
-        fast = as_trained(frames, self.config.pixels).transpose(1, 2)  # [B, C, N, S, S]
+        """[B, N, C, S, S] -> both pathways' features at the slow one's time steps, and their means over the clip."""
+        fast = renormalise(frames, self.config.pixels).transpose(1, 2)  # [B, C, N, S, S]
         slow = fast[:, :, :: self.config.alpha]
         slow, fast = _stem(self.slow, slow), _stem(self.fast, fast)
         for stage, lateral in zip(STAGES, self.lateral, strict=True):
@@ -97,19 +97,14 @@ class SlowFast(Recognizer):
         at_slow = fast.unflatten(2, (-1, self.config.alpha)).mean(3)
         return ClipFeatures(torch.cat([slow, at_slow], 1).transpose(1, 2), torch.cat([slow.mean(2), fast.mean(2)], 1))
 
-    def forward_head(self, fused: Tensor) -> Tensor:
-        """Fused features […, F] -> logits […, n_classes]."""
-        logits: Tensor = self.head(self.dropout(fused))
-        return logits
-
 
 def _stem(network: nn.Module, x: Tensor) -> Tensor:
-    """What comes before the first stage."""
+    """The layers before the first stage."""
     for name in ("conv1", "bn1", "relu", "maxpool"):
         x = network.get_submodule(name)(x)
     return x
 
 
 def slowfast_r50() -> SlowFastConfig:
-    """SlowFast on ResNet-50: 32 frames, every other; 8 of them in the slow pathway."""
+    """SlowFast on ResNet-50: 32 frames at stride 2, 8 of them in the slow pathway."""
     return SlowFastConfig(image_size=224, stride=2, n_classes=GYM99)

@@ -1,8 +1,8 @@
-"""ST-GCN: convolutions over the joints of a skeleton and over time (Yan et al., AAAI'18, arXiv 1801.07455).
+"""ST-GCN: graph convolutions over skeleton joints and time, and config (Yan et al., AAAI'18, arXiv 1801.07455).
 
-As released: ten blocks, adjacency normalised by its columns, batch norm of the input. Unlike the release, which takes
-all joints two or more bones from the centre for equally far, distances are counted along the bones, as the paper says;
-and there is one person.
+As released: ten blocks, column-normalised adjacency, batch norm of the input. Unlike the release, which takes all
+joints two or more bones from the centre for equally far, distances are counted along the bones, as in the paper; and
+there is one person.
 """
 
 from collections import deque
@@ -21,11 +21,11 @@ from recognizers.backbones.base import GYM99, ModelConfig, Recognizer
 from recognizers.backbones.clip_net import ClipFeatures
 
 BLOCKS = ((1, 1), (1, 1), (1, 1), (1, 1), (2, 2), (2, 1), (2, 1), (4, 2), (4, 1), (4, 1))
-"""Channels of each block as multiples of the first's, and its stride in time."""
+"""Channels of each block as multiples of `width`, and its temporal stride."""
 
 
 def partitioned_adjacency(skeleton: Skeleton) -> Tensor:
-    """Spatial-configuration partitioning: float [3, J, J], a part, from joint, to joint.
+    """Adjacency by spatial-configuration partitioning: float [3, J, J] (part, from joint, to joint).
 
     A joint receives from itself and its neighbours, each with the weight 1 / (how many these are). Part 0 is the joint
     itself (and neighbours as far from the skeleton's centre as it), part 1 the neighbours nearer to the centre, part 2
@@ -36,7 +36,7 @@ def partitioned_adjacency(skeleton: Skeleton) -> Tensor:
     for one, other in skeleton.edges:
         linked[one, other] = linked[other, one] = 1
     distance = torch.tensor(_distances(skeleton))
-    step = distance[:, None] - distance  # of the joint that gives, seen from the one that receives
+    step = distance[:, None] - distance  # sender's distance minus receiver's
     parts = torch.stack([step == 0, step < 0, step > 0])
     return parts * linked / linked.sum(0)
 
@@ -69,16 +69,16 @@ class GraphConv(nn.Module):
 
 
 class Block(nn.Module):
-    """A graph convolution, a convolution over time, and a shortcut around both.
+    """A graph convolution, a temporal convolution, and a residual connection.
 
     Args:
-        d_in: channels.
-        d_out: channels after it.
-        kernel: frames that the convolution over time sees.
-        stride: in time.
-        parts: of the adjacency.
-        dropout: behind the convolution over time.
-        shortcut: the first block has none.
+        d_in: input channels.
+        d_out: output channels.
+        kernel: size of the temporal convolution.
+        stride: temporal stride.
+        parts: parts of the adjacency.
+        dropout: after the temporal convolution.
+        shortcut: whether there is a residual connection (not in the first block).
     """
 
     def __init__(
@@ -107,18 +107,18 @@ class Block(nn.Module):
 
 @dataclass(frozen=True)
 class STGCNConfig(ModelConfig):
-    """ST-GCN (Yan et al., AAAI'18, arXiv 1801.07455); the defaults are the published network's on COCO's joints.
+    """Config of ST-GCN (Yan et al., AAAI'18); the defaults are the published network's on COCO's joints.
 
     Attributes:
-        image_size: of no meaning: a joint's coordinates are shares of the picture.
-        n_frames: frames of a clip; spread over it, a short clip's come several times.
-        stride: every how many of the frames one is looked at; 0 spreads them over the whole clip.
+        image_size: unused: joint coordinates are relative to the frame.
+        n_frames: frames of a clip; those of a short clip are repeated.
+        stride: step between sampled frames; 0 spreads them evenly over the whole clip.
         width: channels of the first four blocks; the next three have twice, the last three four times as many.
-        kernel: frames that a block's layer over time sees, an odd number.
-        skeleton: whose joints: coco17, gymsim15 or openpose18.
-        dropout: behind each block's layer over time, but the first's.
-        head_dropout: before the last layer, where the published network has none; algorithms that ask the teacher
-            several times need it.
+        kernel: size of the temporal convolutions, odd.
+        skeleton: name of the joint set: coco17, gymsim15 or openpose18.
+        dropout: after each temporal convolution but the first.
+        head_dropout: before the last layer; 0 in the published network, but needed by algorithms with several
+            stochastic teacher passes.
     """
 
     image_size: int = 1
@@ -141,22 +141,22 @@ class STGCNConfig(ModelConfig):
 
     @property
     def elements(self) -> tuple[int, ...]:
-        """One, of all frames."""
+        """One element of all frames."""
         return (self.n_frames,)
 
     @property
     def frame_shape(self) -> tuple[int, ...]:
-        """One frame's skeleton: (J, 3)."""
+        """Shape of one frame's skeleton: (J, 3)."""
         return (len(skeleton_named(self.skeleton)), self.channels)
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """One clip as the model sees it: (N, J, 3)."""
+        """Shape of one input clip: (N, J, 3)."""
         return (self.frames, *self.frame_shape)
 
     @property
-    def joints_of(self) -> str:
-        """The skeleton."""
+    def skeleton_name(self) -> str:
+        """Name of the input skeleton."""
         return self.skeleton
 
     @property
@@ -166,17 +166,17 @@ class STGCNConfig(ModelConfig):
 
     @property
     def tokens(self) -> int:
-        """Moments that are left: time is halved twice."""
+        """Time steps after striding: ¼ of the frames."""
         return -(-self.n_frames // 4)
 
     def sample(self, n_frames: int, rng: np.random.Generator | None = None, within: float = 0.5) -> Indices:
-        """Frames one after another, or spread over the clip; as of ModelConfig."""
+        """Frames at a fixed stride, or spread over the clip; see `ModelConfig.sample`."""
         if not self.stride:
             return super().sample(n_frames, rng, within)
         return dense(n_frames, self.n_frames, self.stride, rng, within)
 
     def build(self) -> "Recognizer":
-        """The model of these sizes, with fresh weights."""
+        """Build the model with fresh weights."""
         return STGCN(self)
 
 
@@ -202,18 +202,13 @@ class STGCN(Recognizer):
         self.head = nn.Linear(d_in, config.n_classes)
 
     def forward_features(self, frames: Tensor) -> ClipFeatures:
-        """[B, N, J, 3] -> a feature a moment, averaged over the joints, and their mean."""
+        """[B, N, J, 3] -> joint-averaged features of the time steps, and their mean."""
         x = self.data_norm(frames.flatten(2).transpose(1, 2))  # [B, J · 3, N]
         x = x.unflatten(1, frames.shape[2:]).permute(0, 2, 3, 1)  # [B, 3, N, J]
         for block, importance in zip(self.blocks, self.edge_importance, strict=True):
             x = block(x, self.adjacency * importance)
         tokens = x.mean(3).transpose(1, 2)  # [B, N / 4, F]
         return ClipFeatures(tokens, tokens.mean(1))
-
-    def forward_head(self, fused: Tensor) -> Tensor:
-        """Fused features […, F] -> logits […, n_classes]."""
-        logits: Tensor = self.head(self.dropout(fused))
-        return logits
 
 
 def stgcn() -> STGCNConfig:

@@ -1,8 +1,8 @@
-"""Divided space-time vision transformer (TimeSformer) over the temporal elements of a clip, computed all at once.
+"""TimeSformer (divided space-time ViT) over the temporal elements of a clip, all elements in one pass.
 
-Every element is a clip of its own to the network: time attention stays inside it, and its CLS token is averaged over
-its own frames. Everything else works on single tokens or single frames, so the elements of a whole batch share each
-matrix product; the result is that of one pass an element.
+Each element is processed like a clip of its own: time attention stays inside it, and its CLS token is averaged over
+its frames. Everything else works on single tokens or single frames, so the elements of a batch share each matrix
+product; the result equals one pass for each element.
 """
 
 from collections.abc import Sequence
@@ -15,14 +15,14 @@ from torch import Tensor, nn
 
 from recognizers.backbones.image.vit import Attention, Block, Mlp, PatchEmbed, ViTConfig, initialise
 
-WRITTEN_OUT = 8  # frames of an element up to which attention over time is written out on a CPU
-ROWS = 65_535  # sequences that CUDA's fused attention takes at once: a limit of its grid (pytorch issue 142228)
+WRITTEN_OUT = 8  # frames of an element up to which time attention is written out on a CPU
+ROWS = 65_535  # most sequences of CUDA's fused attention kernel, a limit of its grid (pytorch issue 142228)
 
 _EMBEDDINGS = ("patch_embed.", "cls_token", "pos_embed", "time_embed")
 
 
 class ElementLayout:
-    """Where each element's frames lie among a clip's N frames, and the sums over them.
+    """Layout of the elements' frames among a clip's N frames; expands and averages over them.
 
     Args:
         elements: frames of each element.
@@ -31,7 +31,9 @@ class ElementLayout:
     def __init__(self, elements: Sequence[int]) -> None:
         self.elements = tuple(elements)
         self.frames = sum(elements)
-        self.runs: list[tuple[int, int, int]] = []  # (first frame, elements, frames an element) of equally long ones
+        self.runs: list[
+            tuple[int, int, int]
+        ] = []  # (first frame, elements, frames an element) of runs of equally long elements
         first = 0
         for size, group in groupby(elements):
             count = len(list(group))
@@ -39,7 +41,7 @@ class ElementLayout:
             first += count * size
 
     def expand(self, per_element: Tensor) -> Tensor:
-        """Repeat what belongs to an element for each of its frames: [B, k, …] -> [B, N, …]."""
+        """Repeat each element's values for each of its frames: [B, k, …] -> [B, N, …]."""
         index = [i for i, size in enumerate(self.elements) for _ in range(size)]
         return per_element[:, index]
 
@@ -53,12 +55,12 @@ class ElementLayout:
 
 
 class TimeAttention(Attention):
-    """Self-attention over the frames of one element at one place of the picture."""
+    """Self-attention over the frames of one element at one patch position."""
 
     def over(self, x: Tensor, layout: ElementLayout, after: nn.Linear) -> Tensor:
         """Attend, then apply the linear layer `after`: [B, N, P, D] -> [B, N, P, D].
 
-        The two linear layers that follow one another are multiplied first, so that each token meets one matrix.
+        The output projection and `after` are merged into one matrix before they are applied.
         """
         q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).unbind(3)  # each [B, N, P, h, d]
         parts = []
@@ -72,8 +74,8 @@ class TimeAttention(Attention):
 def _attend_frames(q: Tensor, k: Tensor, v: Tensor, count: int, size: int) -> Tensor:
     """Attention within `count` elements of `size` frames each: [B, count · size, P, h, d] -> the same shape.
 
-    For a handful of frames on a CPU the products are written out: measured, the fused kernel and batched matrix
-    products of so few rows are slower, forward and backward.
+    On a CPU, attention over a few frames is written out: the fused kernel and batched matrix products of so few rows
+    were measured to be slower, forward and backward.
     """
     q, k, v = (x.unflatten(1, (count, size)) for x in (q, k, v))  # [B, e, n, P, h, d]
     if q.device.type == "cpu" and size <= WRITTEN_OUT:
@@ -94,7 +96,7 @@ class DividedBlock(nn.Module):
     Args:
         dim: width.
         heads: attention heads.
-        drop_path: probability with which a residual branch is left out, for one element of one clip, in training.
+        drop_path: probability of dropping a residual branch for one element of one clip in training.
     """
 
     def __init__(self, dim: int, heads: int, drop_path: float) -> None:
@@ -110,25 +112,25 @@ class DividedBlock(nn.Module):
 
     def forward(self, cls: Tensor, patches: Tensor, layout: ElementLayout) -> tuple[Tensor, Tensor]:
         """CLS [B, k, D], one an element, or [B, N, D], one a frame, and patches [B, N, P, D] -> the same shapes."""
-        batch, frames, places, dim = patches.shape
+        batch, frames, positions, dim = patches.shape
         per_frame = cls.shape[1] == layout.frames
         keep = self._draw(patches, len(layout.elements))  # [B, k] each
         time = self.temporal_attn.over(self.temporal_norm1(patches), layout, self.temporal_fc)
         patches = patches + _kept(time, keep[0], layout)
         of_frames = cls if per_frame else layout.expand(cls)
         tokens = torch.cat([of_frames.unsqueeze(2), patches], 2)  # [B, N, 1 + P, D]
-        space = self.attn(self.norm1(tokens).flatten(0, 1)).view(batch, frames, 1 + places, dim)
+        space = self.attn(self.norm1(tokens).flatten(0, 1)).view(batch, frames, 1 + positions, dim)
         space = _kept(space, keep[1], layout)
         cls = cls + (space[:, :, 0] if per_frame else layout.mean(space[:, :, 0]))
         patches = patches + space[:, :, 1:]
-        # apart, for joining the two and cutting them again costs more than a second, small matrix product
+        # two calls: concatenating and splitting costs more than a second, small matrix product
         kept_cls = layout.expand(keep[2]) if per_frame and keep[2] is not None else keep[2]
         cls = cls + _kept(self.mlp(self.norm2(cls)), kept_cls)
         patches = patches + _kept(self.mlp(self.norm2(patches)), keep[2], layout)
         return cls, patches
 
     def _draw(self, like: Tensor, elements: int) -> list[Tensor | None]:
-        """For the three branches, the factor [B, k] of each element: 0, or 1 / P(kept); None keeps all."""
+        """Drop-path factors [B, k] of the three branches: 0, or 1 / P(kept); None keeps all."""
         if not self.training or self.drop_path == 0:
             return [None, None, None]
         kept = 1 - self.drop_path
@@ -148,16 +150,16 @@ class TimeSformer(nn.Module):
     """Divided space-time ViT shared by all elements of a clip: frames to one CLS feature an element.
 
     Args:
-        config: sizes.
+        config: of the ViT.
         elements: frames of each temporal element.
-        drop_path: of the last block; it grows linearly from 0 at the first.
-        time_embed_std: spread of the fresh time embeddings, one for each frame of each element. The original starts
-            from zeros, where all orders of the frames look the same; short runs need a start that tells them apart.
-        time_blocks: 0 is the paper's network. With more, every frame keeps a CLS token of its own to the end, and so
-            many transformer blocks compare those of one element before they are averaged. Where 400 steps have to do,
-            whole frames are much easier to compare than single patches.
-        frozen_blocks: so many of the first blocks, and the embeddings before them, are not trained and look at single
-            frames only. They cost a third of what they would, which short runs on a CPU spend better.
+        drop_path: of the last block; grows linearly from 0 at the first.
+        time_embed_std: std of the initial time embeddings, one for each frame of each element. The original
+            initialises them to 0, which makes all frame orders equal at first; short runs need a non-zero start.
+        time_blocks: 0 in the paper. Otherwise every frame keeps its own CLS token, and this number of transformer
+            blocks attends over those of one element before they are averaged; easier to learn in short runs (400
+            steps) than attention over single patches.
+        frozen_blocks: number of first blocks that are frozen, with the embeddings before them, and see single frames
+            only; they cost a third of a trained block.
         channels: C.
     """
 
@@ -194,7 +196,7 @@ class TimeSformer(nn.Module):
                     nn.init.xavier_uniform_(parameter)
             self.time_norm = nn.LayerNorm(dim, eps=1e-6)
         if frozen_blocks:
-            nn.init.zeros_(self.time_embed)  # it would be noise to blocks that never learn what it says
+            nn.init.zeros_(self.time_embed)  # random values would be noise to frozen blocks
             for name, parameter in self.named_parameters():
                 early = name.startswith(tuple(f"blocks.{i}." for i in range(frozen_blocks)))
                 parameter.requires_grad_(not early and not name.startswith(_EMBEDDINGS))

@@ -1,4 +1,4 @@
-"""TRN: Temporal Relation Networks (Zhou et al., ECCV'18, arXiv 1711.08496), of all frames, or multi-scale."""
+"""TRN: Temporal Relation Network, single- or multi-scale, and config (Zhou et al., ECCV'18, arXiv 1711.08496)."""
 
 from dataclasses import dataclass, field, replace
 from itertools import combinations
@@ -15,16 +15,16 @@ from recognizers.backbones.frame_net import FrameFeatures, FrameNet, FrameNetCon
 
 @dataclass(frozen=True)
 class TRNConfig(FrameNetConfig):
-    """Temporal Relation Networks (Zhou et al., ECCV'18): a function of the frames in their order.
+    """Config of Temporal Relation Networks (Zhou et al., ECCV'18).
 
     Attributes:
         multi_scale: relations of 2, 3, … and all frames, instead of all frames only.
-        subsets: sets of frames for each number of them, where there are so many.
-        frame_dim: width of a frame's feature.
-        relation_dim: width of a relation's; the release's is 256 with several scales.
-        frame_dropout: before the frames' features are made.
-        head_dropout: before the last layer, where the release has none; algorithms that ask the teacher several times
-            need some.
+        subsets: most frame subsets of each scale.
+        frame_dim: width of a frame feature.
+        relation_dim: width of a relation feature; 256 in the multi-scale release.
+        frame_dropout: before the frame features.
+        head_dropout: before the last layer; 0 in the release, but needed by algorithms with several stochastic teacher
+            passes.
     """
 
     segments: int = 8
@@ -42,16 +42,16 @@ class TRNConfig(FrameNetConfig):
             raise GymQAError(f"{self}: a relation needs 2 frames or more, and subsets and widths of at least 1")
 
     def build(self) -> "Recognizer":
-        """The model of these sizes, with fresh weights."""
+        """Build the model with fresh weights."""
         return TRN(self)
 
 
 class TRN(FrameNet):
-    """Frames' features, joined in their order, go through a layer for each number of frames.
+    """Relations of ordered frame features, one layer for each number of frames.
 
-    A relation of k frames is h_k = Σ ReLU(W_k [f_i; f_j; …]) over sets of k frames i < j < …; the scores are
-    Σ_k V_k h_k, which is one linear head on all h_k side by side. In training the sets are drawn, in evaluation they
-    are spread evenly over all; the released code draws them there, too.
+    A relation of k frames is h_k = Σ ReLU(W_k [f_i; f_j; …]) over subsets of k frames i < j < …; the scores are
+    Σ_k V_k h_k, computed as one linear head on the concatenated h_k. Subsets are sampled at random in training and
+    evenly in evaluation; the released code samples them at random there, too.
     """
 
     config: TRNConfig
@@ -65,7 +65,7 @@ class TRN(FrameNet):
         self._sets = [torch.tensor(list(combinations(range(config.segments), k))) for k in self.scales]
 
     def forward_features(self, frames: Tensor) -> FrameFeatures:
-        """[B, N, C, S, S] -> features of the frames, and all relations side by side."""
+        """[B, N, C, S, S] -> frame features, and the concatenated relations."""
         tokens = self.frame(self.frame_dropout(self.forward_frames(frames)))  # [B, N, F]
         found = [
             F.relu(layer(F.relu(tokens[:, chosen].flatten(2)))).sum(1)  # [B, n, k, F] -> [B, n, R] -> [B, R]
@@ -74,12 +74,12 @@ class TRN(FrameNet):
         return FrameFeatures(tokens, torch.cat(found, -1))
 
     def _chosen(self) -> list[Tensor]:
-        """Sets of frames for each scale: [n, k] each, n <= config.subsets."""
+        """Frame subsets of each scale: [n, k] each, n <= config.subsets."""
         chosen = []
         for sets in self._sets:
             n = min(self.config.subsets, len(sets))
-            places = torch.randperm(len(sets))[:n] if self.training else (torch.arange(n) * len(sets)) // n
-            chosen.append(sets[places])
+            picked = torch.randperm(len(sets))[:n] if self.training else (torch.arange(n) * len(sets)) // n
+            chosen.append(sets[picked])
         return chosen
 
 

@@ -1,4 +1,4 @@
-"""TSM: Temporal Shift Module (Lin et al., ICCV'19, arXiv 1811.08383), in the residual branch of every block."""
+"""TSM: TSN with Temporal Shift Modules in the residual branches, and config (Lin et al., ICCV'19, arXiv 1811.08383)."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +14,7 @@ from recognizers.backbones.tsn import TSN
 
 
 def shift(x: Tensor, frames: int, shifted: int, causal: bool = False) -> Tensor:
-    """Exchange channels with the neighbours in time; what would come from outside the clip is 0.
+    """Shift channels between neighbouring frames, with zeros at the clip's ends.
 
     Args:
         x: [B · frames, C, H, W], frame after frame.
@@ -35,11 +35,11 @@ def shift(x: Tensor, frames: int, shifted: int, causal: bool = False) -> Tensor:
 
 @dataclass(frozen=True)
 class TSMConfig(FrameNetConfig):
-    """Temporal Shift Module (Lin et al., ICCV'19): channels of a frame are exchanged for its neighbours'.
+    """Config of TSM (Lin et al., ICCV'19).
 
     Attributes:
-        shifted: 1 / this share of the channels comes from each neighbour.
-        causal: from the frame before only, as for a live picture.
+        shifted: 1 / shifted of the channels come from each neighbouring frame.
+        causal: shift from the previous frame only, as for online use.
     """
 
     architecture: Literal["resnet18", "resnet50"] = "resnet50"  # type: ignore[assignment]
@@ -55,14 +55,14 @@ class TSMConfig(FrameNetConfig):
             raise GymQAError(f"1/{self.shifted} of {self.width} channels cannot be shifted; choose a divisor of width")
 
     def build(self) -> "Recognizer":
-        """The model of these sizes, with fresh weights."""
+        """Build the model with fresh weights."""
         return TSM(self)
 
 
 class TSM(TSN):
-    """TSN whose frames see their neighbours, without a parameter more.
+    """TSN with temporal shifts, which add no parameters.
 
-    It is made for the number of frames it was trained with: the shift spans one segment.
+    The shift is over neighbouring segments, so the number of segments must be that of training.
     """
 
     backbone: ResNet
@@ -75,5 +75,5 @@ class TSM(TSN):
 
 
 def tsm_r50() -> TSMConfig:
-    """TSM as in FineGym: 8 segments; no parameter more than TSN."""
+    """TSM on ResNet-50 as in FineGym: 8 segments."""
     return TSMConfig(image_size=224, n_classes=GYM99)

@@ -1,4 +1,4 @@
-"""Start a space-time transformer from the weights of an image one, and say what became of each tensor."""
+"""Load image ViT weights into a TimeSformer (copied attention, resized positions), and a report of loaded tensors."""
 
 import math
 import re
@@ -12,13 +12,13 @@ from torch import Tensor
 from gymqa.errors import GymQAError
 from recognizers.backbones.timesformer import TimeSformer
 
-NAMED = 6  # names of tensors that the log gives before it counts them
+NAMED = 6  # most tensor names that a log line lists
 _BLOCK = re.compile(r"blocks\.(\d+)\.")
 
 
 @dataclass(slots=True)
 class LoadReport:
-    """Names of the model's tensors (loaded, resized, missing) and of the checkpoint's (left out)."""
+    """Tensor names: the model's loaded, resized and fresh (missing) ones, and the checkpoint's left-out ones."""
 
     loaded: list[str] = field(default_factory=list)
     resized: list[str] = field(default_factory=list)
@@ -33,7 +33,7 @@ class LoadReport:
 
 
 def _named(names: list[str]) -> str:
-    """The names in brackets, where there are some and not too many."""
+    """The names in brackets, unless there are none or too many."""
     return f" ({', '.join(sorted(names))})" if 0 < len(names) <= NAMED else ""
 
 
@@ -43,20 +43,20 @@ def start_from_image_vit(model: TimeSformer, weights: Mapping[str, Tensor], copy
     Args:
         model: the network to initialise.
         weights: tensors by name: of an ImageViT, or of a timm `vit_*_patch*` checkpoint.
-        copy_attention: TimeSformer's convention: time attention and its norm start as copies of the spatial ones.
-            False leaves them as they were initialised. temporal_fc is zero in all blocks but the first either way.
+        copy_attention: initialise time attention and its norm as copies of the spatial ones (TimeSformer's convention);
+            False leaves them at random. temporal_fc is zero in all blocks but the first either way.
 
     Returns:
-        What was loaded, resized (position embeddings of another grid), left out, and stays fresh.
+        Names of loaded, resized (position embeddings of another grid), left-out and fresh tensors.
 
     Raises:
-        GymQAError: the checkpoint is of another width, its blocks compute something else, or no tensor fits.
+        GymQAError: the checkpoint has another width or other blocks, or no tensor fits.
     """
     own = model.state_dict()
     report = LoadReport()
     theirs, ours = (tensors["cls_token"].shape[-1] if "cls_token" in tensors else 0 for tensors in (weights, own))
     if theirs not in (0, ours):
-        raise GymQAError(f"the checkpoint is {theirs} wide, the model {ours}; give one of the same width")
+        raise GymQAError(f"the checkpoint has width {theirs}, but the model {ours}; give one of the same width")
     for name, tensor in weights.items():
         target = name.replace("patch_embed.proj.", "patch_embed.")
         if target == "pos_embed" and target in own and tensor.shape != own[target].shape:
@@ -82,12 +82,12 @@ def start_from_image_vit(model: TimeSformer, weights: Mapping[str, Tensor], copy
 
 
 def _require_same_blocks(left_out: list[str], depth: int) -> None:
-    """Refuse a checkpoint whose blocks hold what the model's have no place for; further blocks may be there."""
+    """Refuse a checkpoint whose blocks have tensors that the model's blocks lack; it may have more blocks."""
     odd = [name for name in left_out if (block := _BLOCK.match(name)) and int(block[1]) < depth]
     if odd:
         more = f" and {len(odd) - 3} more" if len(odd) > 3 else ""
         raise GymQAError(
-            f"the checkpoint's blocks are not the model's: {', '.join(odd[:3])}{more} fit nowhere; give a plain ViT"
+            f"the checkpoint's blocks have tensors that the model's lack: {', '.join(odd[:3])}{more}; give a plain ViT"
         )
 
 
@@ -102,12 +102,13 @@ def resize_positions(positions: Tensor, tokens: int) -> Tensor:
     """Bicubic resize of square position embeddings: [1, 1 + p², D] -> [1, tokens, D], the CLS row kept.
 
     Raises:
-        GymQAError: they are not those of a CLS token and a square of patches.
+        GymQAError: they are not embeddings of a CLS token and a square grid of patches.
     """
     patches = positions.shape[1] - 1 if positions.ndim == 3 else 0
     if patches < 1 or math.isqrt(patches) ** 2 != patches:
         raise GymQAError(
-            f"the checkpoint's positions are {list(positions.shape)}, not of a CLS token and a square of patches"
+            f"the checkpoint's position embeddings {list(positions.shape)} are not of a CLS token and a square grid of "
+            "patches; give another ViT"
         )
     old, new = math.isqrt(positions.shape[1] - 1), math.isqrt(tokens - 1)
     grid = positions[:, 1:].reshape(1, old, old, -1).permute(0, 3, 1, 2).float()

@@ -1,4 +1,5 @@
-"""Temporal localisation: when in a video an action is, and when in an action a sub-action.
+"""Temporal localisation: features, proposals, segment network, its training, detection. Never in it: scoring.
 
-Structured segment networks (Zhao et al., ICCV'17, arXiv 1704.06228), which FineGym's Table 4 uses, on frozen features.
+Actions in videos, and sub-actions in actions, by structured segment networks (Zhao et al., ICCV'17, arXiv 1704.06228)
+on frozen features, as in FineGym's Table 4.
 """

@@ -1,4 +1,4 @@
-"""Settings of temporal localisation. No torch here."""
+"""Configs of temporal localisation: grouping and sampling of proposals, training. Imports no torch."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -8,16 +8,19 @@ from gymqa.runtime.choices import require_choices
 
 Level = Literal["action", "sub-action"]
 LEVELS: tuple[Level, ...] = ("action", "sub-action")
-SECONDS: dict[Level, float] = {"action": 0.5, "sub-action": 0.125}  # of a snippet: actions last long, sub-actions 1 s
+SECONDS: dict[Level, float] = {
+    "action": 0.5,
+    "sub-action": 0.125,
+}  # of a snippet: actions are long, sub-actions about 1 s
 
 
 @dataclass(frozen=True)
 class GroupingConfig:
-    """Temporal actionness grouping, section 3.1 of the paper on proposals.
+    """Config of temporal actionness grouping (TAG).
 
     Attributes:
-        step: between two thresholds of actionness, and between two of the covered share, both in (0, 1).
-        overlap: of two proposals that overlap by more than this (IoU), one is kept.
+        step: step of the actionness thresholds and of the coverage thresholds, both in (0, 1).
+        overlap: IoU above which one of two proposals is suppressed.
     """
 
     step: float = 0.05
@@ -25,21 +28,21 @@ class GroupingConfig:
 
     def __post_init__(self) -> None:
         if not 0 < self.step < 1 or not 0 < self.overlap <= 1:
-            raise GymQAError(f"{self}: step lies between 0 and 1, overlap too")
+            raise GymQAError(f"{self}: step and overlap must lie between 0 and 1")
 
 
 @dataclass(frozen=True)
 class SamplingConfig:
-    """Which proposals train what (section 4.2; the numbers are those of the released code).
+    """Config of the assignment and sampling of proposals (section 4.2; numbers of the released code).
 
     Attributes:
-        foreground: least overlap (IoU) with a true segment of a foreground proposal.
-        background: most overlap of a background one.
-        incomplete: most overlap of an incomplete one,
-        inside: of which at least this share lies in a true segment.
-        foregrounds: drawn a group.
-        backgrounds: drawn a group.
-        incompletes: drawn a group.
+        foreground: least IoU of a foreground proposal with a true segment.
+        background: largest IoU of a background proposal.
+        incomplete: largest IoU of an incomplete proposal.
+        inside: least fraction of an incomplete proposal that lies in a true segment.
+        foregrounds: foreground proposals in a group.
+        backgrounds: background proposals in a group.
+        incompletes: incomplete proposals in a group.
     """
 
     foreground: float = 0.7
@@ -52,30 +55,32 @@ class SamplingConfig:
 
     def __post_init__(self) -> None:
         if not 0 <= self.background <= self.incomplete < self.foreground <= 1 or not 0 <= self.inside <= 1:
-            raise GymQAError(f"{self}: overlaps go up from background over incomplete to foreground, within 0 and 1")
+            raise GymQAError(
+                f"{self}: overlaps must rise from background over incomplete to foreground, within 0 and 1"
+            )
         if min(self.foregrounds, self.backgrounds, self.incompletes) < 1:
-            raise GymQAError(f"{self}: a group has one proposal of each kind at least")
+            raise GymQAError(f"{self}: a group has at least one proposal of each kind")
 
 
 @dataclass(frozen=True)
 class LocalizationConfig:
-    """How a localizer is made and trained.
+    """Config of a localizer and its training.
 
     Attributes:
         level: actions in videos, or sub-actions in actions.
-        seconds: of a snippet; 0 takes half a second for actions, an eighth for sub-actions.
-        hidden: features of a snippet after the one layer that is trained below the pyramid.
+        seconds: length of a snippet; 0 takes half a second for actions, an eighth for sub-actions.
+        hidden: width of the trained layer below the pyramid.
         dropout: before the classifiers.
-        actionness_steps: of the classifier that the proposals come from.
-        steps: of the segment network.
-        batch: videos or actions a step.
-        learning_rate: of AdamW, falling to 0 in a straight line.
+        actionness_steps: training steps of the actionness classifier.
+        steps: training steps of the segment network.
+        batch: videos or actions in a step.
+        learning_rate: of AdamW, with linear decay to 0.
         weight_decay: of AdamW.
-        completeness_weight: of the completeness loss, λ₁.
-        regression_weight: of the regression loss, λ₂.
-        hard: share of the incomplete proposals of a group that count, the hardest ones.
-        checkpoint_every: steps.
-        seed: of weights, draws and dropout.
+        completeness_weight: λ₁, weight of the completeness loss.
+        regression_weight: λ₂, weight of the regression loss.
+        hard: fraction of a group's incomplete proposals that are mined as hard negatives.
+        checkpoint_every: steps between checkpoints.
+        seed: of weights, sampling and dropout.
         grouping: of snippets to proposals.
         sampling: of proposals.
     """
@@ -107,5 +112,5 @@ class LocalizationConfig:
 
     @property
     def snippet(self) -> float:
-        """Seconds of a snippet."""
+        """Length of a snippet in seconds."""
         return self.seconds or SECONDS[self.level]

@@ -1,9 +1,8 @@
-"""Finding actions: proposals, what the segment network says of each, and one segment where many overlap.
+"""Detection: score proposals with the segment network, regress their bounds, and apply class-wise NMS.
 
-As at the test of Zhao et al. (ICCV'17): a proposal's score for a class is its activity's probability times
-exp(completeness); its bounds are moved as the class's regression says; non-maximum suppression is class by class.
-Completeness counts up to 1 only, unlike there: beyond it the hinge loss asks for nothing, and what a classifier says of
-proposals unlike any that it was trained on (bits of background, say) would outweigh their activity.
+As at test time in Zhao et al. (ICCV'17): a proposal's score for a class is its activity's probability times
+exp(completeness), and its bounds are regressed for each class. Unlike there, completeness is clipped at 1: the hinge
+loss does not constrain it beyond, and extrapolated values for unusual proposals would outweigh their activity.
 """
 
 from collections.abc import Sequence
@@ -18,22 +17,22 @@ from torch import Tensor
 from gymqa.errors import GymQAError
 from gymqa.io.console import progress_bar
 from recognizers.localization.config import GroupingConfig
-from recognizers.localization.material import missing_videos, read_snippets
-from recognizers.localization.network import Localizer, placed
+from recognizers.localization.labelled_snippets import missing_videos, read_snippets
+from recognizers.localization.network import Localizer, apply_regression
 from recognizers.localization.proposals import Spans, group_actionness, suppress
+from recognizers.localization.segments import Detection, VideoSegment
 from recognizers.localization.snippet_store import SnippetStore
-from recognizers.localization.stretches import Detection, Stretch
 
 
 @dataclass(frozen=True)
 class DetectionConfig:
-    """How segments are chosen.
+    """Config of detection.
 
     Attributes:
-        overlap: of two segments of a class that overlap by more than this (IoU), the surer one stays; 0.2 is the
-            released code's on THUMOS14, where, as here, an action seldom overlaps the next.
-        complete: completeness beyond which more does not count.
-        most: segments of a stretch, the surest ones.
+        overlap: IoU threshold of non-maximum suppression; 0.2 is the released code's on THUMOS14, where, as here,
+            actions seldom overlap.
+        complete: upper bound of completeness in the score.
+        most: most detections in a video segment, by score.
         grouping: of snippets to proposals; None takes that of the training.
     """
 
@@ -44,11 +43,11 @@ class DetectionConfig:
 
     def __post_init__(self) -> None:
         if not 0 <= self.overlap <= 1 or self.most < 1:
-            raise GymQAError(f"{self}: overlap lies between 0 and 1, most is at least 1")
+            raise GymQAError(f"{self}: overlap must lie between 0 and 1, most must be at least 1")
 
 
-class Segments(NamedTuple):
-    """Segments of a stretch, the surest first: spans [N, 2] in snippets, classes [N], scores [N]."""
+class ScoredSegments(NamedTuple):
+    """Detections in a video segment by falling score: spans [N, 2] in snippets, classes [N], scores [N]."""
 
     spans: Spans
     classes: NDArray[np.int64]
@@ -56,65 +55,70 @@ class Segments(NamedTuple):
 
 
 @torch.inference_mode()
-def find_segments(model: Localizer, snippets: Tensor, config: DetectionConfig = DetectionConfig()) -> Segments:
-    """Find a stretch's segments.
+def find_segments(model: Localizer, snippets: Tensor, config: DetectionConfig = DetectionConfig()) -> ScoredSegments:
+    """Detect segments from the snippets of a video segment.
 
     Args:
         model: in evaluation mode.
         snippets: [T, D], on its device.
-        config: how they are chosen.
+        config: of detection.
     """
     actionness = model.actionness(snippets).sigmoid().double().cpu().numpy()
     proposals = group_actionness(actionness, config.grouping or model.config.grouping)
     spans = torch.from_numpy(proposals).to(snippets.device).float()
     if not len(spans):
-        return Segments(np.empty((0, 2)), np.empty(0, np.int64), np.empty(0))
+        return ScoredSegments(np.empty((0, 2)), np.empty(0, np.int64), np.empty(0))
     found = model(snippets, spans)
     scores = found.activity.softmax(1)[:, 1:] * found.completeness.clamp(max=config.complete).exp()  # [P, K]
-    moved = placed(spans, found.places * model.place_std + model.place_mean).clamp(0, len(snippets))  # [P, K, 2]
-    return chosen(moved.double().cpu().numpy(), scores.double().cpu().numpy(), config)
+    moved = apply_regression(spans, found.regression * model.place_std + model.place_mean).clamp(
+        0, len(snippets)
+    )  # [P, K, 2]
+    return select_segments(moved.double().cpu().numpy(), scores.double().cpu().numpy(), config)
 
 
-def chosen(spans: NDArray[np.float64], scores: NDArray[np.float64], config: DetectionConfig) -> Segments:
-    """Suppress class by class and keep the surest: spans [P, K, 2], scores [P, K]."""
+def select_segments(spans: NDArray[np.float64], scores: NDArray[np.float64], config: DetectionConfig) -> ScoredSegments:
+    """Class-wise non-maximum suppression, then the highest scores: spans [P, K, 2], scores [P, K]."""
     parts = []
     for label in range(scores.shape[1]):
-        there = np.flatnonzero(spans[:, label, 1] - spans[:, label, 0] > 0.01)  # moved out of the stretch otherwise
+        there = np.flatnonzero(spans[:, label, 1] - spans[:, label, 0] > 0.01)  # else regressed out of the segment
         kept = there[suppress(spans[there, label], scores[there, label], config.overlap)]
         parts.append((spans[kept, label], np.full(len(kept), label), scores[kept, label]))
     joined = [np.concatenate(part) for part in zip(*parts, strict=True)]
     surest = np.argsort(-joined[2], kind="stable")[: config.most]
-    return Segments(*(part[surest] for part in joined))
+    return ScoredSegments(*(part[surest] for part in joined))
 
 
 def detect(
-    model: Localizer, store: SnippetStore, stretches: Sequence[Stretch], config: DetectionConfig = DetectionConfig()
+    model: Localizer, store: SnippetStore, segments: Sequence[VideoSegment], config: DetectionConfig = DetectionConfig()
 ) -> tuple[list[Detection], dict[str, str]]:
-    """Find the segments of many stretches.
+    """Detect actions or sub-actions in video segments.
 
     Args:
-        model: on the device it is to run on; its mode is set to evaluation.
-        store: features of the stretches' videos, by the network that the model was trained with.
-        stretches: what to search.
-        config: how segments are chosen.
+        model: on its device; set to evaluation mode.
+        store: features of the videos, from the network that the model was trained on.
+        segments: video segments to search.
+        config: of detection.
 
     Returns:
-        The segments, seconds from each stretch's start; and why videos could not be searched, by id: their true
-        segments are missed.
+        The detections, in seconds from their video segment's start; and the reasons of videos without features, by id,
+        whose true segments are all missed.
 
     Raises:
-        GymQAError: the features are another network's or of another rate, or damaged.
+        GymQAError: the features are of another network or frame rate, or damaged.
     """
     if dict(model.config.seen_by) != store.seen_by:
-        raise GymQAError(f"{store.folder} holds other features than the localizer was trained on; give those")
+        raise GymQAError(
+            f"{store.folder} holds features of another network or frame rate than the localizer's; "
+            "give the features of its training"
+        )
     model.eval()
     device, seconds = next(model.parameters()).device, model.config.snippet
     found: list[Detection] = []
-    with progress_bar("localizing", len(stretches)) as bar:
-        for stretch, snippets in read_snippets(store, stretches, seconds):
-            segments = find_segments(model, snippets.to(device), config)
-            for span, label, score in zip(*segments, strict=True):
-                start, end = (round(float(place) * seconds, 4) for place in span)
-                found.append(Detection(stretch.id, model.config.labels[label], start, end, float(score)))
+    with progress_bar("localizing", len(segments)) as bar:
+        for segment, snippets in read_snippets(store, segments, seconds):
+            found_segments = find_segments(model, snippets.to(device), config)
+            for span, label, score in zip(*found_segments, strict=True):
+                start, end = (round(float(bound) * seconds, 4) for bound in span)
+                found.append(Detection(segment.id, model.config.labels[label], start, end, float(score)))
             bar.advance()
-    return found, missing_videos(store, stretches)
+    return found, missing_videos(store, segments)

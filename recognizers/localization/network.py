@@ -1,4 +1,4 @@
-"""A structured segment network on frozen snippet features, and the actionness that its proposals come from."""
+"""Localizer: actionness classifier and structured segment network on snippet features; pyramid pooling, losses."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -17,18 +17,18 @@ from recognizers.weights_io.tensors import load_exactly, read_weights, save_mode
 
 @dataclass(frozen=True)
 class LocalizerConfig:
-    """What a localizer is made for.
+    """Config of a localizer.
 
     Attributes:
         level: actions in videos, or sub-actions in actions.
-        labels: of the classes, as annotations and detections have them.
-        features: D of a snippet.
-        snippet: seconds of a snippet.
-        hidden: features after the layer below the pyramid.
+        labels: labels of the classes, as in annotations and detections.
+        features: D, width of snippet features.
+        snippet: length of a snippet in seconds.
+        hidden: width of the layer below the pyramid.
         dropout: before the classifiers.
-        seen_by: fingerprint of what the features come from.
-        setting: of the release whose labels these are.
-        grouping: of snippets to the proposals that it was trained on.
+        seen_by: fingerprint of the feature network.
+        setting: the release's setting of the labels.
+        grouping: of snippets to proposals, as in training.
     """
 
     level: Level
@@ -42,19 +42,19 @@ class LocalizerConfig:
     grouping: GroupingConfig = field(default_factory=GroupingConfig)
 
 
-class Judgement(NamedTuple):
-    """What the network says of P proposals: activity logits [P, 1 + K], background first; completeness [P, K]; the
-    standardised way to the true segment [P, K, 2], by class."""
+class ProposalScores(NamedTuple):
+    """Outputs for P proposals: activity logits [P, 1 + K], background first; completeness [P, K]; standardised bound
+    regression [P, K, 2] by class."""
 
     activity: Tensor
     completeness: Tensor
-    places: Tensor
+    regression: Tensor
 
 
 class Localizer(nn.Module):
-    """Snippets [T, D] to actionness [T], and snippets with proposals to a `Judgement`.
+    """Snippets [T, D] to actionness [T], and snippets with proposals to `ProposalScores`.
 
-    The activity classifier sees the course alone, the others the whole pyramid.
+    The activity classifier takes the course stage alone, the others the whole pyramid.
     """
 
     feature_mean: Tensor
@@ -79,21 +79,21 @@ class Localizer(nn.Module):
         self.places = nn.Linear(PARTS * width, 2 * classes)
 
     def standardised(self, snippets: Tensor) -> Tensor:
-        """[T, D] with the mean and spread of the training snippets taken out."""
+        """Standardise snippets [T, D] by the training snippets' mean and std."""
         return (snippets.float() - self.feature_mean) / self.feature_std
 
     def actionness(self, snippets: Tensor) -> Tensor:
-        """[T, D] -> logits [T] of a snippet's lying in an action."""
+        """Actionness logits: [T, D] -> [T]."""
         logits: Tensor = self.actionness_net(self.standardised(snippets)).squeeze(-1)
         return logits
 
-    def forward(self, snippets: Tensor, spans: Tensor) -> Judgement:
-        """Snippets [T, D], spans [P, 2] in snippets."""
+    def forward(self, snippets: Tensor, spans: Tensor) -> ProposalScores:
+        """Snippets [T, D], proposals [P, 2] in snippets -> scores of the proposals."""
         parts = pyramid(self.projection(self.standardised(snippets)), spans)  # [P, PARTS, H]
         parts = self.dropout(parts)
         whole = parts.flatten(1)
-        places = self.places(whole).unflatten(1, (-1, 2))
-        return Judgement(self.activity(parts[:, COURSE]), self.completeness(whole), places)
+        regression = self.places(whole).unflatten(1, (-1, 2))
+        return ProposalScores(self.activity(parts[:, COURSE]), self.completeness(whole), regression)
 
     def save_pretrained(self, folder: Path) -> None:
         """Write model.safetensors and config.json."""
@@ -104,7 +104,7 @@ class Localizer(nn.Module):
         """Read what `save_pretrained` wrote; the model is in evaluation mode.
 
         Raises:
-            GymQAError: a file is missing or damaged, or is no localizer's.
+            GymQAError: a file is missing or damaged, or is not of a localizer.
         """
         model = cls(_read_config(folder))
         load_exactly(model, read_weights(folder), folder)
@@ -115,12 +115,12 @@ def _read_config(folder: Path) -> LocalizerConfig:
     values = read_json(folder / "config.json")
     try:
         if values.pop("model") != "localizer" or values["level"] not in LEVELS:
-            raise ValueError("it is another model's")
+            raise ValueError("it is of another model")
         labels = tuple(int(label) for label in values.pop("labels"))
         grouping = GroupingConfig(**values.pop("grouping", {}))
         config = LocalizerConfig(labels=labels, grouping=grouping, **values)
         if min(config.features, config.hidden, len(labels)) < 1 or config.snippet <= 0:
-            raise ValueError("sizes are at least 1")
+            raise ValueError("a width, number of labels or snippet length is not positive")
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise GymQAError(
             f"{folder} does not hold a localizer ({error}); give the folder that `gymqa localize train` wrote"
@@ -128,33 +128,33 @@ def _read_config(folder: Path) -> LocalizerConfig:
     return config
 
 
-PARTS = 5  # start, course, its halves, end
+PARTS = 5  # pyramid: start, course, its halves, end
 COURSE = 1
 
 
 def running_sum(snippets: Tensor) -> Tensor:
-    """[T, D] -> float64 [T + 1, D], whose row t is the sum of the first t rows."""
+    """Cumulative sum [T, D] -> float64 [T + 1, D], row t summing the first t rows."""
     return torch.cat([snippets.new_zeros(1, snippets.shape[1]), snippets]).double().cumsum(0)
 
 
 def span_means(summed: Tensor, spans: Tensor) -> Tensor:
-    """Mean over each span, a snippet that lies in it partly counting partly: [P, 2] -> float32 [P, D].
+    """Mean over each span, with fractional weights of partly covered snippets: [P, 2] -> float32 [P, D].
 
-    What lies outside the video counts as zero, as in the released code, which scales by the share that lies inside.
+    Parts outside the video count as zero, as in the released code, which scales by the fraction inside.
 
     Args:
         summed: `running_sum` of the snippets.
         spans: starts and ends in snippets, of any length.
     """
-    places = spans.double().clamp(0, len(summed) - 1)
-    low = places.floor().long().clamp(max=len(summed) - 2)  # [P, 2]
-    at = summed[low] + (places - low).unsqueeze(-1) * (summed[low + 1] - summed[low])  # [P, 2, D]
+    bounds = spans.double().clamp(0, len(summed) - 1)
+    low = bounds.floor().long().clamp(max=len(summed) - 2)  # [P, 2]
+    at = summed[low] + (bounds - low).unsqueeze(-1) * (summed[low + 1] - summed[low])  # [P, 2, D]
     lengths = (spans[:, 1:] - spans[:, :1]).double().clamp(min=1e-6)
     return ((at[:, 1] - at[:, 0]) / lengths).float()
 
 
 def pyramid(snippets: Tensor, spans: Tensor) -> Tensor:
-    """Features of proposals: snippets [T, D], spans [P, 2] in snippets -> [P, PARTS, D]."""
+    """Temporal pyramid pooling of proposals: snippets [T, D], spans [P, 2] in snippets -> [P, PARTS, D]."""
     start, end = spans[:, 0], spans[:, 1]
     half = (end - start) / 2
     bounds = [(start - half, start), (start, end), (start, start + half), (start + half, end), (end, end + half)]
@@ -163,7 +163,7 @@ def pyramid(snippets: Tensor, spans: Tensor) -> Tensor:
 
 
 def completeness_loss(complete: Tensor, incomplete: Tensor, hard: float) -> Tensor:
-    """Hinge loss of the class-wise completeness classifiers, the hardest incomplete proposals of each group counting.
+    """Hinge loss of the class-wise completeness classifiers, with the hardest incomplete proposals of each group.
 
     The mean of max(0, 1 − c) over complete proposals and of max(0, 1 + c) over the hard incomplete ones together,
     where c is the score of the class of the true segment that a proposal belongs to.
@@ -171,7 +171,7 @@ def completeness_loss(complete: Tensor, incomplete: Tensor, hard: float) -> Tens
     Args:
         complete: c of foreground proposals [F].
         incomplete: c of incomplete ones by group [G, M].
-        hard: share of each group that counts, one proposal at least.
+        hard: fraction of each group that is used, at least one proposal.
     """
     kept = max(1, int(incomplete.shape[1] * hard)) if incomplete.numel() else 0
     losses = torch.cat([F.relu(1 - complete), F.relu(1 + incomplete).topk(kept, 1).values.flatten()])
@@ -179,26 +179,26 @@ def completeness_loss(complete: Tensor, incomplete: Tensor, hard: float) -> Tens
 
 
 def regression_loss(found: Tensor, targets: Tensor) -> Tensor:
-    """Smooth L1, the two numbers of a proposal added up: [F, 2], [F, 2] -> a mean over the proposals."""
+    """Smooth L1 loss, summed over a proposal's two numbers, averaged over proposals: [F, 2], [F, 2] -> a scalar."""
     if not len(found):
         return found.sum()
     return F.smooth_l1_loss(found, targets) * found.shape[1]
 
 
-def place_targets(spans: Tensor, truth: Tensor) -> Tensor:
-    """What leads from proposals to their true segments: [P, 2], [P, 2] -> [P, 2].
+def regression_targets(spans: Tensor, truth: Tensor) -> Tensor:
+    """Regression targets from proposals to true spans: [P, 2], [P, 2] -> [P, 2].
 
-    The shift of the centre by the proposal's length, and the logarithm of the ratio of lengths.
+    The shift of the centre relative to the proposal's length, and the log ratio of lengths.
     """
     lengths, true_lengths = spans[:, 1] - spans[:, 0], truth[:, 1] - truth[:, 0]
     shift = (truth.sum(1) - spans.sum(1)) / 2 / lengths
     return torch.stack([shift, (true_lengths / lengths).log()], 1)
 
 
-def placed(spans: Tensor, targets: Tensor) -> Tensor:
-    """The inverse of `place_targets`: spans [P, 2], targets [P, …, 2] -> [P, …, 2].
+def apply_regression(spans: Tensor, targets: Tensor) -> Tensor:
+    """The inverse of `regression_targets`: spans [P, 2], targets [P, …, 2] -> [P, …, 2].
 
-    No span becomes longer or shorter than e² times, nor moves by more than two lengths.
+    Lengths change at most by a factor of e², centres move at most by two lengths.
     """
     shape = [len(spans), *[1] * (targets.ndim - 2)]
     lengths = (spans[:, 1] - spans[:, 0]).view(shape)

@@ -1,6 +1,6 @@
-"""Which proposals are foreground, background or incomplete, and which of them a step sees.
+"""Assign proposals to foreground, incomplete or background, and sample those of a training step.
 
-Source: Zhao et al. (ICCV'17), section 4.2: foreground proposals overlap a true segment well, incomplete ones lie in one
+Source: Zhao et al. (ICCV'17), section 4.2: foreground proposals overlap a true span well, incomplete ones lie in one
 but cover little of it, background ones touch none.
 """
 
@@ -12,22 +12,22 @@ from numpy.typing import NDArray
 from recognizers.localization.config import SamplingConfig
 from recognizers.localization.proposals import Spans, intersections, overlaps
 
-NOBODY = -1  # the class of a true segment that has none of the setting
+NO_CLASS = -1  # class of a true span whose element is not in the setting
 Classes = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Pool:
-    """A stretch's proposals by what they train; spans in snippets.
+class ProposalPool:
+    """Proposals of a video segment by assignment; spans in snippets.
 
     Attributes:
-        foreground: [F, 2], the true segments themselves among them, first.
-        matched: [F, 2], each one's true segment.
-        classes: [F], of it.
+        foreground: [F, 2], beginning with the true spans themselves.
+        matched: [F, 2], their true spans.
+        classes: [F], their classes.
         incomplete: [I, 2].
-        incomplete_classes: [I], of the true segment that each lies in.
+        incomplete_classes: [I], classes of the true spans around them.
         background: [B, 2].
-        instances: true segments that have a class.
+        instances: number of true spans that have a class.
     """
 
     foreground: Spans
@@ -40,12 +40,12 @@ class Pool:
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """Proposals of one step: foreground, then incomplete ones group by group, then background.
+class SampledProposals:
+    """Sampled proposals of one step: foreground, then incomplete ones by group, then background.
 
     Attributes:
         spans: [F + G·M + B, 2].
-        matched: [F, 2], true segments.
+        matched: [F, 2], true spans.
         classes: [F].
         incomplete_classes: [G, M].
     """
@@ -56,28 +56,30 @@ class Drawn:
     incomplete_classes: Classes
 
 
-def sort_out(proposals: Spans, truth: Spans, classes: Classes, config: SamplingConfig) -> Pool:
-    """Say what each proposal trains, if anything.
+def assign_proposals(proposals: Spans, truth: Spans, classes: Classes, config: SamplingConfig) -> ProposalPool:
+    """Assign each proposal to foreground, incomplete, background, or none.
 
     Args:
         proposals: [P, 2].
-        truth: [G, 2], true segments.
-        classes: [G], NOBODY for those whose class is not learnt; proposals near those train nothing.
-        config: the bounds.
+        truth: [G, 2], true spans.
+        classes: [G], NO_CLASS for those without a class; proposals near those are not assigned.
+        config: IoU thresholds.
     """
-    known = classes != NOBODY
+    known = classes != NO_CLASS
     if not len(truth) or not len(proposals):
         rest = proposals if not len(truth) else np.empty((0, 2))
         none = np.empty((0, 2))
-        return Pool(truth[known], truth[known], classes[known], none, np.empty(0, np.int64), rest, int(known.sum()))
+        return ProposalPool(
+            truth[known], truth[known], classes[known], none, np.empty(0, np.int64), rest, int(known.sum())
+        )
     overlap = overlaps(proposals, truth)  # [P, G]
     best, most = overlap.argmax(1), overlap.max(1)
-    share = intersections(proposals, truth) / (proposals[:, 1:] - proposals[:, :1])
-    within = share.argmax(1)
+    covered = intersections(proposals, truth) / (proposals[:, 1:] - proposals[:, :1])
+    within = covered.argmax(1)
     good = (most > config.foreground) & known[best]
-    part = (most < config.incomplete) & (share.max(1) > config.inside) & known[within]
+    part = (most < config.incomplete) & (covered.max(1) > config.inside) & known[within]
     outside = most < config.background
-    return Pool(
+    return ProposalPool(
         foreground=np.concatenate([truth[known], proposals[good]]),
         matched=np.concatenate([truth[known], truth[best[good]]]),
         classes=np.concatenate([classes[known], classes[best[good]]]),
@@ -88,16 +90,17 @@ def sort_out(proposals: Spans, truth: Spans, classes: Classes, config: SamplingC
     )
 
 
-def draw(pool: Pool, config: SamplingConfig, rng: np.random.Generator) -> Drawn:
-    """Draw as many groups as there are true segments, one at least; what there is none of is left out.
+def sample_proposals(pool: ProposalPool, config: SamplingConfig, rng: np.random.Generator) -> SampledProposals:
+    """Sample as many groups as there are true spans, at least one; missing kinds are left out.
 
-    The paper draws one group a video; a routine of a dozen sub-actions then would show each once in a dozen passes.
+    The paper samples one group for each video; a routine of a dozen sub-actions would then use each once in a dozen
+    epochs.
     """
     groups = max(1, pool.instances)
-    front = _picked(rng, len(pool.foreground), groups * config.foregrounds)
-    parts = _picked(rng, len(pool.incomplete), groups * config.incompletes)
-    back = _picked(rng, len(pool.background), groups * config.backgrounds)
-    return Drawn(
+    front = _sample_indices(rng, len(pool.foreground), groups * config.foregrounds)
+    parts = _sample_indices(rng, len(pool.incomplete), groups * config.incompletes)
+    back = _sample_indices(rng, len(pool.background), groups * config.backgrounds)
+    return SampledProposals(
         spans=np.concatenate([pool.foreground[front], pool.incomplete[parts], pool.background[back]]),
         matched=pool.matched[front],
         classes=pool.classes[front],
@@ -105,8 +108,8 @@ def draw(pool: Pool, config: SamplingConfig, rng: np.random.Generator) -> Drawn:
     )
 
 
-def _picked(rng: np.random.Generator, there: int, wanted: int) -> NDArray[np.int64]:
-    """Indices of `wanted` of those there, several times where there are too few; none of none."""
+def _sample_indices(rng: np.random.Generator, there: int, wanted: int) -> NDArray[np.int64]:
+    """Random indices of `wanted` of those there, with replacement where there are too few; empty if there are none."""
     if not there:
         return np.empty(0, np.int64)
     return np.asarray(rng.choice(there, wanted, replace=there < wanted), np.int64)

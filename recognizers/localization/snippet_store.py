@@ -1,8 +1,8 @@
-"""Where snippet features are kept: a file a video, written whole.
+"""SnippetStore: folder of snippet features, one safetensors file for each video, and their extraction.
 
 snippets.json         fingerprint of the network, frames a second, width
-VIDEO.safetensors     tensor "features" float16 [T, D], row k seen at second (k + ½) / fps
-failures.json         why videos that were wanted are not there
+VIDEO.safetensors     tensor "features" float16 [T, D], row k at second (k + ½) / fps
+failures.json         reasons of requested videos without features
 """
 
 import math
@@ -23,21 +23,21 @@ from gymqa.io.console import progress_bar
 from gymqa.io.files import atomic_path, only_writer, read_json, write_json
 from gymqa.runtime.runs import require_writable
 from recognizers.localization.network import running_sum, span_means
+from recognizers.localization.segments import VideoSegment
 from recognizers.localization.snippets import SnippetEncoder, video_features
-from recognizers.localization.stretches import Stretch
 from recognizers.training.checkpoint import writing_reported
 
 INDEX, FAILURES = "snippets.json", "failures.json"
 
 
 class SnippetStore:
-    """Features of the videos of one release, seen by one network.
+    """Features of the videos of one release, from one network.
 
     Args:
         folder: of `extract_snippets`.
 
     Raises:
-        GymQAError: there is no store, or its index is damaged.
+        GymQAError: the folder holds no store, or its index is damaged.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -59,24 +59,24 @@ class SnippetStore:
         return isinstance(video_id, str) and self.path(video_id).is_file()
 
     def path(self, video_id: str) -> Path:
-        """The file of a video, which need not exist.
+        """Path of a video's file, which need not exist.
 
         Raises:
-            GymQAError: `video_id` could lead out of the folder.
+            GymQAError: `video_id` is no video id, so that the path could leave the folder.
         """
         if VIDEO_ID.fullmatch(video_id) is None:
             raise GymQAError(f"{video_id!r} is no video id; use at most 64 letters, digits, - and _")
         return self.folder / f"{video_id}.safetensors"
 
     def missing(self, video_id: str) -> str:
-        """Why a video has no features."""
+        """Reason why a video has no features."""
         return self.failures.get(video_id, f"{video_id} was never added; run `gymqa localize features` with it")
 
     def features(self, video_id: str) -> Tensor:
         """Features of a whole video: float32 [T, D].
 
         Raises:
-            GymQAError: it is not in the store, or damaged.
+            GymQAError: the video is not in the store, or its file is damaged.
         """
         if video_id not in self:
             raise GymQAError(f"{self.folder} has no features of {video_id}: {self.missing(video_id)}")
@@ -85,22 +85,22 @@ class SnippetStore:
         except (SafetensorError, KeyError, OSError) as error:
             raise GymQAError(f"{self.path(video_id)} is damaged; remove it and make the features again") from error
         if found.ndim != 2 or found.shape[1] != self.dim or not len(found):
-            raise GymQAError(f"{self.path(video_id)} is not what the store's index says; remove it and make it again")
+            raise GymQAError(f"{self.path(video_id)} does not match the store's index; remove it and make it again")
         return found.float()
 
-    def snippets(self, features: Tensor, stretch: Stretch, seconds: float) -> Tensor:
-        """Mean features of a stretch's snippets, the last of which may reach beyond the stretch: float32 [T, D].
+    def snippets(self, features: Tensor, segment: VideoSegment, seconds: float) -> Tensor:
+        """Mean features of a video segment's snippets, the last of which may exceed it: float32 [T, D].
 
-        Where the video ends within a snippet, what lies in the video counts.
+        A snippet at the end of the video is averaged over the part inside.
 
         Args:
-            features: of the stretch's whole video.
-            stretch: part of it, or all.
-            seconds: of a snippet.
+            features: of the whole video.
+            segment: part of it, or all.
+            seconds: length of a snippet.
         """
-        end = len(features) / self.fps if stretch.end is None else stretch.end
-        count = max(1, math.ceil((end - stretch.start) / seconds - 1e-6))
-        starts = stretch.start + seconds * torch.arange(count, dtype=torch.float64)
+        end = len(features) / self.fps if segment.end is None else segment.end
+        count = max(1, math.ceil((end - segment.start) / seconds - 1e-6))
+        starts = segment.start + seconds * torch.arange(count, dtype=torch.float64)
         spans = torch.stack([starts, starts + seconds], 1) * self.fps
         return span_means(running_sum(features), spans.clamp(max=len(features)))
 
@@ -108,14 +108,14 @@ class SnippetStore:
 def extract_snippets(
     encoder: SnippetEncoder, root: Path, video_ids: Iterable[str], folder: Path, fps: float
 ) -> SnippetStore:
-    """Make features of the raw videos that the store lacks; those that failed before are tried again.
+    """Extract features of the raw videos that the store lacks, including those that failed before.
 
     Args:
         encoder: the frozen network.
         root: folder of the release, with its `videos`.
-        video_ids: videos wanted.
-        folder: of the store; made if absent.
-        fps: frames a second that are looked at.
+        video_ids: ids of the videos.
+        folder: of the store; created if absent.
+        fps: frames a second that are encoded.
 
     Raises:
         GymQAError: the folder holds features of another network or rate, or cannot be written to.
@@ -128,7 +128,7 @@ def extract_snippets(
         write_json(folder / INDEX, index)
         store = SnippetStore(folder)
         for left in folder.glob(".*-*.safetensors"):
-            left.unlink()  # half-written when a run was killed
+            left.unlink()  # left by a killed run
         _add(store, encoder, root, wanted)
     return SnippetStore(folder)
 

@@ -1,4 +1,4 @@
-"""What is known of each moment of a video: features by a frozen network, at a fixed number of frames a second."""
+"""Encoders of snippet features: frozen image ViT or recognizer, run over a video at a fixed frame rate."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,13 +18,13 @@ from recognizers.weights_io.tensors import model_folder, weights_hash
 
 
 class SnippetEncoder(Protocol):
-    """A frozen network that looks at a frame among its neighbours.
+    """Protocol of frozen networks that encode a frame with its temporal neighbours.
 
     Attributes:
-        dim: D, features of a frame.
-        size: pixels of a side of the frames it takes.
-        before: neighbours it looks at before a frame.
-        after: neighbours it looks at after a frame.
+        dim: D, width of a frame's feature.
+        size: side of the input frames in pixels.
+        before: neighbours before a frame.
+        after: neighbours after a frame.
     """
 
     dim: int
@@ -33,17 +33,17 @@ class SnippetEncoder(Protocol):
     after: int
 
     def fingerprint(self) -> dict[str, Any]:
-        """What the features depend on beside the frames; JSON values."""
+        """JSON values that identify the encoder."""
 
     def encode(self, frames: Tensor) -> Tensor:
         """uint8 [before + n + after, S, S, 3] -> float32 [n, D] on the CPU."""
 
 
 class FrameEncoder:
-    """An image ViT's view of a frame, and of how far its patches' tokens are from those of the frame before.
+    """Image ViT features of a frame and its difference to the previous frame.
 
-    The CLS token, the mean of the patch tokens, and the mean over patches of the absolute difference: motion has no
-    sign, so that it does not cancel out over the picture.
+    The CLS token, the mean of the patch tokens, and the mean absolute difference of the patch tokens to those of the
+    previous frame (absolute, so that motion does not cancel out over the frame).
 
     Args:
         folder: of an ImageViT; None takes the one shipped with the package.
@@ -61,7 +61,7 @@ class FrameEncoder:
         self._device, self._weights = device, weights_hash(SHIPPED if folder is None else folder)
 
     def fingerprint(self) -> dict[str, Any]:
-        """Kind and a hash of the weights."""
+        """Type of the encoder and a hash of the weights."""
         return {"encoder": "image", "weights": self._weights}
 
     @torch.inference_mode()
@@ -74,47 +74,47 @@ class FrameEncoder:
 
 
 class ClipEncoder:
-    """A trained recognizer's fused feature of the frames around each frame, as many as it looks at or looks over.
+    """A trained recognizer's fused feature of the frames around each frame, over its temporal extent.
 
     Args:
         source: folder of `gymqa train`.
         device: where it runs.
 
     Raises:
-        GymQAError: the folder holds no recognizer, or one that sees something else than colours.
+        GymQAError: the folder holds no recognizer, or one of another modality than rgb.
     """
 
     def __init__(self, source: Path, device: str = "cpu") -> None:
         self._model = load_recognizer(source).to(device).requires_grad_(False)
         config = self._model.config
         if config.modality != "rgb":
-            raise GymQAError(f"{source} sees {config.modality}, not the colours of raw videos; name one of rgb")
-        self.size, self.before = config.image_size, config.window // 2
-        self.after = config.window - 1 - self.before
+            raise GymQAError(f"{source} takes {config.modality}, but raw videos are rgb; give a recognizer of rgb")
+        self.size, self.before = config.image_size, config.temporal_extent // 2
+        self.after = config.temporal_extent - 1 - self.before
         self._device, self._weights = device, weights_hash(model_folder(source))
-        self._order = torch.from_numpy(config.sample(config.window))  # [N], element after element
+        self._order = torch.from_numpy(config.sample(config.temporal_extent))  # [N], element after element
         self.dim = self._model.head.in_features
 
     def fingerprint(self) -> dict[str, Any]:
-        """Kind and a hash of the weights; of networks that leave frames out, how many they look over."""
+        """Type of the encoder, a hash of the weights and, for strided sampling, the temporal extent."""
         over = self.before + 1 + self.after
         return {"encoder": "recognizer", "weights": self._weights} | ({"over": over} if over > len(self._order) else {})
 
     @torch.inference_mode()
     def encode(self, frames: Tensor) -> Tensor:
-        """uint8 [W − 1 + n, S, S, 3] -> [n, F], seen in windows of W frames."""
+        """uint8 [W − 1 + n, S, S, 3] -> [n, F], from sliding windows of W frames."""
         windows = frames.unfold(0, self.before + 1 + self.after, 1).movedim(-1, 1)  # [n, W, S, S, 3]
-        seen = to_model(windows[:, self._order].to(self._device), self.size)
-        return self._model.forward_features(seen).fused.float().cpu()
+        clips = to_model(windows[:, self._order].to(self._device), self.size)
+        return self._model.forward_features(clips).fused.float().cpu()
 
 
 def snippet_encoder(recognizer: Path | None, device: str = "cpu") -> SnippetEncoder:
-    """A trained recognizer, or the image ViT that is shipped."""
+    """The encoder of a trained recognizer, or of the shipped image ViT."""
     return FrameEncoder(device=device) if recognizer is None else ClipEncoder(recognizer, device)
 
 
 def video_features(path: Path, encoder: SnippetEncoder, fps: float) -> Tensor:
-    """Features of a video, a row for each frame: float16 [T, D], row k seen at second (k + ½) / fps.
+    """Features of a video: float16 [T, D], row k of the frame at second (k + ½) / fps.
 
     Raises:
         VideoError: the video does not decode to its end.
@@ -124,13 +124,13 @@ def video_features(path: Path, encoder: SnippetEncoder, fps: float) -> Tensor:
 
 
 def with_neighbours(chunks: Iterator[Frames], before: int, after: int, most: int = CHUNK) -> Iterator[Frames]:
-    """Join chunks of frames anew, each with the neighbours of its frames; at the ends the outermost frame is repeated.
+    """Regroup chunks of frames so that each has its temporal neighbours; the outermost frames are repeated.
 
     Args:
-        chunks: [n, S, S, 3], of one video, in order; one at least.
+        chunks: [n, S, S, 3], of one video, in order; at least one.
         before: neighbours before the first frame of a chunk.
         after: neighbours after its last.
-        most: frames of a chunk, without neighbours.
+        most: most frames of a chunk, without neighbours.
     """
     first = next(chunks)
     waiting = np.concatenate([np.repeat(first[:1], before, axis=0), first])

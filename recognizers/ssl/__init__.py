@@ -1,1 +1,1 @@
-"""Semi-supervised learning: algorithms, views, pseudo-labels, weighting, mixing, losses. Never in it: the loop."""
+"""Semi-supervised learning: algorithms, augmentation, pseudo-labels, mixing, losses. Never in it: the training loop."""

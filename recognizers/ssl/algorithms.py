@@ -1,10 +1,10 @@
-"""Semi-supervised algorithms: each a composition of the same parts, with the hyper-parameters of its paper.
+"""Algorithm: config of a semi-supervised algorithm; all algorithms by name, with their papers' hyper-parameters.
 
-    teacher × passes (pseudo_label.py) → weighting (weighting.py) → view, perturbation (augment.py, perturbation.py),
-    mixing (mixing.py) → consistency (losses.py); further terms with parts of their own (objectives/)
+    teacher × passes (pseudo_label.py) → weighting (weighting/) → view, perturbation (augment.py, perturbation.py),
+    mixing (mixing.py) → consistency (losses.py); further loss terms (objectives/)
 
-Every part is a switch (`--training.algorithm.perturbation warp`); SeFAR's ablations are SEFAR with a switch changed.
-This file imports no torch, for listings.
+Every part is an option (`--training.algorithm.perturbation warp`); SeFAR's ablations are SEFAR with one option changed.
+This file imports no torch, so that algorithms can be listed without it.
 """
 
 from dataclasses import dataclass
@@ -18,31 +18,31 @@ from recognizers.ssl.weighting.rules import WEIGHTINGS
 
 @dataclass(frozen=True)
 class Algorithm:
-    """What is done with the unlabelled clips: L_sup + ξ (unlabelled_weight · L_un + mix_weight · L_mix) + objectives.
+    """Config of an algorithm: L = L_sup + ξ (unlabelled_weight · L_un + mix_weight · L_mix) + objectives.
 
     Attributes:
-        name: what it is called in tables.
-        unlabelled_weight: factor of L_un; with 0 here and in `mix_weight`, and no objectives, the unlabelled clips are
-            not looked at.
-        mix_weight: factor of L_mix; 0 mixes nothing.
-        teacher: whose pseudo-labels: the moving average's or the student's own.
-        passes: K, stochastic passes of the teacher; 1 is a single one without dropout.
-        weighting: how much each pseudo-label counts, a rule of recognizers/ssl/weighting: η of confidence and spread
+        name: its name in tables.
+        unlabelled_weight: weight of L_un; with 0 here and in `mix_weight`, and no objectives, unlabelled clips are not
+            used.
+        mix_weight: weight of L_mix; 0 does not mix.
+        teacher: network of the pseudo-labels: the EMA teacher or the student itself.
+        passes: K, stochastic passes of the teacher; 1 is a single pass without dropout.
+        weighting: rule that weights the pseudo-labels, one of recognizers/ssl/weighting: η of confidence and spread
             ("adaptive"), η of confidence alone ("confidence"), all above a fixed threshold ("fixed"), all above
             FlexMatch's threshold of their class ("flexmatch"), all ("none"), or `package.module:make` of your own.
-        threshold: of the rules that have one.
-        view: what the student sees: a strong view, a second weak one, or the very view that was labelled.
-        perturbation: of time, in the strong view.
-        consistency: L_un, the cross-entropy with the teacher's class or the squared distance to its probabilities.
+        threshold: confidence threshold of the rules that have one.
+        view: the student's view: a strong one, a second weak one, or the teacher's own view.
+        perturbation: temporal perturbation of the strong view.
+        consistency: L_un: cross-entropy with the teacher's class, or squared distance to its probabilities.
         mix_alpha: λ ~ Beta(mix_alpha, mix_alpha).
-        mix_logits: compare raw logits with the mixed probabilities, as the release does, instead of the softmax.
-        ramp: let ξ grow as a sine; False holds it at 1 after the warm-up.
-        objectives: further terms of the loss by name (recognizers/ssl/objectives/), or `package.module:Class` of the
-            user's own, each weighing itself.
-        pretraining: share of the run's steps in which the objectives alone teach, on unlabelled clips, before labelled
-            clips alone do; 1 leaves weights for `--training.initial` of another run.
-        image_network: whose opinion of single frames is learnt where an objective asks for one: "shipped" (the
-            package's image ViT), or a folder or model on the Hub with an image ViT of ours or a TSN.
+        mix_logits: compare raw logits instead of the softmax with the mixed probabilities, as the release does.
+        ramp: sinusoidal ramp-up of ξ; False sets it to 1 after the warm-up.
+        objectives: names of further loss terms (recognizers/ssl/objectives/), or `package.module:Class` of the user's
+            own, each with its own weight.
+        pretraining: first fraction of the steps with the objectives on unlabelled clips alone, followed by supervised
+            training; 1 only pre-trains, for `--training.initial` of another run.
+        image_network: frame classifier that objectives may distil from: "shipped" (the package's image ViT), or a
+            folder or Hub model with an image ViT of gymqa or a TSN.
     """
 
     name: str = "supervised"
@@ -69,19 +69,22 @@ class Algorithm:
         if self.unlabelled_weight < 0 or self.mix_weight < 0:
             raise GymQAError(f"{self.name}: unlabelled_weight and mix_weight cannot be negative; give 0 or more")
         if self.passes < 1:
-            raise GymQAError(f"{self.name}: {self.passes} passes of the teacher give no pseudo-label; give 1 or more")
+            raise GymQAError(
+                f"{self.name}: {self.passes} passes of the teacher make no pseudo-label; set passes to 1 or more"
+            )
         if not 0 <= self.threshold <= 1:
-            raise GymQAError(f"{self.name}: no confidence can be held against threshold {self.threshold}; give 0 to 1")
+            raise GymQAError(f"{self.name}: threshold {self.threshold} is no confidence; give 0 to 1")
         if self.mix_alpha <= 0:
-            raise GymQAError(f"{self.name}: there is no Beta distribution of mix_alpha {self.mix_alpha}; give more")
+            raise GymQAError(
+                f"{self.name}: mix_alpha {self.mix_alpha} is no parameter of a Beta distribution; give more than 0"
+            )
         if self.view != "strong" and (self.mix_weight > 0 or self.perturbation != "none"):
             raise GymQAError(f"{self.name}: only a strong view is mixed and perturbed; set view to strong")
-
         if not 0 <= self.pretraining <= 1:
-            raise GymQAError(f"{self.name}: a pre-training of {self.pretraining} of the steps cannot be; give 0 to 1")
+            raise GymQAError(f"{self.name}: pretraining {self.pretraining} is no fraction of the steps; give 0 to 1")
         if self.pretraining and (self.unlabelled_weight or self.mix_weight or not self.objectives):
             raise GymQAError(
-                f"{self.name}: a pre-training learns from its objectives alone; name one, and set unlabelled_weight "
+                f"{self.name}: a pre-training uses its objectives alone; name one, and set unlabelled_weight "
                 "and mix_weight to 0"
             )
 
@@ -142,11 +145,11 @@ SEFAR = Algorithm(  # arXiv 2501.01245
     ramp=True,
 )
 
-MEMDPC = Algorithm("memdpc", objectives=("memdpc",), pretraining=0.5)  # arXiv 2008.01065; the share is ours
+MEMDPC = Algorithm("memdpc", objectives=("memdpc",), pretraining=0.5)  # arXiv 2008.01065; the fraction is ours
 
-TCLR = Algorithm("tclr", objectives=("tclr",), pretraining=0.5)  # arXiv 2101.07974; the share is ours
+TCLR = Algorithm("tclr", objectives=("tclr",), pretraining=0.5)  # arXiv 2101.07974; the fraction is ours
 
-ACTORCM = Algorithm(  # arXiv 2103.16565: FixMatch; the other half of its strong views are the objective's
+ACTORCM = Algorithm(  # arXiv 2103.16565: FixMatch, on half of the strong views; the objective has the other half
     "actorcm",
     unlabelled_weight=0.5,
     teacher="student",

@@ -1,15 +1,15 @@
-"""Weak and strong views of clips, drawn for whole batches of tensors; every frame of a clip is changed alike.
+"""Weak and strong augmentation of batches of clips (RGB, flow, gradients, skeletons), equal for all frames of a clip.
 
-Weak: random resized crop and horizontal flip (a mirrored element keeps its name). Strong: a weak view changed further
-by RandAugment's operations, channel dropout, and a perturbation of time. The crop and all geometric operations are one
-affine map a clip, sampled once.
+Weak: random resized crop and horizontal flip (a mirrored element keeps its name). Strong: weak, with RandAugment's
+operations, channel dropout, and a temporal perturbation. The crop and all geometric operations are one affine map for
+each clip, resampled once.
 
-Of flow and temporal gradients, no colours are changed: only the geometry and, in strong views, the order in time, in
-which vectors keep their signs. Flow is turned with the picture: a mirror changes the sign
-of x, RandAugment's rotation and shear act on the vectors as on the places. A crop leaves their lengths as they are.
+Flow and temporal gradients get the geometric operations and, in strong views, the temporal perturbation (vectors keep
+their signs), but no photometric operations. Flow vectors are transformed with the frame: a mirror flips the sign of x,
+rotation and shear act on vectors as on positions. A crop does not rescale them.
 
-Skeletons, [B, N, J, 3] instead of frames, are seen through the same maps. In a strong view jitter takes the place of
-the changes of colour, and joints are left out instead of channels.
+Skeletons, [B, N, J, 3] instead of frames, are warped by the same maps. In a strong view, jitter replaces the
+photometric operations, and joints are dropped instead of channels.
 """
 
 import math
@@ -23,7 +23,7 @@ from torch import Generator, Tensor
 from gymqa.frames.modality import Modality, flow_channels, rgb_channels
 from recognizers.backbones.image.vit import normalise
 from recognizers.ssl.perturbation import perturbed_order
-from recognizers.ssl.pose_augment import JITTER, drop_joints, jitter, seen_through
+from recognizers.ssl.pose_augment import JITTER, drop_joints, jitter, warp_poses
 
 GEOMETRIC = ("rotate", "shear_x", "shear_y", "translate_x", "translate_y")
 PHOTOMETRIC = (
@@ -34,16 +34,16 @@ OPERATIONS = GEOMETRIC + PHOTOMETRIC
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """How far views go from the clip.
+    """Strength of the augmentations.
 
     Attributes:
-        crop_area: smallest and largest share of the picture a crop takes.
+        crop_area: smallest and largest fraction of the frame's area that a crop takes.
         crop_ratio: smallest and largest width / height of a crop.
-        flip: probability of a mirrored clip.
-        operations: RandAugment's n, drawn with replacement, each applied with probability ½.
+        flip: probability of a horizontal flip.
+        operations: RandAugment's n, sampled with replacement, each applied with probability ½.
         magnitude: RandAugment's m, of 10.
-        magnitude_std: its spread from operation to operation.
-        channel_dropout: probability with which a colour channel of a strong view is left out.
+        magnitude_std: standard deviation of the magnitude.
+        channel_dropout: probability of dropping an RGB channel (or joint) of a strong view.
     """
 
     crop_area: tuple[float, float] = (0.5, 1.0)
@@ -56,7 +56,7 @@ class AugmentConfig:
 
 
 def to_model(frames: Tensor, size: int) -> Tensor:
-    """The whole picture, for testing: uint8 [B, N, S', S', C] -> float [B, N, C, size, size] in [-1, 1]."""
+    """Resize whole frames for testing: uint8 [B, N, S', S', C] -> float [B, N, C, size, size] in [-1, 1]."""
     if is_pose(frames):
         return frames.float()
     x = normalise(frames.permute(0, 1, 4, 2, 3))
@@ -69,8 +69,8 @@ def weak_view(frames: Tensor, size: int, config: AugmentConfig, rng: Generator, 
     """Random resized crop and flip: uint8 [B, N, S', S', C] -> float [B, N, C, size, size] in [-1, 1]."""
     crop = _crop(len(frames), config, rng)
     if is_pose(frames):
-        return seen_through(frames, crop)
-    return turn_vectors(_sample(frames, crop, size), _mirror(crop), modality)
+        return warp_poses(frames, crop)
+    return rotate_flow(_sample(frames, crop, size), _mirror(crop), modality)
 
 
 def strong_view(
@@ -86,12 +86,12 @@ def strong_view(
 
     Args:
         frames: the same frames as the weak view's.
-        size: pixels.
-        config: how far it goes.
+        size: side of the view in pixels.
+        config: strength of the augmentation.
         elements: frames of each temporal element.
         perturbation: a name in PERTURBATIONS.
-        rng: all draws come from it (on the CPU).
-        modality: what the frames show; colours are changed where there are any.
+        rng: source of all random numbers (on the CPU).
+        modality: of the frames; photometric operations apply to RGB channels only.
     """
     batch = len(frames)
     order = perturbed_order(perturbation, batch, elements, rng).to(frames.device)
@@ -99,49 +99,49 @@ def strong_view(
     drawn = draw_operations(batch, config, rng)
     crop, geometry = _crop(batch, config, rng), _geometry(drawn)
     if is_pose(frames):
-        return _strong_pose(seen_through(frames, crop @ geometry), config, rng)
+        return _strong_pose(warp_poses(frames, crop @ geometry), config, rng)
     x = _sample(frames, crop @ geometry, size)
-    colours = rgb_channels(modality)
-    if colours is not None:
-        seen = drop_channels(change_colours(x[:, :, colours], drawn), config.channel_dropout, rng)
-        x = seen if modality == "rgb" else torch.cat([seen, x[:, :, colours.stop :]], 2)
-    return turn_vectors(x, _mirror(crop) @ geometry[:, :2, :2], modality)
+    rgb = rgb_channels(modality)
+    if rgb is not None:
+        changed = drop_channels(apply_photometric(x[:, :, rgb], drawn), config.channel_dropout, rng)
+        x = changed if modality == "rgb" else torch.cat([changed, x[:, :, rgb.stop :]], 2)
+    return rotate_flow(x, _mirror(crop) @ geometry[:, :2, :2], modality)
 
 
 def is_pose(frames: Tensor) -> bool:
-    """Whether these are skeletons [B, N, J, 3], not pictures of five dimensions."""
+    """Whether these are skeletons [B, N, J, 3] rather than frames of five dimensions."""
     return frames.ndim == 4
 
 
 def _strong_pose(poses: Tensor, config: AugmentConfig, rng: Generator) -> Tensor:
-    """What a strong view changes of skeletons beside time and geometry."""
+    """The strong augmentations of skeletons besides time and geometry: jitter and dropped joints."""
     if config.operations:
         poses = jitter(poses, JITTER * config.magnitude / 10, rng)
     return drop_joints(poses, config.channel_dropout, rng)
 
 
 def _mirror(crop: Tensor) -> Tensor:
-    """What a crop's maps [B, 3, 3] do to directions: a mirror or nothing, [B, 2, 2]."""
+    """The mirror part [B, 2, 2] of a crop's maps [B, 3, 3]."""
     return crop[:, :2, :2].sign()
 
 
-def turn_vectors(x: Tensor, maps: Tensor, modality: Modality) -> Tensor:
-    """Turn the vectors of flow as their picture is turned: float [B, N, C, S, S] in [-1, 1] -> the same.
+def rotate_flow(x: Tensor, maps: Tensor, modality: Modality) -> Tensor:
+    """Transform flow vectors together with their frame: float [B, N, C, S, S] in [-1, 1] -> the same.
 
     Args:
-        x: sampled frames; those without vectors come back as they are.
-        maps: from directions in the view to those in the picture, [B, 2, 2].
-        modality: what the frames show.
+        x: sampled frames; returned unchanged if there is no flow.
+        maps: from directions in the view to those in the source frame, [B, 2, 2].
+        modality: of the frames.
     """
     vectors = flow_channels(modality)
     if vectors is None:
         return x
-    seen = torch.einsum("bij,bnjhw->bnihw", torch.linalg.inv(maps).to(x.device), x[:, :, vectors]).clamp(-1, 1)
-    return torch.cat([x[:, :, : vectors.start], seen, x[:, :, vectors.stop :]], 2)
+    flow = torch.einsum("bij,bnjhw->bnihw", torch.linalg.inv(maps).to(x.device), x[:, :, vectors]).clamp(-1, 1)
+    return torch.cat([x[:, :, : vectors.start], flow, x[:, :, vectors.stop :]], 2)
 
 
 def _crop(batch: int, config: AugmentConfig, rng: Generator) -> Tensor:
-    """Maps [B, 3, 3] from a view's coordinates (-1…1) to the picture's, for random crops and flips."""
+    """Affine maps [B, 3, 3] of random crops and flips, from the view's coordinates (-1…1) to the source frame's."""
     area = _uniform(batch, *config.crop_area, rng)
     ratio = _uniform(batch, math.log(config.crop_ratio[0]), math.log(config.crop_ratio[1]), rng).exp()
     width, height = (area * ratio).sqrt().clamp(max=1), (area / ratio).sqrt().clamp(max=1)
@@ -155,7 +155,7 @@ def _crop(batch: int, config: AugmentConfig, rng: Generator) -> Tensor:
 
 
 def _sample(frames: Tensor, maps: Tensor, size: int) -> Tensor:
-    """Look at each clip through its map: uint8 [B, N, S', S', C] -> float [B, N, C, size, size]; grey outside."""
+    """Resample each clip by its affine map: uint8 [B, N, S', S', C] -> float [B, N, C, size, size]; grey outside."""
     batch, n, height, width, channels = frames.shape
     pixels = normalise(frames.permute(0, 1, 4, 2, 3)).reshape(batch, n * channels, height, width)
     grid = F.affine_grid(maps[:, :2].to(frames.device), [batch, n * channels, size, size], align_corners=False)
@@ -163,11 +163,11 @@ def _sample(frames: Tensor, maps: Tensor, size: int) -> Tensor:
 
 
 def draw_operations(batch: int, config: AugmentConfig, rng: Generator) -> dict[str, Tensor]:
-    """RandAugment's draw: for each operation the strength [B] in [-1, 1], 0 where it was not drawn.
+    """Sample RandAugment's operations: for each the strength [B] in [-1, 1], 0 where it is not applied.
 
     As in `rand-m9-n5-mstd0.5`: n operations with replacement, each applied with probability ½, magnitude normal
-    around m. An operation drawn twice is applied once. Equalize is left out (a histogram for each frame costs more
-    than all the others).
+    around m. An operation sampled twice is applied once. Equalize is left out (a histogram for each frame costs
+    more than all the others).
     """
     choice = torch.randint(len(OPERATIONS), (batch, config.operations), generator=rng)
     applied = torch.rand(batch, config.operations, generator=rng) < 0.5
@@ -180,28 +180,28 @@ def draw_operations(batch: int, config: AugmentConfig, rng: Generator) -> dict[s
 
 
 def _geometry(drawn: dict[str, Tensor]) -> Tensor:
-    """The geometric operations as maps [B, 3, 3]: up to 30°, shear 0.3, 0.45 of the picture."""
+    """The geometric operations as affine maps [B, 3, 3]: up to 30°, shear 0.3, shift 0.45 of the frame."""
     angle = drawn["rotate"] * math.radians(30)
     turn = torch.eye(3).repeat(len(angle), 1, 1)
     turn[:, 0, 0] = turn[:, 1, 1] = angle.cos()
     turn[:, 0, 1], turn[:, 1, 0] = -angle.sin(), angle.sin()
     slant = torch.eye(3).repeat(len(angle), 1, 1)
     slant[:, 0, 1], slant[:, 1, 0] = 0.3 * drawn["shear_x"], 0.3 * drawn["shear_y"]
-    slant[:, 0, 2], slant[:, 1, 2] = 0.9 * drawn["translate_x"], 0.9 * drawn["translate_y"]  # the picture is 2 wide
+    slant[:, 0, 2], slant[:, 1, 2] = 0.9 * drawn["translate_x"], 0.9 * drawn["translate_y"]  # a frame is 2 wide
     return turn @ slant
 
 
-def change_colours(x: Tensor, drawn: dict[str, Tensor]) -> Tensor:
-    """Apply the photometric operations, each to the clips that drew it: float [B, N, 3, S, S] in [-1, 1] -> the same.
+def apply_photometric(x: Tensor, drawn: dict[str, Tensor]) -> Tensor:
+    """Apply the photometric operations to the clips that sampled them: float [B, N, 3, S, S] in [-1, 1] -> the same.
 
-    `drawn` lies on the CPU. One fixed order, so that a batch needs one pass an operation whatever its clips have drawn.
+    `drawn` lies on the CPU. The order is fixed, so that a batch needs one pass for each operation.
     """
     for name in PHOTOMETRIC:
-        rows = drawn[name].nonzero().squeeze(1)  # drawn on the CPU: a GPU need not be waited for
+        rows = drawn[name].nonzero().squeeze(1)  # on the CPU, so that no GPU synchronisation is needed
         if len(rows):
             strength = drawn[name][rows].view(-1, 1, 1, 1, 1).to(x.device)
             rows = rows.to(x.device)
-            x = x.index_copy(0, rows, _COLOUR_CHANGES[name](x[rows], strength).clamp(-1, 1))
+            x = x.index_copy(0, rows, _PHOTOMETRIC_FUNCTIONS[name](x[rows], strength).clamp(-1, 1))
     return x
 
 
@@ -233,12 +233,12 @@ def _posterize(x: Tensor, strength: Tensor) -> Tensor:
 
 
 def _auto_contrast(x: Tensor, strength: Tensor) -> Tensor:
-    """Stretch each colour channel of a clip to the whole range."""
+    """Stretch each channel of a clip to the whole range."""
     low, high = x.amin((1, 3, 4), keepdim=True), x.amax((1, 3, 4), keepdim=True)
     return (x - low) / (high - low).clamp(min=1e-3) * 2 - 1
 
 
-_COLOUR_CHANGES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+_PHOTOMETRIC_FUNCTIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "brightness": _enhance(lambda x: torch.full_like(x, -1)),
     "contrast": _enhance(lambda x: _grey(x).mean((1, 3, 4), keepdim=True)),
     "colour": _enhance(_grey),
@@ -252,7 +252,7 @@ _COLOUR_CHANGES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 
 
 def drop_channels(x: Tensor, probability: float, rng: Generator) -> Tensor:
-    """Dropout of whole colour channels of a clip, the others scaled up as dropout does: [B, N, 3, S, S]."""
+    """Drop whole RGB channels of a clip, scaling the others up as dropout does: [B, N, 3, S, S]."""
     if probability == 0:
         return x
     kept = torch.rand(len(x), 1, 3, 1, 1, generator=rng) >= probability
@@ -260,5 +260,5 @@ def drop_channels(x: Tensor, probability: float, rng: Generator) -> Tensor:
 
 
 def _uniform(batch: int, low: float, high: float, rng: Generator) -> Tensor:
-    """Uniform draws [B] in [low, high)."""
+    """Uniform random numbers [B] in [low, high)."""
     return low + (high - low) * torch.rand(batch, generator=rng)

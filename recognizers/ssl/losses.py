@@ -1,4 +1,4 @@
-"""The parts of the loss and how they are put together: L = L_sup + ξ (w_un · L_un + w_mix · L_mix)."""
+"""Losses of a semi-supervised step: ramp ξ, consistency losses, and L = L_sup + ξ (w_un · L_un + w_mix · L_mix)."""
 
 import math
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ def distance_loss(logits: Tensor, targets: Tensor, weights: Tensor, compare_logi
         logits: the student's [B, C].
         targets: probabilities [B, C].
         weights: [B].
-        compare_logits: hold the raw logits against the targets, as SeFAR's release does.
+        compare_logits: compare raw logits with the targets, as SeFAR's release does.
     """
     predicted = logits if compare_logits else logits.softmax(-1)
     return (weights * (predicted - targets).square().sum(-1)).mean()
@@ -46,25 +46,25 @@ def unlabelled_loss(algorithm: Algorithm, logits: Tensor, labels: PseudoLabels, 
 
 @dataclass(frozen=True, slots=True)
 class StepLoss:
-    """The loss of one step and its parts, all scalars; those without unlabelled clips are 0.
+    """The loss of one step and its parts, all scalars; unlabelled parts are 0 without unlabelled clips.
 
-    `further` are the terms of the algorithm's objectives, by name.
+    `terms` are the losses of the algorithm's objectives, by name.
     """
 
     total: Tensor
     supervised: Tensor
     unlabelled: Tensor
     mixed: Tensor
-    further: Mapping[str, Tensor] = field(default_factory=dict)
+    terms: Mapping[str, Tensor] = field(default_factory=dict)
 
     def without_labels(self) -> "StepLoss":
-        """A loss that nothing is learnt from; its parts are told all the same."""
+        """The same loss with zero gradient; its parts are still logged."""
         return replace(self, total=self.total * 0.0)
 
-    def plus(self, further: Mapping[str, Tensor]) -> "StepLoss":
-        """The loss with the terms of objectives."""
-        told = {name: term.detach() for name, term in further.items()}
-        return replace(self, total=torch.stack([self.total, *further.values()]).sum(), further=told)
+    def plus(self, terms: Mapping[str, Tensor]) -> "StepLoss":
+        """Add the objectives' terms."""
+        total = torch.stack([self.total, *terms.values()]).sum()
+        return replace(self, total=total, terms={name: term.detach() for name, term in terms.items()})
 
 
 def combine(algorithm: Algorithm, xi: float, supervised: Tensor, unlabelled: Tensor, mixed: Tensor) -> StepLoss:

@@ -1,8 +1,8 @@
-"""Perturbations of time, for strong views: every frame of a perturbed clip is one of the clip's own frames.
+"""Temporal perturbations of strong views: reorder, repeat or drop the frames of a clip, by name.
 
 Order: moderate (SeFAR's), reverse, shuffle_all, shuffle_local, warp, half. Speed: drop, uneven. One of several: varied.
-Spatial only: none.
-A clip's frames lie element after element; what acts on the whole clip acts on its spans in temporal order.
+Unchanged: none.
+A clip's frames are stored element after element; perturbations of the whole clip act on its spans in temporal order.
 
 Sources: SeFAR (arXiv 2501.01245), Tables 4 and 7; SVFormer (arXiv 2211.13222), temporal warping, in the release's
 setting; "Learning Representational Invariances" (arXiv 2103.16565) and its release, T-Half (there either half may take
@@ -21,7 +21,7 @@ Perturbation = Callable[[int, Sequence[int], Generator], Tensor]
 
 
 def perturbed_order(name: str, batch: int, elements: Sequence[int], rng: Generator) -> Tensor:
-    """Where each frame of a perturbed clip comes from: indices [B, N] into the frames, element after element.
+    """Source frame of each frame of a perturbed clip: indices [B, N], element after element.
 
     Raises:
         GymQAError: there is no perturbation of that name.
@@ -43,8 +43,8 @@ def _moderate(batch: int, elements: Sequence[int], rng: Generator) -> Tensor:
 
 
 def _reverse(batch: int, elements: Sequence[int], rng: Generator) -> Tensor:
-    """Play the whole clip backwards: the frame of span s takes the place of span N - 1 - s."""
-    return in_time(torch.arange(sum(elements)).flip(0).expand(batch, -1), elements)
+    """Reverse the whole clip: span s shows the frame of span N - 1 - s."""
+    return spans_to_frames(torch.arange(sum(elements)).flip(0).expand(batch, -1), elements)
 
 
 def _shuffle_all(batch: int, elements: Sequence[int], rng: Generator) -> Tensor:
@@ -62,10 +62,9 @@ def _shuffle_local(batch: int, elements: Sequence[int], rng: Generator) -> Tenso
 
 
 def _warp(batch: int, elements: Sequence[int], rng: Generator) -> Tensor:
-    """Keep a quarter, half or all of the frames, each a third of the time, and stretch them over the clip (SVFormer).
+    """Keep a quarter, half or all of the frames, with equal probability, and stretch them over the clip (SVFormer).
 
-    Which frames are kept is drawn; between two of them, a drawn place parts those that repeat the earlier one from
-    those that repeat the later one.
+    The kept frames are random; so is the border between two of them up to which the earlier one is repeated.
     """
     n = sum(elements)
     choices = torch.tensor([max(1, n // 4), max(1, n // 2), n])
@@ -75,47 +74,47 @@ def _warp(batch: int, elements: Sequence[int], rng: Generator) -> Tensor:
     time = torch.arange(n).expand(batch, -1)
     before = time.where(is_kept, -1).cummax(1).values  # the kept frame at or before each span; -1: none
     after = time.where(is_kept, n).flip(1).cummin(1).values.flip(1)  # at or after it; N: none
-    share = torch.rand(batch, n, generator=rng).gather(1, before.clamp(min=0))  # one draw for each kept frame
-    border = before + 1 + (share * (after - before)).floor()
+    fraction = torch.rand(batch, n, generator=rng).gather(1, before.clamp(min=0))  # one for each kept frame
+    border = before + 1 + (fraction * (after - before)).floor()
     earlier = (time < border) & (before >= 0) | (after == n)
-    return in_time(before.where(earlier, after), elements)
+    return spans_to_frames(before.where(earlier, after), elements)
 
 
 def _half(batch: int, elements: Sequence[int], rng: Generator) -> Tensor:
-    """T-Half: the first half of the clip in the place of the second, too."""
+    """T-Half: replace the second half of the clip by the first."""
     n = sum(elements)
-    return in_time((torch.arange(n) % ((n + 1) // 2)).expand(batch, -1), elements)
+    return spans_to_frames((torch.arange(n) % ((n + 1) // 2)).expand(batch, -1), elements)
 
 
 def _drop(batch: int, elements: Sequence[int], rng: Generator) -> Tensor:
-    """T-Drop, a slower clip: a frame, but not the first, is lost with probability ½ and the last one kept repeated."""
+    """T-Drop: drop frames, except the first, with probability ½ and repeat the last kept one."""
     n = sum(elements)
     is_kept = torch.rand(batch, n, generator=rng) >= 0.5
     is_kept[:, 0] = True
-    return in_time(torch.arange(n).where(is_kept, 0).cummax(1).values, elements)
+    return spans_to_frames(torch.arange(n).where(is_kept, 0).cummax(1).values, elements)
 
 
 def _varied(batch: int, elements: Sequence[int], rng: Generator) -> Tensor:
-    """Nothing, T-Half, reversal or T-Drop, a quarter of the clips each (Learning Representational Invariances)."""
+    """None, T-Half, reversal or T-Drop, with probability ¼ each (Learning Representational Invariances)."""
     kinds = torch.stack([kind(batch, elements, rng) for kind in (_unchanged, _half, _reverse, _drop)])
     return kinds[torch.randint(len(kinds), (batch,), generator=rng), torch.arange(batch)]
 
 
 def _uneven(batch: int, elements: Sequence[int], rng: Generator) -> Tensor:
-    """Forwards at a speed that changes: as many frames as the clip has, drawn with replacement, in time (TACL's)."""
+    """Forwards at a varying speed: N frames sampled with replacement, in temporal order (TACL)."""
     n = sum(elements)
-    return in_time(torch.randint(n, (batch, n), generator=rng).sort(1).values, elements)
+    return spans_to_frames(torch.randint(n, (batch, n), generator=rng).sort(1).values, elements)
 
 
 def time_order(elements: Sequence[int]) -> Tensor:
-    """The places [N] of a clip's frames in the order of time."""
+    """Indices [N] of a clip's frames in temporal order."""
     return torch.cat([torch.from_numpy(spans) for spans in spans_of_elements(elements)]).argsort()
 
 
-def in_time(source: Tensor, elements: Sequence[int]) -> Tensor:
-    """From spans to places: `source` [B, N] names for each span, in time, the span whose frame is shown there."""
-    place_of_span = time_order(elements)
-    return place_of_span[source[:, place_of_span.argsort()]]
+def spans_to_frames(source: Tensor, elements: Sequence[int]) -> Tensor:
+    """Convert source spans [B, N], one for each span in temporal order, to frame indices, element after element."""
+    frame_of_span = time_order(elements)
+    return frame_of_span[source[:, frame_of_span.argsort()]]
 
 
 PERTURBATIONS: dict[str, Perturbation] = {

@@ -1,4 +1,4 @@
-"""What the teacher believes about unlabelled clips: mean and spread over stochastic passes."""
+"""Pseudo-labels: the teacher's mean softmax, class, confidence and spread over stochastic passes."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from recognizers.backbones.base import Recognizer
 
 
 class PseudoLabels(NamedTuple):
-    """The teacher's view of a batch.
+    """The teacher's prediction for a batch.
 
     probabilities: p̄ [B, C], the mean softmax over the passes; classes: c = argmax p̄ [B]; confidence: p̄_c [B];
     spread: standard deviation (unbiased) of class c's probability over the passes [B].
@@ -22,13 +22,13 @@ class PseudoLabels(NamedTuple):
 
 
 def pseudo_label(teacher: Recognizer, frames: Tensor, passes: int) -> PseudoLabels:
-    """Ask the teacher `passes` times with its dropout on.
+    """Predict with the teacher in `passes` stochastic passes (Monte Carlo dropout).
 
     The backbone has no dropout of its own (drop-path is off in a teacher), so it runs once and the head `passes`
-    times: the same distribution as that many full passes. One pass means dropout off and a spread of 0.
+    times: the same distribution as that many full passes. One pass has dropout off and a spread of 0.
 
     Args:
-        teacher: its mode is set here.
+        teacher: left in evaluation mode.
         frames: weak views [B, N, 3, S, S].
         passes: K.
     """
@@ -39,7 +39,7 @@ def pseudo_label(teacher: Recognizer, frames: Tensor, passes: int) -> PseudoLabe
             switch_on_dropout(teacher)
         logits = teacher.forward_head(fused.expand(passes, -1, -1)).float()  # [K, B, C]
     teacher.eval()
-    return summarise(logits.clone().softmax(-1))  # the copy may take part in a graph; inference tensors may not
+    return summarise(logits.clone().softmax(-1))  # cloned: inference tensors may not enter an autograd graph
 
 
 def summarise(probabilities: Tensor) -> PseudoLabels:
@@ -52,7 +52,7 @@ def summarise(probabilities: Tensor) -> PseudoLabels:
 
 
 def switch_on_dropout(model: nn.Module) -> list[str]:
-    """Put every dropout module, and nothing else, in training mode; returns their names."""
+    """Set the dropout modules alone to training mode; returns their names."""
     names = []
     for name, module in model.named_modules():
         if isinstance(module, nn.Dropout):

@@ -1,4 +1,4 @@
-"""One training step's loss: views, pseudo-labels, weights, mixing, and one forward pass of the student over all."""
+"""Loss of one training step: augmented views, pseudo-labels, weights, mixing, one student pass, objectives' terms."""
 
 import math
 from collections.abc import Sequence
@@ -15,7 +15,14 @@ from recognizers.distributed import autocast
 from recognizers.loader import ClipBatch
 from recognizers.ssl.losses import StepLoss, combine, distance_loss, unlabelled_loss
 from recognizers.ssl.mixing import draw_mix, mix_frames, mix_targets
-from recognizers.ssl.objectives.base import Objectives, Seen, StepViews, UnlabelledViews, parts_of, seen
+from recognizers.ssl.objectives.base import (
+    Objectives,
+    StepViews,
+    UnlabelledViews,
+    ViewOutputs,
+    split_outputs,
+    view_outputs,
+)
 from recognizers.ssl.pseudo_label import PseudoLabels, pseudo_label
 from recognizers.ssl.views import draw_strong, draw_weak
 from recognizers.ssl.weighting.base import Weighting
@@ -23,21 +30,22 @@ from recognizers.ssl.weighting.base import Weighting
 
 @dataclass(frozen=True, slots=True)
 class Guidance:
-    """What the unlabelled clips of a step ask of the student.
+    """The student's views of a step's unlabelled clips and their targets.
 
     Attributes:
-        views: [B, N, C, S, S] each: the student's own, then the mixed one if the algorithm mixes.
-        weak: the view that was labelled, of the same shape.
-        believed: the teacher's pseudo-labels.
-        labels: those that count: the teacher's, or what the objectives made of them.
-        weights: [B].
+        views: [B, N, C, S, S] each: the student's view, then the mixed one if the algorithm mixes.
+        weak: the teacher's view, of the same shape.
+        teacher_prediction: the teacher's pseudo-labels.
+        labels: the pseudo-labels used: the teacher's, or those that the objectives made of them.
+        weights: weights of the pseudo-labels [B].
         mix_targets: [B, C] and mix_weights [B]; None without mixing.
-        flow: of the student's own view, for the objectives; None where the model sees all that the frames show.
+        flow: of the student's view, for the objectives; None where the frames have no further modality than the
+            model.
     """
 
     views: list[Tensor]
     weak: Tensor
-    believed: PseudoLabels
+    teacher_prediction: PseudoLabels
     labels: PseudoLabels
     weights: Tensor
     mix_targets: Tensor | None = None
@@ -46,8 +54,8 @@ class Guidance:
 
 
 @dataclass(frozen=True, slots=True)
-class Further:
-    """What the objectives of a step need besides the loss's own parts; see StepViews."""
+class ObjectiveInputs:
+    """Further inputs of a step's objectives; see StepViews."""
 
     objectives: Objectives
     student: Recognizer
@@ -64,23 +72,23 @@ def guide(
     rng: Generator,
     objectives: Objectives | None = None,
 ) -> Guidance:
-    """Look at unlabelled clips with the teacher and prepare the student's views of them.
+    """Pseudo-label unlabelled clips with the teacher, and make the student's views of them.
 
     Args:
         config: the run's settings.
-        labeller: gives the pseudo-labels; left in evaluation mode.
+        labeller: network of the pseudo-labels; left in evaluation mode.
         batch: unlabelled clips, on the model's device.
-        weighting: of the pseudo-labels.
-        rng: of all draws but the teacher's dropout.
-        objectives: may change the pseudo-labels before they are weighed.
+        weighting: rule that weights the pseudo-labels.
+        rng: of all random numbers except the teacher's dropout.
+        objectives: may change the pseudo-labels before they are weighted.
     """
     algorithm, elements = config.algorithm, config.model.elements
     weak, flow = draw_weak(batch.frames, config, rng)
     with autocast(weak.device, config):
-        believed = pseudo_label(labeller, weak, algorithm.passes)
-    labels = objectives.relabel(weak, batch, believed, labeller, flow) if objectives else believed
+        teacher_prediction = pseudo_label(labeller, weak, algorithm.passes)
+    labels = objectives.relabel(weak, batch, teacher_prediction, labeller, flow) if objectives else teacher_prediction
     weights = weighting(labels, batch.positions)
-    known = (weak, believed, labels, weights)
+    known = (weak, teacher_prediction, labels, weights)
     if algorithm.view != "strong":
         own, flow = (weak, flow) if algorithm.view == "same" else draw_weak(batch.frames, config, rng)
         return Guidance([own], *known, flow=flow)
@@ -99,55 +107,55 @@ def step_loss(
     guidance: Guidance | None,
     xi: float,
     rng: Generator,
-    further: Further | None = None,
+    inputs: ObjectiveInputs | None = None,
 ) -> StepLoss:
-    """The loss of one step; views of equal shape go through the student together.
+    """The loss of one step; all views are one batch of the student.
 
     Args:
         config: the run's settings.
-        student: clips to logits, perhaps wrapped for several processes; in training mode.
+        student: in training mode, perhaps wrapped for several processes.
         labelled: labelled clips, on the model's device.
-        guidance: None looks at labelled clips only.
-        xi: ξ, how much the unlabelled clips count.
-        rng: draws the labelled clips' views, and what the objectives draw.
-        further: the objectives, perhaps none.
+        guidance: None for labelled clips only.
+        xi: ξ, weight of the unlabelled loss.
+        rng: of the labelled clips' views and of the objectives.
+        inputs: the objectives and their inputs, if any.
     """
     own, flow = draw_weak(labelled.frames, config, rng)
     views = [own, *(guidance.views if guidance else [])]
-    if further is None or not further.objectives:
+    if inputs is None or not inputs.objectives:
         with autocast(views[0].device, config):
             logits = student(torch.cat(views)).float()
         return _own_loss(config, logits.split([len(view) for view in views]), labelled, guidance, xi)
-    looks = _looks(config, student, views)
-    loss = _own_loss(config, [look.logits for look in looks], labelled, guidance, xi)
-    loss = loss.without_labels() if further.step < config.pretraining_steps else loss
-    return loss.plus(further.objectives.losses(_step_views(looks, flow, labelled, guidance, xi, rng, further)))
+    outputs = _student_outputs(config, student, views)
+    loss = _own_loss(config, [output.logits for output in outputs], labelled, guidance, xi)
+    loss = loss.without_labels() if inputs.step < config.pretraining_steps else loss
+    return loss.plus(inputs.objectives.losses(_step_views(outputs, flow, labelled, guidance, xi, rng, inputs)))
 
 
-def _looks(config: TrainConfig, student: nn.Module, views: list[Tensor]) -> list[Seen]:
-    """One forward pass over all views, with the features of each."""
+def _student_outputs(config: TrainConfig, student: nn.Module, views: list[Tensor]) -> list[ViewOutputs]:
+    """One forward pass over all views; logits and features of each."""
     with autocast(views[0].device, config):
         logits, features = student(together := torch.cat(views), with_features=True)
-    return parts_of(seen(together, logits, features), [len(view) for view in views])
+    return split_outputs(view_outputs(together, logits, features), [len(view) for view in views])
 
 
 def _step_views(
-    looks: list[Seen],
+    outputs: list[ViewOutputs],
     flow: Tensor | None,
     labelled: ClipBatch,
     guidance: Guidance | None,
     xi: float,
     rng: Generator,
-    further: Further,
+    inputs: ObjectiveInputs,
 ) -> StepViews:
-    """What a step offers its objectives."""
+    """The views and outputs of a step, for its objectives."""
     unlabelled = None
     if guidance is not None:
-        known = (guidance.believed, guidance.labels, guidance.weights)
-        unlabelled = UnlabelledViews(guidance.weak, looks[1], *known, guidance.flow)
-    student, teacher = further.student, further.teacher
+        known = (guidance.teacher_prediction, guidance.labels, guidance.weights)
+        unlabelled = UnlabelledViews(guidance.weak, outputs[1], *known, guidance.flow)
+    student, teacher = inputs.student, inputs.teacher
     return StepViews(
-        student, teacher, looks[0], labelled.labels, further.clips, unlabelled, further.step, xi, rng, flow
+        student, teacher, outputs[0], labelled.labels, inputs.clips, unlabelled, inputs.step, xi, rng, flow
     )
 
 
@@ -167,10 +175,10 @@ def _own_loss(
 
 
 def require_finite(what: str, value: float, step: int, clip_ids: tuple[str, ...]) -> None:
-    """Stop at a loss, or a gradient's norm, that is no number.
+    """Stop at a loss or gradient norm that is not finite.
 
     Raises:
-        GymQAError: it is not finite; the step and its clips (this process's) are named.
+        GymQAError: it is not finite; names the step and this process's clips.
     """
     if not math.isfinite(value):
         raise GymQAError(
@@ -179,8 +187,8 @@ def require_finite(what: str, value: float, step: int, clip_ids: tuple[str, ...]
         )
 
 
-def told(loss: StepLoss, guidance: Guidance | None) -> dict[str, Tensor]:
-    """The loss, its parts and what the teacher thinks, as scalars to be logged."""
+def logged_values(loss: StepLoss, guidance: Guidance | None) -> dict[str, Tensor]:
+    """Scalars to log: the loss, its parts, and mean confidence, spread and weight of the pseudo-labels."""
     values = {"loss": loss.total.detach(), "supervised": loss.supervised}
     if guidance is not None:
         values |= {
@@ -190,4 +198,4 @@ def told(loss: StepLoss, guidance: Guidance | None) -> dict[str, Tensor]:
             "spread": guidance.labels.spread.mean(),
             "weight": guidance.weights.mean(),
         }
-    return values | dict(loss.further)
+    return values | dict(loss.terms)

@@ -1,7 +1,7 @@
-"""Views of clips as a training draws them, with what the model sees of them apart from the rest.
+"""Weak and strong views of a training's clips, split into the model's modality and flow (own file: needs TrainConfig).
 
-A training's frames may show more than its model sees (`TrainConfig.modality`): an objective then gets the flow of the
-very view that the student is shown.
+A training's frames may have more channels than its model (`TrainConfig.modality`): an objective then gets the flow of
+the student's view.
 """
 
 from typing import NamedTuple
@@ -17,8 +17,9 @@ class View(NamedTuple):
     """One view of some clips.
 
     Attributes:
-        seen: what the model sees of it, [B, N, C, S, S] in [-1, 1]; of skeletons [B, N, J, 3].
-        flow: of the same crop, mirror and frames, [B, N, 2, S, S] in [-1, 1]; None where the model sees all there is.
+        seen: the model's input, [B, N, C, S, S] in [-1, 1]; skeletons are [B, N, J, 3].
+        flow: of the same crop, mirror and frames, [B, N, 2, S, S] in [-1, 1]; None where the frames have no further
+            modality than the model.
     """
 
     seen: Tensor
@@ -27,19 +28,19 @@ class View(NamedTuple):
 
 def draw_weak(frames: Tensor, config: TrainConfig, rng: Generator) -> View:
     """A weak view of frames, uint8 [B, N, S', S', C] of the training's modality."""
-    return _parted(weak_view(frames, config.model.image_size, config.augment, rng, config.modality), config)
+    return _split_modalities(weak_view(frames, config.model.image_size, config.augment, rng, config.modality), config)
 
 
 def draw_strong(frames: Tensor, config: TrainConfig, perturbation: str, rng: Generator) -> View:
-    """A strong view of frames, uint8 [B, N, S', S', C] of the training's modality, whose time is perturbed."""
+    """A strong view of frames, uint8 [B, N, S', S', C] of the training's modality, with a temporal perturbation."""
     model = config.model
     view = strong_view(frames, model.image_size, config.augment, model.elements, perturbation, rng, config.modality)
-    return _parted(view, config)
+    return _split_modalities(view, config)
 
 
-def _parted(view: Tensor, config: TrainConfig) -> View:
-    """A view of all channels, parted; one that the model sees all of stays as it is."""
-    seen, shown = config.model.modality, config.modality
-    if seen == shown:
+def _split_modalities(view: Tensor, config: TrainConfig) -> View:
+    """Split a view of all channels into the model's input and flow."""
+    own, loaded = config.model.modality, config.modality
+    if own == loaded:
         return View(view, None)
-    return View(view[:, :, channel_slice(seen, shown)].contiguous(), view[:, :, channel_slice("flow", shown)])
+    return View(view[:, :, channel_slice(own, loaded)].contiguous(), view[:, :, channel_slice("flow", loaded)])

@@ -1,1 +1,1 @@
-"""The training loop: clips, optimizer, checkpoints, validation, log. Never in it: what an algorithm is."""
+"""Training of recognizers: loop, clips, optimizer, checkpoints, validation, log. Never in it: losses of algorithms."""

@@ -1,6 +1,6 @@
-"""Checkpoints: all a training run needs to go on exactly where it was; tensors and plain values, never a pickle.
+"""Checkpoints for exact resuming (tensors and plain values, no pickles), and the mark of finished trainings.
 
-`training.json` in a run's folder says that the run is finished, and with which settings.
+`training.json` in a run's folder marks the run as finished, with its settings.
 """
 
 import json
@@ -24,12 +24,12 @@ def save_checkpoint(path: Path, settings: Mapping[str, Any], state: Mapping[str,
     """Write a state (nested dicts of tensors and numbers) and the settings it belongs to, whole or not at all.
 
     Raises:
-        GymQAError: it cannot be written, as on a full disk; the file that was there stays as it was.
+        GymQAError: it cannot be written, as on a full disk; an existing file is left unchanged.
     """
     with writing_reported(path), atomic_path(path) as temporary, temporary.open("wb") as file:
         try:
             torch.save({"settings": _text(settings), "state": dict(state)}, file)
-        except RuntimeError as error:  # torch's archive puts one of its own before the system's
+        except RuntimeError as error:  # torch's archive writer wraps the system's error
             raise (error.__context__ if isinstance(error.__context__, OSError) else error) from None
 
 
@@ -41,24 +41,33 @@ def writing_reported(target: Path) -> Iterator[None]:
     except (OSError, SafetensorError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error).splitlines()[0]
         raise GymQAError(
-            f"cannot write {target}: {reason}; make room and give the same command again, which goes on from the last "
-            "whole checkpoint"
+            f"cannot write {target}: {reason}; free disk space and run the same command again; it resumes from the "
+            "last checkpoint"
         ) from error
 
 
 def remove_half_written(folder: Path) -> None:
-    """Remove what a killed run had begun to write; only for the one writer of the folder."""
-    for place in (folder, *(path for path in (folder / LAST.parent).rglob("*") if path.is_dir()), folder / LAST.parent):
+    """Remove partially written files of a killed run; to be called by the folder's only writer."""
+    for directory in (
+        folder,
+        *(path for path in (folder / LAST.parent).rglob("*") if path.is_dir()),
+        folder / LAST.parent,
+    ):
         for pattern in (".*-*.pt", ".*-*.safetensors", ".*-*.json", ".*-*.jsonl"):
-            for left in place.glob(pattern):
+            for left in directory.glob(pattern):
                 left.unlink(missing_ok=True)
 
 
-def take_up(holders: Mapping[str, Any], state: Mapping[str, Any], path: Path) -> None:
-    """Give each part of a run (model, optimizer, …) its part of a state from `path`.
+def restore(holders: Mapping[str, Any], state: Mapping[str, Any], path: Path) -> None:
+    """Load a checkpoint's states into the parts of a run (model, optimizer, …).
+
+    Args:
+        holders: parts by name in the checkpoint.
+        state: the checkpoint's states.
+        path: file of the checkpoint, for messages.
 
     Raises:
-        GymQAError: the state is of another architecture.
+        GymQAError: a state is of another architecture.
     """
     try:
         for name, holder in holders.items():
@@ -69,8 +78,8 @@ def take_up(holders: Mapping[str, Any], state: Mapping[str, Any], path: Path) ->
         ) from error
 
 
-def copy_of_buffers(module: nn.Module) -> dict[str, Tensor]:
-    """What a module remembers beside its parameters; `load_state_dict(…, strict=False)` takes it up again."""
+def copy_buffers(module: nn.Module) -> dict[str, Tensor]:
+    """Copy a module's buffers; `load_state_dict(…, strict=False)` restores them."""
     state, names = module.state_dict(), {name for name, _ in module.named_buffers()}
     return {name: tensor.clone() for name, tensor in state.items() if name in names}
 
@@ -79,7 +88,7 @@ def load_checkpoint(path: Path, settings: Mapping[str, Any]) -> dict[str, Any] |
     """The state in a checkpoint, or None when there is no such file.
 
     Raises:
-        GymQAError: it is damaged, or belongs to a run with other settings.
+        GymQAError: the file is damaged, or belongs to a run with other settings.
     """
     if not path.exists():
         return None
@@ -98,7 +107,7 @@ def is_finished(out: Path, settings: Mapping[str, Any]) -> bool:
     """Whether the folder holds the finished training of these settings.
 
     Raises:
-        GymQAError: it holds that of others.
+        GymQAError: the folder holds a training of other settings.
     """
     if not (out / _FINISHED).exists():
         return False
@@ -110,7 +119,7 @@ def is_finished(out: Path, settings: Mapping[str, Any]) -> bool:
 
 
 def mark_finished(out: Path, settings: Mapping[str, Any]) -> None:
-    """Write that the training of these settings is finished in this folder; the last thing a run does."""
+    """Mark the training of these settings as finished; the last write of a run."""
     write_json(out / _FINISHED, dict(settings))
 
 

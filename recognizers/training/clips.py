@@ -1,4 +1,4 @@
-"""The clips of a training: which are there, and whether they fit the model and each other."""
+"""Clips of a training from its splits and frame cache, checked against the model: labelled, unlabelled, validation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ from recognizers.config import TrainConfig
 
 @dataclass(frozen=True)
 class TrainingClips:
-    """Clips with their frames: labelled, without label, and those to choose the best weights by (perhaps none)."""
+    """A training's frame source and its labelled, unlabelled and validation clips (perhaps none)."""
 
     cache: FrameSource
     labelled: list[Clip]
@@ -25,7 +25,7 @@ class TrainingClips:
 
     @property
     def fingerprint(self) -> str:
-        """A hash of the clips, their labels, and what the cache keeps of each."""
+        """Hash of the clips, their labels, and the cache's format and frame counts."""
         learnt = [*self.labelled, *self.unlabelled]
         cache = self.cache
         lengths = cache.lengths([clip.id for clip in learnt]).tolist()
@@ -34,30 +34,30 @@ class TrainingClips:
 
 
 def training_source(config: TrainConfig, folder: Path) -> FrameSource:
-    """Open the frames that a training looks at.
+    """Open the frame source of a training's modality.
 
     Raises:
-        GymQAError: the folder does not hold them.
+        GymQAError: the folder does not hold such frames.
     """
-    return source_of(config.modality, folder, _instead(config))
+    return source_of(config.modality, folder, _alternative(config))
 
 
-def _instead(config: TrainConfig) -> str:
-    """What can be done without the frames that a training wants; "" is another model."""
+def _alternative(config: TrainConfig) -> str:
+    """Alternative to be named where the training's frames are missing; "" for another model."""
     return "" if config.modality == config.model.modality else f"another algorithm than {config.algorithm.name}"
 
 
 def training_clips(config: TrainConfig, cache: FrameSource, splits: Splits) -> TrainingClips:
-    """The clips of the splits that are in the cache; the number of others is said.
+    """Select the clips of the splits that are in the cache; prints the number of the others.
 
     Raises:
-        GymQAError: frames of another modality than the training's, or smaller ones, labels outside the
-            classes, a class without labelled clips, or validation on clips that results are reported on.
+        GymQAError: the frames have another modality or are too small, a label is no class, a class has no labelled
+            clip, or the validation clips are test clips.
     """
-    require_modality(config.modality, cache, config.model.joints_of, _instead(config))
+    require_modality(config.modality, cache, config.model.skeleton_name, _alternative(config))
     if cache.size < config.model.image_size:
         raise GymQAError(
-            f"the frames in {cache.folder} are {cache.size} px, and the model looks at {config.model.image_size} px; "
+            f"the frames in {cache.folder} are {cache.size} px, but the model takes {config.model.image_size} px; "
             f"build the cache with --size {config.model.image_size}"
         )
     labelled = [clip for clip in splits.labelled if clip.id in cache]
@@ -79,12 +79,12 @@ def _check_labels(labelled: Sequence[Clip], classes: int) -> None:
 
 
 def _validation(config: TrainConfig, cache: FrameSource, splits: Splits) -> list[Clip]:
-    """The val clips, if the training looks at them; those that did not decode stay in and count as wrong."""
+    """The val clips, if the training validates; those that did not decode are kept and count as wrong."""
     if not config.validate_every:
         return []
     if not splits.test:
         raise GymQAError(
-            "val.txt of these splits is what results are reported on, and the best weights are not chosen on it; "
+            "val.txt of these splits is the test set, on which the best weights must not be selected; "
             "make splits with --val_from_train 0.1, or set validate_every to 0"
         )
     if not any(clip.id in cache for clip in splits.val):

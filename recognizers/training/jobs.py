@@ -1,4 +1,4 @@
-"""Several trainings at a time, each in a worker process."""
+"""Run several trainings in parallel, each in a worker process, and report the failed ones."""
 
 import multiprocessing
 from collections.abc import Callable, Iterator, Mapping
@@ -13,16 +13,15 @@ from gymqa.runtime.workers import deaths_reported, end_with_parent, worker_count
 
 
 def run_jobs(jobs: Mapping[str, Callable[[], None]], workers: int) -> None:
-    """Do all jobs, several at a time, each in a process of its own, or one after another in this one.
+    """Run all jobs in worker processes, or one after another in this process.
 
     Args:
-        jobs: by name, in the order they are to be begun; what is done in one is for it to know.
-        workers: processes; 1 is this one. On a CPU each computes with one thread, so that the figures do not depend
-            on `workers`.
+        jobs: by name, in starting order.
+        workers: number of processes; 1 is this one. On a CPU each computes with one thread, so that results do not
+            depend on `workers`.
 
     Raises:
-        GymQAError: fewer than one worker, a worker that was killed, or a job that cannot be done; the others are done
-            first.
+        GymQAError: fewer than one worker, a killed worker, or a failed job; the other jobs are finished first.
     """
     processes = worker_count(workers)
     if processes == 1:
@@ -31,7 +30,7 @@ def run_jobs(jobs: Mapping[str, Callable[[], None]], workers: int) -> None:
     with (
         progress_bar("trainings", len(jobs)) as bar,
         deaths_reported("training", "run again, with fewer workers"),
-        ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _begin_worker) as pool,
+        ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _initialise_worker) as pool,
     ):
         begun = {pool.submit(job): name for name, job in jobs.items()}
         failures = _Failures()
@@ -43,52 +42,52 @@ def run_jobs(jobs: Mapping[str, Callable[[], None]], workers: int) -> None:
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    failures.tell()
+    failures.raise_first()
 
 
 class _Failures:
-    """The jobs that could not be done, by name; told when all others are."""
+    """The failed jobs by name; reported when all others are finished."""
 
     def __init__(self) -> None:
         self.by_name: dict[str, GymQAError] = {}
 
     @contextmanager
     def kept(self, name: str) -> Iterator[None]:
-        """Go on after an error that is told in a sentence."""
+        """Print and record a GymQAError of the block instead of raising it."""
         try:
             yield
         except GymQAError as error:
-            console.print(f"{name} cannot be done: {error}", highlight=False, markup=False)
+            console.print(f"{name} failed: {error}", highlight=False, markup=False)
             self.by_name[name] = error
 
-    def tell(self) -> None:
-        """Raise the first, if there are any."""
+    def raise_first(self) -> None:
+        """Raise the first failure, if any."""
         if self.by_name:
             name, error = next(iter(self.by_name.items()))
-            raise GymQAError(f"{len(self.by_name)} of the trainings cannot be done; {name}: {error}") from error
+            raise GymQAError(f"{len(self.by_name)} of the trainings failed; {name}: {error}") from error
 
 
 def _one_after_another(jobs: Mapping[str, Callable[[], None]]) -> None:
-    """Do the jobs here, with as many threads as a worker has; each shows its own bar."""
+    """Run the jobs in this process, with a worker's number of threads; each shows its own progress bar."""
     threads, failures = torch.get_num_threads(), _Failures()
     try:
-        _take_one_thread()
+        _limit_threads()
         for name, job in jobs.items():
             with failures.kept(name):
                 job()
     finally:
         torch.set_num_threads(threads)
-    failures.tell()
+    failures.raise_first()
 
 
-def _begin_worker() -> None:
-    """One thread on a CPU; the bar is the parent's."""
+def _initialise_worker() -> None:
+    """Initialise a worker: one thread on a CPU, no progress bar."""
     end_with_parent()
     console.quiet = True
-    _take_one_thread()
+    _limit_threads()
 
 
-def _take_one_thread() -> None:
-    """A thread on a CPU; where there is a GPU, threads prepare its batches."""
+def _limit_threads() -> None:
+    """Use one thread, unless there is a GPU, whose batches threads prepare."""
     if not torch.cuda.is_available():
         torch.set_num_threads(1)

@@ -1,7 +1,7 @@
-"""What a training tells while it runs: the bar, metrics.jsonl, speed.jsonl, and a tracker.
+"""Log of a training: progress bar, metrics.jsonl, speed.jsonl, and an experiment tracker.
 
-metrics.jsonl holds what follows from settings and clips, so that two runs can be compared line by line; speed.jsonl
-holds what depends on the machine.
+metrics.jsonl depends on settings and clips only, so that two runs can be compared line by line; speed.jsonl depends on
+the machine.
 """
 
 import importlib.util
@@ -18,38 +18,38 @@ from gymqa.io.console import ProgressBar, console
 from gymqa.runtime.runs import MetricsLog, Run, resolved
 from recognizers.loader import Loading
 
-_PROJECT = {"tensorboard": "tensorboard", "wandb": "gymqa"}  # a folder in the run's, and a project on W&B
+_PROJECT = {"tensorboard": "tensorboard", "wandb": "gymqa"}  # a subfolder of the run, and a project on W&B
 
 
 class LogSettings(Protocol):
-    """What a training's settings say about its log: the recognizers' and the language model's have it."""
+    """Settings of the log, which recognizers' and language models' training settings have."""
 
     @property
     def seed(self) -> int:
-        """Of everything that is drawn."""
+        """Seed of all random numbers."""
 
     @property
     def log_every(self) -> int:
-        """Steps between lines of metrics.jsonl."""
+        """Steps between log lines."""
 
     @property
     def workers(self) -> int:
-        """Threads that make batches."""
+        """Loader threads."""
 
     @property
     def tracker(self) -> str:
-        """Who gets the metrics besides metrics.jsonl: tensorboard, wandb or none."""
+        """Experiment tracker: tensorboard, wandb or none."""
 
 
 @dataclass(frozen=True)
 class Training:
-    """What is being trained.
+    """A training as its log needs it.
 
     Attributes:
-        name: of the algorithm or the model, for the log's last line.
+        name: name of the algorithm or model, for the last log line.
         settings: written to config.yaml.
-        steps: in all.
-        option: of the command line, under which the settings stand.
+        steps: total number of steps.
+        option: prefix of the settings' command-line options.
     """
 
     name: str
@@ -59,12 +59,12 @@ class Training:
 
 
 def tracker_for(name: str) -> str | None:
-    """The tracker that accelerate is to start, by its name; None without one.
+    """The tracker's name for accelerate; None without one.
 
-    TensorBoard is the default, so a machine without it gets a hint only.
+    TensorBoard is the default; where it is not installed, a hint is printed and no tracker is used.
 
     Raises:
-        GymQAError: Weights & Biases is asked for and not installed.
+        GymQAError: Weights & Biases is requested but not installed.
     """
     if name == "none" or importlib.util.find_spec(name) is not None:
         return None if name == "none" else name
@@ -74,22 +74,22 @@ def tracker_for(name: str) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
-    """When speed was told last, and the seconds waited for batches till then."""
+class _LastLogged:
+    """Time of the last speed line, and the seconds waited for batches until then."""
 
     time: float
     waited: float
 
 
 class TrainingLog:
-    """The log of one run, kept by the main process.
+    """The log of one run, written by the main process.
 
     Args:
-        training: what is trained.
+        training: name, settings and steps.
         out: the run's folder.
-        accelerator: whose trackers get the values; made with `tracker_for`.
-        step: the step the run goes on from.
-        bar: moves on with every step.
+        accelerator: its trackers receive the values; made with `tracker_for`.
+        step: first step of this process.
+        bar: advances with every step.
     """
 
     def __init__(self, training: Training, out: Path, accelerator: Accelerator, step: int, bar: ProgressBar) -> None:
@@ -97,12 +97,12 @@ class TrainingLog:
         self._run = Run(out, self._config, self._config.seed, str(accelerator.device))
         self._metrics = MetricsLog(out / "metrics.jsonl", step)
         self._speed = MetricsLog(out / "speed.jsonl", step)
-        self._told, self._clips = _Told(time.perf_counter(), 0.0), 0  # since when `_clips` counts
+        self._last, self._clips = _LastLogged(time.perf_counter(), 0.0), 0  # `_clips` counts since then
         self._began, self._first = time.perf_counter(), step
         self._start_tracker(out, step)
 
     def _start_tracker(self, out: Path, step: int) -> None:
-        """Start the tracker, or say that it is not there."""
+        """Start the tracker, or print that it is not installed."""
         name = tracker_for(self._config.tracker)
         if name is None:
             if self._config.tracker != "none":
@@ -119,40 +119,40 @@ class TrainingLog:
     def step(
         self, step: int, values: Mapping[str, float], found: Mapping[str, float], clips: int, loading: Loading
     ) -> None:
-        """Tell of a step that is done.
+        """Log a finished step.
 
         Args:
-            step: number of steps done.
-            values: losses and the like, logged every `log_every` steps and at the last.
-            found: accuracies on the val clips, logged whenever there are some.
-            clips: how many clips the step learned from, over all processes.
-            loading: what this process has loaded since the run was started.
+            step: number of finished steps.
+            values: losses and other scalars, logged every `log_every` steps and at the last.
+            found: accuracies on the val clips, logged whenever there are any.
+            clips: number of clips of the step, over all processes.
+            loading: loader statistics of this process since its start.
         """
         self._bar.advance(note=f"loss {values['loss']:.3f}")
         self._clips += clips
         due = step % self._config.log_every == 0 or step == self._training.steps
-        told = {**(values if due else {}), **found}
-        if told:
-            self._metrics.add(step, **told)
-            self._accelerator.log(told, step)
+        logged = {**(values if due else {}), **found}
+        if logged:
+            self._metrics.add(step, **logged)
+            self._accelerator.log(logged, step)
         if due:
-            self._tell_speed(step, loading)
+            self._log_speed(step, loading)
 
-    def _tell_speed(self, step: int, loading: Loading) -> None:
-        """Clips a second of the training since the last line, and of the loader, which is to be the faster."""
+    def _log_speed(self, step: int, loading: Loading) -> None:
+        """Log clips a second of the training since the last line, and of the loader, which should be faster."""
         now = time.perf_counter()
         lanes = max(1, self._config.workers) * self._accelerator.num_processes
-        told = {
-            "training_clips_per_s": round(self._clips / (now - self._told.time), 3),
+        speed = {
+            "training_clips_per_s": round(self._clips / (now - self._last.time), 3),
             "loader_clips_per_s": round(lanes * loading.clips / loading.busy, 3),
-            "waited_s": round(loading.waited - self._told.waited, 3),
+            "waited_s": round(loading.waited - self._last.waited, 3),
         }
-        self._speed.add(step, **told)
-        self._accelerator.log(told, step)
-        self._told, self._clips = _Told(now, loading.waited), 0
+        self._speed.add(step, **speed)
+        self._accelerator.log(speed, step)
+        self._last, self._clips = _LastLogged(now, loading.waited), 0
 
     def finish(self) -> None:
-        """Tell that the training is finished."""
+        """Log that the training is finished."""
         steps, seconds = self._training.steps - self._first, time.perf_counter() - self._began
         processes = self._accelerator.num_processes
         shared = f" in {processes} processes" if processes > 1 else ""

@@ -1,4 +1,4 @@
-"""Settings that every training loop has: a recognizer's and the language model's."""
+"""LoopSettings: config fields common to the training loops of recognizers and the language model; epochs to steps."""
 
 import math
 from dataclasses import dataclass
@@ -8,24 +8,24 @@ from gymqa.errors import GymQAError
 from gymqa.runtime.choices import require_choices
 
 WITHOUT_EFFECT = ("checkpoint_every", "log_every", "workers", "tracker")
-"""Fields that change no weight: a run goes on with others of them."""
+"""Fields without effect on the weights: a run may resume with others."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoopSettings:
-    """Common to all training loops; a subclass sets defaults of its own.
+    """Config fields common to all training loops; a subclass sets its own defaults.
 
     Attributes:
         steps: optimiser steps.
-        weight_decay: of the optimiser.
-        schedule: how the learning rate falls; a subclass names the ways.
+        weight_decay: of the optimizer.
+        schedule: learning-rate schedule; a subclass names the choices.
         precision: "bf16" computes in bfloat16 under autocast, "fp16" in float16 with a scaled loss, "no" in float32.
-        accumulation: micro-batches that a process's part of a step is computed in, to save memory.
-        seed: of everything that is drawn.
+        accumulation: gradient accumulation steps, into which a process's batch is split to save memory.
+        seed: of all random numbers.
         checkpoint_every: steps between checkpoints.
-        log_every: steps between lines of metrics.jsonl.
-        workers: threads that make batches ahead of their step; 0 makes each in its step.
-        tracker: who gets the metrics besides metrics.jsonl.
+        log_every: steps between log lines in metrics.jsonl.
+        workers: loader threads that prefetch batches; 0 loads each batch in its step.
+        tracker: experiment tracker that also receives the metrics.
     """
 
     steps: int = 400
@@ -65,17 +65,17 @@ class LoopSettings:
 
 
 def steps_of(epochs: float, clips: int, batch: int, drop_last: bool = False) -> int:
-    """Optimiser steps of so many passes over the clips.
+    """Number of optimiser steps of a number of epochs.
 
     Args:
-        epochs: passes, 0 or more.
-        clips: of which each pass sees all, or all but a last batch that is not whole.
-        batch: clips a step.
-        drop_last: leave out the last batch of each pass where it is not whole; a pass has 1 step at least.
+        epochs: passes over the clips, 0 or more.
+        clips: number of clips.
+        batch: batch size.
+        drop_last: drop the last, smaller batch of each epoch; an epoch has at least 1 step.
     """
     return math.ceil(epochs * max(1, clips // batch)) if drop_last else math.ceil(epochs * clips / batch)
 
 
 def without_ineffective(values: dict[str, Any]) -> dict[str, Any]:
-    """A loop's settings as a dictionary, without those that change no weight."""
+    """Remove the settings without effect on the weights."""
     return {name: value for name, value in values.items() if name not in WITHOUT_EFFECT}

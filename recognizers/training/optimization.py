@@ -1,4 +1,4 @@
-"""Optimizers and learning rates."""
+"""Optimizers, schedules of learning rate and ξ, EMA teacher, and freezing of parameters and batch norm statistics."""
 
 import copy
 import math
@@ -13,27 +13,25 @@ from torch.optim import SGD, AdamW, Optimizer
 
 from recognizers.backbones.base import Recognizer
 from recognizers.config import TrainConfig
+from recognizers.ssl.losses import ramp
 
-_FRESH = ("backbone.time_blocks.", "backbone.time_norm.", "backbone.frame_embed")  # no image ViT has these
-
+_FRESH = ("backbone.time_blocks.", "backbone.time_norm.", "backbone.frame_embed")  # tensors that no image ViT has
 _FUSED = ("cpu", "cuda", "mps", "xpu")  # devices for which torch has fused SGD and AdamW
 
 
-def make_optimizer(
-    config: TrainConfig, model: nn.Module, further: Iterable[tuple[str, nn.Parameter]] = ()
-) -> Optimizer:
-    """SGD or AdamW; weight decay on matrices only, the loaded tensors' rate scaled.
+def make_optimizer(config: TrainConfig, model: nn.Module, extra: Iterable[tuple[str, nn.Parameter]] = ()) -> Optimizer:
+    """SGD or AdamW; weight decay on matrices only, learning rate of loaded tensors scaled by `backbone_rate`.
 
-    One fused kernel for all tensors where the model's device has it; elsewhere torch chooses (foreach, if it can). Not
-    with float16: when the first step overflows, torch's fused SGD leaves its momentum uninitialised (as of torch 2.13).
+    Uses the fused implementation where the model's device has it, else torch's default. Not with float16: when the
+    first step overflows, torch's fused SGD leaves its momentum uninitialised (as of torch 2.13).
 
     Args:
         config: settings.
-        model: what is trained.
-        further: parameters besides the model's, by name; names count as the model's do.
+        model: the trained model.
+        extra: further parameters by name, grouped like the model's.
     """
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
-    for name, parameter in chain(model.named_parameters(), further):
+    for name, parameter in chain(model.named_parameters(), extra):
         decays = parameter.ndim > 1 and "embed" not in name and "token" not in name
         decays = decays or name.endswith("patch_embed.weight")
         if parameter.requires_grad:
@@ -50,14 +48,14 @@ def make_optimizer(
     fused = (next(model.parameters()).device.type in _FUSED and config.precision != "fp16") or None
     if config.optimizer == "sgd":
         optimizer = SGD(described, lr=config.learning_rate, momentum=0.9, fused=fused)
-        for parameter in chain.from_iterable(groups.values()):  # the fused kernel needs all momenta, once there is one
+        for parameter in chain.from_iterable(groups.values()):  # fused SGD needs all momenta, once there is one
             optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
         return optimizer
     return AdamW(described, lr=config.learning_rate, fused=fused)
 
 
 def rate_factor(config: TrainConfig, step: int) -> float:
-    """The learning rate at a step (from 0), as a share of its peak; a pre-training has a course of its own."""
+    """The learning rate at a step (from 0) as a fraction of its peak; a pre-training has its own schedule."""
     before = config.pretraining_steps
     if step < before:
         return _factor(config, step, before)
@@ -65,7 +63,7 @@ def rate_factor(config: TrainConfig, step: int) -> float:
 
 
 def _factor(config: TrainConfig, step: int, steps: int) -> float:
-    """The share of the peak at a step of so many."""
+    """The fraction of the peak at a step of a schedule of `steps`."""
     rise = min(1.0, (step + 1) / config.rate_warm_up_steps) if config.rate_warm_up_steps else 1.0
     if config.schedule == "cosine":
         return rise * 0.5 * (1 + math.cos(math.pi * step / steps))
@@ -74,17 +72,25 @@ def _factor(config: TrainConfig, step: int, steps: int) -> float:
     return rise * (1.0 if done < 25 / 30 else 0.1 if done < 28 / 30 else 0.01)
 
 
-def held(network: Recognizer, config: TrainConfig, step: int) -> Sequence[nn.Parameter]:
-    """The parameters that a step (from 0) leaves alone: none in a pre-training, from whose end the share is counted."""
+def xi_at(config: TrainConfig, step: int) -> float:
+    """ξ, the weight of the unlabelled loss at a step (from 0)."""
+    if not config.algorithm.ramp:
+        return float(step >= config.warm_up_steps)
+    unit = config.steps_per_epoch
+    return ramp(step // unit, math.ceil(config.warm_up_steps / unit), math.ceil(config.steps / unit))
+
+
+def frozen_parameters(network: Recognizer, config: TrainConfig, step: int) -> Sequence[nn.Parameter]:
+    """Parameters that are frozen at a step (from 0): none in a pre-training, after which the progress is counted."""
     before = config.pretraining_steps
-    return () if step < before else network.held((step - before) / (config.steps - before))
+    return () if step < before else network.frozen_parameters((step - before) / (config.steps - before))
 
 
-def hold_statistics(network: Recognizer, config: TrainConfig, step: int) -> None:
-    """Take the batch norms whose parameters are held out of training mode, in which they would go on counting."""
-    left_alone = {id(parameter) for parameter in held(network, config, step)}
+def freeze_batch_norm(network: Recognizer, config: TrainConfig, step: int) -> None:
+    """Set batch norms with frozen parameters to evaluation mode, which freezes their running statistics."""
+    frozen = {id(parameter) for parameter in frozen_parameters(network, config, step)}
     for module in network.modules():
-        if isinstance(module, _BatchNorm) and id(module.weight) in left_alone:
+        if isinstance(module, _BatchNorm) and id(module.weight) in frozen:
             module.eval()
 
 
@@ -92,15 +98,15 @@ Model = TypeVar("Model", bound=nn.Module)
 
 
 def make_teacher(student: Model) -> Model:
-    """A copy of the student that takes no gradient."""
+    """A copy of the student without gradients."""
     return copy.deepcopy(student).eval().requires_grad_(False)
 
 
 def decay_at(step: int, decay: float, warm_up: bool) -> float:
-    """The decay of update number `step` (from 0).
+    """EMA decay of an update (from 0).
 
-    With `warm_up`, min(decay, (1 + step) / (10 + step)): a decay of 0.9999 averages over ten thousand steps, and a
-    run of a few hundred would otherwise keep the weights it started from.
+    With `warm_up`, min(decay, (1 + step) / (10 + step)): a decay of 0.9999 averages over ten thousand steps,
+    so that the teacher of a short run would otherwise stay near the initial weights.
     """
     return min(decay, (1 + step) / (10 + step)) if warm_up else decay
 

@@ -1,4 +1,4 @@
-"""What a training starts from: the processes it runs in, and the untrained recognizer."""
+"""Start of a training: accelerator, student with initial weights, data-dependent initialisation."""
 
 import os
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from gymqa.io.console import console
 from gymqa.runtime.world import require_no_other
 from recognizers.backbones.base import Recognizer
 from recognizers.config import TrainConfig
-from recognizers.distributed import share_first
+from recognizers.distributed import broadcast_first
 from recognizers.loader import centre_indices
 from recognizers.ssl.augment import to_model
 from recognizers.training.clips import TrainingClips
@@ -27,39 +27,39 @@ from recognizers.weights_io.tensors import sources_of, weights_modality
 
 
 class ProcessSettings(Protocol):
-    """What a training's settings say about its processes: the recognizers' and the language model's have it."""
+    """Settings of the processes, which recognizers' and language models' training settings have."""
 
     @property
     def precision(self) -> str:
-        """No, bf16 or fp16."""
+        """Precision: no, bf16 or fp16."""
 
     @property
     def accumulation(self) -> int:
-        """Parts of a process's batch that are computed one after another."""
+        """Gradient accumulation steps."""
 
     @property
     def tracker(self) -> str:
-        """Who gets the metrics besides metrics.jsonl."""
+        """Experiment tracker: tensorboard, wandb or none."""
 
 
 def start_accelerator(config: ProcessSettings, out: Path, option: str = "training") -> Accelerator:
-    """Join the processes that were started together; precision is ours, for accelerate allows one a process.
+    """Make the accelerator and join the other processes; precision is left to our own autocast.
 
-    Only DeepSpeed is told the precision: it keeps the weights in it, and computes by itself.
+    Only DeepSpeed gets the precision, in which it keeps the weights.
 
     Args:
         config: settings.
         out: the run's folder.
-        option: of the command line, under which the settings stand.
+        option: prefix of the settings' command-line options.
 
     Raises:
-        GymQAError: processes that do not know of each other, another precision asked of `accelerate launch`, or a
-            tracker that is not installed.
+        GymQAError: the processes are not connected, `accelerate launch` has another precision, or the tracker is not
+            installed.
     """
     asked = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
     if asked not in ("no", config.precision):
         raise GymQAError(
-            f"accelerate launch was asked for {asked}, the training for {config.precision}; "
+            f"accelerate launch has the precision {asked}, but the training {config.precision}; "
             f"leave --mixed_precision out and set --{option}.precision"
         )
     deepspeed = os.environ.get("ACCELERATE_USE_DEEPSPEED", "false").lower() == "true"
@@ -67,7 +67,7 @@ def start_accelerator(config: ProcessSettings, out: Path, option: str = "trainin
         mixed_precision=config.precision if deepspeed else "no",
         gradient_accumulation_plugin=GradientAccumulationPlugin(
             config.accumulation
-        ),  # a number would yield to a variable
+        ),  # a plain number is overridden by an environment variable
         log_with=tracker_for(config.tracker),
         project_dir=str(out),
     )
@@ -76,10 +76,10 @@ def start_accelerator(config: ProcessSettings, out: Path, option: str = "trainin
 
 
 def require_one_world(processes: int) -> None:
-    """Refuse to be one of several processes that do not know of each other, or the only one where several were asked.
+    """Refuse to train where the launcher's processes are not connected, or fewer than requested.
 
     Raises:
-        GymQAError: the launcher started more, or was asked for more, processes than share the training.
+        GymQAError: the launcher started, or was asked to start, more processes than take part in the training.
     """
     started = int(os.environ.get("WORLD_SIZE", "1"))
     if started != processes:
@@ -91,14 +91,14 @@ def require_one_world(processes: int) -> None:
 
 
 def build_student(config: TrainConfig, say: bool = True) -> Recognizer:
-    """The untrained recognizer, started from the weights that the settings name.
+    """Build the student and load its initial weights.
 
     Args:
         config: settings.
-        say: tell what was loaded.
+        say: print which tensors were loaded.
 
     Raises:
-        GymQAError: those weights are not there, do not fit, or see another modality than the model.
+        GymQAError: the initial weights are missing, do not fit, or are of another modality than the model.
     """
     torch.manual_seed(config.seed)
     model = config.model.build()
@@ -111,14 +111,14 @@ def build_student(config: TrainConfig, say: bool = True) -> Recognizer:
 
 
 def prepare(model: Recognizer, config: TrainConfig, clips: TrainingClips) -> None:
-    """Let a model look at training clips before its first step, if its family wants to; all processes get the same."""
-    model.prepare(_Shown(config, clips, next(model.parameters()).device), config.seed)
-    share_first(model.state_dict().values())
+    """Run the family's data-dependent initialisation on training clips, and broadcast the result to all processes."""
+    model.prepare(_ShuffledClips(config, clips, next(model.parameters()).device), config.seed)
+    broadcast_first(model.state_dict().values())
 
 
 @dataclass(frozen=True)
-class _Shown:
-    """All training clips, in an order that the seed draws, as in a test: batches [B, N, 3, S, S]; anew each time."""
+class _ShuffledClips:
+    """All training clips as test-time views, shuffled by the seed: batches [B, N, 3, S, S]; iterable repeatedly."""
 
     config: TrainConfig
     clips: TrainingClips
@@ -130,25 +130,25 @@ class _Shown:
         ids = [clip.id for clip in (*self.clips.labelled, *self.clips.unlabelled)]
         order = np.random.default_rng((config.seed, 2)).permutation(len(ids))
         for start in range(0, len(ids), config.labelled_batch):
-            some = [ids[place] for place in order[start : start + config.labelled_batch]]
-            frames = torch.from_numpy(cache.gather(some, centre_indices(cache, some, config.model))[..., part])
+            batch = [ids[index] for index in order[start : start + config.labelled_batch]]
+            frames = torch.from_numpy(cache.gather(batch, centre_indices(cache, batch, config.model))[..., part])
             yield to_model(frames.to(self.device), config.model.image_size)
 
 
 def require_same_modality(config: TrainConfig) -> None:
-    """Refuse to start from weights that were trained to see something else.
+    """Refuse initial weights of another modality.
 
     Raises:
-        GymQAError: the weights, which the model would load, see another modality.
+        GymQAError: the initial weights were trained on another modality than the model's.
     """
     if config.initial == "shipped" and config.initial_weights is None:
-        return  # the family has none
+        return  # the family has no shipped weights
     model = config.model
     for source, wanted in zip(sources_of(config.initial, model.streams), model.streams, strict=True):
         trained = weights_modality(source)
-        if trained not in (wanted, model.modality) and not (trained == "rgb" and model.adapts_colours):
+        if trained not in (wanted, model.modality) and not (trained == "rgb" and model.adapts_rgb_weights):
             who = "the model" if wanted == model.modality else "one of the model's streams"
             raise GymQAError(
-                f"the weights {source} were trained on {trained}, and {who} sees {wanted}; "
+                f"the weights {source} were trained on {trained}, but {who} takes {wanted}; "
                 f"set initial to none, or name weights trained on {wanted}"
             )

@@ -1,4 +1,4 @@
-"""One training loop for every algorithm: resumable at any step, on one process or several (`accelerate launch`)."""
+"""Training loop of recognizers for all algorithms: resumable at any step, on one or several processes."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -21,59 +21,59 @@ from gymqa.runtime.runs import require_writable
 from gymqa.runtime.seeding import hash_key
 from recognizers.backbones.base import Recognizer
 from recognizers.config import TrainConfig
-from recognizers.distributed import share_first
+from recognizers.distributed import broadcast_first, mean_values
 from recognizers.factory import load_recognizer
 from recognizers.loader import ClipBatch, ClipBatches, Prefetcher, StepClips
-from recognizers.ssl.losses import ramp
 from recognizers.ssl.objectives.base import make_objectives
-from recognizers.ssl.step import Further, Guidance, guide, require_finite, step_loss, told
+from recognizers.ssl.step import Guidance, ObjectiveInputs, guide, logged_values, require_finite, step_loss
 from recognizers.ssl.weighting.base import make_weighting
 from recognizers.training.checkpoint import (
     LAST,
     STOPPED,
-    copy_of_buffers,
+    copy_buffers,
     is_finished,
     load_checkpoint,
     mark_finished,
     remove_half_written,
+    restore,
     save_checkpoint,
-    take_up,
     writing_reported,
 )
 from recognizers.training.clips import TrainingClips, training_clips
 from recognizers.training.log import Training, TrainingLog
 from recognizers.training.optimization import (
     decay_at,
-    held,
-    hold_statistics,
+    freeze_batch_norm,
+    frozen_parameters,
     make_optimizer,
     make_teacher,
     rate_factor,
     update_teacher,
+    xi_at,
 )
 from recognizers.training.setup import build_student, prepare, start_accelerator
 from recognizers.training.validation import BEST, validate
 
-LABELLED, UNLABELLED = 0, 1  # names of the pools in the seeds of their draws
-Memory = Sequence[Mapping[str, Tensor]]  # the weighting's, the objectives' and the student's
+LABELLED, UNLABELLED = 0, 1  # numbers of the pools in the seeds of their batches
+Memory = Sequence[Mapping[str, Tensor]]  # state of weighting rule, objectives' and student's buffers
 
 
 def train(config: TrainConfig, cache: FrameSource, splits: Splits, out: Path) -> Path:
-    """Train a recognizer, or go on with a training that was stopped, and return its folder.
+    """Train a recognizer, or resume an interrupted training, and return its folder.
 
-    The folder gets model.safetensors and config.json (for `Recognizer.from_pretrained`), metrics.jsonl, training.json
-    (the settings) and checkpoints/. A folder whose training is finished with the same settings is returned at once.
-    On a CPU, a run that was killed and started again gives bit for bit the weights of one that was not.
+    The folder gets model.safetensors and config.json (for `load_recognizer`), metrics.jsonl, training.json (the
+    settings) and checkpoints/. A folder whose training is finished with the same settings is returned at once.
+    On a CPU, a killed and resumed run has bit for bit the weights of an uninterrupted one.
 
     Args:
         config: settings.
-        cache: frames of the clips; clips that did not decode are left out, and their number is said.
-        splits: labelled and unlabelled clips; `val` is looked at with `validate_every` only, `test` never.
+        cache: frames of the clips; clips that did not decode are left out, and their number is printed.
+        splits: labelled and unlabelled clips; `val` is used with `validate_every` only, `test` never.
         out: the run's folder.
 
     Raises:
-        GymQAError: clips, labels or frames that do not fit the model, a folder of another run or in use, a loss or
-            gradient that is not finite, validation on clips that results are reported on, or a full disk.
+        GymQAError: clips, labels or frames do not fit the model, the folder is in use or holds another run, a loss or
+            gradient is not finite, the validation clips are test clips, or the disk is full.
     """
     require_writable(out)
     clips = training_clips(config, cache, splits)
@@ -84,15 +84,15 @@ def train(config: TrainConfig, cache: FrameSource, splits: Splits, out: Path) ->
 
 
 class Trainer:
-    """The state of a run: model, teacher, objectives, optimizer, loss scale, weighting, the best so far, step.
+    """State of a run: student, teacher, objectives, optimizer, loss scale, weighting rule, best weights, step.
 
-    Everything else follows from seed and step: clips, frames, views, dropout, the learning rate.
+    Everything else depends on seed and step alone: clips, frames, views, dropout, learning rate.
 
     Args:
         config: settings.
-        clips: what is learned from.
+        clips: training and validation clips.
         out: the run's folder.
-        settings: what a checkpoint must have been made with to be taken up.
+        settings: settings and data that a checkpoint must match to be resumed.
     """
 
     def __init__(self, config: TrainConfig, clips: TrainingClips, out: Path, settings: dict[str, Any]) -> None:
@@ -109,7 +109,7 @@ class Trainer:
         self.scaler = GradScaler(device.type, enabled=config.precision == "fp16")
         self.weighting = make_weighting(config.algorithm, len(clips.unlabelled), config.model.n_classes)
         self.best: dict[str, float] = {}
-        self.step = self._take_up(student)
+        self.step = self._resume(student)
         if config.compile:
             student.compile(dynamic=False)
             self.teacher.compile(dynamic=False)
@@ -140,10 +140,10 @@ class Trainer:
                     self._finish()
                     log.finish()
         self.accelerator.wait_for_everyone()
-        self.accelerator.end_training()  # gloo now and then aborts a process that leaves with its connections open
+        self.accelerator.end_training()  # gloo may abort a process that exits with open connections
 
     def _open_log(self, stack: ExitStack) -> TrainingLog:
-        """Take the folder for this run, and start its log and bar; both end with `stack`."""
+        """Lock the folder and start the log and progress bar; all are closed with `stack`."""
         checkpoints = require_writable(self.out / LAST.parent)
         stack.enter_context(only_writer(checkpoints, "the checkpoints in"))
         remove_half_written(self.out)
@@ -152,13 +152,13 @@ class Trainer:
         return TrainingLog(training, self.out, self.accelerator, self.step, stack.enter_context(bar))
 
     def load(self, step: int) -> StepClips:
-        """One process's clips of a step."""
-        used = self.config.looks_at_unlabelled(step)
+        """The clips of a step in this process."""
+        used = self.config.loads_unlabelled(step)
         clips = StepClips(self.labelled.at(step), self.unlabelled.at(step) if self.unlabelled and used else None)
         return clips.map(Tensor.pin_memory) if self.accelerator.device.type == "cuda" else clips
 
     def train_step(self, clips: StepClips) -> dict[str, float]:
-        """One optimiser step and one of the teacher; returns what is logged."""
+        """One update of student and teacher; returns the values to log."""
         config, step = self.config, self.step
         seed = step_seed(config.seed, step, self.process[0])
         torch.manual_seed(seed)  # dropout and drop-path
@@ -167,51 +167,48 @@ class Trainer:
         parts = [self._learn(part, rng, memory) for part in clips.parts(config.accumulation)]
         rate = self._update(clips.ids, memory)
         student = self.accelerator.unwrap_model(self.student)
-        share_first((*student.buffers(), *self.objectives.buffers()))  # batch norm's statistics are of own clips
+        broadcast_first(
+            (*student.buffers(), *self.objectives.buffers())
+        )  # batch norm statistics differ between processes
         update_teacher(self.teacher, student, decay_at(step, config.ema_decay, config.ema_warm_up))
         values = {name: sum(part[name] for part in parts) / len(parts) for name in parts[0]}
-        return {**values, "rate": rate, "xi": self._xi()}
+        return {**values, "rate": rate, "xi": xi_at(config, step)}
 
     def _learn(self, clips: StepClips, rng: Generator, memory: Memory) -> dict[str, float]:
-        """Add the gradient of some clips' loss; `memory` is of before the step."""
+        """Accumulate the gradient of some clips' loss; `memory` is the state before the step."""
         clips = clips.to(self.accelerator.device)
-        guidance = self._guide(clips.unlabelled if self.config.guides(self.step) else None, rng)
+        guidance = self._guide(clips.unlabelled if self.config.uses_pseudo_labels(self.step) else None, rng)
         self.student.train()
         with self.accelerator.accumulate(self.student):
             student = self.accelerator.unwrap_model(self.student)
-            hold_statistics(student, self.config, self.step)
-            further = Further(self.objectives.train(), student, self.teacher, clips.unlabelled, self.step)
-            loss = step_loss(self.config, self.student, clips.labelled, guidance, self._xi(), rng, further)
-            values = self._mean(told(loss, guidance))
+            freeze_batch_norm(student, self.config, self.step)
+            inputs = ObjectiveInputs(self.objectives.train(), student, self.teacher, clips.unlabelled, self.step)
+            loss = step_loss(
+                self.config, self.student, clips.labelled, guidance, xi_at(self.config, self.step), rng, inputs
+            )
+            values = mean_values(logged_values(loss, guidance), self.accelerator)
             ids = clips.ids if math.isfinite(values["loss"]) else self._keep_state(clips.ids, memory)
             require_finite("loss", values["loss"], self.step, ids)  # the mean, so that all processes stop together
             self.accelerator.backward(self.scaler.scale(loss.total))
         return values
 
-    def _mean(self, values: dict[str, Tensor]) -> dict[str, float]:
-        """The values averaged over all processes, whose batches are equally large; the device is waited for once."""
-        together = torch.stack([value.float() for value in values.values()])
-        if self.process[1] > 1:
-            together = self.accelerator.reduce(together, "mean")
-        return dict(zip(values, together.tolist(), strict=True))
-
     def _memory(self) -> Memory:
-        """What weighting, objectives and the student (batch norm's statistics) remember, before a step."""
+        """Copies of the states of weighting rule and buffers (of objectives and student) before a step."""
         weighting = {name: tensor.clone() for name, tensor in self.weighting.state_dict().items()}
-        return weighting, *map(copy_of_buffers, (self.objectives, self.accelerator.unwrap_model(self.student)))
+        return weighting, *map(copy_buffers, (self.objectives, self.accelerator.unwrap_model(self.student)))
 
     def _keep_state(self, clip_ids: Sequence[str], memory: Memory) -> tuple[str, ...]:
-        """Save the state before a step that cannot be taken; returns the ids of all processes' clips."""
+        """Save the state before a failed step; returns the clip ids of all processes."""
         self.weighting.load_state_dict(memory[0])
         self.objectives.load_state_dict(memory[1], strict=False)
         self.accelerator.unwrap_model(self.student).load_state_dict(memory[2], strict=False)
         if self.accelerator.is_main_process:
             self._save(STOPPED)
             console.print(f"the state before the step is kept in {self.out / STOPPED}", highlight=False)
-        return tuple(gather_object(list(clip_ids)))  # the others wait here till it is saved
+        return tuple(gather_object(list(clip_ids)))  # the others wait here until it is saved
 
     def _guide(self, batch: ClipBatch | None, rng: Generator) -> Guidance | None:
-        """The unlabelled clips' guidance; None while they are not used."""
+        """Views and pseudo-labels of the unlabelled clips; None while they are not used."""
         if batch is None:
             return None
         own = self.config.algorithm.teacher == "student"
@@ -225,7 +222,7 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = config.learning_rate * group["scale"] * factor
         self.objectives.average_gradients()
-        for parameter in held(self.accelerator.unwrap_model(self.student), config, self.step):
+        for parameter in frozen_parameters(self.accelerator.unwrap_model(self.student), config, self.step):
             parameter.grad = None
         self.scaler.unscale_(self.optimizer)
         parameters = [*self.student.parameters(), *self.objectives.parameters()]
@@ -237,22 +234,14 @@ class Trainer:
         self.optimizer.zero_grad()
         return config.learning_rate * factor
 
-    def _xi(self) -> float:
-        """ξ of the current step."""
-        config = self.config
-        if not config.algorithm.ramp:
-            return float(self.step >= config.warm_up_steps)
-        unit = config.steps_per_epoch
-        return ramp(self.step // unit, math.ceil(config.warm_up_steps / unit), math.ceil(config.steps / unit))
-
     @property
     def _final(self) -> Recognizer:
-        """The network whose weights become the trained model."""
+        """The network that is saved as the trained model."""
         student: Recognizer = self.accelerator.unwrap_model(self.student)
         return self.teacher if self.config.final == "teacher" else student
 
     def _validate(self) -> dict[str, float]:
-        """Accuracies on the val clips, where it is time for them; the best weights so far are saved."""
+        """Accuracies on the val clips at validation steps, else empty; saves the best weights so far."""
         config, every = self.config, self.config.validate_every
         if not every or (self.step % every and self.step != config.steps):
             return {}
@@ -266,7 +255,7 @@ class Trainer:
         return {f"val_{name}": accuracy for name, accuracy in found.items()}
 
     def _finish(self) -> None:
-        """Write the trained model: the best, if there is a best, or the last."""
+        """Write the trained model: the best weights if validated, else the last."""
         final = load_recognizer(self.out / BEST) if self.best else self._final
         final.save_pretrained(self.out)
         mark_finished(self.out, self.settings)
@@ -278,17 +267,17 @@ class Trainer:
             raise GymQAError(f"a batch of {size} clips cannot be cut into {parts} equal parts; change the batch size")
         return ClipBatches(self.clips.cache, clips, self.config.model, size, (self.config.seed, pool), self.process)
 
-    def _take_up(self, student: Recognizer) -> int:
-        """Load the last checkpoint, if there is one, and return the step to go on from."""
+    def _resume(self, student: Recognizer) -> int:
+        """Load the last checkpoint, if there is one, and return the first step."""
         state = load_checkpoint(self.out / LAST, self.settings)
         if state is None:
             return 0
-        take_up(self._holders(student), state, self.out / LAST)
+        restore(self._holders(student), state, self.out / LAST)
         self.best = state["best"]
         return int(state["step"])
 
     def _holders(self, student: Recognizer) -> dict[str, Any]:
-        """All that has a state, by its name in a checkpoint."""
+        """The parts with a state, by name in the checkpoint."""
         objectives = {"objectives": self.objectives} if len(self.objectives) else {}
         return objectives | {
             "student": student,
@@ -306,5 +295,5 @@ class Trainer:
 
 
 def step_seed(seed: int, step: int, process: int) -> int:
-    """The seed of one step's draws in one process."""
+    """The seed of one step's random numbers in one process."""
     return int.from_bytes(hash_key("recognizer", seed, step, process)[:7], "big")

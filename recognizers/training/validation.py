@@ -1,4 +1,4 @@
-"""How good weights are on a validation part of the training clips, and the best of a run."""
+"""Validation accuracy during a training, each process predicting a shard (own file: needs no state of the loop)."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from eval.metrics.recognition import accuracies
 from gymqa.finegym.annotations import Clip
 from gymqa.frames.source import FrameSource
 from recognizers.backbones.base import Recognizer
-from recognizers.predict import predictions_of
+from recognizers.predict import iterate_predictions
 
 BEST = Path("checkpoints") / "best"
 
@@ -17,14 +17,14 @@ BEST = Path("checkpoints") / "best"
 def validate(
     model: Recognizer, cache: FrameSource, clips: Sequence[Clip], bf16: bool, process: tuple[int, int] = (0, 1)
 ) -> dict[str, float]:
-    """Accuracies on the clips, each process predicting its part; a clip that is not in the cache is wrong.
+    """Accuracies on the clips, each process predicting its shard; a clip that is not in the cache is wrong.
 
     Args:
-        model: on its device; its mode is set to evaluation.
+        model: on its device; set to evaluation mode.
         cache: frames.
-        clips: with labels.
+        clips: labelled clips.
         bf16: compute in bfloat16.
-        process: this process's number and how many there are.
+        process: rank and number of processes.
 
     Returns:
         top1 and mean_class, in [0, 1].
@@ -33,7 +33,7 @@ def validate(
     ids = [clip.id for clip in clips if clip.id in cache][rank::processes]
     found = [
         (clip_id, int(row.argmax()))
-        for part, rows in predictions_of(model, cache, ids, bf16=bf16)
+        for part, rows in iterate_predictions(model, cache, ids, bf16=bf16)
         for clip_id, row in zip(part, rows, strict=True)
     ]
     predicted = dict(gather_object(found))

@@ -1,1 +1,1 @@
-"""Published weights: reading, renaming, normalisation. Never in it: networks."""
+"""Weight files: reading, writing, hashing, renaming tensors, input normalisation. Never in it: networks."""

@@ -1,4 +1,4 @@
-"""A saved recognizer's config.json, and its weights, all but the head's, taken up by another training."""
+"""Saved recognizers: read config.json, hash the weights, and initialise another training from them (without head)."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import fields
@@ -10,7 +10,14 @@ from torch import Tensor
 from gymqa.errors import GymQAError
 from gymqa.io.files import read_json
 from recognizers.backbones.registry import is_family
-from recognizers.weights_io.tensors import SHOWN, for_other_channels, lacking, model_folder, read_weights, weights_hash
+from recognizers.weights_io.tensors import (
+    MAX_NAMES,
+    absent_tensors,
+    average_input_channels,
+    model_folder,
+    read_weights,
+    weights_hash,
+)
 
 if TYPE_CHECKING:
     from recognizers.backbones.base import ModelConfig, Recognizer
@@ -29,16 +36,16 @@ def holds_recognizer(source: Path | str) -> bool:
 
 
 def saved_hash(source: Path | str) -> str:
-    """A hash of the weights that were saved in a folder or on the Hub, a recognizer's or an image ViT's.
+    """Hash of the saved weights of a recognizer or image ViT, in a folder or on the Hub.
 
     Raises:
-        GymQAError: there are none.
+        GymQAError: there are no weights.
     """
     return weights_hash(model_folder(source))
 
 
 def read_family(folder: Path) -> str:
-    """The family that config.json of a saved recognizer names.
+    """The family of a saved recognizer, from its config.json.
 
     Raises:
         GymQAError: the file is missing, or is no recognizer's.
@@ -55,7 +62,7 @@ def read_config_as(folder: Path, family: type[Config]) -> Config:
     """Read config.json of a saved recognizer of a known family.
 
     Raises:
-        GymQAError: it has settings that the family has not, or values of another kind.
+        GymQAError: it has fields that the family does not have, or values of another type.
     """
     values = {setting: value for setting, value in read_json(folder / "config.json").items() if setting != "model"}
     known = {field.name: getattr(family(), field.name) for field in fields(family)}
@@ -69,49 +76,51 @@ def read_config_as(folder: Path, family: type[Config]) -> Config:
 
 
 def _fits(value: Any, default: Any) -> bool:
-    """Whether a value read from JSON is of a setting's kind."""
+    """Whether a value read from JSON has the type of a field's default."""
     if isinstance(default, tuple):
         return isinstance(value, list) and all(type(one) is int for one in value)
     return type(value) is type(default) or (isinstance(default, float) and type(value) is int)
 
 
 def start_from_recognizer(model: "Recognizer", source: Path | str, added: Collection[str] = ()) -> str:
-    """Take up a saved recognizer's weights, all but the head's, in place.
+    """Load a saved recognizer's weights except for its head, in place.
 
-    Where it saw rgb and the model sees something else, the first layer's filters become their mean over the colours,
-    if the family allows that. The head stays fresh even where its shape is the same: after a self-supervised
-    pre-training it has learnt nothing.
+    Where it was trained on rgb and the model has another modality, the first layer's filters are averaged over RGB, if
+    the family allows it. The head stays fresh even where its shape is the same: a self-supervised pre-training does not
+    train it.
 
     Args:
-        model: what is to be trained.
+        model: the model to be trained.
         source: a folder with config.json and model.safetensors, or owner/name on the Hub.
-        added: tensors of the model that stay fresh where the source has none of them.
+        added: tensors of the model that stay fresh where the source lacks them.
 
     Returns:
-        A sentence on what was loaded, what stays fresh, and what was left out.
+        A sentence for the log on loaded, fresh and left-out tensors.
 
     Raises:
-        GymQAError: no such recognizer, one of another family, or of other sizes; the tensors that differ are named.
+        GymQAError: no such recognizer, or one of another family or config; lists the differing tensors.
     """
     folder = model_folder(source)
     family = read_family(folder)
     if family != model.config.family:
-        raise GymQAError(f"{source} holds a {family}, and a {model.config.family} is trained; give one of its family")
+        raise GymQAError(
+            f"{source} holds a {family}, but a {model.config.family} is trained; give weights of that family"
+        )
     saved = read_config_as(folder, type(model.config))
     weights = read_weights(folder)
     fitted: list[str] = []
-    if saved.modality == "rgb" != model.config.modality and model.config.adapts_colours:
+    if saved.modality == "rgb" != model.config.modality and model.config.adapts_rgb_weights:
         weights, fitted = _for_channels_of(model, weights)
-    fresh = lacking(added, weights)
+    fresh = absent_tensors(added, weights)
     learnt = {name: tensor.shape for name, tensor in model.state_dict().items() if not name.startswith(_HEAD)}
     own = {name: shape for name, shape in learnt.items() if name not in fresh}
     found = {name: tensor.shape for name, tensor in weights.items() if not name.startswith(_HEAD)}
     differ = sorted(name for name in own.keys() | found.keys() if own.get(name) != found.get(name))
     if differ:
-        more = f" and {len(differ) - SHOWN} more" if len(differ) > SHOWN else ""
+        more = f" and {len(differ) - MAX_NAMES} more" if len(differ) > MAX_NAMES else ""
         raise GymQAError(
-            f"{source} is a {family} of other sizes: {', '.join(differ[:SHOWN])}{more} differ; "
-            f"set the model's sizes as in its config.json, whose modality is {saved.modality}"
+            f"{source} is a {family} of another config: {', '.join(differ[:MAX_NAMES])}{more} differ; "
+            f"configure the model as its config.json, whose modality is {saved.modality}"
         )
     model.load_state_dict({name: weights[name] for name in own}, strict=False)
     left_out = sorted(weights.keys() - own.keys())
@@ -121,7 +130,7 @@ def start_from_recognizer(model: "Recognizer", source: Path | str, added: Collec
 
 
 def _for_channels_of(model: "Recognizer", weights: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
-    """Weights of colours for what the model sees, and the names of those that were changed."""
+    """Adapt RGB weights to the model's input channels; also returns the names of the adapted tensors."""
     own = model.state_dict()
-    seen = {name: for_other_channels(one, own[name]) if name in own else one for name, one in weights.items()}
+    seen = {name: average_input_channels(one, own[name]) if name in own else one for name, one in weights.items()}
     return seen, sorted(name for name, one in weights.items() if seen[name] is not one)

@@ -1,4 +1,4 @@
-"""Tensor names of published networks, in ours: torchvision's, timm's, Caffe's ports', the I3D port's, PySlowFast's."""
+"""Rename tensors of published networks (torchvision, timm, transformers, Caffe ports, I3D port, PySlowFast) to ours."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -11,30 +11,30 @@ from gymqa.errors import GymQAError
 from recognizers.weights_io.normalisation import Pixels
 
 OWN = "backbone."
-"""What the names of the network inside a recognizer of ours begin with."""
+"""Prefix of the backbone's tensor names in our recognizers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Naming:
-    """One way to name a network's tensors.
+    """A naming scheme of published networks.
 
     Attributes:
-        mark: a tensor that only these networks have.
-        pixels: what they were trained on, unless their files say so.
-        of_pictures: what those of pictures among them were trained on, where that differs.
-        ours: from a name to ours; None for a classifier's.
-        bgr: whether they see blue, green, red.
+        mark: a tensor name that identifies the scheme.
+        pixels: input normalisation, unless the files state another.
+        ours: maps a name to ours; None for a classifier's tensor.
+        bgr: whether the input channels are blue, green, red.
+        pixels_2d: input normalisation of 2-D networks, where it differs.
     """
 
     mark: str
     pixels: Pixels
     ours: Callable[[str], str | None]
     bgr: bool = False
-    of_pictures: Pixels | None = None
+    pixels_2d: Pixels | None = None
 
 
 def _without(*heads: str) -> Callable[[str], str | None]:
-    """Names stay, but for a classifier's."""
+    """Keep names, except for a classifier's."""
     return lambda name: None if name.startswith(heads) else name
 
 
@@ -55,8 +55,8 @@ def _of_googlenet(name: str) -> str | None:
     found = re.fullmatch(r"inception(\d)([a-e])\.branch([\d.]+)\.((?:conv|bn)\..+)", name)
     if found is None:
         return None if name.startswith(("fc.", "aux1.", "aux2.")) else name
-    stage, place, branch, tensor = found.groups()
-    return f"Mixed_{stage}{chr(ord(place) + 1)}.{_BRANCHES.get(branch, branch)}.{tensor}"
+    stage, letter, branch, tensor = found.groups()
+    return f"Mixed_{stage}{chr(ord(letter) + 1)}.{_BRANCHES.get(branch, branch)}.{tensor}"
 
 
 _OF_BLOCK = {
@@ -78,21 +78,21 @@ def _of_pyslowfast(name: str) -> str | None:
 
 
 def _of_ours(name: str) -> str | None:
-    """The network inside a recognizer."""
+    """Strip the backbone prefix of a recognizer; None for other tensors."""
     return name.removeprefix(OWN) if name.startswith(OWN) else None
 
 
 NAMINGS = (
     Naming("conv1_7x7_s2.weight", "caffe", _without("last_linear.", "fc."), bgr=True),  # BN-Inception
     Naming("Conv3d_1a_7x7.conv3d.weight", "symmetric", _of_i3d_port),
-    Naming("inception3a.branch1.conv.weight", "symmetric", _of_googlenet),  # torchvision's sees [-1, 1] inside
-    Naming("s1.pathway0_stem.conv.weight", "kinetics", _of_pyslowfast, of_pictures="imagenet"),
+    Naming("inception3a.branch1.conv.weight", "symmetric", _of_googlenet),  # torchvision's maps its input to [-1, 1]
+    Naming("s1.pathway0_stem.conv.weight", "kinetics", _of_pyslowfast, pixels_2d="imagenet"),
     Naming("layer1.0.conv1.weight", "imagenet", _without("fc.")),  # ResNets of torchvision and timm
 )
 
 
 def naming_of(names: set[str]) -> Naming | None:
-    """How a network's tensors are named; None where it is in none of the known ways."""
+    """The naming scheme of a network's tensors; None where it is unknown."""
     if any(name.startswith(OWN) for name in names):
         return Naming(OWN, "symmetric", _of_ours)
     return next((naming for naming in NAMINGS if naming.mark in names), None)
@@ -120,21 +120,21 @@ _PATCHES = re.compile(
 
 
 def our_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors under our names; what a ViT has no place for keeps its own (a head, a pooler, a decoder).
+    """Rename a ViT's tensors to ours; tensors outside the ViT keep their names (a head, a pooler, a decoder).
 
-    transformers keeps queries, keys and values apart: they become one tensor, as in timm.
+    transformers stores queries, keys and values separately: they are concatenated to one tensor, as in timm.
 
     Args:
         tensors: of a ViT of timm, of transformers (ViTModel, or one inside another model), or of ImageViT.
 
     Raises:
-        GymQAError: no patch embedding by either name.
+        GymQAError: there is no patch embedding under either name.
     """
     found = next((match for match in map(_PATCHES.fullmatch, tensors) if match), None)
     if found is None:
         some = ", ".join(sorted(tensors)[:3])
         raise GymQAError(
-            f"there is no patch embedding by timm's or transformers' name, but {some}, …; give an image ViT"
+            f"there is no patch embedding under timm's or transformers' name, but {some}, …; give an image ViT"
         )
     own = {name.removeprefix(found["prefix"]): tensor for name, tensor in tensors.items()}
     if not found["transformers"]:
@@ -154,7 +154,7 @@ def our_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _renamed(name: str, table: Mapping[str, str]) -> str:
-    """A name with its beginning replaced."""
+    """Replace the prefix of a name."""
     for old, new in table.items():
         if name.startswith(old):
             return new + name.removeprefix(old)

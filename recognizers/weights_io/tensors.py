@@ -1,4 +1,4 @@
-"""Saved models: where one is, and loading weights that must fit to the last tensor."""
+"""Save, locate, hash and strictly load model weights (model.safetensors in a folder, or on the Hub)."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ from gymqa.frames.modality import Modality
 from gymqa.hub.client import download_model, names_a_repo
 from gymqa.io.files import atomic_path, read_json, write_text
 
-SHOWN = 3  # names that a complaint lists of each kind
+MAX_NAMES = 3  # most tensor names of each kind in an error message
 
 
 def model_folder(source: Path | str) -> Path:
@@ -31,7 +31,7 @@ def model_folder(source: Path | str) -> Path:
 
 
 def weights_modality(source: str) -> str:
-    """What the network saw that these weights were trained in: as its config.json says, else rgb.
+    """Modality that weights were trained on, from config.json; rgb by default.
 
     Args:
         source: a folder, a file, or owner/name on the Hub, which is downloaded first.
@@ -46,15 +46,15 @@ def weights_modality(source: str) -> str:
 
 
 def sources_of(source: str, streams: Sequence[Modality]) -> tuple[str, ...]:
-    """The weights that each of a model's networks starts from.
+    """Split `initial` into the weights of each network of a model.
 
     Args:
-        source: a file, a folder, or owner/name on the Hub, for all of them; or one for each, with commas between, as
+        source: a file, a folder, or owner/name on the Hub, for all networks; or one for each, separated by commas, as
             rgb_imagenet.pt,flow_imagenet.pt.
-        streams: what the networks see, as of ModelConfig.
+        streams: modalities of the networks, see `ModelConfig.streams`.
 
     Raises:
-        GymQAError: more or fewer are named than there are networks.
+        GymQAError: the number of sources is not that of the networks.
     """
     if len(streams) == 1 or "," not in source or Path(source).exists():
         return (source,) * len(streams)
@@ -62,36 +62,36 @@ def sources_of(source: str, streams: Sequence[Modality]) -> tuple[str, ...]:
     if len(each) != len(streams) or not all(each) or {"shipped", "none"}.intersection(each):
         raise GymQAError(
             f"{source!r} does not name one file, folder or model on the Hub for each of {', '.join(streams)}; "
-            "give one for all, or one each with a comma between, as rgb_imagenet.pt,flow_imagenet.pt"
+            "give one for all, or one each, separated by a comma, as rgb_imagenet.pt,flow_imagenet.pt"
         )
     return each
 
 
-def lacking(added: Collection[str], found: Collection[str]) -> list[str]:
-    """Names of tensors that a network has beyond the one it starts from: all of `added`, if none of them is found."""
+def absent_tensors(added: Collection[str], found: Collection[str]) -> list[str]:
+    """All of `added` if the file has none of them, else nothing: tensors that stay fresh."""
     return list(added) if set(added).isdisjoint(found) else []
 
 
-def for_other_channels(tensor: Tensor, own: Tensor) -> Tensor:
-    """A layer's weights over colours for other pictures, where all else of its shape is ours: their mean over them.
+def average_input_channels(tensor: Tensor, own: Tensor) -> Tensor:
+    """Average a first layer's RGB filters for another number of input channels, as in TSN (arXiv 1608.00859, 3.2).
 
-    As in TSN (arXiv 1608.00859, 3.2). Other weights come back as they are.
+    Weights whose shapes differ otherwise are returned unchanged.
 
     Args:
-        tensor: [D, 3, ...].
-        own: of our layer, [D, C, ...].
+        tensor: loaded weights [D, 3, ...].
+        own: the model's weights [D, C, ...].
     """
-    of_colours = tensor.ndim == own.ndim >= 4 and tensor.shape[1] == 3 != own.shape[1]
-    if of_colours and (*tensor.shape[:1], *tensor.shape[2:]) == (*own.shape[:1], *own.shape[2:]):
+    of_rgb = tensor.ndim == own.ndim >= 4 and tensor.shape[1] == 3 != own.shape[1]
+    if of_rgb and (*tensor.shape[:1], *tensor.shape[2:]) == (*own.shape[:1], *own.shape[2:]):
         return tensor.mean(1, keepdim=True).expand_as(own)
     return tensor
 
 
 def load_exactly(model: nn.Module, weights: Mapping[str, Tensor], where: Path) -> None:
-    """Put weights into a model: every tensor of both, in shape; they take the model's precision.
+    """Load weights strictly: all names and shapes must match; values are cast to the model's dtype.
 
     Raises:
-        GymQAError: they are of another architecture; the tensors that differ are named.
+        GymQAError: the weights are of another architecture; lists the differing tensors.
     """
     own = model.state_dict()
     differ = [
@@ -100,19 +100,19 @@ def load_exactly(model: nn.Module, weights: Mapping[str, Tensor], where: Path) -
         if own[name].shape != weights[name].shape
     ]
     found = [
-        *listed("", sorted(differ)),
-        *listed("not in the file: ", sorted(own.keys() - weights.keys())),
-        *listed("in the file only: ", sorted(weights.keys() - own.keys())),
+        *summarise_names("", sorted(differ)),
+        *summarise_names("not in the file: ", sorted(own.keys() - weights.keys())),
+        *summarise_names("in the file only: ", sorted(weights.keys() - own.keys())),
     ]
     if found:
         raise GymQAError(f"{where} holds weights of another architecture than its config.json says: {'; '.join(found)}")
     model.load_state_dict(weights)
 
 
-def listed(what: str, names: list[str]) -> list[str]:
-    """The first of the names and how many more there are; nothing for none."""
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return [what + ", ".join(names[:SHOWN]) + more] if names else []
+def summarise_names(what: str, names: list[str]) -> list[str]:
+    """The first names and the number of the others, as a list of one text; empty for no names."""
+    more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
+    return [what + ", ".join(names[:MAX_NAMES]) + more] if names else []
 
 
 def save_model(model: nn.Module, folder: Path, config: dict[str, object]) -> None:
@@ -136,7 +136,7 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
 
 
 def weights_hash(folder: Path) -> str:
-    """A hash of folder/model.safetensors.
+    """The SHA-256 of folder/model.safetensors.
 
     Raises:
         GymQAError: the file cannot be read.
@@ -145,7 +145,7 @@ def weights_hash(folder: Path) -> str:
 
 
 def file_hash(path: Path) -> str:
-    """The SHA-256 of a file of weights.
+    """The SHA-256 of a weights file.
 
     Raises:
         GymQAError: the file cannot be read.

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import torch
 
+from recognizers.localization.segments import read_split
 from recognizers.localization.snippet_store import SnippetStore
-from recognizers.localization.stretches import read_split
 from recognizers.localization.training import train_localizer
 from tests.helpers.localization_world import KILLED
 

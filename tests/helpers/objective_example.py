@@ -10,7 +10,7 @@ from torch import Generator, Tensor, nn
 
 from recognizers.backbones.base import Recognizer
 from recognizers.config import TrainConfig
-from recognizers.distributed import gathered
+from recognizers.distributed import all_gathered
 from recognizers.loader import ClipBatch
 from recognizers.ssl.objectives.base import Objective, StepViews
 from recognizers.ssl.pseudo_label import PseudoLabels
@@ -36,7 +36,7 @@ class Remembered(Objective):
         fused = views.labelled.fused if views.unlabelled is None else views.unlabelled.own.fused
         found = self.project(fused)
         with torch.no_grad():
-            self.memory.lerp_(gathered(found.detach()).mean(0), 0.5)
+            self.memory.lerp_(all_gathered(found.detach()).mean(0), 0.5)
         noise = torch.rand(ROWS, generator=views.rng).to(found.device)
         return F.mse_loss(found, (self.memory + 0.1 * noise).expand_as(found))
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from recognizers.backbones.base import ModelConfig, Recognizer
 from recognizers.backbones.image.resnet import ResNet
-from recognizers.weights_io.normalisation import RANGES
+from recognizers.weights_io.normalisation import MEAN_STD
 from tests.helpers import published_names
 
 WIDTH = 8
@@ -62,7 +62,7 @@ def started(config: ModelConfig, source: Path | str) -> tuple[Recognizer, str]:
 
 def of_publisher(frames: Tensor, pixels: str) -> Tensor:
     """Frames in [-1, 1] as a publisher's code would normalise the same pixels."""
-    mean, std = (torch.tensor(values).view(3, 1, 1) for values in RANGES[pixels])
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in MEAN_STD[pixels])
     return ((frames + 1) / 2 - mean) / std
 
 

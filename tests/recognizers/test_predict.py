@@ -21,7 +21,7 @@ from gymqa.finegym.splits import Splits
 from gymqa.frames.cache import FrameCache
 from recognizers import predict as predict_module
 from recognizers.backbones.sefar import SeFAR
-from recognizers.predict import Views, opened_journal, predict, save_predictions, squares
+from recognizers.predict import Views, opened_journal, predict, save_predictions, square_crops
 from tests.helpers.naming import naming
 from tests.helpers.training_world import MODEL
 
@@ -70,8 +70,8 @@ def test_views_are_averaged_and_the_same_each_time(model: SeFAR, world: tuple[Fr
 
 def test_squares_lie_along_the_longer_side() -> None:
     tall = torch.arange(16 * 8).view(1, 1, 16, 8, 1).expand(-1, -1, -1, -1, 3)
-    tops = [int(square[0, 0, 0, 0, 0]) // 8 for square in squares(tall, 3)]
-    assert tops == [0, 4, 9] and squares(tall, 3)[0].shape == (1, 1, 7, 7, 3)
+    tops = [int(square[0, 0, 0, 0, 0]) // 8 for square in square_crops(tall, 3)]
+    assert tops == [0, 4, 9] and square_crops(tall, 3)[0].shape == (1, 1, 7, 7, 3)
 
 
 def test_impossible_views_are_refused() -> None:

@@ -13,7 +13,7 @@ from recognizers import profiling as backbone_speed
 from recognizers.backbones.base import Recognizer
 from recognizers.backbones.registry import describe, list_models
 from recognizers.factory import create_model
-from recognizers.profiling import Setting, counted, measure, multiply_adds
+from recognizers.profiling import Setting, count_cost, measure, multiply_adds
 from tests.helpers.naming import does_name
 
 
@@ -37,7 +37,7 @@ def test_multiply_adds_are_the_published_ones(name: str, size: int, published: f
 
 @pytest.mark.parametrize("name", list_models())
 def test_every_recognizer_is_counted_without_being_built_and_is_as_it_is_listed(name: str) -> None:
-    found, listed = counted(name), describe(name)
+    found, listed = count_cost(name), describe(name)
     assert found.giga_multiply_adds > 0.001
     assert (found.parameters, found.frames, found.input_size) == tuple(
         listed[what] for what in ("parameters", "frames", "input_size")

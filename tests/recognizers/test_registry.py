@@ -28,7 +28,7 @@ def test_what_is_listed_is_what_the_config_says(capsys: pytest.CaptureFixture[st
         config = model_config(name)
         assert (one["input_size"], one["elements"]) == (config.image_size, list(config.elements)), name
         assert (one["family"], one["modality"]) == (config.family, config.modality), name
-        assert one.get("joints") == (config.frame_shape[0] if config.joints_of else None), name
+        assert one.get("joints") == (config.frame_shape[0] if config.skeleton_name else None), name
         assert type(config) is family_named(config.family)
 
 

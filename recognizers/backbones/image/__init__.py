@@ -1,1 +1,1 @@
-"""Image networks that recognizers are built on or inflated from. Never in it: anything with a time axis."""
+"""2-D image networks that recognizers are built on or inflated from. Never in it: networks with a time axis."""

@@ -1,4 +1,4 @@
-"""BN-Inception (Ioffe and Szegedy, ICML'15) without its classifier; tensors named as in the Caffe model's ports."""
+"""BN-Inception without classifier (Ioffe and Szegedy, ICML'15); tensor names of the Caffe model's PyTorch ports."""
 
 from typing import Literal, NamedTuple
 
@@ -7,9 +7,9 @@ from torch import Tensor, nn
 
 
 class _Mixed(NamedTuple):
-    """A mixed layer's channels: 1 × 1; 3 × 3 behind a reduction; two 3 × 3 behind one; behind the pooling.
+    """Channels of an inception block's branches: 1 × 1; reduction, 3 × 3; reduction, two 3 × 3; pooling.
 
-    A layer without 1 × 1 halves the picture, and its pooling passes all channels on.
+    A block without 1 × 1 has stride 2, and its pooling keeps all channels.
     """
 
     name: str
@@ -35,10 +35,10 @@ LAYERS = (
 
 
 class BNInception(nn.Module):
-    """Pictures [B, C, S, S] to a map of features [B, dim, S / 32, S / 32].
+    """Images [B, C, S, S] to a feature map [B, dim, S / 32, S / 32].
 
     Args:
-        width: channels after the first layer, 64 in the published network; all others keep their ratio to it.
+        width: channels of the first layer, 64 in the published network; all others scale with it.
         channels: C.
     """
 
@@ -60,17 +60,17 @@ class BNInception(nn.Module):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
 
     def _scaled(self, channels: int) -> int:
-        """Channels of the published network, at this one's width."""
+        """The published network's channels, scaled to `width`."""
         return max(1, channels * self._width // 64)
 
     def _add(self, name: str, d_in: int, d_out: int, size: int, stride: int = 1) -> int:
-        """A convolution and its batch norm; returns the channels."""
+        """Add a convolution and its batch norm; returns the output channels."""
         setattr(self, name, nn.Conv2d(d_in, d_out, size, stride, size // 2))
         setattr(self, f"{name}_bn", nn.BatchNorm2d(d_out))
         return d_out
 
     def _add_mixed(self, layer: _Mixed, d_in: int) -> int:
-        """The convolutions of a mixed layer; returns its channels."""
+        """Add the convolutions of an inception block; returns the output channels."""
         name, stride = layer.name, 1 if layer.one else 2
         total = self._add(f"{name}_1x1", d_in, self._scaled(layer.one), 1) if layer.one else 0
         (reduced, three), (reduced_double, double) = layer.three, layer.double
@@ -89,7 +89,7 @@ class BNInception(nn.Module):
         return out
 
     def _mixed(self, layer: _Mixed, x: Tensor) -> Tensor:
-        """All branches side by side."""
+        """Concatenate the branches of an inception block."""
         name = layer.name
         parts = [self._conv(f"{name}_1x1", x)] if layer.one else []
         parts.append(self._conv(f"{name}_3x3", self._conv(f"{name}_3x3_reduce", x)))
@@ -98,7 +98,7 @@ class BNInception(nn.Module):
         if layer.projected:
             parts.append(self._conv(f"{name}_pool_proj", self._pools[layer.pool](x)))
         else:
-            odd = [x.shape[-1] % 2, x.shape[-2] % 2]  # then the convolutions round up
+            odd = [x.shape[-1] % 2, x.shape[-2] % 2]  # the strided convolutions round up
             parts.append(self._halve(nn.functional.pad(x, (0, odd[0], 0, odd[1]), value=-torch.inf)))
         return torch.cat(parts, 1)
 

@@ -1,4 +1,4 @@
-"""Inception-v1 with batch norm and without its classifier, as I3D inflates it (Carreira and Zisserman, CVPR'17)."""
+"""Inception-v1 with batch norm, without classifier; layers and names of I3D (Carreira and Zisserman, CVPR'17)."""
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +16,7 @@ MIXED: dict[str, tuple[int, int, int, int, int, int]] = {
     "Mixed_5b": (256, 160, 320, 32, 128, 128),
     "Mixed_5c": (384, 192, 384, 48, 128, 128),
 }
-"""Channels: 1 × 1; reduction and 3 × 3; reduction and second 3 × 3; behind the pooling."""
+"""Channels of the branches: 1 × 1; reduction, 3 × 3; reduction, second 3 × 3; after pooling."""
 EPS, MOMENTUM = 1e-3, 0.01  # of batch norm, as in the published checkpoints
 
 
@@ -37,7 +37,7 @@ class Unit(nn.Module):
 
 
 class Mixed(nn.Module):
-    """Four branches side by side; the third's second layer is 3 × 3, as in I3D, not the first Inception's 5 × 5."""
+    """Inception block of four branches; the third has a 3 × 3 convolution, as in I3D, not Inception-v1's 5 × 5."""
 
     def __init__(self, d_in: int, channels: tuple[int, int, int, int, int, int]) -> None:
         super().__init__()
@@ -53,34 +53,34 @@ class Mixed(nn.Module):
         return torch.cat([self.b0(x), self.b1b(self.b1a(x)), self.b2b(self.b2a(x)), self.b3b(self.b3a(x))], 1)
 
 
-def _halving(place: str, size: int) -> dict[str, nn.Module]:
-    """A pooling of stride 2 that takes in what is left over at the right and the bottom, as all published ones do.
+def _halving(name: str, size: int) -> dict[str, nn.Module]:
+    """Max pooling of stride 2 with zero padding at the right and bottom, as in all published weights.
 
-    The zeros there change nothing: what is pooled comes from a ReLU. They are of space only, also once inflated.
+    The zeros do not change the maximum of ReLU outputs. The padding stays spatial when inflated.
     """
     pad = nn.ConstantPad2d((0, 1, 0, 1), 0.0)
-    return {f"Pad_{place}": pad, f"MaxPool3d_{place}_{size}x{size}": nn.MaxPool2d(size, 2)}
+    return {f"Pad_{name}": pad, f"MaxPool3d_{name}_{size}x{size}": nn.MaxPool2d(size, 2)}
 
 
 SMALLEST = 32
-"""Pixels of a side that are left of after all strides."""
+"""Smallest side of a frame in pixels: the product of all strides."""
 
 
-def require_seen(image_size: int) -> None:
-    """Refuse frames of which Inception-v1's strides leave nothing.
+def require_image_size(image_size: int) -> None:
+    """Refuse frames smaller than Inception-v1's total stride.
 
     Raises:
-        GymQAError: they are too small.
+        GymQAError: the frames are too small.
     """
     if image_size < SMALLEST:
-        raise GymQAError(f"Inception-v1 sees nothing in {image_size} px; set image_size to {SMALLEST} or more")
+        raise GymQAError(f"Inception-v1 cannot take frames of {image_size} px; set image_size to {SMALLEST} or more")
 
 
 class InceptionV1(nn.Sequential):
-    """Pictures [B, C, S, S] to a map of features [B, dim, S / 32, S / 32].
+    """Images [B, C, S, S] to a feature map [B, dim, S / 32, S / 32].
 
     Args:
-        width: channels after the first layer, 64 in the published network; all others keep their ratio to it.
+        width: channels of the first layer, 64 in the published network; all others scale with it.
         channels: C.
     """
 

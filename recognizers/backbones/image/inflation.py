@@ -1,8 +1,8 @@
-"""From a network of pictures to one of clips: filters repeated over time (Carreira and Zisserman, CVPR'17, 2.4).
+"""Inflate a 2-D network to 3-D: filters repeated over time, temporal padding (Carreira and Zisserman, CVPR'17, 2.4).
 
-A clip that shows one picture all the time (a "boring video") gives the picture's features: an N × N filter becomes
-K × N × N, its weights repeated K times and divided by K. That holds up to the clip's ends, because they are padded with
-their own frames; zeros, as in the published networks, would darken them.
+A clip of one repeated image (a "boring video") yields the image's features: an N × N filter becomes K × N × N, its
+weights repeated K times and divided by K. This holds up to the clip's ends, because time is padded by repeating the
+first and last frame; zero padding, as in the published networks, would attenuate them.
 """
 
 import copy
@@ -14,19 +14,19 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-class InTime(NamedTuple):
-    """What a layer does in time: how many frames it sees at once, and every how many."""
+class TimeKernel(NamedTuple):
+    """Temporal kernel size and stride of a layer."""
 
     size: int = 1
     stride: int = 1
 
 
-Rule = Callable[[str, nn.Module], InTime]
-"""From a layer's name in the network, and the layer, to what it will do in time."""
+Rule = Callable[[str, nn.Module], TimeKernel]
+"""From a layer's name and module to its temporal kernel."""
 
 
 def pad_time(x: Tensor, size: int) -> Tensor:
-    """Repeat the first and last frame of [B, C, T, H, W], so that a layer of `size` frames keeps their number."""
+    """Repeat the first and last frame of [B, C, T, H, W], so that a temporal kernel of `size` keeps their number."""
     if size == 1:
         return x
     return torch.cat([x[:, :, :1].expand(-1, -1, (size - 1) // 2, -1, -1), x,
@@ -45,9 +45,9 @@ class TimeConv3d(nn.Conv3d):
 class _Pool3d(nn.Module):
     """Pooling over [B, C, T, H, W], padded in time with the clip's first and last frame."""
 
-    def __init__(self, pool: nn.Module, in_time: InTime) -> None:
+    def __init__(self, pool: nn.Module, kernel: TimeKernel) -> None:
         super().__init__()
-        self.size, self.pool = in_time.size, pool
+        self.size, self.pool = kernel.size, pool
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, C, T, H, W] -> [B, C, T / stride, H', W']."""
@@ -56,11 +56,11 @@ class _Pool3d(nn.Module):
 
 
 def inflate(network: nn.Module, rule: Rule) -> nn.Module:
-    """A copy of a 2-D network whose layers see clips [B, C, T, H, W]; names of tensors stay.
+    """Copy a 2-D network with its layers inflated for clips [B, C, T, H, W]; tensor names stay.
 
     Args:
         network: made of modules only; convolutions, batch norms and poolings are replaced.
-        rule: what each convolution and pooling does in time.
+        rule: temporal kernel of each convolution and pooling.
     """
     inflated = copy.deepcopy(network)
     for name, module in list(inflated.named_modules()):
@@ -74,38 +74,38 @@ def inflate(network: nn.Module, rule: Rule) -> nn.Module:
 _KINDS = (nn.Conv2d, nn.BatchNorm2d, nn.MaxPool2d, nn.AvgPool2d)
 
 
-def _inflated(module: nn.Module, in_time: InTime) -> nn.Module:
-    """One layer."""
+def _inflated(module: nn.Module, kernel: TimeKernel) -> nn.Module:
+    """Inflate one layer."""
     if isinstance(module, nn.BatchNorm2d):
         norm = nn.BatchNorm3d(module.num_features, module.eps, module.momentum)
         norm.load_state_dict(module.state_dict())
         return norm
     if isinstance(module, nn.Conv2d):
-        return _convolution(module, in_time)
+        return _convolution(module, kernel)
     assert isinstance(module, nn.MaxPool2d | nn.AvgPool2d)
     sizes = {
-        "kernel_size": (in_time.size, *_pair(module.kernel_size)),
-        "stride": (in_time.stride, *_pair(module.stride)),
+        "kernel_size": (kernel.size, *_pair(module.kernel_size)),
+        "stride": (kernel.stride, *_pair(module.stride)),
         "padding": (0, *_pair(module.padding)),
         "ceil_mode": module.ceil_mode,
     }
     if isinstance(module, nn.MaxPool2d):
-        return _Pool3d(nn.MaxPool3d(**sizes), in_time)  # type: ignore[arg-type]
-    return _Pool3d(nn.AvgPool3d(**sizes, count_include_pad=module.count_include_pad), in_time)  # type: ignore[arg-type]
+        return _Pool3d(nn.MaxPool3d(**sizes), kernel)  # type: ignore[arg-type]
+    return _Pool3d(nn.AvgPool3d(**sizes, count_include_pad=module.count_include_pad), kernel)  # type: ignore[arg-type]
 
 
-def _convolution(layer: nn.Conv2d, in_time: InTime) -> TimeConv3d:
-    """A convolution whose weights are repeated over time and divided by their number."""
+def _convolution(layer: nn.Conv2d, kernel: TimeKernel) -> TimeConv3d:
+    """Inflate a convolution: weights repeated over time and divided by the kernel size."""
     inflated = TimeConv3d(
         layer.in_channels,
         layer.out_channels,
-        (in_time.size, *layer.kernel_size),  # type: ignore[arg-type]
-        (in_time.stride, *layer.stride),  # type: ignore[arg-type]
+        (kernel.size, *layer.kernel_size),  # type: ignore[arg-type]
+        (kernel.stride, *layer.stride),  # type: ignore[arg-type]
         (0, *layer.padding),  # type: ignore[arg-type]
         groups=layer.groups,
         bias=layer.bias is not None,
     )
-    weight = layer.weight.detach().unsqueeze(2).expand(-1, -1, in_time.size, -1, -1) / in_time.size
+    weight = layer.weight.detach().unsqueeze(2).expand(-1, -1, kernel.size, -1, -1) / kernel.size
     inflated.load_state_dict({"weight": weight, **({} if layer.bias is None else {"bias": layer.bias.detach()})})
     return inflated
 

@@ -1,5 +1,6 @@
-"""ResNet (He et al., CVPR'16; stride in the 3 × 3 layer) without its classifier; tensors named as in torchvision."""
+"""ResNet-18, -34 and -50 without classifier (He et al., CVPR'16; stride in the 3 × 3 layer); names of torchvision."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
 import torch.nn.functional as F
@@ -10,12 +11,12 @@ Shift = Callable[[Tensor], Tensor]
 
 
 def _conv(d_in: int, d_out: int, size: int, stride: int = 1) -> nn.Conv2d:
-    """A layer without bias that keeps the picture's size at stride 1."""
+    """A convolution without bias, padded to keep the size at stride 1."""
     return nn.Conv2d(d_in, d_out, size, stride, size // 2, bias=False)
 
 
-class _Block(nn.Module):
-    """A residual block; `shift` changes what its branch sees, and not its shortcut (TSM)."""
+class _Block(nn.Module, ABC):
+    """A residual block; `shift` is applied to the branch's input, not to the shortcut (TSM)."""
 
     expansion: int
 
@@ -29,19 +30,19 @@ class _Block(nn.Module):
             else nn.Identity()
         )
 
+    @abstractmethod
     def branch(self, x: Tensor) -> Tensor:
-        """What is added to the shortcut."""
-        raise NotImplementedError
+        """The residual branch, which is added to the shortcut."""
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, C, H, W] -> [B, C', H', W']."""
-        seen = x if self.shift is None else self.shift(x)
-        out: Tensor = self.relu(self.branch(seen) + self.downsample(x))
+        shifted = x if self.shift is None else self.shift(x)
+        out: Tensor = self.relu(self.branch(shifted) + self.downsample(x))
         return out
 
 
 class BasicBlock(_Block):
-    """Two 3 × 3 layers."""
+    """Residual block of two 3 × 3 convolutions."""
 
     expansion = 1
 
@@ -51,13 +52,13 @@ class BasicBlock(_Block):
         self.conv2, self.bn2 = _conv(width, width, 3), nn.BatchNorm2d(width)
 
     def branch(self, x: Tensor) -> Tensor:
-        """What is added to the shortcut."""
+        """The residual branch, which is added to the shortcut."""
         out: Tensor = self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x)))))
         return out
 
 
 class Bottleneck(_Block):
-    """1 × 1, 3 × 3, 1 × 1."""
+    """Residual block of 1 × 1, 3 × 3 and 1 × 1 convolutions."""
 
     expansion = 4
 
@@ -68,23 +69,23 @@ class Bottleneck(_Block):
         self.conv3, self.bn3 = _conv(width, 4 * width, 1), nn.BatchNorm2d(4 * width)
 
     def branch(self, x: Tensor) -> Tensor:
-        """What is added to the shortcut."""
+        """The residual branch, which is added to the shortcut."""
         x = self.relu(self.bn1(self.conv1(x)))
         out: Tensor = self.bn3(self.conv3(self.relu(self.bn2(self.conv2(x)))))
         return out
 
 
 class ResNet(nn.Module):
-    """Pictures [B, C, S, S] to a map of features [B, dim, S / 32, S / 32].
+    """Images [B, C, S, S] to a feature map [B, dim, S / 32, S / 32].
 
     Args:
         name: one of DEPTHS.
-        width: channels after the first layer.
-        told: channels that each stage is given besides those of the stage before (SlowFast); none by default.
+        width: channels of the first layer.
+        lateral: further input channels of each stage (SlowFast's lateral connections); by default none.
         channels: C.
     """
 
-    def __init__(self, name: str, width: int = 64, told: Sequence[int] = (0, 0, 0, 0), channels: int = 3) -> None:
+    def __init__(self, name: str, width: int = 64, lateral: Sequence[int] = (0, 0, 0, 0), channels: int = 3) -> None:
         super().__init__()
         block: type[_Block] = Bottleneck if name == "resnet50" else BasicBlock
         self.conv1, self.bn1 = nn.Conv2d(channels, width, 7, 2, 3, bias=False), nn.BatchNorm2d(width)
@@ -93,9 +94,9 @@ class ResNet(nn.Module):
         for number, depth in enumerate(DEPTHS[name]):
             own, stride = width * 2**number, 1 if number == 0 else 2
             blocks = []
-            d_in += told[number]
-            for place in range(depth):
-                blocks.append(block(d_in, own, stride if place == 0 else 1))
+            d_in += lateral[number]
+            for index in range(depth):
+                blocks.append(block(d_in, own, stride if index == 0 else 1))
                 d_in = own * block.expansion
             setattr(self, f"layer{number + 1}", nn.Sequential(*blocks))
         self.dim = d_in
@@ -117,5 +118,5 @@ class ResNet(nn.Module):
 
 
 def pooled(features: Tensor) -> Tensor:
-    """The mean over the picture: [B, C, H, W] -> [B, C]."""
+    """Spatial average pooling: [B, C, H, W] -> [B, C]."""
     return F.adaptive_avg_pool2d(features, 1).flatten(1)

@@ -1,6 +1,6 @@
-"""A plain vision transformer over single images, and the parts that the space-time one shares with it.
+"""Image ViT, its config, and the layers that it shares with TimeSformer (attention, MLP, patch embedding).
 
-Parameter names follow timm's (`blocks.0.attn.qkv.weight`, …), so that one loader serves ours and ImageNet's weights.
+Parameter names follow timm's (`blocks.0.attn.qkv.weight`, …), so that one loader reads ours and ImageNet weights.
 """
 
 from dataclasses import asdict, dataclass, fields
@@ -18,7 +18,7 @@ SHIPPED = Path(__file__).resolve().parents[2] / "weights" / "frame_vit"
 
 
 def normalise(frames: Tensor) -> Tensor:
-    """Pixels 0…255 (any dtype) to float in [-1, 1], as every model here expects them."""
+    """Pixels 0…255 (any dtype) to float in [-1, 1], the input range of all models."""
     return frames.float().mul(2 / 255).sub(1)
 
 
@@ -36,7 +36,7 @@ class Attention(nn.Module):
         batch, length, dim = x.shape
         q, k, v = self.qkv(x).view(batch, length, 3, self.heads, dim // self.heads).permute(2, 0, 3, 1, 4)
         if x.device.type == "cpu" and q.requires_grad:
-            # measured: on a CPU the backward pass of scaled_dot_product_attention is the slower one, bf16 most of all
+            # measured on a CPU: the backward pass of scaled_dot_product_attention is slower, most of all in bf16
             scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)  # [B, h, L, L]
             mixed = scores.softmax(-1).to(v.dtype) @ v
         else:
@@ -62,7 +62,7 @@ class Mlp(nn.Module):
 class PatchEmbed(nn.Conv2d):
     """Non-overlapping patches to tokens: [B, C, H, W] -> [B, P, D], row by row.
 
-    A convolution by its parameters; computed as one matrix product, which is quicker on a CPU.
+    Parameters of a convolution; computed as one matrix product, which is faster on a CPU.
     """
 
     def __init__(self, patch_size: int, dim: int, channels: int = 3) -> None:
@@ -95,7 +95,7 @@ class Block(nn.Module):
 
 @dataclass(frozen=True)
 class ViTConfig:
-    """Sizes of a vision transformer; `image_size` and `patch_size` in pixels."""
+    """Config of a vision transformer; `image_size` and `patch_size` in pixels."""
 
     image_size: int = 48
     patch_size: int = 8
@@ -118,10 +118,7 @@ class ViTConfig:
 
 
 class ImageViT(nn.Module):
-    """Vision transformer without a head.
-
-    Its tokens are the CLS token, then the patches row by row, after the last norm.
-    """
+    """Image ViT without a head; outputs the CLS token, then the patches row by row, after the last norm."""
 
     def __init__(self, config: ViTConfig) -> None:
         super().__init__()

@@ -1,1 +1,1 @@
-"""Further terms of the training loss with networks of their own. Never in it: terms without parameters."""
+"""Objectives: further terms of the training loss, one algorithm a file. Never in it: L_sup, L_un and L_mix."""

@@ -1,4 +1,4 @@
-"""Where the actor of a clip is, without a detector: where the picture changes from frame to frame."""
+"""Actor boxes of clips from frame differences, without a detector (own file: two objectives use them)."""
 
 from collections.abc import Sequence
 
@@ -9,28 +9,27 @@ from gymqa.errors import GymQAError
 from recognizers.config import TrainConfig
 from recognizers.ssl.perturbation import time_order
 
-MARGIN = 0.05  # share of the change that a box leaves out on each side
+MARGIN = 0.05  # fraction of the motion that a box leaves out on each side
 
 
-def require_pictures(config: TrainConfig) -> None:
-    """Refuse a training on skeletons, which are all actor.
+def refuse_poses(config: TrainConfig) -> None:
+    """Refuse a model of skeletons, which have no background.
 
     Raises:
-        GymQAError: the model sees poses.
+        GymQAError: the model's modality is pose.
     """
     if config.model.modality == "pose":
         raise GymQAError(
-            f"{config.algorithm.name} looks for the actor in pictures, and the model sees poses; "
+            f"{config.algorithm.name} locates actors in frames, but the model's modality is pose; "
             "choose another algorithm or modality"
         )
 
 
 def actor_masks(view: Tensor, elements: Sequence[int]) -> Tensor:
-    """One box a clip, for all its frames, around where it moves: [B, S, S] bool.
+    """One box around the motion of each clip, for all its frames: [B, S, S] bool.
 
-    The change from frame to frame is averaged over time and channels, and its median over the picture taken off, which
-    is noise or a camera that moves; the box runs from the 5th to the 95th hundredth of what is left, across and down.
-    A clip in which nothing moves is all actor.
+    Absolute frame differences are averaged over time and channels, minus their median over the frame (noise or camera
+    motion); the box spans the 5th to 95th percentile of the rest in x and y. A clip without motion is all actor.
 
     Args:
         view: [B, N, C, S, S], element after element.
@@ -44,7 +43,7 @@ def actor_masks(view: Tensor, elements: Sequence[int]) -> Tensor:
 
 
 def _between(amounts: Tensor) -> Tensor:
-    """Places from the 5th to the 95th hundredth of the amounts [B, S]; all of them where there is none: [B, S] bool."""
+    """Positions from the 5th to the 95th percentile of the amounts [B, S]; all where they are 0: [B, S] bool."""
     whole = amounts.sum(1, keepdim=True)
     before = amounts.cumsum(1) - amounts
     after = amounts.flip(1).cumsum(1).flip(1) - amounts

@@ -1,4 +1,4 @@
-"""VideoSSL: Semi-Supervised Learning for Video Classification (Jing et al., WACV'21, arXiv 2003.00197)."""
+"""Objective of VideoSSL: distillation of an image classifier's frame predictions (WACV'21, arXiv 2003.00197)."""
 
 import torch
 import torch.nn.functional as F
@@ -18,23 +18,22 @@ ImageNetwork = ImageViT | FrameNet
 
 
 def image_network(source: str) -> ImageNetwork:
-    """The network that says what single frames look like, without gradient.
+    """Load the frozen image network to distil from.
 
     Args:
-        source: "shipped" (the package's image ViT), or a folder or model on the Hub with an image ViT of ours or a TSN.
+        source: "shipped" (the package's image ViT), or a folder or Hub model with an image ViT of gymqa or a TSN.
 
     Raises:
-        GymQAError: it holds neither, or a TSN that does not see single frames of rgb.
+        GymQAError: it holds neither, or a TSN whose input is not single rgb frames.
     """
     if source != "shipped" and holds_recognizer(source):
         network = load_recognizer(source)
-        seen = network.config.modality
-        if not isinstance(network, FrameNet) or network.config.family != "tsn" or seen != "rgb":
-            kind = network.config.family
-            raise GymQAError(f"{source} holds a {kind} of {seen}; of single frames a tsn of rgb or an image ViT speaks")
+        modality, family = network.config.modality, network.config.family
+        if not isinstance(network, FrameNet) or family != "tsn" or modality != "rgb":
+            raise GymQAError(f"{source} holds a {family} of {modality}; give an image ViT, or a tsn of rgb")
         if network.config.stack > 1:
             raise GymQAError(
-                f"{source} holds a tsn of {network.config.stack} frames in a row; single frames are shown to it: "
+                f"{source} holds a tsn of {network.config.stack} stacked frames, but single frames are classified; "
                 "give one of stack 1"
             )
         return network.requires_grad_(False)
@@ -42,9 +41,9 @@ def image_network(source: str) -> ImageNetwork:
 
 
 def appearance(network: ImageNetwork, view: Tensor) -> Tensor:
-    """What the frames of clips look like, soft: [B, N, 3, S, S] -> probabilities [B, D], the mean over the frames.
+    """The image network's mean soft prediction over a clip's frames: [B, N, 3, S, S] -> probabilities [B, D].
 
-    A TSN's are its classes'. An image ViT has none: the softmax over its CLS feature takes their place.
+    A TSN predicts its classes; of an image ViT, which has none, the softmax over its CLS feature is used.
     """
     frames, side = view.flatten(0, 1), network.config.image_size
     if frames.shape[-1] != side:
@@ -56,29 +55,29 @@ def appearance(network: ImageNetwork, view: Tensor) -> Tensor:
 
 
 class Appearance(Objective):
-    """mean_i −Σ_d p_d log softmax(V g_i)_d over all clips: the image network's opinion, off the clip's feature g.
+    """mean_i −Σ_d p_d log softmax(V g_i)_d over all clips, p_i being the image network's output, g_i the clip feature.
 
-    Kept: a second head learns, from labelled and unlabelled clips, what an image classifier says of their frames,
-    beside pseudo-labels of the network itself (VideoSSL) or Mean Teacher (MT+SD, the same paper's baseline by SeFAR's
-    table, which cites it; that SD is this soft distillation is from memory).
-    Left out: ImageNet's classes, unless a TSN that knows them is given (`image_network`). All frames that were loaded
-    are asked, not one. The weight 1 is a release's that repeats the distillation (vt-vl-lab/video-data-aug).
+    Kept: soft distillation of an image classifier's frame predictions on labelled and unlabelled clips, beside
+    pseudo-labels of the network itself (VideoSSL) or Mean Teacher (MT+SD, the same paper's baseline by SeFAR's table,
+    which cites it; that SD is this soft distillation is from memory).
+    Left out: ImageNet's classes, unless a TSN trained on them is given (`image_network`). All loaded frames are
+    classified, not one. The weight 1 is that of a release that repeats the distillation (vt-vl-lab/video-data-aug).
     """
 
     def __init__(self, config: TrainConfig, student: Recognizer) -> None:
         super().__init__(config, student)
-        seen = config.model.modality
-        if seen != "rgb":
-            raise GymQAError(f"an image network looks at rgb, and the model sees {seen}; choose another algorithm")
+        modality = config.model.modality
+        if modality != "rgb":
+            raise GymQAError(f"the image network takes rgb, but the model {modality}; choose another algorithm")
         self.network = image_network(config.algorithm.image_network)
-        opinions = self.network.config.dim if isinstance(self.network, ImageViT) else self.network.config.n_classes
-        self.head = nn.Linear(student.head.in_features, opinions)
+        outputs_dim = self.network.config.dim if isinstance(self.network, ImageViT) else self.network.config.n_classes
+        self.head = nn.Linear(student.head.in_features, outputs_dim)
 
     def loss(self, views: StepViews) -> Tensor:
         """The term of this step's clips; unlabelled ones count once the warm-up is over."""
-        looks = [views.labelled] + ([views.unlabelled.own] if views.unlabelled else [])
-        target = torch.cat([appearance(self.network, look.view) for look in looks])
-        return distillation(self.head(torch.cat([look.fused for look in looks])), target)
+        outputs = [views.labelled] + ([views.unlabelled.own] if views.unlabelled else [])
+        target = torch.cat([appearance(self.network, output.view) for output in outputs])
+        return distillation(self.head(torch.cat([output.fused for output in outputs])), target)
 
 
 def distillation(logits: Tensor, target: Tensor) -> Tensor:

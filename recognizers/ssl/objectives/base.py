@@ -1,5 +1,6 @@
-"""What an objective is, what a step offers it, and how several are trained together with the student."""
+"""Base class of objectives (further loss terms), their inputs StepViews, and Objectives, a training's collection."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple, cast
@@ -18,14 +19,14 @@ from recognizers.ssl.pseudo_label import PseudoLabels, pseudo_label
 from recognizers.ssl.views import draw_strong
 
 
-class Seen(NamedTuple):
-    """A view of some clips and what a network makes of it, in float32 and with gradient.
+class ViewOutputs(NamedTuple):
+    """A view of some clips and a network's outputs for it, in float32 and with gradient.
 
     Attributes:
         view: [B, N, C, S, S].
         logits: [B, C].
         fused: the feature before dropout and head, [B, F].
-        tokens: features of moments, frames or elements, [B, T, F'].
+        tokens: features of time steps, frames or elements, [B, T, F'].
     """
 
     view: Tensor
@@ -39,18 +40,18 @@ class UnlabelledViews:
     """The unlabelled clips of a step after the warm-up.
 
     Attributes:
-        weak: the weak view that was labelled, [B, N, C, S, S].
-        own: the view that L_un is taken of, as the student sees it.
-        believed: the pseudo-labels of the algorithm's teacher (moving average or student).
-        labels: those that the student learns from: `believed`, unless an objective's `relabel` changed them.
-        weights: how much each of `labels` counts, [B].
-        flow: of `own`, the same crop, mirror and order, [B, N, 2, S, S] in [-1, 1]; None unless an objective is
-            registered with a modality (`sees`) that shows it.
+        weak: the weak view that the teacher labelled, [B, N, C, S, S].
+        own: the student's view, of which L_un is computed, and its outputs.
+        teacher_prediction: pseudo-labels of the algorithm's teacher (moving average or student).
+        labels: the student's targets: `teacher_prediction`, unless an objective's `relabel` changed them.
+        weights: weights of `labels`, [B].
+        flow: of `own`, with the same crop, mirror and order, [B, N, 2, S, S] in [-1, 1]; None unless an objective is
+            registered with a modality (`sees`) that has flow.
     """
 
     weak: Tensor
-    own: Seen
-    believed: PseudoLabels
+    own: ViewOutputs
+    teacher_prediction: PseudoLabels
     labels: PseudoLabels
     weights: Tensor
     flow: Tensor | None = None
@@ -58,25 +59,25 @@ class UnlabelledViews:
 
 @dataclass(frozen=True, slots=True)
 class StepViews:
-    """What a step offers an objective.
+    """Inputs of an objective in one step.
 
     Attributes:
-        student: not wrapped, in training mode; gradients that reach it are averaged over the processes as always.
+        student: not wrapped, in training mode; its gradients are averaged over the processes.
         teacher: its moving average, without gradient.
-        labelled: weak views of the labelled clips, as the student sees them.
+        labelled: weak views of the labelled clips and the student's outputs.
         targets: their labels, [B].
         clips: the unlabelled clips (uint8 frames, positions among all of them); None in the warm-up, unless the
-            objective is registered with `in_warm_up`, and where the algorithm has none.
+            objective is registered with `in_warm_up`, and where the algorithm uses none.
         unlabelled: None during the warm-up.
         step: from 0, before the optimiser's step.
-        xi: ξ, how much unlabelled clips count; 0 during the warm-up. An objective weighs itself.
-        rng: of all draws but dropout (on the CPU); exact resume needs that no other source is used.
+        xi: ξ, weight of the unlabelled clips; 0 during the warm-up. Objectives apply it themselves.
+        rng: of all random numbers except dropout (on the CPU); exact resuming needs that no other source is used.
         flow: of `labelled`, as that of the unlabelled clips.
     """
 
     student: Recognizer
     teacher: Recognizer
-    labelled: Seen
+    labelled: ViewOutputs
     targets: Tensor
     clips: ClipBatch | None
     unlabelled: UnlabelledViews | None
@@ -86,65 +87,65 @@ class StepViews:
     flow: Tensor | None = None
 
 
-class Objective(nn.Module):
+class Objective(nn.Module, ABC):
     """A further term of the loss: L = L_sup + ξ (w_un · L_un + w_mix · L_mix) + Σ objectives.
 
     Its parameters are in the optimizer, its state is in the checkpoint, and the gradients of its parameters are
-    averaged over the processes; `clip_norm` holds for the gradients of student and objectives together. None of it is
-    in the trained model. What it remembers lies in buffers, which hold the same in every process:
-    `gathering.gathered` brings the other processes' part of a batch.
+    averaged over the processes; `clip_norm` applies to the gradients of student and objectives together. It is not part
+    of the trained model. Its memory must be in buffers and equal in every process:
+    `recognizers.distributed.all_gathered` collects the other processes' shards of a batch.
 
     Args:
         config: the run's settings.
-        student: for sizes and first weights; not to be kept (a step brings the student).
+        student: for its config and initial weights; not to be kept (`loss` gets the student).
     """
 
     copies: ClassVar[tuple[str, ...]] = ()
-    """Attributes that are networks which start as the student, perhaps pre-trained: `backbone_rate` holds there."""
+    """Attributes that are copies of the student, to which `backbone_rate` applies."""
 
     in_warm_up: ClassVar[bool] = False
     has_network: ClassVar[bool] = False
     sees: ClassVar[Modality | None] = None
-    """Read of objectives of the user's own; ours say the same in their registry's lines, which need no torch."""
+    """As in `registry.Entry`, read from the user's own classes only; ours have registry entries without torch."""
 
     def __init__(self, config: TrainConfig, student: Recognizer) -> None:
         super().__init__()
         self.config = config
 
+    @abstractmethod
     def loss(self, views: StepViews) -> Tensor:
-        """The term, a scalar in float32, which is logged under the objective's name. Called in training mode."""
-        raise NotImplementedError
+        """The loss term, a float32 scalar, logged under the objective's name. Called in training mode."""
 
     def relabel(
         self, weak: Tensor, clips: ClipBatch, labels: PseudoLabels, labeller: Recognizer, flow: Tensor | None = None
     ) -> PseudoLabels:
-        """The pseudo-labels that the student is to learn from instead of the teacher's; without gradient.
+        """Replace the teacher's pseudo-labels as the student's targets; without gradient.
 
         Args:
             weak: the unlabelled clips' weak view [B, N, C, S, S].
             clips: the unlabelled clips.
-            labels: the labeller's, or what an objective before this one made of them.
+            labels: the labeller's, perhaps changed by a previous objective.
             labeller: the algorithm's teacher, the moving average or the student, in evaluation mode.
-            flow: of `weak`, as of `UnlabelledViews`.
+            flow: of `weak`, see `UnlabelledViews`.
         """
         return labels
 
     def strong(self, frames: Tensor, rng: Generator) -> Tensor:
-        """A strong view of uint8 frames [B, N, S', S', C], in the order of time that they have."""
+        """A strong view of uint8 frames [B, N, S', S', C], without temporal perturbation."""
         return draw_strong(frames, self.config, "none", rng).seen
 
-    def see(self, network: Recognizer, view: Tensor) -> Seen:
-        """A forward pass in the run's precision; the gradient reaches network and view."""
+    def forward_view(self, network: Recognizer, view: Tensor) -> ViewOutputs:
+        """A forward pass in the run's precision, with gradients for network and view."""
         with autocast(view.device, self.config):
             logits, features = network(view, with_features=True)
-        return seen(view, logits, features)
+        return view_outputs(view, logits, features)
 
-    def see_all(self, network: Recognizer, *views: Tensor) -> list[Seen]:
+    def forward_views(self, network: Recognizer, *views: Tensor) -> list[ViewOutputs]:
         """One forward pass over several views."""
-        return parts_of(self.see(network, torch.cat(views)), [len(view) for view in views])
+        return split_outputs(self.forward_view(network, torch.cat(views)), [len(view) for view in views])
 
     def label(self, network: Recognizer, view: Tensor) -> PseudoLabels:
-        """What a network thinks of a view, without dropout and gradient; its mode stays."""
+        """Pseudo-labels of a network for a view, without dropout and gradient; its mode is restored."""
         training = network.training
         with autocast(view.device, self.config):
             labels = pseudo_label(network, view, 1)
@@ -152,25 +153,25 @@ class Objective(nn.Module):
         return labels
 
 
-def seen(view: Tensor, logits: Tensor, features: Features) -> Seen:
-    """A forward pass's outcome, in float32."""
-    return Seen(view, logits.float(), features.fused.float(), features.tokens.float())
+def view_outputs(view: Tensor, logits: Tensor, features: Features) -> ViewOutputs:
+    """Outputs of a forward pass, in float32."""
+    return ViewOutputs(view, logits.float(), features.fused.float(), features.tokens.float())
 
 
-def parts_of(whole: Seen, sizes: list[int]) -> list[Seen]:
-    """What was seen together, part by part."""
-    return [Seen(*parts) for parts in zip(*(tensor.split(sizes) for tensor in whole), strict=True)]
+def split_outputs(whole: ViewOutputs, sizes: list[int]) -> list[ViewOutputs]:
+    """Split the outputs of a joint forward pass into parts."""
+    return [ViewOutputs(*parts) for parts in zip(*(tensor.split(sizes) for tensor in whole), strict=True)]
 
 
 class Objectives(nn.ModuleDict):
-    """All objectives of a run, perhaps none."""
+    """All objectives of a training, perhaps none, by name."""
 
     def each(self) -> Mapping[str, Objective]:
         """The objectives by name."""
         return {name.replace("/", "."): cast(Objective, module) for name, module in self.items()}
 
     def optimized(self) -> Iterator[tuple[str, nn.Parameter]]:
-        """All parameters; those of copies of the student under their names there, all others with the objective's."""
+        """All parameters by name: the student's names for copies of it, else with the objective's prefix."""
         for objective_name, objective in self.each().items():
             for name, parameter in objective.named_parameters():
                 module, _, rest = name.partition(".")
@@ -180,7 +181,7 @@ class Objectives(nn.ModuleDict):
     def relabel(
         self, weak: Tensor, clips: ClipBatch, labels: PseudoLabels, labeller: Recognizer, flow: Tensor | None = None
     ) -> PseudoLabels:
-        """The pseudo-labels after every objective had its say, in turn."""
+        """Apply the objectives' `relabel` one after another."""
         for objective in self.each().values():
             labels = objective.relabel(weak, clips, labels, labeller, flow)
         return labels
@@ -190,7 +191,7 @@ class Objectives(nn.ModuleDict):
         return {name: objective.loss(views) for name, objective in self.each().items()}
 
     def average_gradients(self) -> None:
-        """Average the gradients over all processes, in one exchange; parameters that no process used get none."""
+        """Average the gradients over all processes in one all-reduce; parameters that no process used keep none."""
         parameters = [parameter for parameter in self.parameters() if parameter.requires_grad]
         if processes() == 1 or not parameters:
             return
@@ -204,23 +205,22 @@ class Objectives(nn.ModuleDict):
 
 
 def _flat_gradient(parameter: Tensor) -> Tensor:
-    """The gradient in one row, zeros where there is none."""
+    """The flattened gradient, zeros where there is none."""
     gradient = parameter.grad if parameter.grad is not None else torch.zeros_like(parameter)
     return gradient.flatten()
 
 
 def make_objectives(config: "TrainConfig", student: "Recognizer") -> "Objectives":
-    """The objectives of the settings' algorithm, fresh; the same whenever and wherever they are made.
+    """Make the objectives of the algorithm, with initial weights determined by the run's seed.
 
     Args:
-        config: settings; the draws come from their seed.
-        student: fresh as well, for its sizes and, where a second network starts as it does, its weights.
+        config: settings.
+        student: the initial student, for its config and for copies of it.
     """
-
     made = {}
     with torch.random.fork_rng(devices=[]):
         for number, name in enumerate(config.algorithm.objectives):
             torch.manual_seed(config.seed + 1 + number)
-            module_name = name.replace(".", "/")  # torch takes no dot, and a plug-in's name has some
-            made[module_name] = OBJECTIVES.make(name, Objective, config, student)
+            module_name = name.replace(".", "/")  # module names may not have the dots of a plug-in's name
+            made[module_name] = OBJECTIVES.make(name, Objective, config, student)  # type: ignore[type-abstract]
     return Objectives(made)

@@ -1,4 +1,4 @@
-"""Learn2Augment (L2A): Learning to Composite Videos (Gowda et al., ECCV'22, arXiv 2206.04790)."""
+"""Objective L2A (Learn2Augment): composites of actors and scenes picked by a selector (ECCV'22, arXiv 2206.04790)."""
 
 from collections.abc import Sequence
 
@@ -9,14 +9,14 @@ from torch import Tensor, nn
 from recognizers.backbones.base import Recognizer
 from recognizers.config import TrainConfig
 from recognizers.distributed import autocast
-from recognizers.ssl.objectives.actors import actor_masks, require_pictures
+from recognizers.ssl.objectives.actors import actor_masks, refuse_poses
 from recognizers.ssl.objectives.base import Objective, StepViews
 
-WIDTH = 128
+WIDTH = 128  # of the selector
 
 
 class Selector(nn.Module):
-    """Says of each pair how good a composite it would make, from the two clips' features alone."""
+    """Scores pairs of actor and scene clips for compositing, from their features."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class Selector(nn.Module):
 
 
 def composite(actors: Tensor, scenes: Tensor, elements: Sequence[int]) -> Tensor:
-    """Each clip's actor before another clip's empty scene, the pixels' median over time: [B, N, C, S, S] twice."""
+    """Paste each clip's actor on another clip's background, its temporal median: [B, N, C, S, S] both."""
     mask = actor_masks(actors, elements)[:, None, None]
     empty = scenes.median(1, keepdim=True).values
     return actors.where(mask, empty)
@@ -40,18 +40,18 @@ def composite(actors: Tensor, scenes: Tensor, elements: Sequence[int]) -> Tensor
 class Composite(Objective):
     """CE(student(composite), class) + the selector's REINFORCE term; beside FixMatch.
 
-    Kept: a selector that learns by reinforcement which pairs of clips to composite, from features, before any pixel is
-    put together; the actor's class is the composite's.
-    Left out, or done otherwise: segmentation (a box from the differences between frames, actors.py) and inpainting (the
-    median over time); semantic matching of class names, which narrows the pairs; and the reward: the paper's is what a
-    composite does for the classifier on held-out clips, ours the log-probability that the teacher gives the actor's
-    class in the composite, over the batch's mean. Labelled clips are the actors, unlabelled ones the scenes. From
-    memory but for the abstract: the sizes of the selector and that FixMatch goes with it are ours.
+    Kept: a selector trained by reinforcement learning to pick pairs of clips to composite, from their features; the
+    composite has the actor's class.
+    Left out, or done otherwise: segmentation (a box from frame differences, actors.py) and inpainting (the temporal
+    median); semantic matching of class names, which narrows the pairs; and the reward: the paper's is the classifier's
+    gain on held-out clips, ours the teacher's log-probability of the actor's class for the composite, minus the
+    batch's mean. Labelled clips are the actors, unlabelled ones the scenes. From memory except for the abstract: the
+    selector's width and the combination with FixMatch are ours.
     """
 
     def __init__(self, config: TrainConfig, student: Recognizer) -> None:
         super().__init__(config, student)
-        require_pictures(config)
+        refuse_poses(config)
         self.selector = Selector(student.head.in_features)
 
     def loss(self, views: StepViews) -> Tensor:
@@ -61,13 +61,13 @@ class Composite(Objective):
         scores = self.selector(views.labelled.fused.detach(), views.unlabelled.own.fused.detach())
         chosen = torch.multinomial(scores.detach().exp().cpu(), 1, generator=views.rng).squeeze(1).to(scores.device)
         made = composite(views.labelled.view, views.unlabelled.weak[chosen], self.config.model.elements)
-        logits = self.see(views.student, made).logits
-        reward = self._believed(views.teacher, made).gather(1, views.targets.unsqueeze(1)).squeeze(1)
+        logits = self.forward_view(views.student, made).logits
+        reward = self._teacher_prediction(views.teacher, made).gather(1, views.targets.unsqueeze(1)).squeeze(1)
         picked = scores.gather(1, chosen.unsqueeze(1)).squeeze(1)
         return views.xi * (F.cross_entropy(logits, views.targets) + reinforce(picked, reward))
 
     @torch.no_grad()
-    def _believed(self, teacher: Recognizer, clips: Tensor) -> Tensor:
+    def _teacher_prediction(self, teacher: Recognizer, clips: Tensor) -> Tensor:
         """The teacher's log-probabilities [B, C]."""
         teacher.eval()
         with autocast(clips.device, self.config):

@@ -1,4 +1,4 @@
-"""Parts of a clip as clips of their own: what the self-supervised objectives compare and predict."""
+"""Local clips: equal temporal parts of a clip, stretched to its length (own file: four objectives use them)."""
 
 from collections.abc import Sequence
 
@@ -6,14 +6,13 @@ import torch
 from torch import Tensor
 
 from gymqa.errors import GymQAError
-from recognizers.ssl.perturbation import in_time
+from recognizers.ssl.perturbation import spans_to_frames
 
 
-def part_orders(parts: int, elements: Sequence[int]) -> Tensor:
-    """For each of `parts` equal parts of a clip, in time, the frames that show it alone: places [parts, N].
+def part_indices(parts: int, elements: Sequence[int]) -> Tensor:
+    """Frame indices [parts, N] of equal temporal parts of a clip, each stretched to N frames by repetition.
 
-    A part's frames are stretched over all N places, each as long as the others, so that any network sees a clip of its
-    own length. The frames are those that were loaded: no others are decoded.
+    The local clips have the network's input length and use the loaded frames only.
 
     Raises:
         GymQAError: there are fewer frames than parts.
@@ -23,9 +22,9 @@ def part_orders(parts: int, elements: Sequence[int]) -> Tensor:
         raise GymQAError(f"a clip of {n} frames cannot be cut into {parts} parts; give the model more frames")
     edges = torch.arange(parts + 1) * n // parts
     lengths = edges.diff().unsqueeze(1)  # [parts, 1]
-    return in_time(edges[:-1].unsqueeze(1) + torch.arange(n) * lengths // n, elements)
+    return spans_to_frames(edges[:-1].unsqueeze(1) + torch.arange(n) * lengths // n, elements)
 
 
-def cut_in_time(view: Tensor, parts: int, elements: Sequence[int]) -> Tensor:
-    """The parts of clips, in time, each as a clip: [B, N, …] -> [B, parts, N, …]."""
-    return view[:, part_orders(parts, elements).to(view.device)]
+def temporal_parts(view: Tensor, parts: int, elements: Sequence[int]) -> Tensor:
+    """Cut clips into temporal parts, each a clip of N frames: [B, N, …] -> [B, parts, N, …]."""
+    return view[:, part_indices(parts, elements).to(view.device)]

@@ -1,4 +1,4 @@
-"""Objectives by name. No torch here, so that names are listed and checked without waiting for it."""
+"""Registry of objectives: name -> class, description, required modality. Imports no torch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Where an objective is.
+    """A registered objective.
 
     Attributes:
-        maker: "module:Class", imported when a training asks for it.
-        what: half a sentence on it, for listings.
-        in_warm_up: it looks at unlabelled clips during the warm-up, too; the student does not.
-        has_network: it has a recognizer of its own, which nothing is prepared or held for.
-        sees: what the training's frames must show for it, where that is more than the model sees.
+        maker: "module:Class", imported when a training uses it.
+        what: description for listings.
+        in_warm_up: whether it uses unlabelled clips during the warm-up, too; the student does not.
+        has_network: whether it has a recognizer of its own, to which `prepare` and `frozen_parameters` do not apply.
+        sees: modality of the training's frames that it needs, where that is more than the model's.
     """
 
     maker: str
@@ -34,28 +34,30 @@ class Entry:
 
 
 class ObjectiveMaker(Protocol):
-    """What an objective's name stands for; one of the user's own is a subclass of Objective."""
+    """Signature of an objective's class; the user's own is a subclass of Objective."""
 
     def __call__(self, config: "TrainConfig", student: "Recognizer") -> "Objective":
-        """The objective, fresh."""
+        """Make the objective with fresh weights."""
 
 
 _HERE = "recognizers.ssl.objectives"
 _OURS = {
     "actor_cutmix": Entry(f"{_HERE}.actor_cutmix:ActorCutMix", "actors pasted on other clips' scenes"),
-    "appearance": Entry(f"{_HERE}.appearance:Appearance", "what an image network says of the frames"),
-    "cmpl": Entry(f"{_HERE}.cmpl:CrossModel", "a narrower network and the student teach each other", has_network=True),
-    "composite": Entry(f"{_HERE}.composite:Composite", "actors before scenes that a selector learns to choose"),
+    "appearance": Entry(f"{_HERE}.appearance:Appearance", "distillation of an image network's frame predictions"),
+    "cmpl": Entry(
+        f"{_HERE}.cmpl:CrossModel", "mutual pseudo-labels of the student and a narrower network", has_network=True
+    ),
+    "composite": Entry(f"{_HERE}.composite:Composite", "actors on scenes picked by a learned selector"),
     "ltg": Entry(
         f"{_HERE}.ltg:TemporalGradients", "a network on temporal gradients, aligned with the student", has_network=True
     ),
-    "memdpc": Entry(f"{_HERE}.memdpc:MemDPC", "the blocks of a clip that come next, out of a memory", True),
+    "memdpc": Entry(f"{_HERE}.memdpc:MemDPC", "prediction of a clip's next blocks with a memory", True),
     "mvpl": Entry(f"{_HERE}.mvpl:SharedViews", "temporal gradients and flow as views of the student", sees="rgb+flow"),
     "mvpl_gradients": Entry(f"{_HERE}.mvpl:SharedViews", "MvPL without flow, on frames of rgb"),
-    "phases": Entry(f"{_HERE}.phases:Phases", "halves of a clip at half speed"),
-    "tclr": Entry(f"{_HERE}.tclr:TCLR", "whole clips and their quarters told from all others", True),
+    "phases": Entry(f"{_HERE}.phases:Phases", "consistency of a clip's halves at half speed"),
+    "tclr": Entry(f"{_HERE}.tclr:TCLR", "contrastive learning of clips and their quarters", True),
     "timebalance": Entry(
-        f"{_HERE}.timebalance:BalancedTeachers", "two self-supervised teachers, weighed by clip", True, True
+        f"{_HERE}.timebalance:BalancedTeachers", "two self-supervised teachers, weighted for each clip", True, True
     ),
 }
 OBJECTIVES = Registry("objective", "docs/algorithms.md", _OURS, ObjectiveMaker)
@@ -63,7 +65,7 @@ OBJECTIVES = Registry("objective", "docs/algorithms.md", _OURS, ObjectiveMaker)
 
 
 def entry_of(name: str) -> Entry:
-    """What is to be known of an objective before it is made; a class of the user's own says it by its attributes.
+    """The registry entry of an objective; that of a user's own class is read from its class attributes.
 
     Raises:
         GymQAError: there is no such objective (the closest ones are named), or the plug-in does not fit.
@@ -76,28 +78,27 @@ def entry_of(name: str) -> Entry:
 
 
 def require_objectives(names: Sequence[str], model: "ModelConfig") -> None:
-    """Refuse names that stand for no objective, one that is named twice, or one that the model cannot have.
+    """Refuse unknown or repeated objectives, and those that the model does not support.
 
     Raises:
-        GymQAError: it says which, and the closest that there are.
+        GymQAError: names the objective, and the closest known ones.
     """
     entries = {name: entry_of(name) for name in names}
     if len(set(names)) < len(names):
         raise GymQAError(f"an algorithm's objectives {', '.join(names)} name one twice; name each once")
-
     for name, entry in entries.items():
         if model.prepared and entry.has_network:
             raise GymQAError(
-                f"{name} has a network of its own beside the student, which would learn without the look at the clips "
-                f"that an {model.family} begins with; choose another recognizer or another algorithm"
+                f"{name} has a network of its own, which would miss {model.family}'s data-dependent initialisation; "
+                "choose another recognizer or another algorithm"
             )
 
 
-def looks_in_warm_up(names: Sequence[str]) -> bool:
-    """Whether one of these objectives looks at unlabelled clips during the warm-up."""
+def uses_unlabelled_in_warm_up(names: Sequence[str]) -> bool:
+    """Whether one of these objectives uses unlabelled clips during the warm-up."""
     return any(entry_of(name).in_warm_up for name in names)
 
 
-def frames_beyond(names: Sequence[str]) -> "Modality | None":
-    """What a training's frames must show for these objectives where that is more than the model sees; else None."""
-    return next((seen for name in names if (seen := entry_of(name).sees)), None)
+def objective_modality(names: Sequence[str]) -> "Modality | None":
+    """Modality of the frames that these objectives need beyond the model's; None if none does."""
+    return next((sees for name in names if (sees := entry_of(name).sees)), None)

@@ -1,4 +1,4 @@
-"""TCLR: Temporal Contrastive Learning for Video Representation (Dave et al., CVIU'22, arXiv 2101.07974)."""
+"""Objective TCLR: temporal contrastive pre-training of clips and their quarters (CVIU'22, arXiv 2101.07974)."""
 
 import torch
 import torch.nn.functional as F
@@ -7,25 +7,25 @@ from torch import Tensor, nn
 from recognizers.backbones.base import Recognizer
 from recognizers.config import TrainConfig
 from recognizers.ssl.objectives.base import Objective, StepViews
-from recognizers.ssl.objectives.contrast import nt_xent, nt_xent_within, same_moment
-from recognizers.ssl.objectives.local_clips import cut_in_time
+from recognizers.ssl.objectives.contrast import info_nce_within, nt_xent, nt_xent_within
+from recognizers.ssl.objectives.local_clips import temporal_parts
 
 PARTS = 4
 TEMPERATURE = 0.1
-WIDTH = 128  # of what is compared; these three as in the release
+WIDTH = 128  # of the projections; these three as in the release
 
 
 class TCLR(Objective):
-    """The whole clip and its quarters, in two views: L = L_IC(whole) + L_IC(quarters) + L_LL + L_GL.
+    """Contrast of whole clips and their quarters in two views: L = L_IC(whole) + L_IC(quarters) + L_LL + L_GL.
 
-    Kept: instance contrast of whole clips and of local ones, local-local contrast (a quarter against the clip's other
-    quarters, across views), and global-local contrast (what the whole clip's feature says of a quarter against the
-    quarters themselves); temperature 0.1, a projection to 128 numbers, equal weights, and the released sums: over the
+    Kept: instance contrast of whole and of local clips, local-local contrast (a quarter against the clip's other
+    quarters, across views), and global-local contrast (quarters predicted from the whole clip's feature against the
+    quarters' features); temperature 0.1, a projection to 128 dimensions, equal weights, and the released sums: over the
     pairs of local clips, divided by 4, and over the quarters in L_GL; but the mean over clips in L_LL too.
     Left out: frames sampled twice as densely for local clips (the loaded frames are stretched instead, for any family),
-    batch norm in the projection, and the quarters of the feature map: a projection of its own for each quarter reads
-    them off the whole clip's feature, because not every family keeps four moments. Views are strong ones of this
-    package. Learns from the unlabelled clips, in the pre-training only.
+    batch norm in the projection, and the quarters of the feature map: a projection for each quarter predicts them from
+    the whole clip's feature, because not every family keeps four time steps. Views are this package's strong ones.
+    Used on unlabelled clips in the pre-training only.
     """
 
     def __init__(self, config: TrainConfig, student: Recognizer) -> None:
@@ -36,35 +36,37 @@ class TCLR(Objective):
         self.quarters = nn.ModuleList(projection(dim) for _ in range(self.parts))
 
     def loss(self, views: StepViews) -> Tensor:
-        """L of this step's unlabelled clips; 0 after the pre-training."""
+        """The loss of this step's unlabelled clips; 0 after the pre-training."""
         if views.clips is None or views.step >= self.config.pretraining_steps:
             return views.labelled.logits.new_zeros(())
         elements, pair = self.config.model.elements, [self.strong(views.clips.frames, views.rng) for _ in range(2)]
-        clips = [torch.cat([view.unsqueeze(1), cut_in_time(view, self.parts, elements)], 1) for view in pair]
-        fused = self.see(views.student, torch.cat(clips).flatten(0, 1)).fused.unflatten(0, (-1, 1 + self.parts))
+        clips = [torch.cat([view.unsqueeze(1), temporal_parts(view, self.parts, elements)], 1) for view in pair]
+        fused = self.forward_view(views.student, torch.cat(clips).flatten(0, 1)).fused.unflatten(
+            0, (-1, 1 + self.parts)
+        )
         return self.of_features(*fused.chunk(2))
 
     def of_features(self, first: Tensor, second: Tensor) -> Tensor:
-        """L of two views' features [B, 1 + parts, F]: the whole clip's, then its parts' in time."""
+        """The loss from two views' features [B, 1 + parts, F]: the whole clip's, then its parts' in temporal order."""
         wholes = [F.normalize(self.whole(view[:, 0]), dim=-1) for view in (first, second)]  # [B, D]
         parts = [F.normalize(self.whole(view[:, 1:]), dim=-1) for view in (first, second)]  # [B, n, D]
-        told = [
+        predicted = [
             F.normalize(torch.stack([quarter(view[:, 0]) for quarter in self.quarters], 1), dim=-1)
             for view in (first, second)
         ]
         instances = nt_xent(wholes[0], wholes[1], TEMPERATURE) + _between_parts(parts)
         local = nt_xent_within(parts[0], parts[1], TEMPERATURE)
-        across = [same_moment(of_whole, of_part, TEMPERATURE) for of_whole in told for of_part in parts]
+        across = [info_nce_within(of_whole, of_part, TEMPERATURE) for of_whole in predicted for of_part in parts]
         return instances + local + self.parts * torch.stack(across).sum()
 
 
 def projection(dim: int) -> nn.Module:
-    """Two layers, to what is compared: […, dim] -> […, 128]."""
+    """Two-layer projection head: […, dim] -> […, 128]."""
     return nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, WIDTH, bias=False))
 
 
 def _between_parts(parts: list[Tensor]) -> Tensor:
-    """Instance contrast of every two local clips of one clip, whatever their view: [B, n, D] twice -> a scalar."""
+    """Instance contrast of all pairs of local clips, across and within views: two of [B, n, D] -> a scalar."""
     every = torch.cat(parts, 1).unbind(1)
     pairs = [nt_xent(a, b, TEMPERATURE) for i, a in enumerate(every) for j, b in enumerate(every) if i != j]
     return torch.stack(pairs).sum() / 4

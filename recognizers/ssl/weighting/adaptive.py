@@ -11,7 +11,7 @@ from recognizers.ssl.weighting.base import Stateless
 
 
 class AdaptiveRegulation(Stateless):
-    """η = 2 σ(exp(p̄_c) − e) · 2 (σ(1 / (20 s)) − ½): near 1 for confident, steady pseudo-labels (SeFAR).
+    """η = 2 σ(exp(p̄_c) − e) · 2 (σ(1 / (20 s)) − ½): near 1 for confident pseudo-labels of small spread (SeFAR).
 
     Args:
         with_spread: False leaves the second factor out.
@@ -29,5 +29,5 @@ class AdaptiveRegulation(Stateless):
 
 
 def make(algorithm: Algorithm, clips: int, classes: int) -> AdaptiveRegulation:
-    """The rule of an algorithm, fresh, for so many unlabelled clips and classes."""
+    """Make the algorithm's rule for this number of unlabelled clips and classes."""
     return AdaptiveRegulation()

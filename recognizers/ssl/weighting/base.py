@@ -1,4 +1,4 @@
-"""What a weighting rule is: pseudo-labels of a batch -> weights in [0, 1] (own file: every rule imports it)."""
+"""Protocol of weighting rules: pseudo-labels of a batch -> weights in [0, 1] (own file: every rule imports it)."""
 
 from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
@@ -12,34 +12,34 @@ from recognizers.ssl.weighting.rules import WEIGHTINGS
 
 @runtime_checkable
 class Weighting(Protocol):
-    """A rule; what it has learnt so far is in its state, which goes into the checkpoint."""
+    """A weighting rule; its state is saved in checkpoints."""
 
     def __call__(self, labels: PseudoLabels, positions: Tensor) -> Tensor:
-        """Weights [B] of a batch; `positions` [B] number the clips among the unlabelled ones."""
+        """Weights [B] of a batch; `positions` [B] index the clips among the unlabelled ones."""
         ...
 
     def state_dict(self) -> dict[str, Tensor]:
-        """What a resumed run needs."""
+        """State to be saved in a checkpoint."""
         ...
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Take up a state."""
+        """Restore a saved state."""
         ...
 
 
 class Stateless:
-    """A rule without memory."""
+    """Base class of rules without state."""
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Nothing."""
+        """An empty state."""
         return {}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Nothing to take up."""
+        """Nothing to restore."""
 
 
 def make_weighting(algorithm: Algorithm, clips: int, classes: int) -> Weighting:
-    """The algorithm's weighting rule, fresh, for so many unlabelled clips and classes.
+    """Make the algorithm's weighting rule for this number of unlabelled clips and classes.
 
     Raises:
         GymQAError: a rule of the user's own does not fit.

@@ -5,5 +5,5 @@ from recognizers.ssl.weighting.adaptive import AdaptiveRegulation
 
 
 def make(algorithm: Algorithm, clips: int, classes: int) -> AdaptiveRegulation:
-    """The rule of an algorithm, fresh, for so many unlabelled clips and classes."""
+    """Make the algorithm's rule for this number of unlabelled clips and classes."""
     return AdaptiveRegulation(with_spread=False)

@@ -1,4 +1,4 @@
-"""Weighting rule `fixed`: 1 from a confidence threshold on, else 0, as in FixMatch (one rule a file)."""
+"""Weighting rule `fixed`: 1 above a confidence threshold, else 0, as in FixMatch (one rule a file)."""
 
 from torch import Tensor
 
@@ -19,5 +19,5 @@ class FixedThreshold(Stateless):
 
 
 def make(algorithm: Algorithm, clips: int, classes: int) -> FixedThreshold:
-    """The rule of an algorithm, fresh, for so many unlabelled clips and classes."""
+    """Make the algorithm's rule for this number of unlabelled clips and classes."""
     return FixedThreshold(algorithm.threshold)

@@ -9,7 +9,7 @@ from recognizers.ssl.weighting.base import Stateless
 
 
 class Unweighted(Stateless):
-    """Every pseudo-label counts as one, however unsure (Mean Teacher)."""
+    """Weight 1 for every pseudo-label (Mean Teacher)."""
 
     def __call__(self, labels: PseudoLabels, positions: Tensor) -> Tensor:
         """Ones [B]."""
@@ -17,5 +17,5 @@ class Unweighted(Stateless):
 
 
 def make(algorithm: Algorithm, clips: int, classes: int) -> Unweighted:
-    """The rule of an algorithm, fresh, for so many unlabelled clips and classes."""
+    """Make the algorithm's rule for this number of unlabelled clips and classes."""
     return Unweighted()

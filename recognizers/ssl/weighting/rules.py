@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 class WeightingMaker(Protocol):
-    """What a weighting rule's name stands for."""
+    """Signature of a rule's `make` function."""
 
     def __call__(self, algorithm: "Algorithm", clips: int, classes: int) -> "Weighting":
-        """The rule, fresh, for so many unlabelled clips and classes."""
+        """Make the rule for this number of unlabelled clips and classes."""
 
 
 _FILES = (one.name for one in pkgutil.iter_modules([str(Path(__file__).parent)]) if one.name not in ("base", "rules"))

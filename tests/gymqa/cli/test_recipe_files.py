@@ -20,7 +20,7 @@ PARSER = build_parser(train, "gymqa train")
 
 def resolved(recipe: Recipe) -> Any:
     """A recipe as `gymqa train` gets it."""
-    return PARSER.instantiate(PARSER.parse_args(recipe.words(Path("runs/recipes"))))
+    return PARSER.instantiate(PARSER.parse_args(recipe.arguments(Path("runs/recipes"))))
 
 
 def test_every_method_and_every_data_set_of_the_folder_is_in_the_list() -> None:
@@ -66,7 +66,7 @@ def test_a_method_that_sees_flow_takes_the_data_sets_flow() -> None:
     assert (given.splits, given.frames) == (Path("runs/splits/gym99_5"), Path("runs/flow/gym99"))
     (missing,) = join_recipes(FOLDER, ["tsm_r50_flow"], "gym288_5")
     with pytest.raises(GymQAError, match=r"data/flow/gym288_5\.yaml .* gym99, gym99_5"):
-        missing.words(Path("runs"))
+        missing.arguments(Path("runs"))
 
 
 def test_a_whole_recipe_takes_the_place_of_the_joined_one_and_methods_may_vary_one_another(tmp_path: Path) -> None:

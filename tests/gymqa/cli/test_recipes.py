@@ -40,7 +40,7 @@ PARSER = build_parser(train, "gymqa train")
 @cache
 def values(name: str) -> Any:
     """A recipe as `gymqa train` gets it."""
-    return PARSER.instantiate(PARSER.parse_args(BY_NAME[name].words(Path("runs/recipes"))))
+    return PARSER.instantiate(PARSER.parse_args(BY_NAME[name].arguments(Path("runs/recipes"))))
 
 
 def algorithm_of(name: str) -> Algorithm:

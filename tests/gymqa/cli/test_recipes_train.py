@@ -66,7 +66,7 @@ def recipe_of_algorithm(name: str) -> str:
 @cache
 def values(recipe: str) -> Any:
     """A recipe as `gymqa train` gets it."""
-    return PARSER.instantiate(PARSER.parse_args(BY_NAME[recipe].words(Path("runs/recipes"))))
+    return PARSER.instantiate(PARSER.parse_args(BY_NAME[recipe].arguments(Path("runs/recipes"))))
 
 
 def algorithm_of(recipe: str) -> Algorithm:
@@ -129,7 +129,7 @@ def write_coco(path: Path, gymsim: Path) -> None:
 
 def source(sees: TrainConfig | ModelConfig, model: ModelConfig, tiny: Tiny) -> Path:
     """What a training (some see more than their model) or a recognizer is to see."""
-    return tiny.sources[model.joints_of or sees.modality]
+    return tiny.sources[model.skeleton_name or sees.modality]
 
 
 def clips_of(clips: list[Clip]) -> list[Clip]:
@@ -150,7 +150,7 @@ def run(recipe: str, tiny: Tiny, folder: Path, out: Path) -> None:
         },
     }  # fmt: skip
     (folder / "tiny.yaml").write_text(json.dumps(overrides))
-    words = BY_NAME[recipe].words(out.parent, folder / "tiny.yaml")
+    words = BY_NAME[recipe].arguments(out.parent, folder / "tiny.yaml")
     given = PARSER.instantiate(PARSER.parse_args([*words, "--out", str(out)]))
     train(**{name: given[name] for name in inspect.signature(train).parameters})
 
@@ -205,7 +205,7 @@ def test_every_name_that_the_lists_show_is_trained(capsys: pytest.CaptureFixture
 def test_a_recognizer_made_small_sees_what_it_is_made_for(name: str) -> None:
     model = model_config(name)
     made = replace(model, **small(model))
-    assert (made.modality, made.joints_of, made.channels) == (model.modality, model.joints_of, model.channels)
+    assert (made.modality, made.skeleton_name, made.channels) == (model.modality, model.skeleton_name, model.channels)
 
 
 def test_all_joints_of_both_skeletons_are_seen(tiny: Tiny) -> None:

@@ -37,9 +37,9 @@ from recognizers.ssl.augment import (
     AugmentConfig,
     _geometry,
     _sample,
+    rotate_flow,
     strong_view,
     to_model,
-    turn_vectors,
     weak_view,
 )
 from recognizers.training.train import train
@@ -162,7 +162,7 @@ def test_a_turned_view_of_flow_has_the_flow_that_is_computed_of_turned_frames(na
     shown = _sample(torch.from_numpy(frames)[None], turn, 64)[0].permute(0, 2, 3, 1)
     wanted = flow_fields(((shown + 1) * 127.5).round().byte().numpy(), "dis")[0, 24:40, 24:40]
     flow = torch.from_numpy(to_bytes(flow_fields(frames, "dis")))[None]
-    found = turn_vectors(_sample(flow, turn, 64), turn[:, :2, :2], "flow")[0, 0, :, 24:40, 24:40] * LIMIT
+    found = rotate_flow(_sample(flow, turn, 64), turn[:, :2, :2], "flow")[0, 0, :, 24:40, 24:40] * LIMIT
     assert found.mean((1, 2)).tolist() == pytest.approx(wanted.mean((0, 1)).tolist(), abs=0.25)
     assert name == "shear_x" or abs(wanted[..., 1].mean()) > 0.5  # 0.25 would tell a vector that was not turned
 

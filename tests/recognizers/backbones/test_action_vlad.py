@@ -20,7 +20,7 @@ from recognizers.config import TrainConfig
 from recognizers.factory import create_model, load_recognizer
 from recognizers.ssl.algorithms import SEFAR, SUPERVISED, TCLR
 from recognizers.training.clips import training_clips
-from recognizers.training.optimization import held, hold_statistics
+from recognizers.training.optimization import freeze_batch_norm, frozen_parameters
 from recognizers.training.setup import build_student, prepare
 from recognizers.training.train import train
 from tests.helpers.naming import naming
@@ -179,14 +179,14 @@ def test_at_first_nothing_but_the_head_learns(world: tuple[FrameCache, Splits], 
 def test_a_pre_training_moves_the_network_and_the_head_alone_learns_after_it() -> None:
     model = built(replace(TINY, head_first=0.5))
     config = replace(CONFIG, model=model.config, algorithm=replace(TCLR, pretraining=0.4), steps=10, warm_up_steps=0)
-    free = [not held(model, config, step) for step in range(10)]
+    free = [not frozen_parameters(model, config, step) for step in range(10)]
     assert free == [True] * 4 + [False] * 3 + [True] * 3
-    hold_statistics(model.train(), config, 3)
+    freeze_batch_norm(model.train(), config, 3)
     assert all(module.training for module in model.modules())
-    hold_statistics(model, config, 4)
+    freeze_batch_norm(model, config, 4)
     assert not model.get_submodule("backbone.bn1").training and model.backbone.training
     whole = replace(config, algorithm=replace(TCLR, pretraining=1.0))
-    assert not any(held(model, whole, step) for step in range(10))
+    assert not any(frozen_parameters(model, whole, step) for step in range(10))
 
 
 @pytest.mark.parametrize(("stop", "optimizer"), [(1, "adamw"), (3, "sgd")])

@@ -15,12 +15,12 @@ from gymqa.frames.sampling import dense
 from recognizers.backbones.base import Recognizer
 from recognizers.backbones.c3d import C3DConfig
 from recognizers.backbones.clip_net import ClipNetConfig
-from recognizers.backbones.i3d import I3DConfig, NonLocal, inception_in_time, resnet_in_time
+from recognizers.backbones.i3d import I3DConfig, NonLocal, inception_inflation, resnet_inflation
 from recognizers.backbones.image.inception_v1 import InceptionV1
-from recognizers.backbones.image.inflation import InTime, Rule, inflate
+from recognizers.backbones.image.inflation import Rule, TimeKernel, inflate
 from recognizers.backbones.image.resnet import ResNet
-from recognizers.backbones.resnet3d import PictureThenTime, ResNet3DConfig, r3d_in_time
-from recognizers.backbones.slowfast import SlowFastConfig, fast_in_time, slow_in_time
+from recognizers.backbones.resnet3d import ResNet3DConfig, SpatialThenTemporal, r3d_inflation
+from recognizers.backbones.slowfast import SlowFastConfig, fast_inflation, slow_inflation
 from recognizers.factory import create_model, load_recognizer
 from recognizers.ssl.algorithms import SEFAR
 from recognizers.training.train import train
@@ -64,13 +64,13 @@ def _trained(network: nn.Module) -> nn.Module:
 @pytest.mark.parametrize(
     ("network", "rule"),
     [
-        (InceptionV1(8), inception_in_time),
-        (ResNet("resnet50", 8), resnet_in_time),
-        (ResNet("resnet18", 8), r3d_in_time),
-        (ResNet("resnet50", 8), slow_in_time),
-        (ResNet("resnet50", 8), fast_in_time),
-        (ResNet("resnet18", 8), lambda name, module: InTime(3)),
-        (ResNet("resnet18", 8), lambda name, module: InTime(4, 2 if name == "layer2.0.conv1" else 1)),
+        (InceptionV1(8), inception_inflation),
+        (ResNet("resnet50", 8), resnet_inflation),
+        (ResNet("resnet18", 8), r3d_inflation),
+        (ResNet("resnet50", 8), slow_inflation),
+        (ResNet("resnet50", 8), fast_inflation),
+        (ResNet("resnet18", 8), lambda name, module: TimeKernel(3)),
+        (ResNet("resnet18", 8), lambda name, module: TimeKernel(4, 2 if name == "layer2.0.conv1" else 1)),
     ],
     ids=["inception", "resnet50", "r3d", "slow", "fast", "odd", "even"],
 )
@@ -88,7 +88,7 @@ def test_a_boring_video_gives_the_features_of_its_picture(network: nn.Module, ru
 
 def _also_shortcut(rule: Rule) -> Rule:
     """The shortcut of a block keeps step with its branch."""
-    return lambda name, module: InTime(1, 2) if name == "layer2.0.downsample.0" else rule(name, module)
+    return lambda name, module: TimeKernel(1, 2) if name == "layer2.0.downsample.0" else rule(name, module)
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_a_c3d_of_101_classes_has_78_million_parameters() -> None:
 
 def test_picture_then_time_has_as_many_weights_as_both_at_once() -> None:
     whole = nn.Conv3d(64, 128, 3, bias=False)
-    parted = PictureThenTime(whole)
+    parted = SpatialThenTemporal(whole)
     weights = parted.picture.weight.numel() + parted.time.weight.numel()
     assert weights == pytest.approx(whole.weight.numel(), rel=0.01)
     assert parted.picture.out_channels == 230  # torchvision's for 64 to 128 channels

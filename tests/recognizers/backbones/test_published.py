@@ -16,7 +16,7 @@ from recognizers.backbones.c3d import C3DConfig
 from recognizers.backbones.clip_net import ClipNetConfig
 from recognizers.backbones.conv_lstm import FrameLSTMConfig
 from recognizers.backbones.frame_net import FrameNetConfig
-from recognizers.backbones.i3d import I3DConfig, inception_in_time
+from recognizers.backbones.i3d import I3DConfig, inception_inflation
 from recognizers.backbones.image.bn_inception import BNInception
 from recognizers.backbones.image.inception_v1 import InceptionV1
 from recognizers.backbones.image.inflation import inflate
@@ -128,7 +128,7 @@ def _aux() -> dict[str, Tensor]:
 
 
 def test_the_i3d_ports_checkpoint_is_i3d(tmp_path: Path) -> None:
-    network = trained(inflate(InceptionV1(WIDTH), inception_in_time))
+    network = trained(inflate(InceptionV1(WIDTH), inception_inflation))
     tensors = renamed(network, published_names.i3d_port())
     config = I3DConfig(image_size=64, n_frames=8, width=WIDTH)
     model, said = started(config, saved(tmp_path, tensors, "rgb_imagenet.pt"))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gymqa.errors import GymQAError
-from recognizers.backbones.i3d import I3DConfig, inception_in_time
+from recognizers.backbones.i3d import I3DConfig, inception_inflation
 from recognizers.backbones.image.inception_v1 import InceptionV1
 from recognizers.backbones.image.inflation import inflate
 from recognizers.backbones.image_checkpoints import image_weights_hash
@@ -29,7 +29,7 @@ CLIPS = TwoStreamI3DConfig(image_size=32, n_frames=8, width=WIDTH)
 def inception_in(channels: int, seed: int = 0) -> torch.nn.Module:
     """An I3D without a head."""
     torch.manual_seed(seed)
-    return trained(inflate(InceptionV1(WIDTH, channels), inception_in_time), seed)
+    return trained(inflate(InceptionV1(WIDTH, channels), inception_inflation), seed)
 
 
 def i3d_files(folder: Path) -> tuple[list[torch.nn.Module], str]:

@@ -22,8 +22,8 @@ from gymqa.sim.elements import EVENTS
 from recognizers.localization.config import GroupingConfig, Level
 from recognizers.localization.detection import DetectionConfig, detect, find_segments
 from recognizers.localization.network import Localizer
+from recognizers.localization.segments import VideoSegment, read_split, write_detections, write_truth
 from recognizers.localization.snippet_store import SnippetStore
-from recognizers.localization.stretches import Stretch, read_split, write_detections, write_truth
 from recognizers.localization.training import train_localizer
 from tests.helpers.localization_world import DIM, IDS, KILLED, TINY, manifests, write_root, write_store
 from tests.helpers.naming import naming
@@ -37,7 +37,7 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return write_root(folder / "root", manifests()), write_store(folder / "store", manifests())
 
 
-def segments(path: Path, stretches: tuple[Stretch, ...]) -> list[Segment]:
+def segments(path: Path, stretches: tuple[VideoSegment, ...]) -> list[Segment]:
     write_truth(path, stretches)
     return read_segments(path)
 
@@ -56,7 +56,9 @@ def test_an_easy_signal_is_found(release: tuple[Path, Path], level: Level, tmp_p
         assert average_map(scores) > average_map(unmoved) + 0.03, (scores, unmoved)
 
 
-def scores_of(model: Localizer, store: SnippetStore, test: tuple[Stretch, ...], folder: Path) -> dict[float, float]:
+def scores_of(
+    model: Localizer, store: SnippetStore, test: tuple[VideoSegment, ...], folder: Path
+) -> dict[float, float]:
     """MAP at each overlap, by way of the files."""
     found, missing = detect(model, store, test)
     assert not missing

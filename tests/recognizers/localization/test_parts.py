@@ -8,10 +8,17 @@ from hypothesis import strategies as st
 
 from gymqa.errors import GymQAError
 from recognizers.localization.config import GroupingConfig, SamplingConfig
-from recognizers.localization.detection import DetectionConfig, chosen
-from recognizers.localization.network import PARTS, completeness_loss, place_targets, placed, pyramid, regression_loss
-from recognizers.localization.proposals import basins, group_actionness, grouped, overlaps, suppress
-from recognizers.localization.sampling import NOBODY, draw, sort_out
+from recognizers.localization.detection import DetectionConfig, select_segments
+from recognizers.localization.network import (
+    PARTS,
+    apply_regression,
+    completeness_loss,
+    pyramid,
+    regression_loss,
+    regression_targets,
+)
+from recognizers.localization.proposals import basins, group_actionness, group_basins, overlaps, suppress
+from recognizers.localization.sampling import NO_CLASS, assign_proposals, sample_proposals
 from tests.helpers.naming import naming
 
 CURVE = np.array([0.1, 0.9, 0.9, 0.1, 0.9, 0.1, 0.1, 0.1, 0.6, 0.1])
@@ -26,16 +33,16 @@ def test_basins_are_runs_above_the_threshold() -> None:
 def test_a_basin_absorbs_the_next_ones_while_enough_is_covered() -> None:
     found = basins(CURVE, 0.5)
     # 3 of 4 snippets covered with the second basin, 4 of 8 with the third; from the second on, 2 of 5
-    assert grouped(found, 0.8).tolist() == [[1, 3], [4, 5], [8, 9]]
-    assert grouped(found, 0.75).tolist() == [[1, 5], [4, 5], [8, 9]]
-    assert grouped(found, 0.5).tolist() == [[1, 9], [4, 5], [8, 9]]
-    assert grouped(found, 0.4).tolist() == [[1, 9], [4, 9], [8, 9]]
+    assert group_basins(found, 0.8).tolist() == [[1, 3], [4, 5], [8, 9]]
+    assert group_basins(found, 0.75).tolist() == [[1, 5], [4, 5], [8, 9]]
+    assert group_basins(found, 0.5).tolist() == [[1, 9], [4, 5], [8, 9]]
+    assert group_basins(found, 0.4).tolist() == [[1, 9], [4, 9], [8, 9]]
 
 
 def test_absorbing_ends_where_the_share_first_falls_too_low() -> None:
     curve = np.array([1, 0, 0, 0, 1, 1, 1, 1, 1, 1], float)  # 2 of 5 at the first snippet of the second basin's end
-    assert grouped(basins(curve, 0.5), 0.71).tolist() == [[0, 1], [4, 10]]
-    assert grouped(basins(curve, 0.5), 0.7).tolist() == [[0, 10], [4, 10]]
+    assert group_basins(basins(curve, 0.5), 0.71).tolist() == [[0, 1], [4, 10]]
+    assert group_basins(basins(curve, 0.5), 0.7).tolist() == [[0, 10], [4, 10]]
 
 
 def test_grouping_proposes_what_a_hand_finds_and_no_doubles() -> None:
@@ -112,16 +119,16 @@ def test_easy_incomplete_proposals_give_no_gradient() -> None:
 def test_the_way_to_the_true_segment_leads_there() -> None:
     spans = torch.tensor([[2.0, 6.0], [0.0, 1.0], [3.0, 9.0]])
     truth = torch.tensor([[3.0, 8.0], [0.5, 1.25], [3.0, 9.0]])
-    targets = place_targets(spans, truth)
+    targets = regression_targets(spans, truth)
     assert targets[0].tolist() == pytest.approx([1.5 / 4, np.log(5 / 4)]) and targets[2].tolist() == [0, 0]
-    assert torch.allclose(placed(spans, targets), truth)
-    by_class = placed(spans, torch.stack([targets, torch.zeros_like(targets)], 1))  # [P, K, 2]
+    assert torch.allclose(apply_regression(spans, targets), truth)
+    by_class = apply_regression(spans, torch.stack([targets, torch.zeros_like(targets)], 1))  # [P, K, 2]
     assert torch.allclose(by_class[:, 0], truth) and torch.allclose(by_class[:, 1], spans)
     assert regression_loss(targets, targets + 0.5).item() == pytest.approx(2 * 0.125)
 
 
 def test_proposals_are_told_apart_by_how_they_lie_to_the_truth() -> None:
-    truth, classes = np.array([[10, 20], [30, 40], [60, 70]], float), np.array([3, NOBODY, 5])
+    truth, classes = np.array([[10, 20], [30, 40], [60, 70]], float), np.array([3, NO_CLASS, 5])
     proposals = np.array(
         [
             [11, 20],  # 0.9 of the first: foreground
@@ -135,28 +142,28 @@ def test_proposals_are_told_apart_by_how_they_lie_to_the_truth() -> None:
         ],
         float,
     )
-    pool = sort_out(proposals, truth, classes, SamplingConfig())
+    pool = assign_proposals(proposals, truth, classes, SamplingConfig())
     assert pool.foreground.tolist() == [[10, 20], [60, 70], [11, 20]] and pool.instances == 2
     assert pool.matched.tolist() == [[10, 20], [60, 70], [10, 20]] and pool.classes.tolist() == [3, 5, 3]
     assert pool.incomplete.tolist() == [[12, 14], [61, 63]] and pool.incomplete_classes.tolist() == [3, 5]
     assert pool.background.tolist() == [[20, 30]]
-    drawn = draw(pool, SamplingConfig(), np.random.default_rng(0))
+    drawn = sample_proposals(pool, SamplingConfig(), np.random.default_rng(0))
     assert len(drawn.classes) == 2 and drawn.incomplete_classes.shape == (2, 6) and len(drawn.spans) == 2 + 12 + 2
     assert drawn.spans[-2:].tolist() == [[20, 30]] * 2
 
 
 def test_a_stretch_without_truth_gives_background_only() -> None:
-    pool = sort_out(np.array([[0.0, 3.0]]), np.empty((0, 2)), np.empty(0, np.int64), SamplingConfig())
-    drawn = draw(pool, SamplingConfig(), np.random.default_rng(0))
+    pool = assign_proposals(np.array([[0.0, 3.0]]), np.empty((0, 2)), np.empty(0, np.int64), SamplingConfig())
+    drawn = sample_proposals(pool, SamplingConfig(), np.random.default_rng(0))
     assert drawn.spans.tolist() == [[0.0, 3.0]] and drawn.incomplete_classes.size == 0 and not len(drawn.classes)
 
 
 def test_segments_are_suppressed_class_by_class() -> None:
     spans = np.array([[[0, 10], [0, 10]], [[1, 10], [5, 5]]], float)
-    found = chosen(spans, np.array([[0.5, 0.7], [0.6, 0.9]]), DetectionConfig())
+    found = select_segments(spans, np.array([[0.5, 0.7], [0.6, 0.9]]), DetectionConfig())
     assert found.spans.tolist() == [[0, 10], [1, 10]] and found.classes.tolist() == [1, 0]
     assert found.scores.tolist() == [0.7, 0.6]
-    assert len(chosen(spans, np.ones((2, 2)), DetectionConfig(most=1)).scores) == 1
+    assert len(select_segments(spans, np.ones((2, 2)), DetectionConfig(most=1)).scores) == 1
 
 
 def test_wrong_bounds_are_refused() -> None:

@@ -13,9 +13,9 @@ from gymqa.frames.video_stream import frames_at
 from gymqa.io.files import read_json
 from recognizers.backbones.slowfast import SlowFastConfig
 from recognizers.factory import model_config
+from recognizers.localization.segments import VideoSegment
 from recognizers.localization.snippet_store import extract_snippets
 from recognizers.localization.snippets import ClipEncoder, FrameEncoder, video_features, with_neighbours
-from recognizers.localization.stretches import Stretch
 from recognizers.ssl.augment import to_model
 from tests.helpers.naming import naming
 
@@ -94,7 +94,7 @@ def test_a_recognizer_that_leaves_frames_out_sees_as_many_different_ones(tmp_pat
     wanted = [model.forward_features(to_model(frames[None, first : first + 15 : 2], 32)).fused[0] for first in (0, 1)]
     assert torch.allclose(encoder.encode(frames), torch.stack(wanted), atol=1e-4)
     published = [model_config(name) for name in ("slowfast_r50", "i3d_r50", "nl_i3d_r50")]
-    assert all(len(set(one.sample(one.window).tolist())) == one.frames for one in published)
+    assert all(len(set(one.sample(one.temporal_extent).tolist())) == one.frames for one in published)
 
 
 def test_a_recognizer_of_flow_is_refused(tmp_path: Path) -> None:
@@ -130,9 +130,9 @@ def test_snippets_are_means_over_their_seconds(tmp_path: Path) -> None:
     video(tmp_path / "videos" / "good.mp4", 2.0)
     store = extract_snippets(FrameEncoder(), tmp_path, ["good"], tmp_path / "store", 8)
     rows = torch.arange(16.0)[:, None]
-    whole = store.snippets(rows, Stretch("good", "good", 0.0, None, ()), 0.5)
+    whole = store.snippets(rows, VideoSegment("good", "good", 0.0, None, ()), 0.5)
     assert whole[:, 0].tolist() == [1.5, 5.5, 9.5, 13.5]
-    cut = store.snippets(rows[:15], Stretch("good", "good", 0.0, None, ()), 0.5)  # the video ends within a snippet
+    cut = store.snippets(rows[:15], VideoSegment("good", "good", 0.0, None, ()), 0.5)  # the video ends within a snippet
     assert cut[:, 0].tolist() == [1.5, 5.5, 9.5, 13.0]
-    part = store.snippets(rows, Stretch("good_E", "good", 0.5, 1.25, ()), 0.25)
+    part = store.snippets(rows, VideoSegment("good_E", "good", 0.5, 1.25, ()), 0.25)
     assert part[:, 0].tolist() == [4.5, 6.5, 8.5]

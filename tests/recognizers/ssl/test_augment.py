@@ -13,7 +13,7 @@ from recognizers.ssl.augment import (
     OPERATIONS,
     PHOTOMETRIC,
     AugmentConfig,
-    change_colours,
+    apply_photometric,
     draw_operations,
     drop_channels,
     strong_view,
@@ -95,7 +95,7 @@ def change(name: str, x: Tensor, strength: float = 0.5) -> Tensor:
     """Apply one operation to all of x."""
     drawn = {op: torch.zeros(len(x)) for op in PHOTOMETRIC}
     drawn[name] = torch.full((len(x),), strength)
-    return change_colours(x, drawn)
+    return apply_photometric(x, drawn)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_operations_touch_only_the_clips_that_drew_them() -> None:
     x = torch.rand(3, 8, 3, 6, 6, generator=rng()) * 2 - 1
     drawn = {op: torch.zeros(3) for op in PHOTOMETRIC}
     drawn["invert"][1] = 0.9
-    out = change_colours(x, drawn)
+    out = apply_photometric(x, drawn)
     torch.testing.assert_close(out, torch.stack([x[0], -x[1], x[2]]))
 
 

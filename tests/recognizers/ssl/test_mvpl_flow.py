@@ -30,9 +30,9 @@ from recognizers.predict import predict
 from recognizers.ssl.algorithms import ALGORITHMS, Algorithm, algorithm_named
 from recognizers.ssl.augment import AugmentConfig, strong_view, weak_view
 from recognizers.ssl.objectives.base import make_objectives
-from recognizers.ssl.objectives.gradients import temporal_gradient
-from recognizers.ssl.objectives.mvpl import with_length
-from recognizers.ssl.step import Further, guide, step_loss
+from recognizers.ssl.objectives.mvpl import with_magnitude
+from recognizers.ssl.objectives.temporal_gradients import temporal_gradient
+from recognizers.ssl.step import ObjectiveInputs, guide, step_loss
 from recognizers.ssl.views import draw_strong, draw_weak
 from recognizers.ssl.weighting.base import make_weighting
 from recognizers.training.clips import training_clips, training_source
@@ -76,7 +76,7 @@ def mirrored(frames: Tensor) -> tuple[Tensor, Tensor]:
 def test_flow_gets_its_length_for_a_third_channel() -> None:
     flow = torch.tensor([[0.0, 0.0], [0.6, -0.8], [-0.3, 0.4], [1.0, 1.0]]).view(1, 4, 2, 1, 1)
     expected = torch.tensor([[0.0, 0.0, 0.0], [0.6, -0.8, 1.0], [-0.3, 0.4, 0.5], [1.0, 1.0, 1.0]])
-    torch.testing.assert_close(with_length(flow).flatten(2)[0], expected)
+    torch.testing.assert_close(with_magnitude(flow).flatten(2)[0], expected)
 
 
 def test_a_step_teaches_the_views_that_the_student_saw_from_the_mean_of_three() -> None:
@@ -85,8 +85,8 @@ def test_a_step_teaches_the_views_that_the_student_saw_from_the_mean_of_three() 
     objectives, rng = make_objectives(config, student), Generator().manual_seed(0)
     weighting = make_weighting(config.algorithm, 4, 2)
     guidance = guide(config, student, unlabelled, weighting, rng, objectives)
-    further = Further(objectives, student, make_teacher(student), unlabelled, 5)
-    loss = step_loss(config, student.train(), labelled, guidance, 0.5, rng, further)
+    inputs = ObjectiveInputs(objectives, student, make_teacher(student), unlabelled, 5)
+    loss = step_loss(config, student.train(), labelled, guidance, 0.5, rng, inputs)
 
     student.eval()
     weak, weak_flow = mirrored(unlabelled.frames)
@@ -102,9 +102,9 @@ def test_a_step_teaches_the_views_that_the_student_saw_from_the_mean_of_three() 
             cross_entropy(student(first), [0, 1, 0]) + 0.5 * cross_entropy(student(second), classes, counts)
             for first, second in shown
         )
-    assert loss.further["mvpl"].item() == pytest.approx(expected, rel=1e-4)
+    assert loss.terms["mvpl"].item() == pytest.approx(expected, rel=1e-4)
     plain = loss.supervised + 0.5 * loss.unlabelled
-    torch.testing.assert_close(loss.total.detach(), plain + loss.further["mvpl"])
+    torch.testing.assert_close(loss.total.detach(), plain + loss.terms["mvpl"])
 
 
 def stepped(algorithm: Algorithm, shown: slice) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
@@ -120,8 +120,8 @@ def stepped(algorithm: Algorithm, shown: slice) -> tuple[dict[str, Tensor], dict
     untouched = [*student.buffers()] * 2 * len(objectives)  # gradients' and flow's
     pairs = zip(objectives.buffers(), untouched, strict=True)
     assert all(torch.equal(*pair) for pair in pairs), "a look without gradient changes none"
-    further = Further(objectives, student.train(), make_teacher(student), unlabelled, 5)
-    step_loss(config, student, labelled, guidance, 0.5, rng, further).total.backward()  # type: ignore[no-untyped-call]
+    inputs = ObjectiveInputs(objectives, student.train(), make_teacher(student), unlabelled, 5)
+    step_loss(config, student, labelled, guidance, 0.5, rng, inputs).total.backward()  # type: ignore[no-untyped-call]
     return dict(student.named_buffers()), dict(objectives.named_buffers())
 
 

@@ -191,7 +191,7 @@ def test_one_permutation_and_one_share_serve_all_elements_and_masks_are_tubes() 
     elements = (2, 2, 4)
     plan = draw_mix(8, 3, 16, 10.0, Generator().manual_seed(3))
     assert sorted(plan.partner.tolist()) == list(range(8))
-    assert (plan.mask.sum(-1) == (plan.share * 16).unsqueeze(1)).all()  # as many patches in every element
+    assert (plan.mask.sum(-1) == (plan.fraction * 16).unsqueeze(1)).all()  # as many patches in every element
     assert not (plan.mask[:, 0] == plan.mask[:, 1]).all()
     own = torch.arange(8.0).view(8, 1, 1, 1, 1).expand(8, 8, 3, 16, 16).contiguous()  # every pixel says whose it is
     mixed = mix_frames(own, plan, elements)
@@ -205,7 +205,7 @@ def test_one_permutation_and_one_share_serve_all_elements_and_masks_are_tubes() 
 
 
 def test_shares_follow_the_beta_distribution() -> None:
-    shares = draw_mix(20000, 1, 64, 10.0, Generator().manual_seed(0)).share
+    shares = draw_mix(20000, 1, 64, 10.0, Generator().manual_seed(0)).fraction
     assert shares.mean().item() == pytest.approx(0.5, abs=0.01)
     assert shares.std().item() == pytest.approx(math.sqrt(1 / (4 * 21)), abs=0.005)
 

@@ -74,7 +74,7 @@ def algorithms(json: bool = False) -> None:
 def _parts(algorithm: "Algorithm") -> list[str]:
     """Describe an algorithm's components: named parts, passes of the teacher, mixing, further objectives."""
     from gymqa.frames.modality import made_by
-    from recognizers.ssl.objectives.registry import frames_beyond
+    from recognizers.ssl.objectives.registry import objective_modality
 
     if not algorithm.semi_supervised:
         return ["labelled clips only"]
@@ -85,7 +85,7 @@ def _parts(algorithm: "Algorithm") -> list[str]:
     named = {name: value for name, value in named.items() if name not in ("name", "image_network")}
     parts = [f"{name}: {value}" for name, value in named.items() if (name, value) != ("perturbation", "none")]
     passes = [f"passes: {algorithm.passes}"] * (algorithm.passes > 1)
-    frames = frames_beyond(algorithm.objectives)
+    frames = objective_modality(algorithm.objectives)
     wanted = [f"trains on {made_by(frames)}"] if frames else []
     return [*parts, *passes, *["TokenMix"] * (algorithm.mix_weight > 0), *algorithm.objectives, *wanted]
 

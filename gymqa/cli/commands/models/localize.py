@@ -9,9 +9,9 @@ from gymqa.runtime.devices import choose_device
 from recognizers.localization.config import Level, LocalizationConfig
 from recognizers.localization.detection import DetectionConfig, detect
 from recognizers.localization.network import Localizer
+from recognizers.localization.segments import read_split, write_detections, write_truth
 from recognizers.localization.snippet_store import SnippetStore, extract_snippets
 from recognizers.localization.snippets import snippet_encoder
-from recognizers.localization.stretches import read_split, write_detections, write_truth
 from recognizers.localization.training import train_localizer
 
 

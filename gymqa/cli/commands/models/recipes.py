@@ -109,7 +109,7 @@ def run(
         heading = f"{number}/{len(chosen)} {recipe.name}: {recipe.what}"
         console.print(heading, highlight=False, markup=False, soft_wrap=True)
         try:
-            words = recipe.words(out, *([overrides] if overrides else []))
+            words = recipe.arguments(out, *([overrides] if overrides else []))
             _train(words, launch)
             result = _test(words, out / recipe.name, device, overrides is not None)
             print(f"{recipe.name}: Top-1 {100 * result.top1:.1f} % of {result.clips} clips")

@@ -15,7 +15,7 @@ from recognizers.ssl.objectives.actor_cutmix import pasted_loss
 from recognizers.ssl.objectives.appearance import distillation
 from recognizers.ssl.objectives.base import Objective, make_objectives
 from recognizers.ssl.objectives.composite import Selector, reinforce
-from recognizers.ssl.objectives.contrast import nt_xent, nt_xent_within, own_among_all, same_moment
+from recognizers.ssl.objectives.contrast import info_nce, info_nce_within, nt_xent, nt_xent_within
 from recognizers.ssl.objectives.memdpc import MemDPC
 from recognizers.ssl.objectives.phases import phases_loss
 from recognizers.ssl.objectives.tclr import TCLR
@@ -82,13 +82,13 @@ def test_nt_xent_within_looks_at_the_clips_own_moments_only() -> None:
 
 def test_same_moment_is_the_mean_of_both_ways() -> None:
     a, b = drawn(3, 4, 8, unit=True), drawn(3, 4, 8, seed=1, unit=True)
-    assert same_moment(a, b, 0.1).item() == pytest.approx(moments_matched(told(a), told(b), 0.1), rel=1e-5)
+    assert info_nce_within(a, b, 0.1).item() == pytest.approx(moments_matched(told(a), told(b), 0.1), rel=1e-5)
 
 
 def test_own_among_all_is_the_cross_entropy_of_the_diagonal() -> None:
     a, b = drawn(6, 5), drawn(6, 5, seed=1)
     expected = np.mean([picked(told(b) @ told(a)[i], i) for i in range(6)])
-    assert own_among_all(a, b).item() == pytest.approx(expected, rel=1e-5)
+    assert info_nce(a, b).item() == pytest.approx(expected, rel=1e-5)
 
 
 def made(name: str) -> Any:

@@ -19,10 +19,10 @@ from recognizers.backbones.tsn import TSNConfig
 from recognizers.factory import model_config
 from recognizers.loader import ClipBatch
 from recognizers.ssl.algorithms import algorithm_named
-from recognizers.ssl.objectives.base import Seen, StepViews, UnlabelledViews, make_objectives
+from recognizers.ssl.objectives.base import StepViews, UnlabelledViews, ViewOutputs, make_objectives
 from recognizers.ssl.objectives.cmpl import narrowed
-from recognizers.ssl.objectives.gradients import temporal_gradient
 from recognizers.ssl.objectives.ltg import mean_of_logits
+from recognizers.ssl.objectives.temporal_gradients import temporal_gradient
 from recognizers.ssl.objectives.timebalance import invariant_loss, mean_similarity
 from recognizers.ssl.perturbation import time_order
 from recognizers.ssl.pseudo_label import PseudoLabels, pseudo_label, summarise
@@ -49,9 +49,9 @@ def made(name: str, **settings: Any) -> tuple[Any, Recognizer]:
     return objective, student
 
 
-def look(student: Recognizer, view: Tensor) -> Seen:
+def look(student: Recognizer, view: Tensor) -> ViewOutputs:
     features = student.forward_features(view)
-    return Seen(view, student.forward_head(features.fused), features.fused, features.tokens)
+    return ViewOutputs(view, student.forward_head(features.fused), features.fused, features.tokens)
 
 
 def labels_of(*confidence: float, classes: list[int]) -> PseudoLabels:
@@ -127,6 +127,15 @@ def test_a_narrowed_network_of_every_family_has_a_quarter_of_the_width(name: str
     assert width == of / 4
 
 
+class Widthless(ModelConfig):
+    """A config of the user's own, without a width."""
+
+    elements = (8,)
+
+    def build(self) -> Recognizer:
+        return MODEL.build()
+
+
 def test_a_narrowed_network_keeps_to_what_its_family_takes() -> None:
     small = narrowed(MODEL, 4)
     assert (small.dim, small.heads, small.fusion_dim) == (4, 1, 4)  # type: ignore[attr-defined]
@@ -134,7 +143,7 @@ def test_a_narrowed_network_keeps_to_what_its_family_takes() -> None:
     counts = [sum(p.numel() for p in config.build().parameters()) for config in (MODEL, small)]
     assert counts[1] < counts[0] / 3
     with pytest.raises(GymQAError, match="width"):
-        narrowed(ModelConfig(), 4)
+        narrowed(Widthless(), 4)
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from recognizers.ssl.objectives.appearance import appearance, image_network
 from recognizers.ssl.objectives.base import StepViews, UnlabelledViews, make_objectives
 from recognizers.ssl.objectives.composite import composite
 from recognizers.ssl.objectives.contrast import nt_xent
-from recognizers.ssl.objectives.local_clips import cut_in_time
+from recognizers.ssl.objectives.local_clips import temporal_parts
 from recognizers.ssl.perturbation import time_order
 from recognizers.ssl.pseudo_label import PseudoLabels
 from recognizers.training.optimization import rate_factor
@@ -54,11 +54,11 @@ def moving_squares(batch: int, size: int = 32) -> Tensor:
 def test_each_part_of_a_clip_shows_its_own_frames_in_time() -> None:
     view = torch.empty(1, 8)
     view[0, time_order(ELEMENTS)] = torch.arange(8.0)  # every frame says when it was
-    parts = cut_in_time(view, 4, ELEMENTS)[0][:, time_order(ELEMENTS)]  # [4, N], in time again
+    parts = temporal_parts(view, 4, ELEMENTS)[0][:, time_order(ELEMENTS)]  # [4, N], in time again
     assert parts.tolist() == [[2 * k] * 4 + [2 * k + 1] * 4 for k in range(4)]
-    assert cut_in_time(torch.arange(3.0).view(1, 3), 2, (3,)).tolist() == [[[0, 0, 0], [1, 1, 2]]]
+    assert temporal_parts(torch.arange(3.0).view(1, 3), 2, (3,)).tolist() == [[[0, 0, 0], [1, 1, 2]]]
     with pytest.raises(GymQAError, match=naming("3 frames", "4 parts")):
-        cut_in_time(torch.zeros(1, 3), 4, (3,))
+        temporal_parts(torch.zeros(1, 3), 4, (3,))
 
 
 def test_the_actors_box_lies_around_what_moves() -> None:
@@ -98,7 +98,7 @@ def test_clips_with_nothing_to_paste_are_learnt_from_in_their_strong_view() -> N
     labels = PseudoLabels(torch.zeros(2, 2), torch.tensor([0, 1]), torch.ones(2), torch.zeros(2))
 
     def term(weak: Tensor) -> float:
-        own = objective.see(student, strong)
+        own = objective.forward_view(student, strong)
         unlabelled = UnlabelledViews(weak, own, labels, labels, torch.ones(2))
         rng = Generator().manual_seed(0)
         return objective.loss(StepViews(student, student, own, labels.classes, None, unlabelled, 0, 0.5, rng)).item()
