@@ -1,4 +1,4 @@
-"""Video encoders built by kind, folder, or the user's own `package.module:function` (own file: it needs torch)."""
+"""Construction of video encoders by kind, folder or plug-in; a file of its own, since it needs torch."""
 
 from collections.abc import Collection
 
@@ -13,13 +13,12 @@ def create_encoder(spec: str, options: EncoderOptions | None = None, device: str
 
     Args:
         spec: a kind; kind:source, the source being a folder or owner/name@revision on the Hub; the folder of a trained
-            recognizer; or the user's own, `package.module:function` or `package.module:function:source`.
-        options: of the encoder; those that are not set are the kind's own.
-        device: where it runs.
+            recognizer; or a plug-in, `package.module:function` or `package.module:function:source`.
+        options: of the encoder; unset ones are the kind's defaults.
+        device: device it runs on.
 
     Raises:
-        GymQAError: no such kind or source, an option that the kind does not have, its files do not fit, or a plug-in
-            that does not fit.
+        GymQAError: no such kind or source, an unsupported option, invalid files, or a plug-in that does not fit.
     """
     kind, source = parse(spec)
     options = options or EncoderOptions()
@@ -32,17 +31,17 @@ def create_encoder(spec: str, options: EncoderOptions | None = None, device: str
 
 
 def _require_options(kind: str, options: EncoderOptions, known: Collection[str]) -> None:
-    """Refuse options that an encoder does not have."""
-    strange = [name for name in options.given() if name not in known]
-    if strange:
+    """Raise an error for options that an encoder does not support."""
+    unsupported = [name for name in options.given() if name not in known]
+    if unsupported:
         has = f"it has {', '.join(known)}" if known else "it has none"
-        raise GymQAError(f"the encoder {kind} has no option {strange[0]}; {has}")
+        raise GymQAError(f"the encoder {kind} has no option {unsupported[0]}; {has}")
 
 
 def _require_fingerprint(kind: str, made: VideoEncoder, options: EncoderOptions) -> None:
-    """Refuse a plug-in whose fingerprint does not say what it is and which options it was built with.
+    """Raise an error for a plug-in whose fingerprint lacks its name or its options.
 
-    Its features are told apart by the fingerprint, and the encoder is built again from it (`options_of`).
+    Features are identified by the fingerprint, and the encoder is rebuilt from it (`options_of`).
     """
     fingerprint = made.fingerprint()
     if fingerprint.get("encoder") != kind:

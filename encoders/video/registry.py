@@ -1,7 +1,7 @@
-"""Registry of video encoders: kind -> description and constructor; options, parsing of names. No torch for a list.
+"""Registry of video encoders: kind -> description and constructor; options, parsing of names; no torch.
 
-A new encoder is its file in this folder and its lines here; one outside the repository is named
-`package.module:function` (docs/extending.md).
+An encoder's module is imported when it is built. A new encoder is its file in this folder and its lines here; one
+outside the repository is named `package.module:function` (docs/extending.md).
 """
 
 from collections.abc import Mapping
@@ -80,7 +80,7 @@ _OURS = {
 
 
 class EncoderMaker(Protocol):
-    """What a kind of encoder stands for."""
+    """Constructor of an encoder."""
 
     def __call__(self, source: str, options: "EncoderOptions", device: str) -> "VideoEncoder":
         """The encoder of the weights at `source`, "" where none are named."""
@@ -130,10 +130,10 @@ class EncoderOptions:
 
 
 def parse(spec: str) -> tuple[str, str]:
-    """Kind and source of what the user wrote: a kind; kind:source; the folder of a trained recognizer; a plug-in.
+    """Kind and source of an encoder's name: a kind, kind:source, the folder of a trained recognizer, or a plug-in.
 
-    A plug-in is `package.module:function`, with `:source` behind it if it takes one. A kind of ours wins over a module
-    of its name, and so does a path that exists.
+    A plug-in is `package.module:function`, followed by `:source` if it takes one. A registered kind and an existing
+    path take precedence over a module of that name.
 
     Raises:
         GymQAError: no such kind, or a kind without default weights and no source.
@@ -153,19 +153,16 @@ def parse(spec: str) -> tuple[str, str]:
 
 
 def options_of(kind: str, fingerprint: Mapping[str, Any]) -> EncoderOptions:
-    """The options of an encoder that its features' fingerprint names, so that it can be built again.
-
-    A plug-in has those that its fingerprint names.
-    """
+    """The options recorded in a fingerprint of features, to build the same encoder."""
     every = [one.name for one in fields(EncoderOptions)]
     names = ENCODERS.entry(kind).options if kind in ENCODERS else every
     return EncoderOptions(**{name: fingerprint[name] for name in names if name in fingerprint})
 
 
 def default_spec(kind: str) -> str | None:
-    """What to build an encoder of a kind from when nothing else is said; None where it has to be named.
+    """A kind with its default weights, as `kind:source`; None where it must be named.
 
-    A plug-in has to be named always: nothing is imported because a model's file says so.
+    A plug-in must always be named: no code is imported because a model's file names it.
     """
     source = ENCODERS.entry(kind).source if kind in ENCODERS else ""
     return f"{kind}:{source}" if source else None

@@ -61,13 +61,13 @@ def extract(
     """
     options = EncoderOptions(n_frames, layer, tokens, grid, precision)
     with ExitStack() as stack:
-        shard, device = _join(device, stack)
+        group, device = _join(device, stack)
         chosen = create_encoder(encoder, options, choose_device(device))
         wanted = [clip for path in clips for clip in read_element_list(path)]
         elements = {clip.id: clip.label for clip in wanted}
         source = ControlledFrames(source_of(modality_of(chosen), frames), control, control_seed, elements)
-        store = extract_features(chosen, source, [clip.id for clip in wanted], out, views, seed, dtype, shard)
-        if shard.index == 0:
+        store = extract_features(chosen, source, [clip.id for clip in wanted], out, views, seed, dtype, group)
+        if group.index == 0:
             print(f"{out}: {len(store)} views of clips, {chosen.n_tokens} × {chosen.dim}, seen by {chosen.name}")
 
 
