@@ -31,7 +31,7 @@ SHAPES, DIRECTIONS = ("tucked", "piked", "stretched"), ("forward", "backward")
 NOUNS = """
 import sys
 from pathlib import Path
-from gymqa.questions.schema import load_predictions
+from gymqa.questions.files import load_predictions
 load_predictions(Path(sys.argv[1]))
 """
 
