@@ -1,4 +1,4 @@
-"""Data, questions and the command line of the benchmark: FineGym's labels, video frames, question sets, `gymqa`.
+"""Data, questions, command line: FineGym and other data sets, GymSim renderer, frame caches, question sets, Hub.
 
 One folder per concern, in layers: a folder imports only from layers below (docs/architecture.md). Never in it:
 neural networks, language models, evaluation of models."""

@@ -1,1 +1,1 @@
-"""Video recognizers trained with few labels: SeFAR and the baselines. Never in it: language models, questions."""
+"""Video recognizers: semi-supervised SeFAR, baselines; temporal localization. Never in it: language models."""

@@ -1,4 +1,4 @@
-"""Study of frame numbers, FineGym's Table 5: `python scripts/study_frames.py`, as `gymqa study frames`."""
+"""Accuracy by number of input frames (FineGym's Table 5): `scripts/study_frames.py`, as `gymqa study frames`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""RGB against flow, FineGym's Table 2 and Figure 6a: `python scripts/study_modality.py`, as `gymqa study modality`."""
+"""RGB, flow, gradient, pose (FineGym's Table 2, Figure 6a): `scripts/study_modality.py`, as `gymqa study modality`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Study of test frames, FineGym's Figure 6c: `python scripts/study_test_frames.py`, as `gymqa study test-frames`."""
+"""Accuracy by number of test frames (FineGym's Fig. 6c): `scripts/study_test_frames.py`, `gymqa study test-frames`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Time methods of answering multiple-choice questions: `python benchmarks/speed/answering_speed.py --help`.
+"""Time answering by generation, full passes, shared prefixes; check they agree: `benchmarks/speed/answering_speed.py`.
 
 A Llama with random weights answers the same questions by every method, in turns; ratios are of medians. Before timing,
 all methods that score the same texts must agree on the likelihoods in float32.

@@ -1,4 +1,4 @@
-"""Time SeFAR's training step against a reference step: `python benchmarks/speed/bench_ssl_step.py --json`.
+"""Check SeFAR's semi-supervised step against a reference, then time both: `python benchmarks/speed/bench_ssl_step.py`.
 
 Both go from the same uint8 frames to updated student and teacher. First both are run without dropout, where they must
 agree; then they are timed in turns, and ratios are of medians.

@@ -1,4 +1,4 @@
-"""Time `gymqa flow` against a loader without cache, on GymSim clips: `python benchmarks/speed/flow_speed.py`.
+"""Time `gymqa flow` against computing flow per sample, without cache: `python benchmarks/speed/flow_speed.py`.
 
 The baseline is what a data loader without a cache does, in one process and one thread: for every field of flow it
 opens the mp4, decodes the frames up to the second of the two, brings both to size, makes OpenCV's object and computes.

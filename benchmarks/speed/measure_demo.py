@@ -1,4 +1,4 @@
-"""Time and memory of `gymqa demo`, run twice: `python benchmarks/speed/measure_demo.py` (one script a file)."""
+"""Run time and peak memory of `gymqa demo`, from scratch and resumed: `python benchmarks/speed/measure_demo.py`."""
 
 import sys
 from pathlib import Path

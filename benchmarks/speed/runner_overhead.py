@@ -1,4 +1,4 @@
-"""Time the runner's overhead for each question, with an instant model: `python benchmarks/speed/runner_overhead.py`.
+"""Time the evaluation runner's overhead per question, with an instant model: `benchmarks/speed/runner_overhead.py`.
 
 That is `gymqa evaluate` without model time: reading and sharding the questions, appending each batch to disk, merging,
 hashing, and writing predictions and result.

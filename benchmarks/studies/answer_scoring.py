@@ -1,4 +1,4 @@
-"""Accuracy of a tuned model by letter and text scoring: `python benchmarks/studies/answer_scoring.py` (own script)."""
+"""Accuracy of an MLLM: likelihood of option letters against choice texts: `benchmarks/studies/answer_scoring.py`."""
 
 import sys
 import time

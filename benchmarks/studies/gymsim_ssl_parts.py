@@ -1,4 +1,4 @@
-"""Tables of gymsim_ssl_study.py: their cells (trainings), results, and printing.
+"""Result tables of gymsim_ssl_study.py: runs per cell, Top-1 over seeds, paired differences, printing.
 
 rates: algorithms at each labelled fraction, all with the same network. components and perturbations: the rows of
 SeFAR's Tables 3 and 4, whose switches are read from the recipes of its Gym99 column.

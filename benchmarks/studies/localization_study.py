@@ -1,4 +1,4 @@
-"""Temporal localisation on GymSim, as FineGym's Table 4: `python benchmarks/studies/localization_study.py`.
+"""Temporal localization on GymSim, as FineGym's Table 4: `python benchmarks/studies/localization_study.py`.
 
 Actions in rendered competitions, and sub-actions in actions, by a structured segment network on the frozen image ViT.
 """

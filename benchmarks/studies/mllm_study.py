@@ -1,4 +1,4 @@
-"""Frozen video encoders of one language model on GymSim, as SeFAR's Table 5: `python benchmarks/studies/mllm_study.py`.
+"""Compare frozen video encoders in one MLLM on GymSim (SeFAR's Table 5): `python benchmarks/studies/mllm_study.py`.
 
 99 rendered elements, 5 % and 10 % labelled, three seeds: the image ViT, and the recognizers that gymsim_ssl_study.py
 trained with the same labels, each as frozen encoder of the same language model, tuned on the labelled clips alone or

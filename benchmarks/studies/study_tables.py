@@ -1,4 +1,4 @@
-"""Print a study's tables: mean and spread of each cell in per cent, differences (own file: several studies use it)."""
+"""Print result tables: mean ± deviation in %, paired differences with p-values (own file: several studies use it)."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Networks of gymsim_validity.py: TSN and TRN heads on frozen frame features, and a small CNN from scratch.
+"""Networks of gymsim_validity.py, their training and testing: TSN and TRN heads on frozen features, a small CNN.
 
 Both follow FineGym's baselines: TSN averages the segments' scores, TRN (single scale) takes the segments in order.
 """

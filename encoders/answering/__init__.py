@@ -1,1 +1,1 @@
-"""Answering questions by likelihood, with shared prompt prefixes. Never in it: scores of answers."""
+"""Multiple-choice answering by likelihood of the choices, with shared prompt prefixes. Never in it: metrics."""

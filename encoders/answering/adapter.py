@@ -1,4 +1,4 @@
-"""Adapter `gymqa`: loads a tuned model for evaluation; a file of its own, named in the registry of adapters."""
+"""Evaluation adapter `gymqa`: load a tuned multimodal model for `gymqa evaluate` (own file: one adapter a file)."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Features for evaluation under a control: taken from --features or extracted from --frames, with checks.
+"""Video features under a control condition (frozen, shuffled, … frames): read from a store, or extracted from frames.
 
 Several processes of one evaluation extract them once: the first one works, the others wait for its lock.
 """

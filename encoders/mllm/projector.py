@@ -1,4 +1,4 @@
-"""Projectors from video tokens to language-model embeddings: linear, MLP, Perceiver resampler, joint, codebook."""
+"""Projectors from video tokens to LLM embeddings: per-token linear or MLP, resampler, joint linear map, codebook."""
 
 import torch
 from torch import Tensor, nn

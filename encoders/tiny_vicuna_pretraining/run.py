@@ -11,7 +11,7 @@ import torch
 import transformers
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from encoders.tiny_vicuna_pretraining.figures import accuracy, figures
+from encoders.tiny_vicuna_pretraining.evaluation import accuracy, figures
 from encoders.tiny_vicuna_pretraining.grammar import all_moves
 from encoders.tiny_vicuna_pretraining.tokenizer import train_tokenizer
 from encoders.tiny_vicuna_pretraining.training import (

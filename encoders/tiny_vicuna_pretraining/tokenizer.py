@@ -1,4 +1,4 @@
-"""SentencePiece tokenizer of tiny-vicuna by Llama's conventions; a file of its own, alone to need the trainer."""
+"""Train tiny-vicuna's SentencePiece BPE tokenizer, with Llama's conventions (own file: it needs sentencepiece)."""
 
 import io
 import random

@@ -1,4 +1,4 @@
-"""Alignment, the first tuning stage: the projector regresses each clip's name in the language model's embedding space.
+"""Alignment, the first tuning stage: fit the projector to regress the LLM's word embeddings of each clip's class name.
 
 The optimal prediction for an uncertain clip is the probability-weighted mean of its possible names; tiny-vicuna was
 pre-trained to read such blends. It needs no pass through the language model.

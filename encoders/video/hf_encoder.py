@@ -1,4 +1,4 @@
-"""HFEncoder: a frozen image or video transformer of transformers as video encoder, with pooled patch tokens."""
+"""HFEncoder: a frozen Hugging Face vision model (image or video) as video encoder: CLS and pooled patch tokens."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""Video transformers of transformers as encoders: VideoMAE and TimeSformer.
+"""Video encoders from Hugging Face transformers: VideoMAE and TimeSformer.
 
 The networks are unchanged; frames are spread evenly over the clip instead of taken at a fixed rate. A checkpoint
 fine-tuned for classification is loaded without its head. VideoMAE checkpoints with mean pooling (the fine-tuned ones)

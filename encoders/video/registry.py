@@ -1,4 +1,4 @@
-"""Registry of video encoders: kind -> description and constructor; options, parsing of names; no torch.
+"""Registry of video encoders: name -> description, options, constructor; parsing of specifications. Imports no torch.
 
 An encoder's module is imported when it is built. A new encoder is its file in this folder and its lines here; one
 outside the repository is named `package.module:function` (docs/extending.md).

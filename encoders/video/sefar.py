@@ -1,4 +1,4 @@
-"""Encoder `sefar`: a trained recognizer as frozen encoder; tokens are its element, pair and fused features.
+"""Encoder `sefar`: any trained recognizer, frozen; tokens: features (SeFAR: elements, pairs, fused), pooled patches.
 
 Any other recognizer serves as well; its tokens are those of its frames or clips.
 """

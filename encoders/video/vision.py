@@ -1,4 +1,4 @@
-"""Vision-model families of transformers: their description, config and weights from a checkpoint, token layout."""
+"""Hugging Face vision models by family: config and strict loading from a checkpoint, layout of their tokens."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager

@@ -1,1 +1,1 @@
-"""Answering models: each file wraps one kind behind `eval.run.protocol.AnswerModel`. Never in it: scores."""
+"""Adapters: wrap models as `eval.run.protocol.AnswerModel`; registry and helpers. Never in it: metrics."""

@@ -1,4 +1,4 @@
-"""Data types of the leaderboard: rows, lines, runs of models and recognizers; their order and grouping."""
+"""Leaderboard data classes: one metric value (Row), one table line (Line), runs per model; sorting and grouping."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,1 +1,1 @@
-"""Scores of predictions: accuracy, mAP, calibration, minimal pairs. Never in it: intervals and tests."""
+"""Metrics of predictions: accuracy, mAP, calibration, position bias, minimal pairs. Never in it: resampling."""

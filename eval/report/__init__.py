@@ -1,1 +1,1 @@
-"""The leaderboard report: page, analyses, plots, tables, upload. Never in it: scores computed anew."""
+"""The leaderboard report: secondary analyses, page, plots, tables, upload. Never in it: definitions of metrics."""

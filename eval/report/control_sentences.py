@@ -1,4 +1,4 @@
-"""Sentences on a model's accuracy loss under each control; a file of its own, apart from the figures they word."""
+"""Sentences for the page that interpret a model's accuracy loss under each control condition (own file: text only)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""State of a run's output: the expected result, a finished one and its final answers, refusal of foreign files."""
+"""State of a run's output file: expected and finished result, final answers; never overwrites another model's file."""
 
 import json
 from collections.abc import Mapping, Sequence

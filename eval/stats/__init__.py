@@ -1,1 +1,1 @@
-"""Clustered intervals and tests. Never in it: what a score means."""
+"""Cluster-robust (by video) confidence intervals and significance tests. Never in it: definitions of metrics."""

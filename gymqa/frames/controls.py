@@ -1,4 +1,4 @@
-"""Control conditions on a clip's frames: one frame, frozen, shuffled, reversed, another element's clip, no video.
+"""Control conditions: one, frozen, shuffled or reversed frames, another clip, no video; shuffled frames for training.
 
 A model that scores the same on shuffled frames does not use the movement; one that scores the same on another clip's
 frames does not use the video.

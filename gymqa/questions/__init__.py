@@ -1,1 +1,1 @@
-"""Multiple-choice questions: schema, builders, validation, shortcut statistics, scoring. Never in it: pixels, torch."""
+"""Multiple-choice questions: schema, builders, files, validation, shortcut statistics. Never in it: pixels, torch."""

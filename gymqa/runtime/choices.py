@@ -1,4 +1,4 @@
-"""Check that every Literal field of a settings dataclass holds one of its values (own file: every floor uses it).
+"""Check that Literal fields of a settings dataclass hold one of their values (own file: every package uses it).
 
 The command line checks them by itself; a dataclass that is built in Python does not.
 """

@@ -1,4 +1,4 @@
-"""Configs of temporal localisation: grouping and sampling of proposals, training. Imports no torch."""
+"""Configs of temporal localization: grouping and sampling of proposals, training. Imports no torch."""
 
 from dataclasses import dataclass, field
 from typing import Literal

@@ -1,4 +1,4 @@
-"""Augmentation of skeletons [B, N, J, 3]: affine warp, jitter, dropped joints (own file: augment.py has the frames').
+"""Augmentation of skeletons [B, N, J, 3]: affine warp, jitter, dropped joints (own file: augment.py handles frames).
 
 Joints are (x, y in [-1, 1], confidence); a missing joint (confidence 0) stays all 0. A mirror swaps left and right
 joints, so that a left arm stays a left arm.

@@ -1,4 +1,4 @@
-"""Weak and strong views of a training's clips, split into the model's modality and flow (own file: needs TrainConfig).
+"""Draw weak and strong views of a batch; split channels into model input and flow (own file: needs TrainConfig).
 
 A training's frames may have more channels than its model (`TrainConfig.modality`): an objective then gets the flow of
 the student's view.

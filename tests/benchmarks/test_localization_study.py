@@ -1,4 +1,4 @@
-"""The localisation study renders, trains, finds and writes its figures, and a second run only reads."""
+"""The localization study renders, trains, finds and writes its figures, and a second run only reads."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A release of made-up competitions for localisation: annotation and features, or videos, that show what happens."""
+"""A release of made-up competitions for localization: annotation and features, or videos, that show what happens."""
 
 from dataclasses import replace
 from pathlib import Path

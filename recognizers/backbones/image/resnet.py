@@ -1,4 +1,4 @@
-"""ResNet-18, -34 and -50 without classifier (He et al., CVPR'16; stride in the 3 × 3 layer); names of torchvision."""
+"""ResNet-18, -34, -50 without classifier (CVPR'16; stride in the 3 × 3 layer), with torchvision's tensor names."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence

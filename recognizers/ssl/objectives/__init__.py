@@ -1,1 +1,1 @@
-"""Objectives: further terms of the training loss, one algorithm a file. Never in it: L_sup, L_un and L_mix."""
+"""Additional loss terms and pre-training losses of algorithms, and their helpers. Never in it: L_sup, L_un, L_mix."""

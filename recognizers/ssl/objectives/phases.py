@@ -1,4 +1,4 @@
-"""Objective of TACL: consistency of a clip's halves at half speed (Tong et al., TCSVT'22; one objective a file).
+"""Objective TACL: a clip's halves agree with its pseudo-label and each other (TCSVT'22; one objective a file).
 
 Semi-Supervised Action Recognition From Temporal Augmentation Using Curriculum Learning, 10.1109/TCSVT.2022.3210271.
 By its abstract and from memory: neither text nor code was at hand.

@@ -1,4 +1,4 @@
-"""Objective TimeBalance: an invariant and a distinctive teacher, weighted by clip (CVPR'23, arXiv 2303.16268).
+"""Objective TimeBalance: a temporally invariant and a temporally distinctive teacher (CVPR'23, arXiv 2303.16268).
 
 Kept: two self-supervised teachers of the student's architecture. The invariant one is trained to give different times
 of a clip the same features, against other clips; the distinctive one to tell the times of a clip apart (TCLR's

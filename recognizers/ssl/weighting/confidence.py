@@ -1,4 +1,4 @@
-"""Weighting rule `confidence`: the first factor of SeFAR's adaptive regulation alone (one rule a file)."""
+"""Weighting rule `confidence`: SeFAR's adaptive weight without the spread factor, an ablation (one rule a file)."""
 
 from recognizers.ssl.algorithms import Algorithm
 from recognizers.ssl.weighting.adaptive import AdaptiveRegulation

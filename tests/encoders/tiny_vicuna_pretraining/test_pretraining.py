@@ -15,7 +15,7 @@ from encoders.mllm.prompts import IGNORED, Turn, render
 from encoders.tiny_vicuna_pretraining.batches import Collator, input_embeddings
 from encoders.tiny_vicuna_pretraining.corpus import TIERS, make_conversation, multiple_choice
 from encoders.tiny_vicuna_pretraining.descriptions import PHRASES, QUESTIONS, describe, yes_no_question
-from encoders.tiny_vicuna_pretraining.figures import accuracy
+from encoders.tiny_vicuna_pretraining.evaluation import accuracy
 from encoders.tiny_vicuna_pretraining.grammar import all_moves, is_held_out
 from encoders.tiny_vicuna_pretraining.run import report
 from encoders.tiny_vicuna_pretraining.training import (

@@ -1,4 +1,4 @@
-"""`gymqa benchmark`: measure the speed of the recognizers on this machine."""
+"""`gymqa benchmark`: measure clips per second, parameters and multiply-adds of the recognizers on this machine."""
 
 from dataclasses import asdict
 from fnmatch import fnmatch

@@ -1,4 +1,4 @@
-"""Evaluation of a trained tiny-vicuna: text-only multiple choice about moves held out of its training."""
+"""Evaluate tiny-vicuna after pre-training: accuracy on text-only multiple choice about held-out move names."""
 
 import random
 from collections.abc import Sequence
