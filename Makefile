@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install -qq --no-input --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-browser chromium format clean
+.PHONY: help install demo test test-fast test-browser chromium format clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
@@ -22,6 +22,10 @@ test: $(VENV)/.installed-dev  ## style, types, import contract, tests
 	@$(BIN)/lint-imports --no-cache --no-logo
 	@$(BIN)/mypy
 	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+
+test-fast: $(VENV)/.installed-dev  ## the tests that train nothing and start no process, for the loop of a developer
+	@$(BIN)/ruff check .
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not slow' $(ARGS)
 
 test-browser: $(VENV)/.installed-dev chromium  ## the leaderboard's page in Chromium
 	@$(BIN)/python -m pytest -rs tests/eval/report/test_browser.py $(ARGS)
