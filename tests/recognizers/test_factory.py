@@ -172,7 +172,7 @@ def run(tmp_path: Path, words: list[str], **environment: str) -> subprocess.Comp
 
 LOAD = """
 import sys, torch
-from recognizers.backbones.sefar import SeFAR
+from recognizers.factory import load_recognizer
 torch.manual_seed(0)
 model = load_recognizer(sys.argv[1])
 print(model(torch.randn(2, 8, 3, 24, 24)).flatten().tolist())
@@ -261,7 +261,7 @@ def test_an_image_vit_of_the_hub_starts_a_backbone(tmp_path: Path) -> None:
     code = (
         "from recognizers.backbones.image_checkpoints import initialise_backbone as start\n"
         "from recognizers.backbones.timesformer import TimeSformer\n"
-        "from recognizers.backbones.base import ViTConfig\n"
+        "from recognizers.backbones.image.vit import ViTConfig\n"
         "vit = ViTConfig(image_size=24, patch_size=12, dim=16, depth=2, heads=2)\n"
         "print(start(TimeSformer(vit, (2, 4), 0.0, 0.0), 'me/vit').sentence())"
     )
