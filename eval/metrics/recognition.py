@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 from sklearn.metrics import average_precision_score, confusion_matrix, precision_recall_fscore_support
 
+from eval.metrics.accuracy import accuracies
 from eval.stats.bootstrap import RESAMPLES, FloatArray, IntArray, Interval, bootstrap, cluster_index, mean_interval
 from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import video_of
@@ -118,20 +118,6 @@ def top_k(predictions: ClassPredictions, k: int = 5) -> float:
 def mean_class(predictions: ClassPredictions) -> float:
     """Mean-class accuracy over the classes that have clips (FineGym's "Mean")."""
     return accuracies(predictions.labels, predictions.predicted)["mean_class"]
-
-
-def accuracies(labels: ArrayLike, predicted: ArrayLike) -> dict[str, float]:
-    """Top-1 and mean-class accuracy of predicted classes, in [0, 1].
-
-    Args:
-        labels: right classes, int [n], n >= 1.
-        predicted: int [n]; -1 where there is no prediction, which is wrong.
-    """
-    of = np.asarray(labels, dtype=np.int64)
-    right = (of == np.asarray(predicted)).astype(np.float64)
-    counts = np.bincount(of)
-    by_class = np.bincount(of, weights=right)[counts > 0] / counts[counts > 0]
-    return {"top1": float(right.mean()), "mean_class": float(by_class.mean())}
 
 
 def mean_average_precision(predictions: ClassPredictions) -> float:

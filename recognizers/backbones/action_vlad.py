@@ -14,7 +14,7 @@ from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
-from sklearn.cluster import MiniBatchKMeans
+from scipy.cluster.vq import kmeans2
 from torch import Tensor, nn
 
 from gymqa.errors import GymQAError
@@ -22,8 +22,8 @@ from recognizers.backbones.base import GYM99, Recognizer
 from recognizers.backbones.frame_net import Architecture, FrameFeatures, FrameNet, FrameNetConfig
 from recognizers.backbones.image.resnet import pooled
 
-BATCHES, LOCATIONS = 64, 64
-"""Batches of training clips for batch norm and k-means, and random feature locations of each clip."""
+BATCHES, LOCATIONS, KMEANS_STEPS = 64, 64, 25
+"""Batches of training clips for batch norm and k-means, random feature locations of each clip, steps of k-means."""
 EPS = 1e-6  # of the released code: the square root of TensorFlow's epsilon
 
 
@@ -126,8 +126,8 @@ class ActionVLAD(FrameNet):
                 f"{self.config.clusters} centres cannot be found from {len(seen)} features of the training clips; "
                 "set clusters to fewer, or give more clips"
             )
-        means = MiniBatchKMeans(self.config.clusters, random_state=seed, n_init=3).fit(seen.numpy())
-        self.centres.copy_(torch.from_numpy(means.cluster_centers_))
+        centres, _ = kmeans2(seen.numpy(), self.config.clusters, iter=KMEANS_STEPS, minit="++", rng=seed)
+        self.centres.copy_(torch.from_numpy(centres))
 
     def _reset_batch_norm(self, clips: Iterable[Tensor]) -> None:
         """Set batch norm's running statistics to the average over batches of training clips."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from accelerate.utils import gather_object
 
-from eval.metrics.recognition import accuracies
+from eval.metrics.accuracy import accuracies
 from gymqa.finegym.annotations import Clip
 from gymqa.frames.source import FrameSource
 from recognizers.backbones.base import Recognizer

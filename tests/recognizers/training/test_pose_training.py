@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 
 from encoders.features.extract import extract
 from encoders.video.sefar import SeFAREncoder
-from eval.metrics.recognition import accuracies
+from eval.metrics.accuracy import accuracies
 from gymqa.cli import main as cli
 from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import Clip

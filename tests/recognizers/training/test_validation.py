@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from eval.metrics.recognition import accuracies, mean_class, read_class_predictions, top1
+from eval.metrics.accuracy import accuracies
+from eval.metrics.recognition import mean_class, read_class_predictions, top1
 from gymqa.errors import GymQAError
 from gymqa.finegym.splits import Splits
 from gymqa.frames.cache import FrameCache
