@@ -1,6 +1,6 @@
-"""Benchmarks by name: what each asks and what builds its questions from labelled clips.
+"""Registry of benchmarks (description and question builder); build a benchmark's questions from labelled clips.
 
-A new benchmark is its builder and its line here; one outside the repository is named `package.module:function`
+A new benchmark needs a builder and an entry here; one outside the repository is named `package.module:function`
 (docs/extending.md).
 """
 
@@ -20,19 +20,19 @@ from gymqa.runtime.registry import DOCS, Registry, require_fit
 
 
 class BenchmarkBuilder(Protocol):
-    """What builds a benchmark's questions; those of the user's own are of the kind `package.module:function`."""
+    """Function that builds a benchmark's questions; those of a plug-in have the kind `package.module:function`."""
 
     def __call__(self, clips: list[Clip], release: Release, seed: int, n_choices: int) -> list[Question]:
-        """The questions about labelled clips; adding clips should change no other question."""
+        """Build the questions about labelled clips; adding clips should change no other question."""
 
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """A set of questions.
+    """An entry of the registry.
 
     Attributes:
-        what: what is asked, or where its wrong choices come from.
-        maker: builds the questions.
+        what: description: what is asked, or the source of the distractors.
+        maker: builder of the questions.
     """
 
     what: str
@@ -53,7 +53,7 @@ def _minimal_pairs(clips: list[Clip], release: Release, seed: int, n_choices: in
 
 
 def _frequency(release: Release) -> Counter[int]:
-    """How often each element stands in the training list, by label."""
+    """Label -> number of clips in the training list."""
     return Counter(clip.label for clip in release.read_clips(release.train_list) if clip.label is not None)
 
 
@@ -71,14 +71,14 @@ def build_benchmark(
     """Return the questions of a benchmark.
 
     Args:
-        clips: labelled.
-        release: their taxonomy and lists.
-        benchmark: a name, or `package.module:function` of the user's own.
-        seed: of all that is drawn.
-        n_choices: choices of a question, where the benchmark leaves that open.
+        clips: labelled clips.
+        release: the release with their taxonomy and lists.
+        benchmark: a registered name, or `package.module:function` of a plug-in.
+        seed: seed of the questions.
+        n_choices: number of choices, if the benchmark does not fix it.
 
     Raises:
-        GymQAError: there is no such benchmark, it cannot be built of these clips, or the plug-in does not fit.
+        GymQAError: there is no such benchmark, it cannot be built from these clips, or the plug-in does not fit.
     """
     questions: list[Question] = BENCHMARKS.make(benchmark, list, clips, release, seed, n_choices)
     if benchmark not in BENCHMARKS:
@@ -87,7 +87,7 @@ def build_benchmark(
 
 
 def _require_own(questions: list[Question], benchmark: str) -> None:
-    """Refuse what a plug-in builds where its questions cannot be told from each other or from other benchmarks'."""
+    """Check a plug-in's questions: their type, their kind, and that ids are not repeated."""
     for question in questions:
         require_fit(question, Question, benchmark, "benchmark")
         if question.kind != benchmark:

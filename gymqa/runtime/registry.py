@@ -1,7 +1,7 @@
-"""Registry of names that options take: listing, import on demand, "did you mean", plug-ins of the user's own.
+"""Registry of the names an option accepts: listing, import on demand, "did you mean", user plug-ins.
 
-A name is one of a registry's own, or `package.module:Name`, which is imported from the user's path. Recognizers,
-algorithms, encoders, adapters, benchmarks and data sets each have one registry.
+A name is a registered one or `package.module:Name`, imported from the user's Python path. Recognizers, algorithms,
+encoders, adapters, benchmarks and data sets have one registry each.
 """
 
 import difflib
@@ -22,16 +22,16 @@ Made = TypeVar("Made")
 
 
 class Registry(Generic[Entry]):
-    """What can be built by name; listing imports nothing.
+    """Objects that are built by name; listing the names imports nothing.
 
-    An entry may have a `maker`: the function that builds it, or that function's `package.module:Name`, imported only
-    when it is called. An entry without one is itself what its name stands for, or its `package.module:Name`.
+    An entry may have a `maker`: the function that builds the object, or its `package.module:Name`, imported only when
+    it is called. An entry without a maker is itself the object, or its `package.module:Name`.
 
     Args:
-        noun: what an entry is called in messages: "recognizer".
-        listing: the command that lists them.
-        entries: by name, in the order in which they are listed.
-        protocol: of a plug-in: a Protocol whose `__call__` says how it is called, or the class that it is an object of.
+        noun: what an entry is called in messages, such as "recognizer".
+        listing: the command that lists the names.
+        entries: entries by name, in the order of the listing.
+        protocol: type of a plug-in: a Protocol whose `__call__` has its parameters, or the class of the object.
     """
 
     def __init__(self, noun: str, listing: str, entries: Mapping[str, Entry], protocol: type) -> None:
@@ -44,19 +44,19 @@ class Registry(Generic[Entry]):
         return iter(self.entries)
 
     def entry(self, name: str) -> Entry:
-        """What is registered under a name.
+        """The entry of a registered name.
 
         Raises:
-            GymQAError: nothing is; the closest name is given.
+            GymQAError: the name is not registered; the message gives the closest one.
         """
         require_known(self.noun, name, self.entries, self.listing)
         return self.entries[name]
 
     def require(self, name: str) -> str:
-        """The name, where it is registered or names a plug-in that fits.
+        """Return the name if it is registered or names a fitting plug-in.
 
         Raises:
-            GymQAError: neither; the closest name is given.
+            GymQAError: it is neither; the message gives the closest registered name.
         """
         if is_plug_in(name):
             self.load(name)
@@ -65,7 +65,7 @@ class Registry(Generic[Entry]):
         return name
 
     def load(self, name: str) -> object:
-        """Import what a name stands for: of the registry, or `package.module:Name` of the user's own code.
+        """Import the object of a name: a registered one, or `package.module:Name` of the user's own code.
 
         Raises:
             GymQAError: there is no such name, module or object, or it does not fit the registry's protocol.
@@ -82,15 +82,15 @@ class Registry(Generic[Entry]):
         return found
 
     def make(self, name: str, kind: type[Made], *arguments: Any) -> Made:
-        """Call what a name stands for.
+        """Build the object of a name.
 
         Args:
-            name: of the registry, or `package.module:Name`.
-            kind: the class or Protocol of what is made.
-            arguments: those of the registry's protocol.
+            name: a registered name, or `package.module:Name`.
+            kind: class or Protocol of the built object.
+            arguments: arguments of the registry's protocol.
 
         Raises:
-            GymQAError: as `load`, or a plug-in fails or makes something else.
+            GymQAError: as `load`, or a plug-in fails or builds an object of another type.
         """
         maker = cast(Callable[..., object], self.load(name))
         if name in self.entries:
@@ -99,7 +99,7 @@ class Registry(Generic[Entry]):
             made = maker(*arguments)
         except GymQAError:
             raise
-        except Exception as error:  # the user's code runs, and may raise anything
+        except Exception as error:  # the user's code is executed, and may raise anything
             raise GymQAError(
                 f"{self.noun} {name} fails ({type(error).__name__}: {error}); correct it, --debug shows where"
             ) from error
@@ -116,12 +116,12 @@ def import_object(path: str, noun: str, names: Iterable[str] = ()) -> object:
     """Import `package.module:Name`.
 
     Args:
-        path: what to import.
+        path: import path of the object.
         noun: what it is called in messages.
-        names: one of which may have been meant instead of the module.
+        names: registered names, to suggest a similar one.
 
     Raises:
-        GymQAError: there is no such module or name, or the module raises an error itself.
+        GymQAError: there is no such module or name, or importing the module raises an error.
     """
     module, _, name = path.partition(":")
     try:
@@ -135,16 +135,16 @@ def import_object(path: str, noun: str, names: Iterable[str] = ()) -> object:
         raise GymQAError(f"{noun} {path}: importing {module} fails ({error}); install what it needs") from error
     except AttributeError as error:
         raise GymQAError(f"{noun} {path}: {module} fails or has no {name} ({error}); correct the name") from error
-    except Exception as error:  # the user's module runs, and may raise anything
+    except Exception as error:  # the user's module is executed, and may raise anything
         kind = type(error).__name__
         raise GymQAError(f"{noun} {path}: importing {module} fails ({kind}: {error}); mend it first") from error
 
 
 def require_fit(value: object, protocol: type, path: str, noun: str) -> None:
-    """Refuse what a plug-in gives where it is not what its room's Protocol or class asks for.
+    """Check that a plug-in's object satisfies the Protocol or class of its registry.
 
     Raises:
-        GymQAError: it names what is missing.
+        GymQAError: it does not; the message names the missing members.
     """
     if isinstance(value, protocol):
         return
@@ -154,7 +154,7 @@ def require_fit(value: object, protocol: type, path: str, noun: str) -> None:
 
 
 def _members(protocol: type) -> set[str]:
-    """Names of what a Protocol asks for; none of a class, whose objects are told by the class."""
+    """Names of a Protocol's public members; empty for other classes."""
     if not getattr(protocol, "_is_protocol", False):
         return set()
     return {name for name in {*vars(protocol), *vars(protocol).get("__annotations__", {})} if not name.startswith("_")}
@@ -164,7 +164,7 @@ def require_known(noun: str, name: str, known: Collection[str], listing: str) ->
     """Refuse a name that is not in `known`.
 
     Raises:
-        GymQAError: the closest known name is given, or the command that lists them.
+        GymQAError: the message gives the closest known name, or the command that lists them.
     """
     if name not in known:
         close = difflib.get_close_matches(name, list(known), n=3)
@@ -173,14 +173,14 @@ def require_known(noun: str, name: str, known: Collection[str], listing: str) ->
 
 
 def _also_close(name: str, names: Iterable[str]) -> str:
-    """The end of a sentence on a plug-in's module: the names of ours that are like it."""
+    """End of a message on a missing module: registered names similar to it."""
     close = difflib.get_close_matches(name, list(names), n=3)
     return f", or did you mean {', '.join(close)}?" if close else ""
 
 
 def _require_callable(found: object, protocol: type, path: str, noun: str) -> None:
-    """Refuse what cannot be called as a Protocol's `__call__` is."""
-    _, *parameters = inspect.signature(vars(protocol)["__call__"]).parameters  # self is none of them
+    """Refuse an object that cannot be called with the parameters of a Protocol's `__call__`."""
+    _, *parameters = inspect.signature(vars(protocol)["__call__"]).parameters  # without self
     called = f"{protocol.__name__}({', '.join(parameters)})"
     if not callable(found):
         raise GymQAError(f"{noun} {path} is {type(found).__name__}, which cannot be called as {called} is; {DOCS}")

@@ -1,6 +1,6 @@
-"""Data sets by name: their official files, folds and readers. A reader is imported when it reads.
+"""Registry of the importable video data sets (official files, folds, reader); read a data set by name.
 
-A new data set is its reader in this folder and its lines here; one outside the repository is named
+A new data set needs a reader in this folder and an entry here; one outside the repository is named
 `package.module:function` (docs/extending.md).
 """
 
@@ -14,21 +14,21 @@ from gymqa.video_datasets.base import CONTROL, Source, VideoDataset
 
 
 class DatasetReader(Protocol):
-    """What reads a data set's official files."""
+    """Function that reads a data set's official files."""
 
     def __call__(self, source: Source) -> VideoDataset:
-        """Its classes, clips by side, and videos."""
+        """Read classes, clips of train and val, and paths of the videos."""
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """How a data set comes.
+    """Format of a data set.
 
     Attributes:
         maker: "module:function" of the reader.
-        files: its official files.
-        folds: what --fold may say; "" where there is one split.
-        video_folders: where the videos are usually unpacked, below the official files.
+        files: its official files, for listings.
+        folds: values of --fold; "" if there is one split.
+        video_folders: usual folders of the videos, relative to the official files.
     """
 
     maker: str
@@ -93,7 +93,7 @@ def read_dataset(
     videos = videos or [*usual, root][0]
     for folder in (root, videos):
         if not folder.is_dir():
-            raise GymQAError(f"{folder} is no folder; check the path")
+            raise GymQAError(f"{folder} is not a folder; check the path")
     if fold is not None and chosen and not chosen.folds:
         raise GymQAError(f"{name} has one split; leave --fold out")
     dataset = DATASETS.make(name, VideoDataset, Source(root, videos, fold))
@@ -104,10 +104,10 @@ def read_dataset(
 
 
 def _check_classes(names: tuple[str, ...], root: Path) -> None:
-    """Refuse names that classes.txt, one a line, could not give back as they are, or that two classes share."""
+    """Refuse class names that cannot be stored one per line in classes.txt, or that two classes share."""
     seen: set[str] = set()
     for label, name in enumerate(names):
         if not name.strip() or CONTROL.search(name) or name.strip() in seen:
-            wrong = "stands there twice" if name.strip() in seen else "is empty or holds a line break"
+            wrong = "is used twice" if name.strip() in seen else "is empty or holds a line break"
             raise GymQAError(f"{root}: the name {name[:60]!r} of class {label} {wrong}; give each class one of its own")
         seen.add(name.strip())
