@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from huggingface_hub import CommitOperationAdd, HfApi, get_token, is_offline_mode, snapshot_download
+from huggingface_hub import CommitOperationAdd, DatasetCard, HfApi, get_token, is_offline_mode, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HTTPError
 from huggingface_hub.utils import HFValidationError, logging, validate_repo_id
 
@@ -223,3 +223,26 @@ def split_revision(name: str) -> tuple[str, str | None]:
     """Split owner/name@revision; any other name is returned unchanged with None."""
     repo, at, revision = name.rpartition("@")
     return (repo, revision) if at and names_a_repo(repo) and not Path(name).exists() else (name, None)
+
+
+def dataset_configs(path_or_repo: Path | str) -> dict[str, list[str]]:
+    """Configuration -> splits of a data set, read from its card.
+
+    Raises:
+        GymQAError: there is no such data set, its card is not one of gymqa, or the Hub cannot be reached.
+    """
+    folder = Path(path_or_repo)
+    if folder.is_dir() and not (folder / CARD).is_file():
+        raise GymQAError(
+            f"{folder} holds no {CARD}; write question files as a data set with `gymqa hub push … --dry_run`"
+        )
+    if not folder.is_dir() and (isinstance(path_or_repo, Path) or not names_a_repo(path_or_repo)):
+        raise GymQAError(f"{path_or_repo} is neither a folder nor a data set on the Hub; name a data set as owner/name")
+    card = ask_hub(path_or_repo, lambda: DatasetCard.load(folder / CARD if folder.is_dir() else str(path_or_repo)))
+    try:
+        configs = {
+            str(one["config_name"]): [str(file["split"]) for file in one["data_files"]] for one in card.data.configs
+        }
+    except (AttributeError, KeyError, TypeError) as error:
+        raise GymQAError(f"the card of {path_or_repo} does not list configurations as gymqa's do") from error
+    return configs

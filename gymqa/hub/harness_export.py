@@ -12,7 +12,8 @@ from typing import Any
 
 from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import video_of
-from gymqa.hub.load import dataset_configs, load_gym_qa
+from gymqa.hub.client import dataset_configs
+from gymqa.hub.load import load_gym_qa
 from gymqa.hub.question_dataset import parse_config
 from gymqa.io.files import atomic_path
 from gymqa.io.templates import write_filled

@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from datasets import Video, load_dataset
-from huggingface_hub import DatasetCard
 
 from gymqa.errors import GymQAError
-from gymqa.hub.client import ask_hub, names_a_repo
-from gymqa.hub.question_dataset import CARD, config_name, require_whole
+from gymqa.hub.client import ask_hub, dataset_configs
+from gymqa.hub.question_dataset import config_name, require_whole
 
 if TYPE_CHECKING:
     from datasets import Dataset, IterableDataset
@@ -43,26 +42,3 @@ def load_gym_qa(
         require_whole(Path(path_or_repo), config, split)
     rows = ask_hub(path_or_repo, lambda: load_dataset(str(path_or_repo), config, split=split, streaming=streaming))
     return rows.cast_column("video", Video(decode=False))
-
-
-def dataset_configs(path_or_repo: Path | str) -> dict[str, list[str]]:
-    """Configuration -> splits of a data set, read from its card.
-
-    Raises:
-        GymQAError: there is no such data set, its card is not one of gymqa, or the Hub cannot be reached.
-    """
-    folder = Path(path_or_repo)
-    if folder.is_dir() and not (folder / CARD).is_file():
-        raise GymQAError(
-            f"{folder} holds no {CARD}; write question files as a data set with `gymqa hub push … --dry_run`"
-        )
-    if not folder.is_dir() and (isinstance(path_or_repo, Path) or not names_a_repo(path_or_repo)):
-        raise GymQAError(f"{path_or_repo} is neither a folder nor a data set on the Hub; name a data set as owner/name")
-    card = ask_hub(path_or_repo, lambda: DatasetCard.load(folder / CARD if folder.is_dir() else str(path_or_repo)))
-    try:
-        configs = {
-            str(one["config_name"]): [str(file["split"]) for file in one["data_files"]] for one in card.data.configs
-        }
-    except (AttributeError, KeyError, TypeError) as error:
-        raise GymQAError(f"the card of {path_or_repo} does not list configurations as gymqa's do") from error
-    return configs

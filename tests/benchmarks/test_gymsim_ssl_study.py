@@ -45,7 +45,7 @@ def test_a_study_in_parts_trains_each_model_once_and_its_file_grows(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def study(*only: str) -> dict[str, Any]:
-        main(tmp_path / "run", tmp_path / "figures.json", 2, RECIPES, list(only), study=TINY)
+        main(tmp_path / "run", tmp_path / "figures.json", 1, RECIPES, list(only), study=TINY)
         return json.loads((tmp_path / "figures.json").read_text())  # type: ignore[no-any-return]
 
     first = study("rates")

@@ -79,7 +79,7 @@ def test_the_table_trains_tests_and_adds_its_parts(
     )
 
     def table(*only: str) -> dict[str, Any]:
-        main(tmp_path / "run", tmp_path / "figures.json", 2, list(only), table=tiny)
+        main(tmp_path / "run", tmp_path / "figures.json", 1, list(only), table=tiny)
         return json.loads((tmp_path / "figures.json").read_text())  # type: ignore[no-any-return]
 
     first = table("recognizers")["parts"]["recognizers"]

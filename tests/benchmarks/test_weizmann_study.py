@@ -43,7 +43,7 @@ def test_three_people_two_actions_end_to_end(shared: Path, tmp_path: Path) -> No
         ),
         labelled_people=1,
     )  # fmt: skip
-    main(tmp_path / "data", tmp_path / "run", tmp_path / "figures.json", 2, study=tiny)
+    main(tmp_path / "data", tmp_path / "run", tmp_path / "figures.json", 1, study=tiny)
     figures = json.loads((tmp_path / "figures.json").read_text())
     for person in people:
         splits = read_splits(tmp_path / "run" / "splits" / f"split-{person}-0")

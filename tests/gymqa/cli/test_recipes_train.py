@@ -155,9 +155,26 @@ def run(recipe: str, tiny: Tiny, folder: Path, out: Path) -> None:
     train(**{name: given[name] for name in inspect.signature(train).parameters})
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
-def test_a_recipe_trains_resumes_predicts_and_exports_features(
-    recipe: str, tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+RESUMED = list(
+    dict.fromkeys(
+        [
+            *{model_config(name).family: recipe_of_recognizer(name) for name in list_models()}.values(),
+            *map(recipe_of_algorithm, ALGORITHMS),
+        ]
+    )
+)
+"""One recipe of each family, and each algorithm's: what a checkpoint holds differs between these alone."""
+
+
+@pytest.mark.parametrize("recipe", [recipe for recipe in RECIPES if recipe not in RESUMED])
+def test_a_recipe_trains_predicts_and_exports_features(recipe: str, tiny: Tiny, tmp_path: Path) -> None:
+    run(recipe, tiny, tmp_path, tmp_path / "whole")
+    serve(tmp_path / "whole", tiny, tmp_path)
+
+
+@pytest.mark.parametrize("recipe", RESUMED)
+def test_a_stopped_recipe_goes_on_to_the_same_weights_and_serves(
+    recipe: str, tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     halved, steps, at = tmp_path / "halved", [], ClipBatches.at
 

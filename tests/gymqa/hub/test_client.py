@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from gymqa.cli import main as cli
 from gymqa.errors import GymQAError
 from gymqa.finegym.decision_trees import Attribute
-from gymqa.hub.client import check_repo
+from gymqa.hub.client import check_repo, dataset_configs
 from gymqa.hub.data_card import data_card, licence_of
-from gymqa.hub.load import dataset_configs, load_gym_qa
+from gymqa.hub.load import load_gym_qa
 from gymqa.hub.question_dataset import (
     QuestionSplit,
     config_name,

@@ -6,7 +6,7 @@ import pytest
 
 from gymqa.cli import main as cli
 from gymqa.finegym.annotations import open_release, read_element_list, write_element_list
-from gymqa.hub.load import dataset_configs
+from gymqa.hub.client import dataset_configs
 
 
 @pytest.mark.parametrize(("setting", "benchmark"), [("gym-new", "gym-new"), ("fx", "gym-qa-hard"), ("ub", "decision")])

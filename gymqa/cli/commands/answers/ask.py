@@ -4,7 +4,6 @@ import json as json_module
 from collections.abc import Sequence
 from pathlib import Path
 
-from encoders.answering.one_video import TunedFolder, answer_video
 from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import open_release
 from gymqa.finegym.taxonomy import Taxonomy
@@ -47,6 +46,8 @@ def ask(
         json: print JSON.
         choices: two or more different texts.
     """
+    from encoders.answering.one_video import TunedFolder, answer_video  # --help need not wait for torch
+
     asked_question, folder = make_question(video, question, choices), model or run / MODEL
     tuned = TunedFolder.read(folder) if (folder / "config.json").is_file() else None
     frames = decode(video, max_frames=tuned.max_frames if tuned else 1)  # a wrong video is reported first

@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING
 from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import open_release
 from gymqa.frames.modality import Modality
-from gymqa.hub.client import check_repo, names_a_repo, upload
+from gymqa.hub.client import check_repo, dataset_configs, names_a_repo, upload
 from gymqa.hub.data_card import data_card
-from gymqa.hub.load import dataset_configs
 from gymqa.hub.question_dataset import CARD, is_dataset, question_files, require_whole, sort_questions, write_dataset
 from gymqa.io.console import track
 from gymqa.io.files import read_json
 from gymqa.questions.files import load_questions
 from gymqa.questions.schema import Question
 from gymqa.questions.validation import mismatches
-from recognizers.factory import load_recognizer
 
 if TYPE_CHECKING:
     from encoders.mllm.model_card import CardResult
@@ -109,6 +107,7 @@ def push_recognizer(
         out: write weights, configuration and card into this folder, and upload nothing.
         private: make a new repository private.
     """
+    from recognizers.factory import load_recognizer
     from recognizers.model_card import ModelFacts, push_model, write_model
 
     check_repo(repo, "model")
