@@ -1,4 +1,6 @@
-"""Tune under FSDP2 in two CPU processes: `torchrun … fsdp_tuner.py OUT UNTIL [blind]`, to step UNTIL, 0 for the last.
+"""Tune under FSDP2 in two CPU processes: `torchrun … fsdp_tuner.py OUT UNTIL [BLIND]`, to step UNTIL, 0 for the last.
+
+With BLIND, a folder, a blind model is tuned into it afterwards.
 
 accelerate shards on accelerators only: it leaves processes on CPUs at MULTI_CPU, whatever its configuration says. What
 it does there is done here by hand, right after it has started; from then on everything is accelerate's and torch's own.
@@ -37,9 +39,8 @@ def sharded(config: ProcessSettings, out: Path, option: str = "training") -> Acc
     return accelerator
 
 
-def main(out: Path, until: int, blind: bool) -> None:
+def tune(out: Path, until: int, blind: bool = False) -> None:
     """Tune to a step."""
-    encoders.tuning.finetune.start_accelerator = sharded  # type: ignore[attr-defined]
     clips = mllm_examples.clips()
     material = TuningMaterial(ExampleFeatures(clips), tuple(clips), mllm_examples.taxonomy())
     run = Tuning(material, replace(SMALL, workers=0, blind=blind), out)
@@ -49,4 +50,7 @@ def main(out: Path, until: int, blind: bool) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), "blind" in sys.argv[3:])
+    encoders.tuning.finetune.start_accelerator = sharded  # type: ignore[attr-defined]
+    tune(Path(sys.argv[1]), int(sys.argv[2]))
+    for folder in sys.argv[3:]:
+        tune(Path(folder), 0, blind=True)

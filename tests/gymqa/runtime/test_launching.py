@@ -1,5 +1,6 @@
 """Several processes learn what one does, however they were started; those that cannot are refused."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,19 +41,32 @@ def recipe(folder: Path, config: TrainConfig, world: World) -> Path:
 def test_two_processes_give_the_losses_and_weights_of_one(world: World, tmp_path: Path) -> None:
     file = str(recipe(tmp_path, SURE, world))
     assert cli.main(["train", "--config", file, "--out", str(tmp_path / "one")]) == 0
-    words = ["--num_processes", "2", "--cpu"]
-    before = run([*ACCELERATE, *words, SCRIPT, "--config", file, "--out", str(tmp_path / "before")])
-    behind = run([*ACCELERATE, SCRIPT, "--config", file, "--out", str(tmp_path / "behind"), *words])
-    for ran, out in ((before, tmp_path / "before"), (behind, tmp_path / "behind")):
-        assert ran.returncode == 0, ran.stderr
-        assert "in 2 processes" in (out / "log.txt").read_text()
-        lines = [read_metrics(folder / "metrics.jsonl") for folder in (tmp_path / "one", out)]
-        for name in ("loss", "supervised", "unlabelled", "confidence", "val_top1"):
-            one, two = ([line[name] for line in found if name in line] for found in lines)
-            assert one and two == pytest.approx(one, rel=1e-3), name
-        mine, other = weights(tmp_path / "one"), weights(out)
-        for name in mine:
-            torch.testing.assert_close(mine[name], other[name], atol=1e-4, rtol=1e-3)
+    out = tmp_path / "two"
+    ran = run([*ACCELERATE, "--num_processes", "2", "--cpu", SCRIPT, "--config", file, "--out", str(out)])
+    assert ran.returncode == 0, ran.stderr
+    assert "in 2 processes" in (out / "log.txt").read_text()
+    lines = [read_metrics(folder / "metrics.jsonl") for folder in (tmp_path / "one", out)]
+    for name in ("loss", "supervised", "unlabelled", "confidence", "val_top1"):
+        one, two = ([line[name] for line in found if name in line] for found in lines)
+        assert one and two == pytest.approx(one, rel=1e-3), name
+    mine, other = weights(tmp_path / "one"), weights(out)
+    for name in mine:
+        torch.testing.assert_close(mine[name], other[name], atol=1e-4, rtol=1e-3)
+
+
+def test_the_number_of_processes_may_stand_behind_the_script(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "")  # set by what is tested, and put back
+    started: list[str] = []
+
+    def exec_instead(path: str, command: list[str]) -> None:
+        started.extend(command)
+        raise SystemExit
+
+    monkeypatch.setattr(os, "execv", exec_instead)
+    with pytest.raises(SystemExit):
+        start_processes("x.py", ["--seed", "1", "--num_processes", "2", "--cpu"])
+    assert started[1:] == ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "x.py", "--seed", "1"]
 
 
 def test_accelerate_without_the_script_is_refused_where_it_starts_too_few(world: World, tmp_path: Path) -> None:
