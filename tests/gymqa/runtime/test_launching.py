@@ -107,5 +107,5 @@ def test_gpus_are_left_to_accelerate(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_batches_that_cannot_be_shared_are_refused(world: World, tmp_path: Path) -> None:
-    with pytest.raises(GymQAError, match=naming("6 and 6", 4)):
+    with pytest.raises(GymQAError, match=naming("labelled_batch", 6, 4)):
         replace(CONFIG, accumulation=4)
