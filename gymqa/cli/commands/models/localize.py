@@ -36,7 +36,7 @@ def features(
         device: cpu, cuda, cuda:1, …
     """
     split = read_split(root, "action", setting)
-    videos = [stretch.video_id for stretch in (*split.train, *split.test)]
+    videos = [span.video_id for span in (*split.train, *split.test)]
     store = extract_snippets(snippet_encoder(recognizer, choose_device(device)), root, videos, out, fps)
     print(f"{out}: {sum(video in store for video in videos)} of {len(videos)} videos, {store.dim} features")
     for video_id, reason in store.failures.items():
@@ -107,7 +107,7 @@ def predict(
     truth = out.with_suffix(".truth.jsonl")
     write_truth(truth, split.test)
     write_detections(out, found)
-    print(f"{out}: {len(found)} segments in {len(split.test)} stretches; the true ones in {truth}")
+    print(f"{out}: {len(found)} segments in {len(split.test)} test spans; the true ones in {truth}")
     for video_id, reason in missing.items():
         print(f"missed as a whole: {video_id}: {reason}")
 
