@@ -73,7 +73,7 @@ def test_the_command_says_so_and_goes_on(tmp_path: Path, capsys: pytest.CaptureF
         assert main(words) == 0
         first = capsys.readouterr().out
         assert main(words) == 0
-    assert "of 1 questions every try failed; the same command asks them again" in first
+    assert "attempts at 1 questions failed" in first
     assert "12 of 12 right, 0 unanswered" in capsys.readouterr().out
 
 
