@@ -13,6 +13,7 @@ from gymqa.frames.cache import FrameCache
 from gymqa.frames.flow import FlowMethod
 
 
+@pytest.mark.slow
 def test_the_baseline_computes_in_one_thread(
     gymsim_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

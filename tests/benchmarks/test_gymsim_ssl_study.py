@@ -27,6 +27,7 @@ TINY = StudyConfig(
 )
 
 
+@pytest.mark.slow
 def test_the_ablations_have_the_papers_rows_and_figures() -> None:
     components, perturbations = (read_part(name, (0.05,), RECIPES) for name in ("components", "perturbations"))
     assert [(cell.row, cell.paper) for cell in components] == [
@@ -41,6 +42,7 @@ def test_the_ablations_have_the_papers_rows_and_figures() -> None:
     assert full == {read_part("rates", (0.05,), RECIPES)[-1].variant}
 
 
+@pytest.mark.slow
 def test_a_study_in_parts_trains_each_model_once_and_its_file_grows(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,11 +4,13 @@ import json
 from pathlib import Path
 
 import leaderboard_speed
+import pytest
 
 from eval.leaderboard.schema import ModelRun
 from eval.report.samples import pack_samples, packed_size
 
 
+@pytest.mark.slow
 def test_a_quick_round_writes_its_figures(tmp_path: Path) -> None:
     leaderboard_speed.main(tmp_path / "speed.json", quick=True)
     found = json.loads((tmp_path / "speed.json").read_text())
@@ -16,6 +18,7 @@ def test_a_quick_round_writes_its_figures(tmp_path: Path) -> None:
     assert found["seconds"]["total"] > 0 and found["page_bytes"] < 200_000
 
 
+@pytest.mark.slow
 def test_all_of_gym99_fits_a_page_of_a_megabyte() -> None:
     asked = leaderboard_speed.make_questions(8521)
     skill = leaderboard_speed.SKILL.items()

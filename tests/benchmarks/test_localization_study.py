@@ -12,6 +12,7 @@ from recognizers.localization.config import LEVELS, LocalizationConfig
 from tests.helpers.naming import naming
 
 
+@pytest.mark.slow
 def test_the_study_writes_the_table_of_both_levels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     release = ReleaseConfig(train_videos=1, val_videos=1, raw_videos=2, size=32)
     training = LocalizationConfig(hidden=16, actionness_steps=10, steps=10)

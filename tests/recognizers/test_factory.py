@@ -199,6 +199,7 @@ def test_a_card_names_the_models_that_both_streams_started_from(tmp_path: Path) 
             assert told in card.text
 
 
+@pytest.mark.slow
 def test_what_is_pushed_comes_back_from_the_hub_bit_for_bit(saved: tuple[Path, SeFAR], tmp_path: Path) -> None:
     folder, model = saved
     (folder / "training.json").write_text(json.dumps({"algorithm": {"name": "sefar"}, "initial": "owner/vit"}))
@@ -226,6 +227,7 @@ def test_what_is_pushed_comes_back_from_the_hub_bit_for_bit(saved: tuple[Path, S
     assert "secret" not in done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_a_folder_is_written_and_nothing_uploaded(saved: tuple[Path, SeFAR], tmp_path: Path) -> None:
     words = ["--repo", "me/sefar", "--license", "apache-2.0", "--dataset", "GymSim", "--out", str(tmp_path / "out")]
     done = gymqa(tmp_path, "hub", "push-recognizer", str(saved[0]), *words, HF_HUB_OFFLINE="1")
@@ -238,6 +240,7 @@ def test_a_folder_is_written_and_nothing_uploaded(saved: tuple[Path, SeFAR], tmp
     assert (tmp_path / "out/model.safetensors").read_bytes() == (saved[0] / "model.safetensors").read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("status", "named"), [(401, "HF_TOKEN"), (404, "name")])
 def test_a_model_that_the_hub_does_not_give_is_one_sentence(tmp_path: Path, status: int, named: str) -> None:
     with serve_hub(HubSite(status)) as hub:
@@ -253,6 +256,7 @@ def test_names_that_no_model_can_have_are_refused(name: str) -> None:
         download_model(name)
 
 
+@pytest.mark.slow
 def test_an_image_vit_of_the_hub_starts_a_backbone(tmp_path: Path) -> None:
     from recognizers.backbones.image.vit import ImageViT
 

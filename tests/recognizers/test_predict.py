@@ -120,6 +120,7 @@ cli.main(sys.argv[1:])
 """
 
 
+@pytest.mark.slow
 def test_a_killed_prediction_goes_on_to_the_same_file(
     model: SeFAR, world: tuple[FrameCache, Splits], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -35,6 +35,7 @@ def test_multiply_adds_are_the_published_ones(name: str, size: int, published: f
     assert multiply_adds(model, frames) / 1e9 == pytest.approx(published, rel=0.015)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list_models())
 def test_every_recognizer_is_counted_without_being_built_and_is_as_it_is_listed(name: str) -> None:
     found, listed = count_cost(name), describe(name)
@@ -44,6 +45,7 @@ def test_every_recognizer_is_counted_without_being_built_and_is_as_it_is_listed(
     )
 
 
+@pytest.mark.slow
 def test_the_command_measures_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = f"benchmark backbones --only sefar_tin* --device cpu --seconds 0.05 --json {tmp_path / 'speed.json'}"
     assert cli.main(words.split()) == 0
@@ -65,6 +67,7 @@ def test_the_slowest_are_measured_three_times_and_the_rate_is_of_the_median(monk
     assert (found.forward_passes, found.training_passes) == (3, 3)
 
 
+@pytest.mark.slow
 def test_training_in_bf16_learns_from_step_to_step(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only a linear layer learns: with weights cast once for all steps, the loss would stay what it was."""
     losses: list[float] = []

@@ -67,6 +67,7 @@ def test_listing_recognizers_builds_none_and_does_not_even_import_torch() -> Non
     subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list_models())
 def test_every_recognizer_keeps_the_contract(name: str) -> None:
     own = {"sefar": {"patch_size": 8, "dim": 16, "depth": 1, "heads": 2, "fusion_dim": 8}}

@@ -37,6 +37,7 @@ def questions() -> list[Question]:
     return build_questions(mllm_examples.clips(), mllm_examples.taxonomy(), "gym-qa", 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scoring", ["letters", "texts"])
 def test_the_batch_size_changes_no_answer(
     model: GymMLLM, features: ExampleFeatures, questions: list[Question], scoring: str

@@ -79,6 +79,7 @@ def flat(found: Sequence[Sequence[float]]) -> list[float]:
     return [one for row in found for one in row]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attention", ["eager", "sdpa"])
 @pytest.mark.parametrize("name", ["tiny-vicuna", "llama", "grouped"])
 def test_conversations_read_together_are_as_likely_as_read_alone(name: str, attention: str) -> None:
@@ -157,6 +158,7 @@ def test_what_was_asked_before_changes_no_digit(scoring: str, blind: bool) -> No
     assert answerer.choice_logprobs(second) == fresh.choice_logprobs(second)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("blind", [False, True])
 @pytest.mark.parametrize("scoring", ["letters", "texts"])
 def test_neither_order_nor_batch_size_nor_company_changes_an_answer(scoring: str, blind: bool) -> None:

@@ -132,6 +132,7 @@ def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
     assert torch.equal(after.get(cache.clip_ids), whole.get(cache.clip_ids))
 
 
+@pytest.mark.slow
 def test_killed_again_and_again_it_ends_with_the_same_bytes(tmp_path: Path) -> None:
     cache = noise_cache(tmp_path / "cache", 18)
     image_encoder(tmp_path / "vit")

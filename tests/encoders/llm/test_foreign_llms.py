@@ -154,6 +154,7 @@ assert GymMLLM.from_pretrained(sys.argv[2]).fingerprint() == model.fingerprint()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pickled", [False, True])
 def test_of_a_name_on_the_hub_only_what_is_needed_is_downloaded_and_its_commit_kept(
     tmp_path: Path, pickled: bool

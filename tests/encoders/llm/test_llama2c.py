@@ -76,6 +76,7 @@ def test_llamas_own_tokenizer_comes_out_piece_by_piece(shared: Path) -> None:
     assert [text for text, _ in pieces] == [known.id_to_piece(number) for number in range(32_000)]
 
 
+@pytest.mark.slow
 def test_it_is_tuned_as_any_other_language_model(stories: Path) -> None:
     torch.manual_seed(0)
     n, dim = 4, 8

@@ -43,6 +43,7 @@ def _train(model: GymMLLM, steps: int = 4) -> list[float]:
     return losses
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("llm_dtype", "use_dora"), [("float32", True), ("bfloat16", False), ("bfloat16", True), ("float16", False)]
 )
@@ -61,6 +62,7 @@ def test_adapters_and_projector_learn_in_float32_whatever_the_frozen_weights_are
     assert all(torch.equal(one, now[name]) for name, one in frozen.items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("use_dora", [False, True])
 def test_a_saved_model_answers_as_before_in_its_own_precision(use_dora: bool, tmp_path: Path) -> None:
     model = shake(_model(LoRASettings(r=2, use_dora=use_dora), "bfloat16").eval())

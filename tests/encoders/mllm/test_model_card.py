@@ -161,6 +161,7 @@ for name in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 def test_what_is_pushed_comes_back_from_the_hub_as_it_was(model: GymMLLM, tuned: Path, tmp_path: Path) -> None:
     (source := _copy(tuned, tmp_path / "source")).joinpath("checkpoint.pt").touch()
     ids = torch.arange(3, 20)[None]
@@ -182,6 +183,7 @@ def test_what_is_pushed_comes_back_from_the_hub_as_it_was(model: GymMLLM, tuned:
     assert "secret" not in done.stdout + done.stderr + loaded.stderr
 
 
+@pytest.mark.slow
 def test_a_merged_model_is_pushed_whole(tuned: Path, tmp_path: Path) -> None:
     merged = merge_lora(tuned, tmp_path / "merged")
     write_mllm(merged, tmp_path / "out", "me/merged", FACTS)

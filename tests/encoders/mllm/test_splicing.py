@@ -80,6 +80,7 @@ def test_labels_stand_at_the_answers_tokens_whatever_is_spliced_before_them(mode
             assert (batch.labels[row][batch.ids[row] == VIDEO_ID] == IGNORED).all()
 
 
+@pytest.mark.slow
 def test_what_is_generated_from_a_padded_batch_is_what_each_prompt_gives_alone(model: GymMLLM) -> None:
     tokenizer = model.load_tokenizer()
     open_ended = [[*turns[:-1], Turn(turns[-1].user)] for turns in CHATS]

@@ -126,6 +126,7 @@ def test_a_soft_description_is_the_words_average_in_a_few_tokens() -> None:
     assert int((batch.labels != IGNORED).sum()) >= 2
 
 
+@pytest.mark.slow
 def test_pre_training_killed_at_any_step_goes_on_to_the_same_weights(tmp_path: Path) -> None:
     tokenizer = load_tokenizer("tiny-vicuna")
     config = replace(TINY, checkpoint_every=10)
@@ -148,6 +149,7 @@ def test_every_checkpoint_reports_how_many_letters_are_right(tmp_path: Path) -> 
     assert all(0 <= line[kind] <= 1 for kind in ("text", "soft"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scoring", ["letters", "texts"])
 def test_it_matches_descriptions_to_names_it_has_never_met(scoring: str) -> None:
     model, tokenizer = load_llm("tiny-vicuna")

@@ -47,6 +47,7 @@ def _weights(model: GymMLLM) -> dict[str, torch.Tensor]:
     return {name: one.detach().clone() for name, one in model.named_parameters() if one.requires_grad}
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_weights(tmp_path: Path) -> None:
     whole = _tuning(SHORT, tmp_path / "whole")
     whole.run()
@@ -59,6 +60,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path: Path) -> None:
         torch.testing.assert_close(one, expected[name], rtol=0, atol=0)
 
 
+@pytest.mark.slow
 def test_another_seed_gives_other_weights(tmp_path: Path) -> None:
     first, second = (_tuning(replace(SHORT, seed=seed), tmp_path / str(seed)) for seed in (0, 1))
     first.run()
@@ -66,6 +68,7 @@ def test_another_seed_gives_other_weights(tmp_path: Path) -> None:
     assert any(not torch.equal(one, _weights(second.model)[name]) for name, one in _weights(first.model).items())
 
 
+@pytest.mark.slow
 def test_tuning_teaches_the_projector_what_the_clips_are(tmp_path: Path) -> None:
     clips, unseen = mllm_examples.clips(), mllm_examples.clips(2, first=50)
     settings = FinetuneSettings(steps=10, batch_size=12, precision="no")
@@ -77,6 +80,7 @@ def test_tuning_teaches_the_projector_what_the_clips_are(tmp_path: Path) -> None
     assert right >= 9, f"{right} of {len(questions)}"
 
 
+@pytest.mark.slow
 def test_the_language_model_itself_stays_as_it_was(tmp_path: Path) -> None:
     run = _tuning(SHORT, tmp_path)
     before = {name: one.clone() for name, one in run.model.named_parameters() if not one.requires_grad}
@@ -93,6 +97,7 @@ def test_a_loss_that_is_not_a_number_names_step_and_clips(tmp_path: Path) -> Non
         finetune(ExampleFeatures(clips), clips, mllm_examples.taxonomy(), settings, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_gradient_that_is_not_a_number_is_not_stepped_on(tmp_path: Path) -> None:
     run = _tuning(replace(SHORT, checkpoint_every=1), tmp_path)
     adapter = next(one for name, one in run.model.named_parameters() if "lora_B" in name)
@@ -113,12 +118,14 @@ def test_features_that_are_not_numbers_name_their_clip(tmp_path: Path) -> None:
         finetune(features, clips, mllm_examples.taxonomy(), SHORT, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_other_settings_is_refused(tmp_path: Path) -> None:
     _tuning(SHORT, tmp_path).run(until=4)
     with pytest.raises(GymQAError, match=naming("weight_decay")):
         _tuning(replace(SHORT, weight_decay=0.5), tmp_path)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_encoders_features_is_refused(tmp_path: Path) -> None:
     clips, taxonomy = mllm_examples.clips(), mllm_examples.taxonomy()
     _tuning(SHORT, tmp_path).run(until=4)
@@ -140,6 +147,7 @@ def _pickled(state: dict[str, int]) -> bytes:
     return buffer.getvalue()
 
 
+@pytest.mark.slow
 def test_a_finished_folder_is_not_tuned_again_and_other_settings_leave_it_alone(tmp_path: Path) -> None:
     clips, taxonomy = mllm_examples.clips(), mllm_examples.taxonomy()
     finetune(ExampleFeatures(clips), clips, taxonomy, SHORT, tmp_path)
@@ -154,6 +162,7 @@ def test_a_finished_folder_is_not_tuned_again_and_other_settings_leave_it_alone(
     assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == stamps
 
 
+@pytest.mark.slow
 def test_how_many_clips_lack_a_view_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     clips = mllm_examples.clips()
     finetune(ExampleFeatures(clips[3:]), clips, mllm_examples.taxonomy(), SHORT, tmp_path)

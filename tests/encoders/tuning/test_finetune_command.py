@@ -33,6 +33,7 @@ def refused(words: Sequence[str], capsys: pytest.CaptureFixture[str]) -> str:
     return said
 
 
+@pytest.mark.slow
 def test_the_issues_command_without_data_names_what_is_missing(tmp_path: Path) -> None:
     recipe = str(RECIPES / "mllm_sefar_b_vicuna7b_gymqa99_5.yaml")
     ran = run([sys.executable, SCRIPT, "--config", recipe, "--finegym", str(tmp_path / "finegym")])
@@ -72,6 +73,7 @@ def test_pseudo_labels_need_their_list(small: TuningWorld, tmp_path: Path, capsy
     assert does_name(refused(["--config", str(file)], capsys), "--pseudo", "gymqa predict", "--unlabelled")
 
 
+@pytest.mark.slow
 def test_a_wrong_label_in_the_unlabelled_list_changes_nothing(
     small: TuningWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -87,6 +89,7 @@ def test_a_wrong_label_in_the_unlabelled_list_changes_nothing(
     assert made_of[0] == made_of[1]
 
 
+@pytest.mark.slow
 def test_epochs_count_the_clips_that_are_learned_from(
     small: TuningWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -107,6 +107,7 @@ def test_checkpointing_keeps_the_layers_inputs() -> None:
         assert (measured[1] - measured[0]) / 128 == 64 * dtype.itemsize
 
 
+@pytest.mark.slow
 def test_the_plan_says_what_fits_where() -> None:
     rows = {(row.machine, row.sharding, row.checkpointing): row for row in make_plan(VICUNA, PlanSettings())}
     assert len(rows) == 10
@@ -124,6 +125,7 @@ def test_the_plan_says_what_fits_where() -> None:
     assert {row.sharding for row in in_four_bits} == {"none", "DDP"}, "nobody has tried the others in 4 bits"
 
 
+@pytest.mark.slow
 def test_longer_conversations_take_more(monkeypatch: pytest.MonkeyPatch) -> None:
     size = model_size(VICUNA, PlanSettings())
     short, long = (plan_row(VICUNA, PlanSettings(sequence=n), size, (1, 80), "none", 1) for n in (512, 1024))
@@ -132,6 +134,7 @@ def test_longer_conversations_take_more(monkeypatch: pytest.MonkeyPatch) -> None
     assert long.total - short.total == short.activations + short.logits
 
 
+@pytest.mark.slow
 def test_the_command_prints_table_and_json_without_data(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["finetune", "--config", str(RECIPES / "mllm_sefar_b_vicuna7b_gymqa99_5.yaml"), "--plan"]
     assert cli.main(words) == 0

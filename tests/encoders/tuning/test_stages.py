@@ -35,6 +35,7 @@ def weights(model: GymMLLM) -> dict[str, torch.Tensor]:
     return {name: one.detach().clone() for name, one in model.named_parameters() if one.requires_grad}
 
 
+@pytest.mark.slow
 def test_the_first_stage_moves_the_projector_alone_and_the_second_both(tmp_path: Path) -> None:
     run = tuning(SMALL, tmp_path)
     before = weights(run.model)
@@ -64,6 +65,7 @@ def test_a_broken_gradient_of_the_adapters_does_no_harm_to_the_first_stage(tmp_p
     assert all(bool(one.isfinite().all()) for one in after.values())
 
 
+@pytest.mark.slow
 def test_captions_teach_the_projector_to_say_the_names(tmp_path: Path) -> None:
     longer = replace(SMALL, steps=1, alignment=replace(SMALL.alignment, steps=40, learning_rate=1e-2))
     tuning(longer, tmp_path).run()
@@ -71,6 +73,7 @@ def test_captions_teach_the_projector_to_say_the_names(tmp_path: Path) -> None:
     assert sum(losses[35:40]) < 0.6 * sum(losses[:5]), losses
 
 
+@pytest.mark.slow
 def test_parts_of_a_batch_add_up_to_the_batch(tmp_path: Path) -> None:
     tuning(SMALL, tmp_path / "whole").run()  # one after the other: accelerate counts the parts of a process once
     tuning(replace(SMALL, accumulation=4), tmp_path / "parts").run()
@@ -81,6 +84,7 @@ def test_parts_of_a_batch_add_up_to_the_batch(tmp_path: Path) -> None:
     assert [line["loss"] for line in lines[1]] == pytest.approx([line["loss"] for line in lines[0]], rel=1e-3)
 
 
+@pytest.mark.slow
 def test_checkpointed_layers_give_the_same_gradients(tmp_path: Path) -> None:
     plain, saving = (
         tuning(SMALL, tmp_path / "plain"),
@@ -94,6 +98,7 @@ def test_checkpointed_layers_give_the_same_gradients(tmp_path: Path) -> None:
         torch.testing.assert_close(other[name], one[name], atol=2e-4, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_pseudo_labelled_clips_loss_is_multiplied_by_its_weight(tmp_path: Path) -> None:
     settings = replace(SMALL, steps=1, batch_size=24, alignment=AlignmentSettings(steps=0))
     losses = {}
@@ -104,6 +109,7 @@ def test_a_pseudo_labelled_clips_loss_is_multiplied_by_its_weight(tmp_path: Path
     assert losses[0.5] == pytest.approx((losses[0.0] + losses[1.0]) / 2, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_frozen_weights_may_be_bfloat16(tmp_path: Path) -> None:
     run = tuning(replace(SMALL, llm_dtype="bfloat16", precision="bf16"), tmp_path)
     run.run()
@@ -112,9 +118,10 @@ def test_frozen_weights_may_be_bfloat16(tmp_path: Path) -> None:
     assert all(line["loss"] == line["loss"] for line in read_metrics(tmp_path / "metrics.jsonl"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("stop", "changes"),
-    [(3, {}), (4, {"accumulation": 2, "precision": "bf16", "workers": 0}), (7, {"accumulation": 2})],
+    [(3, {}), (4, {"accumulation": 2, "workers": 0}), (7, {"accumulation": 2})],
 )
 def test_a_run_stopped_in_either_stage_goes_on_to_the_same_bits(
     stop: int, changes: dict[str, Any], tmp_path: Path
@@ -130,6 +137,7 @@ def test_a_run_stopped_in_either_stage_goes_on_to_the_same_bits(
     assert lines[0] == lines[1] and len(lines[0]) == 10
 
 
+@pytest.mark.slow
 def test_what_does_not_touch_the_weights_may_change_when_a_run_goes_on(tmp_path: Path) -> None:
     tuning(SMALL, tmp_path).run(until=5)
     other = replace(SMALL, checkpoint_every=5, log_every=3, workers=3)
@@ -150,6 +158,7 @@ def test_a_loss_that_is_not_a_number_names_step_and_clips_and_keeps_the_state_be
     assert not (tmp_path / "training.json").exists()
 
 
+@pytest.mark.slow
 def test_a_full_disk_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clips, taxonomy = mllm_examples.clips(), mllm_examples.taxonomy()
     finetune(ExampleFeatures(clips), clips, taxonomy, SMALL, tmp_path / "whole")
@@ -173,6 +182,7 @@ def test_a_full_disk_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert same(tmp_path / "whole", tmp_path / "full")
 
 
+@pytest.mark.slow
 def test_a_model_that_cannot_be_written_is_said_and_made_good(tmp_path: Path) -> None:
     clips, taxonomy, limits = mllm_examples.clips(), mllm_examples.taxonomy(), resource.getrlimit(resource.RLIMIT_FSIZE)
     tuning(SMALL, tmp_path).run(until=9)

@@ -52,6 +52,7 @@ def run(command: list[str], **environment: str) -> subprocess.CompletedProcess[s
     )
 
 
+@pytest.mark.slow
 def test_two_processes_write_the_bytes_of_one(tmp_path: Path) -> None:
     noise_cache(tmp_path / "cache", 150, size=32)
     vision_models.clip(tmp_path / "clip")
@@ -68,6 +69,7 @@ def test_two_processes_write_the_bytes_of_one(tmp_path: Path) -> None:
     assert one == other
 
 
+@pytest.mark.slow
 def test_a_refusal_ends_all_processes(tmp_path: Path) -> None:
     noise_cache(tmp_path / "cache", 3)
     vision_models.clip(tmp_path / "clip")
@@ -121,6 +123,7 @@ def test_a_recognizers_folder_and_image_are_taken_as_before(tmp_path: Path, capf
         assert does_name(" ".join((found.out + found.err).split()), *said)
 
 
+@pytest.mark.slow
 def test_a_revision_of_the_hub_is_fetched_shard_by_shard(tmp_path: Path) -> None:
     vision_models.blip2(tmp_path / "blip2")
     files = {path.name: path.read_bytes() for path in (tmp_path / "blip2").iterdir() if path.is_file()}

@@ -21,6 +21,7 @@ def words(model: str, out: Path, *more: str) -> list[str]:
     return ["evaluate", "--adapter", "blind", "--model", model, "--questions", asked, "--out", str(out), *more]
 
 
+@pytest.mark.slow
 def test_a_model_of_ours_is_known_on_the_hub_as_in_a_folder(asked_world: EvaluationWorld, tmp_path: Path) -> None:
     tuned = asked_world.mllm
     assert main(words(str(tuned), tmp_path / "folder")) == 0

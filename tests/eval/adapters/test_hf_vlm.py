@@ -65,6 +65,7 @@ def apart(one: Sequence[tuple[float, ...] | None], other: Sequence[tuple[float, 
     return max(abs(a - b) for x, y in pairs for a, b in zip(x or (), y or (), strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_family_sees_the_frames_and_answers_the_same_in_any_batch(
     family: str, cache: FrameCache, tmp_path: Path
@@ -168,6 +169,7 @@ def test_a_frame_of_a_video_is_treated_as_a_picture_of_clip() -> None:
     np.testing.assert_allclose(pixels[1, 2].numpy(), expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_model_of_the_hub_is_taken_at_its_commit_and_never_as_a_pickle(llava_folder: Path, tmp_path: Path) -> None:
     files = {path.name: path.read_bytes() for path in llava_folder.iterdir()}
     code = "from eval.adapters.hf_loading import find_model; print(find_model('someone/tiny-llava@v1.0'))"
@@ -217,6 +219,7 @@ def test_weights_that_are_not_there_are_missed_not_drawn_at_random(llava_folder:
         load_vlm(str(tmp_path))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trusted", [False, True])
 def test_code_that_comes_with_a_model_is_run_only_when_asked_for(
     trusted: bool, llava_folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]

@@ -11,6 +11,7 @@ from tests.helpers.evaluation_world import EvaluationWorld
 from tests.helpers.questions import question
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("adapter", "default"), [("gymqa", "texts"), ("hf-vlm", "texts-per-token")])
 def test_either_adapter_scores_texts_both_ways_and_says_so(
     asked_world: EvaluationWorld, tmp_path: Path, adapter: str, default: str

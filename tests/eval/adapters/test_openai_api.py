@@ -190,6 +190,7 @@ def test_what_no_question_can_be_asked_under_stops_the_run(status: int) -> None:
         model.answer(FOUR)
 
 
+@pytest.mark.slow
 def test_as_many_requests_are_in_flight_as_allowed_and_no_more() -> None:
     together = threading.Barrier(64)  # nobody is answered before 64 are waiting
 

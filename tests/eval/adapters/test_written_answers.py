@@ -136,6 +136,7 @@ def test_every_adapter_is_listed_and_built_and_a_wrong_name_is_corrected(capsys:
         ADAPTERS.entry("recogniser")
 
 
+@pytest.mark.slow
 def test_scoring_needs_no_torch() -> None:
     modules = sorted(Path("eval").rglob("*.py"))
     runs_models = {"hf_loading.py", "hf_processors.py", "hf_vlm.py"}

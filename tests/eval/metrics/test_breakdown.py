@@ -90,6 +90,7 @@ def test_an_unknown_facet_and_another_settings_taxonomy_are_refused() -> None:
         breakdown(questions, scored(questions), taxonomy=TAXONOMY)
 
 
+@pytest.mark.slow
 def test_gym_qa_as_a_whole_breaks_down_within_seconds(shared: Path) -> None:
     from gymqa.finegym.annotations import open_release
 

@@ -34,6 +34,7 @@ def drawn(seed: int, n: int = 80, classes: int = 7, failed: bool = False, ties: 
     return ClassPredictions(clips, clips, labels, rows, {})
 
 
+@pytest.mark.slow
 @given(st.integers(0, 10_000), st.booleans())
 @settings(max_examples=40)
 def test_precision_recall_and_f1_are_scikit_learns_report(seed: int, failed: bool) -> None:

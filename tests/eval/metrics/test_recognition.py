@@ -54,6 +54,7 @@ def test_a_failed_clip_is_wrong_everywhere_and_last_in_the_ranking() -> None:
     assert set(found.by_clip()) == {"c0", "c2"}
 
 
+@pytest.mark.slow
 @given(st.integers(0, 10_000))
 @settings(max_examples=40, deadline=None)
 def test_metrics_equal_scikit_learn(seed: int) -> None:
@@ -73,6 +74,7 @@ def recall_of_present_classes(found: ClassPredictions) -> float:
         return float(balanced_accuracy_score(found.labels, found.predicted))
 
 
+@pytest.mark.slow
 @given(st.integers(0, 10_000))
 @settings(max_examples=40, deadline=None)
 def test_resampled_map_is_scikit_learns_with_the_draws_as_sample_weights(seed: int) -> None:

@@ -76,6 +76,7 @@ def test_what_is_read_is_said_in_the_reply(reply: str) -> None:
         assert "abcd"[found] in letters or MOVES[found].replace(" ", "") in "".join(letters)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "piece",
     ["A ", "answer ", "(", "salto backward ", "a\u0301\u0323", "\u0301\u0323", "the answer is ", "not ", "A", "1.5",

@@ -82,6 +82,7 @@ def page(mark: str = "") -> str:
     )
 
 
+@pytest.mark.slow
 def test_names_questions_and_reasons_are_text_never_markup() -> None:
     plain, attacked = Tree(page()), Tree(page(ATTACK))
     assert [tag for tag, _ in attacked.tags] == [tag for tag, _ in plain.tags]

@@ -115,6 +115,7 @@ def test_push_results_sends_no_half_where_the_data_set_cannot_be(
     assert hub.requests == [] and does_name(capsys.readouterr().err, "'board'")
 
 
+@pytest.mark.slow
 def test_the_script_has_the_option(tmp_path: Path) -> None:
     ran = subprocess.run([sys.executable, str(ROOT / "scripts" / "leaderboard.py"), *words(tmp_path)],
                          capture_output=True, text=True, cwd=ROOT)  # fmt: skip

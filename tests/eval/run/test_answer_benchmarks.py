@@ -30,6 +30,7 @@ def read(path: Path) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_answering_is_timed_every_way_and_written_down(tmp_path: Path) -> None:
     answering_speed.main(tmp_path / "speed.json", quick=True, rounds=1, seed=3)
     found = read(tmp_path / "speed.json")
@@ -41,6 +42,7 @@ def test_answering_is_timed_every_way_and_written_down(tmp_path: Path) -> None:
         assert all(len(seconds) == 1 for seconds in timed["seconds"].values())
 
 
+@pytest.mark.slow
 def test_ways_that_score_otherwise_are_not_timed(ways: Ways, monkeypatch: pytest.MonkeyPatch) -> None:
     assert differences(ways).keys() == {"texts", "letters", "plain_texts"}
     monkeypatch.setitem(SAME, "letters", (Ways.full_letters, Ways.full_passes))
@@ -48,6 +50,7 @@ def test_ways_that_score_otherwise_are_not_timed(ways: Ways, monkeypatch: pytest
         differences(ways)
 
 
+@pytest.mark.slow
 def test_generating_answers_every_question_with_as_many_new_tokens(ways: Ways) -> None:
     assert [list(one.shape) for one in ways.generate()] == [[1, 16]] * QUICK.clips * QUESTIONS
     assert [list(one.shape) for one in ways.generate_batch()] == [[QUESTIONS, 16]] * QUICK.clips

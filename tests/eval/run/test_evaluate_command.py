@@ -38,6 +38,7 @@ def files(out: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()}
 
 
+@pytest.mark.slow
 def test_several_benchmarks_and_controls_are_one_command(
     asked_world: EvaluationWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -83,6 +84,7 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
+@pytest.mark.slow
 def test_processes_that_accelerate_launches_give_the_files_of_one(
     asked_world: EvaluationWorld, tmp_path: Path, one_thread: None
 ) -> None:
@@ -96,6 +98,7 @@ def test_processes_that_accelerate_launches_give_the_files_of_one(
     assert len(alone) == 4 and printed.count("right") == 2 and not list((tmp_path / "2").glob("*.parts"))
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_files_of_one_at_any_batch_size(
     asked_world: EvaluationWorld, tmp_path: Path, one_thread: None
 ) -> None:
@@ -106,6 +109,7 @@ def test_two_processes_give_the_files_of_one_at_any_batch_size(
     assert files(tmp_path / "2") == alone
 
 
+@pytest.mark.slow
 def test_a_batch_size_changes_no_choice_and_no_probability_by_more_than_a_digit(
     asked_world: EvaluationWorld, tmp_path: Path
 ) -> None:
@@ -180,6 +184,7 @@ def test_each_question_may_be_asked_in_twos(
     assert does_name(capsys.readouterr().err, "rotations", "binaries")
 
 
+@pytest.mark.slow
 def test_every_answer_says_how_it_came_about(asked_world: EvaluationWorld, tmp_path: Path) -> None:
     world = asked_world
     seen = ["--frames", str(world.frames), "--benchmark", "gym-qa"]

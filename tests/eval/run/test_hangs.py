@@ -23,6 +23,7 @@ def started(out: Path, *how: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
 
 
+@pytest.mark.slow
 def test_a_question_that_hangs_is_found_and_left_unanswered_and_the_others_are_answered(tmp_path: Path) -> None:
     out, asked = tmp_path / "p.jsonl", tmp_path / "asked"
     first = started(out)
@@ -41,6 +42,7 @@ def test_a_question_that_hangs_is_found_and_left_unanswered_and_the_others_are_a
     assert not out.with_name("p.jsonl.parts").exists()
 
 
+@pytest.mark.slow
 def test_code_that_keeps_pythons_lock_is_ended_too_and_found(tmp_path: Path) -> None:
     out, asked = tmp_path / "p.jsonl", tmp_path / "asked"
     first, second, third = (started(out, "held") for _ in range(3))

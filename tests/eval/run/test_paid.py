@@ -103,6 +103,7 @@ def test_replies_that_were_kept_before_there_were_payers_are_read(tmp_path: Path
     assert len(endpoint.bodies) == N and (paid(out).replies, paid(out).paid_before) == (0, N)
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_every_answer_s_tokens_are_counted_once_over_processes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -46,6 +46,7 @@ def test_half_a_line_costs_its_reply_only(tmp_path: Path, cut: int) -> None:
     assert [last.get(prompt, "m", {}) for prompt in "abd"] == ["A", "B", "D"]
 
 
+@pytest.mark.slow
 def test_threads_and_processes_write_at_once_and_lose_nothing(tmp_path: Path) -> None:
     writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path), name], cwd=ROOT) for name in "ab"]
     cache = ResponseCache(tmp_path)

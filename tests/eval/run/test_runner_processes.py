@@ -59,6 +59,7 @@ def alone(folder: Path) -> tuple[bytes, bytes]:
     return out.read_bytes(), result_path(out).read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("processes", [2, 3])
 def test_any_number_of_processes_gives_the_same_bytes(tmp_path: Path, processes: int) -> None:
     out = tmp_path / "p.jsonl"
@@ -76,6 +77,7 @@ def answered(out: Path) -> set[str]:
     return set(parts.read())
 
 
+@pytest.mark.slow
 def test_killed_at_random_moments_with_changing_numbers_of_processes_nothing_is_lost_or_asked_twice(
     tmp_path: Path,
 ) -> None:
@@ -103,6 +105,7 @@ def test_killed_at_random_moments_with_changing_numbers_of_processes_nothing_is_
     assert [one.question_id for one in load_predictions(out)] == [f"q{i}" for i in range(N)]
 
 
+@pytest.mark.slow
 def test_one_of_two_killed_leaves_the_rest_to_the_next_start(tmp_path: Path) -> None:
     out = tmp_path / "p.jsonl"
     first, second = start(out, 2)

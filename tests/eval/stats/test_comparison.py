@@ -33,6 +33,7 @@ def test_the_clustered_interval_holds_the_truth_where_the_naive_one_does_not() -
     assert often("questions_as_independent", drawn) < 0.85  # 0.78
 
 
+@pytest.mark.slow
 def test_equally_good_models_are_called_different_about_5_times_in_100() -> None:
     rng = np.random.default_rng(1)
     drawn = [false_alarms(rng, 0.1, 65, 400) for _ in range(300)]
@@ -42,6 +43,7 @@ def test_equally_good_models_are_called_different_about_5_times_in_100() -> None
     assert often("mcnemar", independent) < 0.08 and often("bootstrap", independent) < 0.11
 
 
+@pytest.mark.slow
 def test_with_few_videos_the_sign_flip_test_is_no_readier_to_see_a_difference() -> None:
     """The bootstrap's 0.08 at 15 videos is in benchmarks/results/statistics_check.json."""
     rng = np.random.default_rng(11)
@@ -52,6 +54,7 @@ def test_with_few_videos_the_sign_flip_test_is_no_readier_to_see_a_difference() 
     assert often("bootstrap", drawn) > often("sign_flip", drawn)
 
 
+@pytest.mark.slow
 def test_a_difference_of_the_detectable_size_is_found_about_4_times_in_5() -> None:
     rng = np.random.default_rng(2)
     gap = detectable(rng)

@@ -172,6 +172,7 @@ def test_a_question_with_two_equal_choices_is_named(
     assert does_name(printed.err, file, 1) and printed.err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_the_released_questions_give_away_what_was_found_in_them(
     shared: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -188,6 +189,7 @@ def test_an_unwritable_out_is_refused_before_rendering(tmp_path: Path, capsys: p
     assert does_name(capsys.readouterr().err, tmp_path / "file")
 
 
+@pytest.mark.slow
 def test_from_release_to_leaderboard_without_a_model(
     gymsim_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -261,6 +263,7 @@ def test_asking_without_a_model_says_how_to_get_one(
     assert does_name(capsys.readouterr().err, tmp_path, "gymqa demo")
 
 
+@pytest.mark.slow
 def test_train_extract_finetune_evaluate_and_ask_take_one_road(
     gymsim_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -64,6 +64,7 @@ def switched(algorithm: Algorithm, switch: str) -> Algorithm:
     return replace(algorithm, perturbation=SPELT.get(switch, switch.replace("-", "_")))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_recipe_is_what_its_name_says(name: str) -> None:
     method, size, setting, rate, *switches = name.split("_")
@@ -88,6 +89,7 @@ def test_a_recipe_is_what_its_name_says(name: str) -> None:
     assert paper == ("sgd", 0.005, 0.001, "step", 0.9999)
 
 
+@pytest.mark.slow
 def test_the_list_and_the_tables_have_every_line_of_the_papers_file(capsys: pytest.CaptureFixture[str]) -> None:
     with (FOLDER / "paper.csv").open(newline="") as file:
         lines = list(csv.DictReader(file))
@@ -208,6 +210,7 @@ def run(words: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
     return status, *capsys.readouterr()
 
 
+@pytest.mark.slow
 def test_two_tiny_recipes_run_once_and_stand_in_their_tables(
     tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -164,6 +164,7 @@ def test_a_size_that_clips_cannot_have_is_refused(text: str) -> None:
         parse_box(text)
 
 
+@pytest.mark.slow
 def test_gymsims_clips_show_the_frames_of_the_raw_video_at_the_annotated_seconds(
     gymsim_root: Path, tmp_path: Path
 ) -> None:
@@ -206,6 +207,7 @@ def clip(video: int, second: int) -> str:
     return f"abcdefghij{video}_E_000003_000060_A_{second:04d}_{second + 2:04d}"
 
 
+@pytest.mark.slow
 def test_the_manifest_describes_every_clip_and_the_failures_every_other(folder: Path) -> None:
     report = trim(folder, workers=2, box=(84, 64))
     lines = (folder / "subactions" / "manifest.jsonl").read_text().splitlines()
@@ -225,6 +227,7 @@ def test_the_manifest_describes_every_clip_and_the_failures_every_other(folder: 
     assert failures[0] == {"clip_id": clip(2, 0), "reason": "raw video abcdefghij2 is missing"}
 
 
+@pytest.mark.slow
 def test_whole_actions_are_cut_as_well(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["finegym", "trim", str(folder), "--actions", "--workers", "1"]) == 0
     assert f"{folder / 'actions'}: 2 clips, 1 not made" in capsys.readouterr().out
@@ -237,6 +240,7 @@ def test_whole_actions_are_cut_as_well(folder: Path, capsys: pytest.CaptureFixtu
     assert does_name(capsys.readouterr().err, "--lists", "--actions")
 
 
+@pytest.mark.slow
 def test_a_list_says_which_clips_and_the_same_command_makes_only_what_is_missing(folder: Path) -> None:
     wanted = [clip(0, 0), clip(0, 8), clip(2, 0), clip(0, 99)]
     write_text(folder / "list.txt", "".join(f"{name} 3\n" for name in wanted))
@@ -258,6 +262,7 @@ def test_a_list_says_which_clips_and_the_same_command_makes_only_what_is_missing
     assert (out / f"{wanted[1]}.mp4").read_bytes() == content
 
 
+@pytest.mark.slow
 def test_clips_of_other_seconds_are_made_again_and_clips_of_ones_own_are_kept(folder: Path) -> None:
     out, mine = folder / "subactions", clip(1, 4)
     write_video(out / f"{mine}.mp4", numbered(7))
@@ -273,12 +278,14 @@ def test_clips_of_other_seconds_are_made_again_and_clips_of_ones_own_are_kept(fo
     assert numbers(out / f"{clip(0, 0)}.mp4")[0] == 75 and numbers(out / f"{clip(1, 0)}.mp4")[0] == 80
 
 
+@pytest.mark.slow
 def test_a_folder_of_another_size_is_refused(folder: Path) -> None:
     trim(folder, workers=2, box=(64, 64))
     with pytest.raises(GymQAError, match=naming("64x64", "--out")):
         trim(folder, workers=2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kill", [signal.SIGKILL, signal.SIGINT])
 def test_a_killed_run_leaves_no_broken_clip_and_goes_on(folder: Path, kill: signal.Signals) -> None:
     out, annotation = folder / "subactions", folder / "annotations" / "finegym_annotation_info_v1.1.json"
@@ -311,6 +318,7 @@ def test_a_killed_run_leaves_no_broken_clip_and_goes_on(folder: Path, kill: sign
     assert len((out / "manifest.jsonl").read_text().splitlines()) == 54
 
 
+@pytest.mark.slow
 def test_the_command_counts_what_was_not_made(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["finegym", "trim", str(folder), "--size", "64x64", "--out", str(folder / "small")]) == 0
     printed = capsys.readouterr().out

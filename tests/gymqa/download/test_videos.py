@@ -33,6 +33,7 @@ def body(site: Site) -> bytes:
     return site.files["/raw/alive_00001.mp4"]
 
 
+@pytest.mark.slow
 def test_videos_that_are_missing_come_whole_and_those_there_are_not_asked_for(site: Site, tmp_path: Path) -> None:
     (tmp_path / "videos").mkdir()
     (tmp_path / "videos" / "alive_00001.mp4").write_bytes(body(site))
@@ -76,6 +77,7 @@ def test_a_connection_cut_half_way_is_taken_up_where_it_broke(site: Site, tmp_pa
     assert any(asked.startswith(f"bytes={len(body(site)) // 2}-") for _, asked in site.requests)
 
 
+@pytest.mark.slow
 def test_a_killed_download_goes_on_with_the_same_command(site: Site, tmp_path: Path) -> None:
     command = ["finegym", "videos", str(tmp_path), "--url", f"{site.url}/raw/{{id}}.mp4", "--ids", "alive_00001"]
     process = subprocess.Popen([sys.executable, "-m", "gymqa.cli.main", *command, "--limit_rate", "40K"])

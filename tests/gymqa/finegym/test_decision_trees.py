@@ -107,6 +107,7 @@ def test_finegyms_elements_show_their_decisions(shared: Path, setting: str) -> N
     assert len(trees) == len(taxonomy)  # decisions tell any two elements of a set apart
 
 
+@pytest.mark.slow
 def test_the_lists_have_the_published_counts(shared: Path) -> None:
     folder = shared / "finegym"
     counts = {

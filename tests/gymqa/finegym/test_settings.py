@@ -115,6 +115,7 @@ def test_gym_new_of_a_rendered_release_pairs_neighbouring_labels(gymsim_root: Pa
         assert taxonomy.twin(element.label) == taxonomy.elements[element.label + 1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("folder", "setting", "classes", "counts"),
     [
@@ -156,6 +157,7 @@ def test_released_lists_of_another_setting_are_refused(
     assert does_name(said, "train.csv", "EKb2MMJSoeI_E_001694_001791_A_0033_0034", 17, 23)
 
 
+@pytest.mark.slow
 def test_gym99_shares_forty_videos_and_says_so(
     shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

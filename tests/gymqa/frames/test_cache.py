@@ -50,6 +50,7 @@ IDS = [f"c{i:02d}" for i in range(20)]
 FORMATS: tuple[FrameFormat, ...] = ("raw", "jpeg")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_holds_what_decoding_gives(tmp_path: Path, videos: Path, workers: int) -> None:
     cache = build(tmp_path, videos, IDS, workers)
@@ -64,6 +65,7 @@ def test_holds_what_decoding_gives(tmp_path: Path, videos: Path, workers: int) -
     assert cache.damaged() == []
 
 
+@pytest.mark.slow
 def test_a_jpeg_cache_holds_what_jpeg_makes_of_it(tmp_path: Path, videos: Path) -> None:
     cache = build(tmp_path, videos, IDS, workers=2, format="jpeg")
     for clip in IDS:
@@ -84,6 +86,7 @@ def test_frames_come_in_the_order_asked_for_and_as_often(tmp_path: Path, videos:
             cache.gather(["c00"], np.array([[0, beyond]]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", FORMATS)
 def test_the_same_clips_give_the_same_bytes(tmp_path: Path, videos: Path, format: FrameFormat) -> None:
     for name, workers in (("a", 1), ("b", 2)):
@@ -109,6 +112,7 @@ def frames_sum(cache: FrameCache) -> int:
     return sum(int(cache.get(clip).sum()) for clip in cache.clip_ids)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("start", ["fork", "spawn"])
 def test_processes_read_the_same_file_and_no_video(

@@ -66,6 +66,7 @@ def whole_cache(folder: Path, video: Path, format: FrameFormat) -> list[bytes]:
     return contents(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", FORMATS)
 def test_killed_it_leaves_no_process_and_goes_on_to_the_same_bytes(
     tmp_path: Path, video: Path, format: FrameFormat
@@ -93,6 +94,7 @@ def test_killed_it_leaves_no_process_and_goes_on_to_the_same_bytes(
         np.testing.assert_array_equal(seen.get(clip), frames)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("format", "workers"), [("raw", 2), ("jpeg", 1)])
 def test_a_full_disk_is_told_and_nothing_is_lost(
     tmp_path: Path, video: Path, format: FrameFormat, workers: int
@@ -109,6 +111,7 @@ def test_a_full_disk_is_told_and_nothing_is_lost(
     assert contents(folder) == wanted
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_clips(tmp_path: Path) -> None:
     write_video(tmp_path / "tiny.mp4", np.zeros((30, 16, 16, 3), np.uint8))
     peaks = []

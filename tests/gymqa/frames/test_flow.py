@@ -84,6 +84,7 @@ def test_a_flow_cache_has_the_moments_of_its_frames_and_the_reasons_of_lost_clip
     assert frames_folder_of(flow.folder).resolve() == cache.folder.resolve() and not flow.damaged()
 
 
+@pytest.mark.slow
 def test_two_processes_and_a_build_that_was_stopped_give_the_same_bytes(cache: FrameCache, tmp_path: Path) -> None:
     whole = build_flow(tmp_path / "whole", cache.folder, "dis", workers=1)
     shared = build_flow(tmp_path / "shared", cache.folder, "dis", workers=2)

@@ -40,6 +40,7 @@ def files(root: Path) -> dict[str, bytes]:
     return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
 
 
+@pytest.mark.slow
 def test_joints_are_added_and_nothing_else_changes(release: Path) -> None:
     before = files(release)
     assert cli.main(["render", "--out", str(release), "--joints", *_options()]) == 0

@@ -56,6 +56,7 @@ def pyav_frames(path: Path) -> np.ndarray:
         return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", range(16, 98, 2))
 def test_every_narrow_video_is_read_as_pyav_reads_it(tmp_path: Path, width: int) -> None:
     video = moving_bar(70, 32, width)  # more frames than are converted at a time
@@ -100,6 +101,7 @@ def test_square_keeps_the_middle_of_the_picture(shape: tuple[int, ...]) -> None:
     assert middle == pytest.approx(125, abs=8)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not REAL_CLIPS.is_dir(), reason="the real clips are not beside this checkout")
 def test_sparse_decoding_of_real_clips_equals_the_full_one() -> None:
     for path in sorted(REAL_CLIPS.glob("*.mp4")):

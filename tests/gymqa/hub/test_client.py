@@ -225,6 +225,7 @@ def asked(gymsim_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_a_dry_run_writes_a_folder_that_loads_and_needs_no_network(
     gymsim_root: Path, asked: Path, tmp_path: Path
 ) -> None:
@@ -248,6 +249,7 @@ def test_questions_that_the_annotations_deny_are_not_written(
     assert does_name(capsys.readouterr().err, one.clip_id) and not (tmp_path / "ds").exists()
 
 
+@pytest.mark.slow
 def test_without_a_token_or_a_hub_it_is_one_sentence(gymsim_root: Path, asked: Path, tmp_path: Path) -> None:
     words = (str(asked), "--finegym", str(gymsim_root))
     missing = push(tmp_path, *words)
@@ -257,6 +259,7 @@ def test_without_a_token_or_a_hub_it_is_one_sentence(gymsim_root: Path, asked: P
     assert gone.returncode == 2 and does_name(gone.stderr, "me/gym-qa") and gone.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("token", ["hf_secr\xe9t", "hf_secr\x07t"])
 def test_a_token_that_no_header_takes_is_not_shown(gymsim_root: Path, asked: Path, tmp_path: Path, token: str) -> None:
     words = ["export", "lmms-eval", "x", "--dataset", "me/gym-qa", "--debug"]
@@ -270,6 +273,7 @@ def test_a_token_that_no_header_takes_is_not_shown(gymsim_root: Path, asked: Pat
     assert not any("secr" in text for done in (pushed, asking) for text in (done.stdout, done.stderr))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("status", "named"),
     [
@@ -289,6 +293,7 @@ def test_a_hub_that_refuses_is_one_sentence(
     assert hub.requests and "secret" not in refused.stderr + refused.stdout
 
 
+@pytest.mark.slow
 def test_private_makes_the_repository_private(gymsim_root: Path, asked: Path, tmp_path: Path) -> None:
     with serve_hub(HubSite()) as hub:
         told = {"HF_TOKEN": "hf_secret", "HF_ENDPOINT": hub.url}
@@ -296,6 +301,7 @@ def test_private_makes_the_repository_private(gymsim_root: Path, asked: Path, tm
     assert [one.get("visibility") for one in hub.created] == ["private"]
 
 
+@pytest.mark.slow
 def test_what_is_pushed_is_the_folder_that_a_dry_run_wrote(gymsim_root: Path, asked: Path, tmp_path: Path) -> None:
     assert push(tmp_path, str(asked), "--finegym", str(gymsim_root), "--dry_run").returncode == 0
     with serve_hub(HubSite()) as hub:

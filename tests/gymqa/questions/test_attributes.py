@@ -48,6 +48,7 @@ def test_answers_are_true_choices_distinct_and_lines_read_back(
         assert from_line(Question, to_line(built)) == built
 
 
+@pytest.mark.slow
 @given(clip_lists, clip_lists, kinds, st.integers(0, 9))
 def test_adding_clips_changes_no_other_question(clips: list[Clip], more: list[Clip], kind: str, seed: int) -> None:
     added = [Clip("w" + one.id, "w", one.label) for one in more]
@@ -146,6 +147,7 @@ def test_decisions_need_trees() -> None:
         build_attribute_questions([clip(0)], bare, "decision")
 
 
+@pytest.mark.slow
 def test_finegyms_val_clips_are_asked_true_questions(shared: Path) -> None:
     taxonomy = read_taxonomy(shared / "finegym", "gym99")
     clips = read_element_list(shared / "finegym" / "gym99_val_element.txt", len(taxonomy))

@@ -52,6 +52,7 @@ def test_what_all_elements_answer_alike_is_not_asked() -> None:
     assert decision_weights(tree_of("a+ b+", "a+ b-", "a+").elements, {}).keys() == {0, 1}
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(0, 10**6), min_size=len(GYMSIM), max_size=len(GYMSIM)))
 def test_no_decision_is_left_out_however_frequent_elements_are(frequent: list[int]) -> None:
     shares = decision_weights(GYMSIM.elements, dict(enumerate(frequent)))
@@ -92,6 +93,7 @@ def test_decisions_are_weighed_by_the_training_list_and_by_no_other_clip(gymsim_
     assert built(lists / val) != before
 
 
+@pytest.mark.slow
 def test_finegyms_decisions_are_not_guessed_by_their_texts(shared: Path, tmp_path: Path) -> None:
     clips, file = shared / "finegym/gym99_val_element.txt", tmp_path / "val.jsonl"
     words = ["--finegym", str(shared / "finegym"), "--setting", "gym99", "--benchmark", "decision", "--out", str(file)]

@@ -220,6 +220,7 @@ def test_answers_read_back(choice: int | None, probabilities: list[float] | None
     assert from_line(Answer, to_line(answer)) == answer
 
 
+@pytest.mark.slow
 @given(st.text(max_size=40) | st.recursive(st.none() | st.integers() | texts, st.lists).map(json.dumps))
 def test_any_other_line_is_refused_with_a_sentence(line: str) -> None:
     with pytest.raises(GymQAError):

@@ -138,6 +138,7 @@ def test_repeats_and_wrong_answers_are_refused_unless_as_released(
     assert (tmp_path / "back.json").read_bytes() == file.read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("part", "n"), [("val", 8521), ("train", 1316)])
 def test_the_released_files_come_back_to_the_byte(shared: Path, tmp_path: Path, part: str, n: int) -> None:
     file, own, back = shared / f"gymqa_release/all99_5/{part}.json", tmp_path / "own.jsonl", tmp_path / "back.json"
@@ -148,6 +149,7 @@ def test_the_released_files_come_back_to_the_byte(shared: Path, tmp_path: Path, 
     assert len(load_questions(own)) == n
 
 
+@pytest.mark.slow
 def test_the_released_questions_have_the_published_flaws(shared: Path, tmp_path: Path) -> None:
     file, finegym, own = shared / "gymqa_release/all99_5/val.json", shared / "finegym", tmp_path / "own.jsonl"
     assert cli.main(["questions", "import", str(file), "--finegym", str(finegym), "--out", str(own)]) == 0

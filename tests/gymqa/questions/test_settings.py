@@ -29,6 +29,7 @@ def test_they_pass_the_checks_of_their_setting(
     assert f"unknown to {setting}; name its own setting" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_gym_new_as_released_is_held_against_finegym(shared: Path, tmp_path: Path) -> None:
     clips, file = shared / "gymqa_release/lists/list_finegym_new_5/val.csv", tmp_path / "val.jsonl"
     named = ["--finegym", str(shared / "finegym"), "--setting", "gym-new"]

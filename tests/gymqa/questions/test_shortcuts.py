@@ -135,6 +135,7 @@ def test_an_unknown_element_or_clip_is_named(finegym: Path) -> None:
         released_stats(file, finegym)
 
 
+@pytest.mark.slow
 @needs_release
 def test_the_released_set_has_the_published_figures() -> None:
     found = json.loads(json.dumps(released_stats(RELEASED, SHARED / "finegym")))

@@ -38,6 +38,7 @@ def recipe(folder: Path, config: TrainConfig, world: World) -> Path:
     return folder / "recipe.yaml"
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_losses_and_weights_of_one(world: World, tmp_path: Path) -> None:
     file = str(recipe(tmp_path, SURE, world))
     assert cli.main(["train", "--config", file, "--out", str(tmp_path / "one")]) == 0
@@ -69,6 +70,7 @@ def test_the_number_of_processes_may_stand_behind_the_script(monkeypatch: pytest
     assert started[1:] == ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "x.py", "--seed", "1"]
 
 
+@pytest.mark.slow
 def test_accelerate_without_the_script_is_refused_where_it_starts_too_few(world: World, tmp_path: Path) -> None:
     file = str(recipe(tmp_path, PLAIN, world))
     words = ["--num_processes", "2", "--cpu", "-m", "gymqa.cli.main", "train"]

@@ -40,6 +40,7 @@ def double(item: int) -> int:
     return 2 * item
 
 
+@pytest.mark.slow
 def test_a_worker_that_hangs_or_dies_costs_its_item_only() -> None:
     items = [0, 1, 3, 4, 5, 6, 8]
     found = list(guarded_map(double, items, WORKERS, Limits(timeout=3), nothing))
@@ -48,6 +49,7 @@ def test_a_worker_that_hangs_or_dies_costs_its_item_only() -> None:
     assert spawned() == []
 
 
+@pytest.mark.slow
 def test_a_worker_that_eats_memory_costs_its_item_only() -> None:
     found = list(guarded_map(double, [0, 7, 1], 1, Limits(memory_gb=0.5), nothing))
     assert found == [0, Lost("took more than 0.5 GB of memory"), 2]
@@ -58,6 +60,7 @@ def spawned() -> list[psutil.Process]:
     return [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
 
 
+@pytest.mark.slow
 def test_what_the_work_raises_is_raised_and_no_process_is_left() -> None:
     with pytest.raises(GymQAError, match="no nines"):
         list(guarded_map(double, [0, 9], WORKERS, Limits(), nothing))
@@ -97,6 +100,7 @@ def build(folder: Path, videos: Path, clips: str, workers: int, limits: Limits) 
     return FrameCache.build(folder, clips, lambda clip: videos / f"{clip}.mp4", 16, 8, workers, limits=limits)
 
 
+@pytest.mark.slow
 def test_a_video_that_hangs_the_decoder_is_counted_and_the_cache_goes_on(tmp_path: Path, videos: Path) -> None:
     caches = [build(tmp_path / str(workers), videos, "abd", workers, Limits(timeout=3)) for workers in (1, 2)]
     for cache in caches:
@@ -106,6 +110,7 @@ def test_a_video_that_hangs_the_decoder_is_counted_and_the_cache_goes_on(tmp_pat
         assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_a_video_that_eats_the_memory_is_counted_and_the_cache_goes_on(tmp_path: Path, videos: Path) -> None:
     cache = build(tmp_path, videos, "acd", 1, Limits(memory_gb=0.4))
     assert cache.clip_ids == ["a", "d"]

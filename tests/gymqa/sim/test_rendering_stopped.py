@@ -31,6 +31,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return render_release(tmp_path_factory.mktemp("whole"), CONFIG, workers=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGINT])
 def test_stopped_it_leaves_no_process_and_goes_on_to_the_same_bytes(
     tmp_path: Path, whole: Path, stop: signal.Signals, capsys: pytest.CaptureFixture[str]

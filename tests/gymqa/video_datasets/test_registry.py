@@ -146,6 +146,7 @@ def test_weizmann_has_ten_actions_of_nine_people(shared: Path) -> None:
     assert (len(dataset.classes), len(dataset.train), len(dataset.val)) == (10, 80, 10)
 
 
+@pytest.mark.slow
 def test_finediving_has_its_52_dives_and_its_own_sides(shared: Path) -> None:
     dataset, _ = read_dataset("finediving", shared / "real" / "finediving_annotations")
     assert (len(dataset.classes), len(dataset.train), len(dataset.val)) == (52, 2251, 749)

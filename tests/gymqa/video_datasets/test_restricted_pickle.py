@@ -180,6 +180,7 @@ def test_any_program_gives_a_value_or_one_sentence(program: list[bytes], tail: b
             assert len(str(error)) < 2000
 
 
+@pytest.mark.slow
 def test_the_released_pickles_are_read(shared: Path) -> None:
     folder = shared / "real" / "finediving_annotations"
     fine = load_plain(folder / "FineDiving_fine-grained_annotation.pkl")

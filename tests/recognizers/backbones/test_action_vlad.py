@@ -189,6 +189,7 @@ def test_a_pre_training_moves_the_network_and_the_head_alone_learns_after_it() -
     assert not any(frozen_parameters(model, whole, step) for step in range(10))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("stop", "optimizer"), [(1, "adamw"), (3, "sgd")])
 def test_a_stopped_training_goes_on_bit_for_bit(
     world: tuple[FrameCache, Splits], tmp_path: Path, stop: int, optimizer: str

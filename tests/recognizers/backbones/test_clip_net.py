@@ -91,6 +91,7 @@ def _also_shortcut(rule: Rule) -> Rule:
     return lambda name, module: TimeKernel(1, 2) if name == "layer2.0.downsample.0" else rule(name, module)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "published"),
     [

@@ -96,6 +96,7 @@ def test_an_i3d_starts_one_with_non_local_blocks_which_begin_as_nothing(
     torch.testing.assert_close(model.forward_features(frames).fused, plain.eval().forward_features(frames).fused)
 
 
+@pytest.mark.slow
 def test_learnt_non_local_blocks_are_taken_up_whole_or_not_at_all(tmp_path: Path) -> None:
     first = NON_LOCAL.build()
     torch.nn.init.ones_(first.get_parameter("backbone.layer2.non_local_1.norm.weight"))

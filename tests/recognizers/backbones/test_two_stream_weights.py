@@ -46,6 +46,7 @@ def parts(frames: Tensor) -> tuple[Tensor, Tensor]:
     return frames[:, :, :3], frames[:, :, 3:]
 
 
+@pytest.mark.slow
 def test_the_i3d_ports_two_files_are_the_two_streams(tmp_path: Path) -> None:
     networks, source = i3d_files(tmp_path)
     model, said = started(CLIPS, source)
@@ -91,6 +92,7 @@ def test_a_saved_network_of_two_streams_loads_and_starts_another_with_its_pixels
     build_student(replace(CONFIG, model=FRAMES, initial=str(tmp_path / "ours")), say=False)
 
 
+@pytest.mark.slow
 def test_an_image_network_is_inflated_into_both_i3ds(tmp_path: Path) -> None:
     network = trained(InceptionV1(WIDTH))
     names = published_names.googlenet()
@@ -130,6 +132,7 @@ def test_recognizers_trained_apart_become_the_streams_of_one(kind: str, tmp_path
     torch.testing.assert_close(model.forward_features(frames).fused, torch.cat(expected, 1))
 
 
+@pytest.mark.slow
 def test_streams_take_what_they_see(tmp_path: Path) -> None:
     _, source = i3d_files(tmp_path)
     rgb, flow = source.split(",")

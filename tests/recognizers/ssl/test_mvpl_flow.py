@@ -269,6 +269,7 @@ def test_listing_says_what_mvpl_trains_on(capsys: pytest.CaptureFixture[str]) ->
     assert told == ["mvpl"]
 
 
+@pytest.mark.slow
 def test_a_recipe_trains_on_flow_and_is_tested_on_its_frames(
     world: World, flow: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

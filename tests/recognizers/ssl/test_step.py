@@ -101,6 +101,7 @@ def flexmatch_of_one_of_two(rank: int, folder: Path) -> None:
     torch.distributed.destroy_process_group()
 
 
+@pytest.mark.slow
 def test_flexmatch_counts_the_labels_of_all_processes(tmp_path: Path) -> None:
     torch.multiprocessing.spawn(flexmatch_of_one_of_two, (tmp_path,), 2)
     whole = flexmatch_over_rounds(slice(None))
@@ -121,6 +122,7 @@ def test_mean_class_and_spread_over_passes() -> None:
     assert summarise(passes[:1]).spread.item() == 0
 
 
+@pytest.mark.slow
 def test_k_head_passes_are_k_full_passes() -> None:
     torch.manual_seed(0)
     teacher = SeFAR(TINY).eval()

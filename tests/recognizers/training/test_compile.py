@@ -23,6 +23,7 @@ def fresh_compiler() -> None:
     torch._dynamo.utils.counters.clear()
 
 
+@pytest.mark.slow
 def test_a_compiled_model_gives_equal_outputs() -> None:
     frames, model = torch.randn(2, 3, 3, 8, 8), tiny()
     with torch.inference_mode():
@@ -45,6 +46,7 @@ def test_names_and_files_do_not_show_it(tmp_path: Path) -> None:
         assert (tmp_path / "plain" / file).read_bytes() == (tmp_path / "compiled" / file).read_bytes()
 
 
+@pytest.mark.slow
 def test_a_compiled_students_teacher_has_weights_of_its_own() -> None:
     student = tiny()
     student.compile(backend="eager")  # traced as ever, but without the wait for machine code

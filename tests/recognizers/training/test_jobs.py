@@ -14,6 +14,7 @@ def refused() -> None:
     raise GymQAError("its loss is not finite; lower the learning rate")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_the_others_are_done_and_then_the_failed_one_is_named(workers: int, tmp_path: Path) -> None:
     done = {name: partial(Path.touch, tmp_path / name) for name in ("b", "c", "d")}

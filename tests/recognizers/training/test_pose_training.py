@@ -136,6 +136,7 @@ def test_mixed_skeletons_take_each_joint_from_one_of_two_clips() -> None:
     assert 0 < plan.mask.float().mean() < 1
 
 
+@pytest.mark.slow
 def test_training_stopped_and_started_again_equals_one_that_was_not(posed: World, tmp_path: Path) -> None:
     cache, splits = posed
     train(CONFIG, cache, splits, tmp_path / "whole")
@@ -146,6 +147,7 @@ def test_training_stopped_and_started_again_equals_one_that_was_not(posed: World
     assert load_recognizer(tmp_path / "whole").config == MODEL
 
 
+@pytest.mark.slow
 def test_the_apparatus_is_learnt_from_detected_joints(posed: World, tmp_path: Path) -> None:
     cache, splits = posed
     elements = REPERTOIRES["gymsim24"].elements

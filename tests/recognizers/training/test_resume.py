@@ -26,6 +26,7 @@ from tests.helpers.training_world import CONFIG, same, stopped_at
 World = tuple[FrameCache, Splits]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "changes"),
     [
@@ -52,6 +53,7 @@ def test_a_run_stopped_by_an_error_and_started_again_equals_one_that_was_not(
     assert [line["step"] for line in lines[0] if "loss" in line] == [2, 4, 6, 8, 10, 12]
 
 
+@pytest.mark.slow
 def test_a_run_killed_again_and_again_gives_bit_equal_weights(world: World, tmp_path: Path) -> None:
     cache, splits = world
     splits.write(tmp_path / "splits")
@@ -70,6 +72,7 @@ def test_a_run_killed_again_and_again_gives_bit_equal_weights(world: World, tmp_
     assert left == [], "half-written files were cleared away"
 
 
+@pytest.mark.slow
 def test_a_run_may_go_on_with_other_threads_and_another_log(world: World, tmp_path: Path) -> None:
     cache, splits = world
     train(CONFIG, cache, splits, tmp_path / "a")
@@ -113,6 +116,7 @@ def test_two_runs_do_not_write_the_same_folder(world: World, tmp_path: Path) -> 
         train(CONFIG, *world, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_full_disk_stops_with_the_last_checkpoint_whole(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -138,6 +142,7 @@ def test_a_full_disk_stops_with_the_last_checkpoint_whole(
     assert same(tmp_path / "whole", tmp_path / "full")
 
 
+@pytest.mark.slow
 def test_a_model_that_cannot_be_written_is_said_and_made_good(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

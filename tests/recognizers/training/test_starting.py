@@ -83,6 +83,7 @@ def test_a_recognizer_of_colours_starts_one_of_flow_of_its_family(config: ModelC
         before.start_from(str(tmp_path / "flow"))
 
 
+@pytest.mark.slow
 def test_what_weights_were_trained_on_is_known_of_folders_files_and_the_hub(tmp_path: Path) -> None:
     folder = tmp_path / "flow"
     replace(TSN, modality="flow").build().save_pretrained(folder)

@@ -35,6 +35,7 @@ from tests.helpers.training_world import CONFIG, MODEL, PLAIN, same, weights
 BATCH_NORM = TSNConfig(image_size=16, width=4, n_classes=2)
 
 
+@pytest.mark.slow
 def test_learns_the_order_of_time_from_labelled_clips(world: tuple[FrameCache, Splits], tmp_path: Path) -> None:
     cache, splits = world
     config = replace(
@@ -169,6 +170,7 @@ def test_a_cache_of_other_frames_is_not_taken_for_the_one_before(
             train(replace(CONFIG, steps=4), other, splits, tmp_path / "out")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["supervised", "fixmatch"])
 def test_a_batch_in_parts_gives_the_gradient_of_the_whole(
     name: str, world: tuple[FrameCache, Splits], tmp_path: Path
@@ -183,6 +185,7 @@ def test_a_batch_in_parts_gives_the_gradient_of_the_whole(
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
 
 
+@pytest.mark.slow
 def test_float16_overflows_leave_the_weights_and_lower_the_scale(
     world: tuple[FrameCache, Splits], tmp_path: Path
 ) -> None:
@@ -195,6 +198,7 @@ def test_float16_overflows_leave_the_weights_and_lower_the_scale(
         assert losses[-1] < losses[0]
 
 
+@pytest.mark.slow
 def test_compiling_changes_no_name_and_hardly_a_weight(
     world: tuple[FrameCache, Splits], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -236,6 +240,7 @@ def test_tensorboard_gets_every_line(world: tuple[FrameCache, Splits], tmp_path:
     assert [(line["step"], line["loss"]) for line in read_metrics(tmp_path / "metrics.jsonl")] == logged
 
 
+@pytest.mark.slow
 def test_clips_that_did_not_decode_are_left_out(world: tuple[FrameCache, Splits], tmp_path: Path) -> None:
     cache, splits = world
     lost = replace(splits.val[0], id="LOST_E_000000_000009_A_0000_0001")

@@ -31,6 +31,7 @@ def carved(world: tuple[FrameCache, Splits]) -> tuple[FrameCache, Splits]:
     return cache, replace(splits, val=splits.val[:8], test=splits.val[8:])
 
 
+@pytest.mark.slow
 def test_the_best_weights_become_the_model_and_the_last_are_kept(
     carved: tuple[FrameCache, Splits], tmp_path: Path
 ) -> None:

@@ -48,6 +48,7 @@ def test_a_run_without_objectives_has_the_settings_and_the_checkpoint_of_before(
     assert set(saved(tmp_path)) == {"step", "best", "student", "teacher", "optimizer", "scaler", "weighting"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [{}, {"accumulation": 2, "precision": "bf16"}])
 def test_a_stopped_run_with_an_objective_goes_on_to_the_weights_of_one_that_was_not(
     changes: dict[str, Any], example: Algorithm, world: World, tmp_path: Path
@@ -166,6 +167,7 @@ def batch() -> torch.Tensor:
     return torch.randn(6, MODEL.fusion_dim, generator=torch.Generator().manual_seed(0))
 
 
+@pytest.mark.slow
 def test_two_processes_have_the_gradient_of_the_whole_batch_and_one_memory(tmp_path: Path) -> None:
     torch.multiprocessing.spawn(one_of_two, (tmp_path,), 2)
     first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))

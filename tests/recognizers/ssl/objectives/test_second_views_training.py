@@ -35,6 +35,7 @@ def with_flow(world: World, tmp_path_factory: pytest.TempPathFactory) -> FrameSo
     return source_of("rgb+flow", build_flow(folder, world[0].folder, "dis", workers=1).folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", [MODEL, TSN], ids=["sefar", "tsn"])
 @pytest.mark.parametrize("name", NAMES)
 def test_a_stopped_run_goes_on_to_the_weights_of_one_that_was_not(
@@ -53,6 +54,7 @@ def test_a_stopped_run_goes_on_to_the_weights_of_one_that_was_not(
     assert not [part for part in weights(tmp_path / "whole") if part not in model.build().state_dict()]
 
 
+@pytest.mark.slow
 def test_timebalances_teachers_stay_as_the_warm_up_left_them(world: World, tmp_path: Path) -> None:
     config = replace(SHORT, algorithm=algorithm_named("timebalance"), steps=4, warm_up_steps=2)
     kept = []
@@ -70,6 +72,7 @@ def recipe(folder: Path, config: TrainConfig, frames: Path, splits: Splits) -> s
     return str(folder / "recipe.yaml")
 
 
+@pytest.mark.slow
 def test_two_processes_learn_with_all_four_what_one_does(world: World, with_flow: FrameSource, tmp_path: Path) -> None:
     together = replace(algorithm_named("mvpl"), name="together", threshold=0.5, objectives=NAMES)
     config = replace(PLAIN, algorithm=together, steps=5, warm_up_steps=2, log_every=1)

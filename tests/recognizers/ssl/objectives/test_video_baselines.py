@@ -144,6 +144,7 @@ def test_what_is_not_seen_cannot_be_looked_for() -> None:
             make_objectives(replace(poses, algorithm=algorithm_named(name)), TSN.build())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", [MODEL, TSN], ids=["sefar", "tsn"])
 @pytest.mark.parametrize("name", NAMES)
 def test_a_stopped_run_goes_on_to_the_weights_of_one_that_was_not(
@@ -170,6 +171,7 @@ def relabelled(splits: Splits) -> Splits:
     return replace(splits, labelled=turned)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["memdpc", "tclr"])
 def test_a_pre_training_learns_from_clips_and_not_from_labels(name: str, world: World, tmp_path: Path) -> None:
     algorithm = replace(algorithm_named(name), pretraining=1.0)
@@ -262,6 +264,7 @@ def one_of_two(rank: int, folder: Path) -> None:
     dist.destroy_process_group()
 
 
+@pytest.mark.slow
 def test_the_contrast_of_two_processes_is_that_of_the_whole_batch(tmp_path: Path) -> None:
     torch.multiprocessing.spawn(one_of_two, (tmp_path,), 2)
     found = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1)]
