@@ -13,6 +13,7 @@ from recognizers.training.train import Trainer
 from tests.helpers.training_world import MODEL
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("elements", [(2, 2, 4), (3, 5)])
 def test_a_step_is_the_papers_plain_mathematics(
     world: tuple[FrameCache, Splits], tmp_path: Path, elements: tuple[int, ...]

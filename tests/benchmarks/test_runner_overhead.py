@@ -3,9 +3,11 @@
 import json
 from pathlib import Path
 
+import pytest
 import runner_overhead
 
 
+@pytest.mark.slow
 def test_the_runner_costs_less_than_a_millisecond_a_question(tmp_path: Path) -> None:
     runner_overhead.main(tmp_path / "overhead.json", quick=True)
     found = json.loads((tmp_path / "overhead.json").read_text())

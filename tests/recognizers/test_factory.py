@@ -179,6 +179,7 @@ print(model(torch.randn(2, 8, 3, 24, 24)).flatten().tolist())
 """
 
 
+@pytest.mark.slow
 def test_a_card_names_the_models_that_both_streams_started_from(tmp_path: Path) -> None:
     from huggingface_hub import ModelCard
 

@@ -17,6 +17,7 @@ CONFIG = FramePretrainingConfig(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_it_leaves_an_encoder_and_its_figures_and_no_checkpoint(tmp_path: Path) -> None:
     figures = pretrain(CONFIG, tmp_path)
     assert 0 <= figures["apparatus_accuracy"] <= 1 and figures["joint_error"] > 0

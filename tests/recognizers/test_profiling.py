@@ -17,6 +17,7 @@ from recognizers.profiling import Setting, count_cost, measure, multiply_adds
 from tests.helpers.naming import does_name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "size", "published"),
     [
@@ -59,6 +60,7 @@ def test_the_command_measures_and_writes(tmp_path: Path, capsys: pytest.CaptureF
     assert (written["batch"], written["device"]) == (1, "cpu") and "torch" in json.dumps(written["environment"])
 
 
+@pytest.mark.slow
 def test_the_slowest_are_measured_three_times_and_the_rate_is_of_the_median(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([0.0, 4.0, 10.0, 12.0, 20.0, 120.0] * 2)  # s: passes of 4, 2 and 100, forward and in training
     monkeypatch.setattr(backbone_speed, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
@@ -88,6 +90,7 @@ def test_training_in_bf16_learns_from_step_to_step(monkeypatch: pytest.MonkeyPat
     assert losses[-1] < losses[0]
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_is_said_and_the_rest_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     def no_room(*_: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 TiB\nand more")

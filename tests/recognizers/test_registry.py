@@ -51,6 +51,7 @@ def test_every_algorithm_is_listed_with_what_it_composes(capsys: pytest.CaptureF
     assert "TokenMix" in " ".join(found["sefar"]["composes"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["recognizers", "algorithms"])
 def test_a_list_takes_less_than_three_seconds(what: str) -> None:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -83,6 +83,7 @@ def test_texts_are_scored_token_by_token(
     assert answer.probabilities == pytest.approx(torch.tensor(scores).softmax(0).tolist(), abs=1e-4)
 
 
+@pytest.mark.slow
 def test_a_clip_without_features_is_unanswered_and_no_other_takes_its_place(
     model: GymMLLM, questions: list[Question]
 ) -> None:
@@ -108,6 +109,7 @@ def test_questions_with_fewer_choices_share_a_batch(model: GymMLLM, features: Ex
         assert all(sum(one.probabilities or ()) == pytest.approx(1) for one in answers)
 
 
+@pytest.mark.slow
 def test_a_blind_model_answers_without_features(questions: list[Question]) -> None:
     model = mllm_examples.model(blind=True)
     answers = MLLMAnswerer(model, model.load_tokenizer()).answer(questions)
@@ -161,6 +163,7 @@ def test_a_tie_is_unanswered_and_favours_no_letter(questions: list[Question]) ->
     assert answers[0].probabilities == pytest.approx([0.25] * 4)
 
 
+@pytest.mark.slow
 def test_the_fingerprint_tells_models_features_and_scorings_apart(model: GymMLLM) -> None:
     tokenizer, clips = model.load_tokenizer(), mllm_examples.clips()
     retuned = mllm_examples.model()

@@ -136,6 +136,7 @@ def test_a_trunk_ends_before_a_video_and_before_what_predicts_an_answer() -> Non
     assert TokenTree.grow([EncodedChat([1, 5, 6, 7], [-100, -100, -100, 7])]).shared_prefix() == [1, 5]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scoring", ["letters", "texts"])
 def test_a_clip_is_looked_at_once_for_all_its_questions(scoring: str) -> None:
     model, asked = tuned(), questions()
@@ -177,6 +178,7 @@ def test_neither_order_nor_batch_size_nor_company_changes_an_answer(scoring: str
             assert scores == pytest.approx(expected[id], rel=1e-6, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_a_broken_clip_leaves_the_others_as_they_are() -> None:
     model, asked = tuned(), questions()[:6]
     broken = ExampleFeatures(mllm_examples.clips())

@@ -31,6 +31,7 @@ def store_of(folder: Path, rows: int = 3, dtype: str = "float32", name: str = "x
     return store
 
 
+@pytest.mark.slow
 def test_a_row_is_read_from_the_disk_when_it_is_asked_for(tmp_path: Path) -> None:
     store = FeatureStore.create_or_open(tmp_path, MADE, 256, 1024)
     store.add([f"c{row}" for row in range(96)], torch.randn(96, 256, 1024))  # 100 MB

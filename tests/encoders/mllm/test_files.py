@@ -53,6 +53,7 @@ def without_a_projectors_tensor(folder: Path) -> None:
     save_file(tensors, folder / "projector.safetensors")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("damage", "named"),
     [

@@ -56,6 +56,7 @@ def logits(model: GymMLLM) -> Tensor:
     return found
 
 
+@pytest.mark.slow
 def test_a_merged_model_has_the_logits_of_the_unmerged_one_and_no_adapters(
     unmerged: GymMLLM, folders: tuple[Path, Path]
 ) -> None:
@@ -78,6 +79,7 @@ def test_transformers_alone_reads_the_merged_language_model(unmerged: GymMLLM, f
     assert len({file.stat().st_mode for file in folders[1].rglob("*") if file.is_file()}) == 1
 
 
+@pytest.mark.slow
 def test_a_merged_model_may_be_moved_saved_again_and_generates(folders: tuple[Path, Path], tmp_path: Path) -> None:
     moved = Path(shutil.copytree(folders[1], tmp_path / "moved"))
     merged = GymMLLM.from_pretrained(moved)
@@ -90,6 +92,7 @@ def test_a_merged_model_may_be_moved_saved_again_and_generates(folders: tuple[Pa
     assert GymMLLM.from_pretrained(folders[1]).fingerprint() == merged.fingerprint()
 
 
+@pytest.mark.slow
 def test_the_script_merges_in_the_precision_asked_for(
     folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -104,6 +107,7 @@ def test_the_script_merges_in_the_precision_asked_for(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
 
 
+@pytest.mark.slow
 def test_a_merged_model_is_replaced_and_nothing_else(folders: tuple[Path, Path], tmp_path: Path) -> None:
     for _ in range(2):
         merge_lora(folders[0], tmp_path / "out")
@@ -119,6 +123,7 @@ def test_a_merged_model_is_replaced_and_nothing_else(folders: tuple[Path, Path],
     ]
 
 
+@pytest.mark.slow
 def test_a_merged_model_that_cannot_be_replaced_stays(
     folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,6 +141,7 @@ def test_a_merged_model_that_cannot_be_replaced_stays(
     assert [path.name for path in tmp_path.iterdir()] == ["out"] and GymMLLM.from_pretrained(tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_adapters_of_half_precision_language_models_are_merged_in_full_precision(tmp_path: Path) -> None:
     model = tuned(LoRASettings(r=4), llm_dtype="bfloat16")
     model.save_pretrained(tmp_path / "tuned")

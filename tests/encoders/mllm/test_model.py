@@ -104,6 +104,7 @@ def test_only_projector_and_adapters_are_trained(model: GymMLLM) -> None:
     assert len(layers) == 7 * model.llm.config.num_hidden_layers
 
 
+@pytest.mark.slow
 def test_a_saved_model_answers_as_before_and_holds_no_language_model(model: GymMLLM, tmp_path: Path) -> None:
     model.save_pretrained(tmp_path)
     again = GymMLLM.from_pretrained(tmp_path)

@@ -48,6 +48,7 @@ def test_a_resampler_without_queries_is_refused() -> None:
         Projector("resampler", 16, 24, 5)
 
 
+@pytest.mark.slow
 def test_a_language_model_is_tuned_with_fewer_embeddings_than_tokens(tmp_path: Path) -> None:
     clips, elements = mllm_examples.clips(), mllm_examples.taxonomy()
     settings = FinetuneSettings(

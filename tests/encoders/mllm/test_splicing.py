@@ -57,6 +57,7 @@ def _alone(model: GymMLLM, chat: EncodedChat, videos: Tensor) -> Tensor:
     return logits
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [False, True])
 @pytest.mark.parametrize("left", [False, True])
 @torch.no_grad()

@@ -28,6 +28,8 @@ from gymqa.io.files import read_json
 from gymqa.runtime.runs import read_metrics
 from gymqa.sim.elements import GYMSIM24
 
+pytestmark = pytest.mark.slow
+
 FOLDER = Path(llm_module.__file__).parents[1] / "tiny_vicuna"
 TINY = PretrainingConfig(
     steps=24, batch_size=4, hidden=32, layers=2, feed_forward=32, heads=2, key_value_heads=1, probe_layer=1
@@ -126,7 +128,6 @@ def test_a_soft_description_is_the_words_average_in_a_few_tokens() -> None:
     assert int((batch.labels != IGNORED).sum()) >= 2
 
 
-@pytest.mark.slow
 def test_pre_training_killed_at_any_step_goes_on_to_the_same_weights(tmp_path: Path) -> None:
     tokenizer = load_tokenizer("tiny-vicuna")
     config = replace(TINY, checkpoint_every=10)
@@ -149,7 +150,6 @@ def test_every_checkpoint_reports_how_many_letters_are_right(tmp_path: Path) -> 
     assert all(0 <= line[kind] <= 1 for kind in ("text", "soft"))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("scoring", ["letters", "texts"])
 def test_it_matches_descriptions_to_names_it_has_never_met(scoring: str) -> None:
     model, tokenizer = load_llm("tiny-vicuna")

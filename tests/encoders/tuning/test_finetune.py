@@ -90,6 +90,7 @@ def test_the_language_model_itself_stays_as_it_was(tmp_path: Path) -> None:
             assert torch.equal(one, before[name])
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_a_number_names_step_and_clips(tmp_path: Path) -> None:
     clips = mllm_examples.clips(1)
     settings = replace(SHORT, projector_learning_rate=1e30, lora_learning_rate=1e30)
@@ -133,6 +134,7 @@ def test_a_checkpoint_of_another_encoders_features_is_refused(tmp_path: Path) ->
         finetune(ExampleFeatures(clips, name="re-trained"), clips, taxonomy, SHORT, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
     (tmp_path / "checkpoints").mkdir()
     for content in (b"half", _pickled({"step": 3})):
@@ -212,6 +214,7 @@ def test_views_are_drawn_by_their_keys() -> None:
     assert set(views) == {"", "1", "2"}
 
 
+@pytest.mark.slow
 def test_alignment_of_two_blended_names_lies_between_them() -> None:
     torch.manual_seed(0)
     targets = torch.randn(2, 3, 8)

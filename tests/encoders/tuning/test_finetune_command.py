@@ -103,6 +103,7 @@ def test_epochs_count_the_clips_that_are_learned_from(
     assert (made_of["steps"], made_of["warmup"]) == (4, 2)
 
 
+@pytest.mark.slow
 def test_clips_without_features_are_left_out_listed_and_counted(
     small: TuningWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -115,6 +116,7 @@ def test_clips_without_features_are_left_out_listed_and_counted(
     assert (tmp_path / "out" / "left_out.txt").read_text().startswith(absent.split()[0] + "\t")
 
 
+@pytest.mark.slow
 def test_a_folder_of_other_settings_is_left_alone(
     small: TuningWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

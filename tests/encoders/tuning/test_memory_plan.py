@@ -22,6 +22,7 @@ VICUNA = FinetuneSettings(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("size", "parameters", "adapters"), [("7b", 6_738_415_616, 159_907_840),
                                                               ("13b", 13_015_864_320, 250_347_520)])  # fmt: skip
 def test_vicunas_parameters_are_counted_without_its_weights(size: str, parameters: int, adapters: int) -> None:
@@ -34,6 +35,7 @@ def test_empty_models_hold_nothing() -> None:
     assert {one.device.type for one in empty_llm(llm_config("lmsys/vicuna-7b-v1.5")).parameters()} == {"meta"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("projector", ["codebook", "mlp2", "resampler", "joint"])
 def test_weights_gradients_and_moments_are_those_of_a_real_model(projector: str) -> None:
     settings = FinetuneSettings(projector=projector, precision="no", lora=LoRASettings(r=4), n_queries=5)

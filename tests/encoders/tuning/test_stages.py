@@ -53,6 +53,7 @@ def test_the_first_stage_moves_the_projector_alone_and_the_second_both(tmp_path:
     assert [line["stage"] for line in lines] == [1.0] * 4 + [2.0] * 6
 
 
+@pytest.mark.slow
 def test_a_broken_gradient_of_the_adapters_does_no_harm_to_the_first_stage(tmp_path: Path) -> None:
     run = tuning(SMALL, tmp_path)
     adapters = {name: one for name, one in run.model.named_parameters() if "lora_B" in name}
@@ -146,6 +147,7 @@ def test_what_does_not_touch_the_weights_may_change_when_a_run_goes_on(tmp_path:
         tuning(replace(SMALL, accumulation=2), tmp_path)
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_a_number_names_step_and_clips_and_keeps_the_state_before_it(tmp_path: Path) -> None:
     clips = mllm_examples.clips()
     features = ExampleFeatures(clips)

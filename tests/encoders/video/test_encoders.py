@@ -186,6 +186,7 @@ def test_a_clips_tokens_do_not_depend_on_how_many_are_encoded(tmp_path: Path) ->
     torch.testing.assert_close(made.encode(many)[-1], made.encode(CLIPS)[-1], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_bf16_is_near_and_is_said_in_the_fingerprint(tmp_path: Path) -> None:
     vision_models.clip(tmp_path)
     exact, quick = encoder("clip", tmp_path), encoder("clip", tmp_path, precision="bf16")

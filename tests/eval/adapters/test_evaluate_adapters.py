@@ -14,6 +14,8 @@ from tests.helpers.mllm_examples import clips
 from tests.helpers.naming import does_name
 from tests.helpers.questions import question
 
+pytestmark = pytest.mark.slow
+
 N = 12
 
 
@@ -75,7 +77,6 @@ def test_an_endpoint_is_paid_once_and_its_key_is_in_no_file(
     assert "sk-not-a-real-key" not in "".join((*said, *said_again))
 
 
-@pytest.mark.slow
 def test_answers_without_a_model_need_what_they_know(
     folder: Path, tmp_path: Path, gymsim_root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

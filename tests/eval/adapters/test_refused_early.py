@@ -14,6 +14,8 @@ from recognizers.backbones.registry import FAMILIES
 from tests.helpers.evaluation_world import EvaluationWorld
 from tests.helpers.naming import does_name, naming
 
+pytestmark = pytest.mark.slow
+
 
 def without_weights(source: Path, made: Path) -> Path:
     """A model of which nothing but its configuration can be read."""

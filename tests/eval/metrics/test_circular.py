@@ -126,6 +126,7 @@ def test_letters_are_counted_by_hand() -> None:
     assert found.chi_square == pytest.approx(2.0)
 
 
+@pytest.mark.slow
 def test_an_even_hand_is_called_biased_5_times_in_100_and_a_lover_of_b_is_found() -> None:
     rng = np.random.default_rng(0)
     questions = asked(200)

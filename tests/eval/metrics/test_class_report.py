@@ -57,6 +57,7 @@ def test_precision_recall_and_f1_are_scikit_learns_report(seed: int, failed: boo
             assert one.average_precision is None
 
 
+@pytest.mark.slow
 @given(st.integers(0, 10_000), st.booleans())
 @settings(max_examples=40)
 def test_micro_map_is_scikit_learns(seed: int, failed: bool) -> None:
@@ -68,6 +69,7 @@ def test_micro_map_is_scikit_learns(seed: int, failed: bool) -> None:
     assert summary(found)["mAP_micro"] == micro_average_precision(found)
 
 
+@pytest.mark.slow
 @given(st.integers(0, 10_000), st.integers(1, 7))
 @settings(max_examples=40)
 def test_top_k_and_confusion_are_scikit_learns(seed: int, k: int) -> None:

@@ -81,6 +81,7 @@ segments = st.lists(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @given(segments.filter(bool), segments, st.sampled_from(THRESHOLDS))
 @settings(max_examples=150)
 def test_it_is_what_the_definition_gives(truth: list[Segment], found: list[Segment], threshold: float) -> None:

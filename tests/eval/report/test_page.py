@@ -167,6 +167,7 @@ def data_of(html: str) -> str:
     return str(text)
 
 
+@pytest.mark.slow
 def test_no_text_can_end_the_data() -> None:
     attack = "</script><!--<script>\u2028\u2029]]>"
     text = data_of(page(attack))

@@ -80,6 +80,7 @@ def test_every_item_knows_its_picture() -> None:
             assert f" {model} on <gym-{benchmark}>" in label
 
 
+@pytest.mark.slow
 def test_pictures_beyond_the_budget_are_left_out_matrices_first() -> None:
     whole, places = draw(evidence(), str)
     budget = sum(len(one.encode()) for one in whole) - 1
@@ -100,6 +101,7 @@ def test_after_one_that_did_not_fit_no_picture_of_its_kind_is_drawn() -> None:
     assert fewer == whole and left == {**places, "confusions": [*places["confusions"], *[LEFT_OUT] * 3]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE)
 def test_names_are_shown_as_they_are(name: str) -> None:
     plain, hostile = plain_pictures(), drawn(evidence(name, name, models=1))
@@ -126,6 +128,7 @@ def test_the_same_results_give_the_same_bytes_whatever_the_reader_set(monkeypatc
     assert (matplotlib.rcParams["font.size"], matplotlib.rcParams["svg.fonttype"]) == (30, "path")
 
 
+@pytest.mark.slow
 def test_pictures_share_no_ids_and_refer_to_their_own() -> None:
     both = evidence()
     for kind, items in evidence("m", "gym-new").drawn().items():
@@ -155,6 +158,7 @@ def test_a_matrix_has_a_square_for_each_cell_as_dark_as_it_is_frequent() -> None
     assert len(wrong) == 2 and max(wrong) < min(right)
 
 
+@pytest.mark.slow
 def test_a_matrix_in_a_file_has_all_classes_and_tells_of_every_cell(tmp_path: Path) -> None:
     names = tuple(f"<c> & {i}" for i in range(60))
     text = confusion_svg(ConfusionView("$a$", names, np.diag(np.full(60, 5))))

@@ -23,6 +23,7 @@ def words(folder: Path, *more: str) -> list[str]:
     return [*site, *hub, *more]
 
 
+@pytest.mark.slow
 def test_what_would_be_sent_is_printed_and_nothing_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -38,6 +39,7 @@ def test_what_would_be_sent_is_printed_and_nothing_is(
     assert printed.endswith("nothing sent; --push_to_hub sends this\n")
 
 
+@pytest.mark.slow
 def test_both_models_are_sent_where_both_have_a_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -253,6 +253,7 @@ def test_clips_are_copied_once_and_never_from_outside(tmp_path: Path) -> None:
         copy_clips(tmp_path / "none", site, ["a"])
 
 
+@pytest.mark.slow
 def test_the_command_writes_a_site_and_its_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     results, asked = write_site_inputs(tmp_path)
     out = tmp_path / "site"

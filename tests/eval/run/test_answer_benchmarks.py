@@ -65,6 +65,7 @@ def test_questions_about_a_clip_have_names_in_common() -> None:
     assert {len(one.lettered) for one in asked} == {QUICK.lengths.lettered + 1}  # and the place of the video
 
 
+@pytest.mark.slow
 def test_tuning_is_timed_from_the_store_and_with_either_encoder(tmp_path: Path) -> None:
     finetuning_speed.main(tmp_path / "speed.json", quick=True, rounds=1, seed=3)
     found = read(tmp_path / "speed.json")

@@ -21,6 +21,8 @@ from tests.helpers.evaluation_world import LOST, EvaluationWorld
 from tests.helpers.naming import does_name
 from tests.helpers.places import ROOT
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = str(ROOT / "scripts" / "evaluate.py")
 
 
@@ -38,7 +40,6 @@ def files(out: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()}
 
 
-@pytest.mark.slow
 def test_several_benchmarks_and_controls_are_one_command(
     asked_world: EvaluationWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -84,7 +85,6 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-@pytest.mark.slow
 def test_processes_that_accelerate_launches_give_the_files_of_one(
     asked_world: EvaluationWorld, tmp_path: Path, one_thread: None
 ) -> None:
@@ -98,7 +98,6 @@ def test_processes_that_accelerate_launches_give_the_files_of_one(
     assert len(alone) == 4 and printed.count("right") == 2 and not list((tmp_path / "2").glob("*.parts"))
 
 
-@pytest.mark.slow
 def test_two_processes_give_the_files_of_one_at_any_batch_size(
     asked_world: EvaluationWorld, tmp_path: Path, one_thread: None
 ) -> None:
@@ -109,7 +108,6 @@ def test_two_processes_give_the_files_of_one_at_any_batch_size(
     assert files(tmp_path / "2") == alone
 
 
-@pytest.mark.slow
 def test_a_batch_size_changes_no_choice_and_no_probability_by_more_than_a_digit(
     asked_world: EvaluationWorld, tmp_path: Path
 ) -> None:
@@ -184,7 +182,6 @@ def test_each_question_may_be_asked_in_twos(
     assert does_name(capsys.readouterr().err, "rotations", "binaries")
 
 
-@pytest.mark.slow
 def test_every_answer_says_how_it_came_about(asked_world: EvaluationWorld, tmp_path: Path) -> None:
     world = asked_world
     seen = ["--frames", str(world.frames), "--benchmark", "gym-qa"]

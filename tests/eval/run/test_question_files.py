@@ -21,6 +21,7 @@ def write_nested(folder: Path) -> Path:
     return folder / "q"
 
 
+@pytest.mark.slow
 def test_what_evaluate_asks_of_a_folder_report_scores_of_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     asked = ["--questions", str(write_nested(tmp_path))]
     assert main(["evaluate", "--adapter", "scripted", "--model", "A", "--out", str(tmp_path / "r"), *asked]) == 0

@@ -120,6 +120,7 @@ def test_one_of_two_killed_leaves_the_rest_to_the_next_start(tmp_path: Path) -> 
     assert out.read_bytes() == alone(tmp_path)[0]
 
 
+@pytest.mark.slow
 def test_two_runs_cannot_write_one_file(tmp_path: Path) -> None:
     out = tmp_path / "p.jsonl"
     (process,) = start(out, 1)

@@ -17,6 +17,7 @@ def simulated(rng: np.random.Generator, videos: int = 60, each: int = 10) -> tup
     return scores.ravel(), [f"v{video}" for video in range(videos) for _ in range(each)]
 
 
+@pytest.mark.slow
 def test_the_interval_covers_the_truth_about_95_times_in_100() -> None:
     rng = np.random.default_rng(0)
     intervals = [mean_interval(*simulated(rng), resamples=500) for _ in range(300)]
@@ -44,6 +45,7 @@ def test_reflection_takes_off_the_bias_of_resampling() -> None:
     assert reflected.low == values.max() < reflected.high
 
 
+@pytest.mark.slow
 def test_drawing_single_questions_would_promise_too_much() -> None:
     scores, videos = simulated(np.random.default_rng(1))
     clustered = mean_interval(scores, videos)

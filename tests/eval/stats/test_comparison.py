@@ -26,6 +26,7 @@ def often(key: str, drawn: list[dict[str, float]]) -> float:
     return float(np.mean([one[key] for one in drawn]))
 
 
+@pytest.mark.slow
 def test_the_clustered_interval_holds_the_truth_where_the_naive_one_does_not() -> None:
     rng = np.random.default_rng(0)
     drawn = [coverage(rng, 0.5, 65, 400) for _ in range(300)]
@@ -61,6 +62,7 @@ def test_a_difference_of_the_detectable_size_is_found_about_4_times_in_5() -> No
     assert 0.68 < often("found", [power(rng, gap, 400) for _ in range(250)]) < 0.92
 
 
+@pytest.mark.slow
 def test_rank_ranges_hold_the_true_ranks() -> None:
     rng = np.random.default_rng(3)
     drawn = [ranking(rng, [0.5, 0.6, 0.6, 0.8], 400) for _ in range(100)]

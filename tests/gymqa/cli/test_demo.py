@@ -23,6 +23,8 @@ from recognizers.backbones.image import vit as image_vit
 from recognizers.ssl.algorithms import algorithm_named
 from tests.helpers.naming import does_name, naming
 
+pytestmark = pytest.mark.slow
+
 BENCHMARKS = {"gym-qa", "gym-qa-hard", "gym-new"}
 
 
@@ -43,7 +45,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-@pytest.mark.slow
 def test_the_leaderboard_has_every_row_of_every_benchmark(folder: Path) -> None:
     board = read_json(folder / "leaderboard.json")
     asked = {(row["model"], row["encoder"], row["benchmark"]) for row in board["rows"] if row["metric"] == "accuracy"}
@@ -117,7 +118,6 @@ def test_other_weights_and_formats_make_the_steps_that_read_them_stale(
     assert stale == {"render"}
 
 
-@pytest.mark.slow
 def test_half_a_frame_cache_is_mended_by_the_same_command(folder: Path) -> None:
     frames = folder / "frames" / "frames.bin"
     with frames.open("r+b") as file:

@@ -26,6 +26,8 @@ from recognizers.factory import family_named, load_recognizer
 from tests.helpers.naming import does_name, naming
 from tests.helpers.places import ROOT
 
+pytestmark = pytest.mark.slow
+
 PAGE = ROOT / "docs" / "extending.md"
 LONGEST = 40  # lines of an example
 CLIPS = 6  # of the lists that nothing is learnt from by their labels
@@ -125,7 +127,6 @@ def test_the_page_shows_all_six_and_none_is_longer_than_forty_lines() -> None:
     assert all(one.commands for one in EXAMPLES.values())
 
 
-@pytest.mark.slow
 def test_a_recognizer_trains_and_predicts_where_its_module_is_allowed(
     workshop: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -157,7 +158,6 @@ def test_an_algorithm_trains_with_a_term_of_its_own(workshop: Path) -> None:
     assert terms and all(term >= 0 for term in terms)
 
 
-@pytest.mark.slow
 def test_an_encoders_features_are_tuned_on_and_made_again_from_their_fingerprint(
     workshop: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -209,7 +209,6 @@ def test_a_benchmark_of_ones_own_goes_all_the_way_to_the_leaderboard(workshop: P
         question_tier(questions[0])
 
 
-@pytest.mark.slow
 def test_a_data_set_is_imported_with_its_fold(workshop: Path) -> None:
     run(EXAMPLES["A data set"])
     found = read_import(workshop / "lists")

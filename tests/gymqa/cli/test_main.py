@@ -206,6 +206,7 @@ def test_from_release_to_leaderboard_without_a_model(
     assert (tmp_path / "report" / "index.html").is_file()
 
 
+@pytest.mark.slow
 def test_a_clip_that_does_not_decode_is_named_and_none_takes_its_place(
     gymsim_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

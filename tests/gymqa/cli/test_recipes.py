@@ -234,6 +234,7 @@ def test_two_tiny_recipes_run_once_and_stand_in_their_tables(
     assert by_row["K = 5"]["result"] is None
 
 
+@pytest.mark.slow
 def test_a_recipe_that_cannot_run_is_named_and_the_others_are_run(
     tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -35,6 +35,8 @@ from recognizers.recipes import read_cells, read_recipes
 from recognizers.ssl.algorithms import ALGORITHMS, Algorithm, algorithm_named
 from tests.helpers.places import ROOT
 
+pytestmark = pytest.mark.slow
+
 FOLDER = ROOT / "recipes"
 BY_NAME = {recipe.name: recipe for recipe in read_recipes(FOLDER)}
 NAMES = list(BY_NAME)

@@ -27,6 +27,8 @@ from recognizers.backbones.tsm import TSMConfig
 from recognizers.backbones.tsn import TSNConfig
 from tests.helpers.naming import naming
 
+pytestmark = pytest.mark.slow
+
 SIZES: dict[str, Any] = {"image_size": 24, "architecture": "resnet18", "width": 8}
 TINY = {
     "tsn": TSNConfig(**SIZES),
@@ -54,7 +56,6 @@ def trained_models(folder: Path) -> dict[Path, int]:
     return {path: path.stat().st_mtime_ns for path in folder.glob("models/*/model.safetensors")}
 
 
-@pytest.mark.slow
 def test_more_frames_are_tried_in_training_and_testing(gymsim_root: Path, tmp_path: Path, capsys: Shown) -> None:
     frames(gymsim_root, tmp_path, frames=[3, 1], seeds=[0], max_frames=8, workers=1, training=TRAINED)
     found = figures(tmp_path, "frames")
@@ -71,7 +72,6 @@ def test_more_frames_are_tried_in_training_and_testing(gymsim_root: Path, tmp_pa
     assert (tmp_path / "frames.png").read_bytes().startswith(PNG)
 
 
-@pytest.mark.slow
 def test_what_is_lost_on_shuffled_frames_is_measured_for_each_recognizer(gymsim_root: Path, tmp_path: Path) -> None:
     shuffle(
         gymsim_root, tmp_path, recognizers=["tsn", "trn"], frames=3, seeds=[0], max_frames=8, workers=1,
@@ -88,7 +88,6 @@ def test_what_is_lost_on_shuffled_frames_is_measured_for_each_recognizer(gymsim_
     assert (tmp_path / "shuffle.png").read_bytes().startswith(PNG)
 
 
-@pytest.mark.slow
 def test_trained_with_three_frames_tested_with_others(gymsim_root: Path, tmp_path: Path) -> None:
     frames_in_testing(
         gymsim_root, tmp_path, level="set", frames=3, test_frames=[2, 5], seeds=[0, 1], max_frames=8, workers=1,
@@ -104,7 +103,6 @@ def test_trained_with_three_frames_tested_with_others(gymsim_root: Path, tmp_pat
     assert {one["minus"]["tested"] for one in found["differences"]} == {3}
 
 
-@pytest.mark.slow
 def test_colours_and_flow_are_compared_at_every_level(gymsim_root: Path, tmp_path: Path, capsys: Shown) -> None:
     modality(
         gymsim_root, tmp_path, levels=["element", "event"], modalities=["flow", "rgb", "gradient"], frames=2,
@@ -133,7 +131,6 @@ def test_colours_and_flow_are_compared_at_every_level(gymsim_root: Path, tmp_pat
         assert (tmp_path / name).read_bytes().startswith(PNG)
 
 
-@pytest.mark.slow
 def test_skeletons_are_a_modality_of_rendered_gymnasts(tmp_path: Path) -> None:
     rendered = replace(RENDERED, train_videos=1, val_videos=1)
     modality(
@@ -155,7 +152,6 @@ def _predictions(folder: Path, name: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-@pytest.mark.slow
 def test_a_killed_study_goes_on_and_gives_the_same_figures(
     gymsim_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -111,6 +111,7 @@ def _die(*arguments: object) -> None:
     os._exit(1)
 
 
+@pytest.mark.slow
 def test_a_rendering_process_that_is_killed_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gymqa.sim.release.render_video", _die)
     with pytest.raises(GymQAError, match=naming("workers")):

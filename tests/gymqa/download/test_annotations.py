@@ -143,6 +143,7 @@ def test_a_server_that_is_not_there_is_named(tmp_path: Path) -> None:
         download_annotations(tmp_path, address, [LIST], QUICK)
 
 
+@pytest.mark.slow
 def test_a_killed_download_goes_on_with_the_same_command(site: Site, tmp_path: Path) -> None:
     site.drop_after = 200_000
     code = (

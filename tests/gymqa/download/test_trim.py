@@ -70,6 +70,7 @@ WANTED = {
 }
 
 
+@pytest.mark.slow
 def test_each_clip_holds_exactly_the_frames_of_its_seconds(long_video: Path, tmp_path: Path) -> None:
     results = cut_all(long_video, SPANS, tmp_path)
     assert all(isinstance(result, CutClip) for result in results.values())

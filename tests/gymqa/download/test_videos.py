@@ -49,6 +49,7 @@ def test_a_folder_with_a_percent_sign_is_no_template(site: Site, tmp_path: Path)
     assert find_raw_video(tmp_path / "50%(id)s", "alive_00001") is not None
 
 
+@pytest.mark.slow
 def test_dead_ids_are_reported_and_not_asked_for_again_unless_told(site: Site, tmp_path: Path) -> None:
     found = fetch_videos(tmp_path, ["gone_000000", "alive_00001"], source(site))
     assert [entry.state for entry in found] == ["dead", "downloaded"] and "404" in found[0].reason
@@ -62,6 +63,7 @@ def test_dead_ids_are_reported_and_not_asked_for_again_unless_told(site: Site, t
     assert read_json(tmp_path / "video_coverage.json")["counts"] == {"downloaded": 2}
 
 
+@pytest.mark.slow
 def test_a_server_that_is_busy_is_no_dead_video(site: Site, tmp_path: Path) -> None:
     site.statuses = [503] * 100
     (entry,) = fetch_videos(tmp_path, ["alive_00001"], source(site, retries=1))
@@ -156,6 +158,7 @@ def test_a_report_of_another_kind_is_refused(tmp_path: Path, videos: object) -> 
         fetch_videos(tmp_path, ["alive_00001"], None, tmp_path / "report.json")
 
 
+@pytest.mark.slow
 def test_without_yt_dlp_one_sentence_says_how_to_get_it(tmp_path: Path) -> None:
     code = (
         "import sys; sys.modules['yt_dlp'] = None; from gymqa.cli.main import main;"

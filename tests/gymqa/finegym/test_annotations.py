@@ -58,6 +58,7 @@ def test_the_three_forms_of_a_line_are_read(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 @given(st.dictionaries(seconds, st.none() | st.integers(0, 98), min_size=1))
 def test_a_written_list_reads_back(labels: dict[int, int | None]) -> None:
     clips = [Clip(f"v_E_{second:06}_000009_A_0001_0002", "v", label) for second, label in labels.items()]
@@ -154,6 +155,7 @@ def test_any_list_is_read_or_refused_with_its_place(
     assert all(clip.label is None or 0 <= clip.label < (n_classes or 10**9) for clip in clips)
 
 
+@pytest.mark.slow
 @needs_finegym
 @pytest.mark.parametrize(
     ("name", "clips", "classes"),

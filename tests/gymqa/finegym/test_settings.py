@@ -147,6 +147,7 @@ def test_each_released_list_has_the_labels_of_our_setting(
     assert {clip.id: clip.label for clip in found.val} == {clip.id: clip.label for clip in splits.val}
 
 
+@pytest.mark.slow
 def test_released_lists_of_another_setting_are_refused(
     shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

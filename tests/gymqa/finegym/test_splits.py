@@ -36,6 +36,7 @@ def test_each_class_gives_its_share_and_at_least_one(sizes: list[int], fraction:
     assert len(splits.labelled) + len(splits.unlabelled) == len(train)
 
 
+@pytest.mark.slow
 @given(sizes, st.randoms(use_true_random=False))
 def test_the_order_of_the_input_does_not_matter(sizes: list[int], random: Random) -> None:
     train = clips("a", sizes)

@@ -160,6 +160,7 @@ lines = st.lists(
 ).map("\n".join)
 
 
+@pytest.mark.slow
 @given(lines | st.just(ELEMENTS), lines | st.just(SETS))
 def test_any_category_lists_are_read_or_refused_with_a_sentence(
     tmp_path_factory: pytest.TempPathFactory, elements: str, sets: str
@@ -187,6 +188,7 @@ def test_finegym_has_the_published_counts(setting: str, classes: int, names: int
     assert all(element.attributes for element in taxonomy.elements)
 
 
+@pytest.mark.slow
 @needs_finegym
 def test_the_twenty_pairs_of_gym_new_are_twins() -> None:
     taxonomy = read_taxonomy(FINEGYM, "gym288")

@@ -103,6 +103,7 @@ anything = st.recursive(
 actions = st.dictionaries(st.sampled_from(["E_000001_000009", "E_1_2"]), action, max_size=2)
 
 
+@pytest.mark.slow
 @given(st.text(max_size=60) | (anything | st.fixed_dictionaries({"v": actions})).map(json.dumps))
 def test_any_file_is_read_or_refused_with_a_sentence(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     path = tmp_path_factory.getbasetemp() / "any_info.json"

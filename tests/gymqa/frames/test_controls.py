@@ -40,6 +40,7 @@ def test_shuffled_frames_are_the_frames_that_were_asked_for_in_another_order() -
     assert found != asked[0].tolist()
 
 
+@pytest.mark.slow
 @given(st.integers(2, 40), st.text(max_size=5), st.integers(0, 9))
 def test_a_permutation_is_never_the_identity_and_is_the_same_each_time(n: int, clip: str, seed: int) -> None:
     drawn = permutation(n, clip, seed)

@@ -180,6 +180,7 @@ def test_strong_views_change_geometry_only_where_there_are_no_colours(modality: 
     assert coloured.unique().numel() > 4  # the colours' operations are there, and were not drawn for nothing
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("config", SIZES, ids=lambda one: f"{one.family}-{getattr(one, 'architecture', '')}")
 def test_every_network_sees_flow_with_a_gradient_to_each_parameter(config: ModelConfig) -> None:
     torch.manual_seed(0)

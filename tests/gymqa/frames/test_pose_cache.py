@@ -58,6 +58,7 @@ def _options() -> list[str]:
     return [word for name, value in sizes.items() for word in (f"--release.{name}", str(value))]
 
 
+@pytest.mark.slow
 def test_the_head_is_drawn_where_the_head_joint_is(release: Path) -> None:
     """Hair or face at the head joint of the video; seldom 15 pixels beside it."""
     write_joints(release, CONFIG)
@@ -188,6 +189,7 @@ def test_a_pose_cache_gives_what_the_files_hold_and_says_what_is_missing(tmp_pat
     assert other.fingerprint() != cache.fingerprint() and other.get(CLIPS[0]).shape == (7, 15, 3)
 
 
+@pytest.mark.slow
 def test_gymsims_joints_become_a_cache_by_command(
     release: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -225,6 +227,7 @@ def test_files_of_another_form_are_refused(tmp_path: Path, name: str, content: b
         read_keypoints(tmp_path / name)
 
 
+@pytest.mark.slow
 def test_nothing_is_unpickled_and_nothing_huge_unpacked(tmp_path: Path) -> None:
     _npz(tmp_path / "pickled.npz", keypoints=np.array([{"a": 1}], dtype=object), size=np.array([9, 9]))
     with pytest.raises(GymQAError, match=naming("pickled.npz")):

@@ -194,6 +194,7 @@ def test_vlmevalkit_gets_a_class_and_its_tsv(dataset: Path, tmp_path: Path) -> N
     assert 'TYPE = "Video-MCQ"' in code and "class GymQA(VideoBaseDataset)" in code
 
 
+@pytest.mark.slow
 def test_vlmevalkits_class_scores_a_file_of_predictions(dataset: Path, tmp_path: Path) -> None:
     """The two names of VLMEvalKit that the class imports are stood in for; pandas reads the TSV, as there."""
     out = export("vlmevalkit", dataset, tmp_path / "kit", "--videos", "/clips")

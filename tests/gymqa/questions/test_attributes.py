@@ -32,6 +32,7 @@ def element(name: str, *asked: tuple[str, bool], event: str = "FX") -> Element:
     return Element(0, 0, 25, event, name, name, tuple(Attribute(question, value) for question, value in asked))
 
 
+@pytest.mark.slow
 @given(clip_lists, kinds, st.integers(0, 9), st.integers(2, 6))
 def test_answers_are_true_choices_distinct_and_lines_read_back(
     clips: list[Clip], kind: str, seed: int, n_choices: int

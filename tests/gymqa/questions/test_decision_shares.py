@@ -30,6 +30,7 @@ def yes_by_text(taxonomy: Taxonomy, counts: dict[int, int]) -> dict[tuple[int, s
     return {key: found[True] / (found[True] + found[False]) for key, found in mass.items()}
 
 
+@pytest.mark.slow
 @given(st.integers(0, 1000))
 def test_every_text_has_as_many_yes_as_no_where_elements_are_alike(clips: int) -> None:
     for yes in yes_by_text(GYMSIM, dict.fromkeys(range(len(GYMSIM)), clips)).values():

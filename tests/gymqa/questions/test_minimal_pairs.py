@@ -45,6 +45,7 @@ def test_a_pair_asks_the_same_of_two_clips_and_the_answers_differ(clips: list[Cl
         assert from_line(Question, to_line(first)) == first
 
 
+@pytest.mark.slow
 @given(clip_lists, clip_lists, st.integers(0, 9))
 def test_added_clips_make_only_pairs_of_their_own(clips: list[Clip], more: list[Clip], seed: int) -> None:
     old = {one.id for one in clips}

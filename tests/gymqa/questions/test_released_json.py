@@ -51,6 +51,7 @@ entries = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(entries)
 def test_whatever_is_released_comes_back_to_the_byte(
     tmp_path_factory: pytest.TempPathFactory, drawn: list[tuple[int, list[str], int]]

@@ -159,6 +159,7 @@ lines = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(lines)
 def test_a_category_or_element_list_is_read_or_refused_by_file_and_line(
     tmp_path_factory: pytest.TempPathFactory, written: list[str]

@@ -67,6 +67,7 @@ def test_what_the_work_raises_is_raised_and_no_process_is_left() -> None:
     assert spawned() == []
 
 
+@pytest.mark.slow
 def test_a_process_that_cannot_begin_is_told_and_not_started_for_ever() -> None:
     with pytest.raises(GymQAError, match=naming("signal 6")):
         list(guarded_map(double, [0], WORKERS, Limits(), os.abort))
@@ -117,6 +118,7 @@ def test_a_video_that_eats_the_memory_is_counted_and_the_cache_goes_on(tmp_path:
     assert cache.failures == {"c": f"{videos / 'c.mp4'}: took more than 0.4 GB of memory"}
 
 
+@pytest.mark.slow
 def test_the_command_says_which_clip_hung(
     gymsim_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -18,6 +18,8 @@ from gymqa.sim.repertoire import REPERTOIRES
 from gymqa.sim.routine import LONGEST, SHORTEST, programme
 from tests.helpers.naming import naming
 
+pytestmark = pytest.mark.slow
+
 TINY = ReleaseConfig(train_videos=2, val_videos=1, raw_videos=1, size=64, seed=3)
 
 
@@ -32,7 +34,6 @@ def routines(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return render_release(tmp_path_factory.mktemp("routines") / "release", config)
 
 
-@pytest.mark.slow
 def test_a_release_opens_as_a_finegym_release(release: Path) -> None:
     opened = open_release(release)
     assert opened.taxonomy.setting == "gymsim24" and len(opened.taxonomy.elements) == 24
@@ -55,7 +56,6 @@ def test_the_raw_video_shows_each_clip_at_the_annotated_second(release: Path) ->
             assert np.abs(raw[start : start + len(frames)] - frames).mean() < 6
 
 
-@pytest.mark.slow
 def test_every_action_ends_inside_its_raw_video(release: Path, routines: Path) -> None:
     for root in (release, routines):
         raw = decode(root / "videos" / "gymsimT0000.mp4")
@@ -63,7 +63,6 @@ def test_every_action_ends_inside_its_raw_video(release: Path, routines: Path) -
         assert max(action.end for action in actions if action.video_id == "gymsimT0000") * FPS <= len(raw)
 
 
-@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(release: Path, tmp_path: Path) -> None:
     name = sorted(path.name for path in (release / "subactions").iterdir())[0]
     again = render_release(tmp_path / "again", TINY, workers=1)
@@ -76,7 +75,6 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(release: Pat
     assert frames[0] != frames[1]
 
 
-@pytest.mark.slow
 def test_a_stopped_release_goes_on_with_what_is_missing(release: Path) -> None:
     lost = sorted((release / "subactions").iterdir())[0]
     kept = sorted((release / "subactions").iterdir())[-1]
@@ -126,7 +124,6 @@ def test_routines_have_5_to_12_sub_actions_and_each_vault_three_stages(routines:
     assert SHORTEST <= len(vaults) <= LONGEST
 
 
-@pytest.mark.slow
 def test_a_raw_video_of_routines_trims_to_the_clips_and_holds_replays_between_them(
     routines: Path, tmp_path: Path
 ) -> None:

@@ -147,6 +147,7 @@ def test_stills_carry_the_joints_that_the_picture_shows() -> None:
     assert np.allclose(np.linalg.norm(stills.targets[:, 45:48], axis=1), 1, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_free_poses_show_leg_shapes_that_no_element_has() -> None:
     def bend(stills: Stills) -> NDArray[np.float32]:  # how much nearer the ankles are to the hips than straight legs
         joints = stills.targets[:, :30].reshape(-1, 15, 2)

@@ -310,6 +310,7 @@ FUZZED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "files", "file"), FUZZED)
 def test_any_text_is_read_or_refused_in_one_sentence(name: str, files: dict[str, str], file: str) -> None:
     @given(lines)
@@ -331,6 +332,7 @@ values = st.recursive(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "files", "file"),
     [("ssv2", SSV2, "train.json"), ("ssv2", SSV2, "labels.json"), ("diving48", DIVING48, "Diving48_V2_train.json"),
@@ -347,6 +349,7 @@ def test_any_json_is_read_or_refused_in_one_sentence(name: str, files: dict[str,
 rows = st.dictionaries(st.text(st.sampled_from("abcé _-"), min_size=1).map(str.strip).filter(bool), st.integers(0, 4))
 
 
+@pytest.mark.slow
 @given(rows.filter(len), rows.filter(len))
 def test_a_list_reads_back_what_was_written(train: dict[str, int], val: dict[str, int]) -> None:
     def text(prefix: str, rows: dict[str, int]) -> str:

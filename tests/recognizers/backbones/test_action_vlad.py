@@ -168,6 +168,7 @@ def learnt(config: TrainConfig, cache: FrameCache, splits: Splits, out: Path) ->
     return {name for name, tensor in before.state_dict().items() if not torch.equal(tensor, after[name])}
 
 
+@pytest.mark.slow
 def test_at_first_nothing_but_the_head_learns(world: tuple[FrameCache, Splits], tmp_path: Path) -> None:
     config = replace(CONFIG, algorithm=SUPERVISED, warm_up_steps=0, final="student", steps=4, learning_rate=1e-2)
     own = replace(config, model=replace(TINY, head_first=0.99))

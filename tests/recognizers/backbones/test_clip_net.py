@@ -115,6 +115,7 @@ def test_parameters_are_near_those_that_were_published_rounded(name: str, millio
     assert sum(one.numel() for one in model.parameters()) / 1e6 == pytest.approx(millions, rel=2e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("config", CONFIGS, ids=NAMES)
 def test_shapes_gradients_and_that_time_is_seen(config: ClipNetConfig) -> None:
     model, frames = built(config), clip(config)
@@ -185,6 +186,7 @@ def test_dense_frames_stand_in_a_row() -> None:
     assert drawn == {(start, start + 2, start + 4, start + 6) for start in range(4)}
 
 
+@pytest.mark.slow
 def test_an_inflated_network_trains_with_a_semi_supervised_algorithm(
     world: tuple[FrameCache, Splits], tmp_path: Path
 ) -> None:

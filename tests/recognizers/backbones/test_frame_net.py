@@ -151,6 +151,7 @@ def test_a_shift_costs_no_parameter() -> None:
     assert counts[0] == counts[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ["resnet18", "bn_inception"])
 @pytest.mark.parametrize("algorithm", [SUPERVISED, SEFAR], ids=lambda one: one.name)
 def test_a_baseline_trains_resumes_predicts_and_loads(

@@ -42,6 +42,7 @@ def checkpoint(model: Recognizer) -> dict[str, Any]:
     return {**state, "cfg": "DATA:\n  MEAN: [0.45, 0.45, 0.45]\n"}
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_pyslowfast_is_read_as_it_wrote_it(plain: Recognizer, tmp_path: Path) -> None:
     path = saved(tmp_path, checkpoint(plain), "checkpoint_epoch_00004.pyth")
     model, said = started(PLAIN, path)
@@ -52,6 +53,7 @@ def test_a_checkpoint_of_pyslowfast_is_read_as_it_wrote_it(plain: Recognizer, tm
     torch.testing.assert_close(model.forward_features(frames).fused, plain.forward_features(frames).fused)
 
 
+@pytest.mark.slow
 def test_pyslowfasts_network_of_pictures_was_trained_on_imagenet(tmp_path: Path) -> None:
     network, _ = resnet(*R50)
     path = saved(tmp_path, {"model_state": of_pyslowfast(network.state_dict())}, "R50_IN1K.pyth")  # type: ignore[dict-item]

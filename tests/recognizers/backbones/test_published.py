@@ -107,6 +107,7 @@ def test_caffes_bn_inception_sees_blue_first_and_pixels_to_255(tmp_path: Path) -
     assert (found - expected).abs().max() / expected.abs().max() < 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["lstm", "i3d"])
 def test_torchvisions_googlenet_is_inception_v1(family: str, tmp_path: Path) -> None:
     network = trained(InceptionV1(WIDTH))
@@ -127,6 +128,7 @@ def _aux() -> dict[str, Tensor]:
     return {name: torch.zeros(2) for name in published_names.googlenet() if name.startswith("aux")}
 
 
+@pytest.mark.slow
 def test_the_i3d_ports_checkpoint_is_i3d(tmp_path: Path) -> None:
     network = trained(inflate(InceptionV1(WIDTH), inception_inflation))
     tensors = renamed(network, published_names.i3d_port())
@@ -277,6 +279,7 @@ def test_a_training_starts_from_published_weights(
         train(config, cache, splits, tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_every_name_starts_from_shipped_weights_as_from_none() -> None:
     for name in ("tsn_r50", "i3d_inception", "actionvlad_bn_inception"):
         with torch.device("meta"):

@@ -57,6 +57,7 @@ def joint(world: tuple[FrameCache, Splits], tmp_path_factory: pytest.TempPathFac
     return source
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "published"), [("two_stream", 12), ("two_stream_3d_fused", 39), ("two_stream_i3d", 25)]
 )
@@ -66,6 +67,7 @@ def test_parameters_are_those_of_the_i3d_paper(name: str, published: float) -> N
     assert sum(one.numel() for one in model.parameters()) / 1e6 == pytest.approx(published, abs=0.9)
 
 
+@pytest.mark.slow
 @named
 def test_shapes_and_a_gradient_to_each_parameter(config: ModelConfig) -> None:
     model = built(config)
@@ -183,6 +185,7 @@ def test_strong_views_change_the_colours_and_keep_the_flows() -> None:
     assert torch.equal(seen[:, :, 3:], plain[:, :, 3:]) and not torch.equal(seen[:, :, :3], plain[:, :, :3])
 
 
+@pytest.mark.slow
 def test_two_streams_train_predict_and_load(
     world: tuple[FrameCache, Splits], joint: JointFrames, tmp_path: Path
 ) -> None:

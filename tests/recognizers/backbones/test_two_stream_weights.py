@@ -108,6 +108,7 @@ def test_an_image_network_is_inflated_into_both_i3ds(tmp_path: Path) -> None:
     torch.testing.assert_close(in_time, first.unsqueeze(2).expand_as(in_time) / 7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["late", "i3d"])
 def test_recognizers_trained_apart_become_the_streams_of_one(kind: str, tmp_path: Path) -> None:
     sizes: Any = {"image_size": 32, "width": WIDTH}

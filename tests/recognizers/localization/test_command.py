@@ -29,6 +29,8 @@ from tests.helpers.localization_world import DIM, IDS, KILLED, TINY, manifests, 
 from tests.helpers.naming import naming
 from tests.helpers.places import ROOT
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def release(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
@@ -42,7 +44,6 @@ def segments(path: Path, stretches: tuple[VideoSegment, ...]) -> list[Segment]:
     return read_segments(path)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("level", ["action", "sub-action"])
 def test_an_easy_signal_is_found(release: tuple[Path, Path], level: Level, tmp_path: Path) -> None:
     root, store = release[0], SnippetStore(release[1])
@@ -73,7 +74,6 @@ def kill(root: Path, store: Path, out: Path, checkpoints: int) -> int:
     return subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, check=False).returncode
 
 
-@pytest.mark.slow
 def test_a_killed_training_ends_with_the_weights_of_one_that_was_not(
     release: tuple[Path, Path], tmp_path: Path
 ) -> None:
@@ -165,7 +165,6 @@ def coloured(path: Path, manifest: dict[str, object]) -> None:
     write_video(path, frames, 5, preset="ultrafast")
 
 
-@pytest.mark.slow
 def test_the_command_line_goes_from_videos_to_map(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     root, made = write_root(tmp_path / "root", manifests()), manifests()
     for manifest in made:

@@ -72,6 +72,7 @@ def test_motion_is_none_where_nothing_moves(tmp_path: Path) -> None:
     assert motion[10] > 5 * motion[1:9].max()
 
 
+@pytest.mark.slow
 def test_a_recognizer_sees_the_frames_around_each(tmp_path: Path) -> None:
     model = model_config("sefar_tiny").build()
     model.save_pretrained(tmp_path / "model")
@@ -84,6 +85,7 @@ def test_a_recognizer_sees_the_frames_around_each(tmp_path: Path) -> None:
     assert torch.allclose(found[6].float(), alone[0], atol=2e-3)
 
 
+@pytest.mark.slow
 def test_a_recognizer_that_leaves_frames_out_sees_as_many_different_ones(tmp_path: Path) -> None:
     config = SlowFastConfig(image_size=32, n_frames=8, stride=2, width=8, beta=2)
     model = config.build().eval()

@@ -70,6 +70,7 @@ def test_a_flip_mirrors_the_picture_left_to_right() -> None:
     torch.testing.assert_close(weak_view(clips(), 24, config, rng()), to_model(clips(), 24).flip(-1), atol=1e-4, rtol=0)
 
 
+@pytest.mark.slow
 def test_crops_have_the_area_asked_for_and_lie_inside_the_picture() -> None:
     # a horizontal ramp from -1 to 1: a crop's range is its width, and nothing outside (grey, 0 at the rim) is seen
     ramp = torch.linspace(0, 255, 64).to(torch.uint8).view(1, 1, 1, 64, 1).expand(200, 8, 64, 64, 3)

@@ -202,6 +202,7 @@ def test_the_part_of_frames_that_a_model_sees() -> None:
         channel_slice("flow", "rgb")
 
 
+@pytest.mark.slow
 def test_the_trained_model_is_chosen_by_and_predicts_from_colours_alone(
     world: World, flow: Path, tmp_path: Path
 ) -> None:
@@ -218,6 +219,7 @@ def test_the_trained_model_is_chosen_by_and_predicts_from_colours_alone(
         predict(loaded, source_of("rgb+flow", flow), splits.val)
 
 
+@pytest.mark.slow
 def test_flow_changes_what_is_learnt_and_can_be_left_out(world: World, flow: Path, tmp_path: Path) -> None:
     cache, splits = world
     with_flow, without = (replace(SHORT, algorithm=one) for one in (algorithm_named("mvpl"), WITHOUT))
@@ -287,6 +289,7 @@ def test_a_recipe_trains_on_flow_and_is_tested_on_its_frames(
     assert json.loads((tmp_path / "mvpl_r3d18_gym99_5" / "result.json").read_text())["clips"] == 12
 
 
+@pytest.mark.slow
 def test_a_study_trains_on_flow_and_tests_on_frames(world: World, tmp_path: Path) -> None:
     run = Run(tmp_path / "run", {})
 

@@ -61,6 +61,7 @@ def test_perturbations_of_order_keep_each_frame_once(name: str, seed: int) -> No
     assert order.sort(1).values.tolist() == [list(range(8))] * 4
 
 
+@pytest.mark.slow
 @given(
     st.sampled_from(SPEED),
     st.lists(st.integers(1, 4), min_size=1, max_size=4).map(tuple),

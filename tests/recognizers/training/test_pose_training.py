@@ -163,6 +163,7 @@ def test_the_apparatus_is_learnt_from_detected_joints(posed: World, tmp_path: Pa
     assert right["top1"] > 0.6  # chance is 25 %
 
 
+@pytest.mark.slow
 def test_sefar_mixes_skeletons_and_the_model_predicts_and_gives_tokens(posed: World, tmp_path: Path) -> None:
     cache, splits = posed
     out = train(replace(CONFIG, algorithm=SEFAR, steps=2), cache, splits, tmp_path / "model")
@@ -195,6 +196,7 @@ def test_pictures_and_other_joints_are_refused(posed: World, tmp_path: Path) -> 
         predict(MODEL.build(), cache, splits.val, views=Views(spatial=3))
 
 
+@pytest.mark.slow
 def test_the_commands_train_predict_and_extract_skeletons(
     posed: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -82,6 +82,7 @@ def test_a_run_may_go_on_with_other_threads_and_another_log(world: World, tmp_pa
     train(other, cache, splits, tmp_path / "a")  # it is finished
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_architecture_is_named(world: World, tmp_path: Path) -> None:
     train(replace(CONFIG, steps=4), *world, tmp_path / "a")
     last = tmp_path / "a" / "checkpoints" / "last.pt"

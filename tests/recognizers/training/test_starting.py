@@ -108,6 +108,7 @@ def test_a_sefar_still_starts_from_an_image_vit(tmp_path: Path) -> None:
     assert torch.equal(model.state_dict()["backbone.cls_token"], image.cls_token)
 
 
+@pytest.mark.slow
 def test_a_training_says_what_it_started_from_and_other_weights_of_that_name_are_another_run(
     world: tuple[FrameCache, Splits], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

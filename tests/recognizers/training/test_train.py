@@ -49,6 +49,7 @@ def test_learns_the_order_of_time_from_labelled_clips(world: tuple[FrameCache, S
     assert losses[-1] < losses[0] / 2
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_not_done_again_and_other_settings_are_refused(
     world: tuple[FrameCache, Splits], tmp_path: Path
 ) -> None:
@@ -102,6 +103,7 @@ def test_a_loss_that_explodes_stops_names_clips_and_keeps_the_state_before_the_s
     assert not (tmp_path / "wild" / "model.safetensors").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", [MODEL, BATCH_NORM], ids=["sefar", "batch norm"])
 def test_the_state_kept_is_that_before_the_step(
     model: ModelConfig, world: tuple[FrameCache, Splits], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -124,6 +126,7 @@ def test_the_state_kept_is_that_before_the_step(
         assert all(torch.equal(tensor, last[part][name]) for name, tensor in kept[part].items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("clip_norm", "model"), [(0.0, MODEL), (1.0, MODEL), (1.0, BATCH_NORM)])
 def test_a_gradient_that_is_not_finite_is_not_stepped_on(
     clip_norm: float,
@@ -154,6 +157,7 @@ def test_frames_smaller_than_the_model_looks_at_are_refused(world: tuple[FrameCa
         train(large, *world, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_cache_of_other_frames_is_not_taken_for_the_one_before(
     world: tuple[FrameCache, Splits], tmp_path: Path
 ) -> None:
@@ -252,6 +256,7 @@ def test_clips_that_did_not_decode_are_left_out(world: tuple[FrameCache, Splits]
     assert lost.id not in found
 
 
+@pytest.mark.slow
 def test_bf16_training_with_the_students_own_labels_keeps_all_gradients(
     world: tuple[FrameCache, Splits], tmp_path: Path
 ) -> None:

@@ -83,6 +83,7 @@ def test_no_val_clip_in_the_cache_is_said(carved: tuple[FrameCache, Splits], tmp
         train(LOOKING, cache, replace(splits, val=lost), tmp_path)
 
 
+@pytest.mark.slow
 def test_what_the_machine_did_stands_apart_from_what_was_learnt(
     world: tuple[FrameCache, Splits], tmp_path: Path
 ) -> None:

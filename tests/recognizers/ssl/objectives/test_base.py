@@ -70,6 +70,7 @@ def test_a_stopped_run_with_an_objective_goes_on_to_the_weights_of_one_that_was_
     assert not any("project" in name for name in weights(tmp_path / "whole")), "the trained model is the student only"
 
 
+@pytest.mark.slow
 def test_an_objectives_parameters_learn_and_its_say_on_labels_is_heard(
     example: Algorithm, world: World, tmp_path: Path
 ) -> None:
@@ -89,6 +90,7 @@ def test_objectives_are_made_alike_each_time_and_move_nobodys_draws(example: Alg
     assert all(torch.equal(tensor, two[name]) for name, tensor in one.items())
 
 
+@pytest.mark.slow
 def test_the_state_kept_of_a_step_that_cannot_be_taken_has_the_memory_of_before(
     example: Algorithm, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -206,6 +206,7 @@ def test_after_a_pre_training_labelled_clips_alone_are_loaded_and_the_rate_start
     assert [round(rate_factor(steps, step), 3) for step in (0, 25, 49, 50, 75, 99)] == [1, 0.5, 0.001, 1, 0.5, 0.001]
 
 
+@pytest.mark.slow
 def test_pre_trained_weights_are_fine_tuned_by_another_run(world: World, tmp_path: Path) -> None:
     before = replace(SHORT, model=TSN, algorithm=replace(algorithm_named("tclr"), pretraining=1.0))
     train(before, *world, tmp_path / "before")
