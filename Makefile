@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install -qq --no-input --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast test-browser chromium format clean
+.PHONY: help install demo test test-all test-fast test-browser chromium format clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
@@ -21,11 +21,14 @@ test: $(VENV)/.installed-dev  ## style, types, import contract, tests
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/lint-imports --no-cache --no-logo
 	@$(BIN)/mypy
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not exhaustive' $(ARGS)
+
+test-all: $(VENV)/.installed-dev  ## every test, those too that take half a minute each
 	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 test-fast: $(VENV)/.installed-dev  ## the tests that train nothing and start no process, for the loop of a developer
 	@$(BIN)/ruff check .
-	@$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not slow' $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not slow and not exhaustive' $(ARGS)
 
 test-browser: $(VENV)/.installed-dev chromium  ## the leaderboard's page in Chromium
 	@$(BIN)/python -m pytest -rs tests/eval/report/test_browser.py $(ARGS)

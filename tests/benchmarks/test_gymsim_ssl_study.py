@@ -42,6 +42,7 @@ def test_the_ablations_have_the_papers_rows_and_figures() -> None:
     assert full == {read_part("rates", (0.05,), RECIPES)[-1].variant}
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_a_study_in_parts_trains_each_model_once_and_its_file_grows(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]

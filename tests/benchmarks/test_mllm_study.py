@@ -43,6 +43,7 @@ def recognizers(gymsim_root: Path, tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_every_cell_has_its_figures_and_a_second_run_makes_nothing_anew(recognizers: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"

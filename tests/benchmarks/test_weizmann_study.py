@@ -28,6 +28,7 @@ def test_a_folder_without_people_is_refused(tmp_path: Path) -> None:
         people_of(tmp_path)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_three_people_two_actions_end_to_end(shared: Path, tmp_path: Path) -> None:
     people = ("daria", "ido", "lena")

@@ -54,6 +54,7 @@ def test_two_processes_give_the_losses_and_weights_of_one(small: TuningWorld, tm
     alike(tmp_path / "one", tmp_path / "two")
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_fsdp2_gives_the_losses_and_weights_of_one_process_and_goes_on_and_a_blind_model_is_whole(
     tmp_path: Path,

@@ -69,6 +69,7 @@ def test_two_processes_write_the_bytes_of_one(tmp_path: Path) -> None:
     assert one == other
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_a_refusal_ends_all_processes(tmp_path: Path) -> None:
     noise_cache(tmp_path / "cache", 3)

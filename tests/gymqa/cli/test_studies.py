@@ -152,6 +152,7 @@ def _predictions(folder: Path, name: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
+@pytest.mark.exhaustive
 def test_a_killed_study_goes_on_and_gives_the_same_figures(
     gymsim_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

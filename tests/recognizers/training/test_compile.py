@@ -23,6 +23,7 @@ def fresh_compiler() -> None:
     torch._dynamo.utils.counters.clear()
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_a_compiled_model_gives_equal_outputs() -> None:
     frames, model = torch.randn(2, 3, 3, 8, 8), tiny()

@@ -44,6 +44,7 @@ def one_of_two(rank: int, port: int, configs: tuple[TrainConfig, TrainConfig], f
     torch.save([holder.state_dict() for holder in holders], folder / f"{rank}.pt")
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_two_processes_end_with_the_same_networks(case: str, world: tuple[FrameCache, Splits], tmp_path: Path) -> None:

@@ -72,6 +72,7 @@ def recipe(folder: Path, config: TrainConfig, frames: Path, splits: Splits) -> s
     return str(folder / "recipe.yaml")
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_two_processes_learn_with_all_four_what_one_does(world: World, with_flow: FrameSource, tmp_path: Path) -> None:
     together = replace(algorithm_named("mvpl"), name="together", threshold=0.5, objectives=NAMES)
