@@ -23,7 +23,7 @@ test: $(VENV)/.installed-dev  ## style, types, import contract, tests
 	@$(BIN)/mypy
 	@$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not exhaustive' $(ARGS)
 
-test-all: $(VENV)/.installed-dev  ## every test, those too that take half a minute each
+test-all: $(VENV)/.installed-dev  ## every test, those too that take longest
 	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 test-fast: $(VENV)/.installed-dev  ## the tests that train nothing and start no process, for the loop of a developer

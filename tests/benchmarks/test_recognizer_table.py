@@ -61,6 +61,7 @@ def test_the_late_loss_is_of_the_last_fifth_of_the_steps(tmp_path: Path) -> None
     assert late_loss(Run(tmp_path, TableConfig()), training) == 9.5
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_the_table_trains_tests_and_adds_its_parts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

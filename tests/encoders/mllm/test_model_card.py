@@ -161,6 +161,7 @@ for name in sys.argv[1:]:
 """
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_what_is_pushed_comes_back_from_the_hub_as_it_was(model: GymMLLM, tuned: Path, tmp_path: Path) -> None:
     (source := _copy(tuned, tmp_path / "source")).joinpath("checkpoint.pt").touch()

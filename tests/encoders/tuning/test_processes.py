@@ -42,6 +42,7 @@ def alike(one: Path, two: Path) -> None:
         torch.testing.assert_close(other[name], mine[name], atol=5e-4, rtol=1e-2)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_two_processes_give_the_losses_and_weights_of_one(small: TuningWorld, tmp_path: Path) -> None:
     file = small.recipe(tmp_path, replace(SMALL, accumulation=2), **small.pseudo)
@@ -80,6 +81,7 @@ def test_the_first_version_of_fsdp_is_refused(tmp_path: Path, monkeypatch: pytes
         is_sharded(accelerator)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_a_killed_tuning_gives_the_bits_of_one_that_was_not(small: TuningWorld, tmp_path: Path) -> None:
     words = [str(tmp_path / name) for name in ("killed", "whole")]

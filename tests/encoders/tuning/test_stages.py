@@ -110,6 +110,7 @@ def test_a_pseudo_labelled_clips_loss_is_multiplied_by_its_weight(tmp_path: Path
     assert losses[0.5] == pytest.approx((losses[0.0] + losses[1.0]) / 2, rel=1e-5)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_frozen_weights_may_be_bfloat16(tmp_path: Path) -> None:
     run = tuning(replace(SMALL, llm_dtype="bfloat16", precision="bf16"), tmp_path)

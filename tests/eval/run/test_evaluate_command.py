@@ -98,6 +98,7 @@ def test_processes_that_accelerate_launches_give_the_files_of_one(
     assert len(alone) == 4 and printed.count("right") == 2 and not list((tmp_path / "2").glob("*.parts"))
 
 
+@pytest.mark.exhaustive
 def test_two_processes_give_the_files_of_one_at_any_batch_size(
     asked_world: EvaluationWorld, tmp_path: Path, one_thread: None
 ) -> None:

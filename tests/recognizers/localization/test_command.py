@@ -74,6 +74,7 @@ def kill(root: Path, store: Path, out: Path, checkpoints: int) -> int:
     return subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, check=False).returncode
 
 
+@pytest.mark.exhaustive
 def test_a_killed_training_ends_with_the_weights_of_one_that_was_not(
     release: tuple[Path, Path], tmp_path: Path
 ) -> None:

@@ -101,6 +101,7 @@ def flexmatch_of_one_of_two(rank: int, folder: Path) -> None:
     torch.distributed.destroy_process_group()
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_flexmatch_counts_the_labels_of_all_processes(tmp_path: Path) -> None:
     torch.multiprocessing.spawn(flexmatch_of_one_of_two, (tmp_path,), 2)

@@ -53,6 +53,7 @@ def test_a_run_stopped_by_an_error_and_started_again_equals_one_that_was_not(
     assert [line["step"] for line in lines[0] if "loss" in line] == [2, 4, 6, 8, 10, 12]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_a_run_killed_again_and_again_gives_bit_equal_weights(world: World, tmp_path: Path) -> None:
     cache, splits = world
