@@ -42,7 +42,6 @@ def alike(one: Path, two: Path) -> None:
         torch.testing.assert_close(other[name], mine[name], atol=5e-4, rtol=1e-2)
 
 
-@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_two_processes_give_the_losses_and_weights_of_one(small: TuningWorld, tmp_path: Path) -> None:
     file = small.recipe(tmp_path, replace(SMALL, accumulation=2), **small.pseudo)

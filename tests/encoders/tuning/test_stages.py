@@ -123,7 +123,12 @@ def test_frozen_weights_may_be_bfloat16(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("stop", "changes"),
-    [(3, {}), (4, {"accumulation": 2, "workers": 0}), (7, {"accumulation": 2})],
+    [
+        (3, {}),
+        (4, {"accumulation": 2, "workers": 0}),
+        pytest.param(4, {"precision": "bf16"}, marks=pytest.mark.exhaustive),
+        (7, {"accumulation": 2}),
+    ],
 )
 def test_a_run_stopped_in_either_stage_goes_on_to_the_same_bits(
     stop: int, changes: dict[str, Any], tmp_path: Path
