@@ -126,7 +126,7 @@ def test_frozen_weights_may_be_bfloat16(tmp_path: Path) -> None:
     [
         (3, {}),
         (4, {"accumulation": 2, "workers": 0}),
-        pytest.param(4, {"precision": "bf16"}, marks=pytest.mark.exhaustive),
+        pytest.param(4, {"accumulation": 2, "precision": "bf16", "workers": 0}, marks=pytest.mark.exhaustive),
         (7, {"accumulation": 2}),
     ],
 )
