@@ -42,7 +42,7 @@ def create_model(name: str, **changes: Any) -> Recognizer:
 
 
 def load_recognizer(source: Path | str) -> Recognizer:
-    """Read what `save_pretrained` or `push_to_hub` wrote; the model is in evaluation mode.
+    """Read what `save_pretrained` or `push_model` wrote; the model is in evaluation mode.
 
     Args:
         source: a folder, or a model on the Hub, owner/name.

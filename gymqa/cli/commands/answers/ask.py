@@ -69,7 +69,7 @@ def ask(
 
 
 def make_question(video: Path, text: str, choices: Sequence[str]) -> Question:
-    """Build a Question without a known answer: the first choice is a placeholder that is never used.
+    """Build a Question without a known answer: the first choice stands in for it, and that is never used.
 
     Raises:
         GymQAError: there are fewer than two choices, or two are equal.
