@@ -1,5 +1,7 @@
 """A small world for the language-model tests: a taxonomy of six elements, clips, and features that give them away."""
 
+import os
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -95,3 +97,15 @@ def save_tiny_llama(folder: Path, **changes: Any) -> Path:
     LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), **{**sizes, **changes})).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+def tiny_llm() -> str:
+    """The folder of a tiny Llama, one for this process and those that it starts; removed at its end."""
+    if "GYMQA_TESTS_LLM" not in os.environ:
+        folder = tempfile.TemporaryDirectory()
+        _KEPT.append(folder)
+        os.environ["GYMQA_TESTS_LLM"] = str(save_tiny_llama(Path(folder.name) / "tiny-llama"))
+    return os.environ["GYMQA_TESTS_LLM"]
+
+
+_KEPT: list[tempfile.TemporaryDirectory[str]] = []

@@ -1,8 +1,6 @@
 """A tuning small enough for a test: a feature store on a rendered release, its lists, and settings of seconds."""
 
 import json
-import os
-import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,10 +13,12 @@ from encoders.llm.lora import LoRASettings
 from encoders.tuning.config import AlignmentSettings, FinetuneSettings
 from gymqa.finegym.annotations import Clip, open_release, write_element_list
 from gymqa.runtime.runs import resolved
+from tests.helpers.mllm_examples import tiny_llm
 from tests.helpers.places import ROOT
 
 SCRIPT = str(ROOT / "scripts" / "finetune_mllm.py")
 SMALL = FinetuneSettings(
+    llm=tiny_llm(),
     steps=6,
     batch_size=8,
     precision="no",
@@ -87,12 +87,6 @@ def write_predictions(path: Path, clips: list[Clip], classes: int) -> None:
         row[clip.label or 0] = sure
         lines.append(json.dumps({"clip_id": clip.id, "label": None, "probabilities": row}))
     path.write_text("\n".join(lines) + "\n")
-
-
-def run(command: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
-    """A command on one thread, its output kept."""
-    own = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **environment}
-    return subprocess.run(command, env={**os.environ, **own}, capture_output=True, text=True, check=False)
 
 
 def tuned(folder: Path) -> dict[str, torch.Tensor]:

@@ -1,10 +1,8 @@
 """Recognizers saved, loaded, refused by what differs, and pushed to a Hub and back with their card."""
 
 import json
-import os
 import re
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +21,7 @@ from recognizers.factory import load_recognizer
 from recognizers.model_card import ModelFacts, model_card
 from tests.helpers.loopback_hub import HubSite, serve_hub
 from tests.helpers.naming import does_name, naming
+from tests.helpers.warm import run_apart
 
 TINY = SeFARConfig(image_size=24, patch_size=12, dim=16, depth=2, heads=2, fusion_dim=8, n_classes=5)
 FACTS = ModelFacts(
@@ -160,14 +159,7 @@ def test_a_card_keeps_to_its_yaml_whatever_the_data_set_is_called(saved: tuple[P
 
 def gymqa(tmp_path: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run gymqa in a process of its own, with no token but the one given."""
-    return run(tmp_path, [sys.executable, "-m", "gymqa.cli.main", *words], **environment)
-
-
-def run(tmp_path: Path, words: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a program with a Hub cache of the test's own."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING"))}
-    told = {"HF_HOME": str(tmp_path / "home"), "HF_HUB_DISABLE_XET": "1", **environment}
-    return subprocess.run(words, capture_output=True, text=True, env={**clean, **told}, check=False)
+    return run_apart(tmp_path, "-m", "gymqa.cli.main", *words, **environment)
 
 
 LOAD = """
@@ -218,12 +210,12 @@ def test_what_is_pushed_comes_back_from_the_hub_bit_for_bit(saved: tuple[Path, S
         assert "base_model: owner/vit" in card and "algorithm sefar" in card and "| Top-1 accuracy | 50.0 % |" in card
         hub.files["pytorch_model.bin"] = b"never asked for"
         hub.requests.clear()
-        loaded = run(tmp_path, [sys.executable, "-c", LOAD, "me/sefar"], HF_ENDPOINT=hub.url)
+        loaded = run_apart(tmp_path, "-c", LOAD, "me/sefar", HF_ENDPOINT=hub.url)
         assert loaded.returncode == 0, loaded.stderr
         assert not any("pytorch_model" in path for path in hub.requests)
     torch.manual_seed(0)
     assert json.loads(loaded.stdout) == model(torch.randn(2, 8, 3, 24, 24)).flatten().tolist()
-    again = run(tmp_path, [sys.executable, "-c", LOAD, "me/sefar"], HF_ENDPOINT=hub.url)  # the Hub is gone
+    again = run_apart(tmp_path, "-c", LOAD, "me/sefar", HF_ENDPOINT=hub.url)  # the Hub is gone
     assert again.stdout == loaded.stdout, again.stderr
     assert "secret" not in done.stdout + done.stderr
 
@@ -246,7 +238,7 @@ def test_a_folder_is_written_and_nothing_uploaded(saved: tuple[Path, SeFAR], tmp
 def test_a_model_that_the_hub_does_not_give_is_one_sentence(tmp_path: Path, status: int, named: str) -> None:
     with serve_hub(HubSite(status)) as hub:
         code = "from gymqa.hub.client import download_model; download_model('me/none')"
-        done = run(tmp_path, [sys.executable, "-c", code], HF_ENDPOINT=hub.url, HF_TOKEN="hf_secret")
+        done = run_apart(tmp_path, "-c", code, HF_ENDPOINT=hub.url, HF_TOKEN="hf_secret")
     assert does_name(done.stderr.splitlines()[-1], "GymQAError: me/none", named)
     assert "secret" not in done.stderr
 
@@ -271,5 +263,5 @@ def test_an_image_vit_of_the_hub_starts_a_backbone(tmp_path: Path) -> None:
         "print(start(TimeSformer(vit, (2, 4), 0.0, 0.0), 'me/vit').sentence())"
     )
     with serve_hub(HubSite(files=files)) as hub:
-        done = run(tmp_path, [sys.executable, "-c", code], HF_ENDPOINT=hub.url)
+        done = run_apart(tmp_path, "-c", code, HF_ENDPOINT=hub.url)
     assert re.findall(r"\d+", done.stdout) == ["42", "0", "5", "0"], done.stderr

@@ -2,8 +2,6 @@
 
 import json
 import signal
-import subprocess
-import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -22,6 +20,7 @@ from gymqa.frames.cache import FrameCache
 from recognizers import predict as predict_module
 from recognizers.backbones.sefar import SeFAR
 from recognizers.predict import Views, opened_journal, predict, save_predictions, square_crops
+from tests.helpers import warm
 from tests.helpers.naming import naming
 from tests.helpers.training_world import MODEL
 
@@ -131,7 +130,7 @@ def test_a_killed_prediction_goes_on_to_the_same_file(
     words += ["--clips", str(tmp_path / "splits" / "val.txt"), "--out"]
     assert cli.main([*words, str(tmp_path / "whole.jsonl")]) == 0
     out = tmp_path / "found.jsonl"
-    assert subprocess.run([sys.executable, "-c", KILLED, *words, str(out)]).returncode == -signal.SIGKILL
+    assert warm.run(["-c", KILLED, *words, str(out)]).returncode == -signal.SIGKILL
     partial = tmp_path / ".found.jsonl.partial"
     assert not out.exists() and len(partial.read_text().splitlines()) == 1 + 8
     with partial.open("a") as file:

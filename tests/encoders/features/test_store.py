@@ -1,11 +1,8 @@
 """The feature store: rows are read when asked for, shards say whose they are, and kills and full disks lose nothing."""
 
 import json
-import os
 import resource
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import psutil
@@ -18,9 +15,9 @@ from encoders.features.extract import extract
 from encoders.features.store import FeatureStore
 from gymqa.errors import GymQAError
 from recognizers.backbones.image.vit import ImageViT
+from tests.helpers import warm
 from tests.helpers.feature_world import VIT, image_encoder, noise_cache
 from tests.helpers.naming import does_name, naming
-from tests.helpers.places import ROOT
 
 MADE = {"encoder": "x", "seed": 0}
 
@@ -138,9 +135,7 @@ def test_killed_again_and_again_it_ends_with_the_same_bytes(tmp_path: Path) -> N
     cache = noise_cache(tmp_path / "cache", 18)
     image_encoder(tmp_path / "vit")
     words = [str(tmp_path / name) for name in ("cache", "vit", "out", "whole")]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    script = [sys.executable, "-m", "tests.helpers.killing_extractor", *words]
-    ran = subprocess.run(script, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    ran = warm.run(["-m", "tests.helpers.killing_extractor", *words])
     assert ran.returncode == 0, ran.stderr
     out, whole = ({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("out", "whole"))
     assert out == whole

@@ -1,10 +1,7 @@
 """Language models of others: what loads, what is refused, and that nothing of theirs is run."""
 
 import json
-import os
 import pickle
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +26,7 @@ from gymqa.errors import GymQAError
 from tests.helpers.loopback_hub import COMMIT, HubSite, serve_hub
 from tests.helpers.mllm_examples import DIM, N, save_tiny_llama
 from tests.helpers.naming import naming
+from tests.helpers.warm import run_apart
 
 TINY = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2}
 
@@ -166,11 +164,9 @@ def test_of_a_name_on_the_hub_only_what_is_needed_is_downloaded_and_its_commit_k
     others = {"modeling_own.py": b"raise SystemExit", "consolidated.safetensors": b"", "training_args.bin": b""}
     if not pickled:
         others["pytorch_model.bin"] = b"never asked for"
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING"))}
-    words = [sys.executable, "-c", LOAD, "me/llama@v1.5", str(tmp_path / "tuned")]
+    words = ["-c", LOAD, "me/llama@v1.5", str(tmp_path / "tuned")]
     with serve_hub(HubSite(files={**files, **others})) as hub:
-        told = {**clean, "HF_HOME": str(tmp_path / "home"), "HF_HUB_DISABLE_XET": "1", "HF_ENDPOINT": hub.url}
-        done = subprocess.run(words, capture_output=True, text=True, env=told, check=False)
+        done = run_apart(tmp_path, *words, HF_ENDPOINT=hub.url)
         assert done.returncode == 0, done.stderr
         assert any("v1.5" in path for path in hub.requests)
         assert not any(name in path for path in hub.requests for name in others)

@@ -22,11 +22,11 @@ from gymqa.questions.distractors import build_questions
 from gymqa.questions.files import save_questions, to_line
 from gymqa.questions.schema import Answer, Prediction
 from tests.helpers import mllm_examples
-from tests.helpers.launched import run_python
 from tests.helpers.loopback_hub import COMMIT, HubSite, serve_hub
 from tests.helpers.mllm_examples import save_tiny_llama
 from tests.helpers.naming import does_name, naming
 from tests.helpers.site_example import WORDS
+from tests.helpers.warm import run_apart
 
 FIGURES = (
     CardResult("gym-qa", "none", "texts", 0.5, 0.25, 0.75, 40),
@@ -170,12 +170,12 @@ def test_what_is_pushed_comes_back_from_the_hub_as_it_was(model: GymMLLM, tuned:
         expected = float(model(ids, torch.ones_like(ids)).logits.sum())
     with serve_hub(HubSite()) as hub:
         told = {"HF_TOKEN": "hf_secret", "HF_ENDPOINT": hub.url}
-        done = run_python(tmp_path, "-m", "gymqa.cli.main", "hub", "push-mllm", str(source), *WORDS, **told)
+        done = run_apart(tmp_path, "-m", "gymqa.cli.main", "hub", "push-mllm", str(source), *WORDS, **told)
         assert (done.returncode, done.stdout) == (0, f"me/gym-mllm: {hub.url}/me/gym-mllm/commit/1\n"), done.stderr
         assert sorted(hub.files) == ["README.md", *TUNED]
         hub.files["pytorch_model.bin"] = b"never asked for"
         hub.requests.clear()
-        loaded = run_python(tmp_path, "-c", LOAD, "me/gym-mllm", **told)
+        loaded = run_apart(tmp_path, "-c", LOAD, "me/gym-mllm", **told)
         assert not any("pytorch_model" in path for path in hub.requests)
     assert loaded.returncode == 0, loaded.stderr
     found, llm, digest = json.loads(loaded.stdout)
@@ -194,7 +194,7 @@ def test_a_merged_model_is_pushed_whole(tuned: Path, tmp_path: Path) -> None:
     again = _card(tmp_path / "out").text
     assert "the adapters merged into it" in again and str(tmp_path) not in again + files["config.json"].decode()
     with serve_hub(HubSite(files=files)) as hub:
-        loaded = run_python(tmp_path, "-c", LOAD, "me/merged", str(merged), HF_ENDPOINT=hub.url)
+        loaded = run_apart(tmp_path, "-c", LOAD, "me/merged", str(merged), HF_ENDPOINT=hub.url)
     assert loaded.returncode == 0, loaded.stderr
     from_hub, from_folder = (json.loads(line) for line in loaded.stdout.splitlines())
     assert from_hub[0] == from_folder[0] and from_hub[1].endswith(f"{COMMIT}/llm")

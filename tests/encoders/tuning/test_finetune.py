@@ -23,10 +23,11 @@ from gymqa.finegym.annotations import Clip
 from gymqa.questions.distractors import build_questions
 from recognizers.training.checkpoint import LAST, STOPPED
 from tests.helpers import mllm_examples
-from tests.helpers.mllm_examples import ExampleFeatures
+from tests.helpers.mllm_examples import ExampleFeatures, tiny_llm
 from tests.helpers.naming import does_name, naming
 
 SHORT = FinetuneSettings(
+    llm=tiny_llm(),
     steps=6,
     batch_size=6,
     precision="no",

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,9 +11,10 @@ import pytest
 from encoders.tuning.config import AlignmentSettings
 from gymqa.cli import main as cli
 from gymqa.finegym.annotations import read_element_list, write_element_list
+from tests.helpers import warm
 from tests.helpers.naming import does_name
 from tests.helpers.places import RECIPES
-from tests.helpers.tuning_world import SCRIPT, SMALL, TuningWorld, make_tuning_world, run, same
+from tests.helpers.tuning_world import SCRIPT, SMALL, TuningWorld, make_tuning_world, same
 
 QUICK = replace(SMALL, steps=2, batch_size=4, alignment=AlignmentSettings(steps=1))
 
@@ -36,7 +36,7 @@ def refused(words: Sequence[str], capsys: pytest.CaptureFixture[str]) -> str:
 @pytest.mark.slow
 def test_the_issues_command_without_data_names_what_is_missing(tmp_path: Path) -> None:
     recipe = str(RECIPES / "mllm_sefar_b_vicuna7b_gymqa99_5.yaml")
-    ran = run([sys.executable, SCRIPT, "--config", recipe, "--finegym", str(tmp_path / "finegym")])
+    ran = warm.run([SCRIPT, "--config", recipe, "--finegym", str(tmp_path / "finegym")])
     assert ran.returncode == 2
     where, said = tmp_path / "finegym", ran.stderr.strip().splitlines()[-1]
     assert said.startswith("gymqa: ") and does_name(said, f"gymqa finegym download --out {where}", "--finegym")
@@ -98,7 +98,7 @@ def test_epochs_count_the_clips_that_are_learned_from(
     options = {**small.pseudo, "epochs": 0.5, "warm_up_share": 0.5, "clips": str(tmp_path / "more.txt")}
     file = small.recipe(tmp_path, replace(QUICK, pseudo_threshold=0.85), **options)
     assert cli.main(["finetune", "--config", str(file), "--out", str(tmp_path / "out")]) == 0
-    assert "tiny-vicuna, 4 steps" in capsys.readouterr().out  # half of 24 + 2 clips with features, by 4
+    assert "tiny-llama, 4 steps" in capsys.readouterr().out  # half of 24 + 2 clips with features, by 4
     made_of = json.loads((tmp_path / "out" / "training.json").read_text())
     assert (made_of["steps"], made_of["warmup"]) == (4, 2)
 

@@ -1,7 +1,6 @@
 """A tuning in several processes learns what one does, whether they hold copies or parts of the model."""
 
 import os
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,14 +16,11 @@ from encoders.tuning.state import is_sharded
 from gymqa.cli import main as cli
 from gymqa.errors import GymQAError
 from gymqa.runtime.runs import read_metrics
-from tests.helpers import mllm_examples
+from tests.helpers import mllm_examples, warm
 from tests.helpers.mllm_examples import ExampleFeatures
 from tests.helpers.naming import naming
 from tests.helpers.places import ROOT
-from tests.helpers.tuning_world import SCRIPT, SMALL, TuningWorld, make_tuning_world, run, tuned
-
-ACCELERATE = [sys.executable, "-m", "accelerate.commands.launch"]
-TWO = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+from tests.helpers.tuning_world import SCRIPT, SMALL, TuningWorld, make_tuning_world, tuned
 
 
 @pytest.fixture(scope="module")
@@ -47,10 +43,10 @@ def test_two_processes_give_the_losses_and_weights_of_one(small: TuningWorld, tm
     file = small.recipe(tmp_path, replace(SMALL, accumulation=2), **small.pseudo)
     assert cli.main(["finetune", "--config", str(file), "--out", str(tmp_path / "one")]) == 0
     words = ["--config", str(file), "--out", str(tmp_path / "two")]
-    both = run([*ACCELERATE, "--num_processes", "2", "--cpu", SCRIPT, *words])
+    both = warm.launch([SCRIPT, *words])
     assert both.returncode == 0, both.stderr
     assert "in 2 processes" in (tmp_path / "two" / "log.txt").read_text()
-    assert both.stdout.count(": tiny-vicuna, 6 steps") == 1
+    assert both.stdout.count("/tiny-llama, 6 steps") == 1
     alike(tmp_path / "one", tmp_path / "two")
 
 
@@ -63,7 +59,7 @@ def test_fsdp2_gives_the_losses_and_weights_of_one_process_and_goes_on_and_a_bli
     material = TuningMaterial(ExampleFeatures(clips), tuple(clips), mllm_examples.taxonomy())
     Tuning(material, replace(SMALL, workers=0), tmp_path / "one").run()
     for words in (["5"], ["0", str(tmp_path / "blind")]):  # stopped after step 5, gone on from step 4
-        cut = run([*TWO, "-m", "tests.helpers.fsdp_tuner", str(tmp_path / "cut"), *words], ACCELERATE_USE_CPU="true")
+        cut = warm.launch(["-m", "tests.helpers.fsdp_tuner", str(tmp_path / "cut"), *words])
         assert cut.returncode == 0, cut.stderr[-3000:]
         assert cut.stdout.count("DTensor") == 2 * len(words), "both processes hold parts"
     alike(tmp_path / "one", tmp_path / "cut")
@@ -84,7 +80,7 @@ def test_the_first_version_of_fsdp_is_refused(tmp_path: Path, monkeypatch: pytes
 @pytest.mark.slow
 def test_a_killed_tuning_gives_the_bits_of_one_that_was_not(small: TuningWorld, tmp_path: Path) -> None:
     words = [str(tmp_path / name) for name in ("killed", "whole")]
-    ran = run([sys.executable, "-m", "tests.helpers.killing_tuner", *words])
+    ran = warm.run(["-m", "tests.helpers.killing_tuner", *words])
     assert ran.returncode == 0, ran.stderr[-2000:]
     steps = [int(word) for word in ran.stdout.split()[2:]]
     assert len(set(steps)) > 2 and min(steps) < SMALL.caption_steps < max(steps), steps

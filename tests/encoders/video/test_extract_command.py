@@ -1,7 +1,6 @@
 """`gymqa extract` and `gymqa list encoders`: kinds, sources and options on the command line, and several processes."""
 
 import json
-import os
 import resource
 import subprocess
 import sys
@@ -25,14 +24,13 @@ from gymqa.cli import main as cli
 from gymqa.cli.commands.models.extract import _join
 from gymqa.errors import GymQAError
 from recognizers.backbones.sefar import sefar_b
-from tests.helpers import vision_models
+from tests.helpers import vision_models, warm
 from tests.helpers.feature_world import clip_id, image_encoder, noise_cache
 from tests.helpers.loopback_hub import COMMIT, HubSite, serve_hub
 from tests.helpers.naming import does_name, naming
 from tests.helpers.places import ROOT
 
 SCRIPT = str(ROOT / "scripts" / "extract_features.py")
-ACCELERATE = [sys.executable, "-m", "accelerate.commands.launch"]
 
 
 def lists(folder: Path, clips: int) -> str:
@@ -41,25 +39,13 @@ def lists(folder: Path, clips: int) -> str:
     return str(folder / "list.txt")
 
 
-def run(command: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **environment},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 @pytest.mark.slow
 def test_two_processes_write_the_bytes_of_one(tmp_path: Path) -> None:
     noise_cache(tmp_path / "cache", 150, size=32)
     vision_models.clip(tmp_path / "clip")
     words = [f"clip:{tmp_path}/clip", str(tmp_path / "cache"), "--clips", lists(tmp_path, 150), "--grid", "1"]
-    two = [*ACCELERATE, "--num_processes", "2", "--cpu", SCRIPT]
-    for command, name in (([sys.executable, SCRIPT], "one"), (two, "two")):
-        ran = run([*command, *words, "--out", str(tmp_path / name)])
+    for start, name in ((warm.run, "one"), (warm.launch, "two")):
+        ran = start([SCRIPT, *words, "--out", str(tmp_path / name)])
         assert ran.returncode == 0, ran.stderr
         assert ran.stdout == f"{tmp_path / name}: 150 views of clips, 16 × 16, seen by clip\n"
         if name == "two":
@@ -76,7 +62,7 @@ def test_a_refusal_ends_all_processes(tmp_path: Path) -> None:
     vision_models.clip(tmp_path / "clip")
     FeatureStore.create_or_open(tmp_path / "out", {"encoder": "other"}, 2, 4)
     words = [f"clip:{tmp_path}/clip", str(tmp_path / "cache"), "--clips", lists(tmp_path, 3)]
-    ran = run([sys.executable, SCRIPT, *words, "--out", str(tmp_path / "out"), "--num_processes", "2", "--cpu"])
+    ran = warm.launch([SCRIPT, *words, "--out", str(tmp_path / "out")])
     assert ran.returncode != 0
     assert does_name(ran.stderr, f"gymqa: {tmp_path}/out", "encoder")
     assert "unexpected" not in ran.stderr
@@ -135,7 +121,7 @@ def test_a_revision_of_the_hub_is_fetched_shard_by_shard(tmp_path: Path) -> None
         "print(made.revision, made.n_tokens)"
     )
     with serve_hub(HubSite(files=files)) as hub:
-        done = run([sys.executable, "-c", code], HF_ENDPOINT=hub.url, HF_HOME=str(tmp_path / "home"))
+        done = warm.run_apart(tmp_path, "-c", code, HF_ENDPOINT=hub.url)
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"{COMMIT} 40\n"
     assert any("/revision/v1" in path for path in hub.requests)

@@ -8,10 +8,10 @@ from eval.run.results import load_result
 from gymqa.cli.main import main
 from gymqa.questions.files import save_questions
 from tests.helpers.evaluation_world import EvaluationWorld
-from tests.helpers.launched import run_python
 from tests.helpers.loopback_hub import COMMIT, HubSite, serve_hub
 from tests.helpers.naming import does_name
 from tests.helpers.questions import question
+from tests.helpers.warm import run_apart
 
 
 def words(model: str, out: Path, *more: str) -> list[str]:
@@ -28,7 +28,7 @@ def test_a_model_of_ours_is_known_on_the_hub_as_in_a_folder(asked_world: Evaluat
     command = "import sys; from gymqa.cli.main import main; sys.exit(main(sys.argv[1:]))"
     with serve_hub(HubSite(files={path.name: path.read_bytes() for path in tuned.iterdir()})) as hub:
         more = words(f"me/tuned@{COMMIT}", tmp_path / "hub")
-        ran = run_python(tmp_path, "-c", command, *more, HF_ENDPOINT=hub.url)
+        ran = run_apart(tmp_path, "-c", command, *more, HF_ENDPOINT=hub.url)
     assert ran.returncode == 0, ran.stderr
     written = [(tmp_path / where / "gym-qa.no-video.jsonl").read_bytes() for where in ("folder", "hub")]
     assert written[0] == written[1]

@@ -1,10 +1,7 @@
 """Models of transformers see the frames, answer by likelihood or in words, and the same whatever is in the batch."""
 
 import math
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -31,6 +28,7 @@ from tests.helpers.naming import does_name, naming
 from tests.helpers.places import ROOT
 from tests.helpers.questions import question
 from tests.helpers.tiny_vlms import FAMILIES, save_tiny
+from tests.helpers.warm import run_apart
 
 N = 4
 
@@ -174,10 +172,7 @@ def test_a_model_of_the_hub_is_taken_at_its_commit_and_never_as_a_pickle(llava_f
     files = {path.name: path.read_bytes() for path in llava_folder.iterdir()}
     code = "from eval.adapters.hf_loading import find_model; print(find_model('someone/tiny-llava@v1.0'))"
     with serve_hub(HubSite(files={**files, "pytorch_model.bin": b"a pickle", "theirs.py": b""})) as hub:
-        told = {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path), "HF_HUB_DISABLE_XET": "1"}
-        found = subprocess.run(
-            [sys.executable, "-c", code], env={**os.environ, **told}, capture_output=True, text=True, check=True
-        ).stdout
+        found = run_apart(tmp_path, "-c", code, HF_ENDPOINT=hub.url).stdout
     assert f"'commit': '{COMMIT}'" in found and "'repo': 'someone/tiny-llava'" in found
     fetched = {path.rsplit("/", 1)[1] for path in hub.requests if "/resolve/" in path}
     assert fetched == files.keys()

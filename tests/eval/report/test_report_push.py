@@ -1,7 +1,5 @@
 """The leaderboard's command sends results to the Hub as `gymqa hub push-results` does: only when told to."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +7,7 @@ import yaml
 from huggingface_hub import parse_eval_result_entries
 
 from gymqa.cli import main as cli
+from tests.helpers import warm
 from tests.helpers.loopback_hub import HubSite, serve_hub
 from tests.helpers.naming import does_name
 from tests.helpers.places import ROOT
@@ -119,8 +118,7 @@ def test_push_results_sends_no_half_where_the_data_set_cannot_be(
 
 @pytest.mark.slow
 def test_the_script_has_the_option(tmp_path: Path) -> None:
-    ran = subprocess.run([sys.executable, str(ROOT / "scripts" / "leaderboard.py"), *words(tmp_path)],
-                         capture_output=True, text=True, cwd=ROOT)  # fmt: skip
+    ran = warm.run([str(ROOT / "scripts" / "leaderboard.py"), *words(tmp_path)])
     assert ran.returncode == 0, ran.stderr
     assert "me/watcher: .eval_results/gym99-twin.yaml" in ran.stdout
     assert ran.stdout.endswith("nothing sent; --push_to_hub sends this\n")

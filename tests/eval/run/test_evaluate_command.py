@@ -2,9 +2,6 @@
 
 import hashlib
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +14,7 @@ from encoders.mllm.prompts import Turn, render, with_video
 from eval.run.results import load_result, result_path
 from gymqa.cli import main as cli
 from gymqa.questions.files import load_predictions, load_questions
+from tests.helpers import warm
 from tests.helpers.evaluation_world import LOST, EvaluationWorld
 from tests.helpers.naming import does_name
 from tests.helpers.places import ROOT
@@ -68,14 +66,6 @@ def test_several_benchmarks_and_controls_are_one_command(
     assert again == made
 
 
-def launched(*command: str) -> str:
-    """What a command of several processes prints."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    ran = subprocess.run([sys.executable, *command], env=environment, capture_output=True, text=True)
-    assert ran.returncode == 0, ran.stderr
-    return ran.stdout
-
-
 @pytest.fixture
 def one_thread() -> Iterator[None]:
     """As the processes of a launch: the number of threads changes the last digits of sums."""
@@ -85,17 +75,15 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-def test_processes_that_accelerate_launches_give_the_files_of_one(
-    asked_world: EvaluationWorld, tmp_path: Path, one_thread: None
-) -> None:
+def test_two_processes_give_the_files_of_one(asked_world: EvaluationWorld, tmp_path: Path, one_thread: None) -> None:
     """Features under the control are made by one of them, while the other waits."""
     world = asked_world
     seen = ["--frames", str(world.frames), "--encode_with", str(world.recognizer), "--controls", "reversed"]
     alone = evaluated(world, world.mllm, tmp_path / "1", *seen, "--batch_size", "5")
-    accelerate = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", SCRIPT]
-    printed = launched(*accelerate, *words(world, world.mllm, tmp_path / "2", *seen, "--batch_size", "5"))
+    ran = warm.launch([SCRIPT, *words(world, world.mllm, tmp_path / "2", *seen, "--batch_size", "5")])
+    assert ran.returncode == 0, ran.stderr
     assert files(tmp_path / "2") == alone
-    assert len(alone) == 4 and printed.count("right") == 2 and not list((tmp_path / "2").glob("*.parts"))
+    assert len(alone) == 4 and ran.stdout.count("right") == 2 and not list((tmp_path / "2").glob("*.parts"))
 
 
 @pytest.mark.exhaustive
@@ -105,7 +93,8 @@ def test_two_processes_give_the_files_of_one_at_any_batch_size(
     world, seen = asked_world, ["--frames", str(asked_world.frames)]
     alone = evaluated(world, world.recognizer, tmp_path / "1", *seen, "--batch_size", "64")
     more = words(world, world.recognizer, tmp_path / "2", *seen, "--batch_size", "3")
-    launched(SCRIPT, *more, "--num_processes", "2", "--cpu")
+    ran = warm.launch([SCRIPT, *more])
+    assert ran.returncode == 0, ran.stderr
     assert files(tmp_path / "2") == alone
 
 

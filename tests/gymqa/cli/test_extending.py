@@ -5,7 +5,6 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from gymqa.questions.files import load_questions
 from gymqa.runtime.runs import read_metrics
 from gymqa.video_datasets.imported import read_import
 from recognizers.factory import family_named, load_recognizer
+from tests.helpers import warm
 from tests.helpers.naming import does_name, naming
 from tests.helpers.places import ROOT
 
@@ -137,9 +137,8 @@ def test_a_recognizer_trains_and_predicts_where_its_module_is_allowed(
     assert cli.main(words_of(predict)) == 2
     assert does_name(capsys.readouterr().err, "tiny_net:TinyNetConfig", "GYMQA_PLUGINS=tiny_net")
     variables = dict(one.split("=", 1) for one in predict.partition(" gymqa ")[0].split())
-    given = {**os.environ, **variables, "PYTHONPATH": f"{variables['PYTHONPATH']}{os.pathsep}{ROOT}"}
-    command = [sys.executable, "-m", "gymqa.cli.main", *words_of(predict)]
-    ran = subprocess.run(command, env=given, cwd=workshop, capture_output=True, text=True, check=False)
+    given = {**variables, "PYTHONPATH": f"{variables['PYTHONPATH']}{os.pathsep}{ROOT}"}
+    ran = warm.run(["-m", "gymqa.cli.main", *words_of(predict)], cwd=workshop, **given)
     assert ran.returncode == 0, ran.stderr
     assert len((workshop / "tiny.jsonl").read_text().splitlines()) == CLIPS
 

@@ -1,8 +1,6 @@
 """Question sets as data sets: written whole, read back through `datasets`, pushed to a Hub that answers as told."""
 
-import os
 import subprocess
-import sys
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +28,7 @@ from gymqa.questions.schema import Question, Released
 from tests.helpers.gymsim_taxonomy import GYMSIM, clip
 from tests.helpers.loopback_hub import HubSite, serve_hub
 from tests.helpers.naming import does_name, naming
+from tests.helpers.warm import run_apart
 
 TEXT = "What gymnastics move is this athlete performing?"
 
@@ -193,14 +192,7 @@ def test_names_that_no_data_set_can_have_are_refused(repo: str) -> None:
 
 def run(tmp_path: Path, words: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
     """Run gymqa in a process of its own, with no token but the one given."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING"))}
-    return subprocess.run(
-        [sys.executable, "-m", "gymqa.cli.main", *words],
-        capture_output=True,
-        text=True,
-        env={**clean, "HF_HOME": str(tmp_path / "home"), "HF_HUB_DISABLE_XET": "1", **environment},
-        check=False,
-    )
+    return run_apart(tmp_path, "-m", "gymqa.cli.main", *words, **environment)
 
 
 def push(tmp_path: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -1,10 +1,7 @@
 """A localizer learns where things are, goes on after a kill, and misses what lies in videos that do not decode."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,9 +22,9 @@ from recognizers.localization.network import Localizer
 from recognizers.localization.segments import VideoSegment, read_split, write_detections, write_truth
 from recognizers.localization.snippet_store import SnippetStore
 from recognizers.localization.training import train_localizer
+from tests.helpers import warm
 from tests.helpers.localization_world import DIM, IDS, KILLED, TINY, manifests, write_root, write_store
 from tests.helpers.naming import naming
-from tests.helpers.places import ROOT
 
 pytestmark = pytest.mark.slow
 
@@ -69,9 +66,8 @@ def scores_of(
 
 
 def kill(root: Path, store: Path, out: Path, checkpoints: int) -> int:
-    words = [sys.executable, "-m", "tests.helpers.killing_localizer", *map(str, (root, store, out, checkpoints))]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    return subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, check=False).returncode
+    words = ["-m", "tests.helpers.killing_localizer", *map(str, (root, store, out, checkpoints))]
+    return warm.run(words).returncode
 
 
 @pytest.mark.exhaustive

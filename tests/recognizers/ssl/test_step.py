@@ -26,6 +26,7 @@ from recognizers.ssl.weighting.base import make_weighting
 from recognizers.ssl.weighting.fixed import FixedThreshold
 from recognizers.ssl.weighting.flexmatch import FlexMatch
 from recognizers.training.optimization import decay_at, make_teacher, update_teacher
+from tests.helpers import warm
 from tests.helpers.naming import naming
 
 TINY = SeFARConfig(image_size=24, patch_size=12, dim=16, depth=2, heads=2, fusion_dim=8, n_classes=4)
@@ -104,7 +105,7 @@ def flexmatch_of_one_of_two(rank: int, folder: Path) -> None:
 @pytest.mark.exhaustive
 @pytest.mark.slow
 def test_flexmatch_counts_the_labels_of_all_processes(tmp_path: Path) -> None:
-    torch.multiprocessing.spawn(flexmatch_of_one_of_two, (tmp_path,), 2)
+    warm.run_ranks(flexmatch_of_one_of_two, tmp_path)
     whole = flexmatch_over_rounds(slice(None))
     first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
     assert first["given"].tolist() == second["given"].tolist() == whole["given"].tolist()

@@ -16,6 +16,7 @@ from recognizers.config import TrainConfig
 from recognizers.ssl.algorithms import algorithm_named
 from recognizers.training.clips import training_clips
 from recognizers.training.train import Trainer
+from tests.helpers import warm
 from tests.helpers.training_world import CONFIG
 
 TSN = TSNConfig(image_size=16, width=4, n_classes=2)
@@ -53,7 +54,7 @@ def test_two_processes_end_with_the_same_networks(case: str, world: tuple[FrameC
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    torch.multiprocessing.spawn(one_of_two, (port, CASES[case], tmp_path), 2)
+    warm.run_ranks(one_of_two, port, CASES[case], tmp_path)
     first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
     for one, two in zip(first, second, strict=True):
         assert one.keys() == two.keys()

@@ -1,9 +1,6 @@
 """A training that was stopped, however it was stopped, goes on to the weights of one that was not."""
 
-import os
 import resource
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,8 +16,8 @@ from recognizers.loader import ClipBatches
 from recognizers.ssl.algorithms import algorithm_named
 from recognizers.training.checkpoint import load_checkpoint, save_checkpoint
 from recognizers.training.train import train
+from tests.helpers import warm
 from tests.helpers.naming import naming
-from tests.helpers.places import ROOT
 from tests.helpers.training_world import CONFIG, same, stopped_at
 
 World = tuple[FrameCache, Splits]
@@ -60,9 +57,7 @@ def test_a_run_killed_again_and_again_gives_bit_equal_weights(world: World, tmp_
     splits.write(tmp_path / "splits")
     names = ("splits", "killed", "whole")
     words = ["-m", "tests.helpers.killing_trainer", str(cache.folder), *(str(tmp_path / name) for name in names)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, *words]
-    ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    ran = warm.run(words)
     assert ran.returncode == 0, ran.stderr[-2000:]
     steps = [int(word) for word in ran.stdout.split()[2:]]
     assert len(set(steps)) > 3, f"the kills came at different steps: {steps}"

@@ -1,9 +1,6 @@
 """A training that starts from a saved recognizer of the same family."""
 
 import json
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +21,7 @@ from recognizers.weights_io.tensors import weights_modality
 from tests.helpers.loopback_hub import HubSite, serve_hub
 from tests.helpers.naming import does_name, naming
 from tests.helpers.training_world import CONFIG, MODEL, weights
+from tests.helpers.warm import run_apart
 
 TSN = TSNConfig(image_size=16, width=4, n_classes=2)
 SMALL: list[ModelConfig] = [TSN, ResNet3DConfig(image_size=16, n_frames=4, width=4, n_classes=2), MODEL]
@@ -92,11 +90,7 @@ def test_what_weights_were_trained_on_is_known_of_folders_files_and_the_hub(tmp_
         "import sys; from recognizers.weights_io.tensors import weights_modality; print(weights_modality(sys.argv[1]))"
     )
     with serve_hub(HubSite(files={path.name: path.read_bytes() for path in folder.iterdir()})) as hub:
-        told = {"HF_HOME": str(tmp_path / "home"), "HF_HUB_DISABLE_XET": "1", "HF_ENDPOINT": hub.url}
-        words = [sys.executable, "-c", said, "me/of-flow"]
-        ran = subprocess.run(
-            words, capture_output=True, text=True, env={**os.environ, **told}, check=False, timeout=200
-        )
+        ran = run_apart(tmp_path, "-c", said, "me/of-flow", HF_ENDPOINT=hub.url)
     assert (ran.stdout, ran.returncode) == ("flow\n", 0), ran.stderr
 
 

@@ -21,6 +21,7 @@ from recognizers.ssl.objectives.base import Objective, Objectives, StepViews, ma
 from recognizers.training.checkpoint import LAST, STOPPED
 from recognizers.training.optimization import make_optimizer
 from recognizers.training.train import train
+from tests.helpers import warm
 from tests.helpers.naming import naming
 from tests.helpers.objective_example import NAME
 from tests.helpers.training_world import CONFIG, MODEL, PLAIN, same, stopped_at, weights
@@ -171,7 +172,7 @@ def batch() -> torch.Tensor:
 
 @pytest.mark.slow
 def test_two_processes_have_the_gradient_of_the_whole_batch_and_one_memory(tmp_path: Path) -> None:
-    torch.multiprocessing.spawn(one_of_two, (tmp_path,), 2)
+    warm.run_ranks(one_of_two, tmp_path)
     first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
     config = replace(PLAIN, algorithm=EXAMPLE)
     whole = make_objectives(config, SeFAR(MODEL)).each()[NAME].project

@@ -19,7 +19,8 @@ from recognizers.config import TrainConfig
 from recognizers.ssl.algorithms import algorithm_named
 from recognizers.training.checkpoint import LAST
 from recognizers.training.train import train
-from tests.helpers.launched import ACCELERATE, SCRIPT, run
+from tests.helpers import warm
+from tests.helpers.launched import SCRIPT
 from tests.helpers.training_world import CONFIG, MODEL, PLAIN, same, stopped_at, weights
 
 World = tuple[FrameCache, Splits]
@@ -78,9 +79,9 @@ def test_two_processes_learn_with_all_four_what_one_does(world: World, with_flow
     together = replace(algorithm_named("mvpl"), name="together", threshold=0.5, objectives=NAMES)
     config = replace(PLAIN, algorithm=together, steps=5, warm_up_steps=2, log_every=1)
     file = recipe(tmp_path, config, with_flow.folder, world[1])
-    alone = run([ACCELERATE[0], SCRIPT, "--config", file, "--out", str(tmp_path / "one")])
+    alone = warm.run([SCRIPT, "--config", file, "--out", str(tmp_path / "one")])
     assert alone.returncode == 0, alone.stderr
-    both = run([*ACCELERATE, "--num_processes", "2", "--cpu", SCRIPT, "--config", file, "--out", str(tmp_path / "two")])
+    both = warm.launch([SCRIPT, "--config", file, "--out", str(tmp_path / "two")])
     assert both.returncode == 0, both.stderr
     one, two = (read_metrics(tmp_path / folder / "metrics.jsonl") for folder in ("one", "two"))
     for name in ("loss", "unlabelled", *NAMES):

@@ -30,6 +30,7 @@ from recognizers.ssl.perturbation import time_order
 from recognizers.ssl.pseudo_label import PseudoLabels
 from recognizers.training.optimization import rate_factor
 from recognizers.training.train import train
+from tests.helpers import warm
 from tests.helpers.naming import naming
 from tests.helpers.objective_example import STEADY, scattered
 from tests.helpers.training_world import CONFIG, MODEL, same, stopped_at, weights
@@ -267,7 +268,7 @@ def one_of_two(rank: int, folder: Path) -> None:
 
 @pytest.mark.slow
 def test_the_contrast_of_two_processes_is_that_of_the_whole_batch(tmp_path: Path) -> None:
-    torch.multiprocessing.spawn(one_of_two, (tmp_path,), 2)
+    warm.run_ranks(one_of_two, tmp_path)
     found = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1)]
     a = rows(0).requires_grad_()
     loss = nt_xent(a, rows(1), 0.1)
