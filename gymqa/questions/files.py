@@ -7,7 +7,7 @@ from typing import TypeVar
 from gymqa.errors import GymQAError
 from gymqa.io.files import write_text
 from gymqa.io.jsonl import decode, encode
-from gymqa.questions.schema import Answer, Prediction, Question
+from gymqa.questions.schema import Answer, Prediction, Question, probability_flaw
 
 Record = TypeVar("Record", Question, Answer, Prediction)
 
@@ -21,9 +21,13 @@ def from_line(kind: type[Record], line: str) -> Record:
     """Parse a line that `to_line` wrote.
 
     Raises:
-        GymQAError: not a JSON object; a field is missing, unknown or of the wrong type; or the Question is invalid.
+        GymQAError: not a JSON object; a field is missing, unknown or of the wrong type; the Question is invalid; or
+            the probabilities of a Prediction are no distribution.
     """
-    return decode(kind, line)
+    record = decode(kind, line)
+    if isinstance(record, Prediction) and (problem := probability_flaw(record.probabilities or (1.0,))):
+        raise GymQAError(f"question {record.question_id} was answered with {problem}; run the model again")
+    return record
 
 
 def save_questions(path: Path, questions: Iterable[Question]) -> None:

@@ -1,6 +1,8 @@
 """Dataclasses of the benchmark: Question, Answer, Prediction and their parts; names of benchmarks, tiers and kinds."""
 
+import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from gymqa.errors import GymQAError
@@ -22,6 +24,7 @@ KINDS = ("element", "decision", "counting", "direction", "shape")
 Questions of the user's own benchmark are of the kind `package.module:function`, which builds them.
 """
 MINIMAL_PAIRS = "minimal-pairs"
+_ROUNDED = 0.01  # the sum of rounded probabilities differs from 1 by less
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +172,15 @@ class Prediction:
             error=answer.error,
             detail=answer.detail,
         )
+
+
+def probability_flaw(values: Sequence[float]) -> str | None:
+    """Describe what keeps numbers from being a distribution: one outside [0, 1], NaN, or a sum other than 1."""
+    wrong = next((value for value in values if not 0.0 <= value <= 1.0 + 1e-6), None)  # True for NaN, too
+    if wrong is not None:
+        return f"probabilities outside [0, 1] ({wrong})"
+    total = math.fsum(values)
+    return None if abs(total - 1.0) <= _ROUNDED else f"probabilities that sum to {total:.4g}, not to 1"
 
 
 def format_question(question: Question) -> str:
