@@ -1,15 +1,17 @@
 """Check coverage, error rates and power of our statistics by simulation: `benchmarks/studies/statistics_check.py`.
 
 Simulates data sets in which questions of one video are correlated, as clips of one competition are, and counts how
-often the intervals, tests, ranks and detectable differences are right.
+often the intervals, tests, ranks and detectable differences are right; here and in the worlds of `coverage_worlds`.
 """
 
 import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from coverage_worlds import ACCURACIES, class_coverage, family_error, mean_and_error, mean_coverage, video_sizes
 from scipy.special import ndtri
 
 from eval.stats.bootstrap import FloatArray, mean_interval
@@ -52,10 +54,10 @@ def simulate(
     return scores, [f"v{one}" for one in video]
 
 
-def coverage(rng: np.random.Generator, truth: float, videos: int, resamples: int) -> dict[str, float]:
+def coverage(rng: np.random.Generator, truth: float, videos: int) -> dict[str, float]:
     """Whether one data set's clustered interval holds the truth, and the one that takes questions as independent."""
     scores, names = simulate(rng, [truth], videos)
-    clustered = mean_interval(scores["m0"], names, resamples)
+    clustered = mean_interval(scores["m0"], names)
     half = 1.96 * scores["m0"].std() / math.sqrt(len(names))
     return {
         "clustered": clustered.low <= truth <= clustered.high,
@@ -104,26 +106,30 @@ def detectable(rng: np.random.Generator, repeats: int = 300) -> float:
 
 def main(
     json: Path = Path("benchmarks/results/statistics_check.json"),
-    repeats: int = 2000,
+    repeats: int = 1000,
     resamples: int = 1000,
     seed: int = 0,
+    element_list: Path | None = None,
 ) -> None:
     """Simulate every check many times; write how often each statement held, with its standard error.
 
     Args:
         json: file of the figures.
-        repeats: data sets a check.
-        resamples: of each bootstrap.
+        repeats: data sets a check; ten times as many for the coverage of means in other worlds, and fewer for the
+            slow ones (class metrics, 10 and 25 models).
+        resamples: of each bootstrap, and splits of each sign-flip test (at least).
         seed: of the data.
+        element_list: FineGym's gym99_val_element.txt, whose clips per video are then a world, too.
     """
     if repeats < 2:
         raise GymQAError(f"{repeats} data sets tell no share; give 2 or more")
     rng = np.random.default_rng(seed)
+    others = _other_worlds(np.random.default_rng(seed + 1), repeats, resamples, element_list)
     gap = detectable(rng)
     checks = {
-        "coverage of a mean, accuracy 0.5, 65 videos": lambda: coverage(rng, 0.5, 65, resamples),
-        "coverage of a mean, accuracy 0.9, 65 videos": lambda: coverage(rng, 0.9, 65, resamples),
-        "coverage of a mean, accuracy 0.5, 15 videos": lambda: coverage(rng, 0.5, 15, resamples),
+        "coverage of a mean, accuracy 0.5, 65 videos": lambda: coverage(rng, 0.5, 65),
+        "coverage of a mean, accuracy 0.9, 65 videos": lambda: coverage(rng, 0.9, 65),
+        "coverage of a mean, accuracy 0.5, 15 videos": lambda: coverage(rng, 0.5, 15),
         "false alarms, two equal models, 65 videos": lambda: false_alarms(rng, 0.1, 65, resamples),
         "false alarms, two equal models, 15 videos": lambda: false_alarms(rng, 0.1, 15, resamples),
         "false alarms, two equal models, 8 videos": lambda: false_alarms(rng, 0.1, 8, resamples),
@@ -139,17 +145,39 @@ def main(
             for _ in range(repeats):
                 drawn.append(check())
                 bar.advance(1)
-            found[name] = {key: share([one[key] for one in drawn]) for key in drawn[0]}
+            found[name] = {key: mean_and_error(np.array([one[key] for one in drawn], float)) for key in drawn[0]}
     figures = {"detectable_difference": gap, "repeats": repeats, "resamples": resamples, "checks": found}
-    write_json(json, {**figures, "environment": environment(seed)})
-    for name, shares in found.items():
+    write_json(json, {**figures, **others, "environment": environment(seed)})
+    for name, shares in {
+        **found,
+        **{f"{kind}, {one}": value for kind, of in others.items() for one, value in of.items()},
+    }.items():
         print(f"{name}: " + ", ".join(f"{key} {mean:.3f} ± {error:.3f}" for key, (mean, error) in shares.items()))
 
 
-def share(held: Sequence[float]) -> tuple[float, float]:
-    """Mean and standard error."""
-    values = np.asarray(held, dtype=np.float64)
-    return round(float(values.mean()), 4), round(float(values.std() / math.sqrt(len(values))), 4)
+def _other_worlds(
+    rng: np.random.Generator, repeats: int, resamples: int, element_list: Path | None
+) -> dict[str, dict[str, Any]]:
+    """Coverage of means and of class metrics, and the error of all decisions on equal models; by kind and world."""
+    sizes = video_sizes(element_list)
+    means = {
+        f"{name} videos, {world}, accuracy {truth}": mean_coverage(rng, world, truth, of, 10 * repeats)
+        for name, of in sizes.items()
+        for world in ("normal", "beta")
+        for truth in ACCURACIES
+    }
+    classes = {
+        f"{name} videos, margin {margin}": class_coverage(rng, margin, sizes[name], max(2, 2 * repeats // 5))
+        for name in ("65 even", "15 unequal", "5")
+        for margin in (1.0, 2.5, 4.0)
+    }
+    decisions = {
+        f"{models} equal models": {
+            "any_wrong_decision": mean_and_error(family_error(rng, models, sizes["65 even"], resamples, n))
+        }
+        for models, n in ((10, repeats), (25, max(2, 3 * repeats // 10)))
+    }
+    return {"coverage of means": means, "coverage of class metrics": classes, "decisions": decisions}
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ IntArray = npt.NDArray[np.int64]
 
 RESAMPLES = 10_000
 _BLOCK = 2_000_000  # weights in memory at once: 16 MB
+_NOISE = 1e-12  # of floating-point sums
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +82,24 @@ def slice_intervals(scores: FloatArray, inside: FloatArray, video_ids: Sequence[
     cluster, n_clusters = cluster_index(video_ids)
     own = inside * scores[:, None]  # [n, K]
     sums, counts = cluster_sums(own, cluster, n_clusters), cluster_sums(inside, cluster, n_clusters)  # [G, K]
+    values = sums.sum(axis=0) / counts.sum(axis=0)
+    ends = mean_ends(sums, (own**2).sum(axis=0), counts)
+    return [Interval(*map(float, one)) for one in zip(values, *ends, strict=True)]
+
+
+def mean_ends(sums: FloatArray, squares: FloatArray, counts: FloatArray) -> FloatArray:
+    """Ends of the clustered 95 % intervals of K means, [2, K].
+
+    Args:
+        sums: of the scores within each video, [G, K].
+        squares: sums of the squared scores, [K].
+        counts: scores of each video, [G, K], 0 for a video without any.
+    """
     total, n = sums.sum(axis=0), counts.sum(axis=0)  # [K]
     values = total / n
-    without = (total - sums) / np.maximum(n - counts, 1.0)
-    spread = np.maximum((own**2).sum(axis=0) / n - values**2, 0.0)
-    ends = jackknife_ends(values, without, counts, np.sqrt(np.where(spread > 1e-12, spread, 0.0) / n))
-    return [Interval(*map(float, one)) for one in zip(values, *ends, strict=True)]
+    without = (total - sums) / np.maximum(n - counts, 1.0)  # [G, K]
+    variance = np.where((spread := squares / n - values**2) > _NOISE, spread, 0.0)
+    return jackknife_ends(values, without, counts, np.sqrt(variance / n))
 
 
 def statistic_interval(
@@ -106,7 +119,7 @@ def statistic_interval(
     kept = (np.arange(start, min(start + rows, n_clusters)) for start in range(0, n_clusters, rows))
     without = np.concatenate([statistic((np.arange(n_clusters) != left[:, None]).astype(np.float64)) for left in kept])
     sizes = np.bincount(cluster, minlength=n_clusters).astype(np.float64)[:, None]  # [G, 1]
-    alike = np.abs(without - value).max() < 1e-12  # then the jackknife says nothing of how sure the value is
+    alike = np.abs(without - value).max() < _NOISE  # then the jackknife says nothing of how sure the value is
     least = np.array([np.inf if alike else 0.0])
     low, high = jackknife_ends(np.array([value]), without[:, None], sizes, least)[:, 0]
     return Interval(value, float(low), float(high))

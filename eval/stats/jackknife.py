@@ -7,9 +7,9 @@ longer on the side of 1/2. At 0 and 1, where nothing varies, it is Clopper & Pea
 size in the place of n (Korn & Graubard 1998, Survey Methodology 24): the effective number of clusters, since one
 cluster's questions may all have one cause.
 
-Degrees of freedom are those of a variance estimate with its own relative variance, 2/f = 2/(k - 1) + excess kurtosis/G
-(moments of the sample variance; Satterthwaite 1946). k = (Σ n)² / Σ n² is Kish's (1965) effective number of clusters of
-sizes n. The kurtosis is that of the clusters' residuals: where few clusters hold most of the errors, as at high
+Degrees of freedom f are those of a variance estimate with its own relative variance, 2/f = 2/(k - 1) + excess
+kurtosis/k (moments of the sample variance; Satterthwaite 1946). k = (Σ n)² / Σ n² is Kish's (1965) effective number of
+clusters of sizes n. The kurtosis is that of the clusters' residuals: where few clusters hold most of the errors, as at high
 accuracy, the standard error is known less well than G promises. benchmarks/studies/statistics_check.py has coverages.
 """
 
@@ -70,4 +70,5 @@ def degrees_of_freedom(deviations: _Array, sizes: _Array) -> _Array:
     squares = (residuals**2).sum(axis=0)
     kurtosis = np.where(squares > 0, n_clusters * (residuals**4).sum(axis=0) / squares**2, 3.0)
     excess = np.maximum(kurtosis - 3.0, 0.0)
-    return np.maximum(1 / (1 / (kish_size(sizes) - 1) + excess / (2 * n_clusters)), _LEAST_FREEDOM)
+    effective = kish_size(sizes)
+    return np.maximum(1 / (1 / (effective - 1) + excess / (2 * effective)), _LEAST_FREEDOM)

@@ -131,7 +131,7 @@ def test_a_small_p_is_that_of_as_many_splits_as_holms_correction_needs() -> None
     right, wrong, videos = np.ones(300), np.zeros(300), [f"v{number % 30}" for number in range(300)]
     (found,) = compare_all({"right": right, "wrong": wrong}, videos, 200)
     assert found.p_flip == 1 / 201 == found.p_holm  # no drawn split disagrees: (1 + 0) / (1 + 200)
-    levels = {f"m{i}": (np.arange(300) % 10 < i).astype(float) for i in range(5)}
+    levels = {f"m{i}": (np.arange(300) // 30 < i).astype(float) for i in range(5)}
     apart = compare_all(levels, videos, 200)
     assert {one.p_flip for one in apart} == {1 / 2001}  # 10 · 10 pairs / 0.05
     assert all(one.better == one.second for one in apart)

@@ -19,7 +19,7 @@ def by_hand(clusters: list[list[float]]) -> tuple[float, float]:
     residuals = [(sum(one) - mean * len(one)) / math.sqrt(len(one)) for one in clusters]
     fourth = videos * sum(r**4 for r in residuals) / sum(r**2 for r in residuals) ** 2
     kish = n**2 / sum(len(one) ** 2 for one in clusters)
-    freedom = 1 / (1 / (kish - 1) + max(0.0, fourth - 3) / (2 * videos))
+    freedom = 1 / (1 / (kish - 1) + max(0.0, fourth - 3) / (2 * kish))
     independent = norm.ppf(0.975) * np.std(scores) / math.sqrt(n)
     half = max(t.ppf(0.975, freedom) * error, independent) / (mean * (1 - mean))
     centre = math.log(mean / (1 - mean))
