@@ -1,4 +1,4 @@
-"""Worlds with known truth for `statistics_check.py`: means and class metrics over unequal videos, equally good models."""
+"""Worlds with known truth for `statistics_check.py`: means and class metrics of unequal videos, equal models."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,8 +14,44 @@ from eval.stats.comparison import compare_all
 from gymqa.finegym.annotations import read_element_list
 
 Counts = Sequence[int] | IntArray
+Worlds = dict[str, dict[str, tuple[float, float]]]
 ACCURACIES = (0.5, 0.8, 0.9, 0.97, 0.99)
 CLASSES = 8
+
+
+def other_worlds(
+    rng: np.random.Generator, repeats: int, resamples: int, element_list: Path | None
+) -> dict[str, Worlds]:
+    """Coverage of means and of class metrics, and the error of all decisions on equal models, by kind and world.
+
+    Args:
+        rng: of the data.
+        repeats: data sets of ten equal models; more of means, fewer of what is slow.
+        resamples: splits of each sign-flip test (at least).
+        element_list: FineGym's, whose clips per video are a world, too.
+
+    Returns:
+        Each statement's mean and standard error.
+    """
+    sizes = video_sizes(element_list)
+    means = {
+        f"{name} videos, {world}, accuracy {truth}": mean_coverage(rng, world, truth, of, 10 * repeats)
+        for name, of in sizes.items()
+        for world in ("normal", "beta")
+        for truth in ACCURACIES
+    }
+    classes = {
+        f"{name} videos, margin {margin}": class_coverage(rng, margin, sizes[name], max(2, 2 * repeats // 5))
+        for name in ("65 even", "15 unequal", "5")
+        for margin in (1.0, 2.5, 4.0)
+    }
+    decisions = {
+        f"{models} equal models": {
+            "any_wrong_decision": mean_and_error(family_error(rng, models, sizes["65 even"], resamples, n))
+        }
+        for models, n in ((10, repeats), (25, max(2, 3 * repeats // 10)))
+    }
+    return {"coverage of means": means, "coverage of class metrics": classes, "decisions": decisions}
 
 
 def video_sizes(element_list: Path | None) -> dict[str, Counts]:

@@ -8,10 +8,9 @@ import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from coverage_worlds import ACCURACIES, class_coverage, family_error, mean_and_error, mean_coverage, video_sizes
+from coverage_worlds import mean_and_error, other_worlds
 from scipy.special import ndtri
 
 from eval.stats.bootstrap import FloatArray, mean_interval
@@ -124,7 +123,7 @@ def main(
     if repeats < 2:
         raise GymQAError(f"{repeats} data sets tell no share; give 2 or more")
     rng = np.random.default_rng(seed)
-    others = _other_worlds(np.random.default_rng(seed + 1), repeats, resamples, element_list)
+    others = other_worlds(np.random.default_rng(seed + 1), repeats, resamples, element_list)
     gap = detectable(rng)
     checks = {
         "coverage of a mean, accuracy 0.5, 65 videos": lambda: coverage(rng, 0.5, 65),
@@ -148,36 +147,11 @@ def main(
             found[name] = {key: mean_and_error(np.array([one[key] for one in drawn], float)) for key in drawn[0]}
     figures = {"detectable_difference": gap, "repeats": repeats, "resamples": resamples, "checks": found}
     write_json(json, {**figures, **others, "environment": environment(seed)})
-    for name, shares in {
-        **found,
-        **{f"{kind}, {one}": value for kind, of in others.items() for one, value in of.items()},
-    }.items():
-        print(f"{name}: " + ", ".join(f"{key} {mean:.3f} ± {error:.3f}" for key, (mean, error) in shares.items()))
-
-
-def _other_worlds(
-    rng: np.random.Generator, repeats: int, resamples: int, element_list: Path | None
-) -> dict[str, dict[str, Any]]:
-    """Coverage of means and of class metrics, and the error of all decisions on equal models; by kind and world."""
-    sizes = video_sizes(element_list)
-    means = {
-        f"{name} videos, {world}, accuracy {truth}": mean_coverage(rng, world, truth, of, 10 * repeats)
-        for name, of in sizes.items()
-        for world in ("normal", "beta")
-        for truth in ACCURACIES
-    }
-    classes = {
-        f"{name} videos, margin {margin}": class_coverage(rng, margin, sizes[name], max(2, 2 * repeats // 5))
-        for name in ("65 even", "15 unequal", "5")
-        for margin in (1.0, 2.5, 4.0)
-    }
-    decisions = {
-        f"{models} equal models": {
-            "any_wrong_decision": mean_and_error(family_error(rng, models, sizes["65 even"], resamples, n))
-        }
-        for models, n in ((10, repeats), (25, max(2, 3 * repeats // 10)))
-    }
-    return {"coverage of means": means, "coverage of class metrics": classes, "decisions": decisions}
+    others["here"] = found
+    for kind, worlds in others.items():
+        for name, shares in worlds.items():
+            listed = ", ".join(f"{key} {mean:.3f} ± {error:.3f}" for key, (mean, error) in shares.items())
+            print(f"{kind}, {name}: {listed}")
 
 
 if __name__ == "__main__":

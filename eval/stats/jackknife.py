@@ -9,8 +9,9 @@ cluster's questions may all have one cause.
 
 Degrees of freedom f are those of a variance estimate with its own relative variance, 2/f = 2/(k - 1) + excess
 kurtosis/k (moments of the sample variance; Satterthwaite 1946). k = (Σ n)² / Σ n² is Kish's (1965) effective number of
-clusters of sizes n. The kurtosis is that of the clusters' residuals: where few clusters hold most of the errors, as at high
-accuracy, the standard error is known less well than G promises. benchmarks/studies/statistics_check.py has coverages.
+clusters of sizes n. The kurtosis is that of the clusters' residuals: where few clusters hold most of the errors, as at
+high accuracy, the standard error is known less well than k promises. benchmarks/studies/statistics_check.py has
+coverages.
 """
 
 import numpy as np
