@@ -58,7 +58,7 @@ def video_sizes(element_list: Path | None) -> dict[str, Counts]:
     """Questions per video of each world; with a list of FineGym's, its clips per video are one of them.
 
     "65 skewed" has about as many questions, and they are about as unequal, as FineGym's Gym99 val clips:
-    quantiles of a gamma distribution of shape 1.2, Kish's effective number of videos is 37 (of Gym99's 35).
+    quantiles of a gamma distribution of shape 1.2, Kish's effective number of videos is 36 (of Gym99's, 35).
     """
     worlds: dict[str, Counts] = {
         "65 skewed": np.ceil(gamma.ppf((np.arange(65) + 0.5) / 65, 1.2, scale=110)).astype(np.int64),

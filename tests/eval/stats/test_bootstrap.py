@@ -4,6 +4,7 @@ import time
 
 import numpy as np
 import pytest
+from coverage_worlds import mean_coverage, video_sizes
 
 from eval.stats.bootstrap import mean_interval, resampled_means, weight_blocks
 from tests.helpers.naming import naming
@@ -21,6 +22,16 @@ def test_the_interval_covers_the_truth_about_95_times_in_100() -> None:
     intervals = [mean_interval(*simulated(rng)) for _ in range(300)]
     covered = np.mean([interval.low <= 0.5 <= interval.high for interval in intervals])
     assert 0.92 <= covered <= 0.98
+
+
+@pytest.mark.parametrize("videos", ["65 skewed", "15 unequal", "5", "2"])
+@pytest.mark.parametrize("truth", [0.5, 0.9, 0.97, 0.99])
+def test_it_covers_the_truth_at_every_accuracy_and_number_of_unequal_videos(videos: str, truth: float) -> None:
+    """Few videos and hardly any error cover more: what they allow is what all right allows."""
+    rng = np.random.default_rng(1)
+    covered, error = mean_coverage(rng, "normal", truth, video_sizes(None)[videos], 2000)["holds"]
+    assert 0.95 - 3 * error - 0.005 < covered
+    assert covered < (0.965 if videos == "65 skewed" else 1.0)
 
 
 def test_single_questions_would_promise_too_much() -> None:
