@@ -8,7 +8,7 @@ values as typical values"). Sampled splits give p = (1 + b) / (1 + n), b of n th
 than p says, however few they are (Phipson & Smyth 2010, "Permutation P-values should never be zero").
 
 Both are exact where each video's sum is distributed symmetrically about the truth, with any number of videos of any
-sizes. A bootstrap of 15 videos calls equal models different in 8 of 100 data sets, this test in 5
+sizes. A bootstrap of 15 videos calls equal models different in 7 of 100 data sets, this test in 5
 (benchmarks/studies/statistics_check.py).
 """
 

@@ -1,6 +1,6 @@
 """Read and write files of questions and predictions (JSON Lines), with `file:line` in messages."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,9 +25,15 @@ def from_line(kind: type[Record], line: str) -> Record:
             the probabilities of a Prediction are no distribution.
     """
     record = decode(kind, line)
-    if isinstance(record, Prediction) and (problem := probability_flaw(record.probabilities or (1.0,))):
-        raise GymQAError(f"question {record.question_id} was answered with {problem}; run the model again")
+    if isinstance(record, Prediction) and record.probabilities is not None:
+        _require_distribution(record.question_id, record.probabilities)
     return record
+
+
+def _require_distribution(question_id: str, probabilities: Sequence[float]) -> None:
+    """Raise GymQAError where these are no probabilities: NaN, or votes that were never divided."""
+    if problem := probability_flaw(probabilities):
+        raise GymQAError(f"question {question_id} was answered with {problem}; run the model again")
 
 
 def save_questions(path: Path, questions: Iterable[Question]) -> None:

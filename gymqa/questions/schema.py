@@ -1,6 +1,5 @@
 """Dataclasses of the benchmark: Question, Answer, Prediction and their parts; names of benchmarks, tiers and kinds."""
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -176,11 +175,11 @@ class Prediction:
 
 def probability_flaw(values: Sequence[float]) -> str | None:
     """Describe what keeps numbers from being a distribution: one outside [0, 1], NaN, or a sum other than 1."""
-    wrong = next((value for value in values if not 0.0 <= value <= 1.0 + 1e-6), None)  # True for NaN, too
-    if wrong is not None:
-        return f"probabilities outside [0, 1] ({wrong})"
-    total = math.fsum(values)
-    return None if abs(total - 1.0) <= _ROUNDED else f"probabilities that sum to {total:.4g}, not to 1"
+    total = sum(values)
+    if values and min(values) >= 0.0 and max(values) <= 1.0 + 1e-6 and abs(total - 1.0) <= _ROUNDED:  # NaN fails
+        return None
+    wrong = next((value for value in values if not 0.0 <= value <= 1.0 + 1e-6), None)
+    return f"probabilities outside [0, 1] ({wrong})" if wrong is not None else f"probabilities that sum to {total:.4g}"
 
 
 def format_question(question: Question) -> str:

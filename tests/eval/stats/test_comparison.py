@@ -46,7 +46,7 @@ def test_equally_good_models_are_called_different_about_5_times_in_100() -> None
 
 @pytest.mark.slow
 def test_with_few_videos_the_sign_flip_test_is_no_readier_to_see_a_difference() -> None:
-    """The bootstrap's 0.08 at 15 videos is in benchmarks/results/statistics_check.json."""
+    """The bootstrap's 0.07 at 15 videos is in benchmarks/results/statistics_check.json."""
     rng = np.random.default_rng(11)
     for videos in (8, 15):
         drawn = [false_alarms(rng, 0.1, videos, 400) for _ in range(300)]
