@@ -66,7 +66,7 @@ def comparisons(work: Workload) -> object:
 def breakdowns(work: Workload) -> object:
     """Every model by every facet."""
     lengths = {question.clip_id: float(number % 97) for number, question in enumerate(work.questions)}
-    return [breakdown(work.questions, points, lengths, resamples=work.resamples) for points in work.scores.values()]
+    return [breakdown(work.questions, points, lengths) for points in work.scores.values()]
 
 
 def bias_and_calibration(work: Workload) -> object:

@@ -17,7 +17,7 @@ class Reply:
     Attributes:
         text: the message; "" for a refusal.
         first: log-probability in nats of each candidate for the first token, the chosen one included; empty where
-            the server gives none.
+            the server gives none, or none but the chosen one's, which says nothing of the other letters.
         chosen: the first token; "" where the server does not report it.
         revision: the model and system that answered, as the server names them.
         cut: the reply was truncated at `max_tokens`.
@@ -58,21 +58,22 @@ def read_reply(completion: Any) -> Reply:
 
 
 def _first_token(logprobs: Any) -> tuple[str, dict[str, float]]:
-    """The first token and the alternatives to it, each with its log-probability."""
+    """The first token, and it and its alternatives with their log-probabilities; none where no alternative is given."""
     tokens = (logprobs or {}).get("content") or []
     if not tokens:
         return "", {}
     first = {str(one["token"]): float(one["logprob"]) for one in [*(tokens[0].get("top_logprobs") or []), tokens[0]]}
-    return str(tokens[0]["token"]), first
+    return str(tokens[0]["token"]), first if len(first) > 1 else {}
 
 
 def letter_logprobs(reply: Reply, n: int) -> tuple[float, ...] | None:
     """Log-probabilities of the first `n` letters as the first token, with or without a space before it.
 
-    None where the reply does not begin with such a letter; -inf for a letter that is not among the alternatives.
+    None where the reply does not begin with such a letter, or no alternative to it is known; -inf for a letter that
+    is not among the alternatives.
     """
     letters = LETTERS[:n]
-    if reply.chosen.strip() not in set(letters):
+    if reply.chosen.strip() not in set(letters) or not reply.first:
         return None
     weights = [0.0] * n
     for token, logprob in reply.first.items():

@@ -141,7 +141,7 @@ def _checked(entry: Entry, asked: QuestionFile) -> Entry:
     """Return the entry if its predictions fit the questions.
 
     Raises:
-        GymQAError: an unknown question or clip, a duplicate, a choice out of range, or invalid probabilities.
+        GymQAError: an unknown question or clip, a duplicate, a choice out of range, or not a probability a choice.
     """
     known = {question.id: question for question in questions_in_form(entry.form, asked.questions)}
     seen: set[str] = set()
@@ -159,14 +159,10 @@ def _checked(entry: Entry, asked: QuestionFile) -> Entry:
                 f"{entry.path} chooses {found.choice} of {len(question.choices)} choices in question "
                 f"{found.question_id}; run the evaluation again"
             )
-        if found.probabilities is not None and not _are_probabilities(found.probabilities, len(question.choices)):
+        if found.probabilities is not None and len(found.probabilities) != len(question.choices):
             raise GymQAError(
-                f"{entry.path} gives question {found.question_id} probabilities that are none; run the evaluation again"
+                f"{entry.path} gives question {found.question_id} {len(found.probabilities)} probabilities for "
+                f"{len(question.choices)} choices; run the evaluation again"
             )
         seen.add(found.question_id)
     return entry
-
-
-def _are_probabilities(probabilities: Sequence[float], n: int) -> bool:
-    """Whether these are `n` numbers in [0, 1]; NaN is none."""
-    return len(probabilities) == n and all(0.0 <= value <= 1.0 + 1e-6 for value in probabilities)

@@ -46,7 +46,7 @@ def build_rows(
         runs: models that answered questions, each on any of the benchmarks.
         guessers: baselines, scored by their expected value.
         recognizers: class predictions, scored as benchmark "recognition" (top1, mean_class, mAP).
-        resamples: bootstrap resamples of the videos.
+        resamples: random splits (and resamples) of the videos, by which models are compared.
         seed: of the resampling.
 
     Raises:
@@ -62,16 +62,16 @@ def build_rows(
             raise GymQAError(f"benchmark {name} has no question; draw its questions again")
         rows += _question_rows(name, questions, [run for run in runs if name in run.predictions], resamples, seed)
         for run in runs:
-            rows += _form_rows(name, questions, run, resamples, seed)
+            rows += _form_rows(name, questions, run)
         for guesser in guessers:
             scores, videos = group_scores(questions, guesser.expected(questions))
-            interval = mean_interval(scores, videos, resamples, seed)
+            interval = mean_interval(scores, videos)
             rows.append(_row(guesser.name, "", name, ACCURACY, interval, len(scores), 1.0))
     unknown = {name for run in runs for name in (*run.predictions, *run.binaries)} - set(benchmarks)
     if unknown:
         raise GymQAError(f"there are predictions of {', '.join(sorted(unknown))} but no questions; give both")
     for recognizer in recognizers:
-        rows += _recognition_rows(recognizer, resamples, seed)
+        rows += _recognition_rows(recognizer)
     return rows
 
 
@@ -83,7 +83,7 @@ def _question_rows(
     for run in runs:
         points, answered = score(questions, run.predictions[name], name)
         scores, videos = group_scores(questions, points)
-        interval = mean_interval(scores, videos, resamples, seed)
+        interval = mean_interval(scores, videos)
         row = _row(run.model, run.encoder, name, ACCURACY, interval, len(scores), answered)
         row = replace(row, control=run.control, n_frames=run.n_frames)
         rows.append(row)
@@ -102,7 +102,7 @@ def _question_rows(
     return rows
 
 
-def _form_rows(name: str, questions: Sequence[Question], run: ModelRun, resamples: int, seed: int) -> list[Row]:
+def _form_rows(name: str, questions: Sequence[Question], run: ModelRun) -> list[Row]:
     """Rows of a run in its other forms (rotated, binary), and of minimal pairs the single-question accuracy."""
     asked: dict[Form, Mapping[str, Sequence[Prediction]]]
     asked = {"plain": run.predictions, "rotated": run.rotated, "binaries": run.binaries}
@@ -116,7 +116,7 @@ def _form_rows(name: str, questions: Sequence[Question], run: ModelRun, resample
         scored.append((SINGLE, points, [question.video_id for question in questions], answered))
     rows = []
     for metric, scores, videos, answered in scored:
-        interval = mean_interval(scores, videos, resamples, seed)
+        interval = mean_interval(scores, videos)
         row = _row(run.model, run.encoder, name, metric, interval, len(scores), answered)
         rows.append(replace(row, control=run.control, n_frames=run.n_frames))
     return rows
@@ -146,8 +146,8 @@ def _row(model: str, encoder: str, benchmark: str, metric: str, interval: Interv
     return Row(model, encoder, benchmark, metric, value, low, high, n, answered)
 
 
-def _recognition_rows(run: RecognizerRun, resamples: int, seed: int) -> list[Row]:
-    intervals = recognition_intervals(run.predictions, resamples, seed)
+def _recognition_rows(run: RecognizerRun) -> list[Row]:
+    intervals = recognition_intervals(run.predictions)
     n, answered = len(run.predictions.labels), float(run.predictions.answered.mean())
     return [
         _row(run.model, run.encoder, RECOGNITION, metric, interval, n, answered)

@@ -7,15 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from eval.metrics.minimal_pairs import group_points
-from eval.stats.bootstrap import (
-    RESAMPLES,
-    FloatArray,
-    Interval,
-    cluster_index,
-    cluster_sums,
-    expanded_ends,
-    weight_blocks,
-)
+from eval.stats.bootstrap import FloatArray, Interval, slice_intervals
 from gymqa.errors import GymQAError
 from gymqa.finegym.element_names import body_shape, direction, saltos, turns
 from gymqa.finegym.taxonomy import Element, Taxonomy
@@ -45,14 +37,11 @@ def breakdown(
     lengths: Mapping[str, float] | None = None,
     taxonomy: Taxonomy | None = None,
     facets: Sequence[str] = FACETS,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
 ) -> list[Slice]:
     """Accuracy within each value of each facet, in the order of the facets; values in numeric order, or by name.
 
-    All slices share the bootstrap resamples; a resample without a slice's videos is left out for it. A question of a
-    minimal pair has its pair's score. A question without a value of a facet (its element's name leaves the movement
-    open, its clip has no length) is in none of the facet's slices.
+    A question of a minimal pair has its pair's score. A question without a value of a facet (its element's name leaves
+    the movement open, its clip has no length) is in none of the facet's slices.
 
     Args:
         questions: [n].
@@ -61,8 +50,6 @@ def breakdown(
         taxonomy: of the questions' setting; without it elements are named by the right choice, so questions that ask
             for something else are in no slice of element and movement.
         facets: some of FACETS.
-        resamples: bootstrap resamples of the videos.
-        seed: of the resampling.
 
     Raises:
         GymQAError: the taxonomy is of another setting.
@@ -82,7 +69,11 @@ def breakdown(
             if value is not None:
                 found.setdefault(value, []).append(index)
         members.update(((facet, value), found[value]) for value in sorted(found, key=_order))
-    intervals = _intervals(list(members.values()), group_points(questions, points), questions, resamples, seed)
+    inside = np.zeros((len(questions), len(members)))  # [n, K]
+    for column, indices in enumerate(members.values()):
+        inside[indices, column] = 1.0
+    videos = [question.video_id for question in questions]
+    intervals = slice_intervals(group_points(questions, points), inside, videos)
     return [Slice(*key, len(indices), one) for (key, indices), one in zip(members.items(), intervals, strict=True)]
 
 
@@ -146,40 +137,3 @@ def _order(value: str) -> tuple[float, str]:
     """Sort key: numbers and ranges by their first number, before words."""
     first = value.split("–")[0]
     return (float(first), value) if first.replace(".", "", 1).isdigit() else (float("inf"), value)
-
-
-def _intervals(
-    members: Sequence[Sequence[int]],
-    points: FloatArray,
-    questions: Sequence[Question],
-    resamples: int,
-    seed: int,
-) -> list[Interval]:
-    """Mean and interval of each slice, all from the same resamples."""
-    cluster, n_clusters = cluster_index([question.video_id for question in questions])
-    inside = np.zeros((len(questions), len(members)))  # [n, K]
-    for column, indices in enumerate(members):
-        inside[indices, column] = 1.0
-    sums = cluster_sums(inside * points[:, None], cluster, n_clusters)  # [G, K]
-    counts = cluster_sums(inside, cluster, n_clusters)  # [G, K]
-    blocks = weight_blocks(n_clusters, resamples, seed)
-    both = np.concatenate([weights @ np.hstack([sums, counts]) for weights in blocks])  # [r, 2 K]
-    columns = range(len(members))
-    return [
-        _interval(
-            float(sums[:, column].sum() / counts[:, column].sum()),
-            both[:, column],
-            both[:, len(members) + column],
-            int((counts[:, column] > 0).sum()),
-        )
-        for column in columns
-    ]
-
-
-def _interval(value: float, sums: FloatArray, counts: FloatArray, n_clusters: int) -> Interval:
-    """The interval of one slice with `n_clusters` videos, from its resampled sums and counts [r]."""
-    if n_clusters < 2:
-        return Interval(value, 0.0, 1.0)
-    drawn = counts > 0
-    low, high = expanded_ends(sums[drawn] / counts[drawn], n_clusters).clip(0.0, 1.0)
-    return Interval(value, float(low), float(high))

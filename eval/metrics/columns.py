@@ -30,6 +30,7 @@ _SCHEMA = pa.schema(
      ("choice", pa.int64()), ("answer", pa.int64()), ("probabilities", pa.list_(pa.float64())), ("error", pa.string()),
      ("detail", _DETAIL)]
 )  # fmt: skip
+_NEARLY = 0.005  # within it of a sum of 1 a line needs no closer look
 _REQUIRED = ("question_id", "clip_id", "video_id", "benchmark", "answer")
 
 
@@ -124,7 +125,11 @@ def _confidence(path: Path, probabilities: pa.ChunkedArray, choice: IntArray) ->
     if (choice[lengths > 0] >= lengths[lengths > 0]).any():
         raise GymQAError(f"{path} holds a choice without its probability; run the model again")
     starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+    values = lists.flatten().to_numpy(zero_copy_only=False)
+    sums = np.add.reduceat(values, starts[lengths > 0]) if len(values) else values
+    if not ((values >= 0).all() and (np.abs(sums - 1) < _NEARLY).all()):
+        load_predictions(path)  # raises where a line has no probabilities, and names it
     known = (lengths > 0) & (choice >= 0)
     found = np.full(len(choice), np.nan)
-    found[known] = lists.flatten().to_numpy(zero_copy_only=False)[(starts + choice)[known]]
+    found[known] = values[(starts + choice)[known]]
     return found

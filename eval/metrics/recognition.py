@@ -14,9 +14,10 @@ import numpy as np
 from sklearn.metrics import average_precision_score, confusion_matrix, precision_recall_fscore_support
 
 from eval.metrics.accuracy import accuracies
-from eval.stats.bootstrap import RESAMPLES, FloatArray, IntArray, Interval, bootstrap, cluster_index, mean_interval
+from eval.stats.bootstrap import FloatArray, IntArray, Interval, cluster_index, mean_interval, statistic_interval
 from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import video_of
+from gymqa.questions.schema import probability_flaw
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +97,8 @@ def _record(raw: dict[str, Any]) -> dict[str, Any]:
     scores = raw["probabilities"]
     if scores is not None:
         scores = array("d", [float(score) for score in scores])  # a quarter of the memory of a list
-        if not scores or not all(0.0 <= score <= 1.0 + 1e-6 for score in scores):  # False for NaN, too
-            raise ValueError("a probability is outside [0, 1]")
+        if problem := probability_flaw(scores):
+            raise ValueError(f"it has {problem}")
     video = raw.get("video_id") or video_of(clip)
     error = str(raw.get("error") or "no probabilities saved")
     return {"clip_id": clip, "video_id": str(video), "label": raw["label"], "probabilities": scores, "error": error}
@@ -157,26 +158,19 @@ def confusion(predictions: ClassPredictions) -> IntArray:
     return np.asarray(counts, dtype=np.int64)
 
 
-def recognition_intervals(
-    predictions: ClassPredictions, resamples: int = RESAMPLES, seed: int = 0
-) -> dict[str, Interval]:
+def recognition_intervals(predictions: ClassPredictions) -> dict[str, Interval]:
     """top1, mean_class and mAP by name, each with its interval clustered by video."""
-    right = (predictions.predicted == predictions.labels).astype(np.float64)
-    _, n_clusters = cluster_index(predictions.video_ids)
-    accuracy = mean_interval(right, predictions.video_ids, resamples, seed)
+    right, videos = (predictions.predicted == predictions.labels).astype(np.float64), predictions.video_ids
+    by_class, ranked = mean_class(predictions), mean_average_precision(predictions)
     return {
-        "top1": replace(accuracy, value=top1(predictions)),
-        "mean_class": bootstrap(
-            mean_class(predictions), mean_class_resampled(predictions, right), n_clusters, resamples, seed
-        ),
-        "mAP": bootstrap(
-            mean_average_precision(predictions), _map_resampled(predictions), n_clusters, resamples, seed, reflect=True
-        ),
+        "top1": replace(mean_interval(right, videos), value=top1(predictions)),
+        "mean_class": statistic_interval(by_class, weighted_mean_class(predictions, right), videos),
+        "mAP": statistic_interval(ranked, _weighted_map(predictions), videos),
     }
 
 
-def mean_class_resampled(predictions: ClassPredictions, right: FloatArray) -> Callable[[FloatArray], FloatArray]:
-    """Mean-class accuracy as a function of cluster weights [r, G]; classes absent from a resample are left out."""
+def weighted_mean_class(predictions: ClassPredictions, right: FloatArray) -> Callable[[FloatArray], FloatArray]:
+    """Mean-class accuracy as a function of cluster weights [r, G]; classes without a clip are left out."""
     cluster, n_clusters = cluster_index(predictions.video_ids)
     n_classes = predictions.probabilities.shape[1]
     cell = cluster * n_classes + predictions.labels
@@ -192,11 +186,11 @@ def mean_class_resampled(predictions: ClassPredictions, right: FloatArray) -> Ca
     return statistic
 
 
-def _map_resampled(predictions: ClassPredictions) -> Callable[[FloatArray], FloatArray]:
+def _weighted_map(predictions: ClassPredictions) -> Callable[[FloatArray], FloatArray]:
     """Macro mAP as a function of cluster weights [r, G], ties ranked together as scikit-learn does.
 
     Precision at a positive clip p needs only the number of clips and of positives that score at least as high. Both
-    are counted once per cluster, [G, P]; a resample is then a matrix product instead of a new sort.
+    are counted once per cluster, [G, P]; weighting is then a matrix product instead of a new sort.
     """
     cluster, _ = cluster_index(predictions.video_ids)
     order = np.argsort(cluster, kind="stable")

@@ -23,7 +23,6 @@ from gymqa.questions.schema import Prediction, Question
 
 Items = list[dict[str, Any]]
 Benchmarks = Mapping[str, Sequence[Question]]
-_SLICE_RESAMPLES = 2_000  # for the many slices; headline numbers have RESAMPLES
 _DECIMALS = 4
 
 
@@ -66,7 +65,7 @@ def analyse(
         runs: all runs, with every control and number of frames.
         rows: their rows, from `build_rows`.
         taxonomy: of the questions, if any; names sets, and elements where no choice does.
-        resamples: bootstrap resamples of the videos.
+        resamples: random splits (and resamples) of the videos, by which models are compared.
         seed: of the resampling.
     """
     found = Analyses(
@@ -81,7 +80,7 @@ def analyse(
         points = {run.label: score(questions, run.predictions[name], name)[0] for run in asked}
         if not asked:
             continue
-        found.slices += _slices(name, questions, points, taxonomy, resamples, seed)
+        found.slices += _slices(name, questions, points, taxonomy)
         found.comparisons += _comparisons(name, questions, points, resamples, seed)
         found.resolution[name] = minimum_detectable_difference(*_group_scores(questions, points))
         for run in asked:
@@ -203,14 +202,11 @@ def _slices(
     questions: Sequence[Question],
     points: Mapping[str, FloatArray],
     taxonomy: Taxonomy | None,
-    resamples: int,
-    seed: int,
 ) -> Items:
     """Accuracy breakdown: an item per facet, a row per value, a cell per model."""
     found: dict[str, dict[str, dict[str, Any]]] = {}
-    fewer = min(resamples, _SLICE_RESAMPLES)
     for index, one in enumerate(points.values()):
-        for part in breakdown(questions, one, _lengths(questions), taxonomy, resamples=fewer, seed=seed):
+        for part in breakdown(questions, one, _lengths(questions), taxonomy):
             row = found.setdefault(part.facet, {}).setdefault(
                 part.value, {"value": part.value, "n": part.n, "cells": [None] * len(points)}
             )
@@ -245,7 +241,6 @@ def _comparison(name: str, one: Comparison) -> dict[str, Any]:
         "p_mcnemar": one.p_mcnemar,
         "p_bootstrap": one.p_bootstrap,
         "p_flip": one.p_flip,
-        "p_decisive": one.p_decisive,
         "p_holm": one.p_holm,
     }
 

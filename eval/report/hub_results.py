@@ -64,7 +64,7 @@ def score_files(rows: Sequence[Row], benchmark_repo: str, setting: str) -> dict[
 def _notes(row: Row) -> str:
     """Notes on a score: number of questions, interval, answered rate, frames."""
     frames = "" if row.n_frames is None else f", {row.n_frames} frames"
-    interval = f"95 % interval {row.ci_low:.4f}–{row.ci_high:.4f} by bootstrap over videos"
+    interval = f"95 % interval {row.ci_low:.4f}–{row.ci_high:.4f} by jackknife over videos"
     unit = "pairs of questions, right where both are" if row.benchmark == MINIMAL_PAIRS else "questions"
     return f"accuracy of {row.n} {unit}, {interval}, {100 * row.answered_rate:.1f} % answered{frames}; gymqa"
 
@@ -177,7 +177,7 @@ def push(uploads: Sequence[HubUpload], asked: Sequence[QuestionFile], send: bool
         uploads: validated by `HubUpload.check`.
         asked: the question files.
         send: upload; otherwise nothing leaves this machine.
-        resamples: bootstrap resamples of the videos.
+        resamples: random splits (and resamples) of the videos, by which models are compared.
 
     Raises:
         GymQAError: the Hub refuses, or cannot be reached.

@@ -84,7 +84,7 @@ def print_table(rows: Sequence[Row], console: Console | None = None) -> None:
     for title, chosen, column in groups:
         if chosen:
             screen.print(_table(title, chosen, column))
-    screen.print("In brackets: 95 % interval, bootstrap over videos. An unanswered question is wrong.", style="dim")
+    screen.print("In brackets: 95 % interval, jackknife over videos. An unanswered question is wrong.", style="dim")
 
 
 def _table(title: str, rows: Sequence[Row], column: str) -> Table:
@@ -150,9 +150,9 @@ def make_page(
         taxonomy: of the questions; adds the oracles of event and set.
         clips: videos of the page.
         title: heading of the page.
-        seed: of the bootstrap.
+        seed: of the splits and resamples.
         device: on which the answers were computed, for the record.
-        resamples: bootstrap resamples of the videos.
+        resamples: random splits (and resamples) of the videos, by which models are compared.
     """
     benchmarks = {one.benchmark: one.questions for one in asked}
     guessers = [chance()] if taxonomy is None else [chance(), oracle_event(taxonomy), oracle_set(taxonomy)]

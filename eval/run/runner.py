@@ -31,7 +31,7 @@ from gymqa.errors import GymQAError
 from gymqa.io.console import console, progress_bar
 from gymqa.io.files import atomic_path
 from gymqa.questions.files import load_predictions
-from gymqa.questions.schema import Answer, Prediction, Question
+from gymqa.questions.schema import Answer, Prediction, Question, probability_flaw
 
 ALONE = (0, 1)
 _NO_INFO = RunInfo()
@@ -182,7 +182,7 @@ def _predictions(name: str, batch: Sequence[Question], answers: Sequence[Answer]
         raise GymQAError(f"{name} gave {len(answers)} answers to {len(batch)} questions, or answered others; mend it")
     for question in batch:
         given = by_id[question.id].probabilities
-        if given is not None and (len(given) != len(question.choices) or not all(map(math.isfinite, given))):
+        if given is not None and (len(given) != len(question.choices) or probability_flaw(given)):
             raise GymQAError(f"{name} gave question {question.id} the probabilities {given}; mend it")
     return [Prediction.of(question, _rounded(by_id[question.id])) for question in batch]
 

@@ -1,26 +1,25 @@
-"""Cluster bootstrap over source videos: means and other statistics with 95 % intervals.
+"""Scores clustered by source video: means and other statistics with 95 % intervals; bootstrap resamples of videos.
 
-Questions cut from one video share athlete, arena and camera, so they are not independent: resampling single questions
-would give intervals that are too narrow. Whole videos are drawn with replacement instead (the cluster bootstrap,
-Field & Welsh 2007). Scores may be fractions, so expected values of guessing baselines are handled alike.
-
-With few videos the plain percentile interval is too short by the factor that separates a normal from a t interval;
-its level is widened for that (Hesterberg 2015, "expanded percentile").
+Questions cut from one video share athlete, arena and camera, so they are not independent: treating them as such would
+give intervals that are too narrow. Intervals leave out whole videos (`eval.stats.jackknife`); resamples draw whole
+videos with replacement (the cluster bootstrap, Field & Welsh 2007). Scores may be fractions, so expected values of
+guessing baselines are handled alike.
 """
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
+
+from eval.stats.jackknife import jackknife_ends
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 RESAMPLES = 10_000
 _BLOCK = 2_000_000  # weights in memory at once: 16 MB
+_NOISE = 1e-12  # of floating-point sums
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +41,90 @@ def cluster_index(names: Sequence[str]) -> tuple[IntArray, int]:
     return index.astype(np.int64), len(unique)
 
 
+def cluster_sums(scores: FloatArray, cluster: IntArray, n_clusters: int) -> FloatArray:
+    """Sums [G, K] of scores [n, K] within the clusters [n], none of which is empty."""
+    order = np.argsort(cluster, kind="stable")
+    starts = np.searchsorted(cluster[order], np.arange(n_clusters))
+    return np.asarray(np.add.reduceat(scores[order], starts, axis=0))
+
+
+def mean_interval(scores: Sequence[float] | FloatArray, video_ids: Sequence[str]) -> Interval:
+    """Mean score with its clustered 95 % interval.
+
+    With one video it is all of [0, 1]. It is never shorter than that of independent questions, so its length is zero
+    only where every score is one and the same fraction between 0 and 1: an expected value, known without sampling.
+
+    Args:
+        scores: [n] in [0, 1]; 0 or 1 for an answer, a fraction for an expected value.
+        video_ids: [n], the source video of each score.
+
+    Raises:
+        ValueError: no scores, or scores and videos differ in number.
+    """
+    points = np.asarray(scores, dtype=np.float64)
+    (found,) = slice_intervals(points, np.ones((len(points), 1)), video_ids)
+    return found
+
+
+def slice_intervals(scores: FloatArray, inside: FloatArray, video_ids: Sequence[str]) -> list[Interval]:
+    """Mean score of each of K slices of the items, with its clustered 95 % interval (as `mean_interval`).
+
+    Args:
+        scores: [n] in [0, 1].
+        inside: 1 for the items of a slice, else 0; [n, K]. No slice is empty.
+        video_ids: [n].
+
+    Raises:
+        ValueError: no scores, or scores and videos differ in number.
+    """
+    if len(scores) == 0 or len(scores) != len(video_ids):
+        raise ValueError(f"{len(scores)} scores for {len(video_ids)} videos")
+    cluster, n_clusters = cluster_index(video_ids)
+    own = inside * scores[:, None]  # [n, K]
+    sums, counts = cluster_sums(own, cluster, n_clusters), cluster_sums(inside, cluster, n_clusters)  # [G, K]
+    values = sums.sum(axis=0) / counts.sum(axis=0)
+    ends = mean_ends(sums, (own**2).sum(axis=0), counts)
+    return [Interval(*map(float, one)) for one in zip(values, *ends, strict=True)]
+
+
+def mean_ends(sums: FloatArray, squares: FloatArray, counts: FloatArray) -> FloatArray:
+    """Ends of the clustered 95 % intervals of K means, [2, K].
+
+    Args:
+        sums: of the scores within each video, [G, K].
+        squares: sums of the squared scores, [K].
+        counts: scores of each video, [G, K], 0 for a video without any.
+    """
+    total, n = sums.sum(axis=0), counts.sum(axis=0)  # [K]
+    values = total / n
+    without = (total - sums) / np.maximum(n - counts, 1.0)  # [G, K]
+    variance = np.where((spread := squares / n - values**2) > _NOISE, spread, 0.0)
+    return jackknife_ends(values, without, counts, np.sqrt(variance / n))
+
+
+def statistic_interval(
+    value: float, statistic: Callable[[FloatArray], FloatArray], video_ids: Sequence[str]
+) -> Interval:
+    """Clustered 95 % interval of any smooth statistic in [0, 1], such as mAP.
+
+    Args:
+        value: the statistic of all items.
+        statistic: from weights of the videos [r, G], in the order of `cluster_index`, to values [r].
+        video_ids: [n], the source video of each item.
+    """
+    cluster, n_clusters = cluster_index(video_ids)
+    if n_clusters < 2:
+        return Interval(value, 0.0, 1.0)
+    rows = max(1, _BLOCK // n_clusters)
+    kept = (np.arange(start, min(start + rows, n_clusters)) for start in range(0, n_clusters, rows))
+    without = np.concatenate([statistic((np.arange(n_clusters) != left[:, None]).astype(np.float64)) for left in kept])
+    sizes = np.bincount(cluster, minlength=n_clusters).astype(np.float64)[:, None]  # [G, 1]
+    alike = np.abs(without - value).max() < _NOISE  # then the jackknife says nothing of how sure the value is
+    least = np.array([np.inf if alike else 0.0])
+    low, high = jackknife_ends(np.array([value]), without[:, None], sizes, least)[:, 0]
+    return Interval(value, float(low), float(high))
+
+
 def weight_blocks(n_clusters: int, resamples: int, seed: int) -> Iterator[FloatArray]:
     """Yield float [r, G]: how often each cluster is drawn in each of r resamples; every row sums to G.
 
@@ -53,38 +136,6 @@ def weight_blocks(n_clusters: int, resamples: int, seed: int) -> Iterator[FloatA
     for start in range(0, resamples, rows):
         size = min(rows, resamples - start)
         yield rng.multinomial(n_clusters, uniform, size=size).astype(np.float64)
-
-
-def bootstrap(
-    value: float,
-    statistic: Callable[[FloatArray], FloatArray],
-    n_clusters: int,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-    reflect: bool = False,
-) -> Interval:
-    """Expanded percentile interval of `statistic` over resampled clusters, inside [0, 1].
-
-    Args:
-        value: the statistic on the original data.
-        statistic: from weights [r, G] to values [r]; it is called on blocks of resamples.
-        n_clusters: G. With one cluster the interval is all of [0, 1].
-        resamples: number of bootstrap resamples.
-        seed: of the resampling.
-        reflect: mirror the resampled values at `value` ("basic" bootstrap, Davison & Hinkley 1997), which removes the
-            bias of resampling; for statistics such as mAP that rise when items are repeated.
-    """
-    if n_clusters < 2:
-        return Interval(value, 0.0, 1.0)
-    values = np.concatenate([statistic(weights) for weights in weight_blocks(n_clusters, resamples, seed)])
-    low, high = expanded_ends(2 * value - values if reflect else values, n_clusters).clip(0.0, 1.0)
-    return Interval(value, float(low), float(high))
-
-
-def expanded_ends(values: FloatArray, n_clusters: int) -> FloatArray:
-    """The ends of the expanded percentile interval, [2] or [2, K], of resampled values [r] or [r, K]."""
-    tail = tail_fraction(n_clusters)
-    return np.asarray(np.quantile(values, (tail, 1 - tail), axis=0))
 
 
 def resampled_means(
@@ -100,56 +151,9 @@ def resampled_means(
 
     Returns:
         float [r, K], and the number of videos.
-
-    Raises:
-        ValueError: no scores, or scores and videos differ in number.
     """
-    if len(scores) == 0 or len(scores) != len(video_ids):
-        raise ValueError(f"{len(scores)} scores for {len(video_ids)} videos")
     cluster, n_clusters = cluster_index(video_ids)
     sums = cluster_sums(scores, cluster, n_clusters)  # [G, K]
     counts = np.bincount(cluster, minlength=n_clusters).astype(np.float64)  # [G]
     blocks = weight_blocks(n_clusters, resamples, seed)
     return np.concatenate([(weights @ sums) / (weights @ counts)[:, None] for weights in blocks]), n_clusters
-
-
-def cluster_sums(scores: FloatArray, cluster: IntArray, n_clusters: int) -> FloatArray:
-    """Sums [G, K] of scores [n, K] within the clusters [n]."""
-    sums = np.zeros((n_clusters, scores.shape[1]))
-    np.add.at(sums, cluster, scores)
-    return sums
-
-
-def tail_fraction(n_clusters: int) -> float:
-    """Fraction of resamples left out at each end: 0.025 for very many clusters, less for few.
-
-    It is the normal tail beyond sqrt(G/(G-1)) · t(0.975, G-1), t by its Cornish-Fisher expansion (within 1 % from
-    G = 5 on).
-    """
-    normal, freedom = NormalDist(), n_clusters - 1
-    z = normal.inv_cdf(0.975)
-    t = z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
-    return normal.cdf(-t * math.sqrt(n_clusters / freedom))
-
-
-def mean_interval(
-    scores: Sequence[float] | FloatArray, video_ids: Sequence[str], resamples: int = RESAMPLES, seed: int = 0
-) -> Interval:
-    """Mean score with its clustered 95 % interval.
-
-    Args:
-        scores: [n] in [0, 1]; 0 or 1 for an answer, a fraction for an expected value.
-        video_ids: [n], the source video of each score.
-        resamples: number of bootstrap resamples.
-        seed: of the resampling.
-
-    Raises:
-        ValueError: no scores, or scores and videos differ in number.
-    """
-    points = np.asarray(scores, dtype=np.float64).reshape(-1, 1)  # [n, 1]
-    drawn, n_clusters = resampled_means(points, video_ids, resamples, seed)
-    value = float(points.mean())
-    if n_clusters < 2:
-        return Interval(value, 0.0, 1.0)
-    low, high = expanded_ends(drawn[:, 0], n_clusters).clip(0.0, 1.0)
-    return Interval(value, float(low), float(high))

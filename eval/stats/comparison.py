@@ -1,10 +1,9 @@
 """Paired comparison of models on the same questions: differences, tests, rank ranges, minimum detectable difference.
 
 Questions of one video are not independent, so videos are split and resampled, not questions, and identically for every
-model: what is hard for all of them cancels out of a difference. Ranks and intervals rest on the sign-flip test of
-`eval.stats.sign_flip`, ranks where its splits are too few on the bootstrap (`Comparison.p_decisive`). The bootstrap,
-which is anti-conservative for few videos, and McNemar's test, which assumes independent questions, are reported beside
-because others use them.
+model: what is hard for all of them cancels out of a difference. Decisions, ranks and intervals rest on the sign-flip
+test of `eval.stats.sign_flip` alone. The bootstrap, which is anti-conservative in the tails and for few videos, and
+McNemar's test, which assumes independent questions, are reported beside because others use them.
 """
 
 import math
@@ -16,10 +15,11 @@ import numpy as np
 from scipy.special import bdtr, ndtri, stdtr, stdtrit
 
 from eval.stats.bootstrap import RESAMPLES, FloatArray, Interval, cluster_index, cluster_sums, resampled_means
-from eval.stats.sign_flip import split_videos
+from eval.stats.sign_flip import sampled_p, split_videos
 
 LEVEL = 0.05
-_COARSE = 10  # with fewer disagreeing sampled splits, p is too coarse
+_COARSE = 100  # of a p on fewer disagreeing sampled splits, more are sampled: it is known to 10 % or worse
+_TAIL = 10  # splits then expected to disagree where p is at the smallest threshold of Holm's correction
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +31,8 @@ class Comparison:
         difference: of their mean scores, in [-1, 1], with the 95 % interval that goes with p_flip.
         p_mcnemar: McNemar's exact test, two-sided; None where a score is neither 0 nor 1.
         p_bootstrap: of a zero difference, two-sided, from its standard error over the resampled videos.
-        p_flip: of a zero difference, by the sign-flip test over videos.
-        p_decisive: p_flip, or p_bootstrap where that is smaller and fewer than ten of the sampled splits disagree,
-            which is too coarse for Holm's correction.
-        p_holm: p_decisive after Holm's correction for all comparisons made together.
+        p_flip: of a zero difference, by the sign-flip test over videos; this one decides.
+        p_holm: p_flip after Holm's correction for all comparisons made together.
     """
 
     first: str
@@ -43,7 +41,6 @@ class Comparison:
     p_mcnemar: float | None
     p_bootstrap: float
     p_flip: float
-    p_decisive: float
     p_holm: float
 
     @property
@@ -59,10 +56,13 @@ def compare_all(
 ) -> list[Comparison]:
     """Compare every pair of models.
 
+    Holm's correction asks the smallest of C p-values to be below 0.05 / C. So that sampled splits can say so of any
+    number of models, a pair with few disagreeing splits has its p from 10 · C / 0.05 of them, where that is more.
+
     Args:
         scores: of each model [n] in [0, 1], of the same questions in the same order.
         videos: [n], the source video of each question.
-        resamples: number of bootstrap resamples, and of sampled splits.
+        resamples: number of bootstrap resamples, and of sampled splits (at least).
         seed: of the resampling.
 
     Raises:
@@ -75,17 +75,21 @@ def compare_all(
     drawn, n_videos = resampled_means(columns, videos, resamples, seed)  # [r, M]
     splits = split_videos(columns, videos, resamples, seed)
     column_of = {name: index for index, name in enumerate(scores)}
+    columns_of = [(column_of[first], column_of[second]) for first, second in pairs]
+    p_flips = [splits.p(*pair) for pair in columns_of]
+    coarse = [pair for pair, p in zip(columns_of, p_flips, strict=True) if p * len(splits.counts) < _COARSE]
+    finer: dict[tuple[int, int], float] = {}
+    if splits.drawn and coarse:
+        draws = max(resamples, math.ceil(_TAIL * len(pairs) / LEVEL))
+        finer = dict(zip(coarse, sampled_p(columns, videos, coarse, draws, seed), strict=True))
     found = []
-    for first, second in pairs:
-        i, j = column_of[first], column_of[second]
+    for (first, second), (i, j), p_split in zip(pairs, columns_of, p_flips, strict=True):
         difference = splits.interval(i, j)
         p_mcnemar = mcnemar_p(scores[first], scores[second])
         p_bootstrap = _spread_p(difference.value, drawn[:, i] - drawn[:, j], n_videos)
-        p_flip = splits.p(i, j)
-        coarse = splits.drawn and p_flip * len(splits.counts) < _COARSE
-        p = min(p_flip, p_bootstrap) if coarse else p_flip
-        found.append(Comparison(first, second, difference, p_mcnemar, p_bootstrap, p_flip, p, p))
-    adjusted = holm([one.p_decisive for one in found])
+        p = finer.get((i, j), p_split)
+        found.append(Comparison(first, second, difference, p_mcnemar, p_bootstrap, p, p))
+    adjusted = holm([one.p_flip for one in found])
     return [replace(one, p_holm=p) for one, p in zip(found, adjusted, strict=True)]
 
 

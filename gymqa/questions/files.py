@@ -1,13 +1,13 @@
 """Read and write files of questions and predictions (JSON Lines), with `file:line` in messages."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from gymqa.errors import GymQAError
 from gymqa.io.files import write_text
 from gymqa.io.jsonl import decode, encode
-from gymqa.questions.schema import Answer, Prediction, Question
+from gymqa.questions.schema import Answer, Prediction, Question, probability_flaw
 
 Record = TypeVar("Record", Question, Answer, Prediction)
 
@@ -21,9 +21,19 @@ def from_line(kind: type[Record], line: str) -> Record:
     """Parse a line that `to_line` wrote.
 
     Raises:
-        GymQAError: not a JSON object; a field is missing, unknown or of the wrong type; or the Question is invalid.
+        GymQAError: not a JSON object; a field is missing, unknown or of the wrong type; the Question is invalid; or
+            the probabilities of a Prediction are no distribution.
     """
-    return decode(kind, line)
+    record = decode(kind, line)
+    if isinstance(record, Prediction) and record.probabilities is not None:
+        _require_distribution(record.question_id, record.probabilities)
+    return record
+
+
+def _require_distribution(question_id: str, probabilities: Sequence[float]) -> None:
+    """Raise GymQAError where these are no probabilities: NaN, or votes that were never divided."""
+    if problem := probability_flaw(probabilities):
+        raise GymQAError(f"question {question_id} was answered with {problem}; run the model again")
 
 
 def save_questions(path: Path, questions: Iterable[Question]) -> None:

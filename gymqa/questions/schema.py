@@ -1,6 +1,7 @@
 """Dataclasses of the benchmark: Question, Answer, Prediction and their parts; names of benchmarks, tiers and kinds."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from gymqa.errors import GymQAError
@@ -22,6 +23,7 @@ KINDS = ("element", "decision", "counting", "direction", "shape")
 Questions of the user's own benchmark are of the kind `package.module:function`, which builds them.
 """
 MINIMAL_PAIRS = "minimal-pairs"
+_ROUNDED = 0.01  # the sum of rounded probabilities differs from 1 by less
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +171,15 @@ class Prediction:
             error=answer.error,
             detail=answer.detail,
         )
+
+
+def probability_flaw(values: Sequence[float]) -> str | None:
+    """Describe what keeps numbers from being a distribution: one outside [0, 1], NaN, or a sum other than 1."""
+    total = sum(values)
+    if values and min(values) >= 0.0 and max(values) <= 1.0 + 1e-6 and abs(total - 1.0) <= _ROUNDED:  # NaN fails
+        return None
+    wrong = next((value for value in values if not 0.0 <= value <= 1.0 + 1e-6), None)
+    return f"probabilities outside [0, 1] ({wrong})" if wrong is not None else f"probabilities that sum to {total:.4g}"
 
 
 def format_question(question: Question) -> str:

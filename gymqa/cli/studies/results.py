@@ -1,4 +1,4 @@
-"""Results of a study: accuracies with bootstrap intervals, paired differences, FineGym's published figures."""
+"""Results of a study: accuracies with clustered intervals, paired differences, FineGym's published figures."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from eval.metrics.fusion import fuse
-from eval.metrics.recognition import ClassPredictions, mean_class, mean_class_resampled, read_class_predictions, top1
-from eval.stats.bootstrap import FloatArray, Interval, bootstrap, cluster_index, mean_interval
+from eval.metrics.recognition import ClassPredictions, mean_class, read_class_predictions, top1, weighted_mean_class
+from eval.stats.bootstrap import FloatArray, Interval, mean_interval, statistic_interval
 from eval.stats.comparison import difference_interval
 from gymqa.cli.studies.trainings import ModelTest
 from gymqa.runtime.runs import Run
@@ -70,7 +70,7 @@ class Measured:
 
 
 def measure(run: Run, cell: Cell) -> Measured:
-    """Compute a cell's accuracies; intervals are by resampling videos, not seeds.
+    """Compute a cell's accuracies; intervals are over videos, not seeds.
 
     Raises:
         GymQAError: a file is missing or damaged.
@@ -80,11 +80,10 @@ def measure(run: Run, cell: Cell) -> Measured:
     points = np.mean([(each.predicted == each.labels).astype(np.float64) for each in found.values()], axis=0)
     seeds = {str(seed): {"top1": top1(each), "mean_class": mean_class(each)} for seed, each in found.items()}
     by_class = float(np.mean([each["mean_class"] for each in seeds.values()]))
-    n_videos = cluster_index(one.video_ids)[1]
     return Measured(
         cell.conditions,
         mean_interval(points, one.video_ids),
-        bootstrap(by_class, mean_class_resampled(one, points), n_videos),
+        statistic_interval(by_class, weighted_mean_class(one, points), one.video_ids),
         seeds,
         points,
         one.labels.tolist(),

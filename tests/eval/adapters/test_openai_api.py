@@ -94,6 +94,16 @@ def test_log_probabilities_of_the_letters_become_probabilities() -> None:
     assert answer.choice == 1 and answer.probabilities == pytest.approx((0, 0.75, 0.25, 0))
 
 
+@pytest.mark.parametrize("listed", [[], None, [{"token": "B", "logprob": -0.7}]])
+def test_without_alternatives_to_the_first_token_there_are_no_probabilities(listed: list[object] | None) -> None:
+    """Its own log-probability says nothing of the other letters: [0, 1, 0, 0] would be a lie."""
+    reply = completion("B", [("B", -0.7)])
+    reply["choices"][0]["logprobs"]["content"][0]["top_logprobs"] = listed
+    with asking(Endpoint(lambda body: reply)) as model:
+        (answer,) = model.answer(FOUR[:1])
+    assert (answer.choice, answer.probabilities, answer.error) == (1, None, None)
+
+
 @pytest.mark.parametrize("text", ["A salto, I would say", "I cannot tell", "", "B or C"])
 def test_a_reply_that_is_no_choice_is_unanswered_however_probable_its_first_letter(text: str) -> None:
     first = [(text[:1] or "A", -0.01), ("B", -5.0)]

@@ -1,5 +1,6 @@
 """Results are read from files and folders, and what does not fit together is named with its mend."""
 
+import math
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +15,11 @@ from eval.metrics.circular import rotations
 from eval.report.analyses import analyse
 from eval.run.results import load_result, save_result
 from gymqa.cli.commands.answers.metrics import group_metrics
+from gymqa.cli.main import main
 from gymqa.errors import GymQAError
 from gymqa.questions.schema import Prediction
 from tests.helpers.leaderboard_example import answered
-from tests.helpers.naming import naming
+from tests.helpers.naming import does_name, naming
 from tests.helpers.site_example import put, write_questions, write_site_inputs
 
 
@@ -72,7 +74,6 @@ def test_two_results_of_one_model_are_named(tmp_path: Path) -> None:
         ({"clip_id": "other"}, ("gym-qa-0", "gym-qa.jsonl")),
         ({"choice": 7}, (7, 4, "gym-qa-0")),
         ({"probabilities": (0.5, 0.5)}, ("gym-qa-0", "probabilities")),
-        ({"probabilities": (float("nan"), 0.5, 0.2, 0.3)}, ("gym-qa-0", "probabilities")),
     ],
 )
 def test_predictions_that_these_questions_do_not_explain_are_named(
@@ -83,6 +84,28 @@ def test_predictions_that_these_questions_do_not_explain_are_named(
     put(tmp_path / "r", path, [replace(first, **change), *others], "m")  # type: ignore[arg-type]
     with pytest.raises(GymQAError, match=naming("gym-qa.result.json", *what)):
         read_entries([tmp_path / "r"], read_question_files([path]))
+
+
+@pytest.mark.parametrize(
+    ("values", "what"),
+    [
+        ((math.nan, 0.5, 0.2, 0.3), "nan"),
+        ((math.inf, 0.0, 0.0, 0.0), "inf"),
+        ((-0.5, 0.5, 0.5, 0.5), "-0.5"),
+        ((5.0,) * 4, "5.0"),
+        ((0.9, 0.9, 0.1, 0.1), "2"),
+    ],
+)
+def test_numbers_that_are_no_distribution_are_refused_with_their_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], values: tuple[float, ...], what: str
+) -> None:
+    path, questions = write_questions(tmp_path)["gym-qa"]
+    first, second, *others = answered(questions, 9)
+    put(tmp_path / "r", path, [first, replace(second, probabilities=values), *others], "m")
+    assert main(["report", str(tmp_path / "r"), "--questions", str(path), "--out", str(tmp_path / "site")]) == 2
+    message = capsys.readouterr().err
+    assert does_name(message, "gym-qa.jsonl:2", "gym-qa-1", "probabilities", what) and message.count("\n") == 1
+    assert not list((tmp_path / "site").glob("*"))
 
 
 def test_a_question_answered_twice_is_named(tmp_path: Path) -> None:

@@ -28,13 +28,13 @@ def scored(questions: list[Question]) -> np.ndarray:
 def test_each_slice_is_what_its_questions_score_alone() -> None:
     questions = asked()
     points = scored(questions)
-    found = {(one.facet, one.value): one for one in breakdown(questions, points, taxonomy=GYMSIM, resamples=4000)}
+    found = {(one.facet, one.value): one for one in breakdown(questions, points, taxonomy=GYMSIM)}
     for event in ("FX", "VT"):
         inside = [place for place, question in enumerate(questions) if question.event == event]
-        alone = mean_interval(points[inside], [questions[place].video_id for place in inside], 4000)
+        alone = mean_interval(points[inside], [questions[place].video_id for place in inside])
         one = found["event", event]
         assert one.n == len(inside) and one.interval.value == pytest.approx(alone.value)
-        assert (one.interval.low, one.interval.high) == pytest.approx((alone.low, alone.high), abs=0.02)
+        assert (one.interval.low, one.interval.high) == pytest.approx((alone.low, alone.high))
 
 
 def test_movements_are_those_of_the_elements_and_open_ones_are_left_out() -> None:
@@ -43,7 +43,7 @@ def test_movements_are_those_of_the_elements_and_open_ones_are_left_out() -> Non
         assert facet_values("direction", questions, taxonomy=taxonomy) == [
             direction(GYMSIM.elements[question.element]) for question in questions
         ]
-    slices = breakdown(questions, scored(questions), taxonomy=GYMSIM, resamples=50)
+    slices = breakdown(questions, scored(questions), taxonomy=GYMSIM)
     n_turns = sum(turns(GYMSIM.elements[question.element]) is not None for question in questions)
     assert sum(one.n for one in slices if one.facet == "turns") == n_turns < len(questions)
     values = [float(one.value) for one in slices if one.facet == "turns"]
@@ -55,7 +55,7 @@ def test_movements_are_those_of_the_elements_and_open_ones_are_left_out() -> Non
 def test_lengths_are_cut_at_the_quartiles() -> None:
     questions = asked(2)[:8]
     lengths = {question.clip_id: float(10 * place) for place, question in enumerate(questions)}
-    found = breakdown(questions, [1, 1, 0, 0, 1, 0, 0, 0], lengths, facets=["length"], resamples=50)
+    found = breakdown(questions, [1, 1, 0, 0, 1, 0, 0, 0], lengths, facets=["length"])
     assert [(one.value, one.n, one.interval.value) for one in found] == [
         ("0–17.5", 2, 1.0), ("17.5–35", 2, 0.0), ("35–52.5", 2, 0.5), ("52.5–70", 2, 0.0),
     ]  # fmt: skip
@@ -65,7 +65,7 @@ def test_lengths_are_cut_at_the_quartiles() -> None:
 
 def test_a_slice_of_one_video_says_nothing_about_others() -> None:
     questions = asked(1)
-    found = breakdown(questions, scored(questions), facets=["event"], resamples=50)
+    found = breakdown(questions, scored(questions), facets=["event"])
     assert all((one.interval.low, one.interval.high) == (0.0, 1.0) for one in found)
 
 
@@ -74,7 +74,7 @@ def test_a_pair_counts_only_where_both_its_questions_are_right() -> None:
     questions = build_minimal_pairs(clips, GYMSIM)
     points = np.zeros(len(questions))
     points[::2] = 1.0  # one of each pair
-    found = breakdown(questions, points, taxonomy=GYMSIM, facets=["event"], resamples=50)
+    found = breakdown(questions, points, taxonomy=GYMSIM, facets=["event"])
     assert found and all(one.interval.value == 0 for one in found)
 
 

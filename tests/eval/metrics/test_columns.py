@@ -54,6 +54,11 @@ GOOD = json.loads(to_line(LINES[0]))
         ([json.dumps(GOOD | {"answer": 26})], ("p.jsonl", "letters")),
         ([json.dumps(GOOD | {"choice": 2})], ("p.jsonl", "probability")),
         ([to_line(LINES[0])] * 2, ("p.jsonl", "twice")),
+        ([to_line(LINES[2]), json.dumps(GOOD | {"probabilities": [-0.25, 1.25]})], ("p.jsonl:2", "-0.25")),
+        ([to_line(LINES[2]), json.dumps(GOOD | {"probabilities": [0.9, 0.9]})], ("p.jsonl:2", "q0", "1.8")),
+        ([json.dumps(GOOD | {"probabilities": [float("nan"), 1.0]})], ("p.jsonl:1", "nan")),
+        ([json.dumps(GOOD | {"probabilities": [float("inf"), 1.0]})], ("p.jsonl:1", "inf")),
+        ([json.dumps(GOOD).replace("0.25", "1e999")], ("p.jsonl:1", "inf")),
         ([""], ("p.jsonl",)),
     ],
 )

@@ -11,7 +11,7 @@ from sklearn.metrics import average_precision_score, balanced_accuracy_score
 
 from eval.metrics.recognition import (
     ClassPredictions,
-    _map_resampled,
+    _weighted_map,
     confusion,
     mean_average_precision,
     mean_class,
@@ -77,7 +77,7 @@ def recall_of_present_classes(found: ClassPredictions) -> float:
 @pytest.mark.slow
 @given(st.integers(0, 10_000))
 @settings(max_examples=40, deadline=None)
-def test_resampled_map_is_scikit_learns_with_the_draws_as_sample_weights(seed: int) -> None:
+def test_weighted_map_is_scikit_learns_with_the_videos_weights(seed: int) -> None:
     found = drawn(seed)
     cluster, n_clusters = cluster_index(found.video_ids)
     weights = np.random.default_rng(seed).multinomial(n_clusters, np.full(n_clusters, 1 / n_clusters), size=3)
@@ -91,12 +91,12 @@ def test_resampled_map_is_scikit_learns_with_the_draws_as_sample_weights(seed: i
         )
         for row in weights
     ]
-    assert _map_resampled(found)(weights.astype(float)) == pytest.approx(expected, abs=1e-5)
+    assert _weighted_map(found)(weights.astype(float)) == pytest.approx(expected, abs=1e-5)
 
 
 def test_all_three_metrics_come_with_an_interval_around_the_value() -> None:
     found = drawn(3, n=600, videos=40)
-    intervals = recognition_intervals(found, resamples=2000)
+    intervals = recognition_intervals(found)
     assert list(intervals) == ["top1", "mean_class", "mAP"]
     for interval in intervals.values():
         assert 0 <= interval.low < interval.value < interval.high <= 1
@@ -133,6 +133,7 @@ GOOD = {"clip_id": "x", "video_id": "v", "label": 0, "probabilities": [0.5, 0.5]
         ((GOOD | {"label": 2},), (2,)),
         ((GOOD | {"label": None},), ("p.jsonl:1",)),
         ((GOOD | {"probabilities": [float("nan"), 1.0]},), ("p.jsonl:1", [0, 1])),
+        ((GOOD, GOOD | {"clip_id": "y", "probabilities": [1.0, 1.0]}), ("p.jsonl:2", "2")),
         ((GOOD | {"probabilities": None},), ("probabilities",)),
         ((), ("probabilities",)),
     ],

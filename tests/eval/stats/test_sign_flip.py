@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import permutation_test
 
-from eval.stats.sign_flip import EXACT, split_videos
+from eval.stats.sign_flip import EXACT, sampled_p, split_videos
 
 
 def apart(differences: list[float], videos: list[str], draws: int = 2000) -> tuple[float, float, float]:
@@ -53,3 +53,11 @@ def test_the_draws_are_the_seeds() -> None:
     first, again, other = (split_videos(scores, videos, 300, seed) for seed in (1, 1, 2))
     assert np.array_equal(first.sums, again.sums) and not np.array_equal(first.sums, other.sums)
     assert first.counts[0] == 60 and len(first.counts) == 301
+
+
+def test_counted_splits_are_those_that_are_kept() -> None:
+    rng = np.random.default_rng(3)
+    scores, videos = rng.random((200, 3)), [f"v{number}" for number in rng.integers(0, 25, 200)]
+    kept, pairs = split_videos(scores, videos, 3000, seed=2), [(0, 1), (1, 2), (2, 0)]
+    assert sampled_p(scores, videos, pairs, 3000, seed=2) == pytest.approx([kept.p(*pair) for pair in pairs], abs=1e-12)
+    assert sampled_p(scores, videos, [(1, 1)], 50) == [1.0]

@@ -24,7 +24,7 @@ from gymqa.questions.schema import Prediction, Question
 def metrics(
     file: Path, truth: Path | None = None, questions: Path | None = None, classes: bool = False, json: bool = False
 ) -> None:
-    """Score a file of predictions, with 95 % intervals by bootstrap over videos.
+    """Score a file of predictions, with 95 % intervals by jackknife over videos.
 
     Class probabilities of `gymqa predict`: Top-1, Top-5, mean-class accuracy and mAP (macro, micro). Answers of `gymqa
     evaluate`: accuracy, fraction answered and calibration error of each benchmark; minimal pairs, rotations and binary

@@ -41,7 +41,7 @@ def report(
         finegym: folder of annotation files; adds rows for guessing from the event or the set alone.
         setting: gym99, gym288, …; may be omitted if the release has only one.
         title: heading of the page.
-        resamples: number of bootstrap resamples of the videos.
+        resamples: random splits (and resamples) of the videos, by which models are compared.
         model_repo: models on the Hub, owner/name; for several models MODEL=owner/name each.
         benchmark_repo: the data set of these questions on the Hub, owner/name.
         leaderboard_repo: a data set of results on the Hub, owner/name, for results and predictions.
@@ -55,7 +55,7 @@ def report(
             "scores on the Hub belong to a model and a data set; give both --model_repo and --benchmark_repo"
         )
     if resamples < 1:
-        raise GymQAError(f"{resamples} resamples give no interval; give 1 or more")
+        raise GymQAError(f"{resamples} resamples compare nothing; give 1 or more")
     require_writable(out)
     asked = read_question_files(questions)
     entries = read_entries(results, asked)
