@@ -43,7 +43,7 @@ def _inputs_and_training() -> StudySettings:
     In bfloat16 torch 2.13's 3-D convolution on a CPU gave a gradient of infinity (C3D's, in its first steps).
     """
     usual = StudySettings()
-    return replace(usual, seeds=(0,), training=replace(usual.training, precision="no"))
+    return replace(usual, seeds=(0,), training=replace(usual.training, precision="float32"))
 
 
 def _few_labels() -> TrainConfig:

@@ -12,6 +12,8 @@ from gymqa.cli.studies.trainings import Training, train_and_test
 from gymqa.errors import GymQAError
 from gymqa.io.console import text_table
 from gymqa.io.files import write_json
+from gymqa.runtime.devices import choose_device
+from gymqa.runtime.fast_precision import choose_precision
 from gymqa.runtime.runs import Run, environment, resolved
 from recognizers.backbones.base import ModelConfig
 
@@ -32,7 +34,9 @@ class Study:
 
     def __init__(self, name: str, out: Path, settings: StudySettings, asked: Mapping[str, Any], workers: int) -> None:
         self.name, self.settings, self.asked, self.workers = name, settings, dict(asked), workers
-        self.run = Run(out, {**resolved(settings), **asked})
+        self._device = choose_device()
+        self._precision = choose_precision(settings.training.precision, self._device)
+        self.run = Run(out, {**resolved(settings), **asked}, None, self._device, self._precision)
         self.published_figures: list[Published] = published(name)
         self._inputs: Inputs | None = None
 
@@ -83,7 +87,7 @@ class Study:
             "videos": len(set(found[0].videos)),
             "finegym": [resolved(one) for one in self.published_figures],
             "settings": {**self.settings.described(), **self.asked, "setting": self.inputs.taxonomy.setting},
-            "environment": environment(),
+            "environment": environment(None, self._device, self._precision),
         }
         write_json(self.run.folder / f"{self.name}.json", figures)
 
