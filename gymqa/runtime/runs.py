@@ -148,7 +148,7 @@ class Run:
 
     def log(self, sentence: str) -> None:
         """Print `sentence` and append it, with the time, to log.txt."""
-        console.print(sentence, highlight=False, markup=False)
+        console.print(sentence, highlight=False, markup=False, soft_wrap=True)
         with (self.folder / "log.txt").open("a", encoding="utf-8") as log:
             log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {sentence}\n")
 

@@ -118,7 +118,7 @@ def test_an_interrupted_prediction_goes_on_in_its_precision(
 
     def predicted(name: str, *options: str) -> list[Any]:
         assert cli.main([*words, *options, "--out", str(tmp_path / name)]) == 0
-        return _rows(tmp_path / name)
+        return [row.tolist() for row in _rows(tmp_path / name)]
 
     for name in ("bf16", "float32"):
         expected, journal = predicted(name, "--precision", name), tmp_path / ".begun.partial"

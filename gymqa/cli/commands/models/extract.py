@@ -74,7 +74,7 @@ def extract(
         if precision == AUTO and _has_precision(encoder):
             options = replace(options, precision=computed.name)
             if group.index == 0:
-                console.print(str(computed), highlight=False)
+                console.print(str(computed), highlight=False, markup=False, soft_wrap=True)
         chosen = create_encoder(encoder, options, choose_device(device))
         wanted = [clip for path in clips for clip in read_element_list(path)]
         elements = {clip.id: clip.label for clip in wanted}

@@ -71,7 +71,7 @@ def predict(
     weights = weights_hash(model_folder(recognizer))
     settings = {"weights": weights, "frames": source.fingerprint(), "views": asdict(views)}
     computed = choose_precision(asked, choose_device(device), begun_precision(out, settings))
-    console.print(str(computed), highlight=False)
+    console.print(str(computed), highlight=False, markup=False, soft_wrap=True)
     with opened_journal(out, {**settings, "bf16": computed.name == BF16}) as journal:
         found = predict_clips(model, source, wanted, batch_size, computed.name == BF16, views, journal)
         save_predictions(out, wanted, found, source.failures, control)
