@@ -43,8 +43,7 @@ def environment(seed: int | None = None, device: str = "cpu", precision: Precisi
         "git_commit": _git_commit(),
         "seed": seed,
         "device": device,
-        "precision": None if precision is None else precision.name,
-        "precision_reason": None if precision is None else precision.reason,
+        **({} if precision is None else {"precision": precision.name, "precision_reason": precision.reason}),
         "machine": machine(),
     }
 
@@ -144,7 +143,8 @@ class Run:
     ) -> None:
         self.folder = require_writable(folder)
         write_text(folder / "config.yaml", yaml.safe_dump(resolved(config), sort_keys=False, allow_unicode=True))
-        write_json(folder / "environment.json", environment(seed, device, precision))
+        self.environment = environment(seed, device, precision)
+        write_json(folder / "environment.json", self.environment)
 
     def log(self, sentence: str) -> None:
         """Print `sentence` and append it, with the time, to log.txt."""

@@ -14,7 +14,7 @@ from gymqa.io.console import text_table
 from gymqa.io.files import write_json
 from gymqa.runtime.devices import choose_device
 from gymqa.runtime.fast_precision import choose_precision
-from gymqa.runtime.runs import Run, environment, resolved
+from gymqa.runtime.runs import Run, resolved
 from recognizers.backbones.base import ModelConfig
 
 
@@ -34,9 +34,9 @@ class Study:
 
     def __init__(self, name: str, out: Path, settings: StudySettings, asked: Mapping[str, Any], workers: int) -> None:
         self.name, self.settings, self.asked, self.workers = name, settings, dict(asked), workers
-        self._device = choose_device()
-        self._precision = choose_precision(settings.training.precision, self._device)
-        self.run = Run(out, {**resolved(settings), **asked}, None, self._device, self._precision)
+        device = choose_device()
+        precision = choose_precision(settings.training.precision, device)
+        self.run = Run(out, {**resolved(settings), **asked}, None, device, precision)
         self.published_figures: list[Published] = published(name)
         self._inputs: Inputs | None = None
 
@@ -87,7 +87,7 @@ class Study:
             "videos": len(set(found[0].videos)),
             "finegym": [resolved(one) for one in self.published_figures],
             "settings": {**self.settings.described(), **self.asked, "setting": self.inputs.taxonomy.setting},
-            "environment": environment(None, self._device, self._precision),
+            "environment": self.run.environment,
         }
         write_json(self.run.folder / f"{self.name}.json", figures)
 

@@ -34,7 +34,7 @@ def test_a_chosen_precision_is_that_of_the_named_one_and_stands_in_the_folder(wo
     for bf16, name in ((True, "bf16"), (False, "float32")):
         with other_cpu(bf16):
             out = train(SHORT, *world, tmp_path / f"auto-{name}")
-            train(replace(SHORT, precision=name), *world, tmp_path / name)
+            train(replace(SHORT, precision=name), *world, tmp_path / name)  # type: ignore[arg-type]
         assert same(out, tmp_path / name)
         recorded = json.loads((out / "environment.json").read_text())
         assert recorded["precision"] == name and recorded["precision_reason"]
