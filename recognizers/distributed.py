@@ -11,7 +11,7 @@ from accelerate.utils import broadcast_object_list
 from torch import Tensor
 
 from gymqa.errors import GymQAError
-from gymqa.runtime.precision import FLOAT32, FP16, Precision
+from gymqa.runtime.precision import BF16, FP16, Precision
 from recognizers.config import TrainConfig
 
 
@@ -90,7 +90,7 @@ def agreed_precision(choose: Callable[[], Precision], main: bool) -> Precision:
 
 
 def autocast(device: torch.device, config: TrainConfig) -> AbstractContextManager[None]:
-    """Autocast to the run's precision; a new one for each forward pass, as casts cached without gradient stay so."""
+    """Autocast to the chosen precision; a new one for each forward pass, as casts cached without gradient stay so."""
     dtype = torch.float16 if config.precision == FP16 else torch.bfloat16
-    context: AbstractContextManager[None] = torch.autocast(device.type, dtype, enabled=config.precision != FLOAT32)
+    context: AbstractContextManager[None] = torch.autocast(device.type, dtype, enabled=config.precision in (BF16, FP16))
     return context

@@ -1,6 +1,7 @@
 """A training chooses its precision, records it, and goes on in it on a machine that would choose another."""
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from recognizers.ssl.algorithms import algorithm_named
 from recognizers.training.checkpoint import trained_in_bf16
 from recognizers.training.setup import start_accelerator, training_precision
 from recognizers.training.train import train
+from tests.helpers.launched import run
 from tests.helpers.naming import does_name, naming
 from tests.helpers.other_cpu import other_cpu
 from tests.helpers.training_world import PLAIN, same, stopped_at
@@ -102,3 +104,38 @@ def test_3d_convolutions_are_not_trained_in_bf16_on_a_cpu_unless_it_is_named(tmp
         network = C3DConfig().build()
         assert training_precision("auto", accelerator, None, network).name == "float32"
         assert training_precision("bf16", accelerator, None, network).name == "bf16"
+
+
+EACH_ITS_OWN = """
+import os
+from accelerate import PartialState
+from gymqa.errors import GymQAError
+from gymqa.runtime.precision import Precision
+from recognizers.distributed import agreed_precision
+
+state = PartialState(cpu=True)
+rank = state.process_index
+
+def choose():
+    return Precision("bf16" if rank == 0 else "float32", f"by {rank}")
+
+def refuse():
+    raise GymQAError(f"refused by {rank}")
+
+said = [str(agreed_precision(choose, rank == 0))]
+try:
+    agreed_precision(refuse, rank == 0)
+except GymQAError as error:
+    said.append(str(error))
+print("; ".join(said), flush=True)
+state.destroy_process_group()
+"""
+
+
+@pytest.mark.slow
+def test_of_two_processes_the_first_one_chooses(tmp_path: Path) -> None:
+    (tmp_path / "each.py").write_text(EACH_ITS_OWN)
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    ran = run([*launcher, str(tmp_path / "each.py")])
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.split("\n")[:2] == ["precision: bf16 (by 0); refused by 0"] * 2
