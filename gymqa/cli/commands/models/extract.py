@@ -69,13 +69,13 @@ def extract(
     """
     options = EncoderOptions(n_frames, layer, tokens, grid, None if precision == AUTO else precision)
     with ExitStack() as stack:
-        group, device = _join(device, stack)
-        computed = group.precision(lambda: _precision(precision, encoder, out, choose_device(device)))
+        group, own_device = _join(device, stack)
+        computed = group.precision(lambda: _precision(precision, encoder, out, choose_device(own_device)))
         if precision == AUTO and _has_precision(encoder):
             options = replace(options, precision=computed.name)
             if group.index == 0:
                 console.print(str(computed), highlight=False, markup=False, soft_wrap=True)
-        chosen = create_encoder(encoder, options, choose_device(device))
+        chosen = create_encoder(encoder, options, choose_device(own_device))
         wanted = [clip for path in clips for clip in read_element_list(path)]
         elements = {clip.id: clip.label for clip in wanted}
         source = ControlledFrames(source_of(modality_of(chosen), frames), control, control_seed, elements)
