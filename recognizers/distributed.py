@@ -1,14 +1,17 @@
-"""Collectives over the processes of a training (gather, broadcast, mean), and autocast to its precision."""
+"""Collectives over the processes of a training (gather, broadcast, mean), its precision, and autocast to it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import cast
 
 import torch
 import torch.distributed as dist
 from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
 from torch import Tensor
 
+from gymqa.errors import GymQAError
+from gymqa.runtime.precision import BF16, FP16, Precision
 from recognizers.config import TrainConfig
 
 
@@ -64,8 +67,30 @@ class _Gathered(torch.autograd.Function):
         return total.chunk(processes())[dist.get_rank()]
 
 
+def agreed_precision(choose: Callable[[], Precision], main: bool) -> Precision:
+    """The precision that process 0 chooses, in all processes.
+
+    Args:
+        choose: called in process 0.
+        main: whether this is process 0.
+
+    Raises:
+        GymQAError: `choose` raised it; all processes stop.
+    """
+    chosen: Precision | str | None = None
+    if main:
+        try:
+            chosen = choose()
+        except GymQAError as error:
+            chosen = str(error)
+    chosen = broadcast_object_list([chosen])[0]
+    if not isinstance(chosen, Precision):
+        raise GymQAError(str(chosen))
+    return chosen
+
+
 def autocast(device: torch.device, config: TrainConfig) -> AbstractContextManager[None]:
-    """Autocast to the run's precision; a new one for each forward pass, as casts cached without gradient stay so."""
-    dtype = torch.float16 if config.precision == "fp16" else torch.bfloat16
-    context: AbstractContextManager[None] = torch.autocast(device.type, dtype, enabled=config.precision != "no")
+    """Autocast to the chosen precision; a new one for each forward pass, as casts cached without gradient stay so."""
+    dtype = torch.float16 if config.precision == FP16 else torch.bfloat16
+    context: AbstractContextManager[None] = torch.autocast(device.type, dtype, enabled=config.precision in (BF16, FP16))
     return context

@@ -23,6 +23,7 @@ from gymqa.frames.modality import channel_slice
 from gymqa.frames.source import FrameSource, require_modality
 from gymqa.io.console import progress_bar
 from gymqa.io.files import take_lock, write_text
+from gymqa.runtime.precision import BF16, FLOAT32
 from recognizers.backbones.base import ModelConfig, Recognizer
 from recognizers.loader import Prefetcher, centre_indices
 from recognizers.ssl.augment import to_model
@@ -194,6 +195,26 @@ def save_predictions(
     write_text(path, "\n".join(lines) + "\n")
 
 
+def begun_precision(target: Path, settings: Mapping[str, Any]) -> str | None:
+    """The precision in which an interrupted run with these settings began to predict into `target`; None without one.
+
+    Args:
+        target: file of the predictions.
+        settings: as of `opened_journal`, without `bf16`.
+    """
+    try:
+        with _journal_path(target).open(encoding="utf-8") as file:
+            there = json.loads(file.readline())
+        bf16 = there.pop("bf16")
+    except (OSError, ValueError, KeyError, AttributeError):
+        return None
+    return (BF16 if bf16 else FLOAT32) if there == json.loads(json.dumps(settings)) else None
+
+
+def _journal_path(target: Path) -> Path:
+    return target.with_name(f".{target.name}.partial")
+
+
 @contextmanager
 def opened_journal(target: Path, settings: Mapping[str, Any]) -> Iterator[PredictionJournal]:
     """Open the journal of the predictions to be written to `target`; removed when the block ends without an error.
@@ -205,7 +226,7 @@ def opened_journal(target: Path, settings: Mapping[str, Any]) -> Iterator[Predic
     Raises:
         GymQAError: another process predicts into the same file, or it cannot be written.
     """
-    path = target.with_name(f".{target.name}.partial")
+    path = _journal_path(target)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("a+b", buffering=0)

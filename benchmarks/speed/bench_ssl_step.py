@@ -42,10 +42,11 @@ from recognizers.training.train import Trainer, step_seed
 
 CLIPS, FRAMES, LOADED = 16, 64, 40  # clips in the cache, frames of each, batches that time the loader
 TOLERANCE = 1e-4  # largest difference in float32, relative to the largest value
-PRECISIONS = {"float32": "no", "bfloat16": "bf16"}
+PRECISIONS = {"float32": "float32", "bfloat16": "bf16"}
 PAPER = TrainConfig(  # one step, the last of its run: ξ is 1
     algorithm=SEFAR, initial="none", steps=1, warm_up_steps=0, optimizer="sgd", learning_rate=0.005, weight_decay=1e-3,
     schedule="step", rate_warm_up_steps=0, clip_norm=0.0, ema_decay=0.9999, ema_warm_up=False, tracker="none",
+    precision="float32",
 )  # fmt: skip
 
 

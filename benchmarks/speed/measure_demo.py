@@ -8,6 +8,7 @@ from watched_run import run_and_watch
 from gymqa.cli.main import run_script
 from gymqa.errors import GymQAError
 from gymqa.io.files import read_json, write_json
+from gymqa.runtime.precision import Precision
 from gymqa.runtime.runs import environment
 
 
@@ -25,6 +26,8 @@ def main(out: Path = Path("runs/demo"), json: Path = Path("benchmarks/results/de
     again, _ = run_and_watch(command)
     steps = {path.stem: read_json(path)["seconds"] for path in sorted((out / "steps").glob("*.json"))}
     clips = len(list((out / "release" / "subactions").glob("*.mp4")))
+    ran = read_json(out / "environment.json")
+    precision = Precision(ran["precision"], ran["precision_reason"])
     figures = {
         "seconds": round(seconds, 1),
         "seconds_second_run": round(again, 1),
@@ -32,7 +35,7 @@ def main(out: Path = Path("runs/demo"), json: Path = Path("benchmarks/results/de
         "rendering_clips_per_second": round(clips / steps["render"], 1),
         "seconds_by_step": steps,
         "rows": read_json(out / "leaderboard.json")["rows"],
-        "environment": environment(read_json(out / "environment.json")["seed"]),
+        "environment": environment(ran["seed"], ran["device"], precision),
     }
     write_json(json, figures)
     print({name: figures[name] for name in list(figures)[:4]})

@@ -23,7 +23,9 @@ from gymqa.finegym.annotations import open_release, read_element_list
 from gymqa.finegym.splits import make_splits
 from gymqa.frames.cache import FrameCache
 from gymqa.io.files import write_json
-from gymqa.runtime.runs import Run, environment, resolved
+from gymqa.runtime.devices import choose_device
+from gymqa.runtime.fast_precision import choose_precision
+from gymqa.runtime.runs import Run, resolved
 from gymqa.sim.release import FORMAT, ReleaseConfig, render_release
 from recognizers.backbones.sefar import SeFARConfig
 from recognizers.config import TrainConfig
@@ -92,7 +94,8 @@ def main(
     if unknown:
         raise GymQAError(f"the study has no part {unknown[0]!r}; choose of {', '.join(PARTS)}")
     parts = {name: read_part(name, study.rates, recipes) for name in PARTS if name in chosen}
-    run = Run(out, study)
+    device = choose_device()
+    run = Run(out, study, None, device, choose_precision(study.training.precision, device))
     _inputs(run, study, workers)
     trainings = {name: [(cell, _of_cell(study, cell)) for cell in cells] for name, cells in parts.items()}
     wanted = (training for part in trainings.values() for _, of_seed in part for training in of_seed.values())
@@ -101,7 +104,7 @@ def main(
     settings = {**resolved(study), "format": FORMAT}
     both = other_parts(json, settings) | found
     ordered = {name: both[name] for name in PARTS if name in both}
-    write_json(json, {"parts": ordered, "settings": settings, "environment": environment()})
+    write_json(json, {"parts": ordered, "settings": settings, "environment": run.environment})
     for name in found:
         show_part(name, found[name])
 

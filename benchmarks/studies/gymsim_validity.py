@@ -23,7 +23,8 @@ from gymqa.cli.main import run_script
 from gymqa.finegym.annotations import open_release
 from gymqa.frames.cache import FrameCache
 from gymqa.io.files import read_json, write_json
-from gymqa.runtime.runs import Run, environment
+from gymqa.runtime.fast_precision import choose_precision
+from gymqa.runtime.runs import Run
 from gymqa.sim.release import FORMAT, ReleaseConfig, render_release
 
 RESULT = Path("benchmarks/results/gymsim_validity.json")
@@ -76,7 +77,7 @@ def main(
         workers: processes that render and compute flow; one for each core when not given.
         study: what is rendered and trained.
     """
-    run = Run(out, study, study.release.seed)
+    run = Run(out, study, study.release.seed, precision=choose_precision("auto", "cpu"))
     _inputs(run, study, workers)
     heads = {"seeds": list(study.seeds)}
     run.step("frames-study", heads, ["frames.json"], partial(_frames_study, run, study), ["features"])
@@ -87,7 +88,7 @@ def main(
         **read_json(run.folder / "frames.json"),
         "streams": _streams(run, _examples(run, "val")),
         "release": {**asdict(study.release), "format": FORMAT},
-        "environment": environment(study.release.seed),
+        "environment": run.environment,
     }
     write_json(json, figures)
     draw_plots(figures, plots)

@@ -27,7 +27,9 @@ from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import open_release, read_element_list
 from gymqa.io.files import write_json, write_text
 from gymqa.questions.schema import PUBLISHED_BENCHMARKS
-from gymqa.runtime.runs import Run, environment, resolved
+from gymqa.runtime.devices import choose_device
+from gymqa.runtime.fast_precision import choose_precision
+from gymqa.runtime.runs import Run, resolved
 from recognizers.training.jobs import run_jobs
 from recognizers.weights_io.tensors import weights_hash
 
@@ -109,13 +111,14 @@ def main(
     for cell in cells:
         if cell.encoder != IMAGE and not (recognizers / "models" / cell.recognizer / "model.safetensors").exists():
             raise GymQAError(f"{recognizers} has no recognizer {cell.recognizer}; run gymsim_ssl_study.py --only rates")
-    run = Run(out, study)
+    device = choose_device()
+    run = Run(out, study, None, device, choose_precision(study.tuning.precision, device))
     val = recognizers / "splits" / cells[0].split / "val.txt"
     run.step("questions", {}, ["questions"], partial(_ask, recognizers, val, run.folder / "questions"))
     run_jobs({cell.name: partial(_tune_and_ask, run, recognizers, study.tuning, cell) for cell in cells}, workers)
     places = {cell.name: (cell.row, f"{100 * cell.rate:g} %", cell.seed) for cell in cells}
     figures = read_figures(run.folder, places)
-    write_json(json, {**figures, "settings": resolved(study), "environment": environment()})
+    write_json(json, {**figures, "settings": resolved(study), "environment": run.environment})
     draw(figures, figure)
     show(figures)
 

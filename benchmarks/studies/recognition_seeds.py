@@ -20,6 +20,8 @@ from gymqa.finegym.annotations import open_release, read_element_list
 from gymqa.finegym.splits import make_splits
 from gymqa.frames.cache import FrameCache
 from gymqa.io.files import read_json, write_json
+from gymqa.runtime.devices import choose_device
+from gymqa.runtime.fast_precision import choose_precision
 from gymqa.runtime.runs import environment
 from recognizers.ssl.algorithms import algorithm_named
 from recognizers.training.train import train
@@ -61,6 +63,7 @@ def main(
     """
     if not (run / "frames").is_dir():
         raise GymQAError(f"{run} holds no finished demo; run gymqa demo first")
+    device = choose_device()
     by_seed = [top1_points(run, out, seed) for seed in seeds]
     videos = by_seed[0][ALGORITHMS[0]][1]
     mean = {name: np.mean([points[name][0] for points in by_seed], axis=0) for name in ALGORITHMS}
@@ -77,7 +80,7 @@ def main(
         "val_clips": len(videos),
         "val_videos": len(set(videos)),
         "release": read_json(run / "release" / "release.json"),
-        "environment": environment(),
+        "environment": environment(None, device, choose_precision(DemoConfig().training.precision, device)),
     }
     write_json(json, figures)
     print({key: figures[key] for key in ("top1", "mean", "sefar_minus_supervised")})

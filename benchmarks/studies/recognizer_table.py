@@ -27,7 +27,9 @@ from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import open_release, video_of
 from gymqa.finegym.splits import make_splits
 from gymqa.io.files import write_json
-from gymqa.runtime.runs import Run, environment, resolved
+from gymqa.runtime.devices import choose_device
+from gymqa.runtime.fast_precision import choose_precision
+from gymqa.runtime.runs import Run, resolved
 from gymqa.sim.release import FORMAT
 from recognizers.backbones.registry import describe
 from recognizers.config import TrainConfig
@@ -43,7 +45,7 @@ def _inputs_and_training() -> StudySettings:
     In bfloat16 torch 2.13's 3-D convolution on a CPU gave a gradient of infinity (C3D's, in its first steps).
     """
     usual = StudySettings()
-    return replace(usual, seeds=(0,), training=replace(usual.training, precision="no"))
+    return replace(usual, seeds=(0,), training=replace(usual.training, precision="float32"))
 
 
 def _few_labels() -> TrainConfig:
@@ -100,7 +102,8 @@ def main(
     unknown = [name for name in only or () if name not in PARTS]
     if unknown:
         raise GymQAError(f"the table has no part {unknown[0]!r}; choose of {', '.join(PARTS)}")
-    run = Run(out, table)
+    device = choose_device()
+    run = Run(out, table, table.seed, device, choose_precision(table.few_labels.precision, device))
     _prepare(run, table, workers)
     both = {"recognizers": _recognizers(table), "algorithms": _algorithms(table)}
     trainings = {name: both[name] for name in PARTS if name in (only or PARTS)}
@@ -108,7 +111,7 @@ def main(
     settings = {**resolved(table), "format": FORMAT}
     found = {name: _figures(run, name, part) for name, part in trainings.items()}
     parts = other_parts(json, settings) | found
-    write_json(json, {"parts": parts, "settings": settings, "environment": environment(table.seed)})
+    write_json(json, {"parts": parts, "settings": settings, "environment": run.environment})
     for name in found:
         _show(name, found[name])
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from gymqa.io.console import text_table
 from gymqa.io.files import read_json
+from gymqa.runtime.precision import same_settings
 
 
 def spread(values: Sequence[float]) -> dict[str, float | None]:
@@ -53,4 +54,4 @@ def other_parts(path: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
     if not path.exists():
         return {}
     there = read_json(path)
-    return dict(there["parts"]) if there["settings"] == settings else {}
+    return dict(there["parts"]) if same_settings(there["settings"], settings) else {}

@@ -18,6 +18,7 @@ from gymqa.runtime.runs import Run, read_metrics
 from recognizers.config import TrainConfig
 from recognizers.factory import load_recognizer
 from recognizers.predict import predict, save_predictions
+from recognizers.training.checkpoint import trained_in_bf16
 from recognizers.training.jobs import run_jobs
 from recognizers.training.train import train
 
@@ -75,10 +76,12 @@ def _train(run: Run, training: Training) -> None:
 
 def _test(run: Run, training: Training) -> None:
     """Predict the val clips from one centre view."""
-    modality, bf16 = training.config.model.modality, training.config.precision == "bf16"
-    source = _source(run, modality)
+    device, source = choose_device(), _source(run, training.config.model.modality)
     val = read_splits(run.folder / "splits" / training.splits).val
-    model = load_recognizer(run.folder / training.model).to(choose_device())
+    model, bf16 = (
+        load_recognizer(run.folder / training.model).to(device),
+        trained_in_bf16(run.folder / training.model, device),
+    )
     save_predictions(run.folder / training.predictions, val, predict(model, source, val, bf16=bf16), source.failures)
 
 

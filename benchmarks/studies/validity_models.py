@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from gymqa.io.console import progress_bar
+from gymqa.runtime.fast_precision import choose_precision
+from gymqa.runtime.precision import BF16
 
 Head = Literal["tsn", "trn"]
 IntArray = NDArray[np.int64]
@@ -121,14 +123,14 @@ def train_cnn(
     rng = np.random.default_rng(seed)
     model = SmallCNN(inputs.shape[2], int(elements.max()) + 1, int(events.max()) + 1)
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    size = 32
+    size, bf16 = 32, choose_precision("auto", "cpu").name == BF16
     steps = epochs * (len(elements) // size)
     optimizer = torch.optim.AdamW(model.parameters(), 2e-3, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=steps, pct_start=0.15)
     with progress_bar(f"training on {'flow' if flow else 'RGB'}", steps) as bar:
         for batch in _batches(len(elements), size, epochs, rng):
             views = _augmented(torch.from_numpy(inputs[batch]), flow, rng)
-            with torch.autocast("cpu", torch.bfloat16):
+            with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
                 scores, apparatus = model(views)
             loss = F.cross_entropy(scores.float(), torch.from_numpy(elements[batch]), label_smoothing=0.1)
             loss = loss + F.cross_entropy(apparatus.float(), torch.from_numpy(events[batch]))

@@ -27,7 +27,9 @@ from gymqa.finegym.annotations import Clip
 from gymqa.finegym.splits import Splits
 from gymqa.frames.cache import FrameCache
 from gymqa.io.files import write_json
-from gymqa.runtime.runs import Run, environment, resolved
+from gymqa.runtime.devices import choose_device
+from gymqa.runtime.fast_precision import choose_precision
+from gymqa.runtime.runs import Run, resolved
 from gymqa.video_datasets.base import VIDEO_SUFFIXES
 from gymqa.video_datasets.registry import read_dataset
 from recognizers.backbones.sefar import SeFARConfig
@@ -97,7 +99,8 @@ def main(
         study: what is trained.
     """
     people = people_of(data)
-    run = Run(out, study)
+    device = choose_device()
+    run = Run(out, study, None, device, choose_precision(study.training.precision, device))
     _frames(run, study, data, people[0])
     labelled = {seed: _splits(run, study, data, people, seed) for seed in study.seeds}
     trainings = _trainings(study, people)
@@ -106,7 +109,7 @@ def main(
         **_figures(run, people, trainings),
         "labelled_people": {str(seed): found for seed, found in labelled.items()},
         "settings": resolved(study),
-        "environment": environment(),
+        "environment": run.environment,
     }
     write_json(json, figures)
     _show(figures)

@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from encoders.features.process_group import ProcessGroup, SingleProcess
-from encoders.features.store import DTYPES, FeatureStore, save_frame_indices
+from encoders.features.store import DTYPES, FeatureStore, opened_store, save_frame_indices
 from encoders.video.base import VideoEncoder, modality_of
 from gymqa.errors import GymQAError
 from gymqa.frames.modality import mirrored
 from gymqa.frames.source import FrameSource, require_modality
 from gymqa.io.console import console, progress_bar
 from gymqa.io.files import only_writer
+from gymqa.runtime.precision import FLOAT32
 from gymqa.runtime.runs import require_writable
 from gymqa.runtime.seeding import hash_key
 
@@ -44,6 +45,7 @@ def extract(
     seed: int = 0,
     dtype: str = "float32",
     group: ProcessGroup | None = None,
+    chosen: bool = False,
 ) -> FeatureStore:
     """Encode the clips and views missing in the store, and return the store.
 
@@ -61,15 +63,20 @@ def extract(
         seed: of the further views.
         dtype: "float32", "bf16" or "fp16", in which tokens are stored; they are read as float32.
         group: this process among several, each of which makes this call.
+        chosen: the encoder's precision was chosen, not named by the user; another machine may choose another, so the
+            store records it beside the fingerprint.
 
     Raises:
         GymQAError: frames of another modality than the encoder's, the folder holds features of another encoder,
-            frames, seed or dtype, or is being written by another process, the disk is full, or `views` is below 1.
+            frames, seed, dtype or precision, or is being written by another process, the disk is full, or `views` is
+            below 1.
     """
     if views < 1:
         raise GymQAError(f"{views} views of a clip cannot be extracted; give 1 or more")
     require_modality(modality_of(encoder), frames, getattr(encoder, "joints_of", ""))
-    job = _Job(encoder, frames, list(dict.fromkeys(clip_ids)), folder, views, seed, dtype, group or SingleProcess())
+    job = _Job(
+        encoder, frames, list(dict.fromkeys(clip_ids)), folder, views, seed, dtype, group or SingleProcess(), chosen
+    )
     return job.run()
 
 
@@ -85,6 +92,7 @@ class _Job:
     seed: int
     dtype: str
     group: ProcessGroup
+    chosen: bool = False
     unusable: dict[str, str] = field(default_factory=dict)
 
     def run(self) -> FeatureStore:
@@ -115,8 +123,11 @@ class _Job:
             left.unlink()
         reduced = {} if self.dtype == "float32" else {"dtype": self.dtype}
         fingerprint = {**self.encoder.fingerprint(), **self.source.fingerprint(), "seed": self.seed, **reduced}
-        encoder = self.encoder
-        store = FeatureStore.create_or_open(self.folder, fingerprint, encoder.n_tokens, encoder.dim, self.dtype)
+        encoder, precision = self.encoder, fingerprint.get("precision")
+        if not self._names_precision():
+            fingerprint.pop("precision", None)
+        shape = (encoder.n_tokens, encoder.dim)
+        store = FeatureStore.create_or_open(self.folder, fingerprint, *shape, self.dtype, precision or FLOAT32)
         absent = "it is not in the frame cache"
         store.record_failures(
             {clip: self.source.failures.get(clip, absent) for clip in self.clips if clip not in self.source}
@@ -127,6 +138,11 @@ class _Job:
                 f"{encoder.input_size}; a frame cache of that size would have more detail",
                 highlight=False,
             )
+
+    def _names_precision(self) -> bool:
+        """Whether the precision belongs into the store's fingerprint: as in the store that is there, or if named."""
+        there = opened_store(self.folder)
+        return not self.chosen if there is None else "precision" in there.fingerprint
 
     def plan(self, store: FeatureStore) -> list[list[Item]]:
         """The missing items in batches: consecutive slices of the wanted ones, without those in the store."""

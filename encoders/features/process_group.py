@@ -1,6 +1,7 @@
 """Process group of an extraction: one process alone, or those started by accelerate or torchrun."""
 
 import os
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from types import TracebackType
@@ -10,6 +11,8 @@ from accelerate import PartialState
 from accelerate.utils import broadcast_object_list, gather_object
 
 from gymqa.errors import GymQAError
+from gymqa.runtime.precision import Precision
+from recognizers.distributed import agreed_precision
 
 LONGEST = timedelta(days=7)  # time-out of collectives
 
@@ -33,6 +36,9 @@ class ProcessGroup(Protocol):
     def collect(self, found: dict[str, str]) -> dict[str, str]:
         """Gather the dictionaries of all processes into one."""
 
+    def precision(self, choose: Callable[[], Precision]) -> Precision:
+        """The precision that process 0 chooses, in all processes; they raise its GymQAError, if any."""
+
 
 class SingleProcess:
     """A group of one process."""
@@ -47,6 +53,10 @@ class SingleProcess:
     def collect(self, found: dict[str, str]) -> dict[str, str]:
         """Return `found`."""
         return found
+
+    def precision(self, choose: Callable[[], Precision]) -> Precision:
+        """Return the choice."""
+        return choose()
 
 
 class LaunchedProcesses(AbstractContextManager["LaunchedProcesses"]):
@@ -86,6 +96,10 @@ class LaunchedProcesses(AbstractContextManager["LaunchedProcesses"]):
 
         parts = gather_object([found])
         return {clip: why for part in parts for clip, why in part.items()}
+
+    def precision(self, choose: Callable[[], Precision]) -> Precision:
+        """See ProcessGroup."""
+        return agreed_precision(choose, self.index == 0)
 
     def __enter__(self) -> Self:
         return self

@@ -1,6 +1,7 @@
 """Feature store: append-only safetensors shards of encoder tokens, with index, failures and frame indices.
 
-index.json            fingerprint of encoder and frames, tokens per clip, width, dtype; the shards' keys and sizes
+index.json            fingerprint of encoder and frames, tokens per clip, width, dtype; the shards' keys and sizes;
+                      precision, in which they were computed: in the fingerprint only where the user named it
 shard-000000-HASH.safetensors, …   tensor "tokens" [n, N, D]; its header has the fingerprint and the rows' keys
 failures.json         reasons why wanted clips are missing
 frames.json           clip and frame indices that the first views were computed from
@@ -26,6 +27,7 @@ from gymqa.errors import GymQAError
 from gymqa.frames.controls import Shown, shown_of
 from gymqa.frames.source import FrameSource
 from gymqa.io.files import atomic_path, read_json, write_json, write_text
+from gymqa.runtime.precision import FLOAT32
 from gymqa.runtime.runs import require_writable
 from gymqa.runtime.seeding import hash_key
 
@@ -57,6 +59,7 @@ class FeatureStore:
             self.fingerprint: dict[str, Any] = dict(index["fingerprint"])
             self.n_tokens, self.dim = int(index["n_tokens"]), int(index["dim"])
             self.dtype = str(index.get("dtype", "float32"))
+            self.precision = str(index.get("precision", self.fingerprint.get("precision", FLOAT32)))
             self._dtype = DTYPES[self.dtype]
             known = {str(name): (int(one["bytes"]), list(one["keys"])) for name, one in index.get("shards", {}).items()}
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -76,16 +79,31 @@ class FeatureStore:
 
     @classmethod
     def create_or_open(
-        cls, folder: Path, fingerprint: dict[str, Any], n_tokens: int, dim: int, dtype: str = "float32"
+        cls,
+        folder: Path,
+        fingerprint: dict[str, Any],
+        n_tokens: int,
+        dim: int,
+        dtype: str = "float32",
+        precision: str | None = None,
     ) -> "FeatureStore":
         """Open the store in a folder, or create an empty one.
 
+        Args:
+            folder: of the store.
+            fingerprint: of encoder, frames and seed.
+            n_tokens: N, tokens per clip.
+            dim: D, their width.
+            dtype: in which they are kept.
+            precision: of their computation; None takes it from the fingerprint.
+
         Raises:
-            GymQAError: it has another fingerprint or shape, or cannot be written to.
+            GymQAError: it has another fingerprint, shape or precision, or cannot be written to.
         """
         if dtype not in DTYPES:
             raise GymQAError(f"features cannot be kept in {dtype!r}; choose one of {', '.join(DTYPES)}")
-        wanted = {"dtype": dtype, "n_tokens": n_tokens, "dim": dim, "fingerprint": json.loads(json.dumps(fingerprint))}
+        wanted = {"dtype": dtype, "n_tokens": n_tokens, "dim": dim, "fingerprint": json.loads(json.dumps(fingerprint)),
+                  "precision": precision or fingerprint.get("precision", FLOAT32)}  # fmt: skip
         require_writable(folder)
         if not (folder / "index.json").exists():
             write_json(folder / "index.json", wanted)
@@ -143,7 +161,7 @@ class FeatureStore:
     def write_index(self) -> None:
         """Write the keys of all shards to the index; called by the one writer at its end."""
         shards = {path.name: {"bytes": path.stat().st_size, "keys": keys} for path, keys in self._keys.items()}
-        sizes = {"n_tokens": self.n_tokens, "dim": self.dim, "dtype": self.dtype}
+        sizes = {"n_tokens": self.n_tokens, "dim": self.dim, "dtype": self.dtype, "precision": self.precision}
         write_json(self.folder / "index.json", {"fingerprint": self.fingerprint, **sizes, "shards": shards})
 
     def record_failures(self, reasons: Mapping[str, str]) -> None:
@@ -181,6 +199,11 @@ class FeatureStore:
                 raise GymQAError(f"{shard} is not what the store's index says; remove it and extract them again")
             self._mapped[shard] = tokens
         return self._mapped[shard]
+
+
+def opened_store(folder: Path) -> FeatureStore | None:
+    """The store in a folder, if there is one."""
+    return FeatureStore(folder) if (folder / "index.json").exists() else None
 
 
 def _difference(wanted: Mapping[str, Any], store: FeatureStore, name: str) -> str:

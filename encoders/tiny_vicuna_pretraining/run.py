@@ -2,13 +2,11 @@
 
 import json
 import os
-import platform
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
-import transformers
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from encoders.tiny_vicuna_pretraining.evaluation import accuracy, figures
@@ -22,6 +20,8 @@ from encoders.tiny_vicuna_pretraining.training import (
 )
 from gymqa.io.console import console
 from gymqa.io.files import write_json
+from gymqa.runtime.precision import BF16, Precision
+from gymqa.runtime.runs import environment
 
 _QUESTIONS = 250  # per tier, in figures.json
 
@@ -50,8 +50,7 @@ def export(run: Pretraining, tokenizer: PreTrainedTokenizerBase, out: Path) -> d
         "training_moves": figures(shipped, tokenizer, training_moves(), _QUESTIONS, _figures_seed(run)),
         "training_seconds": round(run.seconds),
         "config": asdict(run.config),
-        "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
-        "machine": f"{platform.machine()}, {os.cpu_count()} CPU cores, shared with other jobs",
+        **environment(run.config.seed, precision=Precision(BF16, "as in the shipped weights' training")),
     }
     write_json(out / "figures.json", result)
     return result

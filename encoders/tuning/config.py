@@ -133,7 +133,7 @@ class FinetuneSettings(LoopSettings):
     feature_noise: float = 0.2
     views: int = 1
     blind: bool = False
-    precision: Literal["no", "bf16"] = "bf16"
+    precision: Literal["auto", "float32", "bf16", "no"] = "auto"
     gradient_checkpointing: bool = False
     pseudo_threshold: float = 0.9
     checkpoint_every: int = 50

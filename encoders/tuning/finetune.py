@@ -9,6 +9,7 @@ import shutil
 import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +33,13 @@ from gymqa.finegym.annotations import Clip
 from gymqa.finegym.taxonomy import Taxonomy
 from gymqa.io.console import console, progress_bar
 from gymqa.io.files import only_writer
+from gymqa.runtime.precision import BF16
 from gymqa.runtime.runs import require_writable
 from gymqa.runtime.seeding import hash_key
 from recognizers.loader import Prefetcher
 from recognizers.training.checkpoint import (
     LAST,
+    PRECISION,
     STOPPED,
     is_finished,
     load_checkpoint,
@@ -46,7 +49,7 @@ from recognizers.training.checkpoint import (
     writing_reported,
 )
 from recognizers.training.log import Training, TrainingLog
-from recognizers.training.setup import start_accelerator
+from recognizers.training.setup import start_accelerator, training_precision
 
 
 def finetune(
@@ -103,22 +106,24 @@ class Tuning:
     """
 
     def __init__(self, material: TuningMaterial, settings: FinetuneSettings, folder: Path) -> None:
-        self.material, self.settings, self.folder = material, settings, folder
+        self.material, self._given, self.folder = material, settings, folder
         self.steps = settings.caption_steps + settings.steps
         self._made_of = run_settings(material, settings)
+        self._saved = load_checkpoint(folder / LAST, self._made_of)
+        self.step = int(self._saved["step"]) if self._saved else 0
         self.accelerator = start_accelerator(settings, folder, "tuning")
         self._process = (self.accelerator.process_index, self.accelerator.num_processes)
         self._sharded = is_sharded(self.accelerator)
         torch.manual_seed(settings.seed)
         self.model, self.tokenizer = build_model(material, settings)
+        self.precision = training_precision(settings.precision, self.accelerator, self._saved, self.model)
+        self.settings = settings = replace(settings, precision=self.precision.name)  # type: ignore[arg-type]
         whole = not (self._sharded or settings.gradient_checkpointing)  # both are incompatible with a prefix cache
         data = material.questions(settings.mix, settings.views, settings.blind, settings.seed)
         self._batches = BatchMaker(
             material.features, data, self.tokenizer, settings, self.model.config.n_visual, self._process, whole
         )
         self._frozen: dict[str, Tensor] = {}  # frozen projector weights, if sharded
-        self._saved = load_checkpoint(folder / LAST, self._made_of)
-        self.step = int(self._saved["step"]) if self._saved else 0
 
     def run(self, until: int | None = None) -> None:
         """Train to the last step (or stop at step `until`, for tests) and write the tuned model."""
@@ -148,7 +153,7 @@ class Tuning:
         remove_half_written(self.folder)
         self.material.report_missing(self.folder)
         bar = stack.enter_context(progress_bar("tuning the language model", self.steps, self.step))
-        training = Training(self.settings.llm, self.settings, self.steps, "tuning")
+        training = Training(self.settings.llm, self._given, self.steps, self.precision, "tuning")
         return TrainingLog(training, self.folder, self.accelerator, self.step, bar)
 
     def _begin(self) -> None:
@@ -270,15 +275,15 @@ class Tuning:
         )
 
     def _autocast(self) -> torch.autocast:
-        kind = {"bf16": torch.bfloat16, "no": torch.float32}[self.settings.precision]
-        return torch.autocast(self.accelerator.device.type, kind, enabled=self.settings.precision != "no")
+        return torch.autocast(self.accelerator.device.type, torch.bfloat16, enabled=self.settings.precision == BF16)
 
     def _save(self, name: Path) -> None:
         """Write the checkpoint of the current step; all processes take part if weights are sharded."""
         checkpoints = self.folder / name.parent
         main = self.accelerator.is_main_process
-        state = {"step": self.step, **self._state.collect(checkpoints, self.step)} if main or self._sharded else {}
+        state = self._state.collect(checkpoints, self.step) if main or self._sharded else {}
         if main:
+            state = {"step": self.step, PRECISION: self.precision.name, **state}
             save_checkpoint(self.folder / name, self._made_of, state)
             if name == LAST:
                 self._state.remove_old_parts(checkpoints, self.step)

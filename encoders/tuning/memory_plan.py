@@ -22,10 +22,12 @@ from encoders.llm.lora import add_lora
 from encoders.mllm.projector import Projector
 from encoders.tuning.config import FinetuneSettings
 from gymqa.errors import GymQAError
+from gymqa.runtime.precision import AUTO, BF16
 
 GIB = 2**30
 MACHINES = ((1, 24), (1, 80), (8, 80))  # processes, GiB of each
 _NF4 = 0.5 + 0.127 / 8  # bytes a weight: 4 bits, and double quantisation's 0.127 bits of scales (QLoRA, section 3)
+_AUTOCAST = (BF16, AUTO)  # precisions that are bf16 on the plan's machines
 _RESERVE = 2 * GIB  # CUDA's context and libraries, and fragmentation
 
 
@@ -171,7 +173,7 @@ def plan_row(
 ) -> MemoryRow:
     """Memory of one process with a micro-batch of `micro_batch`; sharding is none, DDP, FSDP2 or ZeRO-3."""
     processes, gib = machine
-    autocast = settings.precision == "bf16"
+    autocast = settings.precision in _AUTOCAST
     shards = processes if sharding in ("FSDP2", "ZeRO-3") else 1
     copies = 2 * size.trainable if autocast and sharding != "ZeRO-3" else 0
     weights, gathered = _weight_bytes(settings, size)
@@ -201,7 +203,7 @@ def _weight_bytes(settings: FinetuneSettings, size: ModelSize) -> tuple[int, int
     """Bytes of the frozen weights, and of those that sharding gathers at a time."""
     each = dtype_of(settings.llm_dtype).itemsize
     linear = _NF4 if settings.lora.quantization == "nf4" else each
-    copy = 2 if settings.precision == "bf16" and linear == 4 else 0
+    copy = 2 if settings.precision in _AUTOCAST and linear == 4 else 0
     weights = size.linear * (linear + copy) + (size.frozen - size.linear) * each
     gathered = 2 * size.linear / size.layers * linear + size.outer * each
     return math.ceil(weights), math.ceil(gathered)
@@ -209,7 +211,7 @@ def _weight_bytes(settings: FinetuneSettings, size: ModelSize) -> tuple[int, int
 
 def _token_bytes(settings: FinetuneSettings, size: ModelSize) -> int:
     """Bytes of one token's activations in all layers."""
-    layer = layer_bytes(size, settings.lora.r, settings.lora.dropout > 0, settings.precision == "bf16")
+    layer = layer_bytes(size, settings.lora.r, settings.lora.dropout > 0, settings.precision in _AUTOCAST)
     if settings.gradient_checkpointing:
         return size.layers * size.hidden * dtype_of(settings.llm_dtype).itemsize + 2 * layer
     return (size.layers + 1) * layer

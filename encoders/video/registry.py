@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gymqa.errors import GymQAError
+from gymqa.runtime.precision import BF16, FLOAT32, known
 from gymqa.runtime.registry import Registry, is_plug_in
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ class EncoderOptions:
         layer: the block whose output is taken, from 1, or from the end: -1 the last, -2 the one before (as in LLaVA).
         tokens: "cls", "patches" or "both" (the CLS token of a frame first).
         grid: patches of a frame are average-pooled to grid × grid tokens; 0 keeps all.
-        precision: of the computation, float32 or bf16.
+        precision: of the computation, float32 (the default) or bf16.
     """
 
     n_frames: int | None = None
@@ -121,8 +122,8 @@ class EncoderOptions:
             raise GymQAError(f"there are no tokens {self.tokens!r}; choose one of {', '.join(TOKENS)}")
         if self.grid is not None and self.grid < 0:
             raise GymQAError(f"grid {self.grid} is negative; give 0 for all patches, or 1 or more")
-        if self.precision is not None and self.precision not in PRECISIONS:
-            raise GymQAError(f"there is no precision {self.precision!r}; choose one of {', '.join(PRECISIONS)}")
+        if self.precision is not None:
+            object.__setattr__(self, "precision", known(self.precision, PRECISIONS))
 
     def given(self) -> dict[str, Any]:
         """The options that are set."""
@@ -169,4 +170,4 @@ def default_spec(kind: str) -> str | None:
 
 
 TOKENS = ("cls", "patches", "both")
-PRECISIONS = ("float32", "bf16")
+PRECISIONS = (FLOAT32, BF16)

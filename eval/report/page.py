@@ -158,6 +158,8 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, st
         name = f"{prefix}{key}".replace("_", " ")
         if isinstance(value, Mapping):
             yield from _flat(value, f"{name} · ")
+        elif isinstance(value, list):
+            yield name, ", ".join(map(str, value)) or "none"
         else:
             yield name, "not known" if value is None else str(value)
 

@@ -12,6 +12,8 @@ from gymqa.frames.cache import FrameCache
 from gymqa.io.files import read_json
 from gymqa.questions.schema import PUBLISHED_BENCHMARKS
 from gymqa.runtime.devices import accelerate_on, choose_device
+from gymqa.runtime.fast_precision import choose_precision
+from gymqa.runtime.precision import BF16, FP16
 from gymqa.runtime.runs import Run
 from gymqa.sim.release import FORMAT, ReleaseConfig
 from recognizers.backbones.image.vit import SHIPPED
@@ -41,7 +43,6 @@ def _training() -> TrainConfig:
         learning_rate=2e-3,
         backbone_rate=0.2,
         schedule="step",
-        precision="bf16",
         tracker="none",
     )
 
@@ -115,7 +116,8 @@ class Demo:
             raise GymQAError(f"the demo runs on cpu or cuda, not on {device!r}; choose one of them")
         self.folder, self.config, self.device = folder, resolve(config), choose_device(device)
         self._llm_files = llm_fingerprint(config.llm)
-        self.run = Run(folder, self.config, config.seed, self.device)
+        precision = choose_precision(self.config.training.precision, self.device)
+        self.run = Run(folder, self.config, config.seed, self.device, precision)
 
     def run_steps(self) -> None:
         """Run every step that is not finished yet."""
@@ -129,6 +131,11 @@ class Demo:
             for name in (*ENCODERS, "blind"):
                 self._language_model(name)
             self._report()
+
+    @property
+    def _precision(self) -> str:
+        """The precision of predictions and tunings: the training's, but for fp16, which only trainings have."""
+        return BF16 if self.config.training.precision == FP16 else self.config.training.precision
 
     def path(self, name: str) -> Path:
         """Path of a file or folder in the run folder."""
@@ -185,7 +192,9 @@ class Demo:
             f"predict-{algorithm}",
             {},
             [found],
-            lambda: predict(out, frames, self.path(found), self.device, clips=lists / "val.txt"),
+            lambda: predict(
+                out, frames, self.path(found), self.device, precision=self._precision, clips=lists / "val.txt"
+            ),
             [step],
         )
 
@@ -220,7 +229,7 @@ class Demo:
             steps=config.tuning_steps,
             blind=blind,
             seed=config.seed,
-            precision="no" if config.training.precision == "no" else "bf16",
+            precision=self._precision,  # type: ignore[arg-type]
         )
         out, labelled = self.path(f"mllm/{name}"), self.path("splits") / "labelled.txt"
         tune: Callable[[], None] = lambda: finetune(  # noqa: E731

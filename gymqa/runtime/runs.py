@@ -6,7 +6,6 @@ Files: config.yaml  environment.json  log.txt  metrics.jsonl  steps/<step>.json 
 import hashlib
 import importlib.metadata
 import json
-import os
 import platform
 import shutil
 import subprocess
@@ -22,14 +21,21 @@ import yaml
 from gymqa.errors import GymQAError
 from gymqa.io.console import console
 from gymqa.io.files import read_json, write_json, write_text
+from gymqa.runtime.machine import machine
+from gymqa.runtime.precision import Precision, same_settings
 
 PACKAGES = ("gymqa", "torch", "transformers", "accelerate", "peft", "datasets", "decord", "av", "numpy")
 
 
-def environment(seed: int | None = None, device: str = "cpu") -> dict[str, Any]:
-    """Return what is needed to reproduce a run: versions, git commit, seed, device and type of machine.
+def environment(seed: int | None = None, device: str = "cpu", precision: Precision | None = None) -> dict[str, Any]:
+    """Return what is needed to reproduce a run: versions, git commit, seed, device, precision and type of machine.
 
     Packages are not imported; the machine is described by its type, never by its name.
+
+    Args:
+        seed: seed of the run.
+        device: torch device.
+        precision: of the computation; None where nothing is computed in a chosen one.
     """
     return {
         "python": platform.python_version(),
@@ -37,7 +43,8 @@ def environment(seed: int | None = None, device: str = "cpu") -> dict[str, Any]:
         "git_commit": _git_commit(),
         "seed": seed,
         "device": device,
-        "machine": {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()},
+        **({} if precision is None else {"precision": precision.name, "precision_reason": precision.reason}),
+        "machine": machine(),
     }
 
 
@@ -96,9 +103,9 @@ def _read_stamp(folder: Path, name: str) -> dict[str, Any] | None:
 
 
 def step_done(folder: Path, name: str, fingerprint: Mapping[str, Any]) -> bool:
-    """Whether step `name` was finished in this run folder with the same `fingerprint` (JSON values)."""
+    """Whether step `name` was finished in this run folder with the same `fingerprint` (JSON; see `same_settings`)."""
     stamp = _read_stamp(folder, name)
-    return stamp is not None and stamp["done"] is True and stamp["fingerprint"] == _plain(fingerprint)
+    return stamp is not None and stamp["done"] is True and same_settings(stamp["fingerprint"], _plain(fingerprint))
 
 
 def mark_done(folder: Path, name: str, fingerprint: Mapping[str, Any], seconds: float = 0.0) -> None:
@@ -120,19 +127,28 @@ class Run:
         config: a dataclass or mapping, written to config.yaml.
         seed: the run's seed, recorded in environment.json.
         device: the torch device, recorded in environment.json.
+        precision: the precision of the computation, recorded in environment.json.
 
     Raises:
         GymQAError: the folder cannot be written to.
     """
 
-    def __init__(self, folder: Path, config: Any, seed: int | None = None, device: str = "cpu") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        config: Any,
+        seed: int | None = None,
+        device: str = "cpu",
+        precision: Precision | None = None,
+    ) -> None:
         self.folder = require_writable(folder)
         write_text(folder / "config.yaml", yaml.safe_dump(resolved(config), sort_keys=False, allow_unicode=True))
-        write_json(folder / "environment.json", environment(seed, device))
+        self.environment = environment(seed, device, precision)
+        write_json(folder / "environment.json", self.environment)
 
     def log(self, sentence: str) -> None:
         """Print `sentence` and append it, with the time, to log.txt."""
-        console.print(sentence, highlight=False, markup=False)
+        console.print(sentence, highlight=False, markup=False, soft_wrap=True)
         with (self.folder / "log.txt").open("a", encoding="utf-8") as log:
             log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {sentence}\n")
 
@@ -166,7 +182,7 @@ class Run:
         stamp = _read_stamp(self.folder, name)
         if stamp is None:
             _refuse_foreign(paths)
-        elif stamp["fingerprint"] != _plain(fingerprint):
+        elif not same_settings(stamp["fingerprint"], _plain(fingerprint)):
             _remove(paths)
         _write_stamp(self.folder, name, fingerprint, done=False, seconds=0.0)
         began = time.monotonic()

@@ -15,9 +15,12 @@ from torch import Tensor, nn
 
 from gymqa.errors import GymQAError
 from gymqa.io.files import atomic_path, read_json, write_json
+from gymqa.runtime.fast_precision import can_compute
+from gymqa.runtime.precision import BF16, changed_settings, named, recorded_precision, same_settings
 
 LAST, STOPPED = Path("checkpoints") / "last.pt", Path("checkpoints") / "stopped.pt"  # in a run's folder
 _FINISHED = "training.json"
+PRECISION = "precision"  # entry of a checkpoint's state
 
 
 def save_checkpoint(path: Path, settings: Mapping[str, Any], state: Mapping[str, Any]) -> None:
@@ -87,6 +90,8 @@ def copy_buffers(module: nn.Module) -> dict[str, Tensor]:
 def load_checkpoint(path: Path, settings: Mapping[str, Any]) -> dict[str, Any] | None:
     """The state in a checkpoint, or None when there is no such file.
 
+    Its entry PRECISION is the precision in which the run computes, for an older checkpoint that of its settings.
+
     Raises:
         GymQAError: the file is damaged, or belongs to a run with other settings.
     """
@@ -94,13 +99,14 @@ def load_checkpoint(path: Path, settings: Mapping[str, Any]) -> dict[str, Any] |
         return None
     try:
         saved = torch.load(path, map_location="cpu", weights_only=True)
-        text, state = saved["settings"], saved["state"]
+        there, state = json.loads(saved["settings"]), dict(saved["state"])
     except Exception as error:  # torch raises half a dozen kinds for a damaged file
         raise GymQAError(f"{path} is damaged; remove it to train from the start") from error
-    if text != _text(settings):
-        changed = _changed(json.loads(text), json.loads(_text(settings)))
+    asked, computed = json.loads(_text(settings)), state.get(PRECISION)
+    if not same_settings(there, asked, computed):
+        changed = changed_settings(there, asked, computed)
         raise GymQAError(f"{path} belongs to a run with another {changed}; choose another folder or remove it")
-    return dict(state)
+    return {PRECISION: named(there["precision"]), **state} if "precision" in there else state
 
 
 def is_finished(out: Path, settings: Mapping[str, Any]) -> bool:
@@ -111,9 +117,9 @@ def is_finished(out: Path, settings: Mapping[str, Any]) -> bool:
     """
     if not (out / _FINISHED).exists():
         return False
-    old, new = read_json(out / _FINISHED), json.loads(_text(settings))
-    if old != new:
-        changed = _changed(old, new) if isinstance(old, dict) else "setting"
+    old, new, computed = read_json(out / _FINISHED), json.loads(_text(settings)), recorded_precision(out)
+    if not same_settings(old, new, computed):
+        changed = changed_settings(old, new, computed) if isinstance(old, dict) else "setting"
         raise GymQAError(f"{out} holds a model trained with another {changed}; choose another folder or remove it")
     return True
 
@@ -123,11 +129,15 @@ def mark_finished(out: Path, settings: Mapping[str, Any]) -> None:
     write_json(out / _FINISHED, dict(settings))
 
 
+def trained_in_bf16(out: Path, device: str) -> bool:
+    """Whether the finished training in a folder computed in bf16, and the device can, too.
+
+    The folder records the precision; an older one has it among its settings.
+    """
+    precision = recorded_precision(out) or str(read_json(out / _FINISHED).get("precision"))
+    return named(precision) == BF16 and can_compute(BF16, device)
+
+
 def _text(settings: Mapping[str, Any]) -> str:
     """Settings as JSON text, so that tuples and lists compare equal."""
     return json.dumps(settings, sort_keys=True)
-
-
-def _changed(old: dict[str, Any], new: dict[str, Any]) -> str:
-    """Names of the settings that differ."""
-    return ", ".join(sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name)))

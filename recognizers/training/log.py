@@ -15,6 +15,7 @@ from accelerate import Accelerator
 
 from gymqa.errors import GymQAError
 from gymqa.io.console import ProgressBar, console
+from gymqa.runtime.precision import Precision
 from gymqa.runtime.runs import MetricsLog, Run, resolved
 from recognizers.loader import Loading
 
@@ -49,12 +50,14 @@ class Training:
         name: name of the algorithm or model, for the last log line.
         settings: written to config.yaml.
         steps: total number of steps.
+        precision: in which it computes.
         option: prefix of the settings' command-line options.
     """
 
     name: str
     settings: LogSettings
     steps: int
+    precision: Precision
     option: str = "training"
 
 
@@ -94,7 +97,8 @@ class TrainingLog:
 
     def __init__(self, training: Training, out: Path, accelerator: Accelerator, step: int, bar: ProgressBar) -> None:
         self._training, self._config, self._accelerator, self._bar = training, training.settings, accelerator, bar
-        self._run = Run(out, self._config, self._config.seed, str(accelerator.device))
+        self._run = Run(out, self._config, self._config.seed, str(accelerator.device), training.precision)
+        self._run.log(str(training.precision))
         self._metrics = MetricsLog(out / "metrics.jsonl", step)
         self._speed = MetricsLog(out / "speed.jsonl", step)
         self._last, self._clips = _LastLogged(time.perf_counter(), 0.0), 0  # `_clips` counts since then

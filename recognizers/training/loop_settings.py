@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from gymqa.errors import GymQAError
 from gymqa.runtime.choices import require_choices
+from gymqa.runtime.precision import named
 
 WITHOUT_EFFECT = ("checkpoint_every", "log_every", "workers", "tracker")
 """Fields without effect on the weights: a run may resume with others."""
@@ -19,7 +20,8 @@ class LoopSettings:
         steps: optimiser steps.
         weight_decay: of the optimizer.
         schedule: learning-rate schedule; a subclass names the choices.
-        precision: "bf16" computes in bfloat16 under autocast, "fp16" in float16 with a scaled loss, "no" in float32.
+        precision: "auto" is bf16 where the device computes it fast, else float32; "bf16" computes in bfloat16 under
+            autocast, "fp16" in float16 with a scaled loss; "no" is an older name of "float32".
         accumulation: gradient accumulation steps, into which a process's batch is split to save memory.
         seed: of all random numbers.
         checkpoint_every: steps between checkpoints.
@@ -31,7 +33,7 @@ class LoopSettings:
     steps: int = 400
     weight_decay: float = 0.05
     schedule: str = "cosine"
-    precision: Literal["no", "bf16", "fp16"] = "no"
+    precision: Literal["auto", "float32", "bf16", "fp16", "no"] = "auto"
     accumulation: int = 1
     seed: int = 0
     checkpoint_every: int = 100
@@ -46,6 +48,7 @@ class LoopSettings:
 
     def __post_init__(self) -> None:
         require_choices(self)
+        object.__setattr__(self, "precision", named(self.precision))
         for least, names in ((1, self.at_least_one), (0, self.at_least_zero)):
             for name in names:
                 if getattr(self, name) < least:

@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import SGD, AdamW, Optimizer
 
+from gymqa.runtime.precision import FP16
 from recognizers.backbones.base import Recognizer
 from recognizers.config import TrainConfig
 from recognizers.ssl.losses import ramp
@@ -45,7 +46,7 @@ def make_optimizer(config: TrainConfig, model: nn.Module, extra: Iterable[tuple[
         }
         for (decays, loaded), parameters in groups.items()
     ]
-    fused = (next(model.parameters()).device.type in _FUSED and config.precision != "fp16") or None
+    fused = (next(model.parameters()).device.type in _FUSED and config.precision != FP16) or None
     if config.optimizer == "sgd":
         optimizer = SGD(described, lr=config.learning_rate, momentum=0.9, fused=fused)
         for parameter in chain.from_iterable(groups.values()):  # fused SGD needs all momenta, once there is one

@@ -1,26 +1,29 @@
 """Start of a training: accelerator, student with initial weights, data-dependent initialisation."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import GradientAccumulationPlugin
-from torch import Tensor
+from torch import Tensor, nn
 
 from gymqa.errors import GymQAError
 from gymqa.frames.modality import channel_slice
 from gymqa.io.console import console
+from gymqa.runtime.fast_precision import choose_precision
+from gymqa.runtime.precision import AUTO, FLOAT32, PRECISIONS, Precision, named
 from gymqa.runtime.world import require_no_other
 from recognizers.backbones.base import Recognizer
 from recognizers.config import TrainConfig
-from recognizers.distributed import broadcast_first
+from recognizers.distributed import agreed_precision, broadcast_first
 from recognizers.loader import centre_indices
 from recognizers.ssl.augment import to_model
+from recognizers.training.checkpoint import PRECISION
 from recognizers.training.clips import TrainingClips
 from recognizers.training.log import tracker_for
 from recognizers.weights_io.tensors import sources_of, weights_modality
@@ -31,7 +34,7 @@ class ProcessSettings(Protocol):
 
     @property
     def precision(self) -> str:
-        """Precision: no, bf16 or fp16."""
+        """Precision: auto, float32, bf16 or fp16."""
 
     @property
     def accumulation(self) -> int:
@@ -45,7 +48,8 @@ class ProcessSettings(Protocol):
 def start_accelerator(config: ProcessSettings, out: Path, option: str = "training") -> Accelerator:
     """Make the accelerator and join the other processes; precision is left to our own autocast.
 
-    Only DeepSpeed gets the precision, in which it keeps the weights.
+    Only DeepSpeed gets the precision, in which it keeps the weights. With `auto` it is what `accelerate launch` was
+    told.
 
     Args:
         config: settings.
@@ -56,15 +60,15 @@ def start_accelerator(config: ProcessSettings, out: Path, option: str = "trainin
         GymQAError: the processes are not connected, `accelerate launch` has another precision, or the tracker is not
             installed.
     """
-    asked = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
-    if asked not in ("no", config.precision):
+    told = _told_to_accelerate()
+    if told != FLOAT32 and config.precision != told and (config.precision != AUTO or told not in PRECISIONS):
         raise GymQAError(
-            f"accelerate launch has the precision {asked}, but the training {config.precision}; "
+            f"accelerate launch has the precision {told}, but the training {config.precision}; "
             f"leave --mixed_precision out and set --{option}.precision"
         )
-    deepspeed = os.environ.get("ACCELERATE_USE_DEEPSPEED", "false").lower() == "true"
+    kept = told if config.precision == AUTO else config.precision
     accelerator = Accelerator(
-        mixed_precision=config.precision if deepspeed else "no",
+        mixed_precision="no" if kept == FLOAT32 or not _uses_deepspeed() else kept,
         gradient_accumulation_plugin=GradientAccumulationPlugin(
             config.accumulation
         ),  # a plain number is overridden by an environment variable
@@ -73,6 +77,46 @@ def start_accelerator(config: ProcessSettings, out: Path, option: str = "trainin
     )
     require_one_world(accelerator.num_processes)
     return accelerator
+
+
+def _told_to_accelerate() -> str:
+    """The precision that `accelerate launch` was told, float32 if none."""
+    return named(os.environ.get("ACCELERATE_MIXED_PRECISION", FLOAT32))
+
+
+def _uses_deepspeed() -> bool:
+    return os.environ.get("ACCELERATE_USE_DEEPSPEED", "false").lower() == "true"
+
+
+def training_precision(
+    asked: str, accelerator: Accelerator, saved: Mapping[str, Any] | None, network: nn.Module
+) -> Precision:
+    """The precision of a training, the same in all processes.
+
+    With `auto` it is that in which an interrupted training began, or what `accelerate launch` was told, or what the
+    device computes fast; on a CPU never bf16 for 3-D convolutions, whose gradient overflows there (torch 2.13).
+
+    Args:
+        asked: the setting.
+        accelerator: of this process.
+        saved: state of the checkpoint to resume from, if any.
+        network: the network that is trained.
+
+    Raises:
+        GymQAError: this device cannot go on in the precision in which the training began.
+    """
+    device, told = str(accelerator.device), _told_to_accelerate()
+    begun = None if saved is None else saved.get(PRECISION)
+
+    def choose() -> Precision:
+        if asked == AUTO and begun is None:
+            if told != FLOAT32 or _uses_deepspeed():
+                return Precision(told, "as accelerate launch was told")
+            if accelerator.device.type == "cpu" and any(isinstance(one, nn.Conv3d) for one in network.modules()):
+                return Precision(FLOAT32, "torch's 3-D convolutions on a CPU overflow in bf16")
+        return choose_precision(asked, device, begun)
+
+    return agreed_precision(choose, accelerator.is_main_process)
 
 
 def require_one_world(processes: int) -> None:

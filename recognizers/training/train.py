@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from gymqa.finegym.splits import Splits
 from gymqa.frames.source import FrameSource
 from gymqa.io.console import console, progress_bar
 from gymqa.io.files import only_writer
+from gymqa.runtime.precision import BF16, FP16
 from gymqa.runtime.runs import require_writable
 from gymqa.runtime.seeding import hash_key
 from recognizers.backbones.base import Recognizer
@@ -29,6 +31,7 @@ from recognizers.ssl.step import Guidance, ObjectiveInputs, guide, logged_values
 from recognizers.ssl.weighting.base import make_weighting
 from recognizers.training.checkpoint import (
     LAST,
+    PRECISION,
     STOPPED,
     copy_buffers,
     is_finished,
@@ -51,7 +54,7 @@ from recognizers.training.optimization import (
     update_teacher,
     xi_at,
 )
-from recognizers.training.setup import build_student, prepare, start_accelerator
+from recognizers.training.setup import build_student, prepare, start_accelerator, training_precision
 from recognizers.training.validation import BEST, validate
 
 LABELLED, UNLABELLED = 0, 1  # numbers of the pools in the seeds of their batches
@@ -96,17 +99,21 @@ class Trainer:
     """
 
     def __init__(self, config: TrainConfig, clips: TrainingClips, out: Path, settings: dict[str, Any]) -> None:
-        self.config, self.clips, self.out, self.settings = config, clips, out, settings
+        self.clips, self.out, self.settings = clips, out, settings
+        self._saved = load_checkpoint(out / LAST, settings)
         self.accelerator = start_accelerator(config, out)
         self.process = (self.accelerator.process_index, self.accelerator.num_processes)
         device = self.accelerator.device
         student = build_student(config, say=self.accelerator.is_main_process).to(device)
-        if not (out / LAST).exists():
+        self.precision = training_precision(config.precision, self.accelerator, self._saved, student)
+        self._given = config
+        self.config = config = replace(config, precision=self.precision.name)  # type: ignore[arg-type]
+        if self._saved is None:
             prepare(student, config, clips)
         self.teacher = make_teacher(student)
         self.objectives = make_objectives(config, student).to(device)
         self.optimizer = make_optimizer(config, student, self.objectives.optimized())
-        self.scaler = GradScaler(device.type, enabled=config.precision == "fp16")
+        self.scaler = GradScaler(device.type, enabled=config.precision == FP16)
         self.weighting = make_weighting(config.algorithm, len(clips.unlabelled), config.model.n_classes)
         self.best: dict[str, float] = {}
         self.step = self._resume(student)
@@ -148,7 +155,7 @@ class Trainer:
         stack.enter_context(only_writer(checkpoints, "the checkpoints in"))
         remove_half_written(self.out)
         bar = progress_bar(f"training {self.config.algorithm.name}", self.config.steps, self.step)
-        training = Training(self.config.algorithm.name, self.config, self.config.steps)
+        training = Training(self.config.algorithm.name, self._given, self.config.steps, self.precision)
         return TrainingLog(training, self.out, self.accelerator, self.step, stack.enter_context(bar))
 
     def load(self, step: int) -> StepClips:
@@ -245,7 +252,7 @@ class Trainer:
         config, every = self.config, self.config.validate_every
         if not every or (self.step % every and self.step != config.steps):
             return {}
-        found = validate(self._final, self.clips.cache, self.clips.val, config.precision == "bf16", self.process)
+        found = validate(self._final, self.clips.cache, self.clips.val, config.precision == BF16, self.process)
         value = found[config.validate_metric]
         if value > self.best.get("value", -1.0):
             self.best = {"value": value, "step": self.step}
@@ -269,7 +276,7 @@ class Trainer:
 
     def _resume(self, student: Recognizer) -> int:
         """Load the last checkpoint, if there is one, and return the first step."""
-        state = load_checkpoint(self.out / LAST, self.settings)
+        state, self._saved = self._saved, None
         if state is None:
             return 0
         restore(self._holders(student), state, self.out / LAST)
@@ -291,7 +298,11 @@ class Trainer:
         """Write the checkpoint of the current step."""
         holders = self._holders(self.accelerator.unwrap_model(self.student))
         state = {part: holder.state_dict() for part, holder in holders.items()}
-        save_checkpoint(self.out / name, self.settings, {"step": self.step, "best": self.best, **state})
+        save_checkpoint(
+            self.out / name,
+            self.settings,
+            {"step": self.step, "best": self.best, PRECISION: self.precision.name, **state},
+        )
 
 
 def step_seed(seed: int, step: int, process: int) -> int:

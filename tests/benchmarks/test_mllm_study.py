@@ -20,7 +20,7 @@ from recognizers.backbones.sefar import SeFAR, SeFARConfig
 from tests.helpers.naming import naming
 
 TUNING = FinetuneSettings(
-    views=2, steps=1, batch_size=4, precision="no", pseudo_threshold=0.0, lora=LoRASettings(r=2),
+    views=2, steps=1, batch_size=4, precision="float32", pseudo_threshold=0.0, lora=LoRASettings(r=2),
     alignment=AlignmentSettings(steps=1),
 )  # fmt: skip
 TINY = StudyConfig(TUNING, encoders=(IMAGE, "sefar"), pseudo=("sefar",), rates=(0.3,), seeds=(0,))

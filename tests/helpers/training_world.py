@@ -25,6 +25,7 @@ MILD = AugmentConfig(crop_area=(0.8, 1.0), operations=1, magnitude=3.0)
 CONFIG = TrainConfig(
     model=MODEL, augment=MILD, initial="none", steps=12, warm_up_steps=3, labelled_batch=6, unlabelled_batch=6,
     learning_rate=3e-3, checkpoint_every=4, log_every=2, tracker="none",
+    precision="float32",
 )  # fmt: skip
 
 PLAIN = replace(  # nothing is drawn but clips and frames, which all processes draw alike

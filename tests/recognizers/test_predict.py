@@ -14,6 +14,7 @@ import torch
 
 from eval.metrics.recognition import ClassPredictions, read_class_predictions, top_k
 from gymqa.cli import main as cli
+from gymqa.cli.commands.models import predict as predict_command
 from gymqa.errors import GymQAError
 from gymqa.finegym.splits import Splits
 from gymqa.frames.cache import FrameCache
@@ -22,6 +23,7 @@ from recognizers.backbones.sefar import SeFAR
 from recognizers.predict import Views, opened_journal, predict, save_predictions, square_crops
 from tests.helpers import warm
 from tests.helpers.naming import naming
+from tests.helpers.other_cpu import other_cpu
 from tests.helpers.training_world import MODEL
 
 
@@ -103,6 +105,38 @@ def test_the_command_scores_and_draws(
     drawn = ET.parse(tmp_path / "found.confusion.svg").getroot()
     titles = [title.text or "" for title in drawn.iter("{http://www.w3.org/2000/svg}title")]
     assert any(title.startswith("down & out → ") for title in titles)
+
+
+def test_an_interrupted_prediction_goes_on_in_its_precision(
+    model: SeFAR, world: tuple[FrameCache, Splits], tmp_path: Path
+) -> None:
+    cache, splits = world
+    splits.write(tmp_path / "splits")
+    model.save_pretrained(tmp_path / "model")
+    words = ["predict", str(tmp_path / "model"), str(cache.folder), "--clips", str(tmp_path / "splits" / "val.txt")]
+
+    def predicted(name: str, *options: str) -> list[Any]:
+        assert cli.main([*words, *options, "--out", str(tmp_path / name)]) == 0
+        return [row.tolist() for row in _rows(tmp_path / name)]
+
+    for name in ("bf16", "float32"):
+        expected, journal = predicted(name, "--precision", name), tmp_path / ".begun.partial"
+        with other_cpu(bf16=name == "bf16"), pytest.MonkeyPatch.context() as patch:
+            patch.setattr(predict_command, "save_predictions", _interrupt)
+            assert cli.main([*words, "--out", str(tmp_path / "begun")]) != 0
+        lines = journal.read_text().splitlines(keepends=True)
+        journal.write_text("".join(lines[:4]))
+        with other_cpu(bf16=name != "bf16"):
+            assert predicted("begun") == expected and not journal.exists()
+    assert (
+        predicted("flag", "--bf16")
+        == predicted("bf16", "--precision", "bf16")
+        != predicted("exact", "--precision", "no")
+    )
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 KILLED = """

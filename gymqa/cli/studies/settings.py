@@ -32,7 +32,6 @@ TRAINING = TrainConfig(
     warm_up_steps=0,
     labelled_batch=16,
     learning_rate=1e-3,
-    precision="bf16",
     log_every=25,
     tracker="none",
 )

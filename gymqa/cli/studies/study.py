@@ -12,7 +12,9 @@ from gymqa.cli.studies.trainings import Training, train_and_test
 from gymqa.errors import GymQAError
 from gymqa.io.console import text_table
 from gymqa.io.files import write_json
-from gymqa.runtime.runs import Run, environment, resolved
+from gymqa.runtime.devices import choose_device
+from gymqa.runtime.fast_precision import choose_precision
+from gymqa.runtime.runs import Run, resolved
 from recognizers.backbones.base import ModelConfig
 
 
@@ -32,7 +34,9 @@ class Study:
 
     def __init__(self, name: str, out: Path, settings: StudySettings, asked: Mapping[str, Any], workers: int) -> None:
         self.name, self.settings, self.asked, self.workers = name, settings, dict(asked), workers
-        self.run = Run(out, {**resolved(settings), **asked})
+        device = choose_device()
+        precision = choose_precision(settings.training.precision, device)
+        self.run = Run(out, {**resolved(settings), **asked}, None, device, precision)
         self.published_figures: list[Published] = published(name)
         self._inputs: Inputs | None = None
 
@@ -83,7 +87,7 @@ class Study:
             "videos": len(set(found[0].videos)),
             "finegym": [resolved(one) for one in self.published_figures],
             "settings": {**self.settings.described(), **self.asked, "setting": self.inputs.taxonomy.setting},
-            "environment": environment(),
+            "environment": self.run.environment,
         }
         write_json(self.run.folder / f"{self.name}.json", figures)
 

@@ -18,6 +18,7 @@ from gymqa.runtime.runs import Run
 from recognizers.config import TrainConfig
 from recognizers.factory import load_recognizer
 from recognizers.predict import opened_journal, predict, save_predictions
+from recognizers.training.checkpoint import trained_in_bf16
 from recognizers.training.jobs import run_jobs
 from recognizers.training.train import train
 
@@ -115,9 +116,11 @@ def _test(run: Run, test: ModelTest) -> None:
     model = load_recognizer(run.folder / training.model)
     if test.frames:
         model = model_with_n_frames(model, test.frames)
-    model = model.to(choose_device())
+    device = choose_device()
+    model = model.to(device)
     source = ControlledFrames(_source(run, model.config.modality), test.control, training.config.seed)
-    val, bf16 = read_splits(splits_folder(run, training.level)).val, training.config.precision == "bf16"
+    val = read_splits(splits_folder(run, training.level)).val
+    bf16 = trained_in_bf16(run.folder / training.model, device)
     with opened_journal(path, {"trained": run.digest(training.step)}) as journal:
         found = predict(model, source, val, bf16=bf16, journal=journal)
         save_predictions(path, val, found, source.failures, test.control)

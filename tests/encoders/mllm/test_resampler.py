@@ -52,7 +52,7 @@ def test_a_resampler_without_queries_is_refused() -> None:
 def test_a_language_model_is_tuned_with_fewer_embeddings_than_tokens(tmp_path: Path) -> None:
     clips, elements = mllm_examples.clips(), mllm_examples.taxonomy()
     settings = FinetuneSettings(
-        steps=2, batch_size=6, precision="no", projector="resampler", n_queries=3, lora=LoRASettings(r=2)
+        steps=2, batch_size=6, precision="float32", projector="resampler", n_queries=3, lora=LoRASettings(r=2)
     )
     settings = replace(settings, alignment=AlignmentSettings(steps=5))
     model = GymMLLM.from_pretrained(finetune(ExampleFeatures(clips), clips, elements, settings, tmp_path))

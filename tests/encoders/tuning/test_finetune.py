@@ -30,7 +30,7 @@ SHORT = FinetuneSettings(
     llm=tiny_llm(),
     steps=6,
     batch_size=6,
-    precision="no",
+    precision="float32",
     checkpoint_every=3,
     warmup=1,
     alignment=AlignmentSettings(steps=5, batch_size=24),
@@ -72,7 +72,7 @@ def test_another_seed_gives_other_weights(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_tuning_teaches_the_projector_what_the_clips_are(tmp_path: Path) -> None:
     clips, unseen = mllm_examples.clips(), mllm_examples.clips(2, first=50)
-    settings = FinetuneSettings(steps=10, batch_size=12, precision="no")
+    settings = FinetuneSettings(steps=10, batch_size=12, precision="float32")
     taxonomy = mllm_examples.taxonomy()
     model = GymMLLM.from_pretrained(finetune(ExampleFeatures(clips), clips, taxonomy, settings, tmp_path))
     questions = build_questions(unseen, taxonomy, "gym-qa", 7)

@@ -23,11 +23,13 @@ from encoders.video.vision import Family
 from gymqa.cli import main as cli
 from gymqa.cli.commands.models.extract import _join
 from gymqa.errors import GymQAError
+from gymqa.runtime.precision import recorded_precision
 from recognizers.backbones.sefar import sefar_b
 from tests.helpers import vision_models, warm
 from tests.helpers.feature_world import clip_id, image_encoder, noise_cache
 from tests.helpers.loopback_hub import COMMIT, HubSite, serve_hub
 from tests.helpers.naming import does_name, naming
+from tests.helpers.other_cpu import other_cpu
 from tests.helpers.places import ROOT
 
 SCRIPT = str(ROOT / "scripts" / "extract_features.py")
@@ -92,6 +94,53 @@ def test_kind_source_and_options_are_taken_and_the_enlarging_is_said(
     assert store.get([view_key(clip_id(3), 1)]).shape == (1, 1, 16)
     assert cli.main(["extract", *words[:-4], "--out", str(tmp_path / "out")]) == 2
     assert does_name(capfd.readouterr().err, "dtype", "bf16", "float32")
+
+
+def test_a_store_keeps_the_precision_in_which_it_was_begun(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    noise_cache(tmp_path / "cache", 4)
+    vision_models.clip(tmp_path / "clip")
+
+    def extracted(out: str, clips: int, *options: str) -> FeatureStore:
+        words = [f"clip:{tmp_path}/clip", str(tmp_path / "cache"), "--clips", lists(tmp_path, clips), *options]
+        assert cli.main(["extract", *words, "--out", str(tmp_path / out)]) == 0
+        return FeatureStore(tmp_path / out)
+
+    quick, exact = (extracted(name, 4, "--precision", name) for name in ("bf16", "float32"))
+    keys = exact.keys()
+    assert not torch.equal(quick.get(keys), exact.get(keys))
+    for bf16, there in ((True, quick), (False, exact)):
+        name = f"auto-{there.precision}"
+        with other_cpu(bf16):
+            extracted(name, 2)
+        assert does_name(capfd.readouterr().err, f"precision: {there.precision}")
+        with other_cpu(not bf16):
+            store = extracted(name, 4)
+        assert does_name(capfd.readouterr().err, f"precision: {there.precision}", "began")
+        assert torch.equal(store.get(keys), there.get(keys)) and store.precision == there.precision
+        assert recorded_precision(tmp_path / name) == there.precision
+        assert store.fingerprint == exact.fingerprint, "another machine chooses another precision for the same model"
+        assert torch.equal(extracted(name, 4, "--precision", there.precision).get(keys), there.get(keys))
+        other = ({"bf16", "float32"} - {there.precision}).pop()
+        words = [f"clip:{tmp_path}/clip", str(tmp_path / "cache"), "--clips", lists(tmp_path, 4), "--precision", other]
+        assert cli.main(["extract", *words, "--out", str(tmp_path / name)]) == 2
+        assert does_name(capfd.readouterr().err, "precision", "bf16", "float32", tmp_path / name)
+
+
+def test_a_store_of_a_version_without_choosing_goes_on_as_it_was(tmp_path: Path) -> None:
+    noise_cache(tmp_path / "cache", 2)
+    vision_models.clip(tmp_path / "clip")
+    words = ["extract", f"clip:{tmp_path}/clip", str(tmp_path / "cache"), "--clips", lists(tmp_path, 2)]
+    for name in ("bf16", "float32"):
+        out = tmp_path / name
+        assert cli.main([*words, "--precision", name, "--out", str(out)]) == 0
+        index = json.loads((out / "index.json").read_text())
+        del index["precision"]
+        (out / "index.json").write_text(json.dumps(index))
+        for bf16 in (True, False):
+            with other_cpu(bf16):
+                assert cli.main([*words, "--out", str(out)]) == 0
+        store = FeatureStore(out)
+        assert store.precision == name and store.fingerprint.get("precision", "float32") == name
 
 
 def test_a_recognizers_folder_and_image_are_taken_as_before(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

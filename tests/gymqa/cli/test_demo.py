@@ -17,11 +17,13 @@ from gymqa.cli.main import main
 from gymqa.errors import GymQAError
 from gymqa.frames.cache import FrameCache
 from gymqa.io.files import read_json
+from gymqa.runtime.precision import recorded_precision
 from gymqa.runtime.runs import Run
 from gymqa.sim.release import ReleaseConfig
 from recognizers.backbones.image import vit as image_vit
 from recognizers.ssl.algorithms import algorithm_named
 from tests.helpers.naming import does_name, naming
+from tests.helpers.other_cpu import other_cpu
 
 pytestmark = pytest.mark.slow
 
@@ -33,8 +35,8 @@ def smallest() -> DemoConfig:
         release=ReleaseConfig(train_videos=3, val_videos=2, raw_videos=1, size=64), labelled_fraction=0.4
     )
     training = replace(
-        config.training, steps=4, warm_up_steps=2, labelled_batch=4, unlabelled_batch=4, precision="no"
-    )  # bf16 is ten times slower on many CPUs
+        config.training, steps=4, warm_up_steps=2, labelled_batch=4, unlabelled_batch=4, precision="float32"
+    )
     return replace(config, training=training, views=1, tuning_steps=2)
 
 
@@ -75,6 +77,16 @@ def test_a_second_run_does_nothing_again(folder: Path, capsys: pytest.CaptureFix
     assert {path: path.stat().st_mtime_ns for path in sorted((folder / "steps").iterdir())} == stamps
     assert (folder / "leaderboard.json").read_bytes() == board
     assert "gym-qa" in capsys.readouterr().out
+
+
+def test_a_demo_of_a_named_precision_is_not_made_anew_by_one_that_chooses(folder: Path) -> None:
+    stamps = {path: path.stat().st_mtime_ns for path in sorted((folder / "steps").iterdir())}
+    config = smallest()
+    assert DemoConfig().training.precision == "auto"
+    with other_cpu(bf16=True):
+        Demo(folder, replace(config, training=replace(config.training, precision="auto"))).run_steps()
+    assert {path: path.stat().st_mtime_ns for path in sorted((folder / "steps").iterdir())} == stamps
+    assert recorded_precision(folder) == "bf16" and recorded_precision(folder / "recognizers/sefar") == "float32"
 
 
 def _steps_with_other_settings(

@@ -13,12 +13,14 @@ from gymqa.errors import GymQAError
 from gymqa.finegym.splits import Splits
 from gymqa.frames.cache import FrameCache
 from gymqa.runtime.launching import start_processes
+from gymqa.runtime.precision import recorded_precision
 from gymqa.runtime.runs import read_metrics, resolved
 from recognizers.config import TrainConfig
 from recognizers.ssl.algorithms import SEFAR
 from recognizers.training.train import train
 from tests.helpers.launched import ACCELERATE, SCRIPT, run
 from tests.helpers.naming import does_name, naming
+from tests.helpers.other_cpu import other_cpu
 from tests.helpers.training_world import CONFIG, PLAIN, weights
 
 World = tuple[FrameCache, Splits]
@@ -92,8 +94,20 @@ def test_a_precision_asked_of_accelerate_only_is_refused(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
-    with pytest.raises(GymQAError, match=naming("bf16", "no", "--mixed_precision")):
+    with pytest.raises(GymQAError, match=naming("bf16", "float32", "--mixed_precision")):
         train(CONFIG, *world, tmp_path)
+
+
+def test_a_training_that_chooses_takes_the_precision_that_accelerate_was_told(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
+    with other_cpu(bf16=False):
+        train(replace(CONFIG, precision="auto", steps=4), *world, tmp_path / "told")
+        assert recorded_precision(tmp_path / "told") == "bf16"
+        monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "fp8")
+        with pytest.raises(GymQAError, match=naming("fp8", "--mixed_precision")):
+            train(replace(CONFIG, precision="auto"), *world, tmp_path / "fp8")
 
 
 @pytest.mark.parametrize("name", ["WORLD_SIZE", "OMPI_COMM_WORLD_SIZE"])

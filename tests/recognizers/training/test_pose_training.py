@@ -43,6 +43,7 @@ STILL = AugmentConfig(crop_area=(1, 1), crop_ratio=(1, 1), flip=0, operations=0,
 MODEL = STGCNConfig(n_frames=8, width=4, skeleton="gymsim15", dropout=0.1, n_classes=24)
 FIXMATCH = replace(algorithm_named("fixmatch"), threshold=0.05)
 CONFIG = TrainConfig(
+    precision="float32",
     model=MODEL, algorithm=FIXMATCH, initial="none", steps=6, warm_up_steps=1, labelled_batch=6, unlabelled_batch=6,
     checkpoint_every=2, log_every=2, tracker="none",
 )  # fmt: skip

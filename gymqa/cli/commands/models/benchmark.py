@@ -17,6 +17,7 @@ def backbones(
     batch: int = 1,
     device: str | None = None,
     seconds: float = 5.0,
+    precision: str = "auto",
     bf16: bool = False,
     json: Path | None = None,
 ) -> None:
@@ -28,28 +29,35 @@ def backbones(
     that do not fit into memory are listed at the end with the reason; each is measured in its own process.
 
         gymqa benchmark backbones --only 'tsn_*' sefar_tiny --batch 4
-        gymqa benchmark backbones --device cuda --batch 8 --bf16 --json benchmarks/results/backbones.json
+        gymqa benchmark backbones --device cuda --batch 8 --precision bf16 --json benchmarks/results/backbones.json
 
     Args:
         only: names of `gymqa list recognizers`, patterns, or package.module:function; all without it.
         batch: batch size in clips.
         device: cpu, cuda, cuda:1, …; by default the GPU if there is one.
         seconds: minimum duration of each measurement; at least three passes are measured.
-        bf16: compute in bfloat16.
+        precision: auto, float32 or bf16; auto is bf16 where the device computes it fast, else float32.
+        bf16: older name of --precision bf16.
         json: JSON file to write as well.
     """
     from gymqa.io.files import write_json
     from gymqa.runtime.devices import choose_device
+    from gymqa.runtime.fast_precision import choose_precision
+    from gymqa.runtime.precision import BF16, bf16_or
     from gymqa.runtime.runs import environment
     from recognizers.profiling import Setting, measure_backbones
 
     if batch < 1 or seconds <= 0:
         raise GymQAError(f"--batch {batch} must be 1 or more, and --seconds {seconds} above 0")
     names, device_name = _chosen(only or ["*"]), str(choose_device(device))
+    computed = choose_precision(bf16_or(precision, bf16), device_name)
+    print(computed)
     found: list[Speed] = []
     width = max(map(len, names))
     print(f"{'':<{width}}  {'M parameters':>12}  {'G multiply-adds':>15}  {'forward/s':>9}  {'training/s':>10}")
-    for speed in measure_backbones([Setting(name, batch, device_name, seconds, bf16) for name in names]):
+    for speed in measure_backbones(
+        [Setting(name, batch, device_name, seconds, computed.name == BF16) for name in names]
+    ):
         found.append(speed)
         print(_line(speed, width), flush=True)
     for speed in found:
@@ -59,9 +67,9 @@ def backbones(
         conditions = {
             "batch": batch,
             "device": device_name,
-            "bf16": bf16,
+            "bf16": computed.name == BF16,
             "seconds": seconds,
-            "environment": environment(device=device_name),
+            "environment": environment(device=device_name, precision=computed),
         }
         write_json(json, {**conditions, "backbones": [asdict(speed) for speed in found]})
 

@@ -1,17 +1,24 @@
 """`gymqa extract`: extract frozen video-encoder features of clips into a feature store."""
 
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from encoders.features.extract import extract as extract_features
 from encoders.features.process_group import LaunchedProcesses, ProcessGroup, SingleProcess
+from encoders.features.store import opened_store
 from encoders.video.base import modality_of
 from encoders.video.factory import create_encoder
-from encoders.video.registry import EncoderOptions
+from encoders.video.registry import ENCODERS, EncoderOptions, parse
 from gymqa.finegym.annotations import read_element_list
 from gymqa.frames.controls import ControlledFrames
 from gymqa.frames.views import source_of
+from gymqa.io.console import console
+from gymqa.io.files import write_json
 from gymqa.runtime.devices import choose_device
+from gymqa.runtime.fast_precision import choose_precision
+from gymqa.runtime.precision import AUTO, FLOAT32, Precision
+from gymqa.runtime.runs import environment
 from gymqa.runtime.world import in_world, require_no_other
 
 
@@ -28,7 +35,7 @@ def extract(
     layer: int | None = None,
     tokens: str | None = None,
     grid: int | None = None,
-    precision: str | None = None,
+    precision: str = "auto",
     dtype: str = "float32",
     *,
     clips: list[Path],
@@ -55,20 +62,47 @@ def extract(
         layer: block whose output is used, counted from 1, or from the end: -1 the last, -2 the one before.
         tokens: tokens of a frame: cls, patches or both.
         grid: average a frame's patches to grid × grid tokens; 0 keeps them all (sefar: none, unless given).
-        precision: precision of the computation: float32 or bf16.
+        precision: precision of the computation: auto, float32 or bf16; auto is that in which the store was begun, else
+            bf16 where the device computes it fast.
         dtype: data type of the stored tokens: float32, bf16 or fp16.
         clips: files with a clip id at the start of each line, such as those of `gymqa split`.
     """
-    options = EncoderOptions(n_frames, layer, tokens, grid, precision)
+    options = EncoderOptions(n_frames, layer, tokens, grid, None if precision == AUTO else precision)
     with ExitStack() as stack:
-        group, device = _join(device, stack)
-        chosen = create_encoder(encoder, options, choose_device(device))
+        group, own_device = _join(device, stack)
+        computed = group.precision(lambda: _precision(precision, encoder, out, choose_device(own_device)))
+        if precision == AUTO and _has_precision(encoder):
+            options = replace(options, precision=computed.name)
+            if group.index == 0:
+                console.print(str(computed), highlight=False, markup=False, soft_wrap=True)
+        chosen = create_encoder(encoder, options, choose_device(own_device))
         wanted = [clip for path in clips for clip in read_element_list(path)]
         elements = {clip.id: clip.label for clip in wanted}
         source = ControlledFrames(source_of(modality_of(chosen), frames), control, control_seed, elements)
-        store = extract_features(chosen, source, [clip.id for clip in wanted], out, views, seed, dtype, group)
+        store = extract_features(
+            chosen, source, [clip.id for clip in wanted], out, views, seed, dtype, group, precision == AUTO
+        )
         if group.index == 0:
+            write_json(out / "environment.json", environment(seed, device, computed))
             print(f"{out}: {len(store)} views of clips, {chosen.n_tokens} × {chosen.dim}, seen by {chosen.name}")
+
+
+def _precision(asked: str, encoder: str, out: Path, device: str) -> Precision:
+    """The precision of the computation: with `auto` that of the store, for one store does not mix two.
+
+    Raises:
+        GymQAError: the device cannot compute in the store's precision, or the store is damaged.
+    """
+    if not _has_precision(encoder):
+        return Precision(FLOAT32 if asked == AUTO else asked, "as the encoder has it")
+    there = opened_store(out) if asked == AUTO else None
+    return choose_precision(asked, device, None if there is None else there.precision)
+
+
+def _has_precision(encoder: str) -> bool:
+    """Whether an encoder is one of ours with a precision."""
+    kind, _ = parse(encoder)
+    return kind in ENCODERS and "precision" in ENCODERS.entry(kind).options
 
 
 def _join(device: str, stack: ExitStack) -> tuple[ProcessGroup, str]:

@@ -9,11 +9,14 @@ from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import read_element_list
 from gymqa.frames.controls import ControlledFrames
 from gymqa.frames.views import source_of
+from gymqa.io.console import console
 from gymqa.io.files import write_json, write_text
 from gymqa.runtime.devices import choose_device
+from gymqa.runtime.fast_precision import choose_precision
+from gymqa.runtime.precision import BF16, bf16_or
 from gymqa.video_datasets.imported import CLASSES
 from recognizers.factory import load_recognizer
-from recognizers.predict import Views, opened_journal, save_predictions
+from recognizers.predict import Views, begun_precision, opened_journal, save_predictions
 from recognizers.predict import predict as predict_clips
 from recognizers.weights_io.tensors import model_folder, weights_hash
 
@@ -26,6 +29,7 @@ def predict(
     temporal_views: int = 1,
     spatial_views: int = 1,
     batch_size: int = 64,
+    precision: str = "auto",
     bf16: bool = False,
     control: str = "none",
     control_seed: int = 0,
@@ -48,13 +52,15 @@ def predict(
             all views.
         spatial_views: 1, the whole frame, or 3 square crops along its longer side.
         batch_size: clips per batch.
-        bf16: compute in bfloat16.
+        precision: auto, float32 or bf16; auto is bf16 where the device computes it fast, else float32.
+        bf16: older name of --precision bf16.
         control: none, one-frame, frozen, shuffled, reversed or mismatched (another clip of the list, of another
             label); every line of the file names it.
         control_seed: seed of the random controls.
         clips: element list, `<clip id> <label>` per line, such as val.txt of `gymqa split`.
     """
     views = Views(temporal_views, spatial_views)
+    asked = bf16_or(precision, bf16)
     if batch_size < 1:
         raise GymQAError(f"the batch size cannot be {batch_size}; give 1 or more")
     model = load_recognizer(recognizer)
@@ -63,9 +69,11 @@ def predict(
     source = ControlledFrames(source_of(model.config.modality, frames), control, control_seed, elements)
     model = model.to(choose_device(device))
     weights = weights_hash(model_folder(recognizer))
-    settings = {"weights": weights, "frames": source.fingerprint(), "views": asdict(views), "bf16": bf16}
-    with opened_journal(out, settings) as journal:
-        found = predict_clips(model, source, wanted, batch_size, bf16, views, journal)
+    settings = {"weights": weights, "frames": source.fingerprint(), "views": asdict(views)}
+    computed = choose_precision(asked, choose_device(device), begun_precision(out, settings))
+    console.print(str(computed), highlight=False, markup=False, soft_wrap=True)
+    with opened_journal(out, {**settings, "bf16": computed.name == BF16}) as journal:
+        found = predict_clips(model, source, wanted, batch_size, computed.name == BF16, views, journal)
         save_predictions(out, wanted, found, source.failures, control)
     print(f"{out}: {len(found)} of {len(wanted)} clips")
     if found and all(clip.label is not None for clip in wanted):
