@@ -127,7 +127,7 @@ def test_a_recognizer_sees_the_frames_under_each_control(
     (tmp_path / "list.txt").write_text("".join(f"{one.clip_id} {one.element}\n" for one in asked))
     saved, clips = tmp_path / "r.jsonl", ["--clips", str(tmp_path / "list.txt")]
     assert cli.main(["predict", str(world.recognizer), str(world.frames), "--out", str(saved), *clips,
-                     "--control", "reversed"]) == 0  # fmt: skip
+                     "--control", "reversed", "--precision", "float32"]) == 0  # fmt: skip
     assert cli.main(["evaluate", *words(world, saved, tmp_path / "file")]) == 2
     assert does_name(capsys.readouterr().err, saved, "reversed", "none")
     evaluated(world, saved, tmp_path / "file", "--controls", "reversed")
