@@ -68,7 +68,9 @@ def test_a_broken_gradient_of_the_adapters_does_no_harm_to_the_first_stage(tmp_p
 
 @pytest.mark.slow
 def test_captions_teach_the_projector_to_say_the_names(tmp_path: Path) -> None:
-    longer = replace(SMALL, llm="tiny-vicuna", steps=1, alignment=replace(SMALL.alignment, steps=40, learning_rate=1e-2))
+    longer = replace(
+        SMALL, llm="tiny-vicuna", steps=1, alignment=replace(SMALL.alignment, steps=40, learning_rate=1e-2)
+    )
     tuning(longer, tmp_path).run()
     losses = [line["loss"] for line in read_metrics(tmp_path / "metrics.jsonl")]
     assert sum(losses[35:40]) < 0.6 * sum(losses[:5]), losses

@@ -14,6 +14,8 @@ from safetensors.torch import load_file
 from encoders.features.store import FeatureStore
 from gymqa.cli import main as cli
 from gymqa.cli.arguments import build_parser
+from gymqa.cli.commands.models.extract import extract
+from gymqa.cli.commands.models.predict import predict
 from gymqa.cli.commands.models.train import train
 from gymqa.finegym.annotations import Clip, open_release
 from gymqa.finegym.splits import Splits
@@ -88,7 +90,7 @@ RECIPES = list(dict.fromkeys([*map(recipe_of_recognizer, list_models()), *map(re
 """One of every name; SeFAR's with SeFAR-S is the recognizer's and the algorithm's."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Tiny:
     """Splits, and frames of each modality, or poses of each skeleton."""
 
@@ -139,8 +141,9 @@ def clips_of(clips: list[Clip]) -> list[Clip]:
     return sorted((clip for clip in clips if clip.label in range(KINDS)), key=lambda clip: (clip.label, clip.id))
 
 
-def run(recipe: str, tiny: Tiny, folder: Path, out: Path) -> None:
-    """Train a recipe with the settings that make it small, as `gymqa recipes run --overrides` puts them over it."""
+@cache
+def made_small(recipe: str, tiny: Tiny) -> dict[str, Any]:
+    """Arguments of a recipe with the settings that make it small, as `gymqa recipes run --overrides` puts them over."""
     training: TrainConfig = replace(values(recipe).training, algorithm=algorithm_of(recipe))
     model, frames = training.model, source(training, training.model, tiny)
     overrides = {
@@ -151,26 +154,24 @@ def run(recipe: str, tiny: Tiny, folder: Path, out: Path) -> None:
             "model": small(model),
         },
     }  # fmt: skip
-    (folder / "tiny.yaml").write_text(json.dumps(overrides))
-    words = BY_NAME[recipe].arguments(out.parent, folder / "tiny.yaml")
-    given = PARSER.instantiate(PARSER.parse_args([*words, "--out", str(out)]))
-    train(**{name: given[name] for name in inspect.signature(train).parameters})
+    file = tiny.splits.parent / f"{recipe}.yaml"
+    file.write_text(json.dumps(overrides))
+    given = PARSER.instantiate(PARSER.parse_args(BY_NAME[recipe].arguments(tiny.splits.parent, file)))
+    return {name: given[name] for name in inspect.signature(train).parameters}
 
 
-RESUMED = list(
-    dict.fromkeys(
-        [
-            *{model_config(name).family: recipe_of_recognizer(name) for name in list_models()}.values(),
-            *map(recipe_of_algorithm, ALGORITHMS),
-        ]
-    )
-)
-"""One recipe of each family, and each algorithm's: what a checkpoint holds differs between these alone."""
+def run(recipe: str, tiny: Tiny, out: Path) -> None:
+    """Train a recipe made small."""
+    train(**{**made_small(recipe, tiny), "out": out})
+
+
+RESUMED = list(dict.fromkeys(map(recipe_of_algorithm, ALGORITHMS)))
+"""Each algorithm's recipe, as what a checkpoint holds beside networks differs between them alone."""
 
 
 @pytest.mark.parametrize("recipe", [recipe for recipe in RECIPES if recipe not in RESUMED])
 def test_a_recipe_trains_predicts_and_exports_features(recipe: str, tiny: Tiny, tmp_path: Path) -> None:
-    run(recipe, tiny, tmp_path, tmp_path / "whole")
+    run(recipe, tiny, tmp_path / "whole")
     serve(tmp_path / "whole", tiny, tmp_path)
 
 
@@ -189,11 +190,11 @@ def test_a_stopped_recipe_goes_on_to_the_same_weights_and_serves(
     with monkeypatch.context() as patch:
         patch.setattr(ClipBatches, "at", stops)
         with pytest.raises(KeyboardInterrupt):
-            run(recipe, tiny, tmp_path, halved)
+            run(recipe, tiny, halved)
         steps.clear()
-        run(recipe, tiny, tmp_path, halved)
+        run(recipe, tiny, halved)
     assert set(steps) == {2}  # it went on from there
-    run(recipe, tiny, tmp_path, tmp_path / "whole")
+    run(recipe, tiny, tmp_path / "whole")
     weights = [load_file(folder / "model.safetensors") for folder in (halved, tmp_path / "whole")]
     assert all(weights[0][name].equal(weights[1][name]) for name in weights[0])
     serve(halved, tiny, tmp_path)
@@ -202,13 +203,13 @@ def test_a_stopped_recipe_goes_on_to_the_same_weights_and_serves(
 def serve(model: Path, tiny: Tiny, folder: Path) -> None:
     """Predict and score the val clips, and extract their features."""
     config = read_config(model)
-    frames, clips = str(source(config, config, tiny)), str(tiny.splits / "val.txt")
-    assert cli.main(["predict", str(model), frames, "--clips", clips, "--out", str(folder / "p.jsonl")]) == 0
+    frames, clips = source(config, config, tiny), tiny.splits / "val.txt"
+    predict(str(model), frames, folder / "p.jsonl", clips=clips)
     lines = [json.loads(line) for line in (folder / "p.jsonl").read_text().splitlines()]
     assert len(lines) == KINDS
     assert all(sum(line["probabilities"]) == pytest.approx(1, abs=1e-4) for line in lines)
     assert set(json.loads((folder / "p.metrics.json").read_text())) >= {"clips", "top1", "mean_class", "mAP"}
-    assert cli.main(["extract", str(model), frames, "--clips", clips, "--out", str(folder / "features")]) == 0
+    extract(str(model), frames, folder / "features", clips=[clips])
     store = FeatureStore(folder / "features")
     assert len(store) == KINDS
 
