@@ -26,6 +26,7 @@ from transformers.utils.logging import disable_progress_bar, enable_progress_bar
 
 from gymqa.errors import GymQAError
 from gymqa.hub.client import download_llm, download_model, names_a_repo, split_revision
+from gymqa.io.files import sha256_of
 
 TINY_VICUNA = "tiny-vicuna"
 DTYPES = ("float32", "bfloat16", "float16")
@@ -188,8 +189,7 @@ def _require_loadable(name: str, folder: Path) -> None:
 @lru_cache(maxsize=256)
 def _file_hash(path: Path, size: int, modified: int) -> str:
     """SHA-256 of a file, cached by its size and modification time."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256_of(path)
 
 
 def refusal(name: str, error: Exception) -> GymQAError:

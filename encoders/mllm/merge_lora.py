@@ -1,7 +1,5 @@
 """Merging of LoRA adapters into their language model, for use without peft."""
 
-import shutil
-import tempfile
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -11,7 +9,7 @@ from encoders.llm.loading import dtype_of, load_llm
 from encoders.mllm.files import LLM_FOLDER, mllm_folder, read_config
 from encoders.mllm.model import GymMLLM
 from gymqa.errors import GymQAError
-from gymqa.io.files import read_json
+from gymqa.io.files import read_json, replaced_folder
 
 
 def merge_lora(source: Path | str, out: Path, dtype: str = "float32") -> Path:
@@ -63,25 +61,10 @@ def _merged(folder: Path) -> GymMLLM:
 def _write(model: GymMLLM, out: Path) -> None:
     """Write the model beside `out`, then replace `out` by renaming."""
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        staged = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}-"))
-    except OSError as error:
-        raise GymQAError(f"cannot write in {out.parent}: {error.strerror or error}; choose another") from error
-    try:
-        new, old = staged / "new", staged / "old"
-        model.save_pretrained(new)
-        if out.exists():
-            out.rename(old)
-        try:
-            new.rename(out)
-        except OSError:
-            if old.exists():
-                old.rename(out)
-            raise
+        with replaced_folder(out) as new:
+            model.save_pretrained(new)
     except SafetensorError as error:  # raised by safetensors on a full disk
         raise GymQAError(f"cannot write {out} ({error}); make room, or choose another folder") from error
-    finally:
-        shutil.rmtree(staged)
 
 
 def _is_replaceable(folder: Path) -> bool:

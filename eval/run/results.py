@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from eval.run.protocol import AnswerModel, Metered
 from gymqa.errors import GymQAError
-from gymqa.io.files import read_json, write_json
+from gymqa.io.files import read_json, sha256_of, write_json
 from gymqa.questions.schema import Prediction
 
 SCHEMA_VERSION = 1
@@ -103,11 +103,7 @@ def file_info(path: Path) -> FileInfo:
     Raises:
         GymQAError: the file cannot be read.
     """
-    try:
-        with path.open("rb") as file:
-            return FileInfo(name=path.name, sha256=hashlib.file_digest(file, "sha256").hexdigest())
-    except OSError as error:
-        raise GymQAError(f"{path} cannot be read: {error.strerror or error}") from error
+    return FileInfo(name=path.name, sha256=sha256_of(path))
 
 
 def save_result(path: Path, result: Result) -> None:

@@ -3,13 +3,13 @@
 Source: https://sdolivia.github.io/FineGym/ (CC BY-NC 4.0), section "Download", links `resources/dataset/<name>`.
 """
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import annotations_folder
 from gymqa.finegym.temporal import read_annotations
+from gymqa.io.files import sha256_of
 
 BASE_URL = "https://sdolivia.github.io/FineGym/resources/dataset"
 # The last one is the name that GymSim writes, which has one annotation file without versions.
@@ -80,14 +80,8 @@ def problem(path: Path, file: AnnotationFile) -> str | None:
     except OSError as error:
         return f"it cannot be read: {error.strerror or error}"
     except GymQAError:
-        return "it does not read as FineGym's temporal annotation"
+        return "it cannot be read" if file.sha256 else "it does not read as FineGym's temporal annotation"
     return None
-
-
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file's bytes, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def annotation_file(root: Path) -> Path:

@@ -17,10 +17,9 @@ import av
 from av.video.frame import PictureType
 from av.video.reformatter import Interpolation, VideoReformatter
 
-from gymqa.download.annotation_files import sha256_of
 from gymqa.errors import GymQAError
 from gymqa.frames.video import VideoError, add_h264_stream
-from gymqa.io.files import atomic_path
+from gymqa.io.files import atomic_path, sha256_of
 
 if TYPE_CHECKING:
     from av.container import InputContainer

@@ -5,8 +5,6 @@ clip's path inside a release; the videos themselves are not included.
 """
 
 import re
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from itertools import groupby
@@ -18,7 +16,7 @@ from pyarrow import parquet
 
 from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import video_of
-from gymqa.io.files import atomic_path, write_text
+from gymqa.io.files import atomic_path, replaced_folder, write_text
 from gymqa.questions.schema import KINDS, MINIMAL_PAIRS, PUBLISHED_BENCHMARKS, TIERS, Question
 from gymqa.questions.validation import validate
 
@@ -168,21 +166,10 @@ def write_dataset(folder: Path, splits: Sequence[QuestionSplit], card: str) -> N
     """
     if folder.exists() and not is_dataset(folder):
         raise GymQAError(f"{folder} exists and is not a data set of gymqa; choose another folder or remove it")
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        staged = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
-    except OSError as error:
-        raise GymQAError(f"cannot write in {folder.parent}: {error.strerror or error}; choose another") from error
-    try:
-        new, old = staged / "new", staged / "old"
+    with replaced_folder(folder) as new:
         for one in splits:
             _write_parquet(new / one.path, one.questions)
         write_text(new / CARD, card)
-        if folder.exists():
-            folder.rename(old)
-        new.rename(folder)
-    finally:
-        shutil.rmtree(staged)
 
 
 def is_dataset(folder: Path) -> bool:

@@ -1,8 +1,10 @@
-"""Atomic writes of text and JSON files, reading JSON, and file locks between processes."""
+"""Atomic writes of files and folders, reading JSON, a file's SHA-256, and file locks between processes."""
 
 import fcntl
+import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -41,6 +43,46 @@ def atomic_path(target: Path) -> Iterator[Path]:
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replaced_folder(target: Path) -> Iterator[Path]:
+    """Yield a path for a new folder beside `target`, which takes its place, or its name, when the block succeeds.
+
+    Raises:
+        GymQAError: the folder that holds `target` cannot be written to.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        staged = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
+    except OSError as error:
+        raise GymQAError(f"cannot write in {target.parent}: {error.strerror or error}; choose another") from error
+    new, old = staged / "new", staged / "old"
+    try:
+        yield new
+        if target.exists():
+            target.rename(old)
+        try:
+            new.rename(target)
+        except OSError:
+            if old.exists():
+                old.rename(target)
+            raise
+    finally:
+        shutil.rmtree(staged)
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file's bytes, in hex.
+
+    Raises:
+        GymQAError: the file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise GymQAError(f"{path} cannot be read: {error.strerror or error}; make or copy it again") from error
 
 
 def write_text(target: Path, text: str) -> None:

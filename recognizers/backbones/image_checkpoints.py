@@ -11,12 +11,12 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from gymqa.errors import GymQAError
-from gymqa.io.files import read_json
+from gymqa.io.files import read_json, sha256_of
 from recognizers.backbones.image.vit import SHIPPED
 from recognizers.backbones.timesformer import TimeSformer
 from recognizers.backbones.vit_weights import LoadReport, start_from_image_vit
 from recognizers.weights_io.tensor_names import our_names
-from recognizers.weights_io.tensors import file_hash, model_folder
+from recognizers.weights_io.tensors import model_folder
 
 PICKLED = (".pth", ".pt", ".bin", ".pyth")
 _WRAPPERS = ("state_dict", "model", "model_state")
@@ -108,7 +108,7 @@ def image_weights_hash(source: Path | str) -> str:
     Raises:
         GymQAError: the file is missing or cannot be read.
     """
-    return file_hash(find_image_weights(source))
+    return sha256_of(find_image_weights(source))
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

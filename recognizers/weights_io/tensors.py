@@ -1,6 +1,5 @@
 """Save, locate, hash and strictly load model weights (model.safetensors in a folder, or on the Hub)."""
 
-import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from torch import Tensor, nn
 from gymqa.errors import GymQAError
 from gymqa.frames.modality import Modality
 from gymqa.hub.client import download_model, names_a_repo
-from gymqa.io.files import atomic_path, read_json, write_text
+from gymqa.io.files import atomic_path, read_json, sha256_of, write_text
 
 MAX_NAMES = 3  # most tensor names of each kind in an error message
 
@@ -141,17 +140,4 @@ def weights_hash(folder: Path) -> str:
     Raises:
         GymQAError: the file cannot be read.
     """
-    return file_hash(folder / "model.safetensors")
-
-
-def file_hash(path: Path) -> str:
-    """The SHA-256 of a weights file.
-
-    Raises:
-        GymQAError: the file cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise GymQAError(f"{path} cannot be read ({error.strerror}); train or copy the model again") from error
+    return sha256_of(folder / "model.safetensors")
