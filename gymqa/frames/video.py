@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gymqa.frames.decord_reading import proven_reader, read
+from gymqa.frames.image_folder import frame_images
 from gymqa.frames.reading import Frames, VideoError, open_video
 from gymqa.frames.sampling import uniform
 from gymqa.io.files import atomic_path
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 Decoder = Literal["pyav", "decord"]
 
-IMAGES = (".jpg", ".jpeg", ".png")
 CHUNK = 64  # frames handed on at a time, so that a long video is never in memory at full size
 
 
@@ -80,10 +80,12 @@ def _wanted(n_frames: int, max_frames: int | None) -> NDArray[np.int64]:
 
 
 def _decode_images(folder: Path, size: int | None, max_frames: int | None) -> Frames:
-    """Read a folder of frame images, as in some data sets: [T, H, W, 3]."""
-    images = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGES)
-    if not images:
-        raise VideoError(f"{folder} holds no frames ({', '.join(IMAGES)}); copy them again")
+    """Read a folder of frame images, as in some data sets: [T, H, W, 3].
+
+    Raises:
+        VideoError: the images are not numbered as frames, one does not decode, or their sizes differ.
+    """
+    images = frame_images(folder)
     frames = []
     for index in _wanted(len(images), max_frames):
         image = cv2.imread(str(images[index]), cv2.IMREAD_COLOR)
