@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import av
 import numpy as np
+from av.buffer import Buffer
 from av.stream import Disposition
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
@@ -158,8 +159,8 @@ class Video:
     def upright(self, frame: "VideoFrame") -> Image:
         """Pixels of a frame as players show it: uint8 [H, W, 3], in the size of the first frame, rotated."""
         width, height = self._size or (frame.width, frame.height)
-        rgb = self._scaler.reformat(frame, width, height, "rgb24").to_ndarray()
-        return np.ascontiguousarray(turned(rgb, frame), np.uint8)
+        rgb = np.asarray(self._scaler.reformat(frame, width, height, "rgb24").to_ndarray(), np.uint8)
+        return np.ascontiguousarray(turned(rgb, frame))
 
     def packets(self) -> "Iterator[Packet[VideoStream]]":
         """Yield the packets of its stream, without decoding them.
@@ -218,15 +219,16 @@ def _video_stream(container: "InputContainer") -> "VideoStream | None":
 def _start_of(container: "InputContainer", stream: "VideoStream") -> float:
     """Start of a container in the time stamps of its streams, seconds; FFmpeg rounds it to microseconds."""
     own = 0.0 if stream.start_time is None else float(stream.start_time * (stream.time_base or 0))
-    if container.start_time is None:
+    stated: int | None = container.start_time
+    if stated is None:
         return own
-    start = container.start_time / av.time_base
+    start = stated / av.time_base
     return own if abs(own - start) < 2 / av.time_base else start
 
 
 def turned(image: Image, frame: "VideoFrame") -> Image:
     """An image [H, W, 3] rotated and mirrored as the display matrix of its frame says (ISO 14496-12, 8.3.2)."""
-    matrix = frame.side_data.get("DISPLAYMATRIX")
+    matrix = _display_matrix(frame)
     if matrix is None:
         return image
     a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5].tolist()
@@ -236,5 +238,11 @@ def turned(image: Image, frame: "VideoFrame") -> Image:
 
 
 def is_turned(frame: "VideoFrame") -> bool:
-    """Whether a frame is not stored as it is shown."""
-    return frame.side_data.get("DISPLAYMATRIX") is not None
+    """Whether a frame may be stored otherwise than it is shown."""
+    return _display_matrix(frame) is not None
+
+
+def _display_matrix(frame: "VideoFrame") -> Buffer | None:
+    """The display matrix of a frame: int32 [3, 3]; None if it is shown as it is stored."""
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    return matrix if isinstance(matrix, Buffer) else None

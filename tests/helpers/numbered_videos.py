@@ -104,6 +104,7 @@ def write(path: Path, kind: Kind, frames: np.ndarray, ticks: Sequence[int] | Non
     """Encode frames; `ticks` are their times in hundredths of a frame, where the rate is to vary."""
     with av.open(str(path), "w", format=kind.container) as container:
         stream = container.add_stream(kind.codec, rate=FPS, options=dict(kind.options))
+        assert isinstance(stream, av.VideoStream)
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt, stream.codec_context.thread_count = kind.pix_fmt, 1
         if ticks is not None:
