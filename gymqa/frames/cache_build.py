@@ -130,10 +130,12 @@ def add_clips(
 
 def _prepare(folder: Path, settings: CacheSettings, verify: bool) -> dict[str, IndexEntry]:
     """Rewrite the index with complete clips only, and return them by id; none of an earlier reading is kept."""
+    found, entries = read_index(folder)
+    if found is not None and found.reading != settings.reading:
+        (folder / DATA).unlink(missing_ok=True)  # who has mapped it keeps it
+        entries = []
     (folder / DATA).touch()
     data = mapped(folder)
-    found, entries = read_index(folder)
-    entries = entries if found is None or found.reading == settings.reading else []
     kept = {
         entry.clip_id: entry for entry in entries if entry.failure is None and end_of([entry], settings) <= len(data)
     }

@@ -17,7 +17,7 @@ def is_cut_short(path: Path) -> bool:
     with path.open("rb") as file:
         start = file.read(12)
         if start[:4] == b"RIFF":
-            return 8 + int.from_bytes(start[4:8], "little") > size + 1  # the last chunk's padding may be absent
+            return int.from_bytes(start[4:8], "little") > size  # which some writers state with the first 8 bytes
         if start[:4] == EBML:
             return _segment_end(file) > size
         return start[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free") and _media_end(file, size) > size

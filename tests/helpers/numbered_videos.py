@@ -119,23 +119,23 @@ def write(path: Path, kind: Kind, frames: np.ndarray, ticks: Sequence[int] | Non
     return path
 
 
-def shifted(source: Path, target: Path, seconds: float, keep_from: int = 0) -> Path:
+def shifted(source: Path, target: Path, seconds: float) -> Path:
     """Copy a video's packets to other times; an mp4 or mov hides those before second 0 by its edit list.
 
     Args:
         source: the video.
         target: the copy.
         seconds: added to all time stamps.
-        keep_from: packets before this one are left out.
     """
     with av.open(str(source)) as read, av.open(str(target), "w", options={"avoid_negative_ts": "disabled"}) as write:
         stream = read.streams.video[0]
         copied = write.add_stream_from_template(stream)
         ticks = round(seconds / (stream.time_base or 1))
-        for number, packet in enumerate(read.demux(stream)):
-            if packet.dts is None or packet.pts is None or number < keep_from:
+        for packet in read.demux(stream):
+            if packet.pts is None:  # the end
                 continue
-            packet.pts, packet.dts, packet.stream = packet.pts + ticks, packet.dts + ticks, copied
+            decoded = packet.pts - round(0.2 / (stream.time_base or 1)) if packet.dts is None else packet.dts
+            packet.pts, packet.dts, packet.stream = packet.pts + ticks, decoded + ticks, copied
             write.mux(packet)
     return target
 

@@ -14,7 +14,20 @@ from gymqa.frames.sampling import uniform
 from gymqa.frames.video import decode
 from gymqa.frames.video_stream import frames_at
 from tests.helpers.naming import does_name
-from tests.helpers.numbered_videos import FPS, KINDS, TURNS, Kind, numbered, numbers, shifted, turn, with_audio, write
+from tests.helpers.numbered_videos import (
+    FPS,
+    HEIGHT,
+    KINDS,
+    TURNS,
+    WIDTH,
+    Kind,
+    numbered,
+    numbers,
+    shifted,
+    turn,
+    with_audio,
+    write,
+)
 from tests.helpers.places import SHARED
 
 COUNT = 34
@@ -161,19 +174,43 @@ def test_seconds_count_from_the_containers_start(tmp_path: Path) -> None:
         assert next(video.frames()).time == pytest.approx(0.0, abs=0.002)
 
 
+def judged(path: Path) -> list[int]:
+    """The numbers that ffmpeg shows, or where there is none those that PyAV decodes."""
+    if shutil.which("ffmpeg") is None:
+        with av.open(str(path)) as container:
+            return numbers(np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]))
+    command = ["ffmpeg", "-v", "error", "-i", str(path), "-an", "-fps_mode", "passthrough"]
+    shown = subprocess.run([*command, "-f", "rawvideo", "-pix_fmt", "rgb24", "-"], capture_output=True, check=True)
+    return numbers(np.frombuffer(shown.stdout, np.uint8).reshape(-1, HEIGHT, WIDTH, 3))
+
+
 @pytest.mark.exhaustive
-@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="there is no ffmpeg to compare with")
-def test_frames_are_ffmpegs(tmp_path: Path) -> None:
-    for kind in KINDS:
-        for count in (12, 61) if kind.name.endswith(".ts") else (1, 2, 9, 61):  # FFmpeg recognizes no shorter ones
-            path = write(tmp_path / f"{count}_{kind.name}", kind, numbered(count))
-            shown = decode(path)
-            command = ["ffmpeg", "-v", "error", "-i", str(path), "-an", "-fps_mode", "passthrough"]
-            pixels = subprocess.run(
-                [*command, "-f", "rawvideo", "-pix_fmt", "rgb24", "-"], capture_output=True, check=True
-            )
-            expected = np.frombuffer(pixels.stdout, np.uint8).reshape(-1, *shown.shape[1:])
-            assert numbers(shown) == numbers(expected), path.name
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_videos_of_every_length_are_read_as_ffmpeg_reads_them(kind: Kind, tmp_path: Path) -> None:
+    for count in (12, 61) if kind.name.endswith(".ts") else (1, 2, 9, 61):  # FFmpeg recognizes no shorter ones
+        path = write(tmp_path / f"{count}_{kind.name}", kind, numbered(count))
+        assert numbers(decode(path)) == judged(path) == list(range(count))
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("codec", ["libx264", "mpeg4", "mpeg2video"])
+@pytest.mark.parametrize("container", ["mp4", "mov", "mkv", "ts"])
+@pytest.mark.parametrize("reordered", [0, 1, 3])
+@pytest.mark.parametrize("key_every", [1, 5, 12, 99])
+def test_every_structure_is_read_as_ffmpeg_reads_it(
+    codec: str, container: str, reordered: int, key_every: int, tmp_path: Path
+) -> None:
+    x264_only = {"crf": "12", "preset": "veryfast", "x264-params": "open-gop=1:b-adapt=0:scenecut=0"}
+    own = x264_only if codec == "libx264" else {"qmin": "2", "qmax": "2"}
+    kind = Kind("a", codec, {"bf": str(reordered), "g": str(key_every), **own})
+    whole = write(tmp_path / f"a.{container}", kind, numbered(COUNT))
+    require_shown(whole, list(range(COUNT)))
+    if codec == "libx264":  # the others know no time between two frames
+        ticks = np.cumsum([100 + 50 * (number % 3) for number in range(COUNT)]).tolist()
+        require_shown(write(tmp_path / f"v.{container}", kind, numbered(COUNT), ticks), list(range(COUNT)))
+    for seconds in (-9 / FPS, 0.7) if container in ("mp4", "mov") else (0.7,):  # others have no edit lists
+        moved = shifted(whole, tmp_path / f"{seconds}.{container}", seconds)
+        require_shown(moved, judged(moved))
 
 
 @pytest.mark.slow
