@@ -45,7 +45,7 @@ def gymsim_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A GymSim release: 3 training and 2 validation competitions of 24 elements, 64 px, one raw video."""
     from gymqa.sim.release import ReleaseConfig, render_release
 
-    config = ReleaseConfig(train_videos=3, val_videos=2, raw_videos=1, size=64)  # decord reads no 48 px
+    config = ReleaseConfig(train_videos=3, val_videos=2, raw_videos=1, size=64)
     return built_once(tmp_path_factory, "gymsim", lambda folder: render_release(folder, config))
 
 

@@ -187,7 +187,7 @@ def _run(jobs: list[Job], workers: int) -> Iterator[list[Failed]]:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-FORMAT = 1  # increased when the same settings produce different clips
+FORMAT = 2  # increased when the same settings produce different clips
 
 
 def _journal_folder(out: Path) -> Path:
@@ -244,13 +244,20 @@ def keep_settings(out: Path, box: Box | None) -> None:
     """Record the settings of the folder's clips.
 
     Raises:
-        GymQAError: existing clips were cut with other settings.
+        GymQAError: existing clips were cut with other settings, or before format 2.
     """
     path, settings = _journal_folder(out) / "settings.json", {"format": FORMAT, "size": box and f"{box[0]}x{box[1]}"}
     if not path.exists():
         write_json(path, settings)
-    elif (found := read_json(path)) != settings:
-        size = found.get("size") if isinstance(found, dict) else None
+        return
+    found = read_json(path)
+    if not isinstance(found, dict) or found.get("format") != FORMAT:
+        raise GymQAError(
+            f"{out} holds clips that were cut without regard to rotation and time stamps; cut them anew into another "
+            "--out, or remove that folder"
+        )
+    if found != settings:
+        size = found.get("size")
         raise GymQAError(f"{out} holds clips of size {size or 'of the raw videos'}; choose that size or another --out")
 
 

@@ -12,11 +12,9 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-import av
-
-from gymqa.download.cutting import open_video
 from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import VIDEO_ID
+from gymqa.frames.reading import VideoError, open_video
 from gymqa.io.console import progress_bar
 from gymqa.io.files import read_json, write_json
 
@@ -231,9 +229,9 @@ def _causes(error: BaseException | None) -> Iterable[BaseException]:
 def _is_readable(path: Path) -> bool:
     """Whether a file has a video stream whose first frame decodes."""
     try:
-        with open_video(path) as container:
-            return next(container.decode(video=0), None) is not None
-    except (av.error.FFmpegError, IndexError):
+        with open_video(path) as video:
+            return next(video.frames(), None) is not None
+    except VideoError:
         return False
 
 

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gymqa.errors import GymQAError
-from gymqa.frames.cache_build import add_clips
+from gymqa.frames.cache_build import add_clips, decoding_by
 from gymqa.frames.cache_format import (
+    READING,
     CacheSettings,
     FrameFormat,
     IndexEntry,
@@ -25,7 +26,7 @@ from gymqa.frames.cache_format import (
     stored_frames,
 )
 from gymqa.frames.sampling import Indices
-from gymqa.frames.video import Frames
+from gymqa.frames.video import Decoder, Frames
 from gymqa.io.files import only_writer
 from gymqa.runtime.runs import require_writable
 from gymqa.runtime.workers import UNLIMITED, Limits, worker_count
@@ -38,7 +39,7 @@ class FrameCache:
         folder: the cache's folder.
 
     Raises:
-        GymQAError: there is no cache, or its file is shorter than its index requires.
+        GymQAError: there is no cache, its frames may be wrong ones, or its file is shorter than its index requires.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -46,6 +47,11 @@ class FrameCache:
         settings, entries = read_index(folder)
         if settings is None:
             raise GymQAError(f"{folder} holds no frame cache; build it first")
+        if settings.reading != READING:
+            raise GymQAError(
+                f"{folder} was cached when some videos were read wrongly, and does not tell which; make it anew by the "
+                f"`gymqa cache … --out {folder}` that made it"
+            )
         self.size, self.max_frames, self.format = settings.size, settings.max_frames, settings.format
         self.modality, self.settings = settings.modality, settings
         self._entries = {entry.clip_id: entry for entry in entries if entry.failure is None}
@@ -127,8 +133,11 @@ class FrameCache:
         format: FrameFormat | None = None,
         verify: bool = False,
         limits: Limits = UNLIMITED,
+        decoder: Decoder = "pyav",
     ) -> "FrameCache":
         """Decode the clips that are not cached yet and return the cache; clips that failed before are retried.
+
+        A cache of frames that may be wrong ones (see `gymqa.frames.cache_format.READING`) is made anew.
 
         Args:
             folder: folder of the cache, new or existing.
@@ -141,6 +150,7 @@ class FrameCache:
                 frames of all clips take at most `RAW_LIMIT` bytes.
             verify: compare every existing clip with its CRC-32, and decode damaged ones again.
             limits: time and memory limits of one clip; a clip that exceeds them fails, and its process is killed.
+            decoder: as in `gymqa.frames.video.decode`; the frames are the same.
 
         Raises:
             GymQAError: sizes or workers are below 1, the folder holds a cache of other settings, is being built by
@@ -151,7 +161,7 @@ class FrameCache:
         wanted, processes = list(dict.fromkeys(clip_ids)), worker_count(workers)
         with only_writer(require_writable(folder), "the frame cache"):
             settings = settings_for(folder, CacheSettings(size, max_frames), format, len(wanted))
-            add_clips(folder, wanted, path_of, settings, processes, verify, limits)
+            add_clips(folder, wanted, path_of, settings, processes, verify, limits, decoding_by(decoder))
         return FrameCache(folder)
 
 
@@ -167,6 +177,6 @@ def settings_for(folder: Path, wanted: CacheSettings, format: FrameFormat | None
     found, _ = read_index(folder)
     by_size: FrameFormat = "raw" if clips * wanted.clip_bytes <= RAW_LIMIT else "jpeg"
     settings = replace(wanted, format=format or (found.format if found else by_size))
-    if found not in (None, settings):
+    if found is not None and replace(found, reading=READING) != settings:
         raise GymQAError(f"the frame cache {folder} was built with {found}, not {settings}; choose another folder")
     return settings

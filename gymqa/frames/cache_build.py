@@ -8,7 +8,7 @@ the order of the clips for any number of processes: the same clips give the same
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from gymqa.frames.cache_format import (
     read_index,
     write_index,
 )
-from gymqa.frames.video import Frames, VideoError, decode
+from gymqa.frames.video import Decoder, Frames, VideoError, decode
 from gymqa.io.console import console, progress_bar
 from gymqa.runtime.workers import UNLIMITED, Limits, Lost, guarded_map
 
@@ -52,11 +52,11 @@ def _begin() -> None:
     cv2.setNumThreads(1)
 
 
-def _decode_clip(settings: CacheSettings, task: Task) -> PackedClip:
+def _decode_clip(settings: CacheSettings, task: Task, decoder: Decoder = "pyav") -> PackedClip:
     """Decode one clip and pack its frames."""
     clip_id, video = task
     try:
-        return pack_clip(clip_id, decode(video, settings.size, settings.max_frames), settings)
+        return pack_clip(clip_id, decode(video, settings.size, settings.max_frames, decoder), settings)
     except VideoError as error:
         return PackedClip(clip_id, failure=str(error))
 
@@ -83,6 +83,11 @@ class FrameProducer:
 
 
 DECODER = FrameProducer("decoding clips", _decode_clip, _begin)
+
+
+def decoding_by(decoder: Decoder) -> FrameProducer:
+    """The producer that decodes by a decoder."""
+    return replace(DECODER, make=partial(_decode_clip, decoder=decoder))
 
 
 def add_clips(
@@ -124,10 +129,13 @@ def add_clips(
 
 
 def _prepare(folder: Path, settings: CacheSettings, verify: bool) -> dict[str, IndexEntry]:
-    """Rewrite the index with complete clips only, and return them by id."""
+    """Rewrite the index with complete clips only, and return them by id; none of an earlier reading is kept."""
+    found, entries = read_index(folder)
+    if found is not None and found.reading != settings.reading:
+        (folder / DATA).unlink(missing_ok=True)  # who has mapped it keeps it
+        entries = []
     (folder / DATA).touch()
     data = mapped(folder)
-    _, entries = read_index(folder)
     kept = {
         entry.clip_id: entry for entry in entries if entry.failure is None and end_of([entry], settings) <= len(data)
     }

@@ -1,6 +1,6 @@
 """File format of a frame cache: index (clips.jsonl) and frame data (frames.bin), as raw or JPEG frames.
 
-The first line of clips.jsonl holds the settings, each other line one clip:
+The first line of clips.jsonl holds the settings (of frames also `READING`), each other line one clip:
 raw    {"clip_id", "slot", "frames", "crc32"}             frames begin at slot × bytes of the longest clip
 jpeg   {"clip_id", "offset", "bytes", "frames", "crc32"}
 flow   either, and "of": the CRC-32 of the frames that the flow was computed from
@@ -28,6 +28,7 @@ from gymqa.runtime.choices import require_choices
 FrameFormat = Literal["raw", "jpeg"]
 Bytes = NDArray[np.uint8]  # [n]
 DATA, INDEX = "frames.bin", "clips.jsonl"
+READING = 2  # increased when the same video may give other frames
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class CacheSettings:
         format: storage format of the frames.
         modality: rgb, or flow with two channels.
         method: method of the optical flow; "" for rgb.
+        reading: the `READING` that decoded the frames.
     """
 
     size: int
@@ -47,6 +49,7 @@ class CacheSettings:
     format: FrameFormat = "raw"
     modality: Modality = "rgb"
     method: str = ""
+    reading: int = READING
 
     def __post_init__(self) -> None:
         require_choices(self)
@@ -124,6 +127,8 @@ def lines_of(entries: Iterable[IndexEntry], settings: CacheSettings) -> str:
 def write_index(folder: Path, settings: CacheSettings, entries: Iterable[IndexEntry]) -> None:
     """Write the complete index, atomically."""
     kept = {"size": settings.size, "max_frames": settings.max_frames, "format": settings.format, **settings.content}
+    if settings.modality == "rgb":
+        kept["reading"] = settings.reading
     write_text(folder / INDEX, json.dumps(kept) + "\n" + lines_of(entries, settings))
 
 
@@ -150,13 +155,10 @@ def read_index(folder: Path) -> tuple[CacheSettings | None, list[IndexEntry]]:
 
 def _parse_settings(value: dict[str, Any]) -> CacheSettings:
     """Parse the settings in the first line."""
-    settings = CacheSettings(
-        int(value["size"]),
-        int(value["max_frames"]),
-        value.get("format", "raw"),
-        value.get("modality", "rgb"),
-        str(value.get("method", "")),
-    )
+    modality, method = value.get("modality", "rgb"), str(value.get("method", ""))
+    reading = int(value.get("reading", 1)) if modality == "rgb" else READING
+    size, max_frames = int(value["size"]), int(value["max_frames"])
+    settings = CacheSettings(size, max_frames, value.get("format", "raw"), modality, method, reading)
     if settings.format not in get_args(FrameFormat) or settings.modality not in ("rgb", "flow"):
         raise ValueError(f"{settings.format} {settings.modality}")
     return settings

@@ -1,117 +1,75 @@
-"""Decode videos or image folders to frames (decord, PyAV); write frames as H.264 videos (PyAV).
-
-decord readers do not survive a fork: `decode` opens its reader in the process that calls it and keeps none.
-
-decord 0.6 does not read some narrow videos. It computes the number of channels as the bytes of an image row divided by
-its width, but FFmpeg pads a row to 32 pixels: 16, 24, 48 and 72 pixels give 6, 4, 4 and 4 channels (checked for every
-even width from 16 to 1280). It then always fails to copy the first frame, before any frame is returned, so the error
-identifies these videos and PyAV decodes them. If both decode a video, their frames are equal.
-"""
+"""Decode videos or image folders to frames; write frames as H.264 videos (PyAV)."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import av
 import cv2
-import decord
 import numpy as np
 from numpy.typing import NDArray
 
-from gymqa.errors import GymQAError
+from gymqa.frames.decord_reading import proven_reader, read
+from gymqa.frames.image_folder import frame_images
+from gymqa.frames.reading import Frames, VideoError, open_video
 from gymqa.frames.sampling import uniform
 from gymqa.io.files import atomic_path
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
     from av.video.stream import VideoStream
-    from decord import VideoReader
 
-Frames = NDArray[np.uint8]  # [T, H, W, 3] RGB
+Decoder = Literal["pyav", "decord"]
 
-IMAGES = (".jpg", ".jpeg", ".png")
-CHUNK = 64  # frames converted at a time, so that a long video is never in memory at full size
-PADDED_ROWS = "size must exactly match"  # decord's error for a video whose rows FFmpeg pads
+CHUNK = 64  # frames handed on at a time, so that a long video is never in memory at full size
 
 
-class VideoError(GymQAError):
-    """A video that is missing, empty, broken, or cannot be written; the text names the file."""
-
-
-def decode(path: Path, size: int | None = None, max_frames: int | None = None) -> Frames:
-    """Decode a video in one sequential pass.
+def decode(path: Path, size: int | None = None, max_frames: int | None = None, decoder: Decoder = "pyav") -> Frames:
+    """Decode the frames that a video shows, from its first to its last (see `gymqa.frames.reading`).
 
     Args:
-        path: a video file, or a folder of frames as images whose sorted names give their order.
+        path: a video file, or a folder of frames as images whose numbers give their order.
         size: pixels; the short side is resized to it, then center-cropped to a square. None keeps their size.
         max_frames: keep at most this many frames, evenly spaced; None keeps all.
+        decoder: pyav; or decord for the videos that it is proven to read alike (see `gymqa.frames.decord_reading`).
 
     Returns:
         uint8 [T, H, W, 3], RGB, T >= 1.
 
     Raises:
-        VideoError: the file is missing, empty or does not decode.
+        VideoError: the file is missing, empty, or does not decode to its end.
     """
     if path.is_dir():
         return _decode_images(path, size, max_frames)
-
-    if not path.is_file():
-        raise VideoError(f"{path} does not exist; check the path of the video")
-    if path.stat().st_size == 0:
-        raise VideoError(f"{path} is empty; copy or render the video again")
-    try:
-        reader = decord.VideoReader(str(path), num_threads=1)
-        n_frames = len(reader)
-        if n_frames == 0:
-            raise VideoError(f"{path} holds no frames; copy or render the video again")
-        wanted = _wanted(n_frames, max_frames)
-        try:
-            return _joined(_decord_chunks(reader, wanted), size)
-        except decord.DECORDError as error:
-            if PADDED_ROWS not in str(error):
-                raise
-            return _joined(_pyav_chunks(path, n_frames, wanted), size)
-    except (decord.DECORDError, RuntimeError, av.FFmpegError) as error:
-        raise VideoError(f"{path} does not decode; copy or render the video again") from error
+    if decoder == "decord" and (reader := proven_reader(path)) is not None:
+        frames = read(reader, path, _wanted(len(reader), max_frames))
+        return frames if size is None else square(frames, size)
+    if max_frames is None:
+        return _decode_video(path, size, None, None)[0]
+    with open_video(path) as video:
+        expected = sum(not packet.is_discard for packet in video.packets())  # for most codecs the number of frames
+    frames, shown = _decode_video(path, size, expected, max_frames)
+    if shown == expected:
+        return frames
+    return _decode_video(path, size, shown, max_frames)[0]  # packets without a frame of their own
 
 
-def _joined(chunks: Iterator[Frames], size: int | None) -> Frames:
-    """Resize and crop each chunk, then concatenate them."""
-    parts = [chunk if size is None else square(chunk, size) for chunk in chunks]
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+def _decode_video(path: Path, size: int | None, expected: int | None, max_frames: int | None) -> tuple[Frames, int]:
+    """Decode a whole video and convert the frames to keep: [T, H, W, 3], and the number of all frames.
 
-
-def _decord_chunks(reader: "VideoReader", wanted: NDArray[np.int64]) -> Iterator[Frames]:
-    """Yield the selected frames in chunks."""
-    for start in range(0, len(wanted), CHUNK):
-        yield reader.get_batch(wanted[start : start + CHUNK]).asnumpy()
-
-
-def _pyav_chunks(path: Path, n_frames: int, wanted: NDArray[np.int64]) -> Iterator[Frames]:
-    """Yield the selected frames of a video that decord cannot copy, in chunks.
-
-    Raises:
-        VideoError: the video does not have the `n_frames` frames that decord counted, or one is damaged.
+    Where it shows other than the `expected` number of frames, those that are kept are not evenly spaced.
     """
-
-    chosen, chunk, seen = set(wanted.tolist()), [], 0
-    with av.open(str(path)) as container:
-        for frame in container.decode(video=0):
-            if frame.is_corrupt:
-                break
-            if seen in chosen:
-                upright = np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90))
-                chunk.append(upright.astype(np.uint8, copy=False))
-            if len(chunk) == CHUNK:
-                yield np.stack(chunk)
-                chunk = []
-            seen += 1
-    if seen != n_frames:
-        raise VideoError(f"{path} does not decode after frame {seen}; copy or render the video again")
-    if chunk:
-        yield np.stack(chunk)
+    wanted = None if expected is None else set(_wanted(expected, max_frames).tolist())
+    kept, shown = [], 0
+    with open_video(path) as video:
+        for frame in video.frames():
+            if wanted is None or shown in wanted:
+                image = video.upright(frame.frame)
+                kept.append(image if size is None else square(image[None], size)[0])
+            shown += 1
+    return (np.stack(kept) if kept else np.empty((0, 0, 0, 3), np.uint8)), shown
 
 
 def _wanted(n_frames: int, max_frames: int | None) -> NDArray[np.int64]:
@@ -122,10 +80,12 @@ def _wanted(n_frames: int, max_frames: int | None) -> NDArray[np.int64]:
 
 
 def _decode_images(folder: Path, size: int | None, max_frames: int | None) -> Frames:
-    """Read a folder of frame images, as in some data sets: [T, H, W, 3]."""
-    images = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGES)
-    if not images:
-        raise VideoError(f"{folder} holds no frames ({', '.join(IMAGES)}); copy them again")
+    """Read a folder of frame images, as in some data sets: [T, H, W, 3].
+
+    Raises:
+        VideoError: the images are not numbered as frames, one does not decode, or their sizes differ.
+    """
+    images = frame_images(folder)
     frames = []
     for index in _wanted(len(images), max_frames):
         image = cv2.imread(str(images[index]), cv2.IMREAD_COLOR)

@@ -10,7 +10,8 @@ from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import Clip
 
 Side = Literal["train", "val"]
-VIDEO_SUFFIXES = (".mp4", ".avi", ".webm", ".mkv", ".mov", ".m4v", ".mpg", ".mpeg", ".flv", ".wmv")
+MP4S, MPEGS = (".mp4", ".m4v", ".mov", ".3gp"), (".mpg", ".mpeg", ".ts", ".m2ts")
+VIDEO_SUFFIXES = (*MP4S, *MPEGS, ".avi", ".mkv", ".webm", ".flv", ".wmv", ".asf", ".ogv", ".gif")
 LONGEST_NAME, LONGEST_PATH = 255, 2048  # bytes; file systems allow 255 and 4096, including the folder of videos
 CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 

@@ -17,7 +17,8 @@ def read_class_folders(source: Source) -> VideoDataset:
     Raises:
         GymQAError: there is no class folder with videos, or no such person.
     """
-    found = {folder.name: _videos(folder) for folder in sorted(source.videos.iterdir()) if folder.is_dir()}
+    folders = sorted(folder for folder in source.videos.iterdir() if folder.is_dir() and not _is_hidden(folder))
+    found = {folder.name: _videos(folder) for folder in folders}
     classes = tuple(name for name, videos in found.items() if videos)
     if not classes:
         raise GymQAError(
@@ -38,7 +39,12 @@ def read_class_folders(source: Source) -> VideoDataset:
 
 def _videos(folder: Path) -> list[Path]:
     """The folder's videos, sorted by name."""
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES)
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES and not _is_hidden(path))
+
+
+def _is_hidden(path: Path) -> bool:
+    """Whether a file or folder is hidden, such as what macOS leaves beside copied files (`._bend.avi`)."""
+    return path.name.startswith(".")
 
 
 def _person(video: Path) -> str:

@@ -32,7 +32,7 @@ def cache(tmp_path: Path) -> FrameCache:
     folder = tmp_path / "cache"
     folder.mkdir()
     np.random.default_rng(0).integers(0, 256, (7, 12, 16, 16, 3), dtype=np.uint8).tofile(folder / "frames.bin")
-    lines: list[dict[str, Any]] = [{"size": 16, "max_frames": 12}]
+    lines: list[dict[str, Any]] = [{"size": 16, "max_frames": 12, "reading": 2}]
     lines += [{"clip_id": f"c{i}", "slot": i, "frames": 5 + i, "crc32": 0} for i in range(7)]
     (folder / "clips.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     return FrameCache(folder)

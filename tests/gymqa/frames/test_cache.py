@@ -1,5 +1,6 @@
 """The frame cache: decoded once, honest about what does not decode, the same for every reader."""
 
+import json
 import multiprocessing
 import os
 import pickle
@@ -170,6 +171,25 @@ def test_a_half_written_cache_is_refused_when_read_and_mended_when_built(tmp_pat
     cache = build(tmp_path, videos, IDS[:6])
     for clip in IDS[:6]:
         np.testing.assert_array_equal(cache.get(clip), decode(videos / f"{clip}.mp4", 16, 12))
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_cache_whose_frames_may_be_wrong_is_refused_and_made_anew(
+    tmp_path: Path, videos: Path, format: FrameFormat
+) -> None:
+    right = build(tmp_path / "right", videos, IDS[:6], format=format)
+    build(tmp_path / "old", videos, ["c09", *IDS[1:6]], format=format)
+    index = tmp_path / "old" / "clips.jsonl"
+    head, *lines = index.read_text().replace("c09", "c00").splitlines()
+    old_head = {name: value for name, value in json.loads(head).items() if name != "reading"}
+    index.write_text("\n".join([json.dumps(old_head), *lines]) + "\n")
+    with pytest.raises(GymQAError, match=naming(tmp_path / "old", "gymqa cache", "--out")):
+        FrameCache(tmp_path / "old")
+    anew = build(tmp_path / "old", videos, IDS[:6])
+    assert anew.fingerprint() == right.fingerprint()
+    for clip in IDS[:6]:
+        np.testing.assert_array_equal(anew.get(clip), right.get(clip))
+    assert anew.damaged() == [] == FrameCache(tmp_path / "old").damaged()
 
 
 @pytest.mark.parametrize("format", FORMATS)

@@ -1,6 +1,5 @@
 """Videos: what is written is read back, all frames in order, and broken files are named."""
 
-import struct
 from pathlib import Path
 
 import av
@@ -56,10 +55,9 @@ def pyav_frames(path: Path) -> np.ndarray:
         return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("width", range(16, 98, 2))
+@pytest.mark.parametrize("width", [16, 24, 66])  # whose rows FFmpeg pads
 def test_every_narrow_video_is_read_as_pyav_reads_it(tmp_path: Path, width: int) -> None:
-    video = moving_bar(70, 32, width)  # more frames than are converted at a time
+    video = moving_bar(70, 32, width)
     write_video(tmp_path / "a.mp4", video, fps=25)
     back = decode(tmp_path / "a.mp4")
     np.testing.assert_array_equal(back, pyav_frames(tmp_path / "a.mp4"))
@@ -69,18 +67,7 @@ def test_every_narrow_video_is_read_as_pyav_reads_it(tmp_path: Path, width: int)
     np.testing.assert_array_equal(some, square(back, 24)[uniform(70, 5)])
 
 
-def test_a_narrow_video_that_was_filmed_sideways_comes_upright(tmp_path: Path) -> None:
-    write_video(tmp_path / "a.mp4", moving_bar(3, 64, 48), fps=25)
-    upright = pyav_frames(tmp_path / "a.mp4")
-    content = (tmp_path / "a.mp4").read_bytes()
-    plain = struct.pack(">9i", 1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)  # the matrix of ISO 14496-12, 8.3.2
-    half_turn = struct.pack(">9i", -1 << 16, 0, 0, 0, -1 << 16, 0, 48 << 16, 64 << 16, 1 << 30)
-    at = content.index(plain, content.index(b"tkhd"))
-    (tmp_path / "b.mp4").write_bytes(content[:at] + half_turn + content[at + len(plain) :])
-    np.testing.assert_array_equal(decode(tmp_path / "b.mp4"), upright[:, ::-1, ::-1])
-
-
-@pytest.mark.parametrize("width", [48, 64])  # one for each decoder
+@pytest.mark.parametrize("width", [48, 64])
 def test_a_video_damaged_in_its_middle_is_named(tmp_path: Path, width: int) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (60, 64, width, 3), dtype=np.uint8)
     write_video(tmp_path / "a.mp4", noise, fps=25)

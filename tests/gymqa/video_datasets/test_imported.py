@@ -1,6 +1,7 @@
 """`gymqa dataset import`: the lists it leaves take the same road as a release's, from cache to training."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import av
@@ -13,6 +14,8 @@ from gymqa.errors import GymQAError
 from gymqa.finegym.splits import read_splits
 from gymqa.frames.cache import FrameCache
 from gymqa.frames.video import VideoError, decode, write_video
+from gymqa.video_datasets.base import Source
+from gymqa.video_datasets.generic import read_class_folders
 from gymqa.video_datasets.imported import read_import
 from gymqa.video_datasets.registry import DATASETS
 from tests.helpers.naming import does_name, naming
@@ -120,6 +123,51 @@ def test_a_folder_of_frames_is_a_video(tmp_path: Path) -> None:
         cv2.imwrite(str(tmp_path / f"{t:05d}.png"), frame[..., ::-1])
     np.testing.assert_array_equal(decode(tmp_path), frames)
     assert decode(tmp_path, 16, 4).shape == (4, 16, 16, 3)
+
+
+def write_images(folder: Path, values: Mapping[str, int]) -> None:
+    """Write images of one value each."""
+    folder.mkdir(exist_ok=True)
+    for name, value in values.items():
+        cv2.imwrite(str(folder / name), np.full((8, 8, 3), value, np.uint8))
+
+
+def test_frames_of_a_folder_come_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    write_images(tmp_path, {f"img_{number}.png": number for number in range(1, 13)})
+    (tmp_path / "._img_1.png").write_bytes(b"what macOS leaves beside a copied file")
+    assert decode(tmp_path)[:, 0, 0, 0].tolist() == list(range(1, 13))
+    assert decode(tmp_path, 4, 3)[:, 0, 0, 0].tolist() == [3, 7, 11]
+    write_images(tmp_path / "every fifth", {f"{number}.jpg": number for number in (0, 5, 10)})
+    assert len(decode(tmp_path / "every fifth")) == 3
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (("1.png", "2.png", "4.png", "5.png"), ("2.png", "4.png")),
+        (("1.png", "3.png"), ("1.png", "3.png")),
+        (("1.png", "3.png", "4.png"), ("1.png", "3.png")),
+        (("img_2.png", "img_02.png", "img_3.png"), ("img_2.png", "img_02.png")),
+        (("img_1.png", "img_2.png", "flow_x_1.png", "flow_x_2.png"), ("img_1.png", "flow_x_1.png")),
+        (("first.png", "second.png"), ("png",)),
+    ],
+)
+def test_a_folder_whose_numbering_leaves_doubt_is_refused(
+    names: Sequence[str], told: Sequence[str], tmp_path: Path
+) -> None:
+    write_images(tmp_path, dict.fromkeys(names, 0))
+    with pytest.raises(VideoError, match=naming(tmp_path, *told)):
+        decode(tmp_path)
+
+
+def test_hidden_files_are_no_clips(tmp_path: Path) -> None:
+    for folder in ("up", "down", ".AppleDouble"):
+        write_images(tmp_path / folder, {})
+        for name in ("ann_1.mp4", "bo_1.mp4", "._ann_1.mp4"):
+            (tmp_path / folder / name).touch()
+    dataset = read_class_folders(Source(tmp_path, tmp_path, "ann"))
+    assert dataset.classes == ("down", "up")
+    assert sorted(dataset.paths.values()) == [f"{c}/{p}_1.mp4" for c in ("down", "up") for p in ("ann", "bo")]
 
 
 def test_a_folder_without_frames_or_with_a_broken_one_is_named(tmp_path: Path) -> None:

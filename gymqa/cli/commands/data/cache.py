@@ -5,6 +5,7 @@ from pathlib import Path
 from gymqa.finegym.annotations import open_release, read_element_list
 from gymqa.frames.cache import FrameCache
 from gymqa.frames.cache_format import FrameFormat
+from gymqa.frames.video import Decoder
 from gymqa.runtime.workers import Limits
 from gymqa.video_datasets.imported import is_imported, read_import
 
@@ -20,6 +21,7 @@ def cache(
     verify: bool = False,
     timeout: float | None = 60.0,
     memory_gb: float | None = 4.0,
+    decoder: Decoder = "pyav",
     *,
     lists: list[Path],
 ) -> None:
@@ -39,12 +41,13 @@ def cache(
         timeout: time limit of one clip in seconds; beyond it the process is killed and the clip counts as not decoded.
             "null" for no limit.
         memory_gb: memory limit of the process of one clip in gigabytes, likewise.
+        decoder: pyav, or decord for the videos that it is proven to read alike, in which it hides damage.
         lists: files with a clip id at the start of each line, such as those of `gymqa split`.
     """
     path_of = read_import(root).clip_path if is_imported(root) else open_release(root, setting).clip_path
     clip_ids = [clip.id for path in lists for clip in read_element_list(path)]
     limits = Limits(timeout, memory_gb)
-    frames = FrameCache.build(out, clip_ids, path_of, size, max_frames, workers, format, verify, limits)
+    frames = FrameCache.build(out, clip_ids, path_of, size, max_frames, workers, format, verify, limits, decoder)
     print(f"{out}: {len(frames)} clips, {frames.format}")
     for clip_id, reason in frames.failures.items():
         print(f"not decoded: {clip_id}: {reason}")
