@@ -5,14 +5,23 @@ from collections.abc import Sequence
 
 from eval.parsing import vocabulary as words
 from eval.parsing.clauses import Sentence, any_of
-from eval.parsing.mentions import LETTER, SEVERAL
-from eval.parsing.statements import Force, Verdict, disowns, is_doubtful, is_hypothetical, read_clause
+from eval.parsing.mentions import LETTER, NAMED, SEVERAL
+from eval.parsing.statements import (
+    Force,
+    Verdict,
+    begins_with_denial,
+    disowns,
+    is_doubtful,
+    is_hypothetical,
+    read_clause,
+)
 
 _CONTRAST = re.compile(rf"^\W*{any_of(words.CONTRAST)}")
 _REASON = re.compile(rf"^\W*{any_of(words.REASON + '|as')}")
 _CLOSING = re.compile(rf"^\W*(?:{any_of(words.CLOSING)}|→|⇒|=>)")
 _CONDITION = re.compile(rf"^\W*(?:(?:only|even|and|but|or|except) )*{any_of(words.CONDITION)}")
 _TAKE_BACK = re.compile(rf"^\W*(?:(?:oh|but|and|well|or) )?{any_of(words.TAKE_BACK)}")
+_SHARED = re.compile(rf"^\W*[{NAMED}]\s+(?:for|in|when|at|as)\b")
 _OR = re.compile(r"^\W*or\b")
 _NO = re.compile(r"^\W*no\W+(?=(?:i|i'd|i'll|it|it's|the|my)\s)")
 _LISTS = re.compile(r"^\W*(?:first|firstly|secondly|thirdly|next|let|let's)\b")
@@ -87,6 +96,8 @@ class Conclusion:
             verdict = read_clause(clause)
             if verdict is None:
                 self._without_option(clause, sentence, reason)
+                if position == 1 and asserted is not None and not reason and begins_with_denial(clause):
+                    self.broken = True  # "Answer C: not visible"
                 doubted = doubted or (len(clause.split()) <= 2 and is_doubtful(clause))
                 continue
             doubted = doubted and not _CONTRAST.match(clause) and not _CLOSING.match(clause)
@@ -149,15 +160,12 @@ class Conclusion:
             if not (first or last or own_line or decides or by_denial):
                 self._mention(verdict, contrasts, sentence, clause)
                 return False
-            if by_denial or (decides and not self._hesitates(clause)):
+            if by_denial or decides:
                 verdict = Verdict(Force.STATED, verdict.named)
             elif self.broken:
                 return False
         self._assert(verdict, contrasts or decides, sentence)
         return True
-
-    def _hesitates(self, clause: str) -> bool:
-        return bool(re.match(r"\W*(?:wait|hmm+)", clause))
 
     def _deny(self, verdict: Verdict, clause: str, sentence: Sentence) -> None:
         self._denied = verdict.named
@@ -172,6 +180,8 @@ class Conclusion:
             return
         if contrasts and not is_doubtful(clause):
             self.broken = True
+        elif _SHARED.match(clause) and clause in sentence.clauses[1:] and self.line == sentence.line:
+            self.named = SEVERAL  # "A for the first, B for the second"
         elif self.force is Force.BARE and self.line == sentence.line and not is_hypothetical(clause):
             self.named = SEVERAL
 

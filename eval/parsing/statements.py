@@ -94,7 +94,8 @@ _FITS = re.compile(
     rf"(?:is|seems|looks|would be|appears to be|must be|be)(?: to be)? (?:an? |the |clearly |much )*(?:better|best|"
     rf"closest|only|stronger|most \w+|accurate|correct|right)(?: (?:match|fit|one|choice|option|answer|description|"
     rf"candidate|possibility))?|"
-    rf"is (?:what|how) (?:i|we) (?:see|saw)|is what (?:is|was) (?:seen|shown)|(?:is|must be) (?:the|my) (?:one|pick|"
+    rf"is (?:what|how) (?:i|we) (?:see|saw)|is what (?:is|was|fits|matches)(?: seen| shown)?|(?:is|must be) (?:the|"
+    rf"my) (?:one|pick|"
     rf"choice|guess)(?: that \w+| to \w+)?)"
     rf"(?: (?:best|better|perfectly|exactly|everything|it|all|well|the|video|clip|description|movement|move|body|"
     rf"evidence|what (?:i|we) (?:see|saw)|frames|too|closely|correctly))*[\W_]*$"
@@ -161,6 +162,11 @@ def is_hypothetical(clause: str) -> bool:
 def says_blind(text: str) -> bool:
     """Whether a reply says that its speaker sees no video, or no right choice."""
     return bool(_BLIND.search(text.casefold().replace("’", "'")))
+
+
+def begins_with_denial(clause: str) -> bool:
+    """Whether a clause without an option begins by denying: "not visible"."""
+    return bool(_NEGATED.match(_IDIOMS.sub(" ", clause).strip()))
 
 
 def disowns(clause: str) -> bool:

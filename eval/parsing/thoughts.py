@@ -38,14 +38,14 @@ def leave_out_thoughts(text: str) -> str | None:
     if re.match(r"\s*Thinking\.\.\.\s*\n", text):
         text = "<think>" + text
     spoken, depth, last = [], 0, 0
-    for mark in _MARK.finditer(text):
-        if mark["open"]:
-            spoken += [text[last : mark.start()]] if depth == 0 else []
+    for found in _MARK.finditer(text):
+        if found["open"]:
+            spoken += [text[last : found.start()]] if depth == 0 else []
             depth += 1
         else:
             spoken = spoken if depth else []
             depth = 0  # a nested thought is seldom closed twice
-        last = mark.end()
+        last = found.end()
     return None if depth else " ".join([*spoken, text[last:]])
 
 

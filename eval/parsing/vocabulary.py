@@ -161,7 +161,7 @@ NEGATION = (
 """Negations and predicates of a rejected option."""
 
 NEGATION_CJK = (
-    r"아[니닙닌님]|않|틀|못|없|제외|오답|ない|ません|間違|誤|違う|違い|不|非(?!常)|沒|没|"
+    r"아[니닙닌님]|않|틀|못|없|제외|오답|ない|なく|ません|間違|誤|違う|違い|不|非(?!常)|沒|没|"
     r"无|無法|错|錯|误|誤|排除|未|别|除了|而非|❌|✗|✘|🚫|⛔"
 )
 """Negations that are written without blanks."""
@@ -172,7 +172,8 @@ DOUBT = (
     r"mistake|tempting|tempted|plausible|partly|partially|in part|almost|"
     r"somewhat|example|e\.g|instance|such as|format|user|claims?|rumou?r|asked me|someone|somebody|some people|many|"
     r"people|viewers|others|students|they|"
-    r"coin|toss|previous|last time|guessing|were the|were it|had the|had it|at first|first glance|initially|"
+    r"told|heard|supposedly|allegedly|coin|toss|previous|last time|guessing|were the|were it|had the|had it|"
+    r"at first|first glance|initially|"
     r"first thought|earlier|previously|originally|distractor|suggests otherwise|compare|comparing|consider|"
     r"considering|"
     r"^\W*(?:in order )?to (?!jest)\w+|for (?:the |an )?\w+ to|(?:all|anything|everything|any|none) but|about a|"
@@ -187,7 +188,8 @@ HYPOTHESIS = r"would (?:need|require|have|mean|fit|imply|show)|needs?|requires?|
 """What an option would take: said of one that is not chosen."""
 
 DOUBT_CJK = (
-    r"可能|也许|或许|还是|吗|嗎|是否|아마|일까|수도|지도|[가-힣]면\s|れば|たら|かもしれ|でしょうか|ですか|だろうか|か$"
+    r"可能|也许|或许|还是|吗|嗎|是否|아마|일까|수도|지도|[가-힣](?<!르)(?<!보)면\s|"
+    r"れば|たら|かもしれ|でしょうか|ですか|だろうか|か$"
 )
 """The same, written without blanks."""
 

@@ -19,7 +19,8 @@ class GivenReplies(lmms):
 
     def __init__(self, replies: dict[str, str]) -> None:
         super().__init__()
-        self.replies, self.prompts = replies, []
+        self.replies = replies
+        self.prompts: list[str] = []
 
     def generate_until(self, requests: list[Instance]) -> list[str]:
         """The reply to each question."""
