@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install -qq --no-input --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all test-fast test-browser chromium format clean
+.PHONY: help install demo test test-all test-fast test-browser test-harnesses chromium format clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
@@ -33,6 +33,20 @@ test-fast: $(VENV)/.installed-dev  ## the tests that train nothing and start no 
 test-browser: $(VENV)/.installed-dev chromium  ## the leaderboard's page in Chromium
 	@$(BIN)/python -m pytest -rs tests/eval/report/test_browser.py $(ARGS)
 
+HARNESSES := .venv-harnesses
+test-harnesses: $(VENV)/.installed-dev $(HARNESSES)/.installed  ## lmms-eval itself on exported tasks, VLMEvalKit's class on a file of replies
+	@GYMQA_HARNESS_PYTHON=$(abspath $(HARNESSES))/bin/python $(BIN)/python -m pytest -n 0 -rs tests/harnesses \
+		tests/gymqa/hub/test_harness_export.py $(ARGS)
+
+# lmms-eval pins packages that gymqa has newer (av, wandb), so that it stands apart; what both need, torch above all, it takes from $(VENV).
+$(HARNESSES)/.installed: tests/harnesses/requirements.txt $(VENV)/.installed-dev
+	@echo "installing lmms-eval in $(HARNESSES)"
+	@$(BIN)/python -m venv $(HARNESSES)
+	@$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+		>"$$($(HARNESSES)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/gymqa-environment.pth"
+	@$(HARNESSES)/bin/python -m pip install -qq --no-input --disable-pip-version-check --no-deps --requirement $<
+	@touch $@
+
 APT := timeout 300 apt-get -qq -o Acquire::http::Timeout=20 -o Acquire::Retries=1
 chromium:  ## a browser for the tests of the page; root installs it by apt-get if it is missing
 	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \
@@ -44,7 +58,7 @@ format: $(VENV)/.installed-dev  ## put the code in the house's style
 	@$(BIN)/ruff format .
 
 clean:  ## remove $(VENV) and every cache; runs/ stays
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(HARNESSES) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 $(BIN)/python:
 	@"$(or $(PYTHON),python3)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \

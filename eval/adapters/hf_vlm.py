@@ -16,7 +16,7 @@ from eval.adapters.hf_processors import FAMILIES, Family
 from eval.adapters.prompting import INSTRUCTION, lettered, no_choice
 from eval.adapters.provenance import detailed
 from eval.adapters.request import Loaded, Request, scoring_name
-from eval.parsing.choice import parse_choice
+from eval.parsing.choice import VERSION, parse_choice
 from eval.run.protocol import AnswerModel
 from gymqa.errors import GymQAError
 from gymqa.questions.schema import LETTERS, Answer, Question
@@ -90,6 +90,7 @@ class HfVlm:
             "length_normalised": self._normalised if self._scoring == "texts" else None,
             "max_new_tokens": self._max_new_tokens if self._scoring == "generate" else None,
             "prompt": self._prompt("?" + INSTRUCTION),
+            **({"reply_parser": VERSION} if self._scoring == "generate" else {}),
         }
 
     def _why_unseen(self, question: Question) -> str | None:

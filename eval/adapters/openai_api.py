@@ -20,6 +20,7 @@ from eval.adapters.jpeg_frames import JpegFrames
 from eval.adapters.prompting import INSTRUCTION, lettered
 from eval.adapters.provenance import detailed
 from eval.adapters.request import Loaded, Request
+from eval.parsing.choice import VERSION
 from eval.run.protocol import AnswerModel
 from eval.run.response_cache import ResponseCache
 from gymqa.errors import GymQAError
@@ -110,6 +111,7 @@ class OpenAIModel:
             "frames": None if self._frames is None else dict(self._frames.fingerprint()),
             "scoring": self._scoring,
             "instruction": INSTRUCTION,
+            "reply_parser": VERSION,
         }
 
     def usage(self) -> Mapping[str, Any]:

@@ -6,6 +6,7 @@ since pull request 989, January 2026) and VLMEvalKit (vlmeval/dataset/video_base
 
 import csv
 import json
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,10 @@ from gymqa.io.templates import write_filled
 from gymqa.questions.schema import LETTERS
 
 _TEMPLATES = Path(__file__).parent / "templates"
-TSV_COLUMNS = ("index", "video", "question", "candidates", "answer", "tier", "video_id", "question_id", "pair")
+TSV_COLUMNS = ("index", "video", "question", "candidates", "answer", "tier", "ids")
 
 
-def export_lmms_eval(folder: Path, dataset: str, split: str, videos: Path | None) -> list[str]:
+def export_lmms_eval(folder: Path, dataset: str, split: str, videos: Path | None, parser: Path) -> list[str]:
     """Write a folder for lmms-eval's `--include_path`: a task per tier, a group per setting, and utils.py.
 
     Args:
@@ -31,6 +32,7 @@ def export_lmms_eval(folder: Path, dataset: str, split: str, videos: Path | None
         dataset: a folder that `gymqa hub push` wrote, or owner/name on the Hub.
         split: split of the questions.
         videos: folder of the release with the clips; None uses $GYMQA_VIDEOS at run time.
+        parser: folder of the package that reads replies, which is copied; it imports the standard library alone.
 
     Returns:
         The names of the groups.
@@ -49,10 +51,11 @@ def export_lmms_eval(folder: Path, dataset: str, split: str, videos: Path | None
     for group, tasks in groups.items():
         write_filled(folder / f"{group}.yaml", _TEMPLATES / "lmms_eval_group.yaml.j2", group=group, tasks=tasks)
     write_filled(folder / "utils.py", _TEMPLATES / "lmms_eval_utils.py.j2")
+    _copy_parser(parser, folder / "gymqa_parsing")
     return list(groups)
 
 
-def export_vlmevalkit(folder: Path, dataset: str, split: str, videos: Path | None) -> list[str]:
+def export_vlmevalkit(folder: Path, dataset: str, split: str, videos: Path | None, parser: Path) -> list[str]:
     """Write the class GymQA and a TSV per setting; the column `tier` separates its questions.
 
     Arguments and errors are those of `export_lmms_eval`.
@@ -73,7 +76,18 @@ def export_vlmevalkit(folder: Path, dataset: str, split: str, videos: Path | Non
         datasets=list(settings),
         videos=_absolute(videos),
     )
+    _copy_parser(parser, folder / "gymqa_parsing")
     return list(settings)
+
+
+def _copy_parser(package: Path, folder: Path) -> None:
+    """Copy a package's modules; what they import of each other is imported from beside them."""
+    own = re.compile(r"^from \w+(?:\.\w+)*\." + package.name + r"(?P<inner>\.\w+)? import", re.MULTILINE)
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in sorted(package.glob("*.py")):
+        code = own.sub(lambda found: f"from {found['inner'] or '.'} import", path.read_text("utf-8"))
+        with atomic_path(folder / path.name) as temporary:
+            temporary.write_text(code, "utf-8")
 
 
 def _with_split(dataset: str, split: str) -> list[str]:
@@ -102,9 +116,14 @@ def _tsv_rows(dataset: str, setting: str, split: str, tier: str) -> Iterator[dic
             "candidates": json.dumps(row["choices"]),
             "answer": LETTERS[row["answer"]],
             "tier": tier,
-            "video_id": row["video_id"],
-            "question_id": row["id"],
-            "pair": row["group"] or row["id"],
+            "ids": json.dumps(
+                {
+                    "question_id": row["id"],
+                    "video_id": row["video_id"],
+                    "pair": row["group"] or row["id"],
+                    "clip": row["clip_id"],
+                }
+            ),  # as JSON, so that pandas takes none for a number
         }
 
 

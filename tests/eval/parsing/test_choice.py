@@ -5,6 +5,8 @@ import subprocess
 import sys
 import time
 import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -86,6 +88,39 @@ def test_a_hostile_reply_of_100_kb_takes_time_by_its_length(piece: str) -> None:
     start = time.process_time()
     parse_choice(piece * (100_000 // len(piece)), MOVES)
     assert time.process_time() - start < 10  # measured under 1.5 s on a busy core; the square of it takes minutes
+
+
+WRITTEN = [
+    json.loads(line) for line in (ROOT / "tests/eval/parsing/written_replies.jsonl").read_text("utf-8").splitlines()
+]
+WRITTEN_CHOICES = ("split leap", "wolf jump", "double layout backward", "giant swing with full turn")
+
+
+@pytest.mark.parametrize("kind", sorted({one["kind"] for one in WRITTEN}))
+def test_replies_of_a_kind_give_no_wrong_letter_and_few_are_missed(kind: str) -> None:
+    rows = [one for one in WRITTEN if one["kind"] == kind]
+    read = [(one["reply"], one["right"], letter(one["reply"], WRITTEN_CHOICES)) for one in rows]
+    assert [one for one in read if one[2] not in (None, one[1])] == []
+    missed = [reply for reply, right, found in read if right is not None and found is None]
+    assert len(missed) <= max(1, 0.1 * len(rows)), missed
+
+
+def test_of_the_shared_replies_at_most_1_percent_give_a_wrong_letter_and_15_percent_are_missed(shared: Path) -> None:
+    file = shared / "cases" / "replies.jsonl"
+    if not file.is_file():
+        pytest.skip(f"no replies at {file}")
+    rows = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+    read = [
+        (None if one["right"] == "unanswered" else one["right"], letter(one["reply"], one["choices"])) for one in rows
+    ]
+    said = sum(right is not None for right, _ in read)
+    assert sum(found not in (None, right) for right, found in read) <= 0.01 * len(rows)
+    assert sum(right is not None and found is None for right, found in read) <= 0.15 * said
+
+
+def letter(reply: str, choices: Sequence[str]) -> str | None:
+    found = parse_choice(reply, choices)
+    return None if found is None else LETTERS[found]
 
 
 def test_choices_that_read_alike_are_not_told_apart() -> None:

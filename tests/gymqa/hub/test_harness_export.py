@@ -13,18 +13,17 @@ from typing import Any
 import pytest
 import yaml
 
+from eval.adapters.prompting import lettered
+from eval.parsing.choice import parse_choice
 from gymqa.cli import main as cli
-from gymqa.hub import harness_export
 from gymqa.hub.data_card import data_card
 from gymqa.hub.question_dataset import QuestionSplit, write_dataset
-from gymqa.io.templates import fill
-from gymqa.questions.schema import Question
+from gymqa.questions.schema import Question, format_question
 from tests.helpers.gymsim_taxonomy import GYMSIM, clip
 from tests.helpers.naming import does_name
 from tests.helpers.places import ROOT
 
 VIDEO = "gymsimV0000"
-UTILS = Path(harness_export.__file__).parent / "templates" / "lmms_eval_utils.py.j2"
 
 
 def question(number: int, **changes: Any) -> Question:
@@ -38,7 +37,7 @@ def question(number: int, **changes: Any) -> Question:
 
 
 def pair_of(number: int) -> tuple[Question, Question]:
-    return question(number, group=f"pair{number}"), question(number + 1, group=f"pair{number}")
+    return question(number, group="0012"), question(number + 1, group="0012")
 
 
 SPLITS = [
@@ -84,6 +83,7 @@ def test_lmms_eval_gets_a_task_a_tier_and_a_group(dataset: Path, tmp_path: Path)
         "gymqa_gymsim24.yaml",
         "gymqa_gymsim24_minimal_pairs.yaml",
         "gymqa_gymsim24_set.yaml",
+        "gymqa_parsing",
         "utils.py",
     ]
     tasks = ["gymqa_gymsim24_set", "gymqa_gymsim24_minimal_pairs"]
@@ -92,11 +92,12 @@ def test_lmms_eval_gets_a_task_a_tier_and_a_group(dataset: Path, tmp_path: Path)
     task = yaml.load((out / f"{tasks[0]}.yaml").read_text(), _Task)  # a SafeLoader
     assert (task["task"], task["dataset_path"], task["dataset_name"]) == (tasks[0], str(dataset), "gymsim24-set")
     assert (task["test_split"], task["output_type"], task["cluster_key"]) == ("val", "generate_until", "video_id")
-    functions = ("doc_to_visual", "doc_to_text", "doc_to_choice", "process_results")
+    functions = ("doc_to_visual", "doc_to_text", "doc_to_choice", "doc_to_target", "process_results")
     assert [task[name] for name in functions] == [("function", f"utils.{name}") for name in functions]
-    assert task["doc_to_target"] == "answer"
+    assert task["metadata"] == {"version": 2.0}
     assert [metric["metric"] for metric in task["metric_list"]] == ["gymqa_accuracy", "gymqa_answered"]
-    assert all(metric["aggregation"] == ("function", "utils.aggregate") for metric in task["metric_list"])
+    means = [metric["aggregation"] for metric in task["metric_list"]]
+    assert means == [("function", "utils.aggregate"), ("function", "utils.aggregate_answered")]
     assert task["lmms_eval_specific_kwargs"]["default"]["videos"] == str(tmp_path)
 
 
@@ -122,55 +123,61 @@ print(json.dumps({
     "away": away,
     "text": utils.doc_to_text(doc, {"pre_prompt": "<", "post_prompt": ">"}),
     "choice": utils.doc_to_choice(doc),
+    "target": utils.doc_to_target(doc),
+    "half": sorted(utils.process_results({**doc, "group": "p"}, ["B"])["gymqa_accuracy"]),
     "right": utils.process_results(doc, ["B"]),
     "losses": utils.process_results(doc, [(2.0, False), (1.0, True)])["gymqa_accuracy"]["score"],
     "tie": utils.process_results(doc, [(1.0, False), (1.0, True)])["gymqa_answered"]["score"],
 }))
 """
     got = alone(out, code, json.dumps(doc), str(tmp_path))
-    first, second = SPLITS[0].questions[0].choices
     assert got["visual"] == [str(footage)]
     assert got["away"] == ["ValueError", "ValueError", "FileNotFoundError"]
-    assert got["text"] == f'<Which "move"?\nA. {first}\nB. {second}>'
+    assert got["text"] == f"<{format_question(SPLITS[0].questions[0])}>"
+    assert (got["target"], got["half"]) == ("B", ["group", "question_id", "score_of_half", "video_id"])
     assert got["choice"] == ["A", "B"]
     about = {"question_id": "q0", "video_id": VIDEO, "group": ""}
     assert got["right"] == {"gymqa_accuracy": {"score": 1, **about}, "gymqa_answered": {"score": 1, **about}}
     assert (got["losses"], got["tie"]) == (1, 0)
 
 
-@pytest.mark.parametrize(
-    ("reply", "choice"),
-    [
-        ("B", 1),
-        ("(B)", 1),
-        ("B.", 1),
-        ("B. kip", 1),
-        ("The answer is B.", 1),
-        ("Answer: A", 0),
-        ("kip", 1),
-        ("Cast.", 0),
-        ("B. cast", None),
-        ("A salto backward", None),
-        ("I cannot tell", None),
-        ("A or B", None),
-        ("C", None),
-        ("", None),
-    ],
-)
-def test_a_reply_names_a_choice_or_none(reply: str, choice: int | None) -> None:
-    scope: dict[str, Any] = {}
-    exec(fill(UTILS), scope)
-    assert scope["choice_of"](reply, ["cast", "kip"]) == choice
+REPLIES = [one["reply"] for one in map(json.loads, (ROOT / "tests/eval/parsing/written_replies.jsonl").open())][::7]
 
 
-def test_a_minimal_pair_is_right_where_both_answers_are() -> None:
-    scope: dict[str, Any] = {}
-    exec(fill(UTILS), scope)
-    scored = [("a", "p", 1.0), ("b", "p", 0.0), ("c", "r", 1.0), ("d", "r", 1.0), ("e", "", 1.0), ("f", "", 0.0)]
-    items = [{"question_id": id, "group": group, "score": score} for id, group, score in scored]
-    assert scope["aggregate"](items) == 2 / 4
+@pytest.mark.parametrize("kind", ["lmms-eval", "vlmevalkit"])
+def test_the_parser_shipped_reads_as_gymqas_and_needs_no_package(kind: str, dataset: Path, tmp_path: Path) -> None:
+    out = export(kind, dataset, tmp_path / "out")
+    code = """
+import json
+from gymqa_parsing.choice import parse_choice
+choices = ["split leap", "wolf jump", "kip", "cast"]
+print(json.dumps([parse_choice(reply, choices) for reply in json.loads(sys.argv[1])]))
+"""
+    read = alone(out, code, json.dumps(REPLIES))
+    assert read == [parse_choice(reply, ["split leap", "wolf jump", "kip", "cast"]) for reply in REPLIES]
+    assert len(set(read)) == 5
 
 
+def test_a_minimal_pair_is_right_where_both_answers_are_and_answered_counts_questions(
+    dataset: Path, tmp_path: Path
+) -> None:
+    out = export("lmms-eval", dataset, tmp_path / "tasks")
+    code = """
+import json, utils
+halves = [{"question_id": n, "group": f"p{n // 2}", "score_of_half": score} for n, score in enumerate([1, 0, 1, 1])]
+singles = [{"question_id": n, "group": "", "score": score} for n, score in enumerate([1, 0])]
+answered = [{"question_id": n, "group": "p", "score": score} for n, score in enumerate([1, 0, 1])]
+print(json.dumps([utils.aggregate(halves), utils.aggregate(singles), utils.aggregate_answered(answered)]))
+"""
+    assert alone(out, code) == [0.5, 0.5, 2 / 3]
+
+
+LOAD = """
+import json, pandas
+
+def load(path):
+    return json.load(open(path)) if path.endswith(".json") else pandas.read_csv(path, sep="\\t")
+"""
 STAND_IN = """
 class VideoBaseDataset:
     def __init__(self, dataset, nframe=8):
@@ -200,7 +207,7 @@ def test_vlmevalkits_class_scores_a_file_of_predictions(dataset: Path, tmp_path:
     out = export("vlmevalkit", dataset, tmp_path / "kit", "--videos", "/clips")
     for name, code in (
         ("__init__.py", ""),
-        ("smp.py", "import pandas\ndef load(path): return pandas.read_csv(path, sep='\\t')"),
+        ("smp.py", LOAD),
         ("dataset/__init__.py", ""),
         ("dataset/video_base.py", STAND_IN),
     ):
@@ -215,6 +222,8 @@ made.data = load(made.data_file)
 message = made.build_prompt(0, video_llm=True)
 made.data["prediction"] = ["B", "B. " + json.loads(made.data["candidates"][1])[0], "B", "A"]
 made.data.to_csv("answers.tsv", sep="\\t", index=False)
+made.data.to_json("answers.json", orient="records")
+assert GymQA.evaluate("answers.json") == GymQA.evaluate("answers.tsv")
 print(json.dumps([GymQA.supported_datasets(), message, GymQA.evaluate("answers.tsv")]))
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=out, capture_output=True, text=True, check=False)
@@ -222,10 +231,15 @@ print(json.dumps([GymQA.supported_datasets(), message, GymQA.evaluate("answers.t
     names, message, scores = json.loads(done.stdout)
     assert names == ["GymQA-gymsim24"]
     assert message[0] == {"type": "video", "value": f"/clips/subactions/{SPLITS[0].questions[0].clip_id}.mp4"}
-    assert message[1]["value"].startswith('Which "move"?\nA. ')
-    assert scores["set"] == {"accuracy": 0.5, "n": 2, "answered": 0.5}
-    assert scores["minimal-pairs"] == {"accuracy": 0, "n": 1, "answered": 1}
-    assert [row["video_id"] for row in json.loads((out / "answers_gymqa.json").read_text())] == [VIDEO] * 4
+    assert message[1]["value"] == lettered(SPLITS[0].questions[0])
+    assert scores == {
+        "Overall": 1 / 3, "Overall n": 3, "Overall answered": 0.75,
+        "set": 0.5, "set n": 2, "set answered": 0.5,
+        "minimal-pairs": 0, "minimal-pairs n": 1, "minimal-pairs answered": 1,
+    }  # fmt: skip
+    kept = json.loads((out / "answers_gymqa.json").read_text())
+    assert [row["video_id"] for row in kept] == [VIDEO] * 4
+    assert [row["pair"] for row in kept] == ["q0", "q1", "0012", "0012"]  # as written, no number
 
 
 def test_the_words_for_lmms_eval_can_be_pasted_into_a_shell(

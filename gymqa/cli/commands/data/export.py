@@ -3,7 +3,10 @@
 from pathlib import Path
 from shlex import quote
 
+from eval import parsing
 from gymqa.hub.harness_export import export_lmms_eval, export_vlmevalkit
+
+_PARSER = Path(parsing.__file__).parent
 
 
 def lmms_eval(folder: Path, *, dataset: str, split: str = "val", videos: Path | None = None) -> None:
@@ -15,7 +18,7 @@ def lmms_eval(folder: Path, *, dataset: str, split: str = "val", videos: Path | 
         split: train, val or test.
         videos: folder of the release with the clips; by default $GYMQA_VIDEOS when lmms-eval runs.
     """
-    for group in export_lmms_eval(folder, dataset, split, videos):
+    for group in export_lmms_eval(folder, dataset, split, videos, _PARSER):
         print(f"{folder}: --include_path {quote(str(folder))} --tasks {group}")
 
 
@@ -28,8 +31,8 @@ def vlmevalkit(folder: Path, *, dataset: str, split: str = "val", videos: Path |
         split: train, val or test.
         videos: folder of the release with the clips; by default $GYMQA_VIDEOS when VLMEvalKit runs.
     """
-    for name in export_vlmevalkit(folder, dataset, split, videos):
-        print(f"{folder}: gymqa_vlmevalkit.py, {name}.tsv")
+    for name in export_vlmevalkit(folder, dataset, split, videos, _PARSER):
+        print(f"{folder}: gymqa_vlmevalkit.py, gymqa_parsing, {name}.tsv")
 
 
 COMMAND = {"lmms-eval": lmms_eval, "vlmevalkit": vlmevalkit}
