@@ -77,10 +77,11 @@ def problem(path: Path, file: AnnotationFile) -> str | None:
             found = sha256_of(path)
             return None if found == file.sha256 else f"its SHA-256 is {found}, not {file.sha256}"
         read_annotations(path)
-    except OSError as error:
-        return f"it cannot be read: {error.strerror or error}"
-    except GymQAError:
-        return "it cannot be read" if file.sha256 else "it does not read as FineGym's temporal annotation"
+    except (OSError, GymQAError) as error:
+        cause = error if isinstance(error, OSError) else error.__cause__
+        if isinstance(cause, OSError):
+            return f"it cannot be read: {cause.strerror or cause}"
+        return "it does not read as FineGym's temporal annotation"
     return None
 
 

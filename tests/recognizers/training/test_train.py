@@ -202,6 +202,7 @@ def test_float16_overflows_leave_the_weights_and_lower_the_scale(
         assert losses[-1] < losses[0]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_compiling_changes_no_name_and_hardly_a_weight(
     world: tuple[FrameCache, Splits], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

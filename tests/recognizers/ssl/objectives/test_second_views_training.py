@@ -13,7 +13,6 @@ from gymqa.frames.flow import build_flow
 from gymqa.frames.source import FrameSource
 from gymqa.frames.views import source_of
 from gymqa.runtime.runs import read_metrics, resolved
-from recognizers.backbones.base import ModelConfig
 from recognizers.backbones.tsn import TSNConfig
 from recognizers.config import TrainConfig
 from recognizers.ssl.algorithms import algorithm_named
@@ -37,12 +36,11 @@ def with_flow(world: World, tmp_path_factory: pytest.TempPathFactory) -> FrameSo
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", [MODEL, TSN], ids=["sefar", "tsn"])
 @pytest.mark.parametrize("name", NAMES)
 def test_a_stopped_run_goes_on_to_the_weights_of_one_that_was_not(
-    name: str, model: ModelConfig, world: World, with_flow: FrameSource, tmp_path: Path
+    name: str, world: World, with_flow: FrameSource, tmp_path: Path
 ) -> None:
-    config = replace(SHORT, model=model, algorithm=replace(algorithm_named(name), threshold=0.3))
+    config = replace(SHORT, algorithm=replace(algorithm_named(name), threshold=0.3))
     given = (with_flow if name == "mvpl" else world[0], world[1])
     train(config, *given, tmp_path / "whole")
     with stopped_at(5):
@@ -52,7 +50,7 @@ def test_a_stopped_run_goes_on_to_the_weights_of_one_that_was_not(
     lines = [read_metrics(tmp_path / run / "metrics.jsonl") for run in ("whole", "halved")]
     assert lines[0] == lines[1]
     assert all(line[name] > 0 for line in lines[0])
-    assert not [part for part in weights(tmp_path / "whole") if part not in model.build().state_dict()]
+    assert weights(tmp_path / "whole").keys() <= MODEL.build().state_dict().keys()
 
 
 @pytest.mark.slow

@@ -14,7 +14,6 @@ from gymqa.finegym.annotations import Clip
 from gymqa.finegym.splits import Splits
 from gymqa.frames.cache import FrameCache
 from gymqa.runtime.runs import read_metrics
-from recognizers.backbones.base import ModelConfig
 from recognizers.backbones.image.vit import ImageViT
 from recognizers.backbones.tsn import TSNConfig
 from recognizers.loader import ClipBatches
@@ -146,13 +145,10 @@ def test_what_is_not_seen_cannot_be_looked_for() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", [MODEL, TSN], ids=["sefar", "tsn"])
 @pytest.mark.parametrize("name", NAMES)
-def test_a_stopped_run_goes_on_to_the_weights_of_one_that_was_not(
-    name: str, model: ModelConfig, world: World, tmp_path: Path
-) -> None:
+def test_a_stopped_run_goes_on_to_the_weights_of_one_that_was_not(name: str, world: World, tmp_path: Path) -> None:
     algorithm = replace(algorithm_named(name), threshold=0.3)
-    config = replace(SHORT, model=model, algorithm=algorithm)
+    config = replace(SHORT, algorithm=algorithm)
     train(config, *world, tmp_path / "whole")
     with stopped_at(5):
         train(config, *world, tmp_path / "halved")
