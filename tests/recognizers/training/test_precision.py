@@ -1,7 +1,6 @@
 """A training chooses its precision, records it, and goes on in it on a machine that would choose another."""
 
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from recognizers.ssl.algorithms import algorithm_named
 from recognizers.training.checkpoint import trained_in_bf16
 from recognizers.training.setup import start_accelerator, training_precision
 from recognizers.training.train import train
-from tests.helpers.launched import run
+from tests.helpers import warm
 from tests.helpers.naming import does_name, naming
 from tests.helpers.other_cpu import other_cpu
 from tests.helpers.training_world import PLAIN, same, stopped_at
@@ -135,7 +134,6 @@ state.destroy_process_group()
 @pytest.mark.slow
 def test_of_two_processes_the_first_one_chooses(tmp_path: Path) -> None:
     (tmp_path / "each.py").write_text(EACH_ITS_OWN)
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-    ran = run([*launcher, str(tmp_path / "each.py")])
+    ran = warm.launch([str(tmp_path / "each.py")])
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.split("\n")[:2] == ["precision: bf16 (by 0); refused by 0"] * 2
