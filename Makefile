@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install -qq --no-input --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all test-fast test-browser test-harnesses chromium format clean
+.PHONY: help install demo test test-all test-fast test-browser test-harnesses test-torchvision chromium format clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
@@ -47,6 +47,21 @@ $(HARNESSES)/.installed: tests/harnesses/requirements.txt $(VENV)/.installed-dev
 	@$(HARNESSES)/bin/python -m pip install -qq --no-input --disable-pip-version-check --no-deps --requirement $<
 	@touch $@
 
+TORCHVISION := .venv-torchvision
+test-torchvision: $(TORCHVISION)/.installed  ## what touches transformers, and the small demo, where torchvision is installed beside torch (4 GB)
+	@$(TORCHVISION)/bin/python -m pytest -n 2 --dist worksteal -m 'not exhaustive' tests/encoders tests/eval/adapters tests/gymqa/hub $(ARGS)
+	@$(TORCHVISION)/bin/gymqa demo --quick --out runs/demo-torchvision
+
+# torchvision needs the build of torch that the package index offers by default: === does not take a local build such as 2.13.0+cpu
+$(TORCHVISION)/.installed: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing torch, torchvision and gymqa in $(TORCHVISION) (some minutes)"
+	@$(PYTHON) -m venv $(TORCHVISION)
+	@grep -v '^torch==' constraints.txt >$(TORCHVISION)/constraints.txt
+	@$(TORCHVISION)/bin/python -m pip install -qq --no-input --disable-pip-version-check --constraint $(TORCHVISION)/constraints.txt \
+		"torch===$$(sed -n 's/^torch==//p' constraints.txt)" torchvision==0.28.0
+	@$(TORCHVISION)/bin/python -m pip install -qq --no-input --disable-pip-version-check --constraint $(TORCHVISION)/constraints.txt --editable '.[dev]'
+	@touch $@
+
 APT := timeout 300 apt-get -qq -o Acquire::http::Timeout=20 -o Acquire::Retries=1
 chromium:  ## a browser for the tests of the page; root installs it by apt-get if it is missing
 	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \
@@ -58,7 +73,7 @@ format: $(VENV)/.installed-dev  ## put the code in the house's style
 	@$(BIN)/ruff format .
 
 clean:  ## remove $(VENV) and every cache; runs/ stays
-	rm -rf $(VENV) $(HARNESSES) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(HARNESSES) $(TORCHVISION) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 $(BIN)/python:
 	@"$(or $(PYTHON),python3)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
