@@ -5,6 +5,7 @@ written to benchmarks/results/<gpu>/gpu_report.json when it is done; the same co
 """
 
 import sys
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -56,6 +57,7 @@ def main(
     device: str | None = None,
     results: Path = RESULTS,
     out: Path | None = None,
+    minutes: float = 20.0,
 ) -> None:
     """Measure a GPU part by part.
 
@@ -65,24 +67,30 @@ def main(
         smallest: tiny models and one round, in seconds and on a CPU too, to see that everything runs.
         device: the GPU; a CPU with `smallest` alone.
         results: folder in which this machine's folder is made.
-        out: file of the figures; <results>/<gpu>/gpu_report.json when not given.
+        out: file of the figures; <results>/<gpu>/gpu_report.json (gpu_report_smallest.json) when not given.
+        minutes: after which no further part is begun; the same command goes on with it.
     """
     chosen = torch.device(choose_device(device))
     if chosen.type == "cpu" and not smallest:
         raise GymQAError("there is no GPU to measure; --smallest runs every part on a CPU")
     work, settings = parts(smallest), {"smallest": smallest}
     names = chosen_parts(only, list(work))
-    record = PartsRecord(out or results_folder(results, str(chosen)) / "gpu_report.json", str(chosen))
+    file = "gpu_report_smallest.json" if smallest else "gpu_report.json"
+    record = PartsRecord(out or results_folder(results, str(chosen)) / file, str(chosen))
     left = [name for name in names if again or not record.finished(name, settings)]
-    peak = bf16_peak(chosen, 64 if smallest else 8192) if left else {}
+    began, peak = time.monotonic(), bf16_peak(chosen, 64 if smallest else 8192) if left else {}
     with progress_bar("parts of the report", len(names), len(names) - len(left)) as bar:
         for name in left:
+            if time.monotonic() - began > 60 * minutes:
+                console.print(f"{minutes:g} minutes are over; the same command goes on with {name}", highlight=False)
+                break
             record.measure(name, settings, lambda: {**work[name](chosen, peak), "bf16_tflops_peak": peak})  # noqa: B023
             free_memory(chosen)
             bar.advance()
     console.print(f"figures: {record.path}", highlight=False, soft_wrap=True)
     for name in names:
-        print(name, *lines(record.figures(name)), sep="\n  ")
+        if figures := record.figures(name):
+            print(name, *lines(figures), sep="\n  ")
     record.require_all(names)
 
 

@@ -30,7 +30,11 @@ WAYS = (
     "letters_4_questions_of_2_clips", "plain_texts_4_questions_of_a_clip", "plain_texts_4_questions_of_2_clips",
 )  # fmt: skip
 """Of `answering_speed.TIMED`; the others encode every conversation several times."""
-_WORLD = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "LOCAL_WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1"}
+_WORLD = {
+    "RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "LOCAL_WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1",
+    "NCCL_P2P_DISABLE": "1", "NCCL_IB_DISABLE": "1",  # without which accelerate refuses RTX 40s
+}  # fmt: skip
+"""What a launcher tells the only process of a group."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +71,8 @@ SMALLEST = LLMScale(
     finetuning_speed.QUICK.model,
     finetuning_speed.QUICK.lengths,
     2,
-    answering_speed.QUICK,
-    answering_speed.QUICK,
+    replace(answering_speed.QUICK, clips=1),
+    replace(answering_speed.QUICK, clips=1),
     1,
 )
 
@@ -160,7 +164,7 @@ def fsdp2(scale: LLMScale, device: torch.device, peak: Peak) -> dict[str, Any]:
 
 @contextmanager
 def _one_process_of_fsdp2(device: torch.device) -> Iterator[Accelerator]:
-    """accelerate with FSDP2 in a process group of this process alone.
+    """Accelerate with FSDP2 in a process group of this process alone.
 
     accelerate shards on accelerators only: on a CPU its state is told so after it has started.
     """

@@ -85,7 +85,8 @@ def ssl_step(name: str, scale: VideoScale, device: torch.device, peak: Peak) -> 
     with tempfile.TemporaryDirectory() as folder, accelerate_on(device.type), _stance(scale):
         clips = make_clips(Size(model, scale.batch, scale.cache_size, "jpeg", scale.rounds), Path(folder))
         trainers = _Trainers(model, clips, Path(folder))
-        found = {"differences": attempt(lambda: differences(trainers.compared()), device)}
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            found = {"differences": attempt(lambda: differences(trainers.compared()), device)}
         found["plain"] = largest_batch(lambda n: _plain(trainers(n, FLOAT32), scale, device), scale.batch, device)
         ways = {"float32": (FLOAT32, False), "bf16": (BF16, False), "bf16_compiled": (BF16, True)}
         flops: dict[int, int] = {}
@@ -99,7 +100,9 @@ def ssl_step(name: str, scale: VideoScale, device: torch.device, peak: Peak) -> 
 
             found[way] = largest_batch(ours, scale.batch, device)
     plain = found["plain"].get("clips_per_second")
-    ratios = {way: round(found[way]["clips_per_second"] / plain, 2) for way in ways if plain and "seconds" in found[way]}
+    ratios = {
+        way: round(found[way]["clips_per_second"] / plain, 2) for way in ways if plain and "seconds" in found[way]
+    }
     return {**found, "times_as_fast_as_plain": ratios, "image_size": model.image_size}
 
 
