@@ -1,7 +1,8 @@
 """Measure every speed claim again, each benchmark in its short form: `python benchmarks/all_speeds.py`.
 
-Ten to fifteen minutes on two cores. The figures are in benchmarks/results/<machine>/speeds.json after each benchmark,
-and the table beside the committed results is printed as Markdown, for docs/speed.md.
+The short forms are meant to take ten to fifteen minutes on two cores. The figures are in
+benchmarks/results/<machine>/speeds.json after each benchmark, and the table beside the committed results is printed as
+Markdown, for docs/speed.md.
 """
 
 import subprocess

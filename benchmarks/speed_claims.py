@@ -125,7 +125,7 @@ BENCHMARKS: dict[str, Benchmark] = {
         ),
     ),
     "rendering_speed": Benchmark(
-        ("--videos=20",),
+        ("--videos=[20]",),
         (
             Claim("rendering on all cores against one", ("speedup_of_all_workers",)),
             Claim("rendering at 112 px on all cores", ("releases", 0, "clips_per_second"), "clips/s"),

@@ -1,5 +1,6 @@
 """One command measures all speeds: it goes on after a failure and from where it was stopped."""
 
+import importlib
 from pathlib import Path
 
 import all_speeds
@@ -7,6 +8,7 @@ import pytest
 from all_speeds import ROOT, main
 from speed_claims import BENCHMARKS, Benchmark, Claim
 
+from gymqa.cli.arguments import build_parser
 from gymqa.errors import GymQAError
 from gymqa.io.files import read_json, write_json, write_text
 from tests.helpers.naming import naming
@@ -80,6 +82,15 @@ def test_a_benchmark_without_its_claims_figure_has_failed(checkout: Path, monkey
 def test_an_unknown_benchmark_is_refused() -> None:
     with pytest.raises(GymQAError, match=naming("'fast'", "flow_speed")):
         main(["fast"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_a_benchmark_understands_its_short_form_and_writes_where_it_is_told(name: str, tmp_path: Path) -> None:
+    benchmark, out = BENCHMARKS[name], tmp_path / "figures.json"
+    parser = build_parser(importlib.import_module(name).main, name)
+    given = parser.instantiate(parser.parse_args([*benchmark.short, f"--{benchmark.output}={out}"]))
+    assert given[benchmark.output] == out
 
 
 def test_every_claim_is_in_its_committed_result() -> None:
