@@ -41,7 +41,7 @@ LLM_PARTS: dict[str, Part] = {
 """Parts by name; each takes its scale, the device and the bf16 peak."""
 
 
-def parts(smallest: bool) -> dict[str, Callable[[torch.device, Mapping[str, float | None]], dict[str, Any]]]:
+def parts(smallest: bool) -> Mapping[str, Callable[[torch.device, Mapping[str, float | None]], dict[str, Any]]]:
     """All parts at their sizes."""
     video = gpu_video_parts.SMALLEST if smallest else gpu_video_parts.FULL
     llm = gpu_llm_parts.SMALLEST if smallest else gpu_llm_parts.FULL

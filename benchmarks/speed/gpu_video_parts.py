@@ -21,7 +21,7 @@ from bench_ssl_step import (
     reference_of,
     without_dropout,
 )
-from gpu_measuring import attempt, largest_batch, operations, share_of_peak, timed
+from gpu_measuring import attempt, free_memory, largest_batch, operations, share_of_peak, timed
 
 from encoders.features.extract import extract
 from encoders.video.factory import create_encoder
@@ -95,6 +95,7 @@ def ssl_step(name: str, scale: VideoScale, device: torch.device, peak: Peak) -> 
             def ours(batch: int, precision: str = precision, compiled: bool = compiled) -> dict[str, Any]:
                 if batch not in flops:
                     flops[batch] = _operations(trainers(batch, precision))
+                    free_memory(device)  # or it would count as the step's
                 measured = _ours(trainers(batch, precision, compiled), scale, device)
                 return measured | share_of_peak(flops[batch], measured, peak)
 

@@ -76,8 +76,8 @@ def test_the_largest_batch_that_fits_is_taken() -> None:
     assert largest_batch(work, 8, CPU) == {"batch": 2, "clips": 2}
     never = largest_batch(lambda batch: work(batch + 2), 4, CPU)
     assert never["batch"] == 1 and "OutOfMemoryError" in never["failed"]
-    other = largest_batch(lambda batch: {}[batch], 4, CPU)
-    assert other["batch"] == 4 and "KeyError" in other["failed"]
+    other = largest_batch(lambda batch: {"clips": 1 // (batch - 4)}, 4, CPU)
+    assert other["batch"] == 4 and "ZeroDivisionError" in other["failed"]
 
 
 def test_shares_are_of_what_products_need_and_gpus_reach() -> None:
