@@ -116,7 +116,7 @@ class Ways:
 
     def _generate(self, clip: int, asked: Sequence[DrawnQuestion]) -> Tensor:
         chats = [EncodedChat(one.lettered, [-100] * len(one.lettered)) for one in asked]
-        batch = collate(chats, self.model.config.n_visual, PAD, pad_left=True)
+        batch = collate(chats, self.model.config.n_visual, PAD, pad_left=True).to(self.model.device)
         videos = self.videos[clip].expand(len(asked), -1, -1)
         length = {"max_new_tokens": NEW_TOKENS, "min_new_tokens": NEW_TOKENS}
         return self.model.generate(
@@ -139,6 +139,7 @@ class Ways:
     def _cached(self, clip: int, asked: DrawnQuestion) -> list[float]:
         llm = self.model.llm
         prompt = collate([conversation(asked.lettered, [])], self.model.config.n_visual, PAD, pad_left=True)
+        prompt = prompt.to(llm.device)
         cache = DynamicCache(config=llm.config)
         embedded = self.model.embed(prompt.ids, self.videos[clip : clip + 1])
         positions = (prompt.mask.cumsum(1) - 1).clamp(min=0)
@@ -150,8 +151,8 @@ class Ways:
             logits_to_keep=1,
         ).logits  # [1, 1, V]
         cache.batch_repeat_interleave(N_CHOICES)
-        answers = torch.tensor(asked.choices)  # [C, A]
-        behind = positions[:, -1:] + torch.arange(1, answers.shape[1])
+        answers = torch.tensor(asked.choices, device=llm.device)  # [C, A]
+        behind = positions[:, -1:] + torch.arange(1, answers.shape[1], device=llm.device)
         mask = torch.cat([prompt.mask.expand(N_CHOICES, -1), torch.ones_like(answers[:, :-1])], 1)
         rest = llm(
             input_ids=answers[:, :-1],

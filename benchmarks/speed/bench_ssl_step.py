@@ -211,8 +211,8 @@ def loader_speed(trainer: Trainer) -> float:
     return clips / (time.perf_counter() - began)
 
 
-def measure(name: str, folder: Path) -> dict[str, Any]:
-    """Compare and time both steps at one size.
+def measure(name: str, folder: Path, rounds: int | None = None) -> dict[str, Any]:
+    """Compare and time both steps at one size, in as many rounds as given or the size's own.
 
     Raises:
         GymQAError: the two steps do not agree in float32.
@@ -225,7 +225,7 @@ def measure(name: str, folder: Path) -> dict[str, Any]:
     if not max(apart.values()) < TOLERANCE:
         raise GymQAError(f"{name}: the step and its plain mathematics differ by {apart}; mend recognizers/ first")
     trainers = {dtype: Trainer(own, clips, folder / dtype, {}) for dtype, own in configs.items()}
-    times = time_steps(trainers, size.rounds)
+    times = time_steps(trainers, size.rounds if rounds is None else rounds)
     medians = {step: median(seconds) for step, seconds in times.items()}
     loader = loader_speed(trainers["float32"])
     return {
@@ -254,20 +254,26 @@ def summary(found: dict[str, dict[str, Any]]) -> dict[str, float]:
 
 
 def main(
-    json: bool = False, device: str | None = None, out: Path = Path("benchmarks/results/bench_ssl_step.json")
+    json: bool = False,
+    device: str | None = None,
+    rounds: int | None = None,
+    out: Path = Path("benchmarks/results/bench_ssl_step.json"),
 ) -> None:
     """Time the semi-supervised step of ViT-S at 224 px and of a tiny model against the reference step.
 
     Args:
         json: print one JSON object and nothing else.
         device: where both steps are computed; the GPU, where there is one.
+        rounds: times that both are timed; each size's own number when not given.
         out: file of the whole record.
     """
+    if rounds is not None and rounds < 1:
+        raise GymQAError(f"{rounds} rounds time nothing; give 1 or more")
     chosen, found = choose_device(device), {}
     with accelerate_on(chosen):
         for name in SIZES:
             with tempfile.TemporaryDirectory() as folder:
-                found[name] = measure(name, Path(folder))
+                found[name] = measure(name, Path(folder), rounds)
             console.print(f"{name}: {found[name]['seconds']}", highlight=False)
     table = summary(found)
     threads = torch.get_num_threads()

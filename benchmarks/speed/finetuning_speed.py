@@ -114,23 +114,32 @@ class Sources:
 
 
 class Step:
-    """A tuning step on one batch of questions: projector and adapters, AdamW, frozen language model."""
+    """A tuning step on one batch of questions: projector and adapters, AdamW, frozen language model.
 
-    def __init__(self, size: Size, dtype: torch.dtype, seed: int) -> None:
-        self.model: GymMLLM = size.model.build("eager", seed)  # as gymqa tunes on a CPU, see `load_llm`
-        self.dtype = dtype
-        trainable = [one for one in self.model.parameters() if one.requires_grad]
+    Args:
+        model: of the size.
+        dtype: of the computation.
+        batch: conversations.
+        share_prefix: encode the system prompt once, which a model with gradient checkpointing cannot.
+    """
+
+    def __init__(
+        self, model: GymMLLM, size: MLLMSize, lengths: Lengths, dtype: torch.dtype, seed: int,
+        batch: int = BATCH, share_prefix: bool = True,
+    ) -> None:  # fmt: skip
+        self.model, self.dtype = model, dtype
+        trainable = [one for one in model.parameters() if one.requires_grad]
         self.optimizer = torch.optim.AdamW(trainable, lr=1e-4)
-        clips = draw_clips(size.lengths, size.model.vocabulary, BATCH, 1, seed)
+        clips = draw_clips(lengths, size.vocabulary, batch, 1, seed)
         chats = [conversation(asked[0].lettered, asked[0].choices[0]) for asked in clips]
-        self.batch = collate(chats, size.model.n_visual, PAD, share_prefix=True)
+        self.batch = collate(chats, size.n_visual, PAD, share_prefix=share_prefix).to(model.device)
 
     def __call__(self, tokens: Callable[[], Tensor]) -> float:
         """Get the tokens and take one step; returns its loss."""
         self.model.train()
-        videos = tokens().clone()  # what inference mode made may not be trained on
         batch = self.batch
-        with torch.autocast("cpu", self.dtype, enabled=self.dtype != torch.float32):
+        videos = tokens().clone().to(batch.ids.device)  # what inference mode made may not be trained on
+        with torch.autocast(batch.ids.device.type, self.dtype, enabled=self.dtype != torch.float32):
             out = self.model(batch.ids, batch.mask, videos, batch.labels, batch.prefix)
         loss: Tensor = out.loss
         loss.backward()  # type: ignore[no-untyped-call]
@@ -158,7 +167,8 @@ def measure(size: Size, seed: int) -> dict[str, Any]:
         sources = Sources(size, Path(folder), seed)
         found: dict[str, Any] = {"difference": sources.difference}
         for name, dtype in PRECISIONS.items():
-            step = Step(size, dtype, seed)
+            model = size.model.build("eager", seed)  # as gymqa tunes on a CPU, see `load_llm`
+            step = Step(model, size.model, size.lengths, dtype, seed)
             seconds = time_steps(step, sources, size.rounds)
             medians = {way: median(times) for way, times in seconds.items()}
             slower = {way: round(one / medians[STORE], 2) for way, one in medians.items()}

@@ -7,7 +7,7 @@ import random
 from dataclasses import dataclass
 
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import AutoModelForCausalLM, LlamaConfig
 
 from encoders.mllm.model import GymMLLM, GymMLLMConfig
 from encoders.mllm.prompts import IGNORED, VIDEO_ID, EncodedChat
@@ -32,8 +32,14 @@ class MLLMSize:
     visual_dim: int
     lora: int = 16
 
-    def build(self, attention: str, seed: int) -> GymMLLM:
-        """Build the model, with a projector of two layers; `attention` as transformers names it."""
+    def build(
+        self, attention: str, seed: int, device: str | torch.device = "cpu", weights: torch.dtype = torch.float32
+    ) -> GymMLLM:
+        """Build the model, with a projector of two layers; `attention` as transformers names it.
+
+        The language model is made on the device and in the precision of its `weights`, so that 7 B of them take 14 GB
+        there and nothing of the host's memory. Adapters and projector are float32.
+        """
         torch.manual_seed(seed)
         config = LlamaConfig(
             vocab_size=self.vocabulary,
@@ -41,8 +47,9 @@ class MLLMSize:
             intermediate_size=self.mlp,
             num_hidden_layers=self.layers,
             num_attention_heads=self.heads,
-            attn_implementation=attention,
         )
+        with torch.device(device):
+            llm = AutoModelForCausalLM.from_config(config, dtype=weights, attn_implementation=attention)
         made = GymMLLMConfig(
             llm="a random Llama",
             visual_dim=self.visual_dim,
@@ -50,7 +57,7 @@ class MLLMSize:
             projector="mlp2",
             lora={"r": self.lora, "alpha": 2 * self.lora},
         )
-        return GymMLLM(made, LlamaForCausalLM(config))
+        return GymMLLM(made, llm).to(device)
 
 
 @dataclass(frozen=True)
