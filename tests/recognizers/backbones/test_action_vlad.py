@@ -76,14 +76,10 @@ def test_neither_frames_nor_places_have_an_order() -> None:
     assert not torch.allclose(model(frames), model(frames + 0.5 * clips(3)[1:]), atol=1e-3)
 
 
-def test_shapes_contract_and_gradients() -> None:
-    model = built(replace(SMALL, sharpness=1.0))
-    features = model.forward_features(clips())
+def test_a_clip_is_as_many_sums_as_centres_of_length_one() -> None:
+    features = built(replace(SMALL, sharpness=1.0)).forward_features(clips())
     assert features.tokens.shape == (2, 3, 32) and features.fused.shape == (2, 4 * 32)
     torch.testing.assert_close(features.fused.norm(dim=1), torch.ones(2))
-    model.train()(clips()).square().sum().backward()
-    assert not [name for name, one in model.named_parameters() if one.grad is None or not one.grad.any()]
-    assert all(bool(one.grad.isfinite().all()) for one in model.parameters() if one.grad is not None)
 
 
 def test_bf16_does_not_touch_the_assignment() -> None:

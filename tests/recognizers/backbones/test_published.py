@@ -26,7 +26,7 @@ from recognizers.backbones.slowfast import SlowFastConfig
 from recognizers.backbones.trn import TRNConfig
 from recognizers.backbones.tsm import TSMConfig
 from recognizers.backbones.tsn import TSNConfig
-from recognizers.factory import create_model, load_recognizer
+from recognizers.factory import load_recognizer
 from recognizers.ssl.algorithms import SUPERVISED
 from recognizers.training.train import train
 from tests.helpers import published_names
@@ -277,10 +277,3 @@ def test_a_training_starts_from_published_weights(
     torch.save(resnet(*R18)[1] | {"bn1.bias": torch.ones(WIDTH)}, source)  # the same name, other weights
     with pytest.raises(GymQAError, match=naming("initial_weights")):
         train(config, cache, splits, tmp_path / "out")
-
-
-@pytest.mark.slow
-def test_every_name_starts_from_shipped_weights_as_from_none() -> None:
-    for name in ("tsn_r50", "i3d_inception", "actionvlad_bn_inception"):
-        with torch.device("meta"):
-            assert create_model(name).start_from("shipped") is None

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import re
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
@@ -30,6 +31,7 @@ from recognizers.training.checkpoint import LAST, STOPPED
 from recognizers.training.optimization import make_optimizer, rate_factor
 from recognizers.training.train import train
 from tests.helpers.naming import does_name, naming
+from tests.helpers.objective_example import NAME
 from tests.helpers.training_world import CONFIG, MODEL, PLAIN, same, weights
 
 BATCH_NORM = TSNConfig(image_size=16, width=4, n_classes=2)
@@ -103,52 +105,55 @@ def test_a_loss_that_explodes_stops_names_clips_and_keeps_the_state_before_the_s
     assert not (tmp_path / "wild" / "model.safetensors").exists()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("model", [MODEL, BATCH_NORM], ids=["sefar", "batch norm"])
-def test_the_state_kept_is_that_before_the_step(
-    model: ModelConfig, world: tuple[FrameCache, Splits], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    flexmatch = replace(algorithm_named("flexmatch"), threshold=0.5)
-    config = replace(CONFIG, model=model, algorithm=flexmatch, checkpoint_every=1)
+def spoil_step_6(folder: Path, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[StepLoss], StepLoss]) -> None:
+    """Spoil the loss of the step that follows the third line of the log."""
     original = training.step_loss
 
-    def broken(*arguments: Any) -> StepLoss:
+    def spoiled(*arguments: Any) -> StepLoss:
         loss = original(*arguments)
-        return replace(loss, total=loss.total * torch.nan) if len(read_metrics(log)) == 3 else loss
+        return spoil(loss) if len(read_metrics(folder / "metrics.jsonl")) == 3 else loss
 
-    log = tmp_path / "metrics.jsonl"
-    monkeypatch.setattr(training, "step_loss", broken)
-    with pytest.raises(GymQAError, match=naming("step 6")):
-        train(config, *world, tmp_path)
-    kept, last = (torch.load(tmp_path / name, weights_only=True)["state"] for name in (STOPPED, LAST))
+    monkeypatch.setattr(training, "step_loss", spoiled)
+
+
+def assert_kept(folder: Path, *further: str) -> None:
+    """What is kept of a training that stopped at step 6 is its last checkpoint."""
+    kept, last = (torch.load(folder / name, weights_only=True)["state"] for name in (STOPPED, LAST))
     assert kept["step"] == last["step"] == 6
-    for part in ("student", "teacher", "weighting"):
+    for part in ("student", "teacher", "weighting", *further):
         assert all(torch.equal(tensor, last[part][name]) for name, tensor in kept[part].items())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("model", "objectives"), [(MODEL, (NAME,)), (BATCH_NORM, ())], ids=["sefar and an objective", "batch norm"]
+)
+def test_the_state_kept_is_that_before_the_step(
+    model: ModelConfig, objectives: tuple[str, ...], world: tuple[FrameCache, Splits], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    flexmatch = replace(algorithm_named("flexmatch"), threshold=0.5, objectives=objectives)
+    spoil_step_6(tmp_path, monkeypatch, lambda loss: replace(loss, total=loss.total * torch.nan))
+    with pytest.raises(GymQAError, match=naming("step 6")):
+        train(replace(CONFIG, model=model, algorithm=flexmatch, checkpoint_every=1), *world, tmp_path)
+    assert_kept(tmp_path, *["objectives"] * len(objectives))
+
+
+def with_infinite_gradient(loss: StepLoss) -> StepLoss:
+    loss.total.register_hook(lambda gradient: gradient * torch.inf)
+    return loss
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("clip_norm", "model"), [(0.0, MODEL), (1.0, MODEL), (1.0, BATCH_NORM)])
 def test_a_gradient_that_is_not_finite_is_not_stepped_on(
-    clip_norm: float,
-    model: ModelConfig,
-    world: tuple[FrameCache, Splits],
-    tmp_path: Path,
+    clip_norm: float, model: ModelConfig, world: tuple[FrameCache, Splits], tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    config, original = replace(CONFIG, model=model, clip_norm=clip_norm, checkpoint_every=1), training.step_loss
-
-    def broken(*arguments: Any) -> StepLoss:
-        loss = original(*arguments)
-        if len(read_metrics(tmp_path / "metrics.jsonl")) == 3:
-            loss.total.register_hook(lambda gradient: gradient * torch.inf)
-        return loss
-
-    monkeypatch.setattr(training, "step_loss", broken)
+) -> None:  # fmt: skip
+    spoil_step_6(tmp_path, monkeypatch, with_infinite_gradient)
     with pytest.raises(GymQAError, match=r"(nan|inf) .*step 6\b"):
-        train(config, *world, tmp_path)
-    kept, last = (torch.load(tmp_path / name, weights_only=True)["state"] for name in (STOPPED, LAST))
-    for part in ("student", "teacher", "weighting"):
-        assert all(torch.equal(tensor, last[part][name]) for name, tensor in kept[part].items())
+        train(replace(CONFIG, model=model, clip_norm=clip_norm, checkpoint_every=1), *world, tmp_path)
+    assert_kept(tmp_path)
 
 
 def test_frames_smaller_than_the_model_looks_at_are_refused(world: tuple[FrameCache, Splits], tmp_path: Path) -> None:
