@@ -24,7 +24,7 @@ from recognizers.training.optimization import freeze_batch_norm, frozen_paramete
 from recognizers.training.setup import build_student, prepare
 from recognizers.training.train import train
 from tests.helpers.naming import naming
-from tests.helpers.training_world import CONFIG, same, stopped_at
+from tests.helpers.training_world import CONFIG, World, same, stopped_at
 
 SMALL = ActionVLADConfig(image_size=64, width=4, architecture="resnet18", segments=3, clusters=4, n_classes=5)
 
@@ -165,7 +165,7 @@ def learnt(config: TrainConfig, cache: FrameCache, splits: Splits, out: Path) ->
 
 
 @pytest.mark.slow
-def test_at_first_nothing_but_the_head_learns(world: tuple[FrameCache, Splits], tmp_path: Path) -> None:
+def test_at_first_nothing_but_the_head_learns(world: World, tmp_path: Path) -> None:
     config = replace(CONFIG, algorithm=SUPERVISED, warm_up_steps=0, final="student", steps=4, learning_rate=1e-2)
     own = replace(config, model=replace(TINY, head_first=0.99))
     assert learnt(own, *world, tmp_path / "head") == {"head.weight", "head.bias"}
@@ -188,9 +188,7 @@ def test_a_pre_training_moves_the_network_and_the_head_alone_learns_after_it() -
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("stop", "optimizer"), [(1, "adamw"), (3, "sgd")])
-def test_a_stopped_training_goes_on_bit_for_bit(
-    world: tuple[FrameCache, Splits], tmp_path: Path, stop: int, optimizer: str
-) -> None:
+def test_a_stopped_training_goes_on_bit_for_bit(world: World, tmp_path: Path, stop: int, optimizer: str) -> None:
     cache, splits = world
     model = ActionVLADConfig(image_size=16, width=4, architecture="resnet18", clusters=3, segments=4, n_classes=2)
     config = replace(CONFIG, model=model, algorithm=SEFAR, steps=4, warm_up_steps=1, checkpoint_every=1,

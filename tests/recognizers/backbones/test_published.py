@@ -9,8 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from gymqa.errors import GymQAError
-from gymqa.finegym.splits import Splits
-from gymqa.frames.cache import FrameCache
 from recognizers.backbones.action_vlad import ActionVLADConfig
 from recognizers.backbones.c3d import C3DConfig
 from recognizers.backbones.clip_net import ClipNetConfig
@@ -44,7 +42,7 @@ from tests.helpers.published_networks import (
     started,
     trained,
 )
-from tests.helpers.training_world import CONFIG
+from tests.helpers.training_world import CONFIG, World
 
 
 def test_the_names_are_as_many_as_in_the_published_files() -> None:
@@ -265,7 +263,7 @@ def test_shipped_weights_are_none_of_these_families_and_start_nothing() -> None:
 
 
 def test_a_training_starts_from_published_weights(
-    world: tuple[FrameCache, Splits], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cache, splits = world
     source = saved(tmp_path, resnet(*R18)[1])

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from gymqa.cli import main as cli
 from gymqa.errors import GymQAError
-from gymqa.finegym.splits import Splits
 from gymqa.frames.cache import FrameCache
 from gymqa.frames.flow import build_flow
 from gymqa.frames.views import JointFrames, source_of
@@ -26,7 +25,7 @@ from recognizers.ssl.algorithms import SEFAR
 from recognizers.ssl.augment import AugmentConfig, strong_view
 from recognizers.training.train import train
 from tests.helpers.naming import naming
-from tests.helpers.training_world import CONFIG
+from tests.helpers.training_world import CONFIG, World
 
 SMALL = {"image_size": 32, "width": 8, "n_classes": 5}
 CONFIGS: list[ModelConfig] = [
@@ -49,7 +48,7 @@ def clips(config: ModelConfig) -> Tensor:
 
 
 @pytest.fixture(scope="module")
-def joint(world: tuple[FrameCache, Splits], tmp_path_factory: pytest.TempPathFactory) -> JointFrames:
+def joint(world: World, tmp_path_factory: pytest.TempPathFactory) -> JointFrames:
     """Frames and flow of the world's clips."""
     flow = build_flow(tmp_path_factory.mktemp("joint") / "flow", world[0].folder, "dis", workers=1)
     source = source_of("rgb+flow", flow.folder)
@@ -121,7 +120,7 @@ def test_pixels_of_colours_are_for_networks_that_see_nothing_else(family: type[M
         family(**values)
 
 
-def test_frames_and_flow_lie_side_by_side(world: tuple[FrameCache, Splits], joint: JointFrames) -> None:
+def test_frames_and_flow_lie_side_by_side(world: World, joint: JointFrames) -> None:
     cache, flow = world[0], FrameCache(joint.folder)
     ids, indices = cache.clip_ids[:2], np.array([[0, 5], [7, 15]])
     found = joint.gather(ids, indices)
@@ -129,9 +128,7 @@ def test_frames_and_flow_lie_side_by_side(world: tuple[FrameCache, Splits], join
     assert joint.fingerprint() not in (cache.fingerprint(), flow.fingerprint())
 
 
-def test_flow_of_frames_that_are_gone_or_others_is_refused(
-    world: tuple[FrameCache, Splits], joint: JointFrames, tmp_path: Path
-) -> None:
+def test_flow_of_frames_that_are_gone_or_others_is_refused(world: World, joint: JointFrames, tmp_path: Path) -> None:
     flow = build_flow(tmp_path / "flow", world[0].folder, "dis", workers=1)
     (flow.folder / "source.json").write_text('{"frames": "nowhere"}')
     with pytest.raises(GymQAError, match=naming("nowhere")):
@@ -159,9 +156,7 @@ def test_strong_views_change_the_colours_and_keep_the_flows() -> None:
 
 
 @pytest.mark.slow
-def test_two_streams_train_predict_and_load(
-    world: tuple[FrameCache, Splits], joint: JointFrames, tmp_path: Path
-) -> None:
+def test_two_streams_train_predict_and_load(world: World, joint: JointFrames, tmp_path: Path) -> None:
     model = TwoStreamConfig(image_size=16, width=4, architecture="resnet18", segments=2, stack=2, n_classes=2)
     config = replace(CONFIG, model=model, algorithm=SEFAR, steps=3, warm_up_steps=1)
     out = train(config, joint, world[1], tmp_path / "out")

@@ -8,8 +8,6 @@ import pytest
 import torch
 
 from gymqa.errors import GymQAError
-from gymqa.finegym.splits import Splits
-from gymqa.frames.cache import FrameCache
 from gymqa.io.files import only_writer
 from gymqa.runtime.runs import read_metrics
 from recognizers.loader import ClipBatches
@@ -18,9 +16,7 @@ from recognizers.training.checkpoint import load_checkpoint, save_checkpoint
 from recognizers.training.train import train
 from tests.helpers import warm
 from tests.helpers.naming import naming
-from tests.helpers.training_world import CONFIG, same, stopped_at
-
-World = tuple[FrameCache, Splits]
+from tests.helpers.training_world import CONFIG, World, same, stopped_at
 
 
 @pytest.mark.slow

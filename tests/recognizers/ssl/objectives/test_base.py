@@ -9,8 +9,6 @@ import torch
 import torch.distributed as dist
 
 from gymqa.errors import GymQAError
-from gymqa.finegym.splits import Splits
-from gymqa.frames.cache import FrameCache
 from gymqa.runtime.runs import read_metrics
 from recognizers.backbones.sefar import SeFAR
 from recognizers.distributed import all_gathered, broadcast_first
@@ -22,10 +20,7 @@ from recognizers.training.train import train
 from tests.helpers import warm
 from tests.helpers.naming import naming
 from tests.helpers.objective_example import NAME
-from tests.helpers.training_world import CONFIG, MODEL, PLAIN, same, stopped_at, weights
-
-World = tuple[FrameCache, Splits]
-
+from tests.helpers.training_world import CONFIG, MODEL, PLAIN, World, same, stopped_at, weights
 
 EXAMPLE = replace(algorithm_named("fixmatch"), objectives=(NAME,))
 

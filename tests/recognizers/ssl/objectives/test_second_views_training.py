@@ -8,7 +8,6 @@ import torch
 import yaml
 
 from gymqa.finegym.splits import Splits
-from gymqa.frames.cache import FrameCache
 from gymqa.frames.flow import build_flow
 from gymqa.frames.source import FrameSource
 from gymqa.frames.views import source_of
@@ -21,9 +20,8 @@ from recognizers.training.checkpoint import LAST
 from recognizers.training.train import train
 from tests.helpers import warm
 from tests.helpers.launched import SCRIPT
-from tests.helpers.training_world import CONFIG, MODEL, PLAIN, same, weights
+from tests.helpers.training_world import CONFIG, MODEL, PLAIN, World, same, weights
 
-World = tuple[FrameCache, Splits]
 NAMES = ("ltg", "cmpl", "timebalance", "mvpl")
 TSN = TSNConfig(image_size=16, width=4, n_classes=2)
 SHORT = replace(CONFIG, steps=6, warm_up_steps=2, labelled_batch=4, unlabelled_batch=4, checkpoint_every=2, log_every=1)

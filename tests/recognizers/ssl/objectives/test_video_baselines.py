@@ -12,7 +12,6 @@ from torch import Generator, Tensor
 from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import Clip
 from gymqa.finegym.splits import Splits
-from gymqa.frames.cache import FrameCache
 from gymqa.runtime.runs import read_metrics
 from recognizers.backbones.base import ModelConfig
 from recognizers.backbones.image.vit import ImageViT
@@ -33,9 +32,8 @@ from recognizers.training.train import train
 from tests.helpers import warm
 from tests.helpers.naming import naming
 from tests.helpers.objective_example import STEADY, scattered
-from tests.helpers.training_world import CONFIG, MODEL, same, weights
+from tests.helpers.training_world import CONFIG, MODEL, World, same, weights
 
-World = tuple[FrameCache, Splits]
 ELEMENTS = (2, 2, 4)
 NAMES = ("memdpc", "tclr", "actorcm", "l2a", "tacl", "videossl", "mt_sd")
 TSN = TSNConfig(image_size=16, width=4, n_classes=2)
