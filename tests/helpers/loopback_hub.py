@@ -130,9 +130,8 @@ class _Handler(BaseHTTPRequestHandler):
         text = json.dumps(value).encode()
         self.send_response(status)
         if status == 404:
-            self.send_header(
-                "X-Error-Code", "RepoNotFound"
-            )  # as the Hub says it; without it a 404 is a lost connection
+            # as the Hub says it; without it a 404 is a lost connection
+            self.send_header("X-Error-Code", "RepoNotFound")
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()

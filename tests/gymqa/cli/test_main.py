@@ -261,10 +261,8 @@ def test_train_extract_finetune_evaluate_and_ask_take_one_road(
         assert cli.main(words.split()) == 0, f"{words}: {capsys.readouterr().err}"
     rows = json.loads((tmp_path / "report" / "leaderboard.json").read_text())["rows"]
     assert {row["model"] for row in rows} == {"chance", "tiny", "recognizer"}
-    assert (
-        cli.main(f"evaluate --model {mllm} --features {tmp_path}/image --questions {asked} --out {tmp_path}/x".split())
-        == 2
-    )
+    words = f"evaluate --model {mllm} --features {tmp_path}/image --questions {asked} --out {tmp_path}/x"
+    assert cli.main(words.split()) == 2
     assert does_name(capsys.readouterr().err, tmp_path / "image", mllm)
     ask_sees_what_evaluate_saw(gymsim_root, tmp_path, capsys)
     ask = ["ask", _a_video(gymsim_root), "What move?", "--run", str(tmp_path), "--choices"]
