@@ -52,11 +52,7 @@ def test_both_models_are_sent_where_both_have_a_place(tmp_path: Path, capsys: py
     ("replaced", "by", "why"),
     [
         ("watcher=me/watcher", "me/watcher", ("sleeper, watcher · SeFAR", "MODEL=me/watcher")),
-        (
-            "watcher=me/watcher",
-            "dozer=me/dozer",
-            ("'dozer'", "sleeper, watcher"),
-        ),
+        ("watcher=me/watcher", "dozer=me/dozer", ("'dozer'", "sleeper, watcher")),
         ("watcher=me/watcher", "watcher=nobody", ("'nobody'", "owner/name")),
         ("me/gym-qa", "gym-qa", ("'gym-qa'",)),
         ("--benchmark_repo", "--leaderboard_repo", ("--model_repo", "--benchmark_repo")),

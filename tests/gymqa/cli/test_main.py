@@ -194,10 +194,7 @@ def test_from_release_to_leaderboard_without_a_model(
     assert (tmp_path / "report" / "index.html").is_file()
 
 
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [(None, "exist"), (b"", "empty"), (b"no video at all", "decode")],
-)
+@pytest.mark.parametrize(("content", "reason"), [(None, "exist"), (b"", "empty"), (b"no video at all", "decode")])
 def test_a_video_that_cannot_be_read_is_named(
     content: bytes | None, reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

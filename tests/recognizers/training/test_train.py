@@ -215,10 +215,7 @@ def test_compiling_changes_no_name_and_hardly_a_weight(
 
 
 def test_a_missing_tensorboard_is_a_hint_and_a_missing_wandb_an_error(
-    world: World,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     train(replace(CONFIG, steps=4, tracker="tensorboard"), *world, tmp_path / "a")
