@@ -3,11 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from gymqa.errors import GymQAError
 from gymqa.frames.sampling import dense
-from recognizers.backbones.base import Recognizer
 from recognizers.backbones.c3d import C3DConfig
 from recognizers.backbones.clip_net import ClipNetConfig
 from recognizers.backbones.i3d import I3DConfig, NonLocal, inception_inflation, resnet_inflation
@@ -17,7 +16,7 @@ from recognizers.backbones.image.resnet import ResNet
 from recognizers.backbones.resnet3d import ResNet3DConfig, SpatialThenTemporal, r3d_inflation
 from recognizers.backbones.slowfast import SlowFastConfig, fast_inflation, slow_inflation
 from tests.helpers.naming import naming
-from tests.helpers.published_networks import trained
+from tests.helpers.published_networks import built, clip, trained
 
 CONFIGS = [
     I3DConfig(image_size=64, n_frames=8, width=8, n_classes=5),
@@ -30,16 +29,6 @@ CONFIGS = [
     SlowFastConfig(image_size=32, n_frames=8, width=32, n_classes=5),  # its fast pathway has an eighth of them
 ]
 NAMES = ["inception", "r50", "non-local", "r3d", "r2plus1d", "r2plus1d-34", "c3d", "slowfast"]
-
-
-def built(config: ClipNetConfig) -> Recognizer:
-    torch.manual_seed(0)
-    return config.build().eval()
-
-
-def clip(config: ClipNetConfig) -> Tensor:
-    side = config.image_size
-    return torch.randn(2, config.frames, 3, side, side, generator=torch.Generator().manual_seed(1))
 
 
 @pytest.mark.parametrize(

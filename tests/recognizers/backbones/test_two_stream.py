@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from gymqa.cli import main as cli
 from gymqa.errors import GymQAError
 from gymqa.frames.cache import FrameCache
 from gymqa.frames.flow import build_flow
 from gymqa.frames.views import JointFrames, source_of
-from recognizers.backbones.base import ModelConfig, Recognizer
+from recognizers.backbones.base import ModelConfig
 from recognizers.backbones.i3d import I3DConfig
 from recognizers.backbones.tsn import TSNConfig
 from recognizers.backbones.two_stream import Fused3DConfig, TwoStreamConfig, TwoStreamI3DConfig
@@ -25,6 +24,7 @@ from recognizers.ssl.algorithms import SEFAR
 from recognizers.ssl.augment import AugmentConfig, strong_view
 from recognizers.training.train import train
 from tests.helpers.naming import naming
+from tests.helpers.published_networks import built, clip
 from tests.helpers.training_world import CONFIG, World
 
 SMALL = {"image_size": 32, "width": 8, "n_classes": 5}
@@ -38,15 +38,6 @@ CONFIGS: list[ModelConfig] = [
 named = pytest.mark.parametrize("config", CONFIGS, ids=lambda one: f"{one.family}-{getattr(one, 'architecture', '')}")
 
 
-def built(config: ModelConfig) -> Recognizer:
-    torch.manual_seed(0)
-    return config.build().eval()
-
-
-def clips(config: ModelConfig) -> Tensor:
-    return torch.randn(2, config.frames, 5, 32, 32, generator=torch.Generator().manual_seed(1))
-
-
 @pytest.fixture(scope="module")
 def joint(world: World, tmp_path_factory: pytest.TempPathFactory) -> JointFrames:
     """Frames and flow of the world's clips."""
@@ -58,7 +49,7 @@ def joint(world: World, tmp_path_factory: pytest.TempPathFactory) -> JointFrames
 
 @named
 def test_both_streams_are_looked_at(config: ModelConfig) -> None:
-    model, frames = built(config), clips(config)
+    model, frames = built(config), clip(config)
     whole = model(frames)
     for stream in (slice(0, 3), slice(3, 5)):
         without = frames.clone()
@@ -68,7 +59,7 @@ def test_both_streams_are_looked_at(config: ModelConfig) -> None:
 
 def test_late_fusion_adds_the_scores_of_the_streams() -> None:
     config = CONFIGS[0]
-    model, frames = built(config), clips(config)
+    model, frames = built(config), clip(config)
     fused = model.forward_features(frames).fused
     half = fused.shape[1] // 2
     weights = model.head.weight
@@ -80,7 +71,7 @@ def test_late_fusion_adds_the_scores_of_the_streams() -> None:
 
 
 def test_the_frame_of_a_stack_is_its_middle_one() -> None:
-    model, frames = built(CONFIGS[0]), clips(CONFIGS[0])  # stacks of 3
+    model, frames = built(CONFIGS[0]), clip(CONFIGS[0])  # stacks of 3
     fused = model.forward_features(frames).fused
     half = fused.shape[1] // 2
     for place in range(6):
@@ -92,7 +83,7 @@ def test_the_frame_of_a_stack_is_its_middle_one() -> None:
 
 def test_the_3d_layer_sees_the_order_of_segments_and_late_fusion_does_not() -> None:
     for config, ordered in ((CONFIGS[0], False), (CONFIGS[3], True)):
-        model, frames = built(config), clips(config)
+        model, frames = built(config), clip(config)
         stack = config.frames // (2 if not ordered else 5)
         turned = frames.unflatten(1, (-1, stack)).flip(1).flatten(1, 2)
         assert torch.allclose(model(turned), model(frames), atol=1e-5) != ordered
