@@ -188,7 +188,7 @@ def serve(model: Path, tiny: Tiny, folder: Path) -> None:
     """Predict and score the val clips, and extract their features."""
     config = read_config(model)
     frames, clips = source(config, config, tiny), tiny.splits / "val.txt"
-    predict(str(model), frames, folder / "p.jsonl", clips=clips)
+    predict(model, frames, folder / "p.jsonl", clips=clips)
     lines = [json.loads(line) for line in (folder / "p.jsonl").read_text().splitlines()]
     assert len(lines) == KINDS
     assert all(sum(line["probabilities"]) == pytest.approx(1, abs=1e-4) for line in lines)
