@@ -17,7 +17,6 @@ from gymqa.io.templates import fill
 if TYPE_CHECKING:
     from recognizers.backbones.base import Recognizer
 
-TAGS = ("video", "gymnastics", "fine-grained-action-recognition", "semi-supervised-learning")
 METRICS = {
     "top1": ("Top-1 accuracy", "accuracy"),
     "mean_class": ("mean-class accuracy", "accuracy"),

@@ -16,9 +16,7 @@ SEED = 0
 
 
 def main(
-    json: Path = Path("benchmarks/results/rendering_speed.json"),
-    videos: tuple[int, ...] = (20, 80),
-    size: int = 112,
+    json: Path = Path("benchmarks/results/rendering_speed.json"), videos: tuple[int, ...] = (20, 80), size: int = 112
 ) -> None:
     """Render releases of several sizes, one of them on one core too, and write clips a second and memory.
 

@@ -9,7 +9,7 @@ import numpy as np
 from gymqa.cli.main import run_script
 from gymqa.io.files import atomic_path
 from gymqa.sim.elements import GYMSIM24
-from gymqa.sim.on_vault import perform
+from gymqa.sim.perform import perform
 from gymqa.sim.render import Look, render
 from gymqa.sim.scene import Arena, Camera
 from gymqa.sim.skeleton import Build

@@ -13,10 +13,7 @@ from gymqa.runtime.precision import same_settings
 
 def spread(values: Sequence[float]) -> dict[str, float | None]:
     """Mean of some fractions, and their standard deviation; None of a single one."""
-    return {
-        "mean": float(np.mean(values)),
-        "sd": float(np.std(values, ddof=1)) if len(values) > 1 else None,
-    }
+    return {"mean": float(np.mean(values)), "sd": float(np.std(values, ddof=1)) if len(values) > 1 else None}
 
 
 def percent(cell: Mapping[str, Any]) -> str:

@@ -228,10 +228,7 @@ class GymMLLM(PreTrainedModel):
 
     @classmethod
     def from_pretrained(  # type: ignore[override]
-        cls,
-        pretrained_model_name_or_path: str | Path,
-        llm: PreTrainedModel | None = None,
-        revision: str | None = None,
+        cls, pretrained_model_name_or_path: str | Path, llm: PreTrainedModel | None = None, revision: str | None = None
     ) -> "GymMLLM":
         """Load a folder of `save_pretrained` on its language model (or on `llm`, if loaded); safetensors only.
 

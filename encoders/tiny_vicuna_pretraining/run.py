@@ -12,12 +12,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from encoders.tiny_vicuna_pretraining.evaluation import accuracy, figures
 from encoders.tiny_vicuna_pretraining.grammar import all_moves
 from encoders.tiny_vicuna_pretraining.tokenizer import train_tokenizer
-from encoders.tiny_vicuna_pretraining.training import (
-    Pretraining,
-    PretrainingConfig,
-    held_out_moves,
-    training_moves,
-)
+from encoders.tiny_vicuna_pretraining.training import Pretraining, PretrainingConfig, held_out_moves, training_moves
 from gymqa.io.console import console
 from gymqa.io.files import write_json
 from gymqa.runtime.precision import BF16, Precision

@@ -56,10 +56,7 @@ EVA_CLIP = Family(
     called="BLIP-2's vision model",
     model=Blip2VisionModel,
     config=Blip2VisionConfig,
-    parts={
-        "blip_2_vision_model": Part(),
-        "blip-2": Part("vision_config", ("vision_model.", "model.vision_model.")),
-    },
+    parts={"blip_2_vision_model": Part(), "blip-2": Part("vision_config", ("vision_model.", "model.vision_model."))},
     blocks=lambda model: model.encoder.layers,
     layout=frame_layout,
     arrange=arrange_frames,

@@ -5,6 +5,7 @@ fine-tuned for classification is loaded without its head. VideoMAE checkpoints w
 keep their last norm in the head, so their tokens are those before it.
 """
 
+from functools import partial
 from typing import Any
 
 from torch import Tensor
@@ -78,11 +79,5 @@ TIMESFORMER = Family(
 )
 
 
-def make_videomae(source: str, options: EncoderOptions, device: str = "cpu") -> HFEncoder:
-    """A VideoMAE encoder: 2 × 2 patches per tube of two frames."""
-    return HFEncoder(VIDEOMAE, source, options, device)
-
-
-def make_timesformer(source: str, options: EncoderOptions, device: str = "cpu") -> HFEncoder:
-    """A TimeSformer encoder: the clip's CLS token, then 2 × 2 patches per frame."""
-    return HFEncoder(TIMESFORMER, source, options, device)
+make_videomae = partial(HFEncoder, VIDEOMAE)
+make_timesformer = partial(HFEncoder, TIMESFORMER)

@@ -198,10 +198,7 @@ def _of_metric(metric: str, rows: Sequence[Row]) -> list[tuple[str, Line, str, d
 
 
 def _slices(
-    name: str,
-    questions: Sequence[Question],
-    points: Mapping[str, FloatArray],
-    taxonomy: Taxonomy | None,
+    name: str, questions: Sequence[Question], points: Mapping[str, FloatArray], taxonomy: Taxonomy | None
 ) -> Items:
     """Accuracy breakdown: an item per facet, a row per value, a cell per model."""
     found: dict[str, dict[str, dict[str, Any]]] = {}

@@ -43,11 +43,7 @@ def expected_result(model: AnswerModel, questions: Sequence[Question], out: Path
     own = model.fingerprint() if isinstance(model, Fingerprinted) else {}
     fingerprint = json.loads(json.dumps(dict(own), default=str))  # tuples become lists, as in the file
     made_of = ModelInfo(
-        name=model.name,
-        encoder=info.encoder,
-        adapter=info.adapter,
-        revision=info.revision,
-        fingerprint=fingerprint,
+        name=model.name, encoder=info.encoder, adapter=info.adapter, revision=info.revision, fingerprint=fingerprint
     )
     file = info.questions or FileInfo(name="questions.jsonl", sha256=asked)
     config = {

@@ -56,9 +56,8 @@ def build_parser(command: Command, prog: str) -> ArgumentParser:
     for parameter in parameters:
         name = parameter.name
         if name in flags:
-            words_of = dict.fromkeys(
-                [f"--{name}", f"--{name.replace('_', '-')}"]
-            )  # accept both --two_words and --two-words
+            # accept both --two_words and --two-words
+            words_of = dict.fromkeys([f"--{name}", f"--{name.replace('_', '-')}"])
             parser.add_argument(*words_of, action="store_true", help=help_of.get(name))
         elif name in lists and name in words and parameter.default is parameter.empty:
             parser.add_argument(name, nargs="*", type=lists[name], help=help_of.get(name))

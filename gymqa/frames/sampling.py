@@ -46,10 +46,7 @@ def spans_of_elements(combination: Sequence[int]) -> list[Indices]:
 
 
 def dual_level(
-    n_frames: int,
-    combination: Sequence[int] = (2, 2, 4),
-    rng: np.random.Generator | None = None,
-    within: float = 0.5,
+    n_frames: int, combination: Sequence[int] = (2, 2, 4), rng: np.random.Generator | None = None, within: float = 0.5
 ) -> list[Indices]:
     """Frame indices of the dual-level temporal elements of one clip (SeFAR, section "Dual-level elements").
 

@@ -68,9 +68,8 @@ class GradientFrames:
             IndexError: a clip has fewer frames.
         """
         last = self.lengths(clip_ids)[:, None] - 1
-        first = np.where(
-            indices == last, np.maximum(last - 1, 0), indices
-        )  # indices that are too large are refused below
+        # indices that are too large are refused below
+        first = np.where(indices == last, np.maximum(last - 1, 0), indices)
         both = self._source.gather(clip_ids, np.concatenate([first, np.minimum(first + 1, np.maximum(last, first))], 1))
         before, after = np.split(both.astype(np.int16), 2, axis=1)
         return (((after - before) >> 1) + 128).astype(np.uint8)

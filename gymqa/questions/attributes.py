@@ -20,10 +20,7 @@ from gymqa.runtime.seeding import SeededRandom
 
 COUNTING, DECISION = "counting", "decision"
 TURNS_TEXT, SALTOS_TEXT = "How many turns or twists does this athlete make?", "How many saltos does this athlete make?"
-TEXTS = {
-    "direction": "In which direction does this athlete move?",
-    "shape": "Which body shape does this athlete hold?",
-}
+TEXTS = {"direction": "In which direction does this athlete move?", "shape": "Which body shape does this athlete hold?"}
 FACTS = (COUNTING, *TEXTS)
 """Kinds of questions that an element's name answers."""
 Fact = tuple[str, str]

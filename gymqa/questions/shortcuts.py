@@ -87,9 +87,7 @@ def videos_of(file: Path) -> list[str]:
 
 
 def stats(
-    questions: Sequence[BareQuestion],
-    taxonomy: Taxonomy,
-    labels: dict[str, int] | None = None,
+    questions: Sequence[BareQuestion], taxonomy: Taxonomy, labels: dict[str, int] | None = None
 ) -> dict[str, Any]:
     """Counts and shortcut accuracies of a question set as JSON values; rates in [0, 1], to three decimals.
 

@@ -112,11 +112,7 @@ class Lost:
 
 
 def guarded_map(
-    work: Callable[[Item], Result],
-    items: Sequence[Item],
-    workers: int,
-    limits: Limits,
-    begin: Callable[[], None],
+    work: Callable[[Item], Result], items: Sequence[Item], workers: int, limits: Limits, begin: Callable[[], None]
 ) -> Iterator[Result | Lost]:
     """Yield work(item) for every item, in order, from several processes; at most _AHEAD × workers results are buffered.
 

@@ -16,16 +16,7 @@ Keys = list[tuple[float, dict[str, float]]]
 
 TAKE_OFF = {"knee": 35.0, "hip": 30.0, "arm": 150.0, "elbow": 10.0}
 LANDING = {"knee": 45.0, "hip": 45.0, "arm": 80.0, "spread": 25.0}
-RESET = {
-    "hip": 5.0,
-    "knee": 0.0,
-    "arch": 0.0,
-    "split": 0.0,
-    "straddle": 0.0,
-    "wolf": 0.0,
-    "spread": 10.0,
-    "elbow": 5.0,
-}
+RESET = {"hip": 5.0, "knee": 0.0, "arch": 0.0, "split": 0.0, "straddle": 0.0, "wolf": 0.0, "spread": 10.0, "elbow": 5.0}
 IN_AIR: dict[str, dict[str, float]] = {
     "tucked": {"hip": 125.0, "knee": 130.0, "arm": 45.0, "elbow": 40.0, "arch": -15.0},
     "piked": {"hip": 118.0, "knee": 0.0, "arm": 75.0, "elbow": 10.0, "arch": -18.0},

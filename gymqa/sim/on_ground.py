@@ -83,11 +83,7 @@ def _salto_pose(element: SimElement, t: Array, start: float, stop: float) -> Pos
     keys: Keys = [(0.0, {**RESET, "arm": 60.0}), (start * 0.6, TAKE_OFF), (start, {**RESET, "arm": 175.0})]
     keys += [(start + 0.16, air), (stop - 0.16, air), (stop, {**RESET, "arm": 140.0, "hip": 15.0})]
     if element.step_out:
-        keys[-2:] = [
-            (stop - 0.26, air),
-            (stop - 0.04, {**RESET, "split": 48.0, "arm": 150.0}),
-            (stop, {"split": 38.0}),
-        ]
+        keys[-2:] = [(stop - 0.26, air), (stop - 0.04, {**RESET, "split": 48.0, "arm": 150.0}), (stop, {"split": 38.0})]
         return Pose.from_keys(t, [*keys, (1.0, {"split": 12.0, "arm": 120.0, "knee": 8.0})])
     return Pose.from_keys(t, [*keys, ((1 + stop) / 2, LANDING), (1.0, {**RESET, "arm": 120.0})])
 

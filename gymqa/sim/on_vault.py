@@ -1,4 +1,4 @@
-"""Kinematics of vaults, and `perform`, which simulates any element by its family."""
+"""Kinematics of vaults."""
 
 import numpy as np
 
@@ -19,8 +19,6 @@ from gymqa.sim.motion import (
     rotation_progress,
     times,
 )  # fmt: skip
-from gymqa.sim.on_bars import circle, dismount, release, transition
-from gymqa.sim.on_ground import over_the_hands, through_the_air, turn_on_one_leg
 from gymqa.sim.skeleton import Build, Pose
 
 
@@ -55,20 +53,3 @@ def vault(element: SimElement, build: Build, rng: np.random.Generator) -> Motion
     fall = handstand + (standing[-1] - handstand) * second + 4 * rng.uniform(0.75, 1.05) * second * (1 - second)
     centre = np.stack([x, np.zeros_like(t), np.where(second > 0, np.where(second < 1, fall, standing), rise)], axis=-1)
     return Motion(relative + centre[:, None], front, centre, (0.0, float(touch), float(push), 1.0))
-
-
-def perform(element: SimElement, build: Build, rng: np.random.Generator) -> Motion:
-    """Simulate an element by an athlete of `build`; timing, height and style are random."""
-    moves = {
-        "vault": vault,
-        "salto": through_the_air,
-        "leap": through_the_air,
-        "dismount": through_the_air,
-        "turn": turn_on_one_leg,
-        "handspring": over_the_hands,
-        "circle": circle,
-        "release": release,
-        "transition": transition,
-        "bar dismount": dismount,
-    }
-    return moves[element.family](element, build, rng)

@@ -100,9 +100,8 @@ def write_joints(root: Path, config: ReleaseConfig, detector: DetectorConfig = T
         for video_id in track(config.video_ids, "computing joints", len(config.video_ids)):
             manifest = read_json(root / "manifests" / f"{video_id}.json")
             clips = [clip for event in manifest["events"] for clip in event["clips"]]
-            rng = np.random.default_rng(
-                (config.seed, config.video_ids.index(video_id), 4, 0)
-            )  # independent of the generator of the rendering
+            # independent of the generator of the rendering
+            rng = np.random.default_rng((config.seed, config.video_ids.index(video_id), 4, 0))
             seen = list(video_joints(config, video_id))
             if [clip["label"] for clip in clips] != [one.label for one in seen]:
                 raise GymQAError(

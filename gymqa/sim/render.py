@@ -51,12 +51,7 @@ def render(motion: Motion, event: str, arena: Arena, look: Look, camera: Camera)
     scale = camera.focal / depth.mean(axis=1)
     for index in range(motion.frames):
         body = _Body(
-            joints[index],
-            depth[index],
-            float(facing[index]),
-            ends[index, 0],
-            ends[index, 1],
-            float(scale[index]),
+            joints[index], depth[index], float(facing[index]), ends[index, 0], ends[index, 1], float(scale[index])
         )
         _draw_body(frames[index], body, look)
     return frames

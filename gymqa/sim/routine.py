@@ -8,7 +8,7 @@ import numpy as np
 
 from gymqa.sim.elements import EVENTS, SimElement
 from gymqa.sim.motion import FPS, HIGH_BAR, RESET, SURFACE, Motion, Track, place_body
-from gymqa.sim.on_vault import perform
+from gymqa.sim.perform import perform
 from gymqa.sim.repertoire import Repertoire
 from gymqa.sim.scene import Camera
 from gymqa.sim.skeleton import Array, Build, Pose

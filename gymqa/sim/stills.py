@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from gymqa.sim.elements import EVENTS, GYMSIM24
 from gymqa.sim.motion import Motion, Track, place_body
-from gymqa.sim.on_vault import perform
+from gymqa.sim.perform import perform
 from gymqa.sim.render import Look, render
 from gymqa.sim.scene import Arena, Camera, Image
 from gymqa.sim.skeleton import Build, Pose

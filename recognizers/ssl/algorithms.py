@@ -97,11 +97,7 @@ class Algorithm:
 SUPERVISED = Algorithm("supervised")
 
 PSEUDO_LABEL = Algorithm(  # Lee, ICML'13 workshop; the threshold as in TorchSSL, unchecked (docs/algorithms.md)
-    "pseudo_label",
-    unlabelled_weight=1.0,
-    teacher="student",
-    threshold=0.95,
-    view="same",
+    "pseudo_label", unlabelled_weight=1.0, teacher="student", threshold=0.95, view="same"
 )
 
 MEAN_TEACHER = Algorithm(  # Tarvainen and Valpola, NeurIPS'17 (arXiv 1703.01780)
@@ -113,36 +109,19 @@ MEAN_TEACHER = Algorithm(  # Tarvainen and Valpola, NeurIPS'17 (arXiv 1703.01780
 )
 
 FIXMATCH = Algorithm(  # arXiv 2001.07685: λ_u 1, τ 0.95
-    "fixmatch",
-    unlabelled_weight=1.0,
-    teacher="student",
-    threshold=0.95,
+    "fixmatch", unlabelled_weight=1.0, teacher="student", threshold=0.95
 )
 
 FLEXMATCH = Algorithm(  # arXiv 2110.08263: as FixMatch, τ the upper end of each class's threshold
-    "flexmatch",
-    unlabelled_weight=1.0,
-    teacher="student",
-    weighting="flexmatch",
-    threshold=0.95,
+    "flexmatch", unlabelled_weight=1.0, teacher="student", weighting="flexmatch", threshold=0.95
 )
 
 SVFORMER = Algorithm(  # arXiv 2211.13222; threshold of its released settings; weights as SeFAR's, unchecked
-    "svformer",
-    unlabelled_weight=2.0,
-    mix_weight=2.0,
-    threshold=0.3,
-    perturbation="warp",
+    "svformer", unlabelled_weight=2.0, mix_weight=2.0, threshold=0.3, perturbation="warp"
 )
 
 SEFAR = Algorithm(  # arXiv 2501.01245
-    "sefar",
-    unlabelled_weight=2.0,
-    mix_weight=2.0,
-    passes=10,
-    weighting="adaptive",
-    perturbation="moderate",
-    ramp=True,
+    "sefar", unlabelled_weight=2.0, mix_weight=2.0, passes=10, weighting="adaptive", perturbation="moderate", ramp=True
 )
 
 MEMDPC = Algorithm("memdpc", objectives=("memdpc",), pretraining=0.5)  # arXiv 2008.01065; the fraction is ours
@@ -159,11 +138,7 @@ ACTORCM = Algorithm(  # arXiv 2103.16565: FixMatch, on half of the strong views;
 )
 
 L2A = Algorithm(  # arXiv 2206.04790; FixMatch's part from memory
-    "l2a",
-    unlabelled_weight=1.0,
-    teacher="student",
-    threshold=0.95,
-    objectives=("composite",),
+    "l2a", unlabelled_weight=1.0, teacher="student", threshold=0.95, objectives=("composite",)
 )
 
 TACL = Algorithm(  # 10.1109/TCSVT.2022.3210271; its curriculum is FlexMatch's here
@@ -177,37 +152,19 @@ TACL = Algorithm(  # 10.1109/TCSVT.2022.3210271; its curriculum is FlexMatch's h
 )
 
 VIDEOSSL = Algorithm(  # arXiv 2003.00197: pseudo-labels and soft distillation; the threshold from memory
-    "videossl",
-    unlabelled_weight=1.0,
-    teacher="student",
-    threshold=0.95,
-    view="same",
-    objectives=("appearance",),
+    "videossl", unlabelled_weight=1.0, teacher="student", threshold=0.95, view="same", objectives=("appearance",)
 )
 
 MT_SD = Algorithm(  # Mean Teacher and VideoSSL's soft distillation, of the same paper
-    "mt_sd",
-    unlabelled_weight=10.0,
-    weighting="none",
-    view="weak",
-    consistency="squared",
-    objectives=("appearance",),
+    "mt_sd", unlabelled_weight=10.0, weighting="none", view="weak", consistency="squared", objectives=("appearance",)
 )
 
 LTG = Algorithm(  # arXiv 2111.13241; threshold of its released settings
-    "ltg",
-    unlabelled_weight=1.0,
-    teacher="student",
-    threshold=0.3,
-    objectives=("ltg",),
+    "ltg", unlabelled_weight=1.0, teacher="student", threshold=0.3, objectives=("ltg",)
 )
 
 CMPL = Algorithm(  # arXiv 2112.09690; threshold and weight from memory
-    "cmpl",
-    unlabelled_weight=1.0,
-    teacher="student",
-    threshold=0.8,
-    objectives=("cmpl",),
+    "cmpl", unlabelled_weight=1.0, teacher="student", threshold=0.8, objectives=("cmpl",)
 )
 
 TIMEBALANCE = Algorithm(  # arXiv 2303.16268; the release's 100 times the mean over 101 classes; ours is the sum
@@ -220,11 +177,7 @@ TIMEBALANCE = Algorithm(  # arXiv 2303.16268; the release's 100 times the mean o
 )
 
 MVPL = Algorithm(  # arXiv 2104.00682; threshold of a re-implementation by others
-    "mvpl",
-    unlabelled_weight=1.0,
-    teacher="student",
-    threshold=0.3,
-    objectives=("mvpl",),
+    "mvpl", unlabelled_weight=1.0, teacher="student", threshold=0.3, objectives=("mvpl",)
 )
 
 _OURS = (

@@ -174,9 +174,7 @@ class Trainer:
         parts = [self._learn(part, rng, memory) for part in clips.parts(config.accumulation)]
         rate = self._update(clips.ids, memory)
         student = self.accelerator.unwrap_model(self.student)
-        broadcast_first(
-            (*student.buffers(), *self.objectives.buffers())
-        )  # batch norm statistics differ between processes
+        broadcast_first((*student.buffers(), *self.objectives.buffers()))  # batch norm's differ between processes
         update_teacher(self.teacher, student, decay_at(step, config.ema_decay, config.ema_warm_up))
         values = {name: sum(part[name] for part in parts) / len(parts) for name in parts[0]}
         return {**values, "rate": rate, "xi": xi_at(config, step)}
@@ -190,9 +188,8 @@ class Trainer:
             student = self.accelerator.unwrap_model(self.student)
             freeze_batch_norm(student, self.config, self.step)
             inputs = ObjectiveInputs(self.objectives.train(), student, self.teacher, clips.unlabelled, self.step)
-            loss = step_loss(
-                self.config, self.student, clips.labelled, guidance, xi_at(self.config, self.step), rng, inputs
-            )
+            xi = xi_at(self.config, self.step)
+            loss = step_loss(self.config, self.student, clips.labelled, guidance, xi, rng, inputs)
             values = mean_values(logged_values(loss, guidance), self.accelerator)
             ids = clips.ids if math.isfinite(values["loss"]) else self._keep_state(clips.ids, memory)
             require_finite("loss", values["loss"], self.step, ids)  # the mean, so that all processes stop together
@@ -287,22 +284,16 @@ class Trainer:
         """The parts with a state, by name in the checkpoint."""
         objectives = {"objectives": self.objectives} if len(self.objectives) else {}
         return objectives | {
-            "student": student,
-            "teacher": self.teacher,
-            "optimizer": self.optimizer,
-            "scaler": self.scaler,
+            "student": student, "teacher": self.teacher, "optimizer": self.optimizer, "scaler": self.scaler,
             "weighting": self.weighting,
-        }
+        }  # fmt: skip
 
     def _save(self, name: Path) -> None:
         """Write the checkpoint of the current step."""
         holders = self._holders(self.accelerator.unwrap_model(self.student))
-        state = {part: holder.state_dict() for part, holder in holders.items()}
-        save_checkpoint(
-            self.out / name,
-            self.settings,
-            {"step": self.step, "best": self.best, PRECISION: self.precision.name, **state},
-        )
+        state: dict[str, Any] = {part: holder.state_dict() for part, holder in holders.items()}
+        state |= {"step": self.step, "best": self.best, PRECISION: self.precision.name}
+        save_checkpoint(self.out / name, self.settings, state)
 
 
 def step_seed(seed: int, step: int, process: int) -> int:

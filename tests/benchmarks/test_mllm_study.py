@@ -65,9 +65,8 @@ def test_every_cell_has_its_figures_and_a_second_run_makes_nothing_anew(recogniz
     assert {name for name in NAMES if f"mllm/{name}/config.json" in before} == set(NAMES)
     study(study=TINY)
     assert made() == before
-    choosy = replace(
-        TINY, encoders=(), tuning=replace(TUNING, pseudo_threshold=0.99)
-    )  # the recognizer is never so sure
+    # the recognizer is never so sure
+    choosy = replace(TINY, encoders=(), tuning=replace(TUNING, pseudo_threshold=0.99))
     study(study=choosy)
     after, index = made(), f"features/{NAMES[2]}/index.json"
     assert (out / "guesses" / NAMES[2] / "sure.txt").read_text() == "" and after[index] != before[index]

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
+import pytest
+
 from tests.helpers.loopback_server import listening
 
 
@@ -43,6 +45,18 @@ def serve_hub(site: HubSite) -> Iterator[HubSite]:
 
     with listening(Handler) as site.url:
         yield site
+
+
+@contextmanager
+def hub_of_this_process(site: HubSite | None = None, token: str | None = "hf_secret") -> Iterator[HubSite]:
+    """Run a Hub that this process itself takes for the Hub, with that token or with none."""
+    with serve_hub(site or HubSite()) as hub, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("huggingface_hub.constants.ENDPOINT", hub.url)
+        patch.delenv("HF_TOKEN", raising=False)
+        patch.setattr("huggingface_hub.get_token", lambda: token)
+        if token is not None:
+            patch.setenv("HF_TOKEN", token)
+        yield hub
 
 
 COMMIT = "1" * 40
@@ -116,9 +130,8 @@ class _Handler(BaseHTTPRequestHandler):
         text = json.dumps(value).encode()
         self.send_response(status)
         if status == 404:
-            self.send_header(
-                "X-Error-Code", "RepoNotFound"
-            )  # as the Hub says it; without it a 404 is a lost connection
+            # as the Hub says it; without it a 404 is a lost connection
+            self.send_header("X-Error-Code", "RepoNotFound")
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()

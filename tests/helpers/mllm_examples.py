@@ -11,6 +11,7 @@ from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from encoders.llm.loading import load_tokenizer
+from encoders.mllm.collate import ChatBatch
 from encoders.mllm.model import GymMLLM, GymMLLMConfig
 from gymqa.finegym.annotations import Clip
 from gymqa.finegym.taxonomy import Attribute, Element, Set, Taxonomy
@@ -109,3 +110,16 @@ def tiny_llm() -> str:
 
 
 _KEPT: list[tempfile.TemporaryDirectory[str]] = []
+
+
+def losses_of(model: GymMLLM, batch: ChatBatch, videos: Tensor, steps: int) -> list[float]:
+    """Of some steps on one batch."""
+    optimizer = torch.optim.AdamW((one for one in model.parameters() if one.requires_grad), 1e-2)
+    losses = []
+    for _ in range(steps):
+        loss = model(batch.ids, batch.mask, videos, batch.labels).loss
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(loss.item())
+    return losses

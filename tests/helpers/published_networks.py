@@ -46,6 +46,12 @@ def resnet(name: str, depths: tuple[int, ...]) -> tuple[nn.Module, dict[str, Ten
 R18, R50 = ("resnet18", (2, 2, 2, 2)), ("resnet50", (3, 4, 6, 3))
 
 
+def built(config: ModelConfig) -> Recognizer:
+    """A recognizer in evaluation mode, the same every time."""
+    torch.manual_seed(0)
+    return config.build().eval()
+
+
 def clip(config: ModelConfig) -> Tensor:
     """Two clips as the model sees them."""
     return torch.rand(2, *config.input_shape, generator=torch.Generator().manual_seed(1)) * 2 - 1

@@ -35,7 +35,7 @@ PLAIN = replace(  # nothing is drawn but clips and frames, which all processes d
     augment=AugmentConfig(crop_area=(1, 1), crop_ratio=(1, 1), flip=0, operations=0, channel_dropout=0),
 )
 
-
+World = tuple[FrameCache, Splits]
 CLIPS = [Clip(f"V{i:02d}_E_000000_000009_A_0000_0001", f"V{i:02d}", i % 2) for i in range(36)]
 
 
@@ -52,7 +52,7 @@ def make_world(folder: Path) -> None:
     FrameCache.build(folder / "cache", paths, paths.__getitem__, 16, 16, workers=1)
 
 
-def read_world(folder: Path) -> tuple[FrameCache, Splits]:
+def read_world(folder: Path) -> World:
     """The frames that `make_world` left in a folder, and the splits of their clips."""
     unlabelled = [replace(clip, label=None) for clip in CLIPS[10:24]]
     return FrameCache(folder / "cache"), Splits(CLIPS[:10], unlabelled, CLIPS[24:])

@@ -16,7 +16,6 @@ from eval.metrics.recognition import ClassPredictions, read_class_predictions, t
 from gymqa.cli import main as cli
 from gymqa.cli.commands.models import predict as predict_command
 from gymqa.errors import GymQAError
-from gymqa.finegym.splits import Splits
 from gymqa.frames.cache import FrameCache
 from recognizers import predict as predict_module
 from recognizers.backbones.sefar import SeFAR
@@ -24,7 +23,7 @@ from recognizers.predict import Views, opened_journal, predict, save_predictions
 from tests.helpers import warm
 from tests.helpers.naming import naming
 from tests.helpers.other_cpu import other_cpu
-from tests.helpers.training_world import MODEL
+from tests.helpers.training_world import MODEL, World
 
 
 @pytest.fixture
@@ -33,7 +32,7 @@ def model() -> SeFAR:
     return SeFAR(MODEL).eval()
 
 
-def test_predictions_come_back_from_their_file(model: SeFAR, world: tuple[FrameCache, Splits], tmp_path: Path) -> None:
+def test_predictions_come_back_from_their_file(model: SeFAR, world: World, tmp_path: Path) -> None:
     cache, splits = world
     found = predict(model, cache, splits.val, batch_size=5)
     assert all(row.shape == (2,) and row.sum() == pytest.approx(1, abs=1e-5) for row in found.values())
@@ -45,13 +44,13 @@ def test_predictions_come_back_from_their_file(model: SeFAR, world: tuple[FrameC
     assert back.errors == {lost.id: "it is empty"}
 
 
-def test_bf16_and_float32_predictions_are_close(model: SeFAR, world: tuple[FrameCache, Splits]) -> None:
+def test_bf16_and_float32_predictions_are_close(model: SeFAR, world: World) -> None:
     cache, splits = world
     plain, quick = (predict(model, cache, splits.val, bf16=bf16) for bf16 in (False, True))
     assert all(np.allclose(plain[clip], quick[clip], atol=0.03) for clip in plain)
 
 
-def test_views_are_averaged_and_the_same_each_time(model: SeFAR, world: tuple[FrameCache, Splits]) -> None:
+def test_views_are_averaged_and_the_same_each_time(model: SeFAR, world: World) -> None:
     cache, splits = world
     once, again = (predict(model, cache, splits.val, views=Views(2, 3)) for _ in range(2))
     assert all(np.array_equal(once[clip], again[clip]) for clip in once)
@@ -88,7 +87,7 @@ def test_top_5_counts_the_right_class_among_five() -> None:
 
 
 def test_the_command_scores_and_draws(
-    model: SeFAR, world: tuple[FrameCache, Splits], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    model: SeFAR, world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cache, splits = world
     splits.write(tmp_path / "splits")
@@ -107,9 +106,7 @@ def test_the_command_scores_and_draws(
     assert any(title.startswith("down & out → ") for title in titles)
 
 
-def test_an_interrupted_prediction_goes_on_in_its_precision(
-    model: SeFAR, world: tuple[FrameCache, Splits], tmp_path: Path
-) -> None:
+def test_an_interrupted_prediction_goes_on_in_its_precision(model: SeFAR, world: World, tmp_path: Path) -> None:
     cache, splits = world
     splits.write(tmp_path / "splits")
     model.save_pretrained(tmp_path / "model")
@@ -155,7 +152,7 @@ cli.main(sys.argv[1:])
 
 @pytest.mark.slow
 def test_a_killed_prediction_goes_on_to_the_same_file(
-    model: SeFAR, world: tuple[FrameCache, Splits], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model: SeFAR, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache, splits = world
     splits.write(tmp_path / "splits")

@@ -110,13 +110,7 @@ def test_other_errors_are_not_taken_for_lack_of_memory(monkeypatch: pytest.Monke
         measure(Setting("sefar_tiny", 1, "cpu", 0.01))
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        ("--only nothing_*", ("'nothing_*'",)),
-        ("--batch 0", ("0", "5.0")),
-    ],
-)
+@pytest.mark.parametrize(("words", "said"), [("--only nothing_*", ("'nothing_*'",)), ("--batch 0", ("0", "5.0"))])
 def test_wrong_input_is_refused(words: str, said: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["benchmark", "backbones", *words.split()]) == 2
     assert does_name(capsys.readouterr().err, *said)

@@ -11,7 +11,7 @@ import torch
 
 from gymqa.cli import main as cli
 from recognizers.backbones.registry import list_models
-from recognizers.factory import family_named, model_config
+from recognizers.factory import create_model, family_named, model_config
 from recognizers.ssl.algorithms import ALGORITHMS
 
 
@@ -84,3 +84,25 @@ def test_every_recognizer_keeps_the_contract(name: str) -> None:
     model.reset_classifier(7)
     assert model(frames).shape == (2, 7) and model.config.n_classes == 7
     assert torch.equal(model.forward_features(frames).tokens, features.tokens)
+    model.train()(frames).square().sum().backward()
+    without = [name for name, one in model.named_parameters() if one.grad is None or not one.grad.any()]
+    assert all("non_local" in name and "norm" not in name for name in without)  # behind a norm that begins at 0
+
+
+PARAMETERS = {
+    "i3d_inception": (400, 12_697_264, 0), "i3d_r50": (400, 28_043_472, 0), "nl_i3d_r50": (400, 35_400_000, 7e4),
+    "r3d_18": (400, 33_371_472, 0), "r2plus1d_18": (400, 31_505_325, 0), "r2plus1d_34": (400, 63_800_000, 1.3e5),
+    "slowfast_r50": (400, 34_566_488, 0), "c3d": (101, 78_409_573, 0), "lstm_inception": (400, 9_000_000, 5e5),
+    "two_stream": (400, 12_000_000, 9e5), "two_stream_3d_fused": (400, 39_000_000, 9e5),
+    "two_stream_i3d": (400, 25_000_000, 9e5), "sefar_s": (99, 31_260_000, 5e3), "sefar_b": (99, 122_270_000, 5e3),
+}  # fmt: skip
+"""By name: classes, published parameters, and how far the published figure is rounded; those of 400 are Kinetics'."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_parameters_are_the_published_ones(name: str) -> None:
+    classes, published, rounded = PARAMETERS[name]
+    with torch.device("meta"):
+        model = create_model(name, n_classes=classes)
+    assert abs(sum(one.numel() for one in model.parameters()) - published) <= rounded

@@ -6,14 +6,7 @@ from pathlib import Path
 from gymqa.cli.studies.frame_counts import n_frames_of, with_n_frames
 from gymqa.cli.studies.plots import draw_bars
 from gymqa.cli.studies.results import Cell, Measured, difference
-from gymqa.cli.studies.settings import (
-    FIRST_FRAMES,
-    RENDERED,
-    TRAINING,
-    Level,
-    StudySettings,
-    recognizer_named,
-)
+from gymqa.cli.studies.settings import FIRST_FRAMES, RENDERED, TRAINING, Level, StudySettings, recognizer_named
 from gymqa.cli.studies.study import Study, percent, published_percent
 from gymqa.cli.studies.trainings import ModelTest
 from gymqa.errors import GymQAError

@@ -6,14 +6,7 @@ from pathlib import Path
 from gymqa.cli.studies.frame_counts import require_any_n_frames, with_n_frames
 from gymqa.cli.studies.plots import Line, draw_lines
 from gymqa.cli.studies.results import Cell, Conditions, Measured, difference
-from gymqa.cli.studies.settings import (
-    FIRST_FRAMES,
-    RENDERED,
-    TRAINING,
-    Level,
-    StudySettings,
-    recognizer_named,
-)
+from gymqa.cli.studies.settings import FIRST_FRAMES, RENDERED, TRAINING, Level, StudySettings, recognizer_named
 from gymqa.cli.studies.study import Study, percent, published_percent, whole_numbers
 from gymqa.cli.studies.trainings import ModelTest
 from gymqa.sim.release import ReleaseConfig

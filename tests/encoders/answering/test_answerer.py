@@ -37,21 +37,6 @@ def questions() -> list[Question]:
     return build_questions(mllm_examples.clips(), mllm_examples.taxonomy(), "gym-qa", 3)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("scoring", ["letters", "texts"])
-def test_the_batch_size_changes_no_answer(
-    model: GymMLLM, features: ExampleFeatures, questions: list[Question], scoring: str
-) -> None:
-    tokenizer = model.load_tokenizer()
-    by_size = [
-        MLLMAnswerer(model, tokenizer, features, scoring, batch_size=size).answer(questions) for size in (1, 5, 64)
-    ]
-    for answers in by_size[1:]:
-        assert [one.choice for one in answers] == [one.choice for one in by_size[0]]
-        for one, other in zip(answers, by_size[0], strict=True):
-            assert one.probabilities == pytest.approx(other.probabilities, abs=1e-4)
-
-
 def test_letters_are_scored_by_their_logits_behind_the_prompt(
     model: GymMLLM, features: ExampleFeatures, questions: list[Question]
 ) -> None:

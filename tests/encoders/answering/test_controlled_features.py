@@ -28,8 +28,7 @@ def test_the_seed_of_further_views_does_not_matter(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "named"),
-    [({"dtype": "bf16"}, ("dtype", "bf16", None)), ({"grid": 3}, ("grid", 3, 2))],
+    ("change", "named"), [({"dtype": "bf16"}, ("dtype", "bf16", None)), ({"grid": 3}, ("grid", 3, 2))]
 )
 def test_what_differs_is_named(tmp_path: Path, change: dict[str, object], named: tuple[object, ...]) -> None:
     with pytest.raises(GymQAError, match=naming("mllm", *named)):

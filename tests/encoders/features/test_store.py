@@ -1,7 +1,6 @@
 """The feature store: rows are read when asked for, shards say whose they are, and kills and full disks lose nothing."""
 
 import json
-import resource
 import shutil
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from gymqa.errors import GymQAError
 from recognizers.backbones.image.vit import ImageViT
 from tests.helpers import warm
 from tests.helpers.feature_world import VIT, image_encoder, noise_cache
+from tests.helpers.full_disk import full_disk
 from tests.helpers.naming import does_name, naming
 
 MADE = {"encoder": "x", "seed": 0}
@@ -118,13 +118,9 @@ def test_the_index_spares_the_shards_headers(tmp_path: Path, monkeypatch: pytest
 def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
     cache, encoder = noise_cache(tmp_path / "cache", 70), image_encoder(tmp_path / "vit")
     whole = extract(encoder, cache, cache.clip_ids, tmp_path / "whole")
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limits[1]))  # the first shard has 64 · 8 · 32 · 4 bytes
-    try:
-        with pytest.raises(GymQAError, match=naming("shard-000000")):
-            extract(encoder, cache, cache.clip_ids, tmp_path / "full")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    # the first shard has 64 · 8 · 32 · 4 bytes
+    with pytest.raises(GymQAError, match=naming("shard-000000")), full_disk(50_000):
+        extract(encoder, cache, cache.clip_ids, tmp_path / "full")
     assert not list((tmp_path / "full").glob("*shard*"))
     after = extract(encoder, cache, cache.clip_ids, tmp_path / "full")
     assert torch.equal(after.get(cache.clip_ids), whole.get(cache.clip_ids))

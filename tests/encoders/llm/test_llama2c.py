@@ -15,6 +15,7 @@ from encoders.mllm.collate import collate
 from encoders.mllm.model import GymMLLM, GymMLLMConfig
 from encoders.mllm.prompts import Turn, encode_chat, with_video
 from gymqa.errors import GymQAError
+from tests.helpers.mllm_examples import losses_of
 from tests.helpers.naming import naming
 
 STORY = "Once upon a time, there was a little girl named Lily. She loved to play outside in the park."
@@ -85,14 +86,7 @@ def test_it_is_tuned_as_any_other_language_model(stories: Path) -> None:
     tokenizer, videos = model.load_tokenizer(), torch.randn(3, n, dim)
     answers = ("salto backward", "split jump", "giant circle")
     batch = collate([encode_chat(tokenizer, [Turn(with_video("Which move?"), one)]) for one in answers], n, 0)
-    optimizer = torch.optim.AdamW([one for one in model.parameters() if one.requires_grad], 1e-2)
-    losses = []
-    for _ in range(25):
-        loss = model(batch.ids, batch.mask, videos, batch.labels).loss
-        loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-        losses.append(loss.item())
+    losses = losses_of(model, batch, videos, 25)
     assert losses[-1] < 0.35 * losses[0]
     assert llm_fingerprint(str(stories))["name"] == str(stories)
 

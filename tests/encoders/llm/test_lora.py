@@ -15,7 +15,7 @@ from encoders.mllm.model import GymMLLM, GymMLLMConfig
 from encoders.mllm.prompts import Turn, encode_chat, with_video
 from encoders.tuning.config import FinetuneSettings
 from gymqa.errors import GymQAError
-from tests.helpers.mllm_examples import DIM, N, shake
+from tests.helpers.mllm_examples import DIM, N, losses_of, shake
 from tests.helpers.naming import naming
 
 needs_bitsandbytes = pytest.mark.skipif(
@@ -32,15 +32,7 @@ def _train(model: GymMLLM, steps: int = 4) -> list[float]:
     """A few steps on two conversations; the losses."""
     chats = [encode_chat(load_tokenizer(), [Turn(with_video("Which?"), answer)]) for answer in ("salto", "jump")]
     batch, videos = collate(chats, N, 0), torch.randn(2, N, DIM, generator=torch.Generator().manual_seed(0))
-    optimizer = torch.optim.AdamW((one for one in model.parameters() if one.requires_grad), 1e-2)
-    losses = []
-    for _ in range(steps):
-        loss = model(batch.ids, batch.mask, videos, batch.labels).loss
-        loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-        losses.append(loss.item())
-    return losses
+    return losses_of(model, batch, videos, steps)
 
 
 @pytest.mark.slow

@@ -1,7 +1,6 @@
 """A tuned model's folder: what is refused when it is loaded, and what a full disk leaves of it."""
 
 import json
-import resource
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from encoders.mllm.model import GymMLLM
 from gymqa.errors import GymQAError
 from tests.helpers import mllm_examples
+from tests.helpers.full_disk import full_disk
 from tests.helpers.mllm_examples import save_tiny_llama
 from tests.helpers.naming import naming
 
@@ -91,11 +91,6 @@ def test_loading_draws_nothing_and_saving_again_changes_no_byte(saved: Path, tmp
 
 def test_a_full_disk_is_named_and_leaves_what_was_there(model: GymMLLM, saved: Path) -> None:
     before = {file.name: file.read_bytes() for file in saved.iterdir()}
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))  # a disk on which no larger file has room
-    try:
-        with pytest.raises(GymQAError, match=naming("projector.safetensors")):
-            model.save_pretrained(saved)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    with pytest.raises(GymQAError, match=naming("projector.safetensors")), full_disk(20_000):
+        model.save_pretrained(saved)
     assert {file.name: file.read_bytes() for file in saved.iterdir()} == before

@@ -4,10 +4,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
-from encoders.llm.loading import load_llm
-from encoders.llm.lora import LoRASettings, linear_paths
+from encoders.llm.lora import LoRASettings
 from encoders.mllm.collate import collate
 from encoders.mllm.model import GymMLLM, GymMLLMConfig, conversation_losses
 from encoders.mllm.projector import Projector
@@ -30,40 +28,6 @@ def _chats(model: GymMLLM) -> list[EncodedChat]:
     return [
         encode_chat(tokenizer, [Turn(with_video(text), answer)]) for text, answer in zip(texts, answers, strict=True)
     ]
-
-
-def test_a_video_takes_the_place_of_its_placeholder_and_nothing_else_moves(model: GymMLLM) -> None:
-    chat = _chats(model)[0]
-    batch = collate([chat], N, 0)
-    video = torch.randn(1, N, DIM)
-    embedded = model.embed(batch.ids, video)[0]
-    at = chat.ids.index(-200)
-    torch.testing.assert_close(embedded[at : at + N], model.projector(video)[0])
-    torch.testing.assert_close(embedded[:at], model.embeddings(torch.tensor(chat.ids[:at])))
-    after = torch.tensor(chat.ids[at + 1 :])
-    torch.testing.assert_close(embedded[at + N : at + N + len(after)], model.embeddings(after))
-
-
-def test_several_videos_are_placed_in_reading_order(model: GymMLLM) -> None:
-    tokenizer = model.load_tokenizer()
-    chat = encode_chat(tokenizer, [Turn("<video> then <video>?")])
-    videos = torch.randn(2, N, DIM)
-    ids = collate([chat], N, 0).ids
-    embedded = model.embed(ids, videos)[0][ids[0] == -200]
-    torch.testing.assert_close(embedded, model.projector(videos).flatten(0, 1))
-
-
-def test_padding_on_either_side_changes_no_loss(model: GymMLLM) -> None:
-    chats, videos = _chats(model), torch.randn(3, N, DIM)
-    alone = []
-    with torch.no_grad():
-        for chat, video in zip(chats, videos, strict=True):
-            one = collate([chat], N, 0)
-            alone.append(conversation_losses(model(one.ids, one.mask, video[None]).logits, one.labels))
-        for left in (False, True):
-            batch = collate(chats, N, 0, pad_left=left)
-            together = conversation_losses(model(batch.ids, batch.mask, videos).logits, batch.labels)
-            torch.testing.assert_close(together, torch.cat(alone), atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("left", [False, True])
@@ -118,32 +82,6 @@ def test_a_saved_model_answers_as_before_and_holds_no_language_model(model: GymM
     assert sum(file.stat().st_size for file in tmp_path.iterdir()) < 4 * trainable + 100_000
 
 
-def test_a_local_folder_is_a_language_model_like_any_other(tmp_path: Path) -> None:
-    llm, tokenizer = load_llm("tiny-vicuna")
-    config = LlamaConfig(
-        vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=1, num_attention_heads=2
-    )
-    LlamaForCausalLM(config).save_pretrained(tmp_path / "llm")
-    tokenizer.save_pretrained(tmp_path / "llm")
-    model = GymMLLM(GymMLLMConfig(str(tmp_path / "llm"), visual_dim=DIM, n_visual=N)).eval()
-    chat = encode_chat(model.load_tokenizer(), [Turn(with_video("Which?"))])
-    batch = collate([chat], N, 0, pad_left=True)
-    out = model.generate(batch.ids, batch.mask, torch.randn(1, N, DIM), max_new_tokens=3, do_sample=False)
-    assert out.shape[0] == 1 and 1 <= out.shape[1] <= 3
-    assert AutoModelForCausalLM.from_pretrained(tmp_path / "llm").config.hidden_size == 32
-    assert llm.config.vocab_size == len(tokenizer)
-
-
-def test_generating_greedily_takes_the_likeliest_next_token(model: GymMLLM) -> None:
-    tokenizer = model.load_tokenizer()
-    chats = [encode_chat(tokenizer, [Turn(with_video(text))]) for text in ("Which?", "Name the gymnastics move.")]
-    batch, videos = collate(chats, N, 0, pad_left=True), torch.randn(2, N, DIM)
-    with torch.no_grad():
-        expected = model(batch.ids, batch.mask, videos, logits_to_keep=1).logits[:, -1].argmax(-1)
-    out = model.generate(batch.ids, batch.mask, videos, max_new_tokens=1, do_sample=False)
-    assert out[:, 0].tolist() == expected.tolist()
-
-
 def test_a_missing_video_is_refused(model: GymMLLM) -> None:
     batch = collate(_chats(model), N, 0)
     with pytest.raises(GymQAError, match=naming(3, 2)):
@@ -163,30 +101,10 @@ def test_a_prompt_longer_than_the_context_is_refused(model: GymMLLM) -> None:
         model(ids, torch.ones_like(ids))
 
 
-def test_a_lora_target_that_matches_nothing_is_refused() -> None:
-    llm, _ = load_llm("tiny-vicuna")
-    assert len(linear_paths(llm, ("q_proj",))) == llm.config.num_hidden_layers
-    assert linear_paths(llm, ("model.layers.1.mlp.up_proj",)) == ["model.layers.1.mlp.up_proj"]
-    with pytest.raises(GymQAError, match=naming("qq_proj")):
-        linear_paths(llm, ("q_proj", "qq_proj"))
-
-
 def test_adapter_settings_survive_the_config() -> None:
     config = GymMLLMConfig(lora={"r": 4, "alpha": 8, "dropout": 0.0, "targets": ("q_proj",)})
     again = GymMLLMConfig.from_dict(config.to_dict())
     assert again.lora_settings == LoRASettings(4, 8, 0.0, ("q_proj",))
-
-
-def test_a_language_model_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(GymQAError, match=naming(tmp_path / "nowhere")):
-        load_llm(str(tmp_path / "nowhere"))
-
-
-def test_a_half_written_checkpoint_is_named(model: GymMLLM, tmp_path: Path) -> None:
-    model.save_pretrained(tmp_path)
-    (tmp_path / "projector.safetensors").write_bytes(b"half")
-    with pytest.raises(GymQAError, match=naming(tmp_path)):
-        GymMLLM.from_pretrained(tmp_path)
 
 
 @pytest.mark.parametrize("kind", ["linear", "mlp2", "joint", "codebook"])

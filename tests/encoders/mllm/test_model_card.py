@@ -14,7 +14,10 @@ from encoders.llm.loading import load_llm
 from encoders.mllm.merge_lora import merge_lora
 from encoders.mllm.model import GymMLLM
 from encoders.mllm.model_card import CardResult, MLLMFacts, mllm_card, write_mllm
+from eval.metrics.circular import rotations
 from eval.run.results import FileInfo, ModelInfo, Result, file_info, result_path, save_result
+from eval.run.run_state import RunInfo
+from eval.run.runner import run
 from gymqa.cli import main as cli
 from gymqa.errors import GymQAError
 from gymqa.io.files import read_json, write_json
@@ -22,6 +25,7 @@ from gymqa.questions.distractors import build_questions
 from gymqa.questions.files import save_questions, to_line
 from gymqa.questions.schema import Answer, Prediction
 from tests.helpers import mllm_examples
+from tests.helpers.asked import Scripted
 from tests.helpers.loopback_hub import COMMIT, HubSite, serve_hub
 from tests.helpers.mllm_examples import save_tiny_llama
 from tests.helpers.naming import does_name, naming
@@ -198,3 +202,22 @@ def test_a_merged_model_is_pushed_whole(tuned: Path, tmp_path: Path) -> None:
     assert loaded.returncode == 0, loaded.stderr
     from_hub, from_folder = (json.loads(line) for line in loaded.stdout.splitlines())
     assert from_hub[0] == from_folder[0] and from_hub[1].endswith(f"{COMMIT}/llm")
+
+
+def test_a_result_with_rotations_counts_by_its_plain_questions(model: GymMLLM, tuned: Path, tmp_path: Path) -> None:
+    asked = list(build_questions(mllm_examples.clips(), mllm_examples.taxonomy(), "gym-qa", 0))
+    save_questions(tmp_path / "q.jsonl", asked)
+
+    class Ours(Scripted):
+        def answer(self, questions):  # type: ignore[no-untyped-def]
+            return [type(one)(one.question_id, one.choice) for one in super().answer(questions)]
+
+        def fingerprint(self) -> dict[str, object]:
+            return dict(model.fingerprint())
+
+    out, every = tmp_path / "r" / "gym-qa.rotated.jsonl", [turned for one in asked for turned in rotations(one)]
+    run(Ours(), every, out, info=RunInfo(adapter="gymqa", rotations=4, questions=file_info(tmp_path / "q.jsonl")))
+    words = ["hub", "push-mllm", str(tuned), *WORDS, "--out", str(tmp_path / "card")]
+    assert cli.main([*words, "--results", str(tmp_path / "r"), "--questions", str(tmp_path / "q.jsonl")]) == 0
+    share = 100 * sum(one.answer == 1 for one in asked) / len(asked)
+    assert f"| {share:.1f} % |" in (tmp_path / "card" / "README.md").read_text()

@@ -18,12 +18,7 @@ from encoders.tiny_vicuna_pretraining.descriptions import PHRASES, QUESTIONS, de
 from encoders.tiny_vicuna_pretraining.evaluation import accuracy
 from encoders.tiny_vicuna_pretraining.grammar import all_moves, is_held_out
 from encoders.tiny_vicuna_pretraining.run import report
-from encoders.tiny_vicuna_pretraining.training import (
-    Pretraining,
-    PretrainingConfig,
-    held_out_moves,
-    training_moves,
-)
+from encoders.tiny_vicuna_pretraining.training import Pretraining, PretrainingConfig, held_out_moves, training_moves
 from gymqa.io.files import read_json
 from gymqa.runtime.runs import read_metrics
 from gymqa.sim.elements import GYMSIM24

@@ -1,7 +1,6 @@
 """`gymqa finetune`: what it takes from a recipe, and what it refuses with one sentence."""
 
 import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -101,29 +100,3 @@ def test_epochs_count_the_clips_that_are_learned_from(
     assert "tiny-llama, 4 steps" in capsys.readouterr().out  # half of 24 + 2 clips with features, by 4
     made_of = json.loads((tmp_path / "out" / "training.json").read_text())
     assert (made_of["steps"], made_of["warmup"]) == (4, 2)
-
-
-@pytest.mark.slow
-def test_clips_without_features_are_left_out_listed_and_counted(
-    small: TuningWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    lists = tmp_path / "more.txt"
-    absent = f"absent{small.labelled.read_text().splitlines()[0]}"
-    lists.write_text(small.labelled.read_text() + absent + "\n")
-    file = small.recipe(tmp_path, QUICK, clips=str(lists))
-    assert cli.main(["finetune", "--config", str(file), "--out", str(tmp_path / "out")]) == 0
-    assert does_name(capsys.readouterr().err, "1 of 25")
-    assert (tmp_path / "out" / "left_out.txt").read_text().startswith(absent.split()[0] + "\t")
-
-
-@pytest.mark.slow
-def test_a_folder_of_other_settings_is_left_alone(
-    small: TuningWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    file = small.recipe(tmp_path, QUICK)
-    words = ["--config", str(file), "--out", str(tmp_path / "out")]
-    assert cli.main(["finetune", *words]) == 0
-    before = (tmp_path / "out" / "training.json").read_text()
-    assert does_name(refused([*words, "--tuning.seed", "3"], capsys), tmp_path / "out", "seed")
-    assert (tmp_path / "out" / "training.json").read_text() == before
-    shutil.rmtree(tmp_path / "out")

@@ -1,6 +1,5 @@
 """The two stages of a tuning, its parts and precision, and what stops it."""
 
-import resource
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from gymqa.errors import GymQAError
 from gymqa.io.files import only_writer
 from gymqa.runtime.runs import read_metrics
 from tests.helpers import mllm_examples
+from tests.helpers.full_disk import disk_full_at, full_disk
 from tests.helpers.mllm_examples import ExampleFeatures
 from tests.helpers.naming import naming
 from tests.helpers.tuning_world import SMALL, same, tuned
@@ -169,23 +169,12 @@ def test_a_loss_that_is_not_a_number_names_step_and_clips_and_keeps_the_state_be
 
 
 @pytest.mark.slow
-def test_a_full_disk_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
     clips, taxonomy = mllm_examples.clips(), mllm_examples.taxonomy()
     finetune(ExampleFeatures(clips), clips, taxonomy, SMALL, tmp_path / "whole")
-    at, limits = BatchMaker.at, resource.getrlimit(resource.RLIMIT_FSIZE)
-
-    def fills(self: BatchMaker, step: int) -> object:
-        if step == 5:  # the checkpoint of step 4 is written, that of step 6 is not yet
-            resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, limits[1]))
-        return at(self, step)
-
-    monkeypatch.setattr(BatchMaker, "at", fills)
-    try:
-        with pytest.raises(GymQAError, match=naming("last.pt", "File too large")):
-            finetune(ExampleFeatures(clips), clips, taxonomy, replace(SMALL, workers=0), tmp_path / "full")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    monkeypatch.undo()
+    refused = pytest.raises(GymQAError, match=naming("last.pt", "File too large"))
+    with refused, disk_full_at(5, BatchMaker):  # the checkpoint of step 4 is written, that of step 6 is not yet
+        finetune(ExampleFeatures(clips), clips, taxonomy, replace(SMALL, workers=0), tmp_path / "full")
     last = tmp_path / "full" / "checkpoints" / "last.pt"
     assert torch.load(last, weights_only=True)["state"]["step"] == 4
     finetune(ExampleFeatures(clips), clips, taxonomy, SMALL, tmp_path / "full")
@@ -194,21 +183,18 @@ def test_a_full_disk_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.slow
 def test_a_model_that_cannot_be_written_is_said_and_made_good(tmp_path: Path) -> None:
-    clips, taxonomy, limits = mllm_examples.clips(), mllm_examples.taxonomy(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    clips, taxonomy = mllm_examples.clips(), mllm_examples.taxonomy()
     tuning(SMALL, tmp_path).run(until=9)
     whole = tuning(replace(SMALL, checkpoint_every=100), tmp_path)
     save = whole.model.save_pretrained
 
     def full(*words: Any, **options: Any) -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, limits[1]))
-        save(*words, **options)
+        with full_disk(5_000):
+            save(*words, **options)
 
     whole.model.save_pretrained = full  # type: ignore[method-assign]
-    try:
-        with pytest.raises(GymQAError, match=naming("projector.safetensors")):
-            whole.run()
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    with pytest.raises(GymQAError, match=naming("projector.safetensors")):
+        whole.run()
     assert not (tmp_path / "config.json").exists()
     finetune(ExampleFeatures(clips), clips, taxonomy, SMALL, tmp_path)
     assert (tmp_path / "config.json").exists() and not (tmp_path / "checkpoints").exists()

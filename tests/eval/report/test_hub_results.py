@@ -8,7 +8,7 @@ import yaml
 from huggingface_hub import parse_eval_result_entries
 
 from gymqa.cli import main as cli
-from tests.helpers.loopback_hub import HubSite, serve_hub
+from tests.helpers.loopback_hub import hub_of_this_process
 from tests.helpers.naming import does_name
 from tests.helpers.site_example import write_site_inputs
 
@@ -20,11 +20,8 @@ def words(folder: Path, *more: str, results: str = "watcher*") -> list[str]:
             "--benchmark_repo", "me/gym-qa", "--setting", "gym99", "--leaderboard_repo", "me/board", *more]  # fmt: skip
 
 
-def test_nothing_is_sent_unless_asked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with serve_hub(HubSite()) as hub:
-        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub.url)
+def test_nothing_is_sent_unless_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with hub_of_this_process() as hub:
         assert cli.main(words(tmp_path)) == 0, capsys.readouterr().err
     assert hub.requests == []
     printed = capsys.readouterr().out
@@ -33,12 +30,8 @@ def test_nothing_is_sent_unless_asked(
     assert printed.endswith("nothing sent; --push_to_hub sends this\n")
 
 
-def test_scores_and_results_arrive_in_the_hub_s_format(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("HF_TOKEN", "hf_secret")
-    with serve_hub(HubSite()) as hub:
-        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub.url)
+def test_scores_and_results_arrive_in_the_hub_s_format(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with hub_of_this_process() as hub:
         assert cli.main(words(tmp_path, "--push_to_hub")) == 0, capsys.readouterr().err
     scores = {path for path in hub.files if path.startswith(".eval_results/")}
     assert scores == {".eval_results/gym99-random.yaml", ".eval_results/gym99-twin.yaml"}
@@ -59,12 +52,7 @@ def test_results_of_several_models_are_refused(tmp_path: Path, capsys: pytest.Ca
     assert does_name(printed, "sleeper, watcher · SeFAR")
 
 
-def test_without_a_token_nothing_is_sent(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.delenv("HF_TOKEN", raising=False)
-    monkeypatch.setattr("huggingface_hub.get_token", lambda: None)
-    with serve_hub(HubSite()) as hub:
-        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub.url)
+def test_without_a_token_nothing_is_sent(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with hub_of_this_process(token=None) as hub:
         assert cli.main(words(tmp_path, "--push_to_hub")) == 2
     assert hub.requests == [] and does_name(capsys.readouterr().err, "me/watcher", "HF_TOKEN")

@@ -11,7 +11,7 @@ from eval.report.hub_results import score_files
 from gymqa.cli import main as cli
 from gymqa.hub.question_dataset import config_name
 from gymqa.questions.schema import MINIMAL_PAIRS, Answer, Prediction
-from tests.helpers.loopback_hub import HubSite, serve_hub
+from tests.helpers.loopback_hub import HubSite, hub_of_this_process
 from tests.helpers.naming import does_name
 from tests.helpers.questions import pair_of_questions
 from tests.helpers.site_example import write_site_inputs
@@ -50,11 +50,9 @@ def test_the_notes_of_minimal_pairs_count_pairs() -> None:
 
 @pytest.mark.parametrize(("status", "why"), [(404, "data set"), (403, "token")])
 def test_no_score_is_sent_where_the_results_cannot_follow(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], status: int, why: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], status: int, why: str
 ) -> None:
-    monkeypatch.setenv("HF_TOKEN", "hf_secret")
-    with serve_hub(HubSite(unwritable={"me/board": status})) as hub:
-        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub.url)
+    with hub_of_this_process(HubSite(unwritable={"me/board": status})) as hub:
         assert cli.main(words(tmp_path, "--push_to_hub")) == 2
     printed = capsys.readouterr()
     assert does_name(printed.err, "me/board", why) and not printed.out
@@ -62,15 +60,13 @@ def test_no_score_is_sent_where_the_results_cannot_follow(
 
 
 def test_every_model_of_a_report_is_asked_for_before_the_first_is_sent(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("HF_TOKEN", "hf_secret")
     results, asked = write_site_inputs(tmp_path)
     given = [str(results), "--questions", str(asked), "--out", str(tmp_path / "site"), "--resamples", "50",
              "--model_repo", "watcher=me/watcher", "sleeper=me/sleeper", "--benchmark_repo", "me/gym-qa",
              "--setting", "gym99", "--push_to_hub"]  # fmt: skip
-    with serve_hub(HubSite(unwritable={"me/sleeper": 404})) as hub:
-        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub.url)
+    with hub_of_this_process(HubSite(unwritable={"me/sleeper": 404})) as hub:
         assert cli.main(["report", *given]) == 2
     assert hub.requests == ["/api/models/me/watcher/auth-check/write", "/api/models/me/sleeper/auth-check/write"]
     assert does_name(capsys.readouterr().err, "me/sleeper")

@@ -8,7 +8,7 @@ from huggingface_hub import parse_eval_result_entries
 
 from gymqa.cli import main as cli
 from tests.helpers import warm
-from tests.helpers.loopback_hub import HubSite, serve_hub
+from tests.helpers.loopback_hub import hub_of_this_process
 from tests.helpers.naming import does_name
 from tests.helpers.places import ROOT
 from tests.helpers.site_example import write_site_inputs
@@ -23,12 +23,8 @@ def words(folder: Path, *more: str) -> list[str]:
 
 
 @pytest.mark.slow
-def test_what_would_be_sent_is_printed_and_nothing_is(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("HF_TOKEN", "hf_secret")
-    with serve_hub(HubSite()) as hub:
-        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub.url)
+def test_what_would_be_sent_is_printed_and_nothing_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with hub_of_this_process() as hub:
         assert cli.main(["report", *words(tmp_path, "--leaderboard_repo", "me/board")]) == 0, capsys.readouterr().err
     assert hub.requests == [] and (tmp_path / "site" / "index.html").is_file()
     printed = capsys.readouterr().out
@@ -39,14 +35,10 @@ def test_what_would_be_sent_is_printed_and_nothing_is(
 
 
 @pytest.mark.slow
-def test_both_models_are_sent_where_both_have_a_place(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+def test_both_models_are_sent_where_both_have_a_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     given = words(tmp_path, "--leaderboard_repo", "me/board", "--push-to-hub")
     given.insert(given.index("watcher=me/watcher"), "sleeper=me/sleeper")
-    with serve_hub(HubSite()) as hub:
-        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub.url)
+    with hub_of_this_process() as hub:
         assert cli.main(["report", *given]) == 0, capsys.readouterr().err
     commits = [path for path in hub.requests if "/commit/" in path]
     board = "/api/datasets/me/board/commit/main"
@@ -60,11 +52,7 @@ def test_both_models_are_sent_where_both_have_a_place(
     ("replaced", "by", "why"),
     [
         ("watcher=me/watcher", "me/watcher", ("sleeper, watcher · SeFAR", "MODEL=me/watcher")),
-        (
-            "watcher=me/watcher",
-            "dozer=me/dozer",
-            ("'dozer'", "sleeper, watcher"),
-        ),
+        ("watcher=me/watcher", "dozer=me/dozer", ("'dozer'", "sleeper, watcher")),
         ("watcher=me/watcher", "watcher=nobody", ("'nobody'", "owner/name")),
         ("me/gym-qa", "gym-qa", ("'gym-qa'",)),
         ("--benchmark_repo", "--leaderboard_repo", ("--model_repo", "--benchmark_repo")),
@@ -104,14 +92,12 @@ def test_without_a_token_nothing_is_scored_or_sent(
 
 
 def test_push_results_sends_no_half_where_the_data_set_cannot_be(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("HF_TOKEN", "hf_secret")
     results, asked = write_site_inputs(tmp_path)
     given = [str(results / "watcher-8"), "--questions", str(asked), "--model_repo", "me/watcher", "--benchmark_repo",
              "me/gym-qa", "--setting", "gym99", "--leaderboard_repo", "board", "--push_to_hub"]  # fmt: skip
-    with serve_hub(HubSite()) as hub:
-        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub.url)
+    with hub_of_this_process() as hub:
         assert cli.main(["hub", "push-results", *given]) == 2
     assert hub.requests == [] and does_name(capsys.readouterr().err, "'board'")
 

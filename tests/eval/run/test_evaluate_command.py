@@ -98,24 +98,6 @@ def test_two_processes_give_the_files_of_one_at_any_batch_size(
     assert files(tmp_path / "2") == alone
 
 
-def test_a_batch_size_changes_no_choice_and_no_probability_by_more_than_a_digit(
-    asked_world: EvaluationWorld, tmp_path: Path
-) -> None:
-    found = []
-    for size in ("1", "7", "64"):
-        evaluated(
-            asked_world, asked_world.mllm, tmp_path / size, "--features", str(asked_world.features),
-            "--benchmark", "gym-qa-hard", "--batch_size", size,
-        )  # fmt: skip
-        found.append(load_predictions(tmp_path / size / "gym-qa-hard.jsonl"))
-    for other in found[1:]:
-        assert [one.choice for one in other] == [one.choice for one in found[0]]
-        for one, first in zip(other, found[0], strict=True):
-            assert one.probabilities == (
-                pytest.approx(first.probabilities, abs=1.5e-4) if first.probabilities else None
-            )
-
-
 def test_a_recognizer_sees_the_frames_under_each_control(
     asked_world: EvaluationWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -61,10 +61,8 @@ def test_of_a_folder_metrics_takes_the_file_that_was_answered(
     folder = write_nested(tmp_path)
     asked = ["--questions", str(folder)]
     out = tmp_path / "r"
-    assert (
-        main(["evaluate", "--adapter", "scripted", "--model", "A", "--out", str(out), "--rotations", "all", *asked])
-        == 0
-    )
+    words = ["--adapter", "scripted", "--model", "A", "--out", str(out), "--rotations", "all", *asked]
+    assert main(["evaluate", *words]) == 0
     capsys.readouterr()
     for name in BENCHMARKS:
         file = str(next(out.glob(f"{name}.*jsonl")))

@@ -1,11 +1,13 @@
 """Several processes share the questions: the same bytes for any number of them, and whenever they are killed."""
 
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -141,3 +143,21 @@ def test_a_process_that_comes_late_finds_all_done(tmp_path: Path) -> None:
     late = Scripted()
     assert run(late, questions(4), out, process=(1, 2)) == []
     assert late.asked == [] and load_result(result_path(out)).benchmark == "gym-qa-hard"
+
+
+def test_a_folder_that_goes_between_making_and_opening_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, late, make = tmp_path / "p.jsonl", Scripted(), Path.mkdir
+    gone: list[Path] = []
+
+    def make_and_lose(path: Path, *words: Any, **more: Any) -> None:
+        make(path, *words, **more)
+        if path.parent.name == "p.jsonl.parts" and not gone:
+            gone.append(path)
+            run(Scripted(), questions(4), out)  # the first process is through, and has removed the folder
+            shutil.rmtree(path.parent, ignore_errors=True)
+
+    monkeypatch.setattr(Path, "mkdir", make_and_lose)
+    assert run(late, questions(4), out, process=(1, 2)) == []
+    assert gone and late.asked == [] and not out.with_name("p.jsonl.parts").exists()

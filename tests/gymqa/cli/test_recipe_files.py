@@ -1,32 +1,21 @@
 """The folder of recipes: methods joined with data sets, whole recipes, and names that are not there."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
 from gymqa.cli import main as cli
-from gymqa.cli.arguments import build_parser
-from gymqa.cli.commands.models.train import train
 from gymqa.errors import GymQAError
 from recognizers.recipes import Recipe, join_recipes, read_cells, read_recipes
-from tests.helpers.places import RECIPES
-
-FOLDER = RECIPES
-ALL = read_recipes(FOLDER)
-PARSER = build_parser(train, "gymqa train")
-
-
-def resolved(recipe: Recipe) -> Any:
-    """A recipe as `gymqa train` gets it."""
-    return PARSER.instantiate(PARSER.parse_args(recipe.arguments(Path("runs/recipes"))))
+from tests.helpers.places import RECIPES as FOLDER
+from tests.helpers.recipes_read import BY_NAME, PARSER, resolved
 
 
 def test_every_method_and_every_data_set_of_the_folder_is_in_the_list() -> None:
     methods = {path.stem for path in FOLDER.glob("*.yaml") if not path.stem.startswith("mllm_")}
-    assert {recipe.layers[0].stem for recipe in ALL} == methods
-    joined = {path for recipe in ALL for path in recipe.layers[1:]}
+    assert {recipe.layers[0].stem for recipe in BY_NAME.values()} == methods
+    joined = {path for recipe in BY_NAME.values() for path in recipe.layers[1:]}
     assert joined | {FOLDER / "data" / "gymsim.yaml"} == {*(FOLDER / "data").rglob("*.yaml")}  # seen as joints alone
 
 
@@ -53,7 +42,7 @@ def test_any_method_is_joined_with_any_data_set() -> None:
         "sefar_s_gym99_5_warp",
     ]  # fmt: skip
     (in_no_table,) = join_recipes(FOLDER, ["sefar_b_no-spread"], "ucf101_1")
-    assert in_no_table.name not in {recipe.name for recipe in ALL}
+    assert in_no_table.name not in BY_NAME
     given = resolved(in_no_table)
     assert given.training == resolved(*read_recipes(FOLDER, ["sefar_b_finediving_5_no-spread"])).training
     assert (given.splits, given.frames) == (Path("runs/splits/ucf101_1"), Path("runs/frames/ucf101"))

@@ -5,49 +5,27 @@ import json
 import re
 from collections import Counter
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from gymqa.cli import main as cli
-from gymqa.cli.arguments import build_parser
 from gymqa.cli.commands.data.cache import cache as decode
 from gymqa.cli.commands.data.split import split
-from gymqa.cli.commands.models.train import train
 from recognizers.config import TrainConfig
 from recognizers.factory import model_config
-from recognizers.recipes import read_cells, read_recipes
+from recognizers.recipes import read_cells
 from recognizers.ssl.algorithms import Algorithm, algorithm_named
 from tests.helpers.naming import does_name
-from tests.helpers.places import ROOT
+from tests.helpers.places import RECIPES as FOLDER
+from tests.helpers.recipes_read import BY_NAME, algorithm_of, values
 
-FOLDER = ROOT / "recipes"
 FINEGYM = "finegym-3"  # the table of tests/gymqa/cli/test_recipes_train.py's recipes
-ALL = read_recipes(FOLDER)
-BY_NAME = {recipe.name: recipe for recipe in ALL}
 OTHERS = {"ltg_r3d18_gym99_5", "memdpc_r3d18_gym99_5"}
-NAMES = [recipe.name for recipe in ALL if re.match(r"(sefar|svformer|fixmatch)_[sb]_", recipe.name)]
+NAMES = [name for name in BY_NAME if re.match(r"(sefar|svformer|fixmatch)_[sb]_", name)]
 FRAMES = {"ub": "gym99", "fx": "gym99", "ub-s1": "gym99", "fx-s1": "gym99", "gym-new": "gym288", "10m": "finediving",
           "5253b": "finediving"}  # fmt: skip
 SPELT = {"spatial-only": "none"}
-
-
-PARSER = build_parser(train, "gymqa train")
-
-
-@cache
-def values(name: str) -> Any:
-    """A recipe as `gymqa train` gets it."""
-    return PARSER.instantiate(PARSER.parse_args(BY_NAME[name].arguments(Path("runs/recipes"))))
-
-
-def algorithm_of(name: str) -> Algorithm:
-    """The algorithm a recipe trains with."""
-    given = values(name)
-    training: TrainConfig = given.training
-    return training.algorithm if given.algorithm is None else algorithm_named(given.algorithm)
 
 
 def switched(algorithm: Algorithm, switch: str) -> Algorithm:
@@ -109,7 +87,7 @@ def test_the_list_and_the_tables_have_every_line_of_the_papers_file(capsys: pyte
 def test_every_recipe_stands_in_a_table_and_says_what_it_is_in_its_first_line() -> None:
     cells = [cell for cell in read_cells(FOLDER) if cell.table != FINEGYM]
     assert {cell.recipe for cell in cells} == {*NAMES, *OTHERS}
-    for recipe in (one for one in ALL if one.name in NAMES):
+    for recipe in (BY_NAME[name] for name in NAMES):
         method, size, setting, rate, *switches = recipe.name.split("_")
         said = recipe.what.lower()
         assert said.startswith(f"{method}-{size}, {setting}, {rate} % labelled")

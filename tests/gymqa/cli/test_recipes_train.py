@@ -13,7 +13,6 @@ from safetensors.torch import load_file
 
 from encoders.features.store import FeatureStore
 from gymqa.cli import main as cli
-from gymqa.cli.arguments import build_parser
 from gymqa.cli.commands.models.extract import extract
 from gymqa.cli.commands.models.predict import predict
 from gymqa.cli.commands.models.train import train
@@ -33,16 +32,14 @@ from recognizers.backbones.registry import list_models
 from recognizers.config import TrainConfig
 from recognizers.factory import model_config, read_config
 from recognizers.loader import ClipBatches
-from recognizers.recipes import read_cells, read_recipes
-from recognizers.ssl.algorithms import ALGORITHMS, Algorithm, algorithm_named
-from tests.helpers.places import ROOT
+from recognizers.recipes import read_cells
+from recognizers.ssl.algorithms import ALGORITHMS, algorithm_named
+from tests.helpers.places import RECIPES as FOLDER
+from tests.helpers.recipes_read import BY_NAME, PARSER, algorithm_of, values
 
 pytestmark = pytest.mark.slow
 
-FOLDER = ROOT / "recipes"
-BY_NAME = {recipe.name: recipe for recipe in read_recipes(FOLDER)}
 NAMES = list(BY_NAME)
-PARSER = build_parser(train, "gymqa train")
 SIDE, FRAMES, KINDS = 32, 16, 4  # pixels, frames kept of a clip, classes
 SMALL: dict[str, dict[str, Any]] = {
     "sefar": {"patch_size": 16, "dim": 16, "depth": 1, "heads": 2, "fusion_dim": 8},
@@ -65,19 +62,6 @@ def recipe_of_recognizer(name: str) -> str:
 def recipe_of_algorithm(name: str) -> str:
     """The algorithm on the backbone that it comes with."""
     return next(f"{name}_{size}_gym99_5" for size in ("s", "b", "r3d18") if f"{name}_{size}_gym99_5" in NAMES)
-
-
-@cache
-def values(recipe: str) -> Any:
-    """A recipe as `gymqa train` gets it."""
-    return PARSER.instantiate(PARSER.parse_args(BY_NAME[recipe].arguments(Path("runs/recipes"))))
-
-
-def algorithm_of(recipe: str) -> Algorithm:
-    """What a recipe trains with."""
-    given = values(recipe)
-    training: TrainConfig = given.training
-    return training.algorithm if given.algorithm is None else algorithm_named(given.algorithm)
 
 
 def small(model: ModelConfig) -> dict[str, Any]:

@@ -30,11 +30,7 @@ from tests.helpers.naming import naming
 pytestmark = pytest.mark.slow
 
 SIZES: dict[str, Any] = {"image_size": 24, "architecture": "resnet18", "width": 8}
-TINY = {
-    "tsn": TSNConfig(**SIZES),
-    "trn": TRNConfig(**SIZES, frame_dim=8, relation_dim=8),
-    "tsm": TSMConfig(**SIZES),
-}
+TINY = {"tsn": TSNConfig(**SIZES), "trn": TRNConfig(**SIZES, frame_dim=8, relation_dim=8), "tsm": TSMConfig(**SIZES)}
 TRAINED = replace(TRAINING, steps=2, rate_warm_up_steps=0, labelled_batch=4, log_every=1, precision="no")
 PNG = b"\x89PNG\r\n\x1a\n"
 Shown = pytest.CaptureFixture[str]

@@ -30,10 +30,7 @@ CLIP = "VIDEO_E_000000_000009_A_0000_0001"
         ("render --out {folder}/new --release.seed -1", ("seed", "-1")),
         ("render --out {folder}/new --workers 0", ("0 workers",)),
         ("cache {release} --lists {val} --out {folder}/new --size 0", ("32", "0")),
-        (
-            "cache {release} --lists {val} --out {folder}/new --size -4",
-            ("32", "-4"),
-        ),
+        ("cache {release} --lists {val} --out {folder}/new --size -4", ("32", "-4")),
         ("cache {release} --lists {val} --out {folder}/new --max_frames 0", ("0", "48")),
         ("cache {release} --lists {val} --out {folder}/new --workers -1", ("-1 workers",)),
     ],

@@ -8,14 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gymqa.errors import GymQAError
-from gymqa.finegym.annotations import (
-    Clip,
-    ClipId,
-    open_release,
-    parse_clip_id,
-    read_element_list,
-    write_element_list,
-)
+from gymqa.finegym.annotations import Clip, ClipId, open_release, parse_clip_id, read_element_list, write_element_list
 from tests.helpers.naming import naming
 from tests.helpers.places import SHARED
 

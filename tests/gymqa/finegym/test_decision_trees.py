@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gymqa.errors import GymQAError
-from gymqa.finegym.annotations import read_element_list
 from gymqa.finegym.decision_trees import NEAR, Attribute, DecisionTree, differing_decision, read_decision_trees
 from gymqa.finegym.taxonomy import read_taxonomy
 from tests.helpers.gymsim_taxonomy import GYMSIM
@@ -105,36 +104,3 @@ def test_finegyms_elements_show_their_decisions(shared: Path, setting: str) -> N
     assert all(element.attributes and element.code for element in taxonomy.elements)
     trees = {(element.set_id, element.attributes) for element in taxonomy.elements}
     assert len(trees) == len(taxonomy)  # decisions tell any two elements of a set apart
-
-
-@pytest.mark.slow
-def test_the_lists_have_the_published_counts(shared: Path) -> None:
-    folder = shared / "finegym"
-    counts = {
-        ("gym99", "train_element_v1.0"): 20484,
-        ("gym99", "train_element_v1.1"): 26320,
-        ("gym99", "val_element"): 8521,
-        ("gym288", "train_element_v1.1"): 29334,
-    }
-    for (setting, name), count in counts.items():
-        clips = read_element_list(folder / f"{setting}_{name}.txt", len(read_taxonomy(folder, setting)))
-        assert len(clips) == count
-    split = shared / "gymqa_release/lists/all99_5"
-    parts = [{clip.id for clip in read_element_list(split / f"{part}.csv", 99)} for part in ("train", "unlabel")]
-    train = {clip.id for clip in read_element_list(folder / "gym99_train_element_v1.1.txt")}
-    assert parts[0] | parts[1] == train and not parts[0] & parts[1] and len(parts[0]) == 1316
-
-
-@pytest.mark.parametrize(
-    ("folder", "labelled", "val", "classes"),
-    [("list_finegym_new_5", 325, 1998, 40), ("list_finegym_new_10", 651, 1998, 40),
-     ("VT_10", None, None, 6), ("FX_10", None, None, 35), ("UB_10", None, None, 25),
-     ("FX_S1_10", None, None, 11), ("UB_S1_10", None, None, 15)],
-)  # fmt: skip
-def test_the_released_splits_have_the_published_counts(
-    shared: Path, folder: str, labelled: int | None, val: int | None, classes: int
-) -> None:
-    lists = shared / "gymqa_release/lists" / folder
-    train, rest, asked = (read_element_list(lists / f"{part}.csv", classes) for part in ("train", "unlabel", "val"))
-    assert {clip.label for clip in (*train, *rest, *asked)} == set(range(classes))
-    assert labelled in (None, len(train)) and val in (None, len(asked))

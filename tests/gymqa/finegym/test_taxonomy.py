@@ -125,14 +125,8 @@ def test_the_opposite_of_the_opposite_is_the_name_itself(words: list[str]) -> No
         ("Clabel: 10; set: 24; Glabel: 163; (BB) stag jump", ("set 24", "BB")),
         ("Clabel: 10; set: 24; Glabel: 999; (FX) stag jump", ("Glabel 999",)),
         ("Clabel: 10; set: 24; (FX) stag jump", ("'Clabel: 10; set: 24; (FX) stag jump'",)),
-        (
-            "Clabel: 10; set: 24; Glabel: 163; (FX) salto forward tucked",
-            ("set 24", "'salto forward tucked'"),
-        ),
-        (
-            "Clabel: 10; set: 24; Glabel: 163; (FX) stag jump",
-            ("Glabel 163",),
-        ),
+        ("Clabel: 10; set: 24; Glabel: 163; (FX) salto forward tucked", ("set 24", "'salto forward tucked'")),
+        ("Clabel: 10; set: 24; Glabel: 163; (FX) stag jump", ("Glabel 163",)),
     ],
 )
 def test_a_wrong_line_is_named(tmp_path: Path, line: str, named: tuple[object, ...]) -> None:

@@ -14,7 +14,6 @@ from encoders.answering.one_video import TunedFolder, answer_video
 from encoders.features.extract import extract
 from encoders.video.sefar import SeFAREncoder
 from gymqa.errors import GymQAError
-from gymqa.finegym.splits import Splits
 from gymqa.frames.cache import FrameCache
 from gymqa.frames.cache_format import CacheSettings, IndexEntry, pack, stored_frames
 from gymqa.frames.flow import LIMIT, flow_fields, to_bytes
@@ -44,7 +43,7 @@ from recognizers.ssl.augment import (
 )
 from recognizers.training.train import train
 from tests.helpers.naming import naming
-from tests.helpers.training_world import CONFIG, MODEL
+from tests.helpers.training_world import CONFIG, MODEL, World
 
 STILL = AugmentConfig(crop_area=(1, 1), crop_ratio=(1, 1), flip=0, operations=0, channel_dropout=0)
 SMALL = {"image_size": 32, "width": 8, "n_classes": 5}
@@ -67,7 +66,7 @@ def noise(*shape: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
 
 
 @pytest.fixture(scope="module")
-def flow(world: tuple[FrameCache, Splits], tmp_path_factory: pytest.TempPathFactory) -> FrameCache:
+def flow(world: World, tmp_path_factory: pytest.TempPathFactory) -> FrameCache:
     """A cache of vectors, x falling and y rising with time, of the clips of the world."""
     from gymqa.frames.cache_format import lines_of
     from gymqa.io.files import write_text
@@ -85,9 +84,7 @@ def flow(world: tuple[FrameCache, Splits], tmp_path_factory: pytest.TempPathFact
     return FrameCache(folder)
 
 
-def test_a_gradient_is_the_halved_difference_of_two_frames_and_the_last_comes_twice(
-    world: tuple[FrameCache, Splits],
-) -> None:
+def test_a_gradient_is_the_halved_difference_of_two_frames_and_the_last_comes_twice(world: World) -> None:
     cache, _ = world
     clip = cache.clip_ids[0]
     frames = cache.get(clip).astype(int)
@@ -99,9 +96,7 @@ def test_a_gradient_is_the_halved_difference_of_two_frames_and_the_last_comes_tw
         GradientFrames(cache).gather([clip], np.array([[16]]))
 
 
-def test_a_cache_that_does_not_say_what_it_shows_is_of_colours(
-    world: tuple[FrameCache, Splits], flow: FrameCache
-) -> None:
+def test_a_cache_that_does_not_say_what_it_shows_is_of_colours(world: World, flow: FrameCache) -> None:
     cache, _ = world
     head = json.loads((cache.folder / "clips.jsonl").read_text().splitlines()[0])
     assert "modality" not in head and cache.modality == "rgb"
@@ -111,7 +106,7 @@ def test_a_cache_that_does_not_say_what_it_shows_is_of_colours(
 
 @pytest.mark.parametrize(("wanted", "given"), [("flow", "rgb"), ("rgb", "flow"), ("gradient", "flow")])
 def test_frames_of_another_modality_are_refused(
-    world: tuple[FrameCache, Splits], flow: FrameCache, tmp_path: Path, wanted: Modality, given: Modality
+    world: World, flow: FrameCache, tmp_path: Path, wanted: Modality, given: Modality
 ) -> None:
     source = flow if given == "flow" else world[0]
     with pytest.raises(GymQAError, match=naming(source.folder, given)):
@@ -211,7 +206,7 @@ def test_stacked_frames_follow_one_another_and_become_channels() -> None:
 
 @pytest.mark.parametrize("modality", ["flow", "gradient"])
 def test_a_recognizer_of_another_modality_trains_predicts_loads_and_serves_as_an_encoder(
-    world: tuple[FrameCache, Splits], flow: FrameCache, tmp_path: Path, modality: Modality
+    world: World, flow: FrameCache, tmp_path: Path, modality: Modality
 ) -> None:
     cache, splits = world
     source = source_of(modality, flow.folder if modality == "flow" else cache.folder)
@@ -228,7 +223,7 @@ def test_a_recognizer_of_another_modality_trains_predicts_loads_and_serves_as_an
 
 @pytest.mark.parametrize("modality", ["flow", "gradient"])
 def test_weights_trained_on_colours_are_not_taken_up_silently(
-    world: tuple[FrameCache, Splits], flow: FrameCache, tmp_path: Path, modality: Modality
+    world: World, flow: FrameCache, tmp_path: Path, modality: Modality
 ) -> None:
     source = source_of(modality, flow.folder if modality == "flow" else world[0].folder)
     config = replace(CONFIG, model=replace(MODEL, modality=modality), initial="shipped")

@@ -134,8 +134,7 @@ def test_gymsims_names_say_what_its_elements_do() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "n_choices", "named"),
-    [("turns", 4, ("'turns'", "decision")), ("shape", 1, (2, 26, 1))],
+    ("kind", "n_choices", "named"), [("turns", 4, ("'turns'", "decision")), ("shape", 1, (2, 26, 1))]
 )
 def test_what_cannot_be_built_is_named(kind: str, n_choices: int, named: tuple[object, ...]) -> None:
     with pytest.raises(GymQAError, match=naming(*named)):

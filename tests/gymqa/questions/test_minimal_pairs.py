@@ -123,10 +123,7 @@ def test_a_pair_under_rotations_counts_where_both_are_right_under_the_same_one()
     turned = [one for question in asked for one in rotations(question)]
     run = ModelRun("a", "", {}, rotated={"minimal-pairs": list(map(Prediction.of, turned, said))})
     values = {row.metric: row.value for row in build_rows({"minimal-pairs": asked}, [run], resamples=50)}
-    assert values == {
-        "rotation_averaged": 0,
-        "circular": 0,
-    }  # A is never right for both
+    assert values == {"rotation_averaged": 0, "circular": 0}  # A is never right for both
     right = [Prediction.of(one, Answer(one.id, one.answer if "~r" in one.id else None)) for one in turned]
     run = ModelRun("r", "", {}, rotated={"minimal-pairs": right})
     values = {row.metric: row.value for row in build_rows({"minimal-pairs": asked}, [run], resamples=50)}

@@ -10,8 +10,6 @@ import yaml
 
 from gymqa.cli import main as cli
 from gymqa.errors import GymQAError
-from gymqa.finegym.splits import Splits
-from gymqa.frames.cache import FrameCache
 from gymqa.runtime.launching import start_processes
 from gymqa.runtime.precision import recorded_precision
 from gymqa.runtime.runs import read_metrics, resolved
@@ -21,9 +19,7 @@ from recognizers.training.train import train
 from tests.helpers.launched import ACCELERATE, SCRIPT, run
 from tests.helpers.naming import does_name, naming
 from tests.helpers.other_cpu import other_cpu
-from tests.helpers.training_world import CONFIG, PLAIN, weights
-
-World = tuple[FrameCache, Splits]
+from tests.helpers.training_world import CONFIG, PLAIN, World, weights
 
 # The teacher, its labels and the perturbation, without anything that each process draws for itself.
 SURE = replace(

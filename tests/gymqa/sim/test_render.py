@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from gymqa.sim.elements import GYMSIM24, SimElement
 from gymqa.sim.elements_99 import GYMSIM99
 from gymqa.sim.motion import BAR_GAP, FPS, HIGH_BAR, LOW_BAR, Motion
-from gymqa.sim.on_vault import perform
+from gymqa.sim.perform import perform
 from gymqa.sim.repertoire import REPERTOIRES
 from gymqa.sim.scene import Camera
 from gymqa.sim.skeleton import Build

@@ -24,7 +24,7 @@ from recognizers.training.optimization import freeze_batch_norm, frozen_paramete
 from recognizers.training.setup import build_student, prepare
 from recognizers.training.train import train
 from tests.helpers.naming import naming
-from tests.helpers.training_world import CONFIG, same, stopped_at
+from tests.helpers.training_world import CONFIG, World, same, stopped_at
 
 SMALL = ActionVLADConfig(image_size=64, width=4, architecture="resnet18", segments=3, clusters=4, n_classes=5)
 
@@ -76,14 +76,10 @@ def test_neither_frames_nor_places_have_an_order() -> None:
     assert not torch.allclose(model(frames), model(frames + 0.5 * clips(3)[1:]), atol=1e-3)
 
 
-def test_shapes_contract_and_gradients() -> None:
-    model = built(replace(SMALL, sharpness=1.0))
-    features = model.forward_features(clips())
+def test_a_clip_is_as_many_sums_as_centres_of_length_one() -> None:
+    features = built(replace(SMALL, sharpness=1.0)).forward_features(clips())
     assert features.tokens.shape == (2, 3, 32) and features.fused.shape == (2, 4 * 32)
     torch.testing.assert_close(features.fused.norm(dim=1), torch.ones(2))
-    model.train()(clips()).square().sum().backward()
-    assert not [name for name, one in model.named_parameters() if one.grad is None or not one.grad.any()]
-    assert all(bool(one.grad.isfinite().all()) for one in model.parameters() if one.grad is not None)
 
 
 def test_bf16_does_not_touch_the_assignment() -> None:
@@ -169,7 +165,7 @@ def learnt(config: TrainConfig, cache: FrameCache, splits: Splits, out: Path) ->
 
 
 @pytest.mark.slow
-def test_at_first_nothing_but_the_head_learns(world: tuple[FrameCache, Splits], tmp_path: Path) -> None:
+def test_at_first_nothing_but_the_head_learns(world: World, tmp_path: Path) -> None:
     config = replace(CONFIG, algorithm=SUPERVISED, warm_up_steps=0, final="student", steps=4, learning_rate=1e-2)
     own = replace(config, model=replace(TINY, head_first=0.99))
     assert learnt(own, *world, tmp_path / "head") == {"head.weight", "head.bias"}
@@ -192,9 +188,7 @@ def test_a_pre_training_moves_the_network_and_the_head_alone_learns_after_it() -
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("stop", "optimizer"), [(1, "adamw"), (3, "sgd")])
-def test_a_stopped_training_goes_on_bit_for_bit(
-    world: tuple[FrameCache, Splits], tmp_path: Path, stop: int, optimizer: str
-) -> None:
+def test_a_stopped_training_goes_on_bit_for_bit(world: World, tmp_path: Path, stop: int, optimizer: str) -> None:
     cache, splits = world
     model = ActionVLADConfig(image_size=16, width=4, architecture="resnet18", clusters=3, segments=4, n_classes=2)
     config = replace(CONFIG, model=model, algorithm=SEFAR, steps=4, warm_up_steps=1, checkpoint_every=1,

@@ -1,18 +1,12 @@
-"""Inflated networks: a boring video gives the picture's features, parameters are as published, time is seen."""
-
-from dataclasses import replace
-from pathlib import Path
+"""Inflated networks: a boring video gives the picture's features, time is seen."""
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from gymqa.errors import GymQAError
-from gymqa.finegym.splits import Splits
-from gymqa.frames.cache import FrameCache
 from gymqa.frames.sampling import dense
-from recognizers.backbones.base import Recognizer
 from recognizers.backbones.c3d import C3DConfig
 from recognizers.backbones.clip_net import ClipNetConfig
 from recognizers.backbones.i3d import I3DConfig, NonLocal, inception_inflation, resnet_inflation
@@ -21,11 +15,8 @@ from recognizers.backbones.image.inflation import Rule, TimeKernel, inflate
 from recognizers.backbones.image.resnet import ResNet
 from recognizers.backbones.resnet3d import ResNet3DConfig, SpatialThenTemporal, r3d_inflation
 from recognizers.backbones.slowfast import SlowFastConfig, fast_inflation, slow_inflation
-from recognizers.factory import create_model, load_recognizer
-from recognizers.ssl.algorithms import SEFAR
-from recognizers.training.train import train
 from tests.helpers.naming import naming
-from tests.helpers.training_world import CONFIG
+from tests.helpers.published_networks import built, clip, trained
 
 CONFIGS = [
     I3DConfig(image_size=64, n_frames=8, width=8, n_classes=5),
@@ -38,27 +29,6 @@ CONFIGS = [
     SlowFastConfig(image_size=32, n_frames=8, width=32, n_classes=5),  # its fast pathway has an eighth of them
 ]
 NAMES = ["inception", "r50", "non-local", "r3d", "r2plus1d", "r2plus1d-34", "c3d", "slowfast"]
-
-
-def built(config: ClipNetConfig) -> Recognizer:
-    torch.manual_seed(0)
-    return config.build().eval()
-
-
-def clip(config: ClipNetConfig) -> Tensor:
-    side = config.image_size
-    return torch.randn(2, config.frames, 3, side, side, generator=torch.Generator().manual_seed(1))
-
-
-def _trained(network: nn.Module) -> nn.Module:
-    """Batch norms as after a training: with means, spreads and biases of their own."""
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            assert module.running_mean is not None and module.running_var is not None
-            module.running_mean.normal_(0, 0.1)
-            module.running_var.uniform_(0.5, 1.5)
-            nn.init.normal_(module.bias, 0, 0.1)
-    return network.eval()
 
 
 @pytest.mark.parametrize(
@@ -79,7 +49,7 @@ def test_a_boring_video_gives_the_features_of_its_picture(network: nn.Module, ru
     if rule("conv1", nn.Conv2d(1, 1, 1)).size == 4:
         rule = _also_shortcut(rule)
     torch.manual_seed(0)
-    flat, picture = _trained(network), torch.randn(2, 3, 64, 64)
+    flat, picture = trained(network), torch.randn(2, 3, 64, 64)
     found = inflate(flat, rule).eval()(picture.unsqueeze(2).expand(-1, -1, 8, -1, -1))
     expected = flat(picture)
     difference = (found - expected.unsqueeze(2)).abs().max() / expected.abs().max()
@@ -92,43 +62,13 @@ def _also_shortcut(rule: Rule) -> Rule:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "published"),
-    [
-        ("i3d_inception", 12_697_264),
-        ("i3d_r50", 28_043_472),
-        ("r3d_18", 33_371_472),
-        ("r2plus1d_18", 31_505_325),
-        ("slowfast_r50", 34_566_488),
-    ],
-)
-def test_parameters_are_the_published_ones(name: str, published: int) -> None:
-    with torch.device("meta"):
-        model = create_model(name, n_classes=400)  # Kinetics'
-    assert sum(one.numel() for one in model.parameters()) == published
-
-
-@pytest.mark.parametrize(("name", "millions"), [("nl_i3d_r50", 35.4), ("r2plus1d_34", 63.8)])
-def test_parameters_are_near_those_that_were_published_rounded(name: str, millions: float) -> None:
-    with torch.device("meta"):
-        model = create_model(name, n_classes=400)
-    assert sum(one.numel() for one in model.parameters()) / 1e6 == pytest.approx(millions, rel=2e-3)
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize("config", CONFIGS, ids=NAMES)
-def test_shapes_gradients_and_that_time_is_seen(config: ClipNetConfig) -> None:
+def test_shapes_and_that_time_is_seen(config: ClipNetConfig) -> None:
     model, frames = built(config), clip(config)
-    features = model.forward_features(frames)
-    assert features.tokens.shape[:2] == (2, config.tokens)
+    assert model.forward_features(frames).tokens.shape[:2] == (2, config.tokens)
     exchanged = [1, 0, *range(2, config.frames)]
     exact = built(config).double()
     assert not torch.allclose(exact(frames.double()), exact(frames[:, exchanged].double()), rtol=1e-9, atol=1e-9)
-    model.train()(frames).square().sum().backward()
-    without = [name for name, one in model.named_parameters() if one.grad is None or not one.grad.any()]
-    silent = ("theta", "phi", ".g.", ".out.")  # behind a batch norm that begins at 0, a non-local block learns later
-    assert all(any(part in name for part in silent) for name in without)
-    assert getattr(config, "non_local", False) or not without
 
 
 def test_a_non_local_block_begins_as_nothing_and_is_attention_by_hand() -> None:
@@ -156,11 +96,6 @@ def test_clips_get_through_a_fresh_c3d_though_it_has_no_batch_norm() -> None:
     assert (fused - fused.mean(0)).std() > 0.05 * fused.std()
 
 
-def test_a_c3d_of_101_classes_has_78_million_parameters() -> None:
-    with torch.device("meta"):
-        assert sum(one.numel() for one in create_model("c3d", n_classes=101).parameters()) == 78_409_573
-
-
 def test_picture_then_time_has_as_many_weights_as_both_at_once() -> None:
     whole = nn.Conv3d(64, 128, 3, bias=False)
     parted = SpatialThenTemporal(whole)
@@ -184,16 +119,6 @@ def test_dense_frames_stand_in_a_row() -> None:
     assert dense(5, 4, 2).tolist() == [0, 2, 4, 4]  # too short: the last frame again
     drawn = {tuple(dense(10, 4, 2, np.random.default_rng(seed)).tolist()) for seed in range(200)}
     assert drawn == {(start, start + 2, start + 4, start + 6) for start in range(4)}
-
-
-@pytest.mark.slow
-def test_an_inflated_network_trains_with_a_semi_supervised_algorithm(
-    world: tuple[FrameCache, Splits], tmp_path: Path
-) -> None:
-    cache, splits = world
-    model = I3DConfig(image_size=16, n_frames=4, width=2, architecture="resnet50", n_classes=2)
-    config = replace(CONFIG, model=model, algorithm=SEFAR, steps=2, warm_up_steps=1)
-    assert load_recognizer(train(config, cache, splits, tmp_path / "out")).config == model
 
 
 def test_impossible_sizes_are_refused() -> None:

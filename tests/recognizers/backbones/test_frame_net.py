@@ -11,21 +11,15 @@ from torch import Tensor
 
 from gymqa.cli import main as cli
 from gymqa.errors import GymQAError
-from gymqa.finegym.splits import Splits
-from gymqa.frames.cache import FrameCache
-from recognizers.backbones.frame_net import Architecture, FrameNet, FrameNetConfig
+from recognizers.backbones.frame_net import FrameNet, FrameNetConfig
 from recognizers.backbones.image.bn_inception import BNInception
 from recognizers.backbones.image.inception_v1 import InceptionV1
 from recognizers.backbones.image.resnet import ResNet
 from recognizers.backbones.trn import TRN, TRNConfig
 from recognizers.backbones.tsm import TSMConfig, shift
 from recognizers.backbones.tsn import TSNConfig
-from recognizers.factory import create_model, load_recognizer
-from recognizers.predict import predict
-from recognizers.ssl.algorithms import SEFAR, SUPERVISED, Algorithm
-from recognizers.training.train import train
+from recognizers.factory import create_model
 from tests.helpers.naming import does_name, naming
-from tests.helpers.training_world import CONFIG
 
 SMALL = {"image_size": 32, "width": 4, "n_classes": 5}
 CONFIGS: list[FrameNetConfig] = [
@@ -89,17 +83,6 @@ def test_inception_v1_pools_as_the_published_networks_do(size: int) -> None:
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: f"{config.family}-{config.architecture}")
-def test_shapes_contract_and_gradients(config: FrameNetConfig) -> None:
-    model = built(config)
-    features = model.forward_features(clips(config))
-    assert features.tokens.shape[:2] == (2, config.tokens)
-    assert model.forward_head(features.fused.expand(3, -1, -1)).shape == (3, 2, 5)
-    model.train()(clips(config)).square().sum().backward()
-    without = [name for name, one in model.named_parameters() if one.grad is None or not one.grad.any()]
-    assert not without
-
-
-@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: f"{config.family}-{config.architecture}")
 def test_only_tsn_does_not_care_for_the_order_of_frames(config: FrameNetConfig) -> None:
     model, frames = built(config), clips(config)
     turned = model(frames.flip(1))
@@ -149,22 +132,6 @@ def test_a_shift_costs_no_parameter() -> None:
     counts = [sum(one.numel() for one in built(config).parameters())
               for config in (TSNConfig(architecture="resnet50", **SMALL), TSMConfig(shifted=4, **SMALL))]  # type: ignore[arg-type]  # fmt: skip
     assert counts[0] == counts[1]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("architecture", ["resnet18", "bn_inception"])
-@pytest.mark.parametrize("algorithm", [SUPERVISED, SEFAR], ids=lambda one: one.name)
-def test_a_baseline_trains_resumes_predicts_and_loads(
-    world: tuple[FrameCache, Splits], tmp_path: Path, architecture: Architecture, algorithm: Algorithm
-) -> None:
-    cache, splits = world
-    model = TSNConfig(image_size=16, width=4, architecture=architecture, n_classes=2)
-    config = replace(CONFIG, model=model, algorithm=algorithm, steps=3, warm_up_steps=1)
-    out = train(config, cache, splits, tmp_path / "out")
-    loaded = load_recognizer(out)
-    assert loaded.config == model
-    found = predict(loaded, cache, splits.val)
-    assert len(found) == len(splits.val) and all(abs(row.sum() - 1) < 1e-5 for row in found.values())
 
 
 def test_an_unknown_family_is_refused_in_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -205,8 +205,7 @@ def test_a_checkpoint_of_another_architecture_is_refused_and_the_model_stays(tmp
 
 
 @pytest.mark.parametrize(
-    ("changes", "named"),
-    [({"num_attention_heads": 4}, ("heads", 4, 2)), ({"hidden_act": "relu"}, ("relu", "gelu"))],
+    ("changes", "named"), [({"num_attention_heads": 4}, ("heads", 4, 2)), ({"hidden_act": "relu"}, ("relu", "gelu"))]
 )
 def test_what_the_weights_do_not_show_is_read_from_the_configuration(
     tmp_path: Path, changes: dict[str, Any], named: tuple[object, ...]

@@ -9,8 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from gymqa.errors import GymQAError
-from gymqa.finegym.splits import Splits
-from gymqa.frames.cache import FrameCache
 from recognizers.backbones.action_vlad import ActionVLADConfig
 from recognizers.backbones.c3d import C3DConfig
 from recognizers.backbones.clip_net import ClipNetConfig
@@ -26,7 +24,7 @@ from recognizers.backbones.slowfast import SlowFastConfig
 from recognizers.backbones.trn import TRNConfig
 from recognizers.backbones.tsm import TSMConfig
 from recognizers.backbones.tsn import TSNConfig
-from recognizers.factory import create_model, load_recognizer
+from recognizers.factory import load_recognizer
 from recognizers.ssl.algorithms import SUPERVISED
 from recognizers.training.train import train
 from tests.helpers import published_names
@@ -44,7 +42,7 @@ from tests.helpers.published_networks import (
     started,
     trained,
 )
-from tests.helpers.training_world import CONFIG
+from tests.helpers.training_world import CONFIG, World
 
 
 def test_the_names_are_as_many_as_in_the_published_files() -> None:
@@ -265,7 +263,7 @@ def test_shipped_weights_are_none_of_these_families_and_start_nothing() -> None:
 
 
 def test_a_training_starts_from_published_weights(
-    world: tuple[FrameCache, Splits], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cache, splits = world
     source = saved(tmp_path, resnet(*R18)[1])
@@ -277,10 +275,3 @@ def test_a_training_starts_from_published_weights(
     torch.save(resnet(*R18)[1] | {"bn1.bias": torch.ones(WIDTH)}, source)  # the same name, other weights
     with pytest.raises(GymQAError, match=naming("initial_weights")):
         train(config, cache, splits, tmp_path / "out")
-
-
-@pytest.mark.slow
-def test_every_name_starts_from_shipped_weights_as_from_none() -> None:
-    for name in ("tsn_r50", "i3d_inception", "actionvlad_bn_inception"):
-        with torch.device("meta"):
-            assert create_model(name).start_from("shipped") is None

@@ -1,4 +1,4 @@
-"""Networks of two streams: published parameters, gradients, what each stream is worth, where its input comes from."""
+"""Networks of two streams: what each stream is worth, where its input comes from."""
 
 import json
 from dataclasses import replace
@@ -8,25 +8,24 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from gymqa.cli import main as cli
 from gymqa.errors import GymQAError
-from gymqa.finegym.splits import Splits
 from gymqa.frames.cache import FrameCache
 from gymqa.frames.flow import build_flow
 from gymqa.frames.views import JointFrames, source_of
-from recognizers.backbones.base import ModelConfig, Recognizer
+from recognizers.backbones.base import ModelConfig
 from recognizers.backbones.i3d import I3DConfig
 from recognizers.backbones.tsn import TSNConfig
 from recognizers.backbones.two_stream import Fused3DConfig, TwoStreamConfig, TwoStreamI3DConfig
-from recognizers.factory import create_model, load_recognizer
+from recognizers.factory import load_recognizer
 from recognizers.predict import predict
 from recognizers.ssl.algorithms import SEFAR
 from recognizers.ssl.augment import AugmentConfig, strong_view
 from recognizers.training.train import train
 from tests.helpers.naming import naming
-from tests.helpers.training_world import CONFIG
+from tests.helpers.published_networks import built, clip
+from tests.helpers.training_world import CONFIG, World
 
 SMALL = {"image_size": 32, "width": 8, "n_classes": 5}
 CONFIGS: list[ModelConfig] = [
@@ -39,17 +38,8 @@ CONFIGS: list[ModelConfig] = [
 named = pytest.mark.parametrize("config", CONFIGS, ids=lambda one: f"{one.family}-{getattr(one, 'architecture', '')}")
 
 
-def built(config: ModelConfig) -> Recognizer:
-    torch.manual_seed(0)
-    return config.build().eval()
-
-
-def clips(config: ModelConfig) -> Tensor:
-    return torch.randn(2, config.frames, 5, 32, 32, generator=torch.Generator().manual_seed(1))
-
-
 @pytest.fixture(scope="module")
-def joint(world: tuple[FrameCache, Splits], tmp_path_factory: pytest.TempPathFactory) -> JointFrames:
+def joint(world: World, tmp_path_factory: pytest.TempPathFactory) -> JointFrames:
     """Frames and flow of the world's clips."""
     flow = build_flow(tmp_path_factory.mktemp("joint") / "flow", world[0].folder, "dis", workers=1)
     source = source_of("rgb+flow", flow.folder)
@@ -57,31 +47,9 @@ def joint(world: tuple[FrameCache, Splits], tmp_path_factory: pytest.TempPathFac
     return source
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "published"), [("two_stream", 12), ("two_stream_3d_fused", 39), ("two_stream_i3d", 25)]
-)
-def test_parameters_are_those_of_the_i3d_paper(name: str, published: float) -> None:
-    with torch.device("meta"):
-        model = create_model(name, n_classes=400)
-    assert sum(one.numel() for one in model.parameters()) / 1e6 == pytest.approx(published, abs=0.9)
-
-
-@pytest.mark.slow
-@named
-def test_shapes_and_a_gradient_to_each_parameter(config: ModelConfig) -> None:
-    model = built(config)
-    features = model.forward_features(clips(config))
-    assert features.tokens.shape[:2] == (2, config.tokens)
-    assert torch.equal(model.forward_head(features.fused), model(clips(config)))
-    model.train()(clips(config)).square().sum().backward()
-    without = [name for name, one in model.named_parameters() if one.grad is None or not one.grad.any()]
-    assert not without
-
-
 @named
 def test_both_streams_are_looked_at(config: ModelConfig) -> None:
-    model, frames = built(config), clips(config)
+    model, frames = built(config), clip(config)
     whole = model(frames)
     for stream in (slice(0, 3), slice(3, 5)):
         without = frames.clone()
@@ -91,7 +59,7 @@ def test_both_streams_are_looked_at(config: ModelConfig) -> None:
 
 def test_late_fusion_adds_the_scores_of_the_streams() -> None:
     config = CONFIGS[0]
-    model, frames = built(config), clips(config)
+    model, frames = built(config), clip(config)
     fused = model.forward_features(frames).fused
     half = fused.shape[1] // 2
     weights = model.head.weight
@@ -103,7 +71,7 @@ def test_late_fusion_adds_the_scores_of_the_streams() -> None:
 
 
 def test_the_frame_of_a_stack_is_its_middle_one() -> None:
-    model, frames = built(CONFIGS[0]), clips(CONFIGS[0])  # stacks of 3
+    model, frames = built(CONFIGS[0]), clip(CONFIGS[0])  # stacks of 3
     fused = model.forward_features(frames).fused
     half = fused.shape[1] // 2
     for place in range(6):
@@ -115,15 +83,10 @@ def test_the_frame_of_a_stack_is_its_middle_one() -> None:
 
 def test_the_3d_layer_sees_the_order_of_segments_and_late_fusion_does_not() -> None:
     for config, ordered in ((CONFIGS[0], False), (CONFIGS[3], True)):
-        model, frames = built(config), clips(config)
+        model, frames = built(config), clip(config)
         stack = config.frames // (2 if not ordered else 5)
         turned = frames.unflatten(1, (-1, stack)).flip(1).flatten(1, 2)
         assert torch.allclose(model(turned), model(frames), atol=1e-5) != ordered
-
-
-def test_one_stream_is_refused() -> None:
-    with pytest.raises(GymQAError, match=naming("rgb+flow", "flow", "model.modality")):
-        TwoStreamI3DConfig(modality="flow", **SMALL)  # type: ignore[arg-type]
 
 
 def test_a_family_of_two_streams_is_chosen_by_its_name_alone(
@@ -148,7 +111,7 @@ def test_pixels_of_colours_are_for_networks_that_see_nothing_else(family: type[M
         family(**values)
 
 
-def test_frames_and_flow_lie_side_by_side(world: tuple[FrameCache, Splits], joint: JointFrames) -> None:
+def test_frames_and_flow_lie_side_by_side(world: World, joint: JointFrames) -> None:
     cache, flow = world[0], FrameCache(joint.folder)
     ids, indices = cache.clip_ids[:2], np.array([[0, 5], [7, 15]])
     found = joint.gather(ids, indices)
@@ -156,9 +119,7 @@ def test_frames_and_flow_lie_side_by_side(world: tuple[FrameCache, Splits], join
     assert joint.fingerprint() not in (cache.fingerprint(), flow.fingerprint())
 
 
-def test_flow_of_frames_that_are_gone_or_others_is_refused(
-    world: tuple[FrameCache, Splits], joint: JointFrames, tmp_path: Path
-) -> None:
+def test_flow_of_frames_that_are_gone_or_others_is_refused(world: World, joint: JointFrames, tmp_path: Path) -> None:
     flow = build_flow(tmp_path / "flow", world[0].folder, "dis", workers=1)
     (flow.folder / "source.json").write_text('{"frames": "nowhere"}')
     with pytest.raises(GymQAError, match=naming("nowhere")):
@@ -186,9 +147,7 @@ def test_strong_views_change_the_colours_and_keep_the_flows() -> None:
 
 
 @pytest.mark.slow
-def test_two_streams_train_predict_and_load(
-    world: tuple[FrameCache, Splits], joint: JointFrames, tmp_path: Path
-) -> None:
+def test_two_streams_train_predict_and_load(world: World, joint: JointFrames, tmp_path: Path) -> None:
     model = TwoStreamConfig(image_size=16, width=4, architecture="resnet18", segments=2, stack=2, n_classes=2)
     config = replace(CONFIG, model=model, algorithm=SEFAR, steps=3, warm_up_steps=1)
     out = train(config, joint, world[1], tmp_path / "out")

@@ -15,8 +15,6 @@ from torch import Generator, Tensor
 
 from gymqa.cli import main as cli
 from gymqa.errors import GymQAError
-from gymqa.finegym.splits import Splits
-from gymqa.frames.cache import FrameCache
 from gymqa.frames.flow import build_flow
 from gymqa.frames.modality import channel_slice
 from gymqa.frames.views import source_of
@@ -42,9 +40,8 @@ from recognizers.training.train import train
 from tests.helpers.naming import does_name, naming
 from tests.helpers.objective_example import ELEMENTS, STEADY, cross_entropy, scattered
 from tests.helpers.places import ROOT
-from tests.helpers.training_world import CONFIG, MODEL
+from tests.helpers.training_world import CONFIG, MODEL, World
 
-World = tuple[FrameCache, Splits]
 STILL = AugmentConfig(crop_area=(1, 1), crop_ratio=(1, 1), flip=0, operations=0, channel_dropout=0)
 MVPL = replace(CONFIG, model=STEADY, algorithm=algorithm_named("mvpl"), augment=STILL)
 WITHOUT = replace(algorithm_named("mvpl"), objectives=("mvpl_gradients",))

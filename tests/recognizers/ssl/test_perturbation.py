@@ -62,11 +62,7 @@ def test_perturbations_of_order_keep_each_frame_once(name: str, seed: int) -> No
 
 
 @pytest.mark.slow
-@given(
-    st.sampled_from(SPEED),
-    st.lists(st.integers(1, 4), min_size=1, max_size=4).map(tuple),
-    st.integers(0, 10**6),
-)
+@given(st.sampled_from(SPEED), st.lists(st.integers(1, 4), min_size=1, max_size=4).map(tuple), st.integers(0, 10**6))
 def test_perturbations_of_speed_show_frames_of_the_clip(name: str, elements: tuple[int, ...], seed: int) -> None:
     order = perturbed_order(name, 3, elements, rng(seed))
     assert order.shape == (3, sum(elements))

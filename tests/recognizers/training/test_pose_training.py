@@ -11,7 +11,6 @@ from torch import Generator, Tensor
 from encoders.features.extract import extract
 from encoders.video.sefar import SeFAREncoder
 from eval.metrics.accuracy import accuracies
-from gymqa.cli import main as cli
 from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import Clip
 from gymqa.finegym.splits import Splits
@@ -19,7 +18,7 @@ from gymqa.frames.controls import ControlledFrames
 from gymqa.frames.keypoints import write_keypoints
 from gymqa.frames.modality import mirrored
 from gymqa.frames.pose_cache import PoseCache
-from gymqa.frames.skeletons import COCO17, GYMSIM15
+from gymqa.frames.skeletons import GYMSIM15
 from gymqa.frames.views import source_of
 from gymqa.sim.elements import EVENTS
 from gymqa.sim.pose_labels import TYPICAL, detect, video_joints
@@ -37,7 +36,6 @@ from recognizers.ssl.mixing import draw_mix, mix_frames
 from recognizers.ssl.pose_augment import drop_joints, jitter
 from recognizers.training.train import train
 from tests.helpers.naming import naming
-from tests.helpers.training_world import same, stopped_at
 
 STILL = AugmentConfig(crop_area=(1, 1), crop_ratio=(1, 1), flip=0, operations=0, channel_dropout=0)
 MODEL = STGCNConfig(n_frames=8, width=4, skeleton="gymsim15", dropout=0.1, n_classes=24)
@@ -138,17 +136,6 @@ def test_mixed_skeletons_take_each_joint_from_one_of_two_clips() -> None:
 
 
 @pytest.mark.slow
-def test_training_stopped_and_started_again_equals_one_that_was_not(posed: World, tmp_path: Path) -> None:
-    cache, splits = posed
-    train(CONFIG, cache, splits, tmp_path / "whole")
-    with stopped_at(3):
-        train(CONFIG, cache, splits, tmp_path / "halved")
-    train(CONFIG, cache, splits, tmp_path / "halved")
-    assert same(tmp_path / "whole", tmp_path / "halved")
-    assert load_recognizer(tmp_path / "whole").config == MODEL
-
-
-@pytest.mark.slow
 def test_the_apparatus_is_learnt_from_detected_joints(posed: World, tmp_path: Path) -> None:
     cache, splits = posed
     elements = REPERTOIRES["gymsim24"].elements
@@ -195,31 +182,6 @@ def test_pictures_and_other_joints_are_refused(posed: World, tmp_path: Path) -> 
         source_of("pose", tmp_path)
     with pytest.raises(GymQAError, match=naming("spatial_views")):
         predict(MODEL.build(), cache, splits.val, views=Views(spatial=3))
-
-
-@pytest.mark.slow
-def test_the_commands_train_predict_and_extract_skeletons(
-    posed: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    cache, splits = posed
-    splits.write(tmp_path / "splits")
-    (tmp_path / "splits" / "classes.txt").write_text("\n".join(map(str, range(24))))
-    model = "--training.model STGCNConfig --training.model.skeleton gymsim15 --training.model.n_frames 8"
-    words = (
-        f"train {tmp_path / 'splits'} {cache.folder} --out {tmp_path / 'model'} --count_classes --algorithm fixmatch"
-    )
-    sizes = "--training.model.width 4 --training.steps 2 --training.warm_up_steps 1 --training.tracker none"
-    assert cli.main(f"{words} {model} {sizes}".split()) == 0
-    val = tmp_path / "splits" / "val.txt"
-    words = f"predict {tmp_path / 'model'} {cache.folder} --clips {val} --out {tmp_path / 'out.jsonl'}"
-    assert cli.main(words.split()) == 0
-    assert "48 of 48 clips" in capsys.readouterr().out
-    words = f"extract {tmp_path / 'model'} {cache.folder} --clips {val} --out {tmp_path / 'features'}"
-    assert cli.main(words.split()) == 0
-    assert "48 views of clips, 2 × 16" in capsys.readouterr().out
-    assert cli.main(["list", "recognizers"]) == 0
-    rows = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
-    assert "100 frames {100} of pose of 17 joints" in rows["stgcn"] and len(COCO17) == 17
 
 
 def test_a_card_says_which_skeleton_a_model_sees() -> None:

@@ -8,8 +8,6 @@ import pytest
 import torch
 
 from gymqa.errors import GymQAError
-from gymqa.finegym.splits import Splits
-from gymqa.frames.cache import FrameCache
 from gymqa.runtime.precision import recorded_precision
 from recognizers.backbones.c3d import C3DConfig
 from recognizers.config import TrainConfig
@@ -20,9 +18,8 @@ from recognizers.training.train import train
 from tests.helpers import warm
 from tests.helpers.naming import does_name, naming
 from tests.helpers.other_cpu import other_cpu
-from tests.helpers.training_world import PLAIN, same, stopped_at
+from tests.helpers.training_world import PLAIN, World, same, stopped_at
 
-World = tuple[FrameCache, Splits]
 SHORT = replace(PLAIN, steps=4, warm_up_steps=0, checkpoint_every=2, precision="auto")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from gymqa.finegym.splits import Splits, read_splits
+from gymqa.finegym.splits import read_splits
 from gymqa.frames.cache import FrameCache
 from recognizers.backbones.action_vlad import ActionVLADConfig
 from recognizers.backbones.tsn import TSNConfig
@@ -17,7 +17,7 @@ from recognizers.ssl.algorithms import algorithm_named
 from recognizers.training.clips import training_clips
 from recognizers.training.train import Trainer
 from tests.helpers import warm
-from tests.helpers.training_world import CONFIG
+from tests.helpers.training_world import CONFIG, World
 
 TSN = TSNConfig(image_size=16, width=4, n_classes=2)
 VLAD = ActionVLADConfig(
@@ -48,7 +48,7 @@ def one_of_two(rank: int, port: int, configs: tuple[TrainConfig, TrainConfig], f
 @pytest.mark.exhaustive
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
-def test_two_processes_end_with_the_same_networks(case: str, world: tuple[FrameCache, Splits], tmp_path: Path) -> None:
+def test_two_processes_end_with_the_same_networks(case: str, world: World, tmp_path: Path) -> None:
     (tmp_path / "frames").symlink_to(world[0].folder)
     world[1].write(tmp_path / "splits")
     with socket.socket() as free:

@@ -1,6 +1,5 @@
 """A training that was stopped, however it was stopped, goes on to the weights of one that was not."""
 
-import resource
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,8 +7,6 @@ import pytest
 import torch
 
 from gymqa.errors import GymQAError
-from gymqa.finegym.splits import Splits
-from gymqa.frames.cache import FrameCache
 from gymqa.io.files import only_writer
 from gymqa.runtime.runs import read_metrics
 from recognizers.loader import ClipBatches
@@ -17,10 +14,9 @@ from recognizers.ssl.algorithms import algorithm_named
 from recognizers.training.checkpoint import load_checkpoint, save_checkpoint
 from recognizers.training.train import train
 from tests.helpers import warm
+from tests.helpers.full_disk import disk_full_at, full_disk
 from tests.helpers.naming import naming
-from tests.helpers.training_world import CONFIG, same, stopped_at
-
-World = tuple[FrameCache, Splits]
+from tests.helpers.training_world import CONFIG, World, same, stopped_at
 
 
 @pytest.mark.slow
@@ -114,25 +110,12 @@ def test_two_runs_do_not_write_the_same_folder(world: World, tmp_path: Path) -> 
 
 
 @pytest.mark.slow
-def test_a_full_disk_stops_with_the_last_checkpoint_whole(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_stops_with_the_last_checkpoint_whole(world: World, tmp_path: Path) -> None:
     cache, splits = world
     train(CONFIG, cache, splits, tmp_path / "whole")
-    at, limits = ClipBatches.at, resource.getrlimit(resource.RLIMIT_FSIZE)
-
-    def fills(self: ClipBatches, step: int) -> object:
-        if step == 6:  # the checkpoint of step 4 is written, that of step 8 is not yet
-            resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, limits[1]))
-        return at(self, step)
-
-    monkeypatch.setattr(ClipBatches, "at", fills)
-    try:
-        with pytest.raises(GymQAError, match=naming("last.pt", "File too large")):
-            train(replace(CONFIG, workers=0), cache, splits, tmp_path / "full")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    monkeypatch.undo()
+    refused = pytest.raises(GymQAError, match=naming("last.pt", "File too large"))
+    with refused, disk_full_at(6, ClipBatches):  # the checkpoint of step 4 is written, that of step 8 is not yet
+        train(replace(CONFIG, workers=0), cache, splits, tmp_path / "full")
     last = tmp_path / "full" / "checkpoints" / "last.pt"
     assert torch.load(last, weights_only=True)["state"]["step"] == 4
     train(CONFIG, cache, splits, tmp_path / "full")
@@ -140,21 +123,14 @@ def test_a_full_disk_stops_with_the_last_checkpoint_whole(
 
 
 @pytest.mark.slow
-def test_a_model_that_cannot_be_written_is_said_and_made_good(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_model_that_cannot_be_written_is_said_and_made_good(world: World, tmp_path: Path) -> None:
     cache, splits = world
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     train(CONFIG, cache, splits, tmp_path)
     size = (tmp_path / "model.safetensors").stat().st_size
     (tmp_path / "training.json").unlink()
     (tmp_path / "model.safetensors").unlink()
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size // 2, limits[1]))
-    try:
-        with pytest.raises(GymQAError, match=naming(tmp_path, "File too large")):
-            train(CONFIG, cache, splits, tmp_path)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    with pytest.raises(GymQAError, match=naming(tmp_path, "File too large")), full_disk(size // 2):
+        train(CONFIG, cache, splits, tmp_path)
     assert not (tmp_path / "model.safetensors").exists()
     train(CONFIG, cache, splits, tmp_path)
     assert (tmp_path / "model.safetensors").stat().st_size == size

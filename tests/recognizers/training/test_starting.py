@@ -8,8 +8,6 @@ import pytest
 import torch
 
 from gymqa.errors import GymQAError
-from gymqa.finegym.splits import Splits
-from gymqa.frames.cache import FrameCache
 from recognizers.backbones.base import ModelConfig
 from recognizers.backbones.c3d import C3DConfig
 from recognizers.backbones.image.vit import ImageViT
@@ -20,7 +18,7 @@ from recognizers.training.train import train
 from recognizers.weights_io.tensors import weights_modality
 from tests.helpers.loopback_hub import HubSite, serve_hub
 from tests.helpers.naming import does_name, naming
-from tests.helpers.training_world import CONFIG, MODEL, weights
+from tests.helpers.training_world import CONFIG, MODEL, World, weights
 from tests.helpers.warm import run_apart
 
 TSN = TSNConfig(image_size=16, width=4, n_classes=2)
@@ -104,7 +102,7 @@ def test_a_sefar_still_starts_from_an_image_vit(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_training_says_what_it_started_from_and_other_weights_of_that_name_are_another_run(
-    world: tuple[FrameCache, Splits], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = replace(CONFIG, model=TSN, algorithm=algorithm_named("supervised"), steps=2, warm_up_steps=0)
     before = train(config, *world, tmp_path / "before")

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import re
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
@@ -13,7 +14,6 @@ import torch
 
 import recognizers.training.train as training
 from gymqa.errors import GymQAError
-from gymqa.finegym.splits import Splits
 from gymqa.frames.cache import FrameCache
 from gymqa.frames.cache_format import FrameFormat
 from gymqa.runtime.runs import read_metrics
@@ -30,13 +30,14 @@ from recognizers.training.checkpoint import LAST, STOPPED
 from recognizers.training.optimization import make_optimizer, rate_factor
 from recognizers.training.train import train
 from tests.helpers.naming import does_name, naming
-from tests.helpers.training_world import CONFIG, MODEL, PLAIN, same, weights
+from tests.helpers.objective_example import NAME
+from tests.helpers.training_world import CONFIG, MODEL, PLAIN, World, same, weights
 
 BATCH_NORM = TSNConfig(image_size=16, width=4, n_classes=2)
 
 
 @pytest.mark.slow
-def test_learns_the_order_of_time_from_labelled_clips(world: tuple[FrameCache, Splits], tmp_path: Path) -> None:
+def test_learns_the_order_of_time_from_labelled_clips(world: World, tmp_path: Path) -> None:
     cache, splits = world
     config = replace(
         CONFIG, algorithm=algorithm_named("supervised"), steps=120, log_every=20, checkpoint_every=120, ema_decay=0.9
@@ -50,9 +51,7 @@ def test_learns_the_order_of_time_from_labelled_clips(world: tuple[FrameCache, S
 
 
 @pytest.mark.slow
-def test_a_finished_run_is_not_done_again_and_other_settings_are_refused(
-    world: tuple[FrameCache, Splits], tmp_path: Path
-) -> None:
+def test_a_finished_run_is_not_done_again_and_other_settings_are_refused(world: World, tmp_path: Path) -> None:
     cache, splits = world
     train(CONFIG, cache, splits, tmp_path)
     stamp = (tmp_path / "model.safetensors").stat().st_mtime_ns
@@ -65,9 +64,7 @@ def test_a_finished_run_is_not_done_again_and_other_settings_are_refused(
         train(replace(CONFIG, seed=1), cache, splits, tmp_path)
 
 
-def test_a_model_that_started_from_other_weights_is_not_taken_for_this_one(
-    world: tuple[FrameCache, Splits], tmp_path: Path
-) -> None:
+def test_a_model_that_started_from_other_weights_is_not_taken_for_this_one(world: World, tmp_path: Path) -> None:
     vit = ViTConfig(MODEL.image_size, MODEL.patch_size, MODEL.dim, MODEL.depth, MODEL.heads)
     config = replace(CONFIG, steps=4, initial=str(tmp_path / "vit"))
     ImageViT(vit).save_pretrained(tmp_path / "vit")
@@ -77,9 +74,7 @@ def test_a_model_that_started_from_other_weights_is_not_taken_for_this_one(
         train(config, *world, tmp_path / "a")
 
 
-def test_labels_outside_the_classes_and_classes_without_clips_are_refused(
-    world: tuple[FrameCache, Splits], tmp_path: Path
-) -> None:
+def test_labels_outside_the_classes_and_classes_without_clips_are_refused(world: World, tmp_path: Path) -> None:
     cache, splits = world
     wrong = replace(splits, labelled=[replace(splits.labelled[0], label=2), *splits.labelled[1:]])
     with pytest.raises(GymQAError, match=naming("label 2")):
@@ -89,7 +84,7 @@ def test_labels_outside_the_classes_and_classes_without_clips_are_refused(
 
 
 def test_a_loss_that_explodes_stops_names_clips_and_keeps_the_state_before_the_step(
-    world: tuple[FrameCache, Splits], tmp_path: Path
+    world: World, tmp_path: Path
 ) -> None:
     cache, splits = world
     wild = replace(CONFIG, learning_rate=1e30, clip_norm=0.0, optimizer="sgd", rate_warm_up_steps=0)
@@ -103,64 +98,65 @@ def test_a_loss_that_explodes_stops_names_clips_and_keeps_the_state_before_the_s
     assert not (tmp_path / "wild" / "model.safetensors").exists()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("model", [MODEL, BATCH_NORM], ids=["sefar", "batch norm"])
-def test_the_state_kept_is_that_before_the_step(
-    model: ModelConfig, world: tuple[FrameCache, Splits], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    flexmatch = replace(algorithm_named("flexmatch"), threshold=0.5)
-    config = replace(CONFIG, model=model, algorithm=flexmatch, checkpoint_every=1)
+def spoil_step_6(folder: Path, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[StepLoss], StepLoss]) -> None:
+    """Spoil the loss of the step that follows the third line of the log."""
     original = training.step_loss
 
-    def broken(*arguments: Any) -> StepLoss:
+    def spoiled(*arguments: Any) -> StepLoss:
         loss = original(*arguments)
-        return replace(loss, total=loss.total * torch.nan) if len(read_metrics(log)) == 3 else loss
+        return spoil(loss) if len(read_metrics(folder / "metrics.jsonl")) == 3 else loss
 
-    log = tmp_path / "metrics.jsonl"
-    monkeypatch.setattr(training, "step_loss", broken)
-    with pytest.raises(GymQAError, match=naming("step 6")):
-        train(config, *world, tmp_path)
-    kept, last = (torch.load(tmp_path / name, weights_only=True)["state"] for name in (STOPPED, LAST))
+    monkeypatch.setattr(training, "step_loss", spoiled)
+
+
+def assert_kept(folder: Path, *further: str) -> None:
+    """What is kept of a training that stopped at step 6 is its last checkpoint."""
+    kept, last = (torch.load(folder / name, weights_only=True)["state"] for name in (STOPPED, LAST))
     assert kept["step"] == last["step"] == 6
-    for part in ("student", "teacher", "weighting"):
+    for part in ("student", "teacher", "weighting", *further):
         assert all(torch.equal(tensor, last[part][name]) for name, tensor in kept[part].items())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("model", "objectives"), [(MODEL, (NAME,)), (BATCH_NORM, ())], ids=["sefar and an objective", "batch norm"]
+)
+def test_the_state_kept_is_that_before_the_step(
+    model: ModelConfig, objectives: tuple[str, ...], world: World, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    flexmatch = replace(algorithm_named("flexmatch"), threshold=0.5, objectives=objectives)
+    spoil_step_6(tmp_path, monkeypatch, lambda loss: replace(loss, total=loss.total * torch.nan))
+    with pytest.raises(GymQAError, match=naming("step 6")):
+        train(replace(CONFIG, model=model, algorithm=flexmatch, checkpoint_every=1), *world, tmp_path)
+    assert_kept(tmp_path, *["objectives"] * len(objectives))
+
+
+def with_infinite_gradient(loss: StepLoss) -> StepLoss:
+    loss.total.register_hook(lambda gradient: gradient * torch.inf)
+    return loss
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("clip_norm", "model"), [(0.0, MODEL), (1.0, MODEL), (1.0, BATCH_NORM)])
 def test_a_gradient_that_is_not_finite_is_not_stepped_on(
-    clip_norm: float,
-    model: ModelConfig,
-    world: tuple[FrameCache, Splits],
-    tmp_path: Path,
+    clip_norm: float, model: ModelConfig, world: World, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    config, original = replace(CONFIG, model=model, clip_norm=clip_norm, checkpoint_every=1), training.step_loss
-
-    def broken(*arguments: Any) -> StepLoss:
-        loss = original(*arguments)
-        if len(read_metrics(tmp_path / "metrics.jsonl")) == 3:
-            loss.total.register_hook(lambda gradient: gradient * torch.inf)
-        return loss
-
-    monkeypatch.setattr(training, "step_loss", broken)
+) -> None:  # fmt: skip
+    spoil_step_6(tmp_path, monkeypatch, with_infinite_gradient)
     with pytest.raises(GymQAError, match=r"(nan|inf) .*step 6\b"):
-        train(config, *world, tmp_path)
-    kept, last = (torch.load(tmp_path / name, weights_only=True)["state"] for name in (STOPPED, LAST))
-    for part in ("student", "teacher", "weighting"):
-        assert all(torch.equal(tensor, last[part][name]) for name, tensor in kept[part].items())
+        train(replace(CONFIG, model=model, clip_norm=clip_norm, checkpoint_every=1), *world, tmp_path)
+    assert_kept(tmp_path)
 
 
-def test_frames_smaller_than_the_model_looks_at_are_refused(world: tuple[FrameCache, Splits], tmp_path: Path) -> None:
+def test_frames_smaller_than_the_model_looks_at_are_refused(world: World, tmp_path: Path) -> None:
     large = replace(CONFIG, model=replace(MODEL, image_size=32))
     with pytest.raises(GymQAError, match=naming("16 px", "32 px", "--size 32")):
         train(large, *world, tmp_path)
 
 
 @pytest.mark.slow
-def test_a_cache_of_other_frames_is_not_taken_for_the_one_before(
-    world: tuple[FrameCache, Splits], tmp_path: Path
-) -> None:
+def test_a_cache_of_other_frames_is_not_taken_for_the_one_before(world: World, tmp_path: Path) -> None:
     cache, splits = world
     train(replace(CONFIG, steps=4), cache, splits, tmp_path / "out")
     videos = cache.folder.parent / "videos"
@@ -176,9 +172,7 @@ def test_a_cache_of_other_frames_is_not_taken_for_the_one_before(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["supervised", "fixmatch"])
-def test_a_batch_in_parts_gives_the_gradient_of_the_whole(
-    name: str, world: tuple[FrameCache, Splits], tmp_path: Path
-) -> None:
+def test_a_batch_in_parts_gives_the_gradient_of_the_whole(name: str, world: World, tmp_path: Path) -> None:
     config = replace(PLAIN, algorithm=replace(algorithm_named(name), threshold=0.0))
     for parts in (1, 3):
         train(replace(config, accumulation=parts), *world, tmp_path / str(parts))
@@ -190,9 +184,7 @@ def test_a_batch_in_parts_gives_the_gradient_of_the_whole(
 
 
 @pytest.mark.slow
-def test_float16_overflows_leave_the_weights_and_lower_the_scale(
-    world: tuple[FrameCache, Splits], tmp_path: Path
-) -> None:
+def test_float16_overflows_leave_the_weights_and_lower_the_scale(world: World, tmp_path: Path) -> None:
     for name in ("sgd", "adamw"):
         config = replace(PLAIN, precision="fp16", steps=30, optimizer=name, learning_rate=1e-2)
         train(config, *world, tmp_path / name)
@@ -205,7 +197,7 @@ def test_float16_overflows_leave_the_weights_and_lower_the_scale(
 @pytest.mark.exhaustive
 @pytest.mark.slow
 def test_compiling_changes_no_name_and_hardly_a_weight(
-    world: tuple[FrameCache, Splits], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compiled, called = torch.compile, []
 
@@ -224,10 +216,7 @@ def test_compiling_changes_no_name_and_hardly_a_weight(
 
 
 def test_a_missing_tensorboard_is_a_hint_and_a_missing_wandb_an_error(
-    world: tuple[FrameCache, Splits],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     train(replace(CONFIG, steps=4, tracker="tensorboard"), *world, tmp_path / "a")
@@ -236,7 +225,7 @@ def test_a_missing_tensorboard_is_a_hint_and_a_missing_wandb_an_error(
         train(replace(CONFIG, tracker="wandb"), *world, tmp_path / "b")
 
 
-def test_tensorboard_gets_every_line(world: tuple[FrameCache, Splits], tmp_path: Path) -> None:
+def test_tensorboard_gets_every_line(world: World, tmp_path: Path) -> None:
     events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     train(replace(CONFIG, tracker="tensorboard"), *world, tmp_path)
     found = events.EventAccumulator(str(tmp_path / "tensorboard"))
@@ -246,7 +235,7 @@ def test_tensorboard_gets_every_line(world: tuple[FrameCache, Splits], tmp_path:
 
 
 @pytest.mark.slow
-def test_clips_that_did_not_decode_are_left_out(world: tuple[FrameCache, Splits], tmp_path: Path) -> None:
+def test_clips_that_did_not_decode_are_left_out(world: World, tmp_path: Path) -> None:
     cache, splits = world
     lost = replace(splits.val[0], id="LOST_E_000000_000009_A_0000_0001")
     more = replace(splits, unlabelled=[*splits.unlabelled, lost])
@@ -258,9 +247,7 @@ def test_clips_that_did_not_decode_are_left_out(world: tuple[FrameCache, Splits]
 
 
 @pytest.mark.slow
-def test_bf16_training_with_the_students_own_labels_keeps_all_gradients(
-    world: tuple[FrameCache, Splits], tmp_path: Path
-) -> None:
+def test_bf16_training_with_the_students_own_labels_keeps_all_gradients(world: World, tmp_path: Path) -> None:
     cache, splits = world
     fixmatch = replace(algorithm_named("fixmatch"), threshold=0.0)
     train(replace(CONFIG, algorithm=fixmatch, precision="bf16", warm_up_steps=0), cache, splits, tmp_path / "out")
@@ -269,9 +256,7 @@ def test_bf16_training_with_the_students_own_labels_keeps_all_gradients(
     assert all(not torch.equal(fresh[name], tensor) for name, tensor in weights(tmp_path / "out").items())
 
 
-def test_batches_follow_from_seed_and_step_and_use_every_clip_before_repeating(
-    world: tuple[FrameCache, Splits],
-) -> None:
+def test_batches_follow_from_seed_and_step_and_use_every_clip_before_repeating(world: World) -> None:
     cache, splits = world
     stream = ClipBatches(cache, splits.labelled, MODEL, 4, (0, 0))
     again = ClipBatches(cache, splits.labelled, MODEL, 4, (0, 0))
@@ -285,7 +270,7 @@ def test_batches_follow_from_seed_and_step_and_use_every_clip_before_repeating(
     assert ClipBatches(cache, splits.labelled, MODEL, 4, (1, 0)).at(0).clip_ids != stream.at(0).clip_ids
 
 
-def test_processes_share_a_batch_between_them(world: tuple[FrameCache, Splits]) -> None:
+def test_processes_share_a_batch_between_them(world: World) -> None:
     cache, splits = world
     whole = ClipBatches(cache, splits.labelled, MODEL, 4, (0, 0)).at(1)
     halves = [ClipBatches(cache, splits.labelled, MODEL, 4, (0, 0), (rank, 2)).at(1) for rank in (0, 1)]

@@ -10,8 +10,6 @@ import torch
 from eval.metrics.accuracy import accuracies
 from eval.metrics.recognition import mean_class, read_class_predictions, top1
 from gymqa.errors import GymQAError
-from gymqa.finegym.splits import Splits
-from gymqa.frames.cache import FrameCache
 from gymqa.runtime.runs import read_metrics
 from recognizers.factory import load_recognizer
 from recognizers.predict import predict, save_predictions
@@ -19,22 +17,20 @@ from recognizers.training.checkpoint import LAST
 from recognizers.training.train import train
 from recognizers.training.validation import validate
 from tests.helpers.naming import naming
-from tests.helpers.training_world import CONFIG, same
+from tests.helpers.training_world import CONFIG, World, same
 
 LOOKING = replace(CONFIG, validate_every=3, learning_rate=3e-2)
 
 
 @pytest.fixture
-def carved(world: tuple[FrameCache, Splits]) -> tuple[FrameCache, Splits]:
+def carved(world: World) -> World:
     """Splits whose val was taken from the training clips."""
     cache, splits = world
     return cache, replace(splits, val=splits.val[:8], test=splits.val[8:])
 
 
 @pytest.mark.slow
-def test_the_best_weights_become_the_model_and_the_last_are_kept(
-    carved: tuple[FrameCache, Splits], tmp_path: Path
-) -> None:
+def test_the_best_weights_become_the_model_and_the_last_are_kept(carved: World, tmp_path: Path) -> None:
     cache, splits = carved
     wrong = [replace(clip, label=1 - (clip.label or 0)) for clip in splits.val]  # the more is learnt, the worse it is
     splits = replace(splits, val=wrong)
@@ -52,14 +48,12 @@ def test_the_best_weights_become_the_model_and_the_last_are_kept(
     assert best["step"] < 12 and not same(tmp_path / "a", tmp_path / "b")
 
 
-def test_the_test_clips_are_never_chosen_on(world: tuple[FrameCache, Splits], tmp_path: Path) -> None:
+def test_the_test_clips_are_never_chosen_on(world: World, tmp_path: Path) -> None:
     with pytest.raises(GymQAError, match=naming("--val_from_train")):
         train(LOOKING, *world, tmp_path)
 
 
-def test_accuracies_are_those_of_eval_and_a_lost_clip_is_wrong(
-    carved: tuple[FrameCache, Splits], tmp_path: Path
-) -> None:
+def test_accuracies_are_those_of_eval_and_a_lost_clip_is_wrong(carved: World, tmp_path: Path) -> None:
     cache, splits = carved
     torch.manual_seed(3)
     model = CONFIG.model.build()
@@ -76,7 +70,7 @@ def test_mean_class_weighs_classes_alike() -> None:
     assert found == {"top1": 0.5, "mean_class": pytest.approx((2 / 3 + 0) / 2)}
 
 
-def test_no_val_clip_in_the_cache_is_said(carved: tuple[FrameCache, Splits], tmp_path: Path) -> None:
+def test_no_val_clip_in_the_cache_is_said(carved: World, tmp_path: Path) -> None:
     cache, splits = carved
     lost = [replace(clip, id=f"LOST{i}_E_000000_000009_A_0000_0001") for i, clip in enumerate(splits.val)]
     with pytest.raises(GymQAError, match=naming("val.txt", cache.folder)):
@@ -84,9 +78,7 @@ def test_no_val_clip_in_the_cache_is_said(carved: tuple[FrameCache, Splits], tmp
 
 
 @pytest.mark.slow
-def test_what_the_machine_did_stands_apart_from_what_was_learnt(
-    world: tuple[FrameCache, Splits], tmp_path: Path
-) -> None:
+def test_what_the_machine_did_stands_apart_from_what_was_learnt(world: World, tmp_path: Path) -> None:
     train(CONFIG, *world, tmp_path)
     for line in read_metrics(tmp_path / "speed.jsonl"):
         assert line["training_clips_per_s"] > 0 and line["waited_s"] >= 0

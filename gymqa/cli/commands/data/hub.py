@@ -246,9 +246,4 @@ def _training_of(recognizer: Path, streams: Sequence[Modality]) -> tuple[str, tu
     return algorithm, tuple(one for one in each if names_a_repo(one) and not Path(one).exists())
 
 
-COMMAND = {
-    "push": push,
-    "push-recognizer": push_recognizer,
-    "push-mllm": push_mllm,
-    "push-results": push_results,
-}
+COMMAND = {"push": push, "push-recognizer": push_recognizer, "push-mllm": push_mllm, "push-results": push_results}

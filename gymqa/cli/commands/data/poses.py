@@ -6,13 +6,7 @@ from gymqa.finegym.annotations import read_element_list
 from gymqa.frames.pose_cache import PoseCache
 
 
-def poses(
-    keypoints: Path,
-    out: Path = Path("runs/poses"),
-    skeleton: str = "coco17",
-    *,
-    lists: list[Path],
-) -> None:
+def poses(keypoints: Path, out: Path = Path("runs/poses"), skeleton: str = "coco17", *, lists: list[Path]) -> None:
     """Read the keypoint files of the clips of some lists into a pose cache, for skeleton recognizers.
 
     Clips whose file is missing or malformed are skipped and printed with the reason. An existing cache is replaced.

@@ -119,10 +119,4 @@ def _shown(value: Any) -> Any:
     return ", ".join(map(str, value)) if isinstance(value, list) else value
 
 
-COMMAND = {
-    "build": build,
-    "validate": validate,
-    "stats": stats,
-    "import": import_questions,
-    "export": export_questions,
-}
+COMMAND = {"build": build, "validate": validate, "stats": stats, "import": import_questions, "export": export_questions}

@@ -8,26 +8,19 @@ import pytest
 import torch
 import torch.distributed as dist
 
-import recognizers.training.train as training
 from gymqa.errors import GymQAError
-from gymqa.finegym.splits import Splits
-from gymqa.frames.cache import FrameCache
 from gymqa.runtime.runs import read_metrics
 from recognizers.backbones.sefar import SeFAR
 from recognizers.distributed import all_gathered, broadcast_first
 from recognizers.ssl.algorithms import Algorithm, algorithm_named
-from recognizers.ssl.losses import StepLoss
 from recognizers.ssl.objectives.base import Objective, Objectives, StepViews, make_objectives
-from recognizers.training.checkpoint import LAST, STOPPED
+from recognizers.training.checkpoint import LAST
 from recognizers.training.optimization import make_optimizer
 from recognizers.training.train import train
 from tests.helpers import warm
 from tests.helpers.naming import naming
 from tests.helpers.objective_example import NAME
-from tests.helpers.training_world import CONFIG, MODEL, PLAIN, same, stopped_at, weights
-
-World = tuple[FrameCache, Splits]
-
+from tests.helpers.training_world import CONFIG, MODEL, PLAIN, World, same, stopped_at, weights
 
 EXAMPLE = replace(algorithm_named("fixmatch"), objectives=(NAME,))
 
@@ -90,24 +83,6 @@ def test_objectives_are_made_alike_each_time_and_move_nobodys_draws(example: Alg
     one, two = (make_objectives(config, student).state_dict() for _ in range(2))
     assert torch.equal(before, torch.get_rng_state())
     assert all(torch.equal(tensor, two[name]) for name, tensor in one.items())
-
-
-@pytest.mark.slow
-def test_the_state_kept_of_a_step_that_cannot_be_taken_has_the_memory_of_before(
-    example: Algorithm, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    original = training.step_loss
-
-    def broken(*arguments: Any) -> StepLoss:
-        loss = original(*arguments)
-        return replace(loss, total=loss.total * torch.nan) if len(read_metrics(log)) == 3 else loss
-
-    log = tmp_path / "metrics.jsonl"
-    monkeypatch.setattr(training, "step_loss", broken)
-    with pytest.raises(GymQAError, match=naming("step 6")):
-        train(replace(CONFIG, algorithm=example, checkpoint_every=1), *world, tmp_path)
-    kept, last = (saved(tmp_path, name)["objectives"] for name in (STOPPED, LAST))
-    assert all(torch.equal(tensor, last[name]) for name, tensor in kept.items())
 
 
 class Second(Objective):

@@ -20,6 +20,7 @@ from recognizers.ssl.objectives.memdpc import MemDPC
 from recognizers.ssl.objectives.phases import phases_loss
 from recognizers.ssl.objectives.tclr import TCLR
 from recognizers.ssl.pseudo_label import PseudoLabels
+from tests.helpers.objective_example import log_softmax, told
 from tests.helpers.training_world import CONFIG, MODEL
 
 Array = NDArray[np.float64]
@@ -28,17 +29,6 @@ Array = NDArray[np.float64]
 def drawn(*shape: int, seed: int = 0, unit: bool = False) -> Tensor:
     x = torch.randn(*shape, generator=Generator().manual_seed(seed))
     return nn.functional.normalize(x, dim=-1) if unit else x
-
-
-def told(x: Tensor) -> Array:
-    array: Array = x.detach().double().numpy()
-    return array
-
-
-def log_softmax(x: Array) -> Array:
-    shifted = x - x.max(-1, keepdims=True)
-    result: Array = shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
-    return result
 
 
 def softmax(x: Array) -> Array:
