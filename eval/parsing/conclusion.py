@@ -27,7 +27,6 @@ _NO = re.compile(r"^\W*no\W+(?=(?:i|i'd|i'll|it|it's|the|my)\s)")
 _LISTS = re.compile(r"^\W*(?:first|firstly|secondly|thirdly|next|let|let's)\b")
 _DECISION = re.compile(rf"^\W*(?:(?:but|and|well) )?{any_of(words.DECISION)}")
 _REFUSAL = re.compile(any_of(words.REFUSAL))
-_AFTER_CONTRAST = re.compile(rf"(?:{words.AFTER_CONTRAST}|なく)\s*$")
 _DISOWNED = re.compile(
     r"^\W*(?:but |and |however |though |yet )*(?:(?:that|this|it|which|or)(?:'s| is| was| seems|"
     r" looks)? )?(?:(?:very|quite|highly|also|just|simply|probably|clearly|maybe) )*"

@@ -121,7 +121,6 @@ CONTRAST = (
 )
 """Words that set a clause against the one before."""
 
-AFTER_CONTRAST = r"아니라|아니고|ではなくて?|じゃなくて?|değil|नहीं बल्कि|नहीं,? लेकिन"
 """Denials at a clause's end that what is right follows directly."""
 
 REASON = (
