@@ -121,8 +121,6 @@ CONTRAST = (
 )
 """Words that set a clause against the one before."""
 
-"""Denials at a clause's end that what is right follows directly."""
-
 REASON = (
     r"because|since|due to|given that|seeing that|weil|denn|car|parce que|puisque|porque|ya que|pois|já que|perché|"
     r"poiché|"
