@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from gymqa.errors import GymQAError
 from gymqa.io.console import console
 from gymqa.io.files import read_json, write_json
+from gymqa.io.printable import as_sentence
 
 if TYPE_CHECKING:
     from recognizers.recipes import Cell, Recipe
@@ -115,7 +116,7 @@ def run(
             print(f"{recipe.name}: Top-1 {100 * result.top1:.1f} % of {result.clips} clips")
         except GymQAError as error:
             failed.append(recipe.name)
-            print(f"{recipe.name}: {error}", file=sys.stderr)
+            print(as_sentence(f"{recipe.name}: {error}"), file=sys.stderr)
     names = {recipe.name for recipe in chosen}
     _print_tables([cell for cell in read_cells(recipes) if cell.recipe in names], out)
     if failed:
