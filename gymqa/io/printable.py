@@ -41,6 +41,11 @@ def printable_stdout() -> Iterator[None]:
         sys.stdout = stream
 
 
+def raw_stdout() -> Any:
+    """Standard output without that escaping, for a table whose texts are escaped and that has colours of its own."""
+    return sys.stdout._stream if isinstance(sys.stdout, _Printable) else sys.stdout
+
+
 class _Printable:
     """A text stream that writes `printable` text to another."""
 
