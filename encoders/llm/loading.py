@@ -104,6 +104,8 @@ def load_tokenizer(name: str = TINY_VICUNA) -> PreTrainedTokenizerBase:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.unk_token or tokenizer.eos_token
+    if tokenizer.pad_token_id is None:
+        raise refusal(name, ValueError("its tokenizer has neither a padding, an unknown nor an end token"))
     return tokenizer
 
 

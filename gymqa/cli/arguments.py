@@ -72,6 +72,8 @@ def build_parser(command: Command, prog: str) -> ArgumentParser:
 class _Parser(ArgumentParser):
     """A parser that takes a word with one dash, such as a video's id -abc, as a value, unless an option begins so."""
 
+    color: bool  # of argparse, from Python 3.14 on
+
     def _parse_optional(self, arg_string: str) -> Any:
         """See argparse."""
         name = arg_string[1:].partition("=")[0]

@@ -11,6 +11,7 @@ from encoders.answering.one_video import TunedFolder
 from encoders.features.store import FeatureStore
 from encoders.llm.loading import llm_config, llm_fingerprint, load_llm, load_tokenizer
 from encoders.mllm.model import GymMLLM
+from encoders.video.factory import create_encoder
 from eval.adapters.hf_loading import load_vlm
 from eval.adapters.registry import adapter_of, is_tuned
 from gymqa.errors import GymQAError
@@ -20,7 +21,7 @@ from recognizers.backbones.sefar import SeFARConfig
 from recognizers.factory import load_recognizer, model_config
 from recognizers.localization.network import Localizer
 from recognizers.localization.snippet_store import SnippetStore
-from tests.helpers import mllm_examples
+from tests.helpers import mllm_examples, vision_models
 from tests.helpers.mllm_examples import save_tiny_llama
 from tests.helpers.naming import naming
 
@@ -47,6 +48,14 @@ def llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def recognizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("recognizer")
     SeFARConfig().build().save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def vision(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("vision")
+    vision_models.clip(folder)
+    create_encoder(f"clip:{folder}")
     return folder
 
 
@@ -191,6 +200,36 @@ def test_a_recognizers_config_that_asks_for_more_than_its_file_holds_is_refused(
 def test_an_image_networks_config_that_does_not_fit_is_refused(changes: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(GymQAError):
         load_image_vit(_copy(SHIPPED, tmp_path / "vit", **changes))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"hidden_size": 10**12},
+        {"hidden_size": 4 * 10**6},
+        {"hidden_size": 4096, "intermediate_size": 65_536},
+        {"num_hidden_layers": 10**9},
+        {"num_hidden_layers": 100},
+        {"num_attention_heads": 0},
+        {"hidden_size": None},
+        {"hidden_act": "no-such"},
+        {"hidden_act": [1]},
+    ],
+)
+def test_a_vision_models_config_that_does_not_fit_is_refused(
+    changes: dict[str, Any], vision: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(GymQAError):
+        create_encoder(f"clip:{_copy(vision, tmp_path / 'vision', **changes)}")
+
+
+def test_images_of_a_vision_model_are_of_some_thousand_pixels(vision: Path, tmp_path: Path) -> None:
+    folder = _copy(vision, tmp_path / "vision")
+    (folder / "preprocessor_config.json").unlink(missing_ok=True)
+    crop = {"do_center_crop": True, "crop_size": 32, "size": {"shortest_edge": 10**9}}
+    write_json(folder / "preprocessor_config.json", crop)
+    with pytest.raises(GymQAError, match=naming(folder, 10**9)):
+        create_encoder(f"clip:{folder}")
 
 
 def test_every_subset_of_many_segments_is_never_listed() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from gymqa.cli.main import attempt
 from gymqa.errors import GymQAError
-from gymqa.io.console import console
+from gymqa.io.console import console, progress_bar
 from gymqa.io.printable import LONGEST
 from tests.helpers.naming import does_name
 
@@ -36,6 +36,14 @@ def test_what_is_printed_of_a_file_is_escaped_on_both_streams(capsys: pytest.Cap
     printed = capsys.readouterr()
     assert _harmless(printed.out.replace("\t", "")) and printed.out.endswith("\nsecond\tline é 体\n")
     assert "\\u001b" in printed.out and _harmless(printed.err) and "\\u001b" in printed.err
+
+
+def test_what_looks_like_markup_is_text(capsys: pytest.CaptureFixture[str]) -> None:
+    console.print("the model [/b] [red]x")
+    assert "[/b] [red]x" in capsys.readouterr().err
+    with progress_bar("asking [/b]", 1) as bar:
+        bar.advance()
+    assert "asking [/b]" in capsys.readouterr().err
 
 
 def test_a_printed_path_with_a_line_break_or_a_surrogate_does_not_end_the_command(

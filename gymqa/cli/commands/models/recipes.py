@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from gymqa.errors import GymQAError
 from gymqa.io.console import console
-from gymqa.io.files import read_json, write_json
+from gymqa.io.files import write_json
 from gymqa.io.printable import as_sentence
+from gymqa.io.typed_json import read_object
 
 if TYPE_CHECKING:
     from recognizers.recipes import Cell, Recipe
@@ -213,7 +214,7 @@ def read_result(folder: Path) -> Result | None:
     if not (folder / _RESULT).exists():
         return None
     try:
-        return Result(**read_json(folder / _RESULT))
+        return Result(**read_object(folder / _RESULT, "remove it and run the recipe again"))
     except TypeError as error:
         raise GymQAError(f"{folder / _RESULT} is damaged; remove it and run the recipe again") from error
 
