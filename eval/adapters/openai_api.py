@@ -33,11 +33,14 @@ _REFUSED_FIELDS = frozenset({400, 422})  # statuses of servers without `logprobs
 
 @dataclass(frozen=True, slots=True)
 class _NoReply:
-    """The reason why a question has no reply; `retry` where it may be temporary, `refused` where the server said so."""
+    """The reason why a question has no reply; `retry` where it may be temporary.
+
+    `refused_after` is the number of replies that had come when the server refused it; None where it did not.
+    """
 
     reason: str
     retry: bool = False
-    refused: bool = False
+    refused_after: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +101,18 @@ class OpenAIModel:
     def answer(self, questions: Sequence[Question]) -> list[Answer]:
         """One answer per question, in order; where all attempts failed, unanswered with the reason, to be retried.
 
-        A refused question is final only from an endpoint that has answered another one.
+        A refusal is final only where the endpoint answered another question after it: without credit, for example,
+        some refuse every question with the status of a wrong request.
 
         Raises:
             GymQAError: the endpoint refuses every question: a wrong key, model or address.
         """
         found = self._replies(questions)
-        if not self._usage.replies:  # it may refuse every question, for what only its words say
-            found = [replace(one, retry=True) if isinstance(one, _NoReply) and one.refused else one for one in found]
+        replies = self._usage.replies
+        found = [
+            replace(one, retry=True) if isinstance(one, _NoReply) and one.refused_after == replies else one
+            for one in found
+        ]
         return [self._answer(question, reply) for question, reply in zip(questions, found, strict=True)]
 
     def fingerprint(self) -> Mapping[str, Any]:
@@ -186,9 +193,9 @@ class OpenAIModel:
                 if self._failed >= self._settings.give_up_after:
                     raise GymQAError(
                         f"{self._failed} questions in a row got no answer, the last one because {error}; check the "
-                        "endpoint, and the same command goes on"
+                        "endpoint, or raise --options.api.give_up_after, and the same command goes on"
                     ) from None
-                return _NoReply(str(error), retry=not error.status, refused=bool(error.status))
+                return _NoReply(str(error), not error.status, self._usage.replies if error.status else None)
             self._failed = 0
             return reply
 

@@ -12,6 +12,7 @@ from gymqa.io.files import read_json
 
 MOST_LAYERS, MOST_WIDE = 1024, 1 << 22
 """Layers (or experts) of any network, and entries of its widest table: published ones have up to 512 and 300,000."""
+MOST_DEEP = 32
 _REPEATED = re.compile(r"(^|_)(n_?)?(layers?|depths?|blocks?|experts|segments|subsets)$")
 _UNSIZED = re.compile(r"_ids?$|^id|max_|position|_len|length|seed|theta|window|params|size_in_bytes|pixels|edge")
 
@@ -68,15 +69,17 @@ def first_problem(error: Exception) -> str:
     return f"{where}: {first['msg']}"
 
 
-def require_buildable(path: Path, values: Any, key: str = "") -> None:
+def require_buildable(path: Path, values: Any, key: str = "", depth: int = 0) -> None:
     """Check every size in a network's configuration, nested ones too, before anything is built from it.
 
     Raises:
-        GymQAError: a number of layers above MOST_LAYERS, or a size above MOST_WIDE.
+        GymQAError: a number of layers above MOST_LAYERS, a size above MOST_WIDE, or nesting of MOST_DEEP.
     """
+    if depth == MOST_DEEP:
+        raise GymQAError(f"{path} is nested {MOST_DEEP} deep, as no configuration is; copy or download it again")
     for name, value in values.items() if isinstance(values, dict) else ((key, one) for one in values):
         if isinstance(value, dict | list):
-            require_buildable(path, value, str(name))
+            require_buildable(path, value, str(name), depth + 1)
         elif isinstance(value, int | float) and not _UNSIZED.search(str(name)):
             most = MOST_LAYERS if _REPEATED.search(str(name)) else MOST_WIDE
             if not abs(value) <= most:

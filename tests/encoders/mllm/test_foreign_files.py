@@ -154,6 +154,7 @@ def test_what_transformers_would_obey_in_a_tuned_models_config_is_not_read(tuned
         {"quantization_config": {"quant_method": "gptq", "bits": 4, "group_size": 128}},
         {"quantization_config": 3},
         {"initializer_range": float("inf")},
+        {"text_config": json.loads("[" * 400 + "]" * 400)},
     ],
 )
 def test_a_language_models_config_that_cannot_be_built_is_refused(

@@ -51,7 +51,9 @@ def test_a_status_that_may_pass_is_asked_again(status: int) -> None:
 
 
 @pytest.mark.parametrize("status", [400, 422])
-def test_a_refusal_is_final_only_from_an_endpoint_that_has_answered(status: int, tmp_path: Path) -> None:
+def test_a_refusal_is_final_only_where_the_endpoint_answers_another_question_after_it(
+    status: int, tmp_path: Path
+) -> None:
     refusing, out = Endpoint(always=status), tmp_path / "p.jsonl"
     with serve_endpoint(refusing):
         model = _model(refusing)
@@ -62,6 +64,15 @@ def test_a_refusal_is_final_only_from_an_endpoint_that_has_answered(status: int,
         assert [one.choice for one in run(model, MANY, out, 4)] == [1, None] + [1] * 6
         model.close()
     assert load_result(result_path(out)).open == ()
+
+
+def test_what_is_refused_at_the_end_is_asked_again(tmp_path: Path) -> None:
+    endpoint, out = Endpoint(first=[None] * 5, always=400), tmp_path / "p.jsonl"
+    with serve_endpoint(endpoint):
+        model = _model(endpoint)
+        assert [one.choice for one in run(model, MANY, out, 2)] == [1] * 5 + [None] * 3
+        assert load_result(result_path(out)).open == ("q5", "q6", "q7")
+        model.close()
 
 
 def test_refusals_in_a_row_stop_the_run() -> None:

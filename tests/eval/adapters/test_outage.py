@@ -51,17 +51,17 @@ def test_a_run_that_gives_up_asks_the_questions_of_the_outage_again(tmp_path: Pa
 
 @pytest.mark.parametrize("trouble", [503, 429, "half", "never"])
 def test_what_failed_in_a_finished_file_is_asked_again_and_nothing_else(tmp_path: Path, trouble: int | str) -> None:
-    endpoint, out = Endpoint(first=[trouble, trouble, None, 400]), tmp_path / "p.jsonl"
+    endpoint, out = Endpoint(first=[trouble, trouble, 400]), tmp_path / "p.jsonl"
     with serve_endpoint(endpoint):
         settings = ApiSettings(base_url=endpoint.url, tries=1, in_flight=1, timeout=0.5)
         model = OpenAIModel("m", "m", None, settings, "generate")
-        assert [one.choice for one in run(model, MANY, out, 4)] == [None, None, 1, None] + [1] * 8
+        assert [one.choice for one in run(model, MANY, out, 4)] == [None] * 3 + [1] * 9
         assert load_result(result_path(out)).open == ("q0", "q1")
-        assert [one.choice for one in run(model, MANY, out, 4)] == [1, 1, 1, None] + [1] * 8
+        assert [one.choice for one in run(model, MANY, out, 4)] == [1, 1, None] + [1] * 9
         assert len(endpoint.bodies) == 14 and load_result(result_path(out)).open == ()
         run(model, MANY, out, 4)
         model.close()
-    assert len(endpoint.bodies) == 14 and does_name(load_predictions(out)[3].error or "", 400)
+    assert len(endpoint.bodies) == 14 and does_name(load_predictions(out)[2].error or "", 400)
 
 
 def test_the_command_says_so_and_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
