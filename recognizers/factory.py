@@ -13,7 +13,7 @@ from gymqa.runtime.registry import import_object, is_plug_in
 from recognizers.backbones.base import ModelConfig, Recognizer
 from recognizers.backbones.registry import FAMILIES, RECOGNIZERS
 from recognizers.weights_io.saved import read_config_as, read_family
-from recognizers.weights_io.tensors import load_exactly, model_folder, read_weights
+from recognizers.weights_io.tensors import load_exactly, model_folder, read_weights, require_same_shapes
 
 PLUG_INS = "GYMQA_PLUGINS"
 """Environment variable: comma-separated modules of the user's own whose saved models may be loaded."""
@@ -51,10 +51,12 @@ def load_recognizer(source: Path | str) -> Recognizer:
         GymQAError: a file is missing or damaged, or the weights are of another architecture; it says which.
     """
     folder = model_folder(source)
-    config = read_config(folder)
+    config, weights = read_config(folder), read_weights(folder)
     with torch.random.fork_rng(devices=[]):  # the weights are overwritten at once: leave the random state alone
+        with torch.device("meta"):  # a config that asks for more than the file holds allocates nothing
+            require_same_shapes(config.build(), weights, folder)
         model = config.build()
-    load_exactly(model, read_weights(folder), folder)
+    load_exactly(model, weights, folder)
     return model.eval()
 
 

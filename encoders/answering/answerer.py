@@ -12,6 +12,7 @@ from encoders.mllm.model import GymMLLM
 from encoders.mllm.prompts import IGNORED, EncodedChat, Turn, encode_chat, letter_ids, render, with_video
 from encoders.tuning.config import SCORINGS
 from encoders.video.base import Features
+from eval.adapters.float32_logits import IDENTITY, rounds_logits
 from gymqa.errors import GymQAError
 from gymqa.questions.schema import LETTERS, Answer, Question, format_question
 from gymqa.questions.scoring import answer_from, require_scoring
@@ -102,6 +103,7 @@ class MLLMAnswerer:
     def fingerprint(self) -> dict[str, Any]:
         """Everything the answers depend on besides the questions: model, features, scoring."""
         made = {"scoring": self._scoring, "length_normalised": self._normalised, **self._model.fingerprint()}
+        made |= IDENTITY if rounds_logits(self._model.llm) else {}
         if self._features is None or self._model.config.blind:
             return made
         known = hash_key(*sorted(self._features.keys()), *map(str, sorted(self._features.failures.items()))).hex()

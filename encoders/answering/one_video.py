@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from encoders.answering.answerer import MLLMAnswerer
+from encoders.mllm.files import read_config
 from encoders.mllm.model import GymMLLM
 from encoders.video.base import modality_of
 from encoders.video.factory import create_encoder
@@ -15,7 +16,6 @@ from encoders.video.registry import default_spec, options_of, parse
 from gymqa.errors import GymQAError
 from gymqa.finegym.taxonomy import Element, Taxonomy
 from gymqa.frames.video import Frames, square
-from gymqa.io.files import read_json
 from gymqa.questions.schema import Answer, Question
 
 if TYPE_CHECKING:
@@ -39,15 +39,16 @@ class TunedFolder:
         Raises:
             GymQAError: it is not that of a tuned model, or does not name the features the model was tuned on.
         """
-        config = read_json(folder / "config.json")
+        config = read_config(folder)
+        elements = [
+            Element(label, label, 0, event, name, shown, ())
+            for label, (event, name, shown) in enumerate(config.elements)
+        ]
+        taxonomy = Taxonomy(config.setting or "the model", tuple(elements), ()) if elements else None
         try:
-            encoder, named = dict(config["encoder"]), config.get("elements") or []
-            elements = [
-                Element(label, label, 0, event, name, shown, ()) for label, (event, name, shown) in enumerate(named)
-            ]
-            taxonomy = Taxonomy(config.get("setting") or "the model", tuple(elements), ()) if elements else None
+            encoder = dict(config.encoder)
             return cls(folder, encoder, int(encoder["size"]), int(encoder["max_frames"]), taxonomy)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise GymQAError(
                 f"{folder} does not say which features its model was tuned on; give a folder of `gymqa finetune`"
             ) from error

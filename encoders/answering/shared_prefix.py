@@ -14,7 +14,8 @@ from transformers import DynamicCache, PretrainedConfig
 from encoders.answering.token_trees import TokenTree, TreeBatch, common_prefix, flatten_trees
 from encoders.mllm.collate import collate, open_videos, rounded
 from encoders.mllm.model import GymMLLM, answer_nll
-from encoders.mllm.prompts import VIDEO_ID, EncodedChat
+from encoders.mllm.prompts import IGNORED, VIDEO_ID, EncodedChat
+from eval.adapters.float32_logits import float32_logits
 
 
 class SharedPrefixReader:
@@ -49,7 +50,9 @@ class SharedPrefixReader:
             return [[next(found) for _ in row] for row in rows]
         n_visual = self._model.config.n_visual
         trees = [TokenTree.grow([open_videos(chat, n_visual) for chat in row]) for row in rows]
-        return self._answers(trees, self._logits(trees, videos))
+        steps = _steps(trees)
+        logits = self._logits(trees, videos, steps)
+        return _sums(trees, logits, *(one.to(logits.device) for one in steps))
 
     def why_too_long(self, chat: EncodedChat) -> str | None:
         """The reason why a conversation is too long; None where it fits. Its last token is not encoded."""
@@ -58,7 +61,7 @@ class SharedPrefixReader:
             return self._model.why_too_long(length - 1)
         return self._model.why_too_long(rounded(length))
 
-    def _logits(self, trees: Sequence[TokenTree], videos: Tensor | None) -> Tensor:
+    def _logits(self, trees: Sequence[TokenTree], videos: Tensor | None, steps: Sequence[Tensor]) -> Tensor:
         """Logits [R, K, V] of the nodes that predict answers, aligned at the end."""
         prefix = self._read_prefix(trees)
         batch = flatten_trees(trees, len(prefix), self._pad_id).to(self._model.device)
@@ -70,27 +73,16 @@ class SharedPrefixReader:
         if videos is not None:
             videos = videos.repeat_interleave(n_videos, dim=0).to(self._model.device)
         embedded = self._model.embed(batch.ids, videos)
-        logits: Tensor = self._model.llm(
-            inputs_embeds=embedded,
-            attention_mask=_additive(batch, embedded.dtype),
-            position_ids=batch.positions,
-            past_key_values=cache,
-            use_cache=cache is not None,
-            logits_to_keep=batch.asked,
-        ).logits
+        with float32_logits(self._model.llm, *steps):
+            logits: Tensor = self._model.llm(
+                inputs_embeds=embedded,
+                attention_mask=_additive(batch, embedded.dtype),
+                position_ids=batch.positions,
+                past_key_values=cache,
+                use_cache=cache is not None,
+                logits_to_keep=batch.asked,
+            ).logits
         return logits
-
-    def _answers(self, trees: Sequence[TokenTree], logits: Tensor) -> list[list[float]]:
-        """Sum the log-probabilities of each conversation's answer tokens."""
-        steps = []  # per answer token of every conversation: row, index among the logits, token
-        for row, tree in enumerate(trees):
-            asked = tree.asked()
-            index_of = {node: logits.shape[1] - len(asked) + index for index, node in enumerate(asked)}
-            steps += [(row, index_of[node], token) for answer in tree.answers for node, token in answer]
-        rows, indices, tokens = torch.tensor(steps, device=logits.device).T
-        norm = logits.float().logsumexp(-1)  # [R, K]
-        each = iter((logits[rows, indices, tokens].float() - norm[rows, indices]).tolist())
-        return [[sum(next(each) for _ in answer) for answer in tree.answers] for tree in trees]
 
     def _read_prefix(self, trees: Sequence[TokenTree]) -> list[int]:
         """The common prefix of these trees, encoded into the key-value cache."""
@@ -102,6 +94,26 @@ class SharedPrefixReader:
                 ids = torch.tensor([prefix], device=self._model.device)
                 self._model.llm(input_ids=ids, past_key_values=self._cache, use_cache=True, logits_to_keep=1)
         return self._prefix
+
+
+def _steps(trees: Sequence[TokenTree]) -> tuple[Tensor, Tensor, Tensor]:
+    """Row, position from the end of the logits, and token of every answer token of every conversation: [N] each."""
+    steps = []
+    for row, tree in enumerate(trees):
+        asked = tree.asked()
+        position_of = {node: index - len(asked) for index, node in enumerate(asked)}
+        steps += [(row, position_of[node], token) for answer in tree.answers for node, token in answer]
+    rows, positions, tokens = torch.tensor(steps).T
+    return rows, positions, tokens
+
+
+def _sums(
+    trees: Sequence[TokenTree], logits: Tensor, rows: Tensor, positions: Tensor, tokens: Tensor
+) -> list[list[float]]:
+    """Sum the log-probabilities of each conversation's answer tokens, by their steps in the logits [R, K, V]."""
+    norm = logits.float().logsumexp(-1)  # [R, K]
+    each = iter((logits[rows, positions, tokens].float() - norm[rows, positions]).tolist())
+    return [[sum(next(each) for _ in answer) for answer in tree.answers] for tree in trees]
 
 
 def supports_token_trees(config: PretrainedConfig) -> bool:
@@ -127,7 +139,10 @@ def separate_log_likelihoods(
         GymQAError: a conversation longer than the language model's context, or videos of another shape or number.
     """
     batch = collate(chats, model.config.n_visual, pad_id, pad_left=True).to(model.device)
-    out = model(batch.ids, batch.mask, None if videos is None else videos.to(model.device))
+    rows, positions = (batch.labels[:, 1:] != IGNORED).nonzero().T
+    steps = rows, positions - batch.labels.shape[1], batch.labels[rows, positions + 1]
+    with float32_logits(model.llm, *steps):
+        out = model(batch.ids, batch.mask, None if videos is None else videos.to(model.device))
     nll, _ = answer_nll(out.logits, batch.labels)
     likelihoods: list[float] = (-nll.sum(1)).tolist()
     return likelihoods

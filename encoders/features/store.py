@@ -15,10 +15,11 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import torch
+from pydantic import Field
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -27,6 +28,7 @@ from gymqa.errors import GymQAError
 from gymqa.frames.controls import Shown, shown_of
 from gymqa.frames.source import FrameSource
 from gymqa.io.files import atomic_path, read_json, write_json, write_text
+from gymqa.io.typed_json import Typed, Width, read_as
 from gymqa.runtime.precision import FLOAT32
 from gymqa.runtime.runs import require_writable
 from gymqa.runtime.seeding import hash_key
@@ -38,6 +40,24 @@ DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float1
 SHARDS = "shard-*.safetensors"
 FRAMES_FILE = "frames.json"
 HEADER = "features"  # a single entry, since safetensors does not preserve order; older stores have "keys"
+
+
+class _Shard(Typed):
+    """A shard's size and keys in index.json."""
+
+    bytes: int
+    keys: tuple[str, ...]
+
+
+class _Index(Typed):
+    """index.json of a store."""
+
+    fingerprint: dict[str, Any]
+    n_tokens: Width
+    dim: Annotated[int, Field(ge=1, le=1 << 22)]
+    dtype: Literal["float32", "bf16", "fp16"] = "float32"
+    precision: str | None = None
+    shards: dict[str, _Shard] = Field(default_factory=dict)
 
 
 class FeatureStore:
@@ -54,24 +74,18 @@ class FeatureStore:
         self.folder = folder
         if not (folder / "index.json").exists():
             raise GymQAError(f"{folder} holds no feature store; extract features first")
-        index = read_json(folder / "index.json")
-        try:
-            self.fingerprint: dict[str, Any] = dict(index["fingerprint"])
-            self.n_tokens, self.dim = int(index["n_tokens"]), int(index["dim"])
-            self.dtype = str(index.get("dtype", "float32"))
-            self.precision = str(index.get("precision", self.fingerprint.get("precision", FLOAT32)))
-            self._dtype = DTYPES[self.dtype]
-            known = {str(name): (int(one["bytes"]), list(one["keys"])) for name, one in index.get("shards", {}).items()}
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise GymQAError(
-                f"{folder / 'index.json'} is damaged; remove the folder and extract the features again"
-            ) from error
+        index = read_as(folder / "index.json", _Index, "remove the folder and extract the features again")
+        self.fingerprint: dict[str, Any] = index.fingerprint
+        self.n_tokens, self.dim, self.dtype = index.n_tokens, index.dim, index.dtype
+        self.precision = index.precision or str(self.fingerprint.get("precision", FLOAT32))
+        self._dtype = DTYPES[self.dtype]
         self.failures: dict[str, str] = _read_failures(folder / "failures.json")
         self._keys: dict[Path, list[str]] = {}
         self._rows: dict[str, tuple[Path, int]] = {}
         self._mapped: dict[Path, Tensor] = {}
         for shard in sorted(folder.glob(SHARDS)):
-            size, keys = known.get(shard.name, (-1, []))
+            known = index.shards.get(shard.name)
+            size, keys = (-1, []) if known is None else (known.bytes, list(known.keys))
             if size != shard.stat().st_size:
                 with _reading(shard) as file:
                     keys = _keys(file, shard, self.fingerprint)

@@ -5,13 +5,11 @@ No code of a model's repository is ever run, and pickled weights are read as ten
 
 import hashlib
 import importlib.util
-import pickle
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -26,6 +24,7 @@ from transformers.utils.logging import disable_progress_bar, enable_progress_bar
 
 from gymqa.errors import GymQAError
 from gymqa.hub.client import download_llm, download_model, names_a_repo, split_revision
+from gymqa.hub.foreign_models import check_config, check_weights, reading_foreign
 from gymqa.io.files import sha256_of
 
 TINY_VICUNA = "tiny-vicuna"
@@ -78,9 +77,9 @@ def load_llm(
     if name == TINY_VICUNA:
         disable_progress_bar()  # of transformers; loading takes a tenth of a second
     try:
-        model, found = AutoModelForCausalLM.from_pretrained(folder, **options)
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError, pickle.UnpicklingError) as error:
-        raise refusal(name, error) from error
+        with reading_foreign(partial(refusal, name)):
+            check_weights(folder, empty_llm(_config_in(name, folder)).num_parameters())
+            model, found = AutoModelForCausalLM.from_pretrained(folder, **options)
     finally:
         enable_progress_bar()
     if found["missing_keys"]:  # transformers would initialise them randomly
@@ -99,14 +98,14 @@ def load_tokenizer(name: str = TINY_VICUNA) -> PreTrainedTokenizerBase:
     Raises:
         GymQAError: there is none.
     """
-    try:
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-            llm_folder(name, weights=False), trust_remote_code=False
-        )
-    except (OSError, ValueError, KeyError) as error:
-        raise refusal(name, error) from error
+    folder = llm_folder(name, weights=False)
+    check_config(folder)
+    with reading_foreign(partial(refusal, name)):
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.unk_token or tokenizer.eos_token
+    if tokenizer.pad_token_id is None:
+        raise refusal(name, ValueError("its tokenizer has neither a padding, an unknown nor an end token"))
     return tokenizer
 
 
@@ -178,12 +177,9 @@ def commit_of(name: str, folder: Path) -> str | None:
 
 def _require_loadable(name: str, folder: Path) -> None:
     """Load configuration and tokenizer, or raise GymQAError."""
-
-    try:
-        AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    _config_in(name, folder)
+    with reading_foreign(partial(refusal, name)):
         AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-    except (OSError, ValueError, KeyError) as error:
-        raise refusal(name, error) from error
 
 
 @lru_cache(maxsize=256)
@@ -210,10 +206,19 @@ def llm_config(name: str) -> PretrainedConfig:
     known = _VICUNA.get(split_revision(name)[0])
     if known is not None:
         return LlamaConfig(vocab_size=32000, max_position_embeddings=4096, tie_word_embeddings=False, **known)
-    try:
-        return AutoConfig.from_pretrained(llm_folder(name, weights=False), trust_remote_code=False)
-    except (OSError, ValueError, KeyError) as error:
-        raise refusal(name, error) from error
+    return _config_in(name, llm_folder(name, weights=False))
+
+
+def _config_in(name: str, folder: Path) -> PretrainedConfig:
+    """The checked configuration in a folder.
+
+    Raises:
+        GymQAError: there is none, or none that can be built.
+    """
+    check_config(folder)
+    with reading_foreign(partial(refusal, name)):
+        config: PretrainedConfig = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    return config
 
 
 def empty_llm(config: PretrainedConfig, dtype: torch.dtype = torch.float32) -> PreTrainedModel:

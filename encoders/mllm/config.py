@@ -4,12 +4,34 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from pydantic import Field
 from transformers import PretrainedConfig
 
 from encoders.llm.loading import DTYPES
 from encoders.llm.lora import LoRASettings
 from gymqa.errors import GymQAError
 from gymqa.hub.client import split_revision
+from gymqa.io.typed_json import Count, Typed, Width
+
+
+class SavedConfig(Typed):
+    """config.json of a saved GymMLLM; what else transformers writes there is not read."""
+
+    llm: str = Field(default="tiny-vicuna", min_length=1, max_length=4096)
+    llm_revision: str | None = None
+    llm_dtype: str = "float32"
+    base_llm: str | None = None
+    merged: bool = False
+    encoder: dict[str, Any] | None = None
+    visual_dim: Width = 128
+    n_visual: Width = 7
+    n_tokens: Count = 0
+    projector: str = "mlp2"
+    n_codes: Count = 0
+    lora: dict[str, Any] | None = None
+    blind: bool = False
+    setting: str = ""
+    elements: tuple[tuple[str, str, str], ...] = ()
 
 
 class GymMLLMConfig(PretrainedConfig):
@@ -89,5 +111,5 @@ class GymMLLMConfig(PretrainedConfig):
 def _lora_settings(fields: dict[str, Any]) -> LoRASettings:
     try:
         return LoRASettings(**{**fields, "targets": tuple(fields.get("targets", ()))})
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise GymQAError(f"{fields} are no LoRA settings ({error}); save the model again") from error

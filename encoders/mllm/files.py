@@ -8,14 +8,29 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from encoders.mllm.config import GymMLLMConfig
+from encoders.llm.loading import llm_fingerprint
+from encoders.mllm.config import GymMLLMConfig, SavedConfig
 from gymqa.errors import GymQAError
 from gymqa.hub.client import download_model, names_a_repo
-from gymqa.io.files import atomic_path, read_json
+from gymqa.io.files import atomic_path
+from gymqa.io.typed_json import Typed, read_as, read_object
 
 ADAPTER_FILE = "adapter_model.safetensors"
 PROJECTOR_FILE = "projector.safetensors"
 LLM_FOLDER = "llm"
+TRAINING_FILE = "training.json"
+
+
+class _LlmFiles(Typed):
+    """Identity of a local language model: a hash of its files."""
+
+    files: str | None = None
+
+
+class _TunedOn(Typed):
+    """The part of a tuning's record that is compared when its model is loaded."""
+
+    llm_files: _LlmFiles = _LlmFiles()
 
 
 def mllm_folder(source: str | Path, revision: str | None = None) -> Path:
@@ -34,13 +49,33 @@ def read_config(folder: Path) -> GymMLLMConfig:
     Raises:
         GymQAError: the folder holds no tuned model.
     """
-    values = read_json(folder / "config.json")
-    if not isinstance(values, dict) or values.get("model_type") != GymMLLMConfig.model_type:
-        raise GymQAError(f"{folder} holds no tuned model of ours; give a folder that `gymqa finetune` wrote")
-    config = GymMLLMConfig(**values)
+    mend = "give a folder that `gymqa finetune` wrote"
+    values = read_object(folder / "config.json", mend)
+    if values.get("model_type") != GymMLLMConfig.model_type:
+        raise GymQAError(f"{folder} holds no tuned model of ours; {mend}")
+    config = GymMLLMConfig(**read_as(folder / "config.json", SavedConfig, mend).model_dump())
     if config.merged:
         config.llm = str(folder / LLM_FOLDER)
     return config
+
+
+def require_same_llm(folder: Path, config: GymMLLMConfig) -> None:
+    """Check that the language model's files are those that the folder's model was tuned on, as training.json says.
+
+    One of the Hub is named by its commit in config.json, and not compared.
+
+    Raises:
+        GymQAError: they have changed.
+    """
+    record = folder / TRAINING_FILE
+    if config.merged or not record.is_file():
+        return
+    tuned_on = read_as(record, _TunedOn, "tune again").llm_files.files
+    if tuned_on is not None and tuned_on != llm_fingerprint(config.llm_name).get("files"):
+        raise GymQAError(
+            f"the language model {config.llm} has changed since {folder} was tuned on it; put its former files back, "
+            "or tune again"
+        )
 
 
 def weights_digest(projector: Mapping[str, Tensor], adapters: Mapping[str, Tensor]) -> str:

@@ -24,6 +24,7 @@ from encoders.mllm.files import (
     load_weights,
     mllm_folder,
     read_config,
+    require_same_llm,
     save_tensors,
     weights_digest,
 )
@@ -31,7 +32,7 @@ from encoders.mllm.projector import Projector
 from encoders.mllm.prompts import IGNORED, VIDEO_ID
 from gymqa.errors import GymQAError
 from gymqa.io.files import write_json
-from recognizers.weights_io.tensors import load_exactly
+from recognizers.weights_io.tensors import load_exactly, require_same_shapes
 
 
 class GymMLLM(PreTrainedModel):
@@ -55,9 +56,7 @@ class GymMLLM(PreTrainedModel):
         config.llm_revision = getattr(llm.config, "_commit_hash", None) or config.llm_revision
         self.llm = llm.requires_grad_(False) if config.merged else add_lora(llm, config.lora_settings)
         width = llm.get_input_embeddings().embedding_dim
-        self.projector = Projector(
-            config.projector, config.visual_dim, width, config.n_tokens, config.n_codes, config.n_visual
-        )
+        self.projector = _projector(config, width)
 
     @property
     def embeddings(self) -> nn.Module:
@@ -242,9 +241,17 @@ class GymMLLM(PreTrainedModel):
         """
         folder = mllm_folder(pretrained_model_name_or_path, revision)
         config = read_config(folder)
+        require_same_llm(folder, config)
+        projector, adapters = load_weights(folder, config)
+        if llm is None:
+            llm = load_llm(config.llm_name, config.llm_dtype, quantization=config.lora_settings.quantization)[0]
+        with torch.device("meta"):  # a config that asks for more than the files hold allocates nothing
+            require_same_shapes(_projector(config, llm.get_input_embeddings().embedding_dim), projector, folder)
+        ranks = {len(one) for name, one in adapters.items() if "lora_A" in name}
+        if ranks - {config.lora_settings.r}:
+            raise _other_adapters(folder, config)
         with torch.random.fork_rng(devices=[]):  # the discarded initialisation must not change the global random state
             model = cls(config, llm)
-        projector, adapters = load_weights(folder, config)
         load_exactly(model.projector, projector, folder)
         model._load_adapters(adapters, folder)
         return model.eval()
@@ -252,12 +259,21 @@ class GymMLLM(PreTrainedModel):
     def _load_adapters(self, found: dict[str, Tensor], folder: Path) -> None:
         own = self._adapters()
         if {name: one.shape for name, one in found.items()} != {name: one.shape for name, one in own.items()}:
-            raise GymQAError(
-                f"the adapters in {folder} are of another language model than {self.config.llm}, or of other LoRA "
-                "settings than its config.json says"
-            )
+            raise _other_adapters(folder, self.config)
         if found:
             set_peft_model_state_dict(self.llm, found)
+
+
+def _projector(config: GymMLLMConfig, width: int) -> Projector:
+    """The projector of a configuration, for embeddings of this width."""
+    return Projector(config.projector, config.visual_dim, width, config.n_tokens, config.n_codes, config.n_visual)
+
+
+def _other_adapters(folder: Path, config: GymMLLMConfig) -> GymQAError:
+    return GymQAError(
+        f"the adapters in {folder} are of another language model than {config.llm}, or of other LoRA settings than its "
+        "config.json says; load them on the language model that they were tuned on"
+    )
 
 
 def _part(state_dict: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

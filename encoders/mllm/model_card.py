@@ -15,8 +15,9 @@ from encoders.mllm.files import ADAPTER_FILE, LLM_FOLDER, PROJECTOR_FILE, load_w
 from gymqa.errors import GymQAError
 from gymqa.hub.client import check_repo, names_a_repo, upload
 from gymqa.hub.question_dataset import CARD
-from gymqa.io.files import atomic_path, read_json, write_json, write_text
+from gymqa.io.files import atomic_path, write_json, write_text
 from gymqa.io.templates import fill
+from gymqa.io.typed_json import read_object
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ def write_mllm(source: Path, out: Path, repo: str, facts: MLLMFacts) -> None:
         config.llm = _public_name(config, facts)
         base = {"base_model_name_or_path": config.llm, "revision": config.llm_revision}
         _copy(source / ADAPTER_FILE, out / ADAPTER_FILE)
-        write_json(out / "adapter_config.json", {**read_json(source / "adapter_config.json"), **base})
+        write_json(out / "adapter_config.json", {**read_object(source / "adapter_config.json", "tune again"), **base})
     _copy(source / PROJECTOR_FILE, out / PROJECTOR_FILE)
     write_json(out / "config.json", config.to_dict())
     write_text(out / CARD, mllm_card(repo, config, trained, facts))

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from gymqa.errors import GymQAError
 from gymqa.hub.client import download_files, names_a_repo
-from gymqa.io.files import read_json
+from gymqa.io.typed_json import read_object, require_buildable
 
 WEIGHTS, INDEX, CONFIG = "model.safetensors", "model.safetensors.index.json", "config.json"
 PREPROCESSORS = ("preprocessor_config.json", "video_preprocessor_config.json")
@@ -78,7 +78,8 @@ def read_checkpoint(source: str, parts: Mapping[str, Part], wanted: str) -> Chec
     folder = download_files(repo, [CONFIG, INDEX, *PREPROCESSORS], revision) if repo else Path(source)
     if not folder.is_dir():
         raise GymQAError(f"{source} is neither a folder nor a model on the Hub; give a folder, or owner/name@revision")
-    config = _object(folder / CONFIG)
+    config = read_object(folder / CONFIG)
+    require_buildable(folder / CONFIG, config)
     kind = str(config.get("model_type"))
     if kind not in parts:
         raise GymQAError(f"{source} holds a model of the type {kind}, not {wanted}; it would be {', '.join(parts)}")
@@ -86,7 +87,7 @@ def read_checkpoint(source: str, parts: Mapping[str, Part], wanted: str) -> Chec
     sizes = config.get(part.config) if part.config else config
     if not isinstance(sizes, dict):
         raise GymQAError(f"{source}: config.json has no {part.config}; copy or download the model again")
-    preprocessor = next((_object(folder / name) for name in PREPROCESSORS if (folder / name).is_file()), {})
+    preprocessor = next((read_object(folder / name) for name in PREPROCESSORS if (folder / name).is_file()), {})
     tensors = _read_tensors(source, folder, part.prefixes, repo, revision)
     return Checkpoint(source, sizes, preprocessor, tensors, folder.name if repo else "")
 
@@ -101,14 +102,6 @@ def _split(source: str) -> tuple[str, str | None]:
     return repo, revision or None
 
 
-def _object(path: Path) -> dict[str, Any]:
-    """The JSON object of a file."""
-    values = read_json(path)
-    if not isinstance(values, dict):
-        raise GymQAError(f"{path} does not hold a JSON object; copy or download the model again")
-    return values
-
-
 def _read_tensors(
     source: str, folder: Path, prefixes: tuple[str, ...], repo: str, revision: str | None
 ) -> dict[str, Tensor]:
@@ -118,7 +111,7 @@ def _read_tensors(
             folder = download_files(repo, [WEIGHTS], revision)
         _require_file(folder / WEIGHTS, source)
         return _from_file(folder / WEIGHTS, prefixes)
-    shard_of = _object(folder / INDEX).get("weight_map")
+    shard_of = read_object(folder / INDEX).get("weight_map")
     if not isinstance(shard_of, dict) or not all(_plain_name(shard) for shard in shard_of.values()):
         raise GymQAError(f"{folder / INDEX} names no files beside it; copy or download the model again")
     prefix = _prefix(shard_of, prefixes, source)

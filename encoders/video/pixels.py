@@ -16,6 +16,9 @@ from torch import Tensor
 from encoders.video.base import Normalisation
 from gymqa.errors import GymQAError
 
+LARGEST_IMAGE = 4096
+"""Pixels of a side; vision models take 224 to 1,024."""
+
 BILINEAR, BICUBIC = 2, 3  # as PIL numbers them
 
 
@@ -110,4 +113,6 @@ def square_side(value: Any, source: str) -> int:
     edges: list[Any] = list(value) if isinstance(value, list | tuple) else [value]
     if not edges or any(type(edge) is not int or edge < 1 or edge != edges[0] for edge in edges):
         raise GymQAError(f"{source} takes images of {value}; only squares of whole pixels are supported")
+    if edges[0] > LARGEST_IMAGE:
+        raise GymQAError(f"{source} takes images of {edges[0]} pixels; at most {LARGEST_IMAGE} are supported")
     return int(edges[0])

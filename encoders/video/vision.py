@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
-from huggingface_hub.errors import StrictDataclassError
 from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.utils import logging
@@ -16,6 +16,7 @@ from encoders.video.checkpoints import Checkpoint, Part
 from encoders.video.pixels import BICUBIC
 from encoders.video.registry import EncoderOptions
 from gymqa.errors import GymQAError
+from gymqa.hub.foreign_models import reading_foreign
 
 SHOWN = 3  # tensor names listed in an error, of each kind
 IGNORED = ("position_ids",)  # buffers saved by older versions of transformers
@@ -82,11 +83,10 @@ def make_config(family: Family, found: Checkpoint) -> Any:
         GymQAError: an invalid value.
     """
     known = {*family.config.__annotations__, *family.settings}
-    try:
-        config = family.config(**{name: value for name, value in found.config.items() if name in known})
-    except (StrictDataclassError, TypeError, ValueError) as error:
-        raise GymQAError(f"{found.source}: config.json is not that of {family.called} ({_line(error)})") from error
-    return config
+    with reading_foreign(
+        lambda error: GymQAError(f"{found.source}: config.json is not that of {family.called} ({_line(error)})")
+    ):
+        return family.config(**{name: value for name, value in found.config.items() if name in known})
 
 
 def load_model(family: Family, config: Any, found: Checkpoint) -> PreTrainedModel:
@@ -96,21 +96,27 @@ def load_model(family: Family, config: Any, found: Checkpoint) -> PreTrainedMode
         GymQAError: tensors are missing, unexpected, or of another shape.
     """
     tensors = {name: tensor for name, tensor in found.tensors.items() if not name.endswith(IGNORED)}
-    with _quiet():
-        try:
-            model, report = family.model.from_pretrained(
-                None,
-                config=config,
-                state_dict=tensors,
-                output_loading_info=True,
-                ignore_mismatched_sizes=True,
-                dtype=torch.float32,
-            )
-        except (RuntimeError, ValueError, TypeError) as error:
-            raise GymQAError(f"{found.source} does not hold {family.called} ({_line(error)})") from error
+    refusal = partial(_refusal, family, found.source)
+    with _quiet(), reading_foreign(refusal):
+        with torch.device("meta"):  # a configuration of more than the files hold allocates nothing
+            described = family.model(config).num_parameters()
+        if described > 2 * sum(tensor.numel() for tensor in tensors.values()):
+            raise refusal(ValueError(f"its config.json describes {described:,} parameters, its files hold fewer"))
+        model, report = family.model.from_pretrained(
+            None,
+            config=config,
+            state_dict=tensors,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,
+            dtype=torch.float32,
+        )
     require_exact(report, found.source)
     loaded: PreTrainedModel = model
     return loaded
+
+
+def _refusal(family: Family, source: str, error: Exception) -> GymQAError:
+    return GymQAError(f"{source} does not hold {family.called} ({_line(error)}); copy or download the model again")
 
 
 def require_exact(report: dict[str, Any], source: str) -> None:

@@ -1,14 +1,15 @@
 """HTTP client for model endpoints: retries with exponential back-off and jitter, rate limits, no key in any message.
 
-A request that ends in 408, 409, 425, 429, 5xx, a time-out, a broken connection or an unreadable reply is retried after
-min(longest wait, first wait · 2^n) seconds times a random factor from 0.5 to 1, and not before `Retry-After`. A 429
-delays all requests, not only its own.
+A request that ends in a temporary status (see `api_statuses`), a time-out, a broken connection or an unreadable reply
+is retried after min(longest wait, first wait · 2^n) seconds times a random factor from 0.5 to 1, and not before
+`Retry-After`. A 429 delays all requests, not only its own.
 """
 
 import asyncio
 import email.utils
 import json
 import logging
+import math
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -18,20 +19,15 @@ from typing import Any, TypeVar
 import httpx2
 
 from eval.adapters.api_settings import ApiSettings
+from eval.adapters.api_statuses import Verdict, error_status, mend_of, parsed, verdict, words_of
 from gymqa.errors import GymQAError
 
-_RETRIED = frozenset({408, 409, 425, 429})
-_REFUSALS = {
-    401: "the server does not accept the key (401); set {key} to a valid one",
-    403: "the server does not allow it (403); check what the key in {key} may do",
-    404: "the server has no such model or address (404); check --model and the base URL",
-}
 _MOST_BYTES = 8 << 20  # of a reply; a chat completion has a few thousand
 Reply = TypeVar("Reply")
 
 
 class UnansweredError(Exception):
-    """All attempts for one question failed; the text is the reason and quotes nothing of request or reply.
+    """All attempts for one question failed; the text is the reason, with the server's words but without the key.
 
     `status` is the HTTP status where the server refused the request, else 0.
     """
@@ -67,6 +63,7 @@ class ApiClient:
         limits = httpx2.Limits(max_connections=settings.in_flight, max_keepalive_connections=settings.in_flight)
         self._http = httpx2.AsyncClient(headers=headers, limits=limits, timeout=None, follow_redirects=False)
         self._settings, self._url, self._not_before = settings, settings.url(), 0.0
+        self._key = key
         self.requests = 0
 
     async def close(self) -> None:
@@ -82,7 +79,7 @@ class ApiClient:
 
         Raises:
             UnansweredError: no attempt succeeded, or the server refuses this request.
-            GymQAError: the server refuses every request: a wrong key, model or address.
+            GymQAError: the server refuses every request: a wrong key, model or address, an account without credit.
         """
         failed = _TryFailedError("")
         for number in range(self._settings.tries):
@@ -115,10 +112,12 @@ class ApiClient:
             raise _TryFailedError(f"no whole reply within {self._settings.timeout:g} s") from None
         except (httpx2.TransportError, httpx2.DecodingError) as error:
             raise _TryFailedError(f"the connection failed ({type(error).__name__})") from None
-        self._require_ok(status, headers)
+        except httpx2.InvalidURL:
+            raise GymQAError("the base URL is no address; give one, as https://host/v1") from None
+        self._require_ok(status, headers, content)
         try:
             return read(json.loads(content))
-        except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError):
             raise _TryFailedError("the reply is no chat completion") from None
 
     async def _send(self, body: bytes) -> tuple[int, Mapping[str, str], bytes]:
@@ -131,28 +130,56 @@ class ApiClient:
                     raise _TryFailedError(f"the reply is longer than {_MOST_BYTES >> 20} MiB")
             return reply.status_code, reply.headers, bytes(content)
 
-    def _require_ok(self, status: int, headers: Mapping[str, str]) -> None:
-        if status == 200:
+    def _require_ok(self, status: int, headers: Mapping[str, str], content: bytes) -> None:
+        """Raise what follows from a status, or from the error in the body of a reply with status 2xx."""
+        body, words = parsed(content), words_of(content, self._key)
+        said = f" ({words})" if words else ""
+        named = error_status(body) if verdict(status) is Verdict.ANSWERED else status
+        if named is None:
             return
-        if status in _REFUSALS:
-            raise GymQAError(_REFUSALS[status].format(key=self._settings.key_variable))
-        if status in _RETRIED or status >= 500:
-            wait = retry_after(headers.get("Retry-After"))
-            if status == 429 and wait <= self._settings.longest_wait:
-                self._not_before = max(self._not_before, time.monotonic() + wait)
-            raise _TryFailedError(f"the server answered {status}", wait)
-        raise UnansweredError(f"the server refused the question ({status})", status)
+        if named == 0:
+            raise _TryFailedError(f"the server answered an error{said}")
+        what = verdict(named, body)
+        if what is Verdict.STOP:
+            raise GymQAError(
+                f"the server refuses every question ({named}){': ' if words else ''}{words}; "
+                f"{mend_of(named, self._settings.key_variable)}, and the same command goes on"
+            )
+        if what is Verdict.REFUSED:
+            raise UnansweredError(f"the server refused the question ({named}){': ' if words else ''}{words}", named)
+        wait = asked_wait(headers)
+        if named == 429 and wait <= self._settings.longest_wait:
+            self._not_before = max(self._not_before, time.monotonic() + wait)
+        raise _TryFailedError(f"the server answered {named}{said}", wait)
+
+
+def asked_wait(headers: Mapping[str, str]) -> float:
+    """Seconds that a reply's headers ask to wait: retry-after-ms, else Retry-After."""
+    in_ms = headers.get("retry-after-ms")
+    return (
+        retry_after(in_ms) / 1000
+        if in_ms is not None and _number(in_ms) is not None
+        else retry_after(headers.get("Retry-After"))
+    )
 
 
 def retry_after(value: str | None) -> float:
     """Seconds to wait by a Retry-After header, a number or a date; 0 where it is neither."""
     if value is None:
         return 0.0
-    try:
-        return max(0.0, float(value)) if float(value) < float("inf") else 0.0
-    except ValueError:
-        pass
+    seconds = _number(value)
+    if seconds is not None:
+        return seconds
     try:
         return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
     except (ValueError, TypeError, OverflowError):
         return 0.0
+
+
+def _number(text: str) -> float | None:
+    """A header's finite number, from 0 to a billion; None where it is none."""
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return min(max(0.0, number), 1e9) if math.isfinite(number) else None

@@ -9,6 +9,8 @@ from eval.adapters.prompting import no_choice
 from eval.parsing.choice import parse_choice
 from gymqa.questions.schema import LETTERS, Answer, Question
 
+_MOST_TOKENS = 1 << 40
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
@@ -41,29 +43,58 @@ def read_reply(completion: Any) -> Reply:
         LookupError, TypeError, ValueError: it is not a chat completion.
     """
     choice = completion["choices"][0]
-    content = choice["message"].get("content")
-    if not (content is None or isinstance(content, str)):
-        raise TypeError("content")
+    content = _text_of(choice["message"].get("content"))
     chosen, first = _first_token(choice.get("logprobs"))
-    usage = completion.get("usage") or {}
+    usage = completion.get("usage")
     return Reply(
-        text=content or "",
+        text=content,
         first=first,
         chosen=chosen,
         revision=" ".join(str(completion[name]) for name in ("model", "system_fingerprint") if completion.get(name)),
         cut=choice.get("finish_reason") == "length",
-        prompt_tokens=int(usage.get("prompt_tokens") or 0),
-        completion_tokens=int(usage.get("completion_tokens") or 0),
+        prompt_tokens=_count(usage, "prompt_tokens"),
+        completion_tokens=_count(usage, "completion_tokens"),
     )
+
+
+def _text_of(content: Any) -> str:
+    """A message's text: a string, or a list of parts of which those of type text count.
+
+    Raises:
+        TypeError: it is neither.
+    """
+    if content is None:
+        return ""
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, list):
+        raise TypeError("content")
+    parts = [one if isinstance(one, str) else one["text"] for one in content if isinstance(one, str) or _is_text(one)]
+    return "".join(parts)
+
+
+def _is_text(part: Any) -> bool:
+    """Whether a part of a message is text of the reply, rather than a thought or a refusal."""
+    return isinstance(part, dict) and part.get("type") in ("text", "output_text") and isinstance(part.get("text"), str)
+
+
+def _count(usage: Any, name: str) -> int:
+    """A number of tokens; 0 where the server reports none, or no possible one."""
+    count = usage.get(name) if isinstance(usage, dict) else None
+    return count if type(count) is int and 0 <= count < _MOST_TOKENS else 0
 
 
 def _first_token(logprobs: Any) -> tuple[str, dict[str, float]]:
     """The first token, and it and its alternatives with their log-probabilities; none where no alternative is given."""
-    tokens = (logprobs or {}).get("content") or []
-    if not tokens:
+    try:
+        tokens = (logprobs or {}).get("content") or []
+        if not tokens:
+            return "", {}
+        listed = [*(tokens[0].get("top_logprobs") or []), tokens[0]]
+        first = {str(one["token"]): float(one["logprob"]) for one in listed}
+        return str(tokens[0]["token"]), first if len(first) > 1 else {}
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError):  # the text alone decides
         return "", {}
-    first = {str(one["token"]): float(one["logprob"]) for one in [*(tokens[0].get("top_logprobs") or []), tokens[0]]}
-    return str(tokens[0]["token"]), first if len(first) > 1 else {}
 
 
 def letter_logprobs(reply: Reply, n: int) -> tuple[float, ...] | None:

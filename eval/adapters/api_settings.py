@@ -1,6 +1,7 @@
 """Settings of an OpenAI-style chat-completions endpoint: address, retries, limits, prices; imports no HTTP client."""
 
 import json
+import math
 import os
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -61,19 +62,20 @@ class ApiSettings:
         Raises:
             GymQAError: an invalid address or one with a password, a number out of range, invalid extra fields.
         """
-        try:
-            parts = urlsplit(self.base_url)
-            whole = parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
-        except ValueError:
-            whole = False
-        if not whole:
+        if not _is_address(self.base_url):
             raise GymQAError(
                 "the base URL must be an http or https address without a password; give one, as https://host/v1"
             )
-        if parts.query or parts.fragment:
+        parts = urlsplit(self.base_url)
+        if parts.path.rstrip("/").endswith("/chat/completions"):
+            raise GymQAError("the base URL ends in /chat/completions, which is added to it; give what is before that")
+        if "?" in self.base_url or "#" in self.base_url:
             raise GymQAError(
                 "the base URL has a query; give the address alone, and the key by its environment variable"
             )
+        numbers = [value for value in asdict(self).values() if isinstance(value, float)]
+        if not all(math.isfinite(number) and number >= 0 for number in numbers):
+            raise GymQAError("the endpoint's times and prices must be finite and not negative; change them")
         if not (1 <= self.in_flight <= 1024 and min(self.tries, self.timeout, self.max_tokens, self.give_up_after) > 0):
             raise GymQAError(
                 "tries, timeout, max_tokens and give_up_after must be positive, in_flight from 1 to 1024; change them"
@@ -115,3 +117,17 @@ class ApiSettings:
     def fingerprint(self) -> dict[str, Any]:
         """The settings that answers may depend on, as JSON values."""
         return {name: value for name, value in asdict(self).items() if name not in _WITHOUT_EFFECT}
+
+
+def _is_address(url: str) -> bool:
+    """Whether a text is an http or https address of a host, without user or password."""
+    if any(one.isspace() or not one.isprintable() for one in url):
+        return False
+    try:
+        parts = urlsplit(url)
+        host = (parts.hostname or "").encode("idna").decode()
+        in_range = parts.port is None or 0 < parts.port < 1 << 16
+    except ValueError:  # a port that is no number, a label that is too long, an open bracket
+        return False
+    plain = ":" in host or all(one.isalnum() or one in "-._" for one in host)
+    return parts.scheme in ("http", "https") and bool(host) and plain and in_range and "@" not in parts.netloc

@@ -3,17 +3,20 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoModelForImageTextToText
+import torch
+from transformers import AutoConfig, AutoModelForImageTextToText
 
 from eval.adapters.hf_processors import first_line, load_processor
 from eval.run.results import file_info
 from gymqa.errors import GymQAError
 from gymqa.hub.client import download_files, names_a_repo
+from gymqa.hub.foreign_models import check_config, check_weights, reading_foreign
 from gymqa.io.console import console
-from gymqa.io.files import read_json
+from gymqa.io.typed_json import read_object
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 _FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]  # downloaded; never a pickle
@@ -50,17 +53,25 @@ def load_vlm(name: str, device: str = "cpu", dtype: str = "auto", trust_remote_c
     folder, identity = find_model(name, trust_remote_code)
     processor = load_processor(folder, trust_remote_code)
     chosen = "float32" if dtype == "auto" and device == "cpu" else dtype
-    try:
+    options = {"dtype": chosen, "trust_remote_code": trust_remote_code}
+    with reading_foreign(partial(_refusal, name)):
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code)
+        with torch.device("meta"):
+            empty = AutoModelForImageTextToText.from_config(config, **options)
+        check_weights(folder, empty.num_parameters())
         model, found = AutoModelForImageTextToText.from_pretrained(
-            folder, dtype=chosen, use_safetensors=True, trust_remote_code=trust_remote_code, output_loading_info=True
+            folder, use_safetensors=True, output_loading_info=True, **options
         )
-    except (OSError, ValueError, KeyError, ImportError) as error:
-        raise GymQAError(
-            f"{name} is not an image-text-to-text model that transformers loads: {first_line(error)}"
-        ) from error
     if absent := sorted(found["missing_keys"]) + sorted(str(one[0]) for one in found["mismatched_keys"]):
         raise GymQAError(f"{name} lacks weights that its configuration wants ({absent[0]}); give the whole model")
     return LoadedVlm(model.to(device).eval(), processor, {**identity, "dtype": str(model.dtype)})
+
+
+def _refusal(name: str, error: Exception) -> GymQAError:
+    return GymQAError(
+        f"{name} is not an image-text-to-text model that transformers loads ({first_line(error)}); copy or download it "
+        "again, or give another"
+    )
 
 
 def find_model(name: str, trust_remote_code: bool = False) -> tuple[Path, dict[str, str]]:
@@ -87,7 +98,8 @@ def _require_safetensors(folder: Path, name: str) -> None:
 
 
 def _model_type(folder: Path) -> str:
-    return str(read_json(folder / "config.json").get("model_type", ""))
+    check_config(folder)
+    return str(read_object(folder / "config.json").get("model_type", ""))
 
 
 def _hash(folder: Path) -> str:

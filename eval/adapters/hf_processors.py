@@ -8,6 +8,7 @@ processor; all others are given the frames as a sequence of images.
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,8 @@ from transformers.utils import is_vision_available
 from transformers.video_processing_utils import VideoProcessorMixin
 
 from gymqa.errors import GymQAError
-from gymqa.io.files import read_json
+from gymqa.hub.foreign_models import reading_foreign
+from gymqa.io.typed_json import read_object
 
 _FRAME_SETTINGS = (
     "size", "crop_size", "resample", "image_mean", "image_std", "rescale_factor",
@@ -66,15 +68,11 @@ def load_processor(folder: Path, trust_remote_code: bool = False) -> Any:
 
     if not is_vision_available():
         raise GymQAError("image-text models need pillow; pip install 'gymqa[vlm]'")
-    try:
-        processor = AutoProcessor.from_pretrained(folder, backend="pil", trust_remote_code=trust_remote_code)
-    except ImportError:  # its video processor needs torchvision
+    with reading_foreign(partial(_refusal, folder)):
         try:
+            processor = AutoProcessor.from_pretrained(folder, backend="pil", trust_remote_code=trust_remote_code)
+        except ImportError:  # its video processor needs torchvision
             processor = _without_video_processor(folder)
-        except ImportError as error:
-            raise GymQAError(
-                f"the processor of {folder.name} needs a package that is not installed: {first_line(error)}"
-            ) from error
     if not hasattr(processor, "image_processor") or not hasattr(processor, "tokenizer"):
         raise GymQAError(f"{folder.name} has no processor of images and text; give an image-text-to-text model")
     if processor.tokenizer.pad_token_id is None:
@@ -83,15 +81,24 @@ def load_processor(folder: Path, trust_remote_code: bool = False) -> Any:
     return processor
 
 
+def _refusal(folder: Path, error: Exception) -> GymQAError:
+    """The error of a processor that cannot be loaded."""
+    if isinstance(error, ImportError):
+        return GymQAError(f"the processor of {folder.name} needs a package that is not installed: {first_line(error)}")
+    return GymQAError(
+        f"the processor in {folder} cannot be loaded ({first_line(error)}); copy or download the model again"
+    )
+
+
 def _without_video_processor(folder: Path) -> Any:
     """Assemble a processor from its parts, with a PIL video processor in place of its own."""
 
     options, _ = ProcessorMixin.get_processor_dict(folder)
     kind = getattr(transformers, str(options.pop("processor_class", None)), None)
-    kind = kind or PROCESSOR_MAPPING[type(AutoConfig.from_pretrained(folder))]
+    kind = kind or PROCESSOR_MAPPING[type(AutoConfig.from_pretrained(folder, trust_remote_code=False))]
     parts = {
-        "image_processor": AutoImageProcessor.from_pretrained(folder, backend="pil"),
-        "tokenizer": AutoTokenizer.from_pretrained(folder),
+        "image_processor": AutoImageProcessor.from_pretrained(folder, backend="pil", trust_remote_code=False),
+        "tokenizer": AutoTokenizer.from_pretrained(folder, trust_remote_code=False),
         "video_processor": frames_as_video(_frame_settings(folder)),
     }
     accepted = inspect.signature(kind.__init__).parameters
@@ -111,10 +118,10 @@ def _frame_settings(folder: Path) -> dict[str, Any]:
     """Settings of a model's video processor for a frame: size and crop in pixels, mean and std of RGB."""
     found: dict[str, Any] = {}
     if (folder / "processor_config.json").is_file():
-        found = read_json(folder / "processor_config.json").get("video_processor", {})
+        found = read_object(folder / "processor_config.json").get("video_processor") or {}
     for name in ("video_preprocessor_config.json", "preprocessor_config.json"):
         if not found and (folder / name).is_file():
-            found = read_json(folder / name)
+            found = read_object(folder / name)
     return {name: found[name] for name in _FRAME_SETTINGS if name in found}
 
 

@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from eval.adapters.clip_frames import ClipFrames, require_frames, shown
+from eval.adapters.float32_logits import IDENTITY, float32_logits, rounds_logits
 from eval.adapters.hf_loading import LoadedVlm, load_vlm
-from eval.adapters.hf_processors import FAMILIES, Family
+from eval.adapters.hf_processors import FAMILIES, Family, first_line
 from eval.adapters.prompting import INSTRUCTION, lettered, no_choice
 from eval.adapters.provenance import detailed
 from eval.adapters.request import Loaded, Request, scoring_name
 from eval.parsing.choice import VERSION, parse_choice
 from eval.run.protocol import AnswerModel
 from gymqa.errors import GymQAError
+from gymqa.hub.foreign_models import reading_foreign
 from gymqa.questions.schema import LETTERS, Answer, Question
 from gymqa.questions.scoring import answer_from, require_scoring
 from gymqa.runtime.devices import choose_device
@@ -91,6 +93,7 @@ class HfVlm:
             "max_new_tokens": self._max_new_tokens if self._scoring == "generate" else None,
             "prompt": self._prompt("?" + INSTRUCTION),
             **({"reply_parser": VERSION} if self._scoring == "generate" else {}),
+            **(IDENTITY if self._scoring != "generate" and rounds_logits(self._model) else {}),
         }
 
     def _why_unseen(self, question: Question) -> str | None:
@@ -122,7 +125,13 @@ class HfVlm:
     def _letter_scores(self, questions: Sequence[Question]) -> list[tuple[float, ...]]:
         """Log-probability of each letter as the next token, with or without a space before it."""
         inputs = self._inputs(questions, [self._asked(question) for question in questions])
-        logprobs = self._logits(inputs, last=1)[:, -1].log_softmax(-1)  # [B, V]
+        asked = [
+            (row, -1, token)
+            for row, question in enumerate(questions)
+            for ids in self._letters[: len(question.choices)]
+            for token in ids
+        ]
+        logprobs = self._logits(inputs, 1, asked)[:, -1].log_softmax(-1)  # [B, V]
         rows = []
         for row, question in zip(logprobs, questions, strict=True):
             spelled = self._letters[: len(question.choices)]
@@ -140,7 +149,12 @@ class HfVlm:
         ]
         texts = [prompt + reply for prompt, reply in zip(prompts, replies, strict=True)]
         inputs = self._inputs([question for question, _ in asked], texts)
-        logprobs = self._logits(inputs, last=max(lengths) + 1)[:, :-1].log_softmax(-1)  # [B, L, V]
+        wanted = [
+            (row, -back - 1, int(inputs["input_ids"][row, -back]))
+            for row, length in enumerate(lengths)
+            for back in range(1, length + 1)
+        ]
+        logprobs = self._logits(inputs, max(lengths) + 1, wanted)[:, :-1].log_softmax(-1)  # [B, L, V]
         ids = inputs["input_ids"][:, -logprobs.shape[1] :]
         each = logprobs.gather(-1, ids[..., None])[..., 0]  # [B, L]
         sums = [float(row[-length:].sum()) for row, length in zip(each, lengths, strict=True)]
@@ -168,13 +182,18 @@ class HfVlm:
         if self._frames is not None:
             shown = [{"type": "video"}] if self._family.as_video else [{"type": "image"}] * self._frames.n_frames
         conversation = [{"role": "user", "content": [*shown, {"type": "text", "text": text}]}]
-        try:
+        with reading_foreign(self._template_refusal):
             written = self._processor.apply_chat_template(conversation, add_generation_prompt=True, tokenize=False)
-        except ValueError as error:
-            raise GymQAError(
-                f"{self.name} has no chat template; put its chat_template.jinja into the folder"
-            ) from error
         return str(written)
+
+    def _template_refusal(self, error: Exception) -> GymQAError:
+        """The error of a chat template that is missing or raises."""
+        if getattr(self._processor, "chat_template", None) is None:
+            return GymQAError(f"{self.name} has no chat template; put its chat_template.jinja into the folder")
+        return GymQAError(
+            f"the chat template of {self.name} fails ({first_line(error)}); mend its chat_template.jinja, or give "
+            "another model"
+        )
 
     def _inputs(self, questions: Sequence[Question], texts: Sequence[str]) -> dict[str, Any]:
         """A left-padded batch of texts with the questions' frames, on the model's device."""
@@ -189,10 +208,9 @@ class HfVlm:
         )  # fmt: skip
         return dict(batch.to(self._model.device, dtype=self._model.dtype))
 
-    def _logits(self, inputs: Mapping[str, Any], last: int) -> "Tensor":
-        """Logits of the last positions [B, last, V], float32."""
-
-        with torch.inference_mode():
+    def _logits(self, inputs: Mapping[str, Any], last: int, wanted: Sequence[tuple[int, int, int]]) -> "Tensor":
+        """Logits of the last positions [B, last, V]; those wanted, by row, position and token, computed in float32."""
+        with float32_logits(self._model, *torch.tensor(wanted).T), torch.inference_mode():
             logits = self._model(**inputs, use_cache=False, logits_to_keep=last).logits
         found: Tensor = logits[:, -last:].float().cpu()
         return found

@@ -33,10 +33,14 @@ _REFUSED_FIELDS = frozenset({400, 422})  # statuses of servers without `logprobs
 
 @dataclass(frozen=True, slots=True)
 class _NoReply:
-    """The reason why a question has no reply; `retry` where it may be temporary."""
+    """The reason why a question has no reply; `retry` where it may be temporary.
+
+    `refused_after` is the number of replies that had come when the server refused it; None where it did not.
+    """
 
     reason: str
     retry: bool = False
+    refused_after: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +101,18 @@ class OpenAIModel:
     def answer(self, questions: Sequence[Question]) -> list[Answer]:
         """One answer per question, in order; where all attempts failed, unanswered with the reason, to be retried.
 
+        A refusal is final only where the endpoint answered another question after it: without credit, for example,
+        some refuse every question with the status of a wrong request.
+
         Raises:
             GymQAError: the endpoint refuses every question: a wrong key, model or address.
         """
         found = self._replies(questions)
+        replies = self._usage.replies
+        found = [
+            replace(one, retry=True) if isinstance(one, _NoReply) and one.refused_after == replies else one
+            for one in found
+        ]
         return [self._answer(question, reply) for question, reply in zip(questions, found, strict=True)]
 
     def fingerprint(self) -> Mapping[str, Any]:
@@ -177,13 +189,13 @@ class OpenAIModel:
             try:
                 reply = await self._reply(question, client)
             except UnansweredError as error:
-                self._failed = 0 if error.status else self._failed + 1
+                self._failed += 1
                 if self._failed >= self._settings.give_up_after:
                     raise GymQAError(
                         f"{self._failed} questions in a row got no answer, the last one because {error}; check the "
-                        "endpoint, and the same command goes on"
+                        "endpoint, or raise --options.api.give_up_after, and the same command goes on"
                     ) from None
-                return _NoReply(str(error), retry=not error.status)
+                return _NoReply(str(error), not error.status, self._usage.replies if error.status else None)
             self._failed = 0
             return reply
 

@@ -12,7 +12,7 @@ from typing import Protocol
 from eval.adapters.request import Loaded, Request
 from gymqa.errors import GymQAError
 from gymqa.hub.client import download_files, names_a_repo, split_revision
-from gymqa.io.files import read_json
+from gymqa.io.typed_json import read_object
 from gymqa.runtime.registry import Registry
 
 
@@ -139,7 +139,7 @@ def adapter_of(model: str) -> str:
     path = Path(model)
     if path.suffix == ".jsonl":
         return "recognizer"
-    config = read_json(path / "config.json") if (path / "config.json").is_file() else {}
+    config = read_object(path / "config.json") if (path / "config.json").is_file() else {}
     if config.get("model_type") == "gym_mllm":
         return "gymqa"
     if isinstance(config.get("model"), str):  # the backbone of a recognizer
@@ -157,7 +157,7 @@ def is_tuned(model: str) -> bool:
         GymQAError: the Hub has no such model, or cannot be reached.
     """
     config = config_folder(model) / "config.json"
-    return config.is_file() and read_json(config).get("model_type") == "gym_mllm"
+    return config.is_file() and read_object(config).get("model_type") == "gym_mllm"
 
 
 def config_folder(model: str) -> Path:

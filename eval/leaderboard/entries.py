@@ -103,6 +103,22 @@ def as_runs(entries: Sequence[Entry]) -> list[ModelRun]:
     return [runs[key] for key in order]
 
 
+def incomplete(entries: Sequence[Entry], questions: Sequence[QuestionFile]) -> list[str]:
+    """A sentence on each result whose questions were not all asked with success: they count as wrong until they are."""
+    asked = {one.sha256: one.questions for one in questions}
+    found = []
+    for entry in entries:
+        wanted = len(questions_in_form(entry.form, asked[entry.result.questions.sha256]))
+        absent, failed = wanted - len(entry.predictions), len(entry.result.open)
+        if absent or failed:
+            found.append(
+                f"{entry.path.name} of {entry.result.model.name} is not complete: of {wanted} questions {failed} are "
+                f"open, because all attempts failed, and {absent} were not asked; they count as wrong until the same "
+                "`gymqa evaluate` has run again"
+            )
+    return found
+
+
 def _result_files(paths: Iterable[Path]) -> Iterator[Path]:
     """Every result file below the paths, once each."""
     seen: set[Path] = set()

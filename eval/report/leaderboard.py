@@ -37,6 +37,7 @@ from eval.stats.bootstrap import RESAMPLES
 from gymqa.errors import GymQAError
 from gymqa.finegym.taxonomy import Taxonomy
 from gymqa.io.files import write_json, write_text
+from gymqa.io.printable import printable, raw_stdout
 from gymqa.runtime.runs import environment
 
 FILE_WIDTH = 110  # columns of a table that is not printed in a terminal
@@ -70,14 +71,15 @@ def leaderboard_json(page: Page) -> dict[str, object]:
         "detectable_difference": page.analyses.resolution,
         "controls": page.analyses.controls,
         "environment": dict(page.environment),
+        "notes": list(page.notes),
     }
 
 
 def print_table(rows: Sequence[Row], console: Console | None = None) -> None:
     """Print the questions' table and the recognizers' table, readable at 100 columns, as per cent with intervals."""
-    screen = console or Console()
+    screen = console or Console(file=raw_stdout())
     if console is None and not screen.is_terminal:
-        screen = Console(width=FILE_WIDTH)  # the default of 80 columns would break names
+        screen = Console(file=raw_stdout(), width=FILE_WIDTH)  # the default of 80 columns would break names
     shown = main_rows(rows)
     groups = [("Questions, accuracy %", [row for row in shown if row.metric == ACCURACY], "benchmark"),
               ("Recognition, %", [row for row in shown if row.benchmark == RECOGNITION], "metric")]  # fmt: skip
@@ -93,7 +95,7 @@ def _table(title: str, rows: Sequence[Row], column: str) -> Table:
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("model", overflow="fold")
     for name in (*names, "answered"):
-        table.add_column(name, justify="right", no_wrap=True)
+        table.add_column(_plain(name), justify="right", no_wrap=True)
     for line, cells in by_line(rows, column):
         texts = [_cell(cells[name]) if name in cells else Text("–") for name in names]
         answered = min(row.answered_rate for row in cells.values())
@@ -108,8 +110,8 @@ def _cell(row: Row) -> Text:
 
 
 def _plain(text: str) -> Text:
-    """Literal text, without markup and control characters."""
-    return Text("".join(character for character in text if character.isprintable()))
+    """Literal text, without markup, control characters escaped."""
+    return Text(printable(text))
 
 
 def read_recognizers(files: Sequence[Path]) -> list[RecognizerRun]:
@@ -140,6 +142,7 @@ def make_page(
     seed: int = 0,
     device: str = "cpu",
     resamples: int = RESAMPLES,
+    notes: Sequence[str] = (),
 ) -> Page:
     """Score all runs and compute the page's content.
 
@@ -153,6 +156,7 @@ def make_page(
         seed: of the splits and resamples.
         device: on which the answers were computed, for the record.
         resamples: random splits (and resamples) of the videos, by which models are compared.
+        notes: sentences on incomplete results.
     """
     benchmarks = {one.benchmark: one.questions for one in asked}
     guessers = [chance()] if taxonomy is None else [chance(), oracle_event(taxonomy), oracle_set(taxonomy)]
@@ -172,6 +176,7 @@ def make_page(
         tuple(unanswered_items(benchmarks, plain, recognizers)),
         analyses,
         {name: questions[0].tier for name, questions in benchmarks.items()},
+        tuple(notes),
     )
 
 

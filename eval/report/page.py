@@ -21,6 +21,7 @@ from eval.leaderboard.schema import ACCURACY, NO_CONTROL, RECOGNITION, Row, by_l
 from eval.report.analyses import Analyses
 from eval.report.plots import draw
 from eval.report.svg import DARK, LIGHT
+from gymqa.io.printable import printable
 
 # Benchmark or metric -> (heading, short description).
 _NAMES = {
@@ -45,7 +46,10 @@ _MOST_UNANSWERED = 100  # lines of their table; leaderboard.json counts all
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Content of the page; `samples` are those of `pack_samples`, `tiers` the tier of each benchmark."""
+    """Content of the page; `samples` are those of `pack_samples`, `tiers` the tier of each benchmark.
+
+    `notes` are sentences on results that are not complete.
+    """
 
     title: str
     rows: tuple[Row, ...]
@@ -54,6 +58,7 @@ class Page:
     unanswered: tuple[Unanswered, ...] = ()
     analyses: Analyses = field(default_factory=Analyses)
     tiers: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def render(page: Page) -> str:
@@ -172,4 +177,10 @@ def templates() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_shown,
     )
+
+
+def _shown(value: Any) -> Any:
+    """A value as a template shows it: control and direction characters of foreign text escaped, as in the terminal."""
+    return printable(value, "\n\t") if type(value) is str else value

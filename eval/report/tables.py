@@ -13,6 +13,7 @@ _LATEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
     "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",
     "|": r"\textbar{}", '"': r"\textquotedbl{}", "`": r"\textasciigrave{}", "·": r"\textperiodcentered{}",
+    "[": "{[}", "*": "{*}",  # behind the \\ of the row before, either would be read as its option
 }  # fmt: skip
 _FORMULA = "=+-@\t\r＝＋－＠"  # characters that start a formula in a spreadsheet (OWASP, CSV injection)
 

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import IO
 
 from gymqa.errors import GymQAError
+from gymqa.io.printable import as_sentence
 from gymqa.questions.schema import Question
 
 SUFFIX = ".hung"  # of a record file: lines of question ids as a JSON list, then of what ended the process
@@ -116,7 +117,7 @@ class Watchdog:
         try:
             os.write(notes, f"{_MARK}\n".encode())
             sentence = f"{self.name} gave no answer to {named(ids)} within {self.seconds:g} s; the same command goes on"
-            print(f"\ngymqa: {sentence}", file=sys.stderr, flush=True)
+            print(f"\ngymqa: {as_sentence(sentence)}", file=sys.stderr, flush=True)
             sys.stdout.flush()
         finally:
             os._exit(2)  # a regular exit would wait for the model

@@ -41,7 +41,8 @@ def call(command: Command, arguments: Sequence[str], prog: str) -> None:
 def build_parser(command: Command, prog: str) -> ArgumentParser:
     """Return the parser of one command; it raises ArgumentError instead of exiting."""
     text = docstring_parser.parse(inspect.getdoc(command) or "")
-    parser = ArgumentParser(prog=prog, description=text.description, exit_on_error=False, formatter_class=_Paragraphs)
+    parser = _Parser(prog=prog, description=text.description, exit_on_error=False, formatter_class=_Paragraphs)
+    parser.color = False  # of Python 3.14, whose escape sequences would be shown as such
     parser.add_argument("--config", action=_LayeredConfig, help="YAML file with any of these options.")
     hints = typing.get_type_hints(command)
     parameters = inspect.signature(command).parameters.values()
@@ -65,6 +66,21 @@ def build_parser(command: Command, prog: str) -> ArgumentParser:
             given = {"required": True} if parameter.default is parameter.empty else {"default": _default(parameter)}
             parser.add_argument(f"--{name}", nargs="+", type=lists[name], help=help_of.get(name), **given)
     return parser
+
+
+class _Parser(ArgumentParser):
+    """A parser that takes a word with one dash, such as a video's id -abc, as a value, unless an option begins so."""
+
+    color: bool  # of argparse, from Python 3.14 on
+
+    def _parse_optional(self, arg_string: str) -> Any:
+        """See argparse."""
+        name = arg_string[1:].partition("=")[0]
+        options = self._option_string_actions
+        short = len(arg_string) > 2 and arg_string[0] == "-" and arg_string[1] != "-" and arg_string not in options
+        if short and not any(option.lstrip("-").startswith(name) for option in options):
+            return None
+        return super()._parse_optional(arg_string)
 
 
 class _LayeredConfig(ActionConfigFile):

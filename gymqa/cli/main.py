@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from gymqa import __version__
 from gymqa.errors import GymQAError
+from gymqa.io.printable import as_sentence, printable_stdout
 from gymqa.runtime.registry import require_known
 
 Command = Callable[..., None]
@@ -133,7 +134,8 @@ def attempt(work: Callable[[Sequence[str]], None], words: Sequence[str]) -> int:
     """Run `work` on the arguments except `--debug`; print one sentence for an error, and return the exit status."""
     debug = "--debug" in words
     try:
-        work([word for word in words if word != "--debug"])
+        with printable_stdout():
+            work([word for word in words if word != "--debug"])
         sys.stdout.flush()
         return 0
     except BrokenPipeError:  # the reader of the output (head, less) has closed it
@@ -143,7 +145,7 @@ def attempt(work: Callable[[Sequence[str]], None], words: Sequence[str]) -> int:
         if debug:
             traceback.print_exc()
         status, sentence = _verdict(error)
-        print(f"gymqa: {sentence}", file=sys.stderr)
+        print(f"gymqa: {as_sentence(sentence)}", file=sys.stderr)
         return status
 
 

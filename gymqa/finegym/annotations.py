@@ -20,6 +20,7 @@ CLIP_ID = re.compile(rf"({VIDEO_ID.pattern})_E_(\d{{6}})_(\d{{6}})_A_(\d{{4}})_(
 # Clips of other data sets: clip name, then the name of the source video (or person) it shares with other clips; both
 # percent-encoded, so that neither can hold a path. gymqa.video_datasets creates them.
 OTHER_CLIP_ID = re.compile(r"[A-Za-z0-9_~%-]+@([A-Za-z0-9_~%-]+)", re.ASCII)
+CLIP_SUFFIXES = (".mp4", ".mkv", ".webm")
 TRAIN_LISTS = (
     "train_element",
     "train_element_v1.1",
@@ -119,13 +120,14 @@ class Release:
         ]
 
     def clip_path(self, clip_id: str) -> Path:
-        """Path of the clip's video, which need not exist.
+        """Path of the clip's video, which need not exist; an mp4 goes before another suffix of CLIP_SUFFIXES.
 
         Raises:
             GymQAError: `clip_id` is not a FineGym clip id, for example because it holds a path separator.
         """
         parse_clip_id(clip_id)
-        return self.root / "subactions" / f"{clip_id}.mp4"
+        paths = [self.root / "subactions" / f"{clip_id}{suffix}" for suffix in CLIP_SUFFIXES]
+        return next((path for path in paths if path.is_file()), paths[0])
 
 
 def parse_clip_id(clip_id: str) -> ClipId:
@@ -154,7 +156,7 @@ def video_of(clip_id: str) -> str:
 
 
 def read_element_list(path: Path, n_classes: int | None = None) -> list[Clip]:
-    """Read lines `<clip id> <label>`, `<clip id>.mp4 <label>`, or bare ids (label None), in the file's order.
+    """Read lines `<clip id> <label>`, `<clip id>.mp4 <label>` (.mkv, .webm), or bare ids (label None), in their order.
 
     Raises:
         GymQAError: the file is missing or empty, or a line (named as file:line) is malformed, repeats a clip, or has a
@@ -222,7 +224,7 @@ def _only_setting(root: Path, found: list[str]) -> str:
 
 def _read_element(line: str, n_classes: int | None) -> Clip:
     fields = line.split()
-    clip_id = fields[0].removesuffix(".mp4")
+    clip_id = next((fields[0].removesuffix(one) for one in CLIP_SUFFIXES if fields[0].endswith(one)), fields[0])
     video_id = video_of(clip_id)
     if len(fields) == 1:
         return Clip(clip_id, video_id, None)
@@ -230,5 +232,5 @@ def _read_element(line: str, n_classes: int | None) -> Clip:
     if len(fields) > 2 or not (label.isascii() and label.isdigit() and len(label) < 10):
         raise GymQAError(f"{line!r} is not `<clip id> <label>`; write the label as one whole number")
     if n_classes is not None and int(label) >= n_classes:
-        raise GymQAError(f"label {label} is out of range; this setting has labels 0 to {n_classes - 1}")
+        raise GymQAError(f"label {label} is out of range; this setting's labels count from 0 to {n_classes - 1}")
     return Clip(clip_id, video_id, int(label))

@@ -7,13 +7,14 @@ gymqa passes it to nobody else, and no message quotes an error that may contain 
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
-from huggingface_hub import CommitOperationAdd, DatasetCard, HfApi, get_token, is_offline_mode, snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HTTPError
+from huggingface_hub import CommitOperationAdd, DatasetCard, HfApi, get_token, snapshot_download
+from huggingface_hub.errors import HTTPError
 from huggingface_hub.utils import HFValidationError, logging, validate_repo_id
 
 from gymqa.errors import GymQAError
+from gymqa.hub.hub_errors import reason_of
 from gymqa.hub.question_dataset import CARD
 
 _REPO = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
@@ -107,7 +108,7 @@ def _download(repo: str, files: list[str], kind: Kind, revision: str | None) -> 
     def download() -> str:
         return snapshot_download(repo, revision=revision, allow_patterns=files, library_name="gymqa")
 
-    return Path(ask_hub(repo, download, kind))
+    return Path(ask_hub(f"{repo}@{revision}" if revision else repo, download, kind))
 
 
 def upload(folder: Path, repo: str, private: bool = False, kind: Kind = "data set") -> str:
@@ -191,32 +192,15 @@ def require_token(repo: str, kind: Kind) -> None:
 
 def ask_hub(what: Path | str, ask: Callable[[], Value], kind: Kind = "data set") -> Value:
     """Run a request to the Hub; errors become messages that quote nothing of the request."""
-    reason: str
     verbosity = logging.get_verbosity()
     logging.set_verbosity_error()  # no warnings about retries: only the final failure is reported
     try:
         return ask()
-    except HfHubHTTPError as error:
-        reason = _refusal(error, kind)
-    except (HTTPError, OSError) as error:
-        reason = f"the Hub cannot be reached ({type(error).__name__}); check the connection and HF_ENDPOINT"
-        if is_offline_mode():
-            reason = "it is not a local folder, and HF_HUB_OFFLINE is set; unset it to ask the Hub"
-    except (ValueError, RuntimeError) as error:
-        reason = f"it cannot be read ({type(error).__name__}); check its card and files"
+    except (HTTPError, OSError, ValueError, RuntimeError) as error:
+        reason = reason_of(error, kind)
     finally:
         logging.set_verbosity(verbosity)
     raise GymQAError(f"{what}: {reason}") from None  # a chained error could show the token with --debug
-
-
-def _refusal(error: Any, kind: Kind) -> str:
-    status = error.response.status_code
-    mends = {
-        401: "it does not exist, or your token does not allow access; check the name, HF_TOKEN or `hf auth login`",
-        403: "your token does not allow it; use one with write access",
-        404: f"there is no such {kind}, neither as a local folder nor on the Hub; check the name",
-    }
-    return mends.get(status, f"the Hub answered {status}; try again later")
 
 
 def split_revision(name: str) -> tuple[str, str | None]:

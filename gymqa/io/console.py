@@ -6,14 +6,27 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from threading import Event, Thread
-from typing import ClassVar, Protocol, Self, TypeVar
+from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import TimeRemainingColumn as TimeLeftColumn
 
+from gymqa.io.printable import printable
+
 Item = TypeVar("Item")
-console = Console(stderr=True)
+
+
+class _PrintableConsole(Console):
+    """A console on which control characters of a text, which may be a foreign file's, are shown and not obeyed."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """See rich's Console."""
+        super().print(*(printable(one, "\n\t") if isinstance(one, str) else one for one in objects), **options)
+
+
+console = _PrintableConsole(stderr=True, markup=False)
 LINE_EVERY = 20.0
 """Seconds between two lines of a job's progress where there is no terminal."""
 _RATE_OVER = 4  # lines over which a rate is averaged
@@ -121,7 +134,7 @@ def progress_bar(what: str, total: int, done: int = 0) -> Iterator[ProgressBar]:
         TextColumn("[dim]{task.fields[note]}"),
     )
     with Progress(*columns, console=console) as progress:
-        yield _Bar(progress, progress.add_task(what, total=total, completed=done, note=""))
+        yield _Bar(progress, progress.add_task(escape(printable(what)), total=total, completed=done, note=""))
 
 
 def track(items: Iterable[Item], what: str, total: int) -> Iterator[Item]:

@@ -86,9 +86,18 @@ def sha256_of(path: Path) -> str:
 
 
 def write_text(target: Path, text: str) -> None:
-    """Write `text` as UTF-8 to `target`, atomically."""
+    """Write `text` as UTF-8 to `target`, atomically.
+
+    Raises:
+        GymQAError: it holds a part of a name that is not UTF-8, or the folder cannot be written to.
+    """
+    try:
+        content = text.encode()
+    except UnicodeEncodeError as error:
+        around = text[max(0, error.start - 20) : error.end + 20]
+        raise GymQAError(f"{target} would hold a name that is not UTF-8, {around!r}; rename what it names") from error
     with atomic_path(target) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(content)
 
 
 def write_json(target: Path, value: Any) -> None:
@@ -97,7 +106,7 @@ def write_json(target: Path, value: Any) -> None:
 
 
 def read_json(path: Path, make_object: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Any:
-    """Read a JSON file.
+    """Read a JSON file, with or without the byte order mark that Windows puts first.
 
     Args:
         path: the file.
@@ -107,7 +116,7 @@ def read_json(path: Path, make_object: Callable[[list[tuple[str, Any]]], Any] | 
         GymQAError: the file is missing, or is not JSON (the line and column are named).
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=make_object)
+        return json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=make_object)
     except FileNotFoundError as error:
         raise GymQAError(f"{path} does not exist; check the path, or run the step that writes it") from error
     except (

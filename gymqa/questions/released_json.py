@@ -118,7 +118,7 @@ def _entries(path: Path) -> dict[str, Any]:
         return found
 
     try:
-        entries = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=unique)
+        entries = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=unique)
     except FileNotFoundError as error:
         raise GymQAError(f"{path} does not exist; check the path") from error
     except OSError as error:

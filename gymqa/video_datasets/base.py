@@ -65,8 +65,11 @@ class VideoDataset:
         if not 0 <= label < len(self.classes):
             raise GymQAError(f"{where}: label {label} is out of range; there are classes 0 to {len(self.classes) - 1}")
         clip_id = make_clip_id(name or str(PurePosixPath(inside).with_suffix("")), video, where)
-        if clip_id in self.paths:
+        other = self.paths.get(clip_id)
+        if other == inside:
             raise GymQAError(f"{where}: clip {path} is listed a second time; remove one of its lines")
+        if other is not None:
+            raise GymQAError(f"{where}: {path} and {other} would be one clip, named without suffix; rename one of them")
         self.paths[clip_id] = inside
         (self.train if side == "train" else self.val).append(Clip(clip_id, clip_id.split("@")[1], label))
 
@@ -93,7 +96,9 @@ def inside_path(text: str, where: str) -> str:
         GymQAError: the path is empty, absolute, contains "..", a backslash or control characters, or is too long.
     """
     path = PurePosixPath(text)
-    if not path.parts or path.is_absolute() or ".." in path.parts or "\\" in text or CONTROL.search(text):
+    if "\\" in text:
+        raise GymQAError(f"{where}: the path {text[:200]!r} has backslashes; write / between its folders")
+    if not path.parts or path.is_absolute() or ".." in path.parts or CONTROL.search(text):
         raise GymQAError(f"{where}: the path {text[:200]!r} leaves the folder of videos; write a path relative to it")
     if len(text.encode()) > LONGEST_PATH or max(len(part.encode()) for part in path.parts) > LONGEST_NAME:
         raise GymQAError(f"{where}: the path {text[:60]!r}… is too long for a file; correct it")

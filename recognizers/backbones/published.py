@@ -169,6 +169,8 @@ def _pixels_of_saved(source: str, family: str) -> Pixels | None:
     if not isinstance(values, dict) or values.get("model") != family:
         return None
     pixels: Pixels = values.get("pixels", "symmetric")
+    if not isinstance(pixels, str):
+        raise GymQAError(f"{file}: pixels cannot be {pixels!r}; copy or train the model again")
     require_known(pixels)
     return pixels
 

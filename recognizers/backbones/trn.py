@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from itertools import combinations
+from math import comb
 from typing import ClassVar
 
 import torch
@@ -11,6 +12,8 @@ from torch import Tensor, nn
 from gymqa.errors import GymQAError
 from recognizers.backbones.base import GYM99, Recognizer
 from recognizers.backbones.frame_net import FrameFeatures, FrameNet, FrameNetConfig
+
+_MOST_SUBSETS = 200_000  # of one scale, all of which are listed
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,8 @@ class TRNConfig(FrameNetConfig):
         super().__post_init__()
         if self.segments < 2 or min(self.subsets, self.frame_dim, self.relation_dim) < 1:
             raise GymQAError(f"{self}: a relation needs 2 frames or more, and subsets and widths of at least 1")
+        if comb(self.segments, self.segments // 2) > _MOST_SUBSETS and self.multi_scale:
+            raise GymQAError(f"{self}: {self.segments} segments have too many subsets; choose at most 20")
 
     def build(self) -> "Recognizer":
         """Build the model with fresh weights."""

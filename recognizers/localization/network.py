@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gymqa.errors import GymQAError
-from gymqa.io.files import read_json
+from gymqa.io.typed_json import read_object, require_buildable
 from recognizers.localization.config import LEVELS, GroupingConfig, Level
-from recognizers.weights_io.tensors import load_exactly, read_weights, save_model
+from recognizers.weights_io.tensors import load_exactly, read_weights, require_same_shapes, save_model
 
 
 @dataclass(frozen=True)
@@ -106,13 +106,17 @@ class Localizer(nn.Module):
         Raises:
             GymQAError: a file is missing or damaged, or is not of a localizer.
         """
-        model = cls(_read_config(folder))
-        load_exactly(model, read_weights(folder), folder)
+        config, weights = _read_config(folder), read_weights(folder)
+        with torch.device("meta"):
+            require_same_shapes(cls(config), weights, folder)
+        model = cls(config)
+        load_exactly(model, weights, folder)
         return model.eval()
 
 
 def _read_config(folder: Path) -> LocalizerConfig:
-    values = read_json(folder / "config.json")
+    values = read_object(folder / "config.json", "give the folder that `gymqa localize train` wrote")
+    require_buildable(folder / "config.json", values)
     try:
         if values.pop("model") != "localizer" or values["level"] not in LEVELS:
             raise ValueError("it is of another model")
@@ -121,7 +125,7 @@ def _read_config(folder: Path) -> LocalizerConfig:
         config = LocalizerConfig(labels=labels, grouping=grouping, **values)
         if min(config.features, config.hidden, len(labels)) < 1 or config.snippet <= 0:
             raise ValueError("a width, number of labels or snippet length is not positive")
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise GymQAError(
             f"{folder} does not hold a localizer ({error}); give the folder that `gymqa localize train` wrote"
         ) from error

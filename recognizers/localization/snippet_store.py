@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import Field
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -21,6 +22,7 @@ from gymqa.finegym.annotations import VIDEO_ID
 from gymqa.frames.video import VideoError
 from gymqa.io.console import progress_bar
 from gymqa.io.files import atomic_path, only_writer, read_json, write_json
+from gymqa.io.typed_json import Typed, Width, read_as, read_object
 from gymqa.runtime.runs import require_writable
 from recognizers.localization.network import running_sum, span_means
 from recognizers.localization.segments import VideoSegment
@@ -28,6 +30,15 @@ from recognizers.localization.snippets import SnippetEncoder, video_features
 from recognizers.training.checkpoint import writing_reported
 
 INDEX, FAILURES = "snippets.json", "failures.json"
+REMAKE = "remove the folder and make it again"
+
+
+class _Index(Typed):
+    """The index of a store."""
+
+    fps: float = Field(gt=0, le=10_000)
+    dim: Width
+    fingerprint: dict[str, Any]
 
 
 class SnippetStore:
@@ -44,16 +55,11 @@ class SnippetStore:
         self.folder = folder
         if not (folder / INDEX).exists():
             raise GymQAError(f"{folder} holds no snippet features; make them with `gymqa localize features`")
-        index = read_json(folder / INDEX)
-        try:
-            self.fps, self.dim = float(index["fps"]), int(index["dim"])
-            self.seen_by: dict[str, Any] = {**dict(index["fingerprint"]), "fps": self.fps}
-            failures = read_json(folder / FAILURES) if (folder / FAILURES).exists() else {}
-            self.failures = {str(video): str(why) for video, why in failures.items()}
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise GymQAError(
-                f"{folder / INDEX} or {FAILURES} is damaged; remove the folder and make it again"
-            ) from error
+        index = read_as(folder / INDEX, _Index, REMAKE)
+        self.fps, self.dim = index.fps, index.dim
+        self.seen_by: dict[str, Any] = {**index.fingerprint, "fps": self.fps}
+        failures = read_object(folder / FAILURES, REMAKE) if (folder / FAILURES).exists() else {}
+        self.failures = {str(video): str(why) for video, why in failures.items()}
 
     def __contains__(self, video_id: object) -> bool:
         return isinstance(video_id, str) and self.path(video_id).is_file()

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from gymqa.errors import GymQAError
 from gymqa.io.files import read_json
+from gymqa.io.typed_json import read_object, require_buildable
 from recognizers.backbones.registry import is_family
 from recognizers.weights_io.tensors import (
     MAX_NAMES,
@@ -64,7 +65,8 @@ def read_config_as(folder: Path, family: type[Config]) -> Config:
     Raises:
         GymQAError: it has fields that the family does not have, or values of another type.
     """
-    values = {setting: value for setting, value in read_json(folder / "config.json").items() if setting != "model"}
+    values = {setting: value for setting, value in read_object(folder / "config.json").items() if setting != "model"}
+    require_buildable(folder / "config.json", values)
     known = {field.name: getattr(family(), field.name) for field in fields(family)}
     fixed = {field.name for field in fields(family) if not field.init}
     for setting, value in values.items():

@@ -92,6 +92,16 @@ def load_exactly(model: nn.Module, weights: Mapping[str, Tensor], where: Path) -
     Raises:
         GymQAError: the weights are of another architecture; lists the differing tensors.
     """
+    require_same_shapes(model, weights, where)
+    model.load_state_dict(weights)
+
+
+def require_same_shapes(model: nn.Module, weights: Mapping[str, Tensor], where: Path) -> None:
+    """Check that all names and shapes match; a model on torch's meta device takes no memory for it.
+
+    Raises:
+        GymQAError: the weights are of another architecture; lists the differing tensors.
+    """
     own = model.state_dict()
     differ = [
         f"{name} is {list(weights[name].shape)} in the file and {list(own[name].shape)} by config.json"
@@ -105,7 +115,6 @@ def load_exactly(model: nn.Module, weights: Mapping[str, Tensor], where: Path) -
     ]
     if found:
         raise GymQAError(f"{where} holds weights of another architecture than its config.json says: {'; '.join(found)}")
-    model.load_state_dict(weights)
 
 
 def summarise_names(what: str, names: list[str]) -> list[str]:

@@ -21,14 +21,14 @@ class Endpoint:
 
     Attributes:
         reply: from a request's JSON to a completion; the text "B" by default.
-        first: what to do with the first requests, one each: a status, "garbage", "half" or "never"; then `always`.
-        always: likewise, for every further request; None answers.
+        first: what to do with the first requests, one each: a status, "garbage", "half" or "never"; None answers.
+        always: likewise, for every further request.
         headers: sent with a status.
         echo: send the Authorization header back wherever there is room for it.
     """
 
     reply: Callable[[Body], Body] = lambda body: completion("B")
-    first: list[int | str] = field(default_factory=list)
+    first: list[int | str | None] = field(default_factory=list)
     always: int | str | None = None
     headers: dict[str, str] = field(default_factory=dict)
     echo: bool = False

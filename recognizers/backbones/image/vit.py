@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gymqa.errors import GymQAError
-from gymqa.io.files import read_json
-from recognizers.weights_io.tensors import read_weights, save_model
+from gymqa.io.typed_json import read_object, require_buildable
+from recognizers.weights_io.tensors import read_weights, require_same_shapes, save_model
 
 SHIPPED = Path(__file__).resolve().parents[2] / "weights" / "frame_vit"
 
@@ -161,15 +161,13 @@ def load_image_vit(folder: Path | None = None) -> ImageViT:
     """
     folder = SHIPPED if folder is None else folder
     try:
-        model = ImageViT(
-            ViTConfig(
-                **{
-                    name: read_json(folder / "config.json")[name]
-                    for name in (field.name for field in fields(ViTConfig))
-                }
-            )
-        )
-        model.load_state_dict({name: tensor.float() for name, tensor in read_weights(folder).items()})
-    except (RuntimeError, KeyError) as error:
+        values = read_object(folder / "config.json")
+        require_buildable(folder / "config.json", values)
+        config, weights = ViTConfig(**{one.name: values[one.name] for one in fields(ViTConfig)}), read_weights(folder)
+        with torch.device("meta"):
+            require_same_shapes(ImageViT(config), weights, folder)
+        model = ImageViT(config)
+        model.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
+    except (RuntimeError, KeyError, TypeError) as error:
         raise GymQAError(f"{folder} does not hold an ImageViT ({error}); save it again with save_pretrained") from error
     return model.eval()

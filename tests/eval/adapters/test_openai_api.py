@@ -254,7 +254,7 @@ def test_the_key_is_in_no_answer_error_log_or_kept_reply_though_the_server_sends
         kept = (tmp_path / "replies.jsonl").read_text()
         told = [answers, errors, kept, dict(model.fingerprint()), dict(model.usage()), caplog.text, *capfd.readouterr()]
     assert KEY not in repr(told)
-    assert (trouble is None) == ("[key]" in repr(answers) + kept)
+    assert (trouble in (None, 500, 429, 400)) == ("[key]" in repr(answers) + kept)
 
 
 def test_without_a_key_none_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:

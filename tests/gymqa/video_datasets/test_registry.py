@@ -355,6 +355,7 @@ def test_a_list_reads_back_what_was_written(train: dict[str, int], val: dict[str
     def text(prefix: str, rows: dict[str, int]) -> str:
         return "".join(f"{prefix}/{name}.mp4 {label}\n" for name, label in rows.items())
 
+    train = {**train, "z": 0}
     dataset = reads_or_refuses("list", {"train.txt": text("t", train), "val.txt": text("v", val)})
     assert dataset is not None
     assert [clip.label for clip in dataset.train] == list(train.values())

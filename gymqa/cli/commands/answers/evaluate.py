@@ -93,10 +93,13 @@ def evaluate(
     if out.suffix == ".jsonl" and len(files) * len(under) > 1:
         raise GymQAError(f"{out} can hold the answers to one file of questions under one control; name a folder")
     kind = adapter or adapter_of(model)
+    name = name or Path(model).name.removesuffix(".jsonl") or kind
+    of_files = (("--questions", one.path.name) for one in files.values())
+    _require_utf8(("--name", name), ("--encoder", encoder), *of_files)
     under = _blind_control(under) if kind == "blind" else under
     request = Request(
         model=model,
-        name=name or Path(model).name.removesuffix(".jsonl") or kind,
+        name=name,
         scoring=scoring,
         batch_size=batch_size,
         device=own_device(device),
@@ -150,6 +153,17 @@ def _require_limits(answer_timeout: float | None, batch_size: int) -> None:
     if answer_timeout is not None and not 0 < answer_timeout < LONGEST:
         raise GymQAError(f"{answer_timeout:g} s is no limit; give --answer_timeout seconds above 0, below {LONGEST:g}")
     require_batch_size(batch_size)
+
+
+def _require_utf8(*named: tuple[str, str]) -> None:
+    """Refuse names, each given with its option, that results could not hold, before anything is asked.
+
+    Raises:
+        GymQAError: one is not UTF-8.
+    """
+    for option, text in named:
+        if any("\ud800" <= one <= "\udfff" for one in text):
+            raise GymQAError(f"{option}: the name {text!r} is not UTF-8; give another")
 
 
 def _form(rotations: bool, binaries: bool) -> Form:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from eval.leaderboard.entries import as_runs, read_entries, read_question_files
+from eval.leaderboard.entries import as_runs, incomplete, read_entries, read_question_files
 from eval.report.clips import copy_clips
 from eval.report.hub_results import push, uploads_of
 from eval.report.leaderboard import make_page, print_table, read_recognizers, write_leaderboard
@@ -67,9 +67,12 @@ def report(
     recognized = read_recognizers(recognizers or [])
     shown = (question.clip_id for one in asked for question in one.questions)
     found = copy_clips(clips, out, shown) if clips is not None else None
-    page = make_page(asked, as_runs(entries), recognized, taxonomy, found, title, resamples=resamples)
+    notes = incomplete(entries, asked)
+    page = make_page(asked, as_runs(entries), recognized, taxonomy, found, title, resamples=resamples, notes=notes)
     path = write_leaderboard(out, page, "index.html")
     print_table(page.rows)
+    for note in page.notes:
+        print(note)
     print(path)
     if uploads:
         push(uploads, asked, push_to_hub, resamples)

@@ -54,8 +54,8 @@ def videos(
 
     Args:
         root: folder of the release; the videos go into its folder `videos`.
-        ids: ids of the videos (one that begins with "-" as --ids=-ID); by default those of the annotation, if no lists
-            are given either.
+        ids: ids of the videos (one that begins with "--" as --ids=--ID); by default those of the annotation, if no
+            lists are given either.
         lists: element lists whose videos are downloaded.
         url: URL of a video, with {id} in it.
         format: yt-dlp's format selection.

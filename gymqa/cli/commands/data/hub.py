@@ -11,7 +11,7 @@ from gymqa.hub.client import check_repo, dataset_configs, names_a_repo, upload
 from gymqa.hub.data_card import data_card
 from gymqa.hub.question_dataset import CARD, is_dataset, question_files, require_whole, sort_questions, write_dataset
 from gymqa.io.console import track
-from gymqa.io.files import read_json
+from gymqa.io.typed_json import Typed, read_as
 from gymqa.questions.files import load_questions
 from gymqa.questions.schema import Question
 from gymqa.questions.validation import mismatches
@@ -240,10 +240,23 @@ def _training_of(recognizer: Path, streams: Sequence[Modality]) -> tuple[str, tu
     from recognizers.weights_io.tensors import sources_of
 
     path = recognizer / "training.json"
-    settings = read_json(path) if path.is_file() else {}
-    algorithm, initial = settings.get("algorithm", {}).get("name", ""), settings.get("initial", "")
+    settings = read_as(path, _Training, "train again") if path.is_file() else _Training()
+    algorithm, initial = settings.algorithm.name, settings.initial
     each = dict.fromkeys(sources_of(initial, streams))
     return algorithm, tuple(one for one in each if names_a_repo(one) and not Path(one).exists())
+
+
+class _Algorithm(Typed):
+    """The training algorithm in training.json."""
+
+    name: str = ""
+
+
+class _Training(Typed):
+    """The part of a recognizer's training.json that its card states."""
+
+    algorithm: _Algorithm = _Algorithm()
+    initial: str = ""
 
 
 COMMAND = {"push": push, "push-recognizer": push_recognizer, "push-mllm": push_mllm, "push-results": push_results}

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from gymqa.errors import GymQAError
 from gymqa.io.console import console
-from gymqa.io.files import read_json, write_json
+from gymqa.io.files import write_json
+from gymqa.io.printable import as_sentence
+from gymqa.io.typed_json import read_object
 
 if TYPE_CHECKING:
     from recognizers.recipes import Cell, Recipe
@@ -115,7 +117,7 @@ def run(
             print(f"{recipe.name}: Top-1 {100 * result.top1:.1f} % of {result.clips} clips")
         except GymQAError as error:
             failed.append(recipe.name)
-            print(f"{recipe.name}: {error}", file=sys.stderr)
+            print(as_sentence(f"{recipe.name}: {error}"), file=sys.stderr)
     names = {recipe.name for recipe in chosen}
     _print_tables([cell for cell in read_cells(recipes) if cell.recipe in names], out)
     if failed:
@@ -212,7 +214,7 @@ def read_result(folder: Path) -> Result | None:
     if not (folder / _RESULT).exists():
         return None
     try:
-        return Result(**read_json(folder / _RESULT))
+        return Result(**read_object(folder / _RESULT, "remove it and run the recipe again"))
     except TypeError as error:
         raise GymQAError(f"{folder / _RESULT} is damaged; remove it and run the recipe again") from error
 
