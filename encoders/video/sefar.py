@@ -101,6 +101,7 @@ class PatchHook:
         self._side = round((backbone.pos_embed.shape[1] - 1) ** 0.5)
         if grid > self._side:
             raise GymQAError(f"the recognizer has {self._side} × {self._side} patches a frame; grid {grid} is finer")
+        backbone.keeps_patches = True
         backbone.blocks[-1].register_forward_hook(self._keep)
 
     def _keep(self, block: nn.Module, inputs: Any, output: tuple[Tensor, Tensor]) -> None:

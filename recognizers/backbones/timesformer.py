@@ -113,21 +113,44 @@ class DividedBlock(nn.Module):
     def forward(self, cls: Tensor, patches: Tensor, layout: ElementLayout) -> tuple[Tensor, Tensor]:
         """CLS [B, k, D], one an element, or [B, N, D], one a frame, and patches [B, N, P, D] -> the same shapes."""
         batch, frames, positions, dim = patches.shape
-        per_frame = cls.shape[1] == layout.frames
         keep = self._draw(patches, len(layout.elements))  # [B, k] each
-        time = self.temporal_attn.over(self.temporal_norm1(patches), layout, self.temporal_fc)
-        patches = patches + _kept(time, keep[0], layout)
-        of_frames = cls if per_frame else layout.expand(cls)
-        tokens = torch.cat([of_frames.unsqueeze(2), patches], 2)  # [B, N, 1 + P, D]
-        space = self.attn(self.norm1(tokens).flatten(0, 1)).view(batch, frames, 1 + positions, dim)
+        patches, tokens = self._over_time(cls, patches, keep[0], layout)
+        space = self.attn(tokens.flatten(0, 1)).view(batch, frames, 1 + positions, dim)
         space = _kept(space, keep[1], layout)
-        cls = cls + (space[:, :, 0] if per_frame else layout.mean(space[:, :, 0]))
         patches = patches + space[:, :, 1:]
         # two calls: concatenating and splitting costs more than a second, small matrix product
-        kept_cls = layout.expand(keep[2]) if per_frame and keep[2] is not None else keep[2]
-        cls = cls + _kept(self.mlp(self.norm2(cls)), kept_cls)
+        cls = self._update_cls(cls, space[:, :, 0], keep[2], layout)
         patches = patches + _kept(self.mlp(self.norm2(patches)), keep[2], layout)
         return cls, patches
+
+    def last_cls(self, cls: Tensor, patches: Tensor, layout: ElementLayout) -> Tensor:
+        """The CLS tokens of `forward`, without the patches' rows that only a further block would read."""
+        keep = self._draw(patches, len(layout.elements))
+        _, tokens = self._over_time(cls, patches, keep[0], layout)
+        space = self.attn.of_first(tokens.flatten(0, 1)).view(*patches.shape[:2], 1, -1)  # [B, N, 1, D]
+        return self._update_cls(cls, _kept(space, keep[1], layout)[:, :, 0], keep[2], layout)
+
+    def _over_time(
+        self, cls: Tensor, patches: Tensor, keep: Tensor | None, layout: ElementLayout
+    ) -> tuple[Tensor, Tensor]:
+        """Patches after time attention, and the normalised tokens of each frame [B, N, 1 + P, D], its CLS first."""
+        if not self._time_is_silent():
+            time = self.temporal_attn.over(self.temporal_norm1(patches), layout, self.temporal_fc)
+            patches = patches + _kept(time, keep, layout)
+        of_frames = cls if cls.shape[1] == layout.frames else layout.expand(cls)
+        return patches, self.norm1(torch.cat([of_frames.unsqueeze(2), patches], 2))
+
+    def _time_is_silent(self) -> bool:
+        """Whether time attention adds zero: its output layer is frozen at the zeros it starts from."""
+        weight, bias = self.temporal_fc.weight, self.temporal_fc.bias
+        return not (weight.requires_grad or torch.compiler.is_compiling() or weight.any() or bias.any())
+
+    def _update_cls(self, cls: Tensor, space: Tensor, keep: Tensor | None, layout: ElementLayout) -> Tensor:
+        """CLS tokens after space attention, whose rows `space` [B, N, D] are averaged over an element, and the MLP."""
+        per_frame = cls.shape[1] == layout.frames
+        cls = cls + (space if per_frame else layout.mean(space))
+        keep = layout.expand(keep) if per_frame and keep is not None else keep
+        return cls + _kept(self.mlp(self.norm2(cls)), keep)
 
     def _draw(self, like: Tensor, elements: int) -> list[Tensor | None]:
         """Drop-path factors [B, k] of the three branches: 0, or 1 / P(kept); None keeps all."""
@@ -175,6 +198,7 @@ class TimeSformer(nn.Module):
     ) -> None:
         super().__init__()
         self.frozen_blocks, self.timed, self.heads = frozen_blocks, time_blocks > 0, config.heads
+        self.keeps_patches = False  # True for who reads the last block's patches, by a hook; the features need none
         self.layout = ElementLayout(elements)
         dim = config.dim
         self.patch_embed = PatchEmbed(config.patch_size, dim, channels)
@@ -207,8 +231,12 @@ class TimeSformer(nn.Module):
             cls, patches = self._embed(frames)
             for block in self.blocks[: self.frozen_blocks]:
                 cls, patches = block(cls, patches, self.layout)
-        for block in self.blocks[self.frozen_blocks :]:
-            cls, patches = block(cls, patches, self.layout)
+        trained = list(self.blocks)[self.frozen_blocks :]
+        for place, block in enumerate(trained, 1):
+            if place == len(trained) and not self.keeps_patches:
+                cls = block.last_cls(cls, patches, self.layout)
+            else:
+                cls, patches = block(cls, patches, self.layout)
         features: Tensor = self.norm(cls)
         return self._compare_frames(features) if self.timed else features
 

@@ -44,6 +44,17 @@ class Attention(nn.Module):
         out: Tensor = self.proj(mixed.transpose(1, 2).reshape(batch, length, dim))
         return out
 
+    def of_first(self, x: Tensor) -> Tensor:
+        """The first token's row of `forward`, without computing the others: [B, L, D] -> [B, D]."""
+        batch, length, dim = x.shape
+        split = self.heads, dim // self.heads
+        weight, bias = self.qkv.weight, self.qkv.bias
+        q = F.linear(x[:, 0], weight[:dim], bias[:dim]).view(batch, 1, *split)
+        k, v = F.linear(x, weight[dim:], bias[dim:]).view(batch, length, 2, *split).unbind(2)  # [B, L, h, d]
+        weights = ((q * split[1] ** -0.5) * k).sum(-1).softmax(1).to(v.dtype)  # [B, L, h]
+        out: Tensor = self.proj((weights.unsqueeze(-1) * v).sum(1).flatten(1))
+        return out
+
 
 class Mlp(nn.Module):
     """fc2(GELU(fc1(x)))."""
