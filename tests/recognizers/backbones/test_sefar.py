@@ -1,6 +1,7 @@
 """The recognizer: the paper's sizes, elements that do not see each other's time, a start from an image ViT."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,33 @@ def test_training_and_evaluation_attention_agree() -> None:
     with torch.inference_mode():
         without_gradient = model(frames)
     torch.testing.assert_close(model(frames), without_gradient, rtol=1e-4, atol=1e-4)
+
+
+def test_the_rows_that_nobody_reads_change_no_feature_and_no_gradient() -> None:
+    model, frames = randomised(), torch.randn(2, 8, 3, 24, 24)
+    found = []
+    for all_rows in (False, True):
+        model.backbone.keeps_patches = all_rows
+        model.zero_grad()
+        logits = model(frames)
+        logits.square().sum().backward()
+        found.append((logits, {name: one.grad for name, one in model.named_parameters() if one.grad is not None}))
+    torch.testing.assert_close(found[0][0], found[1][0], rtol=1e-4, atol=1e-5)
+    assert found[0][1].keys() == found[1][1].keys()
+    for name, gradient in found[0][1].items():
+        torch.testing.assert_close(gradient, found[1][1][name], rtol=1e-3, atol=1e-4)
+
+
+def test_time_attention_of_frozen_blocks_is_left_out_where_it_is_zero_and_only_there() -> None:
+    model, frames = replace(TINY, frozen_blocks=2).build().eval(), torch.randn(1, 8, 3, 24, 24)
+    called: list[str] = []
+    for number, block in enumerate(model.backbone.blocks):
+        block.temporal_norm1.register_forward_hook(lambda *_, number=number: called.append(str(number)))
+    silent = model(frames)
+    assert called == ["2"]
+    with torch.no_grad():
+        model.backbone.blocks[0].temporal_fc.bias.normal_()
+    assert not torch.allclose(model(frames), silent) and called == ["2", "0", "2"]
 
 
 def test_written_out_and_fused_attention_over_time_agree(monkeypatch: pytest.MonkeyPatch) -> None:
