@@ -1,6 +1,6 @@
 """SeFAR against supervised training over seeds: `python benchmarks/studies/recognition_seeds.py --run runs/demo`.
 
-Each seed draws another labelled tenth of the demo's training clips and trains both models for the same number of steps;
+Each seed draws another labelled part of the demo's training clips and trains both models for the same number of steps;
 both are tested on the demo's val clips (unseen athletes and halls).
 """
 
@@ -31,14 +31,15 @@ RESULT = Path("benchmarks/results/recognition_seeds.json")
 
 def top1_points(run: Path, out: Path, seed: int) -> dict[str, tuple[list[float], list[str]]]:
     """Train both models with `seed`; 1 or 0 for each val clip, and the clips' videos, by algorithm."""
-    release = open_release(run / "release")
+    release, demo = open_release(run / "release"), DemoConfig()
     lists = {part: release.annotations / f"{release.taxonomy.setting}_{part}_element.txt" for part in ("train", "val")}
-    splits = make_splits(read_element_list(lists["train"]), read_element_list(lists["val"]), seed=seed)
+    train_clips, val_clips = (read_element_list(lists[part]) for part in ("train", "val"))
+    splits = make_splits(train_clips, val_clips, demo.labelled_fraction, seed)
     folder, cache, points = out / f"seed-{seed}", FrameCache(run / "frames"), {}
     splits.write(folder / "splits")
     for algorithm in ALGORITHMS:
-        config = replace(DemoConfig().training, algorithm=algorithm_named(algorithm), seed=seed)
-        own = run / "recognizers" if seed == DemoConfig().seed else folder  # the demo has trained with its seed
+        config = replace(demo.training, algorithm=algorithm_named(algorithm), seed=seed)
+        own = run / "recognizers" if seed == demo.seed else folder  # the demo has trained with its seed
         model = train(config, cache, splits, own / algorithm)
         found = folder / f"{algorithm}.jsonl"
         predict(model, run / "frames", found, clips=folder / "splits" / "val.txt")

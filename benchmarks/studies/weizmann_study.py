@@ -46,12 +46,13 @@ Key = tuple[int, str, str, str]  # of a training: seed, person left out, start, 
 def _training() -> TrainConfig:
     """The demo's tiny recognizer and its settings, which were chosen on rendered gymnasts.
 
-    Fewer steps and smaller batches, for there are 20 labelled and 60 unlabelled clips.
+    Smaller batches, for there are 20 labelled and 60 unlabelled clips.
     """
     demo = DemoConfig().training
     model = replace(demo.model, n_classes=10)
     return replace(
-        demo, model=model, steps=300, warm_up_steps=100, labelled_batch=8, unlabelled_batch=4, tracker="none"
+        demo, model=model, steps=300, warm_up_steps=100, labelled_batch=8, unlabelled_batch=4, tracker="none",
+        learning_rate=2e-3, backbone_rate=0.2,
     )  # fmt: skip
 
 

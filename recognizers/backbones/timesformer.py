@@ -8,6 +8,7 @@ product; the result equals one pass for each element.
 from collections.abc import Sequence
 from functools import reduce
 from itertools import groupby
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -234,7 +235,7 @@ class TimeSformer(nn.Module):
         trained = list(self.blocks)[self.frozen_blocks :]
         for place, block in enumerate(trained, 1):
             if place == len(trained) and not self.keeps_patches:
-                cls = block.last_cls(cls, patches, self.layout)
+                cls = cast(DividedBlock, block).last_cls(cls, patches, self.layout)
             else:
                 cls, patches = block(cls, patches, self.layout)
         features: Tensor = self.norm(cls)
