@@ -127,12 +127,13 @@ def test_the_rows_that_nobody_reads_change_no_feature_and_no_gradient() -> None:
 def test_time_attention_of_frozen_blocks_is_left_out_where_it_is_zero_and_only_there() -> None:
     model, frames = replace(TINY, frozen_blocks=2).build().eval(), torch.randn(1, 8, 3, 24, 24)
     called: list[str] = []
-    for number, block in enumerate(model.backbone.blocks):
+    blocks: list[Any] = list(model.backbone.blocks)
+    for number, block in enumerate(blocks):
         block.temporal_norm1.register_forward_hook(lambda *_, number=number: called.append(str(number)))
     silent = model(frames)
     assert called == ["2"]
     with torch.no_grad():
-        model.backbone.blocks[0].temporal_fc.bias.normal_()
+        blocks[0].temporal_fc.bias.normal_()
     assert not torch.allclose(model(frames), silent) and called == ["2", "0", "2"]
 
 
