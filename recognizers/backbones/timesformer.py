@@ -144,7 +144,8 @@ class DividedBlock(nn.Module):
     def _time_is_silent(self) -> bool:
         """Whether time attention adds zero: its output layer is frozen at the zeros it starts from."""
         weight, bias = self.temporal_fc.weight, self.temporal_fc.bias
-        return not (weight.requires_grad or torch.compiler.is_compiling() or weight.any() or bias.any())
+        trained_or_traced = weight.requires_grad or weight.is_meta or torch.compiler.is_compiling()
+        return not (trained_or_traced or weight.any() or bias.any())
 
     def _update_cls(self, cls: Tensor, space: Tensor, keep: Tensor | None, layout: ElementLayout) -> Tensor:
         """CLS tokens after space attention, whose rows `space` [B, N, D] are averaged over an element, and the MLP."""

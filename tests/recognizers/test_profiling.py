@@ -46,6 +46,7 @@ def test_every_recognizer_is_counted_without_being_built_and_is_as_it_is_listed(
     )
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_the_command_measures_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = f"benchmark backbones --only sefar_tin* --device cpu --seconds 0.05 --json {tmp_path / 'speed.json'}"

@@ -71,7 +71,7 @@ def test_listing_recognizers_builds_none_and_does_not_even_import_torch() -> Non
 @pytest.mark.slow
 @pytest.mark.parametrize("name", list_models())
 def test_every_recognizer_keeps_the_contract(name: str) -> None:
-    own = {"sefar": {"patch_size": 8, "dim": 16, "depth": 1, "heads": 2, "fusion_dim": 8}}
+    own = {"sefar": {"patch_size": 8, "dim": 16, "depth": 1, "heads": 2, "fusion_dim": 8}, "slowfast": {"width": 32}}
     config = model_config(name, image_size=32, n_classes=5, **own.get(model_config(name).family, {"width": 8}))
     torch.manual_seed(0)
     model = config.build().eval()

@@ -145,7 +145,7 @@ def test_every_checkpoint_reports_how_many_letters_are_right(tmp_path: Path) -> 
     assert all(0 <= line[kind] <= 1 for kind in ("text", "soft"))
 
 
-@pytest.mark.parametrize("scoring", ["letters", "texts"])
+@pytest.mark.parametrize("scoring", ["letters", pytest.param("texts", marks=pytest.mark.exhaustive)])
 def test_it_matches_descriptions_to_names_it_has_never_met(scoring: str) -> None:
     model, tokenizer = load_llm("tiny-vicuna")
     assert isinstance(model, LlamaForCausalLM)

@@ -66,6 +66,7 @@ def _wait(health: str, served: "subprocess.Popen[bytes]", log: Path) -> None:
     pytest.fail(f"the server did not start: {log.read_text()}")
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_the_served_model_sees_the_frames_and_says_what_it_says_when_asked_here(
     url: str, folder: Path, world: tuple[FrameCache, Splits]

@@ -22,6 +22,7 @@ from gymqa.runtime.runs import Run
 from gymqa.sim.release import ReleaseConfig
 from recognizers.backbones.image import vit as image_vit
 from recognizers.ssl.algorithms import algorithm_named
+from tests.helpers.mllm_examples import tiny_llm
 from tests.helpers.naming import does_name, naming
 from tests.helpers.other_cpu import other_cpu
 
@@ -37,7 +38,7 @@ def smallest() -> DemoConfig:
     training = replace(
         config.training, steps=4, warm_up_steps=2, labelled_batch=4, unlabelled_batch=4, precision="float32"
     )
-    return replace(config, training=training, views=1, tuning_steps=2)
+    return replace(config, training=training, views=1, tuning_steps=2, llm=tiny_llm())
 
 
 @pytest.fixture(scope="module")
@@ -53,12 +54,12 @@ def test_the_leaderboard_has_every_row_of_every_benchmark(folder: Path) -> None:
     models = {(model, encoder) for model, encoder, _ in asked}
     assert {benchmark for _, _, benchmark in asked} == BENCHMARKS
     assert len(asked) == len(models) * len(BENCHMARKS)
-    assert {encoder for model, encoder in models if model == "tiny-vicuna"} == {
+    assert {encoder for model, encoder in models if model == "tiny-llama"} == {
         "SeFAR",
         "supervised only",
         "image ViT, per frame",
     }
-    assert {"chance", "oracle-event", "oracle-set", "tiny-vicuna, blind"} <= {model for model, _ in models}
+    assert {"chance", "oracle-event", "oracle-set", "tiny-llama, blind"} <= {model for model, _ in models}
     recognized = [row for row in board["rows"] if row["benchmark"] == "recognition"]
     assert {row["metric"] for row in recognized} == {"top1", "mean_class", "mAP"} and len(recognized) == 6
     assert all(0 <= row["ci_low"] <= row["ci_high"] <= 1 and row["answered_rate"] == 1 for row in board["rows"])
@@ -67,7 +68,7 @@ def test_the_leaderboard_has_every_row_of_every_benchmark(folder: Path) -> None:
 
 def test_the_page_stands_beside_it_and_asks_nothing_of_any_server(folder: Path) -> None:
     page = (folder / "leaderboard.html").read_text()
-    assert "tiny-vicuna" in page and 'src="http' not in page and '"base":"release/subactions/"' in page
+    assert "tiny-llama" in page and 'src="http' not in page and '"base":"release/subactions/"' in page
 
 
 def test_a_second_run_does_nothing_again(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -104,7 +105,7 @@ def _steps_with_other_settings(
         for step in (lambda patch: None, change):
             step(patch)
             seen.append({})
-            Demo(folder, smallest()).run_steps()
+            Demo(folder, replace(smallest(), llm="tiny-vicuna")).run_steps()
     return {name for name, settings in seen[0].items() if seen[1][name] != settings}
 
 

@@ -111,6 +111,7 @@ def test_a_full_disk_is_told_and_nothing_is_lost(
     assert contents(folder) == wanted
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_clips(tmp_path: Path) -> None:
     write_video(tmp_path / "tiny.mp4", np.zeros((30, 16, 16, 3), np.uint8))

@@ -68,6 +68,7 @@ def test_the_number_of_processes_may_stand_behind_the_script(monkeypatch: pytest
     assert started[1:] == ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "x.py", "--seed", "1"]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_accelerate_without_the_script_is_refused_where_it_starts_too_few(world: World, tmp_path: Path) -> None:
     file = str(recipe(tmp_path, PLAIN, world))

@@ -32,7 +32,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("stop", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.exhaustive)])
 def test_stopped_it_leaves_no_process_and_goes_on_to_the_same_bytes(
     tmp_path: Path, whole: Path, stop: signal.Signals, capsys: pytest.CaptureFixture[str]
 ) -> None:
