@@ -138,12 +138,15 @@ def iterate_predictions(
 
 @torch.inference_mode()
 def _mean_softmax(model: Recognizer, views: Sequence[Tensor], bf16: bool) -> Tensor:
-    """Probabilities [B, C], averaged over views uint8 [B, N, s, s, C]."""
+    """Probabilities [B, C], averaged over views uint8 [B, N, s, s, C].
+
+    The head computes in float32 always: bfloat16 rounds logits to three digits, and classes would tie.
+    """
     found = []
     for frames in views:
         with torch.autocast(frames.device.type, torch.bfloat16, enabled=bf16):
-            logits = model(to_model(frames, model.config.image_size))
-        found.append(logits.float().softmax(-1))
+            features = model.forward_features(to_model(frames, model.config.image_size))
+        found.append(model.forward_head(features.fused.float()).softmax(-1))
     return torch.stack(found).mean(0)
 
 

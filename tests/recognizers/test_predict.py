@@ -50,6 +50,16 @@ def test_bf16_and_float32_predictions_are_close(model: SeFAR, world: World) -> N
     assert all(np.allclose(plain[clip], quick[clip], atol=0.03) for clip in plain)
 
 
+def test_classes_that_hardly_differ_do_not_tie_in_bf16(model: SeFAR, world: World) -> None:
+    cache, splits = world
+    alike = model.config.build().eval()
+    with torch.no_grad():
+        alike.head.weight[1] = alike.head.weight[0]
+        alike.head.bias.copy_(torch.tensor([100.0, 100.001]))
+    found = predict(alike, cache, splits.val, bf16=True)
+    assert all(row.argmax() == 1 and row[0] != row[1] for row in found.values())
+
+
 def test_views_are_averaged_and_the_same_each_time(model: SeFAR, world: World) -> None:
     cache, splits = world
     once, again = (predict(model, cache, splits.val, views=Views(2, 3)) for _ in range(2))
