@@ -38,8 +38,8 @@ def _training() -> TrainConfig:
     return TrainConfig(
         model=model,
         augment=AugmentConfig(crop_area=(0.7, 1.0), operations=3, magnitude=9.0, channel_dropout=0.0),
-        steps=260,
-        warm_up_steps=50,
+        steps=240,
+        warm_up_steps=48,
         learning_rate=1e-3,
         backbone_rate=0.4,
         schedule="step",
@@ -64,7 +64,7 @@ class DemoConfig:
     release: ReleaseConfig = field(default_factory=lambda: ReleaseConfig(train_videos=60))
     training: TrainConfig = field(default_factory=_training)
     views: int = 4
-    tuning_steps: int = 40
+    tuning_steps: int = 32
     llm: str = "tiny-vicuna"
     labelled_fraction: float = 0.05
     seed: int = 1
