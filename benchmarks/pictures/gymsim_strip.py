@@ -1,4 +1,4 @@
-"""Draw film strips of four GymSim elements for the README: `benchmarks/studies/gymsim_strip.py` (own script)."""
+"""Draw film strips of four GymSim elements for the README: `benchmarks/pictures/gymsim_strip.py` (own script)."""
 
 import sys
 from pathlib import Path
