@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from gymqa.errors import GymQAError
+from gymqa.io.files import visible_files
 from gymqa.runtime.registry import require_known
 
 FIGURES, DATA = "paper.csv", "data"
@@ -41,7 +42,7 @@ class Recipe:
         """
         for path in self.layers:
             if not path.is_file():
-                others = ", ".join(sorted(other.stem for other in path.parent.glob("*.yaml")))
+                others = ", ".join(other.stem for other in visible_files(path.parent, "*.yaml"))
                 raise GymQAError(f"{path} does not exist; write it like those of {others}, or take one of them")
         layers = [word for path in (*self.layers, *above) for word in ("--config", str(path))]
         return [*layers, "--out", str(out / self.name)]
@@ -89,7 +90,7 @@ class _Folder:
 
     def data(self) -> list[str]:
         """Names of the data sets."""
-        return sorted(path.stem for path in (self.path / DATA).glob("*.yaml"))
+        return [path.stem for path in visible_files(self.path / DATA, "*.yaml")]
 
     def join(self, method: str, data: str) -> Recipe:
         """The recipe of a method and a data set: a whole one of that name, or the two files."""
@@ -183,7 +184,7 @@ def _read_folder(folder: Path) -> _Folder:
     Raises:
         GymQAError: there is none, or one cannot be read.
     """
-    paths = {path.stem: path for path in sorted(folder.glob("*.yaml")) if not fnmatch(path.stem, _OTHERS)}
+    paths = {path.stem: path for path in visible_files(folder, "*.yaml") if not fnmatch(path.stem, _OTHERS)}
     if not paths:
         raise GymQAError(f"{folder} holds no recipes; name their folder with --recipes")
     contents = {name: _read_file(path) for name, path in paths.items()}

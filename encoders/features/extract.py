@@ -119,8 +119,6 @@ class _Job:
     def begin(self, held: ExitStack) -> None:
         """Lock the folder, remove incomplete files of a killed writer, and create or check the index."""
         held.enter_context(only_writer(require_writable(self.folder), "the feature store"))
-        for left in self.folder.glob(".shard-*"):
-            left.unlink()
         reduced = {} if self.dtype == "float32" else {"dtype": self.dtype}
         fingerprint = {**self.encoder.fingerprint(), **self.source.fingerprint(), "seed": self.seed, **reduced}
         encoder, precision = self.encoder, fingerprint.get("precision")

@@ -25,7 +25,7 @@ from transformers.utils.logging import disable_progress_bar, enable_progress_bar
 from gymqa.errors import GymQAError
 from gymqa.hub.client import download_llm, download_model, names_a_repo, split_revision
 from gymqa.hub.foreign_models import check_config, check_weights, reading_foreign
-from gymqa.io.files import sha256_of
+from gymqa.io.files import sha256_of, visible_files
 
 TINY_VICUNA = "tiny-vicuna"
 DTYPES = ("float32", "bfloat16", "float16")
@@ -144,7 +144,7 @@ def llm_fingerprint(name: str = TINY_VICUNA) -> dict[str, str | None]:
         _require_loadable(name, folder)
     if commit := commit_of(name, folder):
         return {"name": split_revision(name)[0], "commit": commit}
-    files = sorted(path for pattern in _FILES for path in folder.glob(pattern))
+    files = sorted(path for pattern in _FILES for path in visible_files(folder, pattern))
     if not any(path.suffix in (".safetensors", ".bin") for path in files):
         raise refusal(name, OSError("it has no weights"))
     together = hashlib.sha256()

@@ -33,6 +33,7 @@ from gymqa.finegym.annotations import Clip
 from gymqa.finegym.taxonomy import Taxonomy
 from gymqa.io.console import console, progress_bar
 from gymqa.io.files import only_writer
+from gymqa.io.temporaries import remove_temporaries
 from gymqa.runtime.precision import BF16
 from gymqa.runtime.runs import require_writable
 from gymqa.runtime.seeding import hash_key
@@ -44,7 +45,6 @@ from recognizers.training.checkpoint import (
     is_finished,
     load_checkpoint,
     mark_finished,
-    remove_half_written,
     save_checkpoint,
     writing_reported,
 )
@@ -150,7 +150,7 @@ class Tuning:
         """Lock the folder for this run, and open its log and progress bar; all are closed with `stack`."""
         checkpoints = require_writable(self.folder / LAST.parent)
         stack.enter_context(only_writer(checkpoints, "the checkpoints in"))
-        remove_half_written(self.folder)
+        remove_temporaries(self.folder)
         self.material.report_missing(self.folder)
         bar = stack.enter_context(progress_bar("tuning the language model", self.steps, self.step))
         training = Training(self.settings.llm, self._given, self.steps, self.precision, "tuning")

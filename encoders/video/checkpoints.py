@@ -16,6 +16,7 @@ from torch import Tensor
 
 from gymqa.errors import GymQAError
 from gymqa.hub.client import download_files, names_a_repo
+from gymqa.io.files import visible_files
 from gymqa.io.typed_json import read_object, require_buildable
 
 WEIGHTS, INDEX, CONFIG = "model.safetensors", "model.safetensors.index.json", "config.json"
@@ -134,7 +135,7 @@ def _require_file(path: Path, source: str) -> None:
     """Raise an error for a model without safetensors; a pickle could run any code."""
     if path.is_file():
         return
-    pickled = next((file.name for file in path.parent.glob("*.bin")), None)
+    pickled = next((file.name for file in visible_files(path.parent, "*.bin")), None)
     if pickled is not None:
         raise GymQAError(f"{source} holds {pickled}, a pickle, which is never read; convert it to {path.name}")
     raise GymQAError(

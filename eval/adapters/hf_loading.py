@@ -16,6 +16,7 @@ from gymqa.errors import GymQAError
 from gymqa.hub.client import download_files, names_a_repo
 from gymqa.hub.foreign_models import check_config, check_weights, reading_foreign
 from gymqa.io.console import console
+from gymqa.io.files import visible_files
 from gymqa.io.typed_json import read_object
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
@@ -93,7 +94,7 @@ def find_model(name: str, trust_remote_code: bool = False) -> tuple[Path, dict[s
 
 
 def _require_safetensors(folder: Path, name: str) -> None:
-    if not any(folder.glob("*.safetensors")):
+    if not visible_files(folder, "*.safetensors"):
         raise GymQAError(f"{name} holds no safetensors; convert its weights (a pickle is not loaded)")
 
 
@@ -105,6 +106,6 @@ def _model_type(folder: Path) -> str:
 def _hash(folder: Path) -> str:
     """SHA-256 of the names and contents of a model's files, sorted by path."""
     together = hashlib.sha256()
-    for path in sorted({path for pattern in _HASHED for path in folder.glob(pattern)}):
+    for path in sorted({path for pattern in _HASHED for path in visible_files(folder, pattern)}):
         together.update(f"{path.name} {file_info(path).sha256}\n".encode())
     return together.hexdigest()

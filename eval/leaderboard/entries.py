@@ -9,6 +9,7 @@ from eval.metrics.forms import Form, form_of, questions_in_form
 from eval.run.question_files import QuestionFile, read_files
 from eval.run.results import SUFFIX, Result, file_info, load_result, result_path
 from gymqa.errors import GymQAError
+from gymqa.io.files import visible_files
 from gymqa.questions.files import load_predictions
 from gymqa.questions.schema import ELEMENT_BENCHMARKS, Prediction
 
@@ -123,7 +124,7 @@ def _result_files(paths: Iterable[Path]) -> Iterator[Path]:
     """Every result file below the paths, once each."""
     seen: set[Path] = set()
     for path in paths:
-        files = sorted(path.rglob("*" + SUFFIX)) if path.is_dir() else [path]
+        files = visible_files(path, "**/*" + SUFFIX) if path.is_dir() else [path]
         if not files:
             raise GymQAError(f"{path} holds no *{SUFFIX}; name a folder that `gymqa evaluate` wrote to")
         for file in files:

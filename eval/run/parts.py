@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from gymqa.errors import GymQAError
-from gymqa.io.files import atomic_path, take_lock
+from gymqa.io.files import atomic_path, take_lock, visible_files
 from gymqa.questions.files import from_line, to_line
 from gymqa.questions.schema import Prediction, Question
 
@@ -75,7 +75,7 @@ class Parts:
 
     def _read(self, pattern: str) -> dict[str, Prediction]:
         done: dict[str, Prediction] = {}
-        for path in sorted(self.folder.glob(pattern)):
+        for path in visible_files(self.folder, pattern):
             for question_id, prediction in self._read_file(path).items():
                 done.setdefault(question_id, prediction)  # concurrent launches may have asked the same
         return done
@@ -83,7 +83,7 @@ class Parts:
     def wait(self) -> tuple[dict[str, Prediction], frozenset[str]]:
         """Wait for all processes; returns all answers, and the ids of the failed ones."""
         while True:
-            lines = sum(_contents(path).count(b"\n") for path in self.folder.glob("*.*"))
+            lines = sum(_contents(path).count(b"\n") for path in visible_files(self.folder, "*.*"))
             done, failed = (self.read(), self._read("*.failed")) if lines >= len(self._ids) else ({}, {})
             if len(failed | done) == len(self._ids):
                 return failed | done, frozenset(failed.keys() - done.keys())

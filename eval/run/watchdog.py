@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import IO
 
 from gymqa.errors import GymQAError
+from gymqa.io.files import visible_files
 from gymqa.io.printable import as_sentence
 from gymqa.questions.schema import Question
 
@@ -109,7 +110,7 @@ class Watchdog:
 
     def _hung(self) -> Counter[str]:
         """Number of hangs of each question, over all processes."""
-        paths = self.notes.parent.glob(f"*{SUFFIX}")
+        paths = visible_files(self.notes.parent, f"*{SUFFIX}")
         return Counter(id for path in paths for id in _ids(path.read_text("utf-8", "replace")))
 
     def _end(self, ids: list[str], notes: int) -> None:

@@ -9,7 +9,7 @@ from eval.leaderboard.schema import Row
 from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import open_release, read_element_list
 from gymqa.frames.cache import FrameCache
-from gymqa.io.files import read_json
+from gymqa.io.files import read_json, visible_files
 from gymqa.questions.schema import PUBLISHED_BENCHMARKS
 from gymqa.runtime.devices import accelerate_on, choose_device
 from gymqa.runtime.fast_precision import choose_precision
@@ -282,7 +282,7 @@ class Demo:
         from eval.report.leaderboard import make_page, write_leaderboard
 
         asked = read_question_files(self.path(f"questions/{name}.jsonl") for name in PUBLISHED_BENCHMARKS)
-        runs = as_runs(read_entries(sorted(self.path("predictions").glob("*/*.jsonl")), asked))
+        runs = as_runs(read_entries(visible_files(self.path("predictions"), "*/*.jsonl"), asked))
         recognizers = [RecognizerRun(TITLES[name], "", read_class_predictions(self.path(f"recognition/{name}.jsonl")))
                        for name in ALGORITHMS]  # fmt: skip
         taxonomy = open_release(self.path("release")).taxonomy

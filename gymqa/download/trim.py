@@ -25,7 +25,8 @@ from gymqa.finegym.annotations import read_element_list
 from gymqa.finegym.temporal import Action, read_annotations
 from gymqa.frames.video import VideoError
 from gymqa.io.console import progress_bar
-from gymqa.io.files import read_json, take_lock, write_json, write_text
+from gymqa.io.files import read_json, take_lock, visible_files, write_json, write_text
+from gymqa.io.temporaries import remove_temporaries
 from gymqa.runtime.workers import deaths_reported, interruptible, start_worker, worker_count
 
 
@@ -230,7 +231,7 @@ def intact_clips(out: Path, video_id: str) -> dict[str, CutClip]:
 
 def all_intact_clips(out: Path) -> Iterator[CutClip]:
     """All clips of the folder whose files have the size recorded in their journal."""
-    for journal in _journal_folder(out).glob("*.jsonl"):
+    for journal in visible_files(_journal_folder(out), "*.jsonl"):
         yield from intact_clips(out, journal.stem).values()
 
 
@@ -275,6 +276,5 @@ def only_trimmer(out: Path) -> Iterator[None]:
         raise GymQAError(f"cannot write in {out}: {error.strerror or error}; choose another --out") from error
     with lock:
         take_lock(lock, f"clips in {out}")
-        for left in out.glob(".*_E_*.mp4"):
-            left.unlink(missing_ok=True)
+        remove_temporaries(out)
         yield

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from gymqa.errors import GymQAError
 from gymqa.finegym.settings import SUB_SETTINGS, restrict
 from gymqa.finegym.taxonomy import Taxonomy, read_taxonomy
-from gymqa.io.files import write_text
+from gymqa.io.files import visible_files, write_text
 from gymqa.io.text import read_lines
 
 VIDEO_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)  # YouTube's have 11 characters
@@ -197,7 +197,7 @@ def open_release(root: Path, setting: str | None = None) -> Release:
         GymQAError: the folder has no annotations or no such setting, or several settings and none is named.
     """
     folder = annotations_folder(root)
-    found = sorted(path.name.removesuffix("_categories.txt") for path in folder.glob("*_categories.txt"))
+    found = sorted(path.name.removesuffix("_categories.txt") for path in visible_files(folder, "*_categories.txt"))
     inner = setting.lower() if setting is not None and setting not in found else None
     if inner in SUB_SETTINGS:
         base = SUB_SETTINGS[inner].base

@@ -16,6 +16,7 @@ from huggingface_hub.utils import HFValidationError, logging, validate_repo_id
 from gymqa.errors import GymQAError
 from gymqa.hub.hub_errors import reason_of
 from gymqa.hub.question_dataset import CARD
+from gymqa.io.files import visible_files
 
 _REPO = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 Value = TypeVar("Value")
@@ -86,7 +87,7 @@ def download_llm(repo: str, revision: str | None = None) -> Path:
         GymQAError: no such model, or the Hub cannot be reached and the model is not in the cache.
     """
     folder = _download(repo, [*_DOWNLOADED["language model"], *_LLM_WEIGHTS], "language model", revision)
-    if not any(folder.glob("model*.safetensors")):
+    if not visible_files(folder, "model*.safetensors"):
         folder = _download(repo, _LLM_PICKLES, "language model", revision)
     return folder
 

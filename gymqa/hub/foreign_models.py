@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gymqa.errors import GymQAError
+from gymqa.io.files import visible_files
 from gymqa.io.typed_json import read_object, require_buildable
 
 _ATTENTION = ("eager", "sdpa", "flash_attention_2", "flash_attention_3", "flex_attention")
@@ -32,7 +33,7 @@ def check_weights(folder: Path, parameters: int) -> None:
     Raises:
         GymQAError: they are not.
     """
-    files = [file for pattern in ("*.safetensors", "*.bin") for file in folder.glob(pattern)]
+    files = [file for pattern in ("*.safetensors", "*.bin") for file in visible_files(folder, pattern)]
     size = sum(file.stat().st_size for file in files)
     if files and parameters > _PARAMETERS_A_BYTE * size:
         raise GymQAError(

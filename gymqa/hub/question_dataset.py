@@ -16,7 +16,7 @@ from pyarrow import parquet
 
 from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import video_of
-from gymqa.io.files import atomic_path, replaced_folder, write_text
+from gymqa.io.files import atomic_path, replaced_folder, visible_files, write_text
 from gymqa.questions.schema import KINDS, MINIMAL_PAIRS, PUBLISHED_BENCHMARKS, TIERS, Question
 from gymqa.questions.validation import validate
 
@@ -103,7 +103,7 @@ def question_files(source: Path) -> list[Path]:
         GymQAError: it is missing, not a .jsonl file, or a folder without any.
     """
     if source.is_dir():
-        found = sorted(source.rglob("*.jsonl"))
+        found = visible_files(source, "**/*.jsonl")
         if not found:
             raise GymQAError(f"{source} holds no .jsonl file; name a folder of question files, or build some first")
         return found

@@ -5,21 +5,21 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 from gymqa.errors import GymQAError
+from gymqa.io.temporaries import NEW, OLD, remove_temporaries, temporary_beside
 
 
 @contextmanager
 def atomic_path(target: Path) -> Iterator[Path]:
-    """Yield a temporary path of the same suffix in `target`'s folder; rename it to `target` on success.
+    """Yield a temporary path in `target`'s folder, without its suffix; rename it to `target` on success.
 
     The folder is created if absent. When the block raises (on Ctrl-C too), the temporary file is removed and `target`
-    stays unchanged.
+    stays unchanged. What a killed process left there is removed at the next write (`gymqa.io.temporaries`).
 
     Raises:
         GymQAError: `target` is a folder, or its folder cannot be created or written to.
@@ -28,18 +28,16 @@ def atomic_path(target: Path) -> Iterator[Path]:
         raise GymQAError(f"cannot write {target}: it is a folder; name a file")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.stem}-", suffix=target.suffix)
+        temporary = temporary_beside(target)
+        with temporary.open("xb") as file:
+            mode = os.fstat(file.fileno()).st_mode
     except OSError as error:
         raise GymQAError(
             f"cannot write in {target.parent}: {error.strerror or error}; choose a folder you may write to"
         ) from error
-    os.close(handle)
-    temporary = Path(name)
     try:
         yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)  # mkstemp creates private files; results are meant to be read by others
+        temporary.chmod(mode)  # safetensors makes files private; results are meant to be read by others
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
@@ -49,15 +47,19 @@ def atomic_path(target: Path) -> Iterator[Path]:
 def replaced_folder(target: Path) -> Iterator[Path]:
     """Yield a path for a new folder beside `target`, which takes its place, or its name, when the block succeeds.
 
+    Killed between the two renamings, it leaves no `target`; the next write beside it puts the new folder there.
+
     Raises:
         GymQAError: the folder that holds `target` cannot be written to.
     """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        staged = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
+        staged = temporary_beside(target)
+        new, old = (staged / name / target.name for name in (NEW, OLD))
+        new.parent.mkdir(parents=True)
+        old.parent.mkdir()
     except OSError as error:
         raise GymQAError(f"cannot write in {target.parent}: {error.strerror or error}; choose another") from error
-    new, old = staged / "new", staged / "old"
     try:
         yield new
         if target.exists():
@@ -70,6 +72,12 @@ def replaced_folder(target: Path) -> Iterator[Path]:
             raise
     finally:
         shutil.rmtree(staged)
+
+
+def visible_files(folder: Path, pattern: str) -> list[Path]:
+    """The files below a folder that match a pattern of `Path.glob`, sorted; hidden files and folders are left out."""
+    found = (path for path in folder.glob(pattern) if not path.is_dir())
+    return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts))
 
 
 def sha256_of(path: Path) -> str:
@@ -148,11 +156,14 @@ def take_lock(file: IO[Any], what: str) -> None:
 def only_writer(folder: Path, what: str) -> Iterator[None]:
     """Hold an exclusive lock on an existing, writable folder, so that only one process writes to it.
 
+    Temporary files below it, left by killed processes, are removed.
+
     Raises:
         GymQAError: another process holds it.
     """
     with (folder / "lock").open("w") as lock:
         take_lock(lock, f"{what} {folder}")
+        remove_temporaries(folder)
         yield
 
 

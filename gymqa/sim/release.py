@@ -97,8 +97,6 @@ def render_release(root: Path, config: ReleaseConfig = ReleaseConfig(), workers:
         if record.exists() and read_json(record) != wanted:
             raise GymQAError(f"{root} holds a release of other settings; choose another folder or delete this one")
         write_json(record, wanted)
-        for left in root.glob("*/.gymsim*"):
-            left.unlink()  # partially written by a killed run
         missing = [video_id for video_id in config.video_ids if not _complete(root, video_id)]
         _render_videos(root, config, missing, processes)
         if missing or not (root / "annotations" / f"{config.setting}_val_element.txt").exists():

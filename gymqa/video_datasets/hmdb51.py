@@ -8,6 +8,7 @@ conditions; the videos are in one folder per class.
 import re
 
 from gymqa.errors import GymQAError
+from gymqa.io.files import visible_files
 from gymqa.io.text import read_lines
 from gymqa.video_datasets.base import Source, VideoDataset, chosen_fold
 
@@ -23,7 +24,7 @@ def read_hmdb51(source: Source) -> VideoDataset:
     """
     fold = chosen_fold(source.fold, ("1", "2", "3"), "1")
     folders = [source.root, *(source.root / name for name in FOLDERS)]
-    found = {match[1]: path for folder in folders for path in sorted(folder.glob(f"*_test_split{fold}.txt"))
+    found = {match[1]: path for folder in folders for path in visible_files(folder, f"*_test_split{fold}.txt")
              if (match := FILE.fullmatch(path.name))}  # fmt: skip
     if not found:
         raise GymQAError(f"{source.root} holds no <class>_test_split{fold}.txt; put HMDB51's split files there")

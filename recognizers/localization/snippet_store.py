@@ -133,8 +133,6 @@ def extract_snippets(
             raise GymQAError(f"{folder} holds features of another network or rate; choose another folder with --out")
         write_json(folder / INDEX, index)
         store = SnippetStore(folder)
-        for left in folder.glob(".*-*.safetensors"):
-            left.unlink()  # left by a killed run
         _add(store, encoder, root, wanted)
     return SnippetStore(folder)
 

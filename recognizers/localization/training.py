@@ -38,7 +38,6 @@ from recognizers.training.checkpoint import (
     is_finished,
     load_checkpoint,
     mark_finished,
-    remove_half_written,
     restore,
     save_checkpoint,
 )
@@ -88,7 +87,6 @@ def train_localizer(
             checkpoint is damaged.
     """
     with only_writer(require_writable(out), "the localizer in"):
-        remove_half_written(out)
         depends = {name: value for name, value in asdict(config).items() if name != "checkpoint_every"}
         settings = {"training": depends, "features": store.seen_by, "stretches": _digest(segments)}
         if not is_finished(out, settings):

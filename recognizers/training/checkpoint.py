@@ -49,18 +49,6 @@ def writing_reported(target: Path) -> Iterator[None]:
         ) from error
 
 
-def remove_half_written(folder: Path) -> None:
-    """Remove partially written files of a killed run; to be called by the folder's only writer."""
-    for directory in (
-        folder,
-        *(path for path in (folder / LAST.parent).rglob("*") if path.is_dir()),
-        folder / LAST.parent,
-    ):
-        for pattern in (".*-*.pt", ".*-*.safetensors", ".*-*.json", ".*-*.jsonl"):
-            for left in directory.glob(pattern):
-                left.unlink(missing_ok=True)
-
-
 def restore(holders: Mapping[str, Any], state: Mapping[str, Any], path: Path) -> None:
     """Load a checkpoint's states into the parts of a run (model, optimizer, …).
 

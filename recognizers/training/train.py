@@ -18,6 +18,7 @@ from gymqa.finegym.splits import Splits
 from gymqa.frames.source import FrameSource
 from gymqa.io.console import console, progress_bar
 from gymqa.io.files import only_writer
+from gymqa.io.temporaries import remove_temporaries
 from gymqa.runtime.precision import BF16, FP16
 from gymqa.runtime.runs import require_writable
 from gymqa.runtime.seeding import hash_key
@@ -37,7 +38,6 @@ from recognizers.training.checkpoint import (
     is_finished,
     load_checkpoint,
     mark_finished,
-    remove_half_written,
     restore,
     save_checkpoint,
     writing_reported,
@@ -153,7 +153,7 @@ class Trainer:
         """Lock the folder and start the log and progress bar; all are closed with `stack`."""
         checkpoints = require_writable(self.out / LAST.parent)
         stack.enter_context(only_writer(checkpoints, "the checkpoints in"))
-        remove_half_written(self.out)
+        remove_temporaries(self.out)
         bar = progress_bar(f"training {self.config.algorithm.name}", self.config.steps, self.step)
         training = Training(self.config.algorithm.name, self._given, self.config.steps, self.precision)
         return TrainingLog(training, self.out, self.accelerator, self.step, stack.enter_context(bar))

@@ -42,6 +42,15 @@ def test_a_folder_is_searched_and_a_predictions_file_stands_for_its_result(tmp_p
     assert entry.result.n_frames == 8 and len(entry.predictions) == 24
 
 
+def test_hidden_results_of_a_folder_are_not_read(tmp_path: Path) -> None:
+    results, questions = write_site_inputs(tmp_path)
+    folder, asked = results / "sleeper-none", read_question_files([questions])
+    before = read_entries([results], asked)
+    shutil.copy(folder / "gym-qa.result.json", folder / ".gym-qa.result.json")
+    shutil.copytree(folder, results / ".sleeper-again")
+    assert read_entries([results], asked) == before
+
+
 def test_predictions_that_were_changed_are_named(tmp_path: Path) -> None:
     results, questions = write_site_inputs(tmp_path)
     changed = results / "watcher-8" / "gym-qa.jsonl"

@@ -1,6 +1,7 @@
 """--questions means the same to every command: a folder is all that lies below it, each file read once."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,14 @@ def test_a_file_that_is_named_twice_is_read_once(tmp_path: Path) -> None:
     found = read_files([folder, folder / "gym-qa" / "val.jsonl", folder / "gym-new" / ".." / "gym-qa"])
     assert [one.benchmark for one in found] == ["gym-new", "gym-qa"]
     assert list(choose_files([folder, folder], None, None)) == ["gym-new", "gym-qa"]
+
+
+def test_hidden_files_of_a_folder_are_no_questions(tmp_path: Path) -> None:
+    folder = write_nested(tmp_path)
+    shutil.copy(folder / "gym-qa" / "val.jsonl", folder / "gym-qa" / "._val.jsonl")
+    shutil.copytree(folder / "gym-new", folder / ".gym-new")
+    assert [one.benchmark for one in read_files([folder])] == ["gym-new", "gym-qa"]
+    assert list(choose_files([folder], None, None)) == ["gym-new", "gym-qa"]
 
 
 def test_several_files_of_a_benchmark_are_answered_by_their_names(tmp_path: Path) -> None:

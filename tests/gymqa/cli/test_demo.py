@@ -131,6 +131,15 @@ def test_other_weights_and_formats_make_the_steps_that_read_them_stale(
     assert stale == {"render"}
 
 
+def test_hidden_copies_of_predictions_are_no_predictions(folder: Path) -> None:
+    board, stamp = (folder / "leaderboard.json").read_bytes(), folder / "steps" / "report.json"
+    made = folder / "predictions" / "sefar"
+    shutil.copy(made / "gym-qa.jsonl", made / ".gym-qa-6b2c.jsonl")  # as a killed run of an earlier version left it
+    stamp.write_text(stamp.read_text().replace('"done": true', '"done": false'))
+    Demo(folder, smallest()).run_steps()
+    assert (folder / "leaderboard.json").read_bytes() == board
+
+
 def test_half_a_frame_cache_is_mended_by_the_same_command(folder: Path) -> None:
     frames = folder / "frames" / "frames.bin"
     with frames.open("r+b") as file:

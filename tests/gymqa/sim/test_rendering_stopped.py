@@ -59,7 +59,7 @@ def test_stopped_it_leaves_no_process_and_goes_on_to_the_same_bytes(
     assert process.returncode == (-9 if stop == signal.SIGKILL else 130) and b"Traceback" not in printed
     kept = {path: path.stat().st_mtime_ns for path in root.glob("manifests/gymsim*")}
     assert 0 < len(kept) < 5
-    (root / "subactions" / ".gymsimT0003_E_000002_000009_A_0001_0003-abc.mp4").touch()  # as a kill may leave it
+    (root / "subactions" / ".clip.mp4.00000000-1-1-00000000.gymqa-tmp").touch()  # as a kill elsewhere may leave it
     assert main(command) == 0
     assert "120 sub-action videos" in capsys.readouterr().out
     assert all(path.stat().st_mtime_ns == before for path, before in kept.items())

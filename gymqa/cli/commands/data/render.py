@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from gymqa.io.files import visible_files
 from gymqa.sim.pose_labels import write_joints
 from gymqa.sim.release import ReleaseConfig, render_release
 
@@ -21,7 +22,7 @@ def render(
         release: number of videos, frame size, seed and setting.
     """
     render_release(out, release, workers)
-    print(f"{out}: {len(list((out / 'subactions').glob('*.mp4')))} sub-action videos")
+    print(f"{out}: {len(visible_files(out / 'subactions', '*.mp4'))} sub-action videos")
     if joints:
         print(f"{out / 'joints'}: {write_joints(out, release)} clips, true and detected")
 
