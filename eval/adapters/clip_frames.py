@@ -1,56 +1,79 @@
-"""Frames of a clip as shown to a model: evenly spaced indices, read from the frame cache under a control."""
+"""Whole frames of a clip as shown to a model, with their times: evenly spaced, or at a rate; under a control."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Mapping
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from eval.adapters.request import Request
 from gymqa.errors import GymQAError
 from gymqa.frames.controls import NO_VIDEO, ControlledFrames, Shown, shown_of
-from gymqa.frames.sampling import Indices, uniform
-from gymqa.frames.source import FrameSource
+from gymqa.frames.sampling import ClipTimes, Indices, at_rate, uniform
+from gymqa.frames.source import FrameSource, whole_frames
+from gymqa.frames.video import Frames
 from gymqa.frames.views import source_of
 
 
 class ClipFrames:
-    """Evenly spaced frames of each clip; a shorter clip repeats some.
+    """Whole frames of each clip: so many of every clip, evenly spaced, or at a rate.
 
     Args:
-        source: the frame cache or a view of it.
-        n_frames: frames per clip.
+        source: the frame cache, or one under a control.
+        n_frames: frames per clip; a shorter clip repeats some.
+        fps: frames per second, in place of `n_frames`; no frame is repeated.
+        max_frames: most frames of a clip that are shown at a rate; of a longer one the rate is lowered.
 
     Raises:
-        GymQAError: fewer than one frame.
+        GymQAError: fewer than one frame, no rate, or a source without whole frames.
     """
 
-    def __init__(self, source: FrameSource, n_frames: int) -> None:
-        if n_frames < 1:
-            raise GymQAError(f"{n_frames} frames cannot be sampled from a clip; give 1 or more, or ask without video")
-        self._source, self.n_frames = source, n_frames
+    def __init__(self, source: FrameSource, n_frames: int, fps: float | None = None, max_frames: int = 64) -> None:
+        if min(n_frames, max_frames) < 1:
+            fewest = min(n_frames, max_frames)
+            raise GymQAError(f"{fewest} frames cannot be sampled from a clip; give 1 or more, or ask without video")
+        if fps is not None and not 0 < fps < math.inf:
+            raise GymQAError(f"frames cannot be sampled at {fps} per second; give --options.fps above 0")
+        self._source, self.n_frames, self._fps, self._max_frames = whole_frames(source), n_frames, fps, max_frames
 
     def why_unseen(self, clip_id: str) -> str | None:
         """The reason why a clip has no frames; None where it has."""
-        if clip_id in self._source:
-            return None
-        return self._source.failures.get(clip_id, f"no frames of clip {clip_id}; put it into the frame cache")
+        if clip_id not in self._source:
+            return self._source.failures.get(clip_id, f"no frames of clip {clip_id}; put it into the frame cache")
+        if self._fps is not None and self.times(clip_id) is None:
+            return f"the frame rate of clip {clip_id} is not known; cache its images with --image_fps"
+        return None
 
-    def indices(self, clip_ids: Sequence[str]) -> Indices:
-        """Frame indices of the clips in the source [B, N]."""
-        return np.stack([uniform(int(length), self.n_frames) for length in self._source.lengths(clip_ids)])
+    def indices(self, clip_id: str) -> Indices:
+        """Frame indices of a clip in the source [N].
+
+        Raises:
+            GymQAError: too few frames of it were kept for the rate.
+        """
+        times = self.times(clip_id)
+        if self._fps is None or times is None:
+            return uniform(int(self._source.lengths([clip_id])[0]), self.n_frames)
+        try:
+            return at_rate(times, self._fps, self._max_frames)
+        except GymQAError as error:
+            raise GymQAError(f"clip {clip_id} in {self._source.folder}: {error}") from None
 
     def shown(self, clip_id: str) -> Shown:
         """Clip id and frame indices that are shown for a clip, in order; a control may change both."""
-        return shown_of(self._source, clip_id, self.indices([clip_id])[0])
+        return shown_of(self._source, clip_id, self.indices(clip_id))
 
-    def take(self, clip_ids: Sequence[str]) -> NDArray[np.uint8]:
-        """Frames of several clips: uint8 [B, N, S, S, 3], RGB."""
-        return self._source.gather(clip_ids, self.indices(clip_ids))
+    def take(self, clip_id: str) -> Frames:
+        """The frames that are shown of a clip: uint8 [N, H, W, 3], RGB."""
+        return self._source.whole(clip_id, self.indices(clip_id))
+
+    def times(self, clip_id: str) -> ClipTimes | None:
+        """Times of a clip's frames in the source; None where they are not known."""
+        return self._source.times(clip_id)
 
     def fingerprint(self) -> Mapping[str, Any]:
         """Return everything the frames depend on, as JSON values."""
-        return {"n_frames": self.n_frames, **self._source.fingerprint()}
+        chosen: dict[str, Any] = {"n_frames": self.n_frames}
+        if self._fps is not None:
+            chosen = {"fps": self._fps, "most": self._max_frames}
+        return {**chosen, "picture": "whole", **self._source.fingerprint()}
 
 
 def require_frames(request: Request) -> None:

@@ -199,8 +199,8 @@ class HfVlm:
         """A left-padded batch of texts with the questions' frames, on the model's device."""
         visual: dict[str, Any] = {}
         if self._frames is not None:
-            frames = self._frames.take([question.clip_id for question in questions])  # [B, N, S, S, 3]
-            visual = {"videos" if self._family.as_video else "images": [list(row) for row in frames]}
+            rows = [list(self._frames.take(question.clip_id)) for question in questions]  # of [N, H, W, 3] each
+            visual = {"videos" if self._family.as_video else "images": rows}
         options = dict(self._family.image_options) if "images" in visual else {}
         batch = self._processor(
             text=list(texts), **visual, **options, padding=True, padding_side="left",

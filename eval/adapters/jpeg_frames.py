@@ -48,7 +48,7 @@ class JpegFrames:
 
     def _make(self, clip_id: str, made: "Future[list[str]]") -> None:
         try:
-            made.set_result([jpeg_url(frame, self._quality) for frame in self._frames.take([clip_id])[0]])
+            made.set_result([jpeg_url(frame, self._quality) for frame in self._frames.take(clip_id)])
         except BaseException as error:
             with self._lock:
                 if self._made.get(clip_id) is made:
@@ -57,7 +57,7 @@ class JpegFrames:
 
 
 def jpeg_url(frame: Any, quality: int) -> str:
-    """A frame, uint8 [S, S, 3] RGB, as a data URL."""
+    """A frame, uint8 [H, W, 3] RGB, as a data URL."""
 
     done, encoded = cv2.imencode(".jpg", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not done:

@@ -1,9 +1,11 @@
 """FrameCache: build and read a memory-mapped cache of the decoded frames of all clips.
 
-frames.bin   the frames, raw or as JPEG images (gymqa.frames.cache_format)
-clips.jsonl  the settings, then a line for each clip: offset, number of frames and CRC-32, or why it does not decode
+frames.bin   the frames, raw or as JPEG images (gymqa.frames.stored_frames)
+clips.jsonl  the settings, then a line for each clip: offset, shape, CRC-32 and times of its frames, or why it does not
+             decode (gymqa.frames.cache_format)
 """
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,9 +25,9 @@ from gymqa.frames.cache_format import (
     end_of,
     mapped,
     read_index,
-    stored_frames,
 )
-from gymqa.frames.sampling import Indices
+from gymqa.frames.sampling import ClipTimes, Indices
+from gymqa.frames.stored_frames import stored_frames
 from gymqa.frames.video import Decoder, Frames
 from gymqa.io.files import only_writer
 from gymqa.runtime.runs import require_writable
@@ -49,8 +51,9 @@ class FrameCache:
             raise GymQAError(f"{folder} holds no frame cache; build it first")
         if settings.reading != READING:
             raise GymQAError(
-                f"{folder} was cached when some videos were read wrongly, and does not tell which; make it anew by the "
-                f"`gymqa cache … --out {folder}` that made it"
+                f"{folder} was cached by an earlier version, without whole frames and their times; make it anew in its "
+                f"place by `gymqa cache ROOT --lists … --out {folder} --size {settings.size} --max_frames "
+                f"{settings.max_frames}`"
             )
         self.size, self.max_frames, self.format = settings.size, settings.max_frames, settings.format
         self.modality, self.settings = settings.modality, settings
@@ -80,7 +83,7 @@ class FrameCache:
         return {"size": self.size, "max_frames": self.max_frames, **self.settings.content}
 
     def get(self, clip_id: str) -> Frames:
-        """Frames of a clip: uint8 [t, S, S, C], t <= max_frames, evenly spaced.
+        """Squares of a clip's frames: uint8 [t, S, S, C], t <= max_frames, evenly spaced.
 
         Raises:
             GymQAError: the clip is not in the cache (with the reason if it did not decode), or is damaged.
@@ -92,17 +95,34 @@ class FrameCache:
         return np.array([self._entry(clip_id).frames for clip_id in clip_ids], np.int64)
 
     def gather(self, clip_ids: Sequence[str], indices: Indices) -> NDArray[np.uint8]:
-        """Selected frames of a batch of clips: indices [B, N] -> uint8 [B, N, S, S, C].
+        """Center squares of selected frames of a batch of clips: indices [B, N] -> uint8 [B, N, S, S, C].
 
         Raises:
             GymQAError: a clip is not in the cache, or a JPEG image is damaged.
             IndexError: a clip has fewer frames.
         """
         entries = [self._entry(clip_id) for clip_id in clip_ids]
-        lengths = np.array([entry.frames for entry in entries], np.int64)
-        if ((indices < 0) | (indices >= lengths[:, None])).any():
-            raise IndexError(f"clips of {lengths.tolist()} frames have no frames {indices.tolist()}")
+        _require_indices(entries, indices)
         return self._frames.take(entries, indices)
+
+    def whole(self, clip_id: str, indices: Indices) -> Frames:
+        """Whole frames of a clip: indices [N] -> uint8 [N, H, W, C], the shorter of H and W is `size`.
+
+        Raises:
+            GymQAError: the clip is not in the cache, or a JPEG image is damaged.
+            IndexError: it has fewer frames.
+        """
+        entry = self._entry(clip_id)
+        _require_indices([entry], indices[None])
+        return self._frames.whole(entry, indices)
+
+    def times(self, clip_id: str) -> ClipTimes | None:
+        """Times of a clip's frames; None where it is a folder of images of unknown rate.
+
+        Raises:
+            GymQAError: the clip is not in the cache.
+        """
+        return self._entry(clip_id).times
 
     def checksum(self, clip_id: str) -> int:
         """The CRC-32 of a clip's frames when they were written.
@@ -134,23 +154,25 @@ class FrameCache:
         verify: bool = False,
         limits: Limits = UNLIMITED,
         decoder: Decoder = "pyav",
+        image_fps: float | None = None,
     ) -> "FrameCache":
         """Decode the clips that are not cached yet and return the cache; clips that failed before are retried.
 
-        A cache of frames that may be wrong ones (see `gymqa.frames.cache_format.READING`) is made anew.
+        A cache of an earlier version (see `gymqa.frames.cache_format.READING`) is made anew.
 
         Args:
             folder: folder of the cache, new or existing.
             clip_ids: clips to cache; existing ones are kept.
             path_of: maps a clip id to its video file.
-            size: side of the square frames in pixels (short side resized, center crop).
+            size: short side of the frames in pixels; squares are cut out of their middle when they are read.
             max_frames: frames kept of a longer clip, evenly spaced.
             workers: number of processes; None means one per core, 1 runs in this process if there are no limits.
             format: raw or jpeg; None keeps the format of an existing cache, and chooses raw for a new one if the
-                frames of all clips take at most `RAW_LIMIT` bytes.
+                squares of all clips take at most `RAW_LIMIT` bytes.
             verify: compare every existing clip with its CRC-32, and decode damaged ones again.
             limits: time and memory limits of one clip; a clip that exceeds them fails, and its process is killed.
             decoder: as in `gymqa.frames.video.decode`; the frames are the same.
+            image_fps: frames per second of clips that are folders of images.
 
         Raises:
             GymQAError: sizes or workers are below 1, the folder holds a cache of other settings, is being built by
@@ -158,11 +180,24 @@ class FrameCache:
         """
         if min(size, max_frames) < 1:
             raise GymQAError(f"no frame cache can hold {max_frames} frames of {size} pixels; give 1 or more of both")
+        if image_fps is not None and not 0 < image_fps < math.inf:
+            raise GymQAError(f"images cannot be shown {image_fps} times per second; give --image_fps above 0")
         wanted, processes = list(dict.fromkeys(clip_ids)), worker_count(workers)
         with only_writer(require_writable(folder), "the frame cache"):
-            settings = settings_for(folder, CacheSettings(size, max_frames), format, len(wanted))
+            settings = settings_for(folder, CacheSettings(size, max_frames, image_fps=image_fps), format, len(wanted))
             add_clips(folder, wanted, path_of, settings, processes, verify, limits, decoding_by(decoder))
         return FrameCache(folder)
+
+
+def _require_indices(entries: Sequence[IndexEntry], indices: Indices) -> None:
+    """Check that clips have these frames [B, N].
+
+    Raises:
+        IndexError: a clip has fewer frames.
+    """
+    lengths = np.array([entry.frames for entry in entries], np.int64)
+    if ((indices < 0) | (indices >= lengths[:, None])).any():
+        raise IndexError(f"clips of {lengths.tolist()} frames have no frames {indices.tolist()}")
 
 
 RAW_LIMIT = 8 << 30  # bytes; raw frames are fastest as long as they fit into memory

@@ -24,11 +24,12 @@ from gymqa.frames.cache_format import (
     end_of,
     lines_of,
     mapped,
-    pack,
     read_index,
     write_index,
 )
-from gymqa.frames.video import Decoder, Frames, VideoError, decode
+from gymqa.frames.sampling import ClipTimes
+from gymqa.frames.stored_frames import pack
+from gymqa.frames.video import Decoder, Frames, VideoError, decode_clip
 from gymqa.io.console import console, progress_bar
 from gymqa.runtime.workers import UNLIMITED, Limits, Lost, guarded_map
 
@@ -37,7 +38,7 @@ Task = tuple[str, Path]  # clip id, and the video or folder that its frames come
 
 @dataclass(frozen=True, slots=True)
 class PackedClip:
-    """A clip's frames encoded for writing, or why there are none; `source_crc32` as in `IndexEntry`."""
+    """A clip's frames encoded for writing, with the fields of their `IndexEntry`, or why there are none."""
 
     clip_id: str
     frames: int = 0
@@ -45,6 +46,9 @@ class PackedClip:
     crc32: int = 0
     failure: str | None = None
     source_crc32: int | None = None
+    height: int = 0
+    width: int = 0
+    times: ClipTimes | None = None
 
 
 def _begin() -> None:
@@ -56,15 +60,16 @@ def _decode_clip(settings: CacheSettings, task: Task, decoder: Decoder = "pyav")
     """Decode one clip and pack its frames."""
     clip_id, video = task
     try:
-        return pack_clip(clip_id, decode(video, settings.size, settings.max_frames, decoder), settings)
+        clip = decode_clip(video, settings.size, settings.max_frames, decoder, settings.image_fps)
+        return pack_clip(clip_id, clip.frames, settings, clip.times)
     except VideoError as error:
         return PackedClip(clip_id, failure=str(error))
 
 
-def pack_clip(clip_id: str, frames: Frames, settings: CacheSettings) -> PackedClip:
-    """Encode a clip's frames [t, S, S, C] for writing."""
-    packed = pack(frames, settings)
-    return PackedClip(clip_id, len(frames), packed, zlib.crc32(packed))
+def pack_clip(clip_id: str, frames: Frames, settings: CacheSettings, times: ClipTimes | None = None) -> PackedClip:
+    """Encode a clip's frames [t, H, W, C] for writing."""
+    packed, (height, width) = pack(frames, settings), frames.shape[1:3]
+    return PackedClip(clip_id, len(frames), packed, zlib.crc32(packed), height=height, width=width, times=times)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +157,10 @@ def _write(folder: Path, clip: PackedClip, settings: CacheSettings, end: int) ->
     if clip.failure is not None:
         entry = IndexEntry(clip.clip_id, failure=clip.failure)
     else:
-        entry = IndexEntry(clip.clip_id, end, len(clip.packed), clip.frames, clip.crc32, source_crc32=clip.source_crc32)
+        entry = IndexEntry(
+            clip.clip_id, end, len(clip.packed), clip.frames, clip.crc32, None, clip.source_crc32, clip.height,
+            clip.width, clip.times,
+        )  # fmt: skip
         with (folder / DATA).open("r+b") as file:
             file.seek(end)
             file.write(clip.packed)

@@ -1,26 +1,26 @@
-"""File format of a frame cache: index (clips.jsonl) and frame data (frames.bin), as raw or JPEG frames.
+"""File format of a frame cache: its index, clips.jsonl, and where the clips lie in frames.bin.
 
 The first line of clips.jsonl holds the settings (of frames also `READING`), each other line one clip:
-raw    {"clip_id", "slot", "frames", "crc32"}             frames begin at slot × bytes of the longest clip
+raw    {"clip_id", "slot", "frames", "crc32"}             frames begin at slot × bytes of the longest square clip
 jpeg   {"clip_id", "offset", "bytes", "frames", "crc32"}
-flow   either, and "of": the CRC-32 of the frames that the flow was computed from
+frames either, with "height", "width", and where times are known "fps", "duration", "source_frames", and of a varying
+       frame rate "stamps" (see `gymqa.frames.sampling.ClipTimes`)
+flow   either, and "of": the CRC-32 of the frames that the flow was computed from; flow is square
 """
 
 import json
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Literal, get_args
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from gymqa.errors import GymQAError
 from gymqa.frames.modality import Modality, channels
-from gymqa.frames.sampling import Indices
-from gymqa.frames.video import Frames
+from gymqa.frames.sampling import ClipTimes
 from gymqa.io.console import track
 from gymqa.io.files import write_text
 from gymqa.runtime.choices import require_choices
@@ -28,7 +28,7 @@ from gymqa.runtime.choices import require_choices
 FrameFormat = Literal["raw", "jpeg"]
 Bytes = NDArray[np.uint8]  # [n]
 DATA, INDEX = "frames.bin", "clips.jsonl"
-READING = 2  # increased when the same video may give other frames
+READING = 3  # increased when the same video may give other frames; 3 keeps whole frames and their times
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +36,13 @@ class CacheSettings:
     """Settings of a frame cache.
 
     Attributes:
-        size: side of the square frames, pixels.
+        size: short side of the frames, pixels; their center square has this side.
         max_frames: frames kept of a longer clip.
         format: storage format of the frames.
         modality: rgb, or flow with two channels.
         method: method of the optical flow; "" for rgb.
         reading: the `READING` that decoded the frames.
+        image_fps: frames per second of clips that are folders of images; None where that is not known.
     """
 
     size: int
@@ -50,6 +51,7 @@ class CacheSettings:
     modality: Modality = "rgb"
     method: str = ""
     reading: int = READING
+    image_fps: float | None = None
 
     def __post_init__(self) -> None:
         require_choices(self)
@@ -61,12 +63,12 @@ class CacheSettings:
 
     @property
     def frame_bytes(self) -> int:
-        """Bytes of a raw frame."""
+        """Bytes of a raw square."""
         return self.size**2 * self.channels
 
     @property
     def clip_bytes(self) -> int:
-        """Bytes of the longest raw clip."""
+        """Bytes of the longest raw clip of squares, which is a slot; clips of larger frames take several."""
         return self.max_frames * self.frame_bytes
 
     @property
@@ -75,7 +77,8 @@ class CacheSettings:
         return {} if self.modality == "rgb" else {"modality": self.modality, "method": self.method}
 
     def __str__(self) -> str:
-        shown = "".join(f", {name} {value}" for name, value in self.content.items())
+        more = self.content if self.image_fps is None else {**self.content, "image_fps": self.image_fps}
+        shown = "".join(f", {name} {value}" for name, value in more.items())
         return f"size {self.size}, max_frames {self.max_frames}, format {self.format}{shown}"
 
 
@@ -83,7 +86,8 @@ class CacheSettings:
 class IndexEntry:
     """One clip's offset and size in frames.bin, in bytes, or the reason why it is not there.
 
-    `source_crc32` is the CRC-32 of the frames that flow was computed from; None for frames themselves.
+    Its frames are `height` × `width` pixels; `times` are theirs, None where they are not known. `source_crc32` is the
+    CRC-32 of the frames that flow was computed from; None for frames themselves.
     """
 
     clip_id: str
@@ -93,6 +97,9 @@ class IndexEntry:
     crc32: int = 0
     failure: str | None = None
     source_crc32: int | None = None
+    height: int = 0
+    width: int = 0
+    times: ClipTimes | None = None
 
 
 def mapped(folder: Path) -> Bytes:
@@ -105,8 +112,8 @@ def mapped(folder: Path) -> Bytes:
 
 def end_of(entries: Iterable[IndexEntry], settings: CacheSettings) -> int:
     """The byte after the last of these clips, including the unused part of a raw slot."""
-    slot_bytes = settings.clip_bytes if settings.format == "raw" else 0
-    return max((entry.offset + max(slot_bytes, entry.bytes) for entry in entries), default=0)
+    slot = settings.clip_bytes if settings.format == "raw" else 1
+    return max((entry.offset + -(-entry.bytes // slot) * slot for entry in entries), default=0)
 
 
 def damaged(data: Bytes, entries: Iterable[IndexEntry]) -> list[str]:
@@ -129,6 +136,8 @@ def write_index(folder: Path, settings: CacheSettings, entries: Iterable[IndexEn
     kept = {"size": settings.size, "max_frames": settings.max_frames, "format": settings.format, **settings.content}
     if settings.modality == "rgb":
         kept["reading"] = settings.reading
+    if settings.image_fps is not None:
+        kept["image_fps"] = settings.image_fps
     write_text(folder / INDEX, json.dumps(kept) + "\n" + lines_of(entries, settings))
 
 
@@ -158,7 +167,9 @@ def _parse_settings(value: dict[str, Any]) -> CacheSettings:
     modality, method = value.get("modality", "rgb"), str(value.get("method", ""))
     reading = int(value.get("reading", 1)) if modality == "rgb" else READING
     size, max_frames = int(value["size"]), int(value["max_frames"])
-    settings = CacheSettings(size, max_frames, value.get("format", "raw"), modality, method, reading)
+    settings = CacheSettings(
+        size, max_frames, value.get("format", "raw"), modality, method, reading, value.get("image_fps")
+    )
     if settings.format not in get_args(FrameFormat) or settings.modality not in ("rgb", "flow"):
         raise ValueError(f"{settings.format} {settings.modality}")
     return settings
@@ -173,7 +184,10 @@ def _to_line(entry: IndexEntry, settings: CacheSettings) -> dict[str, Any]:
     else:
         position = {"offset": entry.offset, "bytes": entry.bytes}
     of = {} if entry.source_crc32 is None else {"of": entry.source_crc32}
-    return {"clip_id": entry.clip_id, **position, "frames": entry.frames, "crc32": entry.crc32, **of}
+    shape = {"height": entry.height, "width": entry.width} if settings.modality == "rgb" else {}
+    times = {} if entry.times is None else entry.times.to_json()
+    place = {"clip_id": entry.clip_id, **position}
+    return {**place, "frames": entry.frames, "crc32": entry.crc32, **of, **shape, **times}
 
 
 def _from_line(value: dict[str, Any], settings: CacheSettings) -> IndexEntry:
@@ -181,118 +195,14 @@ def _from_line(value: dict[str, Any], settings: CacheSettings) -> IndexEntry:
     if value.get("failure") is not None:
         return IndexEntry(str(value["clip_id"]), failure=str(value["failure"]))
     frames = int(value["frames"])
+    height, width = (int(value.get(side, settings.size)) for side in ("height", "width"))
     if settings.format == "raw":
-        offset, size = int(value["slot"]) * settings.clip_bytes, frames * settings.frame_bytes
+        offset, size = int(value["slot"]) * settings.clip_bytes, frames * height * width * settings.channels
     else:
         offset, size = int(value["offset"]), int(value["bytes"])
-    if min(offset, frames - 1, size) < 0 or frames > settings.max_frames:
+    if min(offset, frames - 1, size) < 0 or frames > settings.max_frames or min(height, width) != settings.size:
         raise ValueError(f"{value} is not an entry of a cache")
     of = int(value["of"]) if "of" in value else None
-    return IndexEntry(str(value["clip_id"]), offset, size, frames, int(value["crc32"]), source_crc32=of)
-
-
-JPEG_QUALITY = 95  # of 100
-
-
-class StoredFrames(Protocol):
-    """Frames stored in a cache's file."""
-
-    def take(self, clips: Sequence[IndexEntry], indices: Indices) -> NDArray[np.uint8]:
-        """Selected frames of some clips: indices [B, N] -> uint8 [B, N, S, S, C]."""
-        ...
-
-
-class RawFrames:
-    """Frames stored uncompressed.
-
-    Args:
-        data: the mapped file.
-        settings: the cache's settings.
-    """
-
-    def __init__(self, data: Bytes, settings: CacheSettings) -> None:
-        self._clip_bytes = settings.clip_bytes
-        slots = len(data) // settings.clip_bytes
-        shape = (slots, settings.max_frames, settings.size, settings.size, settings.channels)
-        self._frames = data[: slots * settings.clip_bytes].reshape(shape)
-
-    def take(self, clips: Sequence[IndexEntry], indices: Indices) -> NDArray[np.uint8]:
-        """Selected frames of some clips: indices [B, N] -> uint8 [B, N, S, S, C]."""
-        slots = np.array([clip.offset // self._clip_bytes for clip in clips], np.int64)
-        return self._frames[slots[:, None], indices]
-
-
-class JpegFrames:
-    """Frames stored as JPEG images, decoded on access.
-
-    Args:
-        data: the mapped file.
-        settings: the cache's settings.
-    """
-
-    def __init__(self, data: Bytes, settings: CacheSettings) -> None:
-        self._data, self._settings = data, settings
-
-    def take(self, clips: Sequence[IndexEntry], indices: Indices) -> NDArray[np.uint8]:
-        """Selected frames of some clips: indices [B, N] -> uint8 [B, N, S, S, C].
-
-        Raises:
-            GymQAError: a JPEG image is damaged.
-        """
-        size = self._settings.size
-        out = np.empty((*indices.shape, size, size, self._settings.channels), np.uint8)
-        for row, (clip, chosen) in enumerate(zip(clips, indices, strict=True)):
-            wanted, inverse = np.unique(chosen, return_inverse=True)  # a short clip's frames are repeated
-            out[row] = self._decode(clip, wanted)[inverse]
-        return out
-
-    def _decode(self, clip: IndexEntry, wanted: Indices) -> Frames:
-        """Distinct frames of one clip: wanted [n] -> uint8 [n, S, S, C]."""
-        record = self._data[clip.offset : clip.offset + clip.bytes]
-        first = 4 * clip.frames
-        ends = first + np.concatenate(([0], record[:first].view("<u4"))).astype(np.int64)
-        size, channels = self._settings.size, self._settings.channels
-        frames = np.empty((len(wanted), size, size, channels), np.uint8)
-        for position, number in enumerate(wanted):
-            image = record[ends[number] : ends[number + 1]]
-            frame = _decode_jpeg(image, channels) if len(image) else None
-            if frame is None or frame.shape != frames.shape[1:]:
-                raise GymQAError(
-                    f"frame {number} of clip {clip.clip_id} is damaged in the frame cache; "
-                    "run `gymqa cache` with --verify to repair it"
-                )
-            frames[position] = frame
-        return frames
-
-
-def _decode_jpeg(image: Bytes, channels: int) -> Frames | None:
-    """Decode a JPEG image to a frame [S, S, C]; None if it does not decode."""
-    if channels == 3:
-        frame = cv2.imdecode(image, cv2.IMREAD_COLOR_RGB)
-        return None if frame is None else np.asarray(frame, np.uint8)
-    stacked = cv2.imdecode(image, cv2.IMREAD_GRAYSCALE)
-    if stacked is None or len(stacked) % channels:
-        return None
-    return np.stack(np.split(np.asarray(stacked, np.uint8), channels), -1)
-
-
-def _to_opencv_image(frame: Frames) -> NDArray[Any]:
-    """A frame [S, S, C] as OpenCV encodes it: BGR, or its channels stacked vertically in one grey image."""
-    if frame.shape[-1] == 3:
-        return np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
-    return np.concatenate(list(np.moveaxis(frame, -1, 0)))
-
-
-def pack(frames: Frames, settings: CacheSettings) -> bytes:
-    """Encode a clip's frames [t, S, S, C] in the cache's format."""
-    if settings.format == "raw":
-        return frames.tobytes()
-    quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
-    images = [cv2.imencode(".jpg", _to_opencv_image(frame), quality)[1].tobytes() for frame in frames]
-    ends = np.cumsum([len(image) for image in images]).astype("<u4")
-    return b"".join([ends.tobytes(), *images])
-
-
-def stored_frames(data: Bytes, settings: CacheSettings) -> StoredFrames:
-    """Reader of the frames in a cache's file, by its format."""
-    return RawFrames(data, settings) if settings.format == "raw" else JpegFrames(data, settings)
+    times = ClipTimes.from_json(value, frames) if "fps" in value else None
+    crc32 = int(value["crc32"])
+    return IndexEntry(str(value["clip_id"]), offset, size, frames, crc32, None, of, height, width, times)

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from gymqa.errors import GymQAError
 from gymqa.frames.modality import Modality
-from gymqa.frames.sampling import Indices
-from gymqa.frames.source import FrameSource
+from gymqa.frames.sampling import ClipTimes, Indices
+from gymqa.frames.source import FrameSource, whole_frames
+from gymqa.frames.video import Frames
 from gymqa.runtime.seeding import SeededRandom, hash_key
 
 NONE, NO_VIDEO, ONE_FRAME, FROZEN = "none", "no-video", "one-frame", "frozen"
@@ -108,6 +109,28 @@ class ControlledFrames:
         if ((indices < 0) | (indices >= lengths[:, None])).any():
             raise IndexError(f"clips of {lengths.tolist()} frames have no frames {indices.tolist()}")
         return self._source.gather(self._shown(clip_ids), self._source_indices(clip_ids, indices))
+
+    def whole(self, clip_id: str, indices: Indices) -> Frames:
+        """Whole frames of a clip: indices [N] -> uint8 [N, H, W, 3].
+
+        Raises:
+            GymQAError: the clip is not in the source, or the source has no whole frames.
+        """
+        clip, positions = self.shown(clip_id, indices)
+        return whole_frames(self._source).whole(clip, positions)
+
+    def times(self, clip_id: str) -> ClipTimes | None:
+        """Times at which `whole` shows a clip's frames: those of the shown clip, whatever it shows at them.
+
+        Raises:
+            GymQAError: the clip is not in the source, or the source has no whole frames.
+        """
+        clip = self._shown([clip_id])[0]
+        times = whole_frames(self._source).times(clip)
+        if times is None or self._control != ONE_FRAME:
+            return times
+        middle = float(times.seconds[self._source.lengths([clip])[0] // 2])
+        return ClipTimes(times.fps, times.duration, 1, 1, (middle,))
 
     def shown(self, clip_id: str, indices: Indices) -> tuple[str, Indices]:
         """The clip whose frames `gather` returns for indices [N] of a clip, and the indices in that clip [N]."""

@@ -6,11 +6,13 @@ mean others in every run. It sees damage neither: FFmpeg conceals it, and decord
 what decodes. So `gymqa.frames.reading` decodes unless decord is asked for.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import decord
 import numpy as np
+from numpy.typing import NDArray
 
 from gymqa.frames.cut_short import is_cut_short
 from gymqa.frames.reading import Frames, VideoError, is_turned, open_video
@@ -22,7 +24,16 @@ CHUNK = 64  # frames converted at a time
 TOLERANCE = 1e-3  # seconds by which decord may round time stamps
 
 
-def proven_reader(path: Path) -> "VideoReader | None":
+@dataclass(frozen=True, slots=True)
+class ProvenReader:
+    """A decord reader of a video, the time of each frame in seconds [T], and the video's frames per second."""
+
+    reader: "VideoReader"
+    stamps: NDArray[np.float64]
+    fps: float
+
+
+def proven_reader(path: Path) -> ProvenReader | None:
     """A decord reader of a video in which each number means the frame that is shown at that place; else None.
 
     Proven without decoding the video: it is H.264 in mp4 or Matroska, whole, and not rotated; each packet is shown at a
@@ -43,13 +54,13 @@ def proven_reader(path: Path) -> "VideoReader | None":
         first = next(video.frames()).frame
         if is_turned(first):
             return None
-        base, image = video.time_base, video.upright(first)
+        base, image, fps = video.time_base, video.upright(first), float(video.fps)
     stamps = np.sort([pts for pts, _ in times]) * base
     try:
         reader = decord.VideoReader(str(path), num_threads=1)
         shown = reader.get_frame_timestamp(np.arange(len(reader)))[:, 0]
         same = len(shown) == len(stamps) and np.allclose(shown - shown[0], stamps - stamps[0], rtol=0, atol=TOLERANCE)
-        return reader if same and np.array_equal(reader[0].asnumpy(), image) else None
+        return ProvenReader(reader, stamps, fps) if same and np.array_equal(reader[0].asnumpy(), image) else None
     except (decord.DECORDError, RuntimeError):  # such as one of padded rows, which decord cannot copy
         return None
 

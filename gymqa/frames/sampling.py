@@ -1,9 +1,11 @@
-"""Temporal sampling of frame indices: uniform (TSN), dense with a stride (I3D), dual-level elements (SeFAR).
+"""Temporal sampling of frame indices: uniform (TSN), dense (I3D), dual-level (SeFAR), by rate; ClipTimes of frames.
 
-Frames of a clip that is too short are repeated; it is never replaced by another clip.
+Frames of a clip that is too short are repeated, other than by rate; it is never replaced by another clip.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +13,92 @@ from numpy.typing import NDArray
 from gymqa.errors import GymQAError
 
 Indices = NDArray[np.int64]
+Seconds = NDArray[np.float64]
+SAME_TIME = 1e-3  # seconds by which time stamps are rounded in some containers
+
+
+@dataclass(frozen=True, slots=True)
+class ClipTimes:
+    """When the kept frames of a clip are shown, in seconds from its first frame.
+
+    Attributes:
+        fps: frames per second of the video; of a varying rate the one that they have at their densest.
+        duration: of the video, seconds.
+        source_frames: number of frames that the video shows, of which up to `frames` are kept, evenly spaced.
+        frames: number of kept frames.
+        stamps: time of each kept frame where they are not those of a constant rate.
+    """
+
+    fps: float
+    duration: float
+    source_frames: int
+    frames: int
+    stamps: tuple[float, ...] = ()
+
+    @classmethod
+    def of(cls, fps: float, duration: float, source_frames: int, seconds: Sequence[float]) -> "ClipTimes":
+        """The times of kept frames at these seconds, which are kept themselves where the rate varies."""
+        times = cls(fps, round(duration, 6), source_frames, len(seconds))
+        even = not seconds or np.allclose(times.seconds, seconds, rtol=0, atol=SAME_TIME)
+        return times if even else cls(*times._rate, tuple(round(second, 6) for second in seconds))
+
+    @property
+    def _rate(self) -> tuple[float, float, int, int]:
+        return self.fps, self.duration, self.source_frames, self.frames
+
+    @property
+    def seconds(self) -> Seconds:
+        """Time of each kept frame, seconds [t]."""
+        return np.array(self.stamps) if self.stamps else kept(self.source_frames, self.frames) / self.fps
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields of an index line, without the number of frames."""
+        stamps = {"stamps": list(self.stamps)} if self.stamps else {}
+        return {"fps": self.fps, "duration": self.duration, "source_frames": self.source_frames, **stamps}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any], frames: int) -> "ClipTimes":
+        """Parse the fields of an index line.
+
+        Raises:
+            ValueError: they are none of `frames` frames.
+        """
+        stamps = tuple(float(stamp) for stamp in value.get("stamps", ()))
+        times = cls(float(value["fps"]), float(value["duration"]), int(value["source_frames"]), frames, stamps)
+        if times.fps <= 0 or times.source_frames < frames or (stamps and len(stamps) != frames):
+            raise ValueError(f"{value} are no times of {frames} frames")
+        return times
+
+
+def kept(n_frames: int, max_frames: int | None) -> Indices:
+    """Indices of the frames that are kept of a clip, evenly spaced: all [n_frames], or [max_frames] of a longer one."""
+    return np.arange(n_frames) if max_frames is None or n_frames <= max_frames else uniform(n_frames, max_frames)
+
+
+def at_rate(times: ClipTimes, fps: float, max_frames: int) -> Indices:
+    """Frames of a clip at a rate, evenly spaced in time, each the one that is nearest, none twice.
+
+    Args:
+        times: of the clip's kept frames.
+        fps: frames per second, above 0.
+        max_frames: most frames; of a longer clip the rate is lowered.
+
+    Returns:
+        increasing indices of kept frames [n]; n is the clip's duration times `fps`, rounded, at least 1 and at most
+        `max_frames` and the number of frames that the video shows.
+
+    Raises:
+        GymQAError: too few frames were kept.
+    """
+    n = min(max(1, round(times.duration * fps)), max_frames, times.source_frames)
+    if n > times.frames:
+        raise GymQAError(
+            f"{n} frames at {fps:g} per second are wanted of a clip of {times.duration:.1f} s, of which {times.frames} "
+            f"are kept; make the frame cache anew with --max_frames {n} or more"
+        )
+    wanted = (np.arange(n) + 0.5) * times.duration / n + 1e-6  # of two that are as near, the later
+    middles = times.seconds + 0.5 / times.fps
+    return np.unique(np.abs(middles[None] - wanted[:, None]).argmin(1))
 
 
 def uniform(n_frames: int, n: int) -> Indices:

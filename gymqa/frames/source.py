@@ -1,15 +1,16 @@
-"""FrameSource, the Protocol of everything that frames are read from, and the check of its modality."""
+"""FrameSource, the Protocol of everything that frames are read from, WholeFrames of those with times; their checks."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gymqa.errors import GymQAError
 from gymqa.frames.modality import Modality, made_by
-from gymqa.frames.sampling import Indices
+from gymqa.frames.sampling import ClipTimes, Indices
+from gymqa.frames.video import Frames
 
 
 class FrameSource(Protocol):
@@ -46,6 +47,28 @@ class FrameSource(Protocol):
 
     def gather(self, clip_ids: Sequence[str], indices: Indices) -> NDArray[Any]:
         """Selected frames of a batch of clips: indices [B, N] -> uint8 [B, N, S, S, C]; poses: float32 [B, N, J, 3]."""
+
+
+@runtime_checkable
+class WholeFrames(FrameSource, Protocol):
+    """A FrameSource that has the whole frames, too, of which `gather` gives the center squares, and their times."""
+
+    def whole(self, clip_id: str, indices: Indices) -> Frames:
+        """Whole frames of a clip: indices [N] -> uint8 [N, H, W, 3]."""
+
+    def times(self, clip_id: str) -> ClipTimes | None:
+        """Times of a clip's frames; None where they are not known."""
+
+
+def whole_frames(source: FrameSource) -> WholeFrames:
+    """The source, as one of whole frames.
+
+    Raises:
+        GymQAError: it has none.
+    """
+    if not isinstance(source, WholeFrames):
+        raise GymQAError(f"{source.folder} holds no whole frames; give a folder of `gymqa cache`")
+    return source
 
 
 def require_modality(wanted: Modality, source: "FrameSource", joints_of: str = "", instead: str = "") -> None:

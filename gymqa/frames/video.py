@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -9,12 +10,11 @@ from typing import TYPE_CHECKING, Literal
 import av
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from gymqa.frames.decord_reading import proven_reader, read
 from gymqa.frames.image_folder import frame_images
 from gymqa.frames.reading import Frames, VideoError, open_video
-from gymqa.frames.sampling import uniform
+from gymqa.frames.sampling import ClipTimes, kept
 from gymqa.io.files import atomic_path
 
 if TYPE_CHECKING:
@@ -41,75 +41,125 @@ def decode(path: Path, size: int | None = None, max_frames: int | None = None, d
     Raises:
         VideoError: the file is missing, empty, or does not decode to its end.
     """
+    frames = _decode_clip(path, size, max_frames, decoder).frames
+    return frames if size is None else np.ascontiguousarray(center_square(frames))
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedClip:
+    """Kept frames of a clip, uint8 [t, H, W, 3] RGB, and their times; None for images of no known rate."""
+
+    frames: Frames
+    times: ClipTimes | None
+
+
+def decode_clip(
+    path: Path, size: int, max_frames: int, decoder: Decoder = "pyav", image_fps: float | None = None
+) -> DecodedClip:
+    """Decode whole frames with their times.
+
+    Args:
+        path: as of `decode`.
+        size: pixels of the short side.
+        max_frames: keep at most this many frames, evenly spaced.
+        decoder: as of `decode`.
+        image_fps: frames per second of a folder of images.
+
+    Raises:
+        VideoError: the file is missing, empty, or does not decode to its end.
+    """
+    return _decode_clip(path, size, max_frames, decoder, image_fps)
+
+
+def _decode_clip(
+    path: Path, size: int | None, max_frames: int | None, decoder: Decoder, image_fps: float | None = None
+) -> DecodedClip:
+    """Decode whole frames with their times, in their own size where none is given."""
     if path.is_dir():
-        return _decode_images(path, size, max_frames)
-    if decoder == "decord" and (reader := proven_reader(path)) is not None:
-        frames = read(reader, path, _wanted(len(reader), max_frames))
-        return frames if size is None else square(frames, size)
+        return _decode_images(path, size, max_frames, image_fps)
+    if decoder == "decord" and (proven := proven_reader(path)) is not None:
+        numbers = kept(len(proven.stamps), max_frames)
+        frames = read(proven.reader, path, numbers)
+        seconds = proven.stamps - proven.stamps[0]
+        times = ClipTimes.of(proven.fps, seconds[-1] + 1 / proven.fps, len(seconds), seconds[numbers].tolist())
+        return DecodedClip(frames if size is None else resized(frames, size), times)
     if max_frames is None:
-        return _decode_video(path, size, None, None)[0]
+        return _decode_video(path, size, None, None)
     with open_video(path) as video:
         expected = sum(not packet.is_discard for packet in video.packets())  # for most codecs the number of frames
-    frames, shown = _decode_video(path, size, expected, max_frames)
+    clip = _decode_video(path, size, expected, max_frames)
+    shown = expected if clip.times is None else clip.times.source_frames
     if shown == expected:
-        return frames
-    return _decode_video(path, size, shown, max_frames)[0]  # packets without a frame of their own
+        return clip
+    return _decode_video(path, size, shown, max_frames)  # packets without a frame of their own
 
 
-def _decode_video(path: Path, size: int | None, expected: int | None, max_frames: int | None) -> tuple[Frames, int]:
-    """Decode a whole video and convert the frames to keep: [T, H, W, 3], and the number of all frames.
+def _decode_video(path: Path, size: int | None, expected: int | None, max_frames: int | None) -> DecodedClip:
+    """Decode a whole video and convert the frames to keep.
 
     Where it shows other than the `expected` number of frames, those that are kept are not evenly spaced.
     """
-    wanted = None if expected is None else set(_wanted(expected, max_frames).tolist())
-    kept, shown = [], 0
+    wanted = None if expected is None else set(kept(expected, max_frames).tolist())
+    images, seconds, shown, first, end = [], [], 0, 0.0, 0.0
     with open_video(path) as video:
         for frame in video.frames():
+            first = frame.time if shown == 0 else first
+            end = frame.time - first + frame.duration
             if wanted is None or shown in wanted:
                 image = video.upright(frame.frame)
-                kept.append(image if size is None else square(image[None], size)[0])
+                images.append(image if size is None else resized(image[None], size)[0])
+                seconds.append(frame.time - first)
             shown += 1
-    return (np.stack(kept) if kept else np.empty((0, 0, 0, 3), np.uint8)), shown
+        fps = float(video.fps)
+    frames = np.stack(images) if images else np.empty((0, 0, 0, 3), np.uint8)
+    return DecodedClip(frames, ClipTimes.of(fps, end, shown, seconds))
 
 
-def _wanted(n_frames: int, max_frames: int | None) -> NDArray[np.int64]:
-    """Indices of the frames to keep."""
-    if max_frames is None or n_frames <= max_frames:
-        return np.arange(n_frames)
-    return uniform(n_frames, max_frames)
-
-
-def _decode_images(folder: Path, size: int | None, max_frames: int | None) -> Frames:
-    """Read a folder of frame images, as in some data sets: [T, H, W, 3].
+def _decode_images(folder: Path, size: int | None, max_frames: int | None, fps: float | None) -> DecodedClip:
+    """Read a folder of frame images, as in some data sets.
 
     Raises:
         VideoError: the images are not numbered as frames, one does not decode, or their sizes differ.
     """
     images = frame_images(folder)
+    numbers = kept(len(images), max_frames)
     frames = []
-    for index in _wanted(len(images), max_frames):
+    for index in numbers:
         image = cv2.imread(str(images[index]), cv2.IMREAD_COLOR)
         if image is None:
             raise VideoError(f"{images[index]} does not decode; copy the frames again")
         frame = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
-        frames.append(frame if size is None else square(frame[None], size)[0])
+        frames.append(frame if size is None else resized(frame[None], size)[0])
     if len({frame.shape for frame in frames}) > 1:
         raise VideoError(f"the frames of {folder} differ in size; copy them again")
-    return np.stack(frames)
+    times = None if fps is None else ClipTimes(fps, len(images) / fps, len(images), len(numbers))
+    return DecodedClip(np.stack(frames), times)
 
 
 def square(frames: Frames, size: int) -> Frames:
     """Resize the short side to `size` pixels and center-crop: [T, H, W, 3] -> [T, size, size, 3]."""
+    return np.ascontiguousarray(center_square(resized(frames, size)))
+
+
+def center_square(frames: Frames) -> Frames:
+    """The middle square of frames: [T, H, W, C] -> a view [T, S, S, C], S the shorter of H and W."""
+    height, width = frames.shape[1:3]
+    size = min(height, width)
+    top, left = (height - size) // 2, (width - size) // 2
+    return frames[:, top : top + size, left : left + size]
+
+
+def resized(frames: Frames, size: int) -> Frames:
+    """Resize the short side to `size` pixels and keep the aspect: [T, H, W, 3] -> [T, H', W', 3]."""
     height, width = frames.shape[1:3]
     scale = size / min(height, width)
     to = (max(size, round(width * scale)), max(size, round(height * scale)))
-    top, left = (to[1] - size) // 2, (to[0] - size) // 2
     if to == (width, height):
-        return np.ascontiguousarray(frames[:, top : top + size, left : left + size])
+        return frames
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    out = np.empty((len(frames), size, size, 3), np.uint8)
+    out = np.empty((len(frames), to[1], to[0], 3), np.uint8)
     for i, frame in enumerate(frames):
-        out[i] = cv2.resize(frame, to, interpolation=method)[top : top + size, left : left + size]
+        out[i] = cv2.resize(frame, to, interpolation=method)
     return out
 
 

@@ -24,7 +24,7 @@ def noise_cache(folder: Path, clips: int, size: int = 16, frames: int = 12) -> F
     folder.mkdir(parents=True)
     rng = np.random.default_rng(0)
     rng.integers(0, 256, (clips, frames, size, size, 3), dtype=np.uint8).tofile(folder / "frames.bin")
-    lines: list[dict[str, Any]] = [{"size": size, "max_frames": frames, "reading": 2}]
+    lines: list[dict[str, Any]] = [{"size": size, "max_frames": frames, "reading": 3}]
     lines += [{"clip_id": clip_id(i), "slot": i, "frames": 5 + i % 8, "crc32": 0} for i in range(clips)]
     (folder / "clips.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     return FrameCache(folder)

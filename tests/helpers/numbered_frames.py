@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gymqa.frames.modality import Modality
-from gymqa.frames.sampling import Indices
+from gymqa.frames.sampling import ClipTimes, Indices
+from gymqa.frames.video import Frames
 
 LENGTHS = {"a": 5, "b": 8, "c": 2, "d": 1}
 ELEMENTS = {"a": 0, "b": 0, "c": 1, "d": 2}
@@ -37,3 +38,9 @@ class NumberedFrames:
         frames[..., 0] = np.array([list(LENGTHS).index(clip) for clip in clip_ids])[:, None, None, None]
         frames[..., 1] = indices[:, :, None, None]
         return frames
+
+    def whole(self, clip_id: str, indices: Indices) -> Frames:
+        return np.repeat(self.gather([clip_id], indices[None])[0], 2, 2)  # twice as wide as high
+
+    def times(self, clip_id: str) -> ClipTimes | None:
+        return ClipTimes(10, LENGTHS[clip_id] / 10, LENGTHS[clip_id], LENGTHS[clip_id])

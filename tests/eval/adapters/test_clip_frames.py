@@ -23,7 +23,7 @@ def test_an_answer_tells_the_frames_that_the_model_saw(control: str, clip: str) 
     frames = ClipFrames(ControlledFrames(NumberedFrames(), control, 1, ELEMENTS), 4)
     asked = question("q", (0, 1), 0, clip)
     told = detailed(Answer("q", 0), asked, "Which?", frames).detail
-    (pixels,) = frames.take([clip])[:, :, 0, 0]
+    pixels = frames.take(clip)[:, 0, 0]
     whose, which = {list(LENGTHS)[number] for number in pixels[:, 0]}, tuple(np.asarray(pixels[:, 1]).tolist())
     assert told is not None and told.frames == which
     assert {told.clip_id or clip} == whose and (told.clip_id == "") == (control != "mismatched")

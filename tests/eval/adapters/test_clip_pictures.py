@@ -2,12 +2,9 @@
 
 import threading
 import time
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from eval.adapters.api_settings import ApiSettings
 from eval.adapters.clip_frames import ClipFrames
@@ -16,6 +13,7 @@ from eval.adapters.openai_api import OpenAIModel
 from gymqa.errors import GymQAError
 from gymqa.finegym.splits import Splits
 from gymqa.frames.cache import FrameCache
+from gymqa.frames.video import Frames
 from tests.helpers.loopback_openai import Endpoint, serve_endpoint
 from tests.helpers.questions import question
 
@@ -28,13 +26,13 @@ class Counting(ClipFrames):
         self.taken: list[str] = []
         self.fails, self.lock = fails, threading.Lock()
 
-    def take(self, clip_ids: Sequence[str]) -> NDArray[np.uint8]:
+    def take(self, clip_id: str) -> Frames:
         with self.lock:
-            self.taken += clip_ids
+            self.taken.append(clip_id)
             if len(self.taken) <= self.fails:
                 raise GymQAError("the disk is gone")
         time.sleep(0.01)
-        return super().take(clip_ids)
+        return super().take(clip_id)
 
 
 def test_questions_of_a_clip_share_its_pictures(world: tuple[FrameCache, Splits]) -> None:

@@ -174,7 +174,7 @@ def test_a_half_written_cache_is_refused_when_read_and_mended_when_built(tmp_pat
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_a_cache_whose_frames_may_be_wrong_is_refused_and_made_anew(
+def test_a_cache_of_an_earlier_version_is_refused_and_made_anew(
     tmp_path: Path, videos: Path, format: FrameFormat
 ) -> None:
     right = build(tmp_path / "right", videos, IDS[:6], format=format)
@@ -183,7 +183,7 @@ def test_a_cache_whose_frames_may_be_wrong_is_refused_and_made_anew(
     head, *lines = index.read_text().replace("c09", "c00").splitlines()
     old_head = {name: value for name, value in json.loads(head).items() if name != "reading"}
     index.write_text("\n".join([json.dumps(old_head), *lines]) + "\n")
-    with pytest.raises(GymQAError, match=naming(tmp_path / "old", "gymqa cache", "--out")):
+    with pytest.raises(GymQAError, match=naming("gymqa cache", tmp_path / "old", "--size 16", "--max_frames 12")):
         FrameCache(tmp_path / "old")
     anew = build(tmp_path / "old", videos, IDS[:6])
     assert anew.fingerprint() == right.fingerprint()

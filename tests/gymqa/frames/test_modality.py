@@ -15,9 +15,10 @@ from encoders.features.extract import extract
 from encoders.video.sefar import SeFAREncoder
 from gymqa.errors import GymQAError
 from gymqa.frames.cache import FrameCache
-from gymqa.frames.cache_format import CacheSettings, IndexEntry, pack, stored_frames
+from gymqa.frames.cache_format import CacheSettings, IndexEntry
 from gymqa.frames.flow import LIMIT, flow_fields, to_bytes
 from gymqa.frames.modality import Modality, channels, mirrored
+from gymqa.frames.stored_frames import pack, stored_frames
 from gymqa.frames.views import GradientFrames, source_of
 from recognizers.backbones.base import ModelConfig
 from recognizers.backbones.c3d import C3DConfig
