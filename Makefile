@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install -qq --no-input --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all test-fast test-browser test-harnesses test-torchvision chromium format clean
+.PHONY: help install demo test test-all test-fast test-browser test-harnesses test-torchvision test-versions chromium format clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
@@ -62,6 +62,25 @@ $(TORCHVISION)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 	@$(TORCHVISION)/bin/python -m pip install -qq --no-input --disable-pip-version-check --constraint $(TORCHVISION)/constraints.txt --editable '.[dev]'
 	@touch $@
 
+LOWEST := .venv-lowest
+NEWEST := .venv-newest
+test-versions: $(LOWEST)/.installed $(NEWEST)/.installed  ## the tests with the lowest versions that pyproject.toml allows, then with the newest there are (10 GB)
+	@for environment in $(LOWEST) $(NEWEST); do echo "tests in $$environment"; \
+		$$environment/bin/python -m pytest -n 2 --dist worksteal -m 'not exhaustive' $(ARGS) || exit; done
+
+$(LOWEST)/.installed: pyproject.toml tests/versions/lowest.py $(VENV)/.installed-dev
+	@echo "installing the lowest versions in $(LOWEST) (some minutes)"
+	@$(PYTHON) -m venv $(LOWEST)
+	@$(BIN)/python tests/versions/lowest.py >$(LOWEST)/constraints.txt
+	@$(LOWEST)/bin/python -m pip install -qq --no-input --disable-pip-version-check --constraint $(LOWEST)/constraints.txt --editable '.[dev]'
+	@touch $@
+
+$(NEWEST)/.installed: pyproject.toml
+	@echo "installing the newest versions in $(NEWEST) (some minutes)"
+	@$(PYTHON) -m venv $(NEWEST)
+	@$(NEWEST)/bin/python -m pip install -qq --no-input --disable-pip-version-check --upgrade --editable '.[dev]'
+	@touch $@
+
 APT := timeout 300 apt-get -qq -o Acquire::http::Timeout=20 -o Acquire::Retries=1
 chromium:  ## a browser for the tests of the page; root installs it by apt-get if it is missing
 	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \
@@ -73,7 +92,7 @@ format: $(VENV)/.installed-dev  ## put the code in the house's style
 	@$(BIN)/ruff format .
 
 clean:  ## remove $(VENV) and every cache; runs/ stays
-	rm -rf $(VENV) $(HARNESSES) $(TORCHVISION) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(HARNESSES) $(TORCHVISION) $(LOWEST) $(NEWEST) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 $(BIN)/python:
 	@"$(or $(PYTHON),python3)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \

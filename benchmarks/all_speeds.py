@@ -1,6 +1,6 @@
 """Measure every speed claim again, each benchmark in its short form: `python benchmarks/all_speeds.py`.
 
-The short forms are meant to take ten to fifteen minutes on two cores. The figures are in
+The short forms take some eight minutes on two cores. The figures are in
 benchmarks/results/<machine>/speeds.json after each benchmark, and the table beside the committed results is printed as
 Markdown, for docs/speed.md.
 """
