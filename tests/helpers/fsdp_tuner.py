@@ -1,6 +1,4 @@
-"""Tune under FSDP2 in two CPU processes: `torchrun … fsdp_tuner.py OUT UNTIL [BLIND]`, to step UNTIL, 0 for the last.
-
-With BLIND, a folder, a blind model is tuned into it afterwards.
+"""Tune under FSDP2 in two CPU processes: `torchrun … fsdp_tuner.py OUT UNTIL [blind]`, to step UNTIL, 0 for the last.
 
 accelerate shards on accelerators only: it leaves processes on CPUs at MULTI_CPU, whatever its configuration says. What
 it does there is done here by hand, right after it has started; from then on everything is accelerate's and torch's own.
@@ -51,6 +49,4 @@ def tune(out: Path, until: int, blind: bool = False) -> None:
 
 if __name__ == "__main__":
     encoders.tuning.finetune.start_accelerator = sharded  # type: ignore[attr-defined]
-    tune(Path(sys.argv[1]), int(sys.argv[2]))
-    for folder in sys.argv[3:]:
-        tune(Path(folder), 0, blind=True)
+    tune(Path(sys.argv[1]), int(sys.argv[2]), blind=sys.argv[3:] == ["blind"])
