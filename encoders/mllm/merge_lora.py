@@ -52,6 +52,9 @@ def _merged(folder: Path) -> GymMLLM:
         model.llm = model.llm.merge_and_unload(safe_merge=True)
     except ValueError as error:  # safe_merge checks the sums
         raise GymQAError(f"the adapters in {folder} hold weights that are not numbers; tune again") from error
+    generation = model.llm.generation_config
+    if generation is not None and {generation.temperature, generation.top_p} - {None, 1.0}:
+        generation.do_sample = True  # Vicuna's file leaves it out, and transformers 5.17 saves no such file
     config = model.config
     config.merged, config.base_llm = True, config.llm_name
     config.lora = {**asdict(replace(lora, quantization="none")), "targets": list(lora.targets)}

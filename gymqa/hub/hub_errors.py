@@ -4,18 +4,18 @@ import errno
 from collections.abc import Iterator
 from typing import Any
 
-from huggingface_hub import is_offline_mode
+from huggingface_hub import errors, is_offline_mode
 from huggingface_hub.errors import (
     DisabledRepoError,
     EntryNotFoundError,
     GatedRepoError,
     HfHubHTTPError,
     HTTPError,
-    IncompleteSnapshotError,
     OfflineModeIsEnabled,
     RevisionNotFoundError,
 )
 
+_INCOMPLETE = getattr(errors, "IncompleteSnapshotError", ())  # huggingface-hub has it from version 2 on
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _LOCAL = _FULL | {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EIO}
 
@@ -40,7 +40,7 @@ def reason_of(error: BaseException, kind: str) -> str:
         return "it is not a local folder, and HF_HUB_OFFLINE is set; unset it to ask the Hub"
     if isinstance(error, HTTPError | OSError):
         name = type(list(_chain(error))[-1]).__name__
-        part = "; a part of it is in the cache" if isinstance(error, IncompleteSnapshotError) else ""
+        part = "; a part of it is in the cache" if isinstance(error, _INCOMPLETE) else ""
         return f"the Hub cannot be reached ({name}){part}; check the connection and HF_ENDPOINT"
     return f"it cannot be read ({type(error).__name__}); check its card and files"
 

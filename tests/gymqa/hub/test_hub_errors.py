@@ -2,10 +2,10 @@
 
 import errno
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 from huggingface_hub import errors
 
@@ -15,12 +15,13 @@ from tests.helpers.loopback_hub import HubSite, serve_hub
 from tests.helpers.naming import does_name
 from tests.helpers.warm import run_apart
 
+http = import_module(errors.HTTPError.__module__.partition(".")[0])  # huggingface-hub 1 has httpx, 2 has httpx2
 SECRET = "hf_secret"
 
 
 def _answer(status: int, kind: Any = errors.HfHubHTTPError) -> Exception:
-    request = httpx2.Request("GET", "http://hub/api", headers={"Authorization": f"Bearer {SECRET}"})
-    made: Exception = kind(f"as told {SECRET}", response=httpx2.Response(status, request=request))
+    request = http.Request("GET", "http://hub/api", headers={"Authorization": f"Bearer {SECRET}"})
+    made: Exception = kind(f"as told {SECRET}", response=http.Response(status, request=request))
     return made
 
 
@@ -64,8 +65,8 @@ def _said(error: Exception | Callable[[], None]) -> str:
         (_answer(503), (503, "later")),
         (_uncached(_answer(503)), (503, "later")),
         (_uncached(errors.OfflineModeIsEnabled("off")), ("HF_HUB_OFFLINE",)),
-        (_uncached(httpx2.ConnectError("refused")), ("ConnectError", "HF_ENDPOINT")),
-        (httpx2.ProxyError("refused"), ("ProxyError", "connection")),
+        (_uncached(http.ConnectError("refused")), ("ConnectError", "HF_ENDPOINT")),
+        (http.ProxyError("refused"), ("ProxyError", "connection")),
     ],
 )
 def test_each_has_its_own_mend(error: Exception | Callable[[], None], named: tuple[object, ...]) -> None:
