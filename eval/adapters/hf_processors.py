@@ -22,15 +22,17 @@ from transformers import (
     BatchFeature,
     CLIPImageProcessorPil,
     ProcessorMixin,
+    video_processing_utils,
 )
 from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
 from transformers.utils import is_vision_available
-from transformers.video_processing_utils import VideoProcessorMixin
 
 from gymqa.errors import GymQAError
 from gymqa.hub.foreign_models import reading_foreign
 from gymqa.io.typed_json import read_object
 
+_VideoProcessor = getattr(video_processing_utils, "VideoProcessorMixin", video_processing_utils.BaseVideoProcessor)
+"""Base class of video processors: without torchvision where transformers has one that does without (from 5.18 on)."""
 _FRAME_SETTINGS = (
     "size", "crop_size", "resample", "image_mean", "image_std", "rescale_factor",
     "do_resize", "do_center_crop", "do_rescale", "do_normalize",
@@ -134,7 +136,7 @@ def frames_as_video(settings: Mapping[str, Any]) -> Any:
 
     image_processor = CLIPImageProcessorPil(**settings)
 
-    class FramesAsVideo(VideoProcessorMixin):
+    class FramesAsVideo(_VideoProcessor):  # type: ignore[misc, valid-type]
         """From videos, each a list of frames, to `pixel_values_videos` [B, T, C, H, W]."""
 
         num_frames = fps = None  # SmolVLM's processor reads them: no further sampling

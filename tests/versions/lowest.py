@@ -1,4 +1,4 @@
-"""Print pip constraints that hold every run-time dependency at its lower bound in pyproject.toml, for `make test-versions`."""
+"""Print pip constraints of the lowest run-time versions that pyproject.toml allows, for `make test-versions`."""
 
 import tomllib
 from pathlib import Path

@@ -58,7 +58,7 @@ def test_fsdp2_gives_the_losses_and_weights_of_one_process_and_goes_on_and_a_bli
     clips = mllm_examples.clips()
     material = TuningMaterial(ExampleFeatures(clips), tuple(clips), mllm_examples.taxonomy())
     Tuning(material, replace(SMALL, workers=0), tmp_path / "one").run()
-    for out, *words in (["cut", "5"], ["cut", "0"], ["blind", "0", "blind"]):  # stopped after step 5, gone on from step 4
+    for out, *words in (["cut", "5"], ["cut", "0"], ["blind", "0", "blind"]):  # stopped after 5, on from 4
         ran = warm.launch(["-m", "tests.helpers.fsdp_tuner", str(tmp_path / out), *words])
         assert ran.returncode == 0, ran.stderr[-3000:]
         assert ran.stdout.count("DTensor") == 2, "both processes hold parts"

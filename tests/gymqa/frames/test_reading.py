@@ -108,7 +108,7 @@ def test_a_cover_image_and_a_second_video_are_not_the_video(tmp_path: Path) -> N
         copied = two.add_stream_from_template(read.streams.video[0])
         other = two.add_stream("mjpeg", rate=1)
         other.width, other.height, other.pix_fmt = 128, 96, "yuvj420p"
-        other.disposition = av.stream.Disposition.attached_pic.value
+        other.disposition = av.stream.Disposition.attached_pic.value  # type: ignore[assignment]  # av 15 takes no enum
         two.mux(other.encode(av.VideoFrame.from_ndarray(numbered(1, 128, 96, 99)[0], format="rgb24")))
         for packet in read.demux(read.streams.video[0]):
             if packet.dts is not None:
