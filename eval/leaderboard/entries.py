@@ -99,7 +99,8 @@ def as_runs(entries: Sequence[Entry]) -> list[ModelRun]:
         if entry.form == "rotated":
             run = replace(run, rotated={**run.rotated, name: found})
             found = tuple(one for one in found if form_of(one.question_id) == "plain")
-        runs[entry.key] = replace(run, predictions={**run.predictions, name: found})
+        results = {**run.results, name: entry.result}
+        runs[entry.key] = replace(run, predictions={**run.predictions, name: found}, results=results)
     order = {entry.key: None for entry in entries}
     return [runs[key] for key in order]
 

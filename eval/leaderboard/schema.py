@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from eval.metrics.forms import ACCURACY
 from eval.metrics.recognition import ClassPredictions
+from eval.run.results import Result
 from gymqa.questions.schema import Prediction
 
 RECOGNITION = "recognition"
@@ -62,7 +63,7 @@ class ModelRun:
     """A model's answers under one control and with one number of frames: benchmark -> predictions.
 
     `rotated` has those under every rotation of the choices and `binaries` those of the binary form, for benchmarks
-    evaluated so; `adapter` is the adapter's name.
+    evaluated so; `adapter` is the adapter's name; `results` are the result files that `predictions` were read with.
     """
 
     model: str
@@ -73,6 +74,7 @@ class ModelRun:
     rotated: Mapping[str, Sequence[Prediction]] = field(default_factory=dict)
     adapter: str = ""
     binaries: Mapping[str, Sequence[Prediction]] = field(default_factory=dict)
+    results: Mapping[str, Result] = field(default_factory=dict)
 
     @property
     def line(self) -> Line:
@@ -121,8 +123,13 @@ def main_runs(runs: Sequence[ModelRun]) -> list[ModelRun]:
         line = run.line
         kept.setdefault(line, {}).update(dict.fromkeys(run.predictions, run))
     order = {run.line: None for run in runs}
-    answers = {line: {name: run.predictions[name] for name, run in kept[line].items()} for line in order}
-    return [ModelRun(line.model, line.encoder, found, line.control) for line, found in answers.items()]
+    return [
+        ModelRun(
+            line.model, line.encoder, {name: run.predictions[name] for name, run in kept[line].items()}, line.control,
+            results={name: run.results[name] for name, run in kept[line].items() if name in run.results},
+        )
+        for line in order
+    ]  # fmt: skip
 
 
 def best_first(runs: Sequence[ModelRun], rows: Sequence[Row]) -> list[ModelRun]:

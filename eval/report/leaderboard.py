@@ -29,6 +29,7 @@ from eval.metrics.recognition import confusion, read_class_predictions
 from eval.report.analyses import analyse
 from eval.report.clips import Clips
 from eval.report.confusion import ConfusionView, matrix_data
+from eval.report.facts import facts_of
 from eval.report.page import Page, render
 from eval.report.samples import pack_samples
 from eval.report.tables import as_csv, as_latex, as_markdown
@@ -164,7 +165,8 @@ def make_page(
     if left_out:
         print(left_out)
     rows = build_rows(benchmarks, runs, guessers, recognizers, resamples, seed)
-    analyses = analyse(benchmarks, best_first(runs, rows), rows, taxonomy, resamples, seed)
+    ordered = best_first(runs, rows)
+    analyses = analyse(benchmarks, ordered, rows, taxonomy, resamples, seed)
     if taxonomy is not None:
         analyses.confusions += _confusions(recognizers, taxonomy)
     plain = [run for run in best_first(main_runs(runs), rows) if run.control == NO_CONTROL and run.predictions]
@@ -177,6 +179,7 @@ def make_page(
         analyses,
         {name: questions[0].tier for name, questions in benchmarks.items()},
         tuple(notes),
+        tuple(facts_of(ordered)),
     )
 
 

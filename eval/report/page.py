@@ -17,8 +17,10 @@ from markupsafe import Markup
 
 from eval.adapters.baselines import CHANCE, REFERENCE_MODELS
 from eval.leaderboard.rows import Unanswered
-from eval.leaderboard.schema import ACCURACY, NO_CONTROL, RECOGNITION, Row, by_line, label_of, main_rows
+from eval.leaderboard.schema import ACCURACY, NO_CONTROL, RECOGNITION, Row, by_line, main_rows
 from eval.report.analyses import Analyses
+from eval.report.facts import ModelFacts
+from eval.report.pairs import SHOWN, Pairs, best_of, listed, pairs_of
 from eval.report.plots import draw
 from eval.report.svg import DARK, LIGHT
 from gymqa.io.printable import printable
@@ -48,7 +50,7 @@ _MOST_UNANSWERED = 100  # lines of their table; leaderboard.json counts all
 class Page:
     """Content of the page; `samples` are those of `pack_samples`, `tiers` the tier of each benchmark.
 
-    `notes` are sentences on results that are not complete.
+    `notes` are sentences on results that are not complete, `facts` those of the models.
     """
 
     title: str
@@ -59,6 +61,7 @@ class Page:
     analyses: Analyses = field(default_factory=Analyses)
     tiers: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    facts: tuple[ModelFacts, ...] = ()
 
 
 def render(page: Page) -> str:
@@ -70,6 +73,7 @@ def render(page: Page) -> str:
     asked = [row for row in rows if row.metric == ACCURACY]
     questions = _table(asked, "benchmark", page.tiers)
     recognition = _table([row for row in rows if row.benchmark == RECOGNITION], "metric", {})
+    pairs = pairs_of(page.analyses.comparisons)
     plots, plot_indices = draw(page.analyses, lambda name: _heading(name)[0])
     html = jinja.get_template("page.html.j2").render(
         page=page,
@@ -83,8 +87,10 @@ def render(page: Page) -> str:
         recognition=recognition,
         tiers=list(dict.fromkeys(page.tiers.values())),
         controls=list(dict.fromkeys([NO_CONTROL, *(row.control for row in asked)])),
-        resolution=list(page.analyses.resolution.items()),
-        highlights=[*_highlights(questions), *_highlights(recognition)[:1]],
+        pairs=pairs,
+        most_pairs=SHOWN,
+        listed=listed,
+        highlights=[*_highlights(questions, pairs), *_highlights(recognition)[:1]],
         heading=_heading,
         environment=list(_flat(page.environment)),
         most_unanswered=_MOST_UNANSWERED,
@@ -145,15 +151,16 @@ def _table(rows: Sequence[Row], column: str, tiers: Mapping[str, str]) -> dict[s
     return {"columns": columns, "lines": lines}
 
 
-def _highlights(table: dict[str, Any]) -> list[dict[str, Any]]:
-    """The best model of each column, without references and controls."""
+def _highlights(table: dict[str, Any], pairs: Sequence[Pairs] = ()) -> list[dict[str, Any]]:
+    """The best models of each column, without references and controls; `pairs` of the columns."""
+    compared = {one.benchmark: one.pairs for one in pairs}
     found = []
     for column in table["columns"]:
         lines = [line for line in table["lines"] if not line["reference"] and line["control"] == NO_CONTROL]
         rows = [line["cells"][column["name"]] for line in lines if column["name"] in line["cells"]]
-        best = max(rows, key=lambda row: row.value, default=None)
+        best = best_of(rows, compared.get(column["name"], ()))
         if best is not None:
-            found.append({"column": column, "row": best, "label": label_of(best.model, best.encoder)})
+            found.append({"column": column, "best": best})
     return found
 
 

@@ -1,5 +1,6 @@
 """The site in a real browser, from file://: it sorts, filters, plays, says what it is, and asks nothing of anybody."""
 
+import io
 import re
 import shutil
 import time
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from gymqa.cli import main as cli
 from gymqa.frames.video import write_video
@@ -286,6 +288,28 @@ def test_it_fits_the_screen(browser: "Browser", site: Path, tmp_path: Path, size
     page.screenshot(path=tmp_path / f"{size}.png")
     red, green, blue = map(int, re.findall(r"\d+", page.evaluate("getComputedStyle(document.body).backgroundColor")))
     assert (red + green + blue > 384) == (size != "dark")
+    page.close()
+
+
+def edge(page: "Page", name: str) -> tuple[int, int]:
+    """Median brightness along the two inner edges of a region, left and right."""
+    region = page.get_by_role("region", name=name)
+    region.scroll_into_view_if_needed()
+    picture = np.asarray(Image.open(io.BytesIO(region.screenshot())).convert("L"))
+    return int(np.median(picture[:, 3])), int(np.median(picture[:, -4]))
+
+
+def test_a_table_too_wide_for_the_screen_shows_at_its_edge_that_there_is_more(browser: "Browser", site: Path) -> None:
+    page = watch(browser, site, "narrow").page
+    region = page.get_by_role("region", name="Models, scrolls sideways")
+    assert region.evaluate("(one) => one.scrollWidth > one.clientWidth + 24")
+    plain = page.evaluate("getComputedStyle(document.querySelector('.tiles li')).backgroundColor")
+    assert plain == "rgb(255, 255, 255)"
+    left, right = edge(page, "Models, scrolls sideways")
+    assert left > 250 and right < 235
+    region.evaluate("(one) => one.scrollTo(one.scrollWidth, 0)")
+    left, right = edge(page, "Models, scrolls sideways")
+    assert left < 235 and right > 250
     page.close()
 
 
