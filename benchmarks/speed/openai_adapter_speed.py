@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from eval.adapters.api_settings import ApiSettings
+from eval.adapters.api.openai_api import OpenAIModel
+from eval.adapters.api.settings import ApiSettings
 from eval.adapters.clip_frames import ClipFrames
-from eval.adapters.openai_api import OpenAIModel
 from gymqa.cli.main import run_script
 from gymqa.frames.cache import FrameCache
 from gymqa.frames.video import write_video

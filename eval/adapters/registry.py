@@ -57,12 +57,12 @@ ADAPTERS = Registry(
             "--model FILE.jsonl of `gymqa predict`, or FOLDER of `gymqa train` with --frames",
         ),
         "hf-vlm": Adapter(
-            "eval.adapters.hf_vlm:load",
+            "eval.adapters.vlm.hf_vlm:load",
             "an image-text-to-text model of transformers (LLaVA, Qwen-VL, InternVL, SmolVLM, …)",
             "--model FOLDER or owner/name[@revision]; --frames; pillow (extra vlm)",
         ),
         "openai": Adapter(
-            "eval.adapters.openai_api:load",
+            "eval.adapters.api.openai_api:load",
             "any endpoint that speaks OpenAI's chat completions (OpenAI, vLLM, llama.cpp, `transformers serve`)",
             "--model its NAME there; a base URL; --frames; the key in the environment, where it wants one",
         ),

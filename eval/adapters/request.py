@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from eval.adapters.api_settings import ApiSettings
+from eval.adapters.api.settings import ApiSettings
 from eval.run.protocol import AnswerModel
 from gymqa.frames.controls import NONE
 from gymqa.questions.schema import Question

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 import transformers as hf
 
-from eval.adapters.hf_processors import frames_as_video, without_type_check
+from eval.adapters.vlm.processors import frames_as_video, without_type_check
 from gymqa.io.files import read_json, write_json
 from tests.helpers.places import ROOT
 

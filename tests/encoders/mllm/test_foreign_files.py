@@ -12,8 +12,8 @@ from encoders.features.store import FeatureStore
 from encoders.llm.loading import llm_config, llm_fingerprint, load_llm, load_tokenizer
 from encoders.mllm.model import GymMLLM
 from encoders.video.factory import create_encoder
-from eval.adapters.hf_loading import load_vlm
 from eval.adapters.registry import adapter_of, is_tuned
+from eval.adapters.vlm.loading import load_vlm
 from gymqa.errors import GymQAError
 from gymqa.io.files import read_json, write_json
 from recognizers.backbones.image.vit import SHIPPED, load_image_vit

@@ -11,8 +11,8 @@ from encoders.answering.answerer import MLLMAnswerer
 from encoders.mllm.model import GymMLLM
 from encoders.mllm.prompts import letter_ids
 from eval.adapters.float32_logits import IDENTITY, float32_logits
-from eval.adapters.hf_loading import LoadedVlm, load_vlm
-from eval.adapters.hf_vlm import HfVlm
+from eval.adapters.vlm.hf_vlm import HfVlm
+from eval.adapters.vlm.loading import LoadedVlm, load_vlm
 from gymqa.questions.schema import LETTERS
 from tests.helpers.mllm_examples import DIM, GymMLLMConfig, N, save_tiny_llama
 from tests.helpers.questions import question

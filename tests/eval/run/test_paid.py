@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from eval.adapters.api_settings import ApiSettings
-from eval.adapters.openai_api import OpenAIModel
+from eval.adapters.api.openai_api import OpenAIModel
+from eval.adapters.api.settings import ApiSettings
 from eval.metrics.columns import read_columns
 from eval.run.response_cache import ResponseCache
 from eval.run.results import Cost, load_result, result_path, sentence, total

@@ -12,11 +12,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from eval.adapters.api_client import ApiClient, UnansweredError
-from eval.adapters.api_replies import Reply, answer_of, read_reply
-from eval.adapters.api_settings import ApiSettings
+from eval.adapters.api.client import ApiClient, UnansweredError
+from eval.adapters.api.jpeg_frames import JpegFrames
+from eval.adapters.api.replies import Reply, answer_of, read_reply
+from eval.adapters.api.settings import ApiSettings
 from eval.adapters.clip_frames import ClipFrames, require_frames, shown
-from eval.adapters.jpeg_frames import JpegFrames
 from eval.adapters.prompting import INSTRUCTION, lettered
 from eval.adapters.provenance import detailed
 from eval.adapters.request import Loaded, Request

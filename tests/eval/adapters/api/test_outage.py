@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from eval.adapters.api_settings import ApiSettings
-from eval.adapters.openai_api import OpenAIModel
+from eval.adapters.api.openai_api import OpenAIModel
+from eval.adapters.api.settings import ApiSettings
 from eval.run.results import load_result, result_path
 from eval.run.runner import run
 from gymqa.cli.main import main

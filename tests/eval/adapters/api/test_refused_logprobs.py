@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from eval.adapters.api_settings import ApiSettings
-from eval.adapters.openai_api import OpenAIModel
+from eval.adapters.api.openai_api import OpenAIModel
+from eval.adapters.api.settings import ApiSettings
 from eval.run.response_cache import ResponseCache
 from tests.helpers.loopback_openai import Endpoint, serve_endpoint
 from tests.helpers.questions import question

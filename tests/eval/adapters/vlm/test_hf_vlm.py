@@ -14,9 +14,9 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from eval.adapters.clip_frames import ClipFrames
-from eval.adapters.hf_loading import LoadedVlm, load_vlm
-from eval.adapters.hf_processors import frames_as_video
-from eval.adapters.hf_vlm import HfVlm
+from eval.adapters.vlm.hf_vlm import HfVlm
+from eval.adapters.vlm.loading import LoadedVlm, load_vlm
+from eval.adapters.vlm.processors import frames_as_video
 from gymqa.errors import GymQAError
 from gymqa.finegym.splits import Splits
 from gymqa.frames.cache import FrameCache
@@ -170,7 +170,7 @@ def test_a_frame_of_a_video_is_treated_as_a_picture_of_clip() -> None:
 @pytest.mark.slow
 def test_a_model_of_the_hub_is_taken_at_its_commit_and_never_as_a_pickle(llava_folder: Path, tmp_path: Path) -> None:
     files = {path.name: path.read_bytes() for path in llava_folder.iterdir()}
-    code = "from eval.adapters.hf_loading import find_model; print(find_model('someone/tiny-llava@v1.0'))"
+    code = "from eval.adapters.vlm.loading import find_model; print(find_model('someone/tiny-llava@v1.0'))"
     with serve_hub(HubSite(files={**files, "pytorch_model.bin": b"a pickle", "theirs.py": b""})) as hub:
         found = run_apart(tmp_path, "-c", code, HF_ENDPOINT=hub.url).stdout
     assert f"'commit': '{COMMIT}'" in found and "'repo': 'someone/tiny-llava'" in found

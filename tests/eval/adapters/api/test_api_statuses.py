@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from eval.adapters.api_client import asked_wait
-from eval.adapters.api_replies import letter_logprobs, read_reply
-from eval.adapters.api_settings import ApiSettings
-from eval.adapters.api_statuses import Verdict, verdict
-from eval.adapters.openai_api import OpenAIModel
+from eval.adapters.api.client import asked_wait
+from eval.adapters.api.openai_api import OpenAIModel
+from eval.adapters.api.replies import letter_logprobs, read_reply
+from eval.adapters.api.settings import ApiSettings
+from eval.adapters.api.statuses import Verdict, verdict
 from eval.run.results import load_result, result_path
 from eval.run.runner import run
 from gymqa.errors import GymQAError

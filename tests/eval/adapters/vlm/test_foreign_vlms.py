@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from eval.adapters.hf_loading import load_vlm
-from eval.adapters.hf_vlm import HfVlm
+from eval.adapters.vlm.hf_vlm import HfVlm
+from eval.adapters.vlm.loading import load_vlm
 from gymqa.errors import GymQAError
 from gymqa.io.files import read_json, write_json
 from tests.helpers.naming import naming

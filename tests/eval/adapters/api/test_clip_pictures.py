@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from eval.adapters.api_settings import ApiSettings
+from eval.adapters.api.jpeg_frames import KEPT, JpegFrames
+from eval.adapters.api.openai_api import OpenAIModel
+from eval.adapters.api.settings import ApiSettings
 from eval.adapters.clip_frames import ClipFrames
-from eval.adapters.jpeg_frames import KEPT, JpegFrames
-from eval.adapters.openai_api import OpenAIModel
 from gymqa.errors import GymQAError
 from gymqa.finegym.splits import Splits
 from gymqa.frames.cache import FrameCache

@@ -12,11 +12,11 @@ import torch
 
 from eval.adapters.clip_frames import ClipFrames, require_frames, shown
 from eval.adapters.float32_logits import IDENTITY, float32_logits, rounds_logits
-from eval.adapters.hf_loading import LoadedVlm, load_vlm
-from eval.adapters.hf_processors import FAMILIES, Family, first_line
 from eval.adapters.prompting import INSTRUCTION, lettered, no_choice
 from eval.adapters.provenance import detailed
 from eval.adapters.request import Loaded, Request, scoring_name
+from eval.adapters.vlm.loading import LoadedVlm, load_vlm
+from eval.adapters.vlm.processors import FAMILIES, Family, first_line
 from eval.parsing.choice import VERSION, parse_choice
 from eval.run.protocol import AnswerModel
 from gymqa.errors import GymQAError

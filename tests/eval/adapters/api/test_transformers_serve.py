@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from transformers.utils.import_utils import is_serve_available
 
-from eval.adapters.api_settings import ApiSettings
+from eval.adapters.api.openai_api import OpenAIModel
+from eval.adapters.api.settings import ApiSettings
 from eval.adapters.clip_frames import ClipFrames
-from eval.adapters.hf_loading import load_vlm
-from eval.adapters.hf_vlm import HfVlm
-from eval.adapters.openai_api import OpenAIModel
+from eval.adapters.vlm.hf_vlm import HfVlm
+from eval.adapters.vlm.loading import load_vlm
 from gymqa.finegym.splits import Splits
 from gymqa.frames.cache import FrameCache
 from tests.helpers.questions import question

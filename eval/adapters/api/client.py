@@ -18,8 +18,8 @@ from typing import Any, TypeVar
 
 import httpx2
 
-from eval.adapters.api_settings import ApiSettings
-from eval.adapters.api_statuses import Verdict, error_status, mend_of, parsed, verdict, words_of
+from eval.adapters.api.settings import ApiSettings
+from eval.adapters.api.statuses import Verdict, error_status, mend_of, parsed, verdict, words_of
 from gymqa.errors import GymQAError
 
 _MOST_BYTES = 8 << 20  # of a reply; a chat completion has a few thousand

@@ -14,10 +14,10 @@ import cv2
 import numpy as np
 import pytest
 
-from eval.adapters.api_client import retry_after
-from eval.adapters.api_settings import ApiSettings
+from eval.adapters.api.client import retry_after
+from eval.adapters.api.openai_api import OpenAIModel
+from eval.adapters.api.settings import ApiSettings
 from eval.adapters.clip_frames import ClipFrames
-from eval.adapters.openai_api import OpenAIModel
 from eval.run.response_cache import ResponseCache
 from gymqa.errors import GymQAError
 from gymqa.finegym.splits import Splits

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModelForImageTextToText
 
-from eval.adapters.hf_processors import first_line, load_processor
+from eval.adapters.vlm.processors import first_line, load_processor
 from eval.run.results import file_info
 from gymqa.errors import GymQAError
 from gymqa.hub.client import download_files, names_a_repo
