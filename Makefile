@@ -21,14 +21,14 @@ test: $(VENV)/.installed-dev  ## style, types, import contract, tests
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/lint-imports --no-cache --no-logo
 	@$(BIN)/mypy
-	@$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not exhaustive' $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist worksteal -m 'not exhaustive' $(ARGS)
 
 test-all: $(VENV)/.installed-dev  ## every test, those too that take longest
-	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
 
 test-fast: $(VENV)/.installed-dev  ## the tests that train nothing and start no process, for the loop of a developer
 	@$(BIN)/ruff check .
-	@$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not slow and not exhaustive' $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist worksteal -m 'not slow and not exhaustive' $(ARGS)
 
 test-browser: $(VENV)/.installed-dev chromium  ## the leaderboard's page in Chromium
 	@$(BIN)/python -m pytest -rs tests/eval/report/test_browser.py $(ARGS)
@@ -49,7 +49,7 @@ $(HARNESSES)/.installed: tests/harnesses/requirements.txt $(VENV)/.installed-dev
 
 TORCHVISION := .venv-torchvision
 test-torchvision: $(TORCHVISION)/.installed  ## what touches transformers, and the small demo, where torchvision is installed beside torch (4 GB)
-	@$(TORCHVISION)/bin/python -m pytest -n 2 --dist worksteal -m 'not exhaustive' tests/encoders tests/eval/adapters tests/gymqa/hub $(ARGS)
+	@$(TORCHVISION)/bin/python -m pytest -n 3 --dist worksteal -m 'not exhaustive' tests/encoders tests/eval/adapters tests/gymqa/hub $(ARGS)
 	@$(TORCHVISION)/bin/gymqa demo --quick --out runs/demo-torchvision
 
 # torchvision needs the build of torch that the package index offers by default: === does not take a local build such as 2.13.0+cpu
@@ -66,7 +66,7 @@ LOWEST := .venv-lowest
 NEWEST := .venv-newest
 test-versions: $(LOWEST)/.installed $(NEWEST)/.installed  ## the tests with the lowest versions that pyproject.toml allows, then with the newest there are (10 GB)
 	@for environment in $(LOWEST) $(NEWEST); do echo "tests in $$environment"; \
-		$$environment/bin/python -m pytest -n 2 --dist worksteal -m 'not exhaustive' $(ARGS) || exit; done
+		$$environment/bin/python -m pytest -n 3 --dist worksteal -m 'not exhaustive' $(ARGS) || exit; done
 
 $(LOWEST)/.installed: pyproject.toml tests/versions/lowest.py $(VENV)/.installed-dev
 	@echo "installing the lowest versions in $(LOWEST) (some minutes)"

@@ -153,7 +153,19 @@ RESUMED = list(dict.fromkeys(map(recipe_of_algorithm, ALGORITHMS)))
 """Each algorithm's recipe, as what a checkpoint holds beside networks differs between them alone."""
 
 
-@pytest.mark.parametrize("recipe", [recipe for recipe in RECIPES if recipe not in RESUMED])
+LARGE = [f"{name}_gym99" for name in (
+    "nl_i3d_r50", "i3d_r50", "i3d_inception", "two_stream_i3d", "two_stream_3d_fused", "two_stream_bn_inception",
+    "slowfast_r50", "r2plus1d_34", "r2plus1d_18", "lstm_inception", "actionvlad_bn_inception",
+)]  # fmt: skip
+"""Recipes that take seconds even when made small: `make test-all` runs them."""
+SERVED = [
+    pytest.param(recipe, marks=pytest.mark.exhaustive) if recipe in LARGE else recipe
+    for recipe in RECIPES
+    if recipe not in RESUMED
+]
+
+
+@pytest.mark.parametrize("recipe", SERVED)
 def test_a_recipe_trains_predicts_and_exports_features(recipe: str, tiny: Tiny, tmp_path: Path) -> None:
     run(recipe, tiny, tmp_path / "whole")
     serve(tmp_path / "whole", tiny, tmp_path)

@@ -120,15 +120,15 @@ def test_gym_new_of_a_rendered_release_pairs_neighbouring_labels(gymsim_root: Pa
     ("folder", "setting", "classes", "counts"),
     [
         ("all99_5", "gym99", 99, (1316, 25004, 8521)),
-        ("all99_10", "gym99", 99, (2632, 23688, 8521)),
-        ("all288_5", "gym288", 288, (1466, 27868, 9646)),
+        pytest.param(*("all99_10", "gym99", 99, (2632, 23688, 8521)), marks=pytest.mark.exhaustive),
+        pytest.param(*("all288_5", "gym288", 288, (1466, 27868, 9646)), marks=pytest.mark.exhaustive),
         ("VT_10", "vt", 6, (108, 972, 446)),
-        ("FX_10", "fx", 35, (540, 4868, 2226)),
-        ("UB_10", "ub", 25, (959, 8635, 2814)),
-        ("FX_S1_10", "fx-s1", 11, (189, 1703, 777)),
-        ("UB_S1_10", "ub-s1", 15, (496, 4468, 1471)),
+        pytest.param(*("FX_10", "fx", 35, (540, 4868, 2226)), marks=pytest.mark.exhaustive),
+        pytest.param(*("UB_10", "ub", 25, (959, 8635, 2814)), marks=pytest.mark.exhaustive),
+        pytest.param(*("FX_S1_10", "fx-s1", 11, (189, 1703, 777)), marks=pytest.mark.exhaustive),
+        pytest.param(*("UB_S1_10", "ub-s1", 15, (496, 4468, 1471)), marks=pytest.mark.exhaustive),
         ("list_finegym_new_5", "gym-new", 40, (325, 6183, 1998)),
-        ("list_finegym_new_10", "gym-new", 40, (651, 5857, 1998)),
+        pytest.param(*("list_finegym_new_10", "gym-new", 40, (651, 5857, 1998)), marks=pytest.mark.exhaustive),
     ],
 )
 def test_each_released_list_has_the_labels_of_our_setting(

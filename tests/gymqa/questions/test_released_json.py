@@ -150,6 +150,7 @@ def test_the_released_files_come_back_to_the_byte(shared: Path, tmp_path: Path, 
     assert len(load_questions(own)) == n
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_the_released_questions_have_the_published_flaws(shared: Path, tmp_path: Path) -> None:
     file, finegym, own = shared / "gymqa_release/all99_5/val.json", shared / "finegym", tmp_path / "own.jsonl"

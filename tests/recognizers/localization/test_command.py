@@ -41,7 +41,7 @@ def segments(path: Path, stretches: tuple[VideoSegment, ...]) -> list[Segment]:
     return read_segments(path)
 
 
-@pytest.mark.parametrize("level", ["action", "sub-action"])
+@pytest.mark.parametrize("level", ["action", pytest.param("sub-action", marks=pytest.mark.exhaustive)])
 def test_an_easy_signal_is_found(release: tuple[Path, Path], level: Level, tmp_path: Path) -> None:
     root, store = release[0], SnippetStore(release[1])
     split = read_split(root, level)
