@@ -37,7 +37,7 @@ def main(out: Path = Path("docs/gymsim.png"), size: int = 128, frames: int = 8) 
         spots = np.linspace(0, len(film) - 1, frames).round().astype(int)
         rows += [title, np.concatenate(list(film[spots]), axis=1)]
     with atomic_path(out) as temporary:
-        cv2.imwrite(str(temporary), cv2.cvtColor(np.concatenate(rows), cv2.COLOR_RGB2BGR))
+        temporary.write_bytes(cv2.imencode(".png", cv2.cvtColor(np.concatenate(rows), cv2.COLOR_RGB2BGR))[1].tobytes())
 
 
 if __name__ == "__main__":

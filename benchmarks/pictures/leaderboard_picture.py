@@ -29,7 +29,7 @@ def main(page: Path, out: Path = Path("docs/leaderboard.png"), browser: Path = C
         view = chromium.new_page(viewport=SIZE)  # type: ignore[arg-type]
         view.goto(page.resolve().as_uri())
         view.wait_for_load_state("networkidle")
-        view.screenshot(path=temporary)
+        view.screenshot(path=temporary, type="png")
         chromium.close()
 
 

@@ -39,8 +39,8 @@ class ClipKeypoints(NamedTuple):
 
 def write_keypoints(path: Path, keypoints: Keypoints, size: tuple[int, int], joints: Sequence[str]) -> None:
     """Write a clip's keypoints [t, J, 3] as an .npz, atomically; equal keypoints give equal bytes."""
-    with atomic_path(path) as temporary:
-        np.savez_compressed(temporary, keypoints=keypoints, size=np.array(size), joints=np.array(joints))
+    with atomic_path(path) as temporary, temporary.open("wb") as file:  # numpy would add .npz to a path
+        np.savez_compressed(file, keypoints=keypoints, size=np.array(size), joints=np.array(joints))
 
 
 def read_keypoints(path: Path) -> ClipKeypoints:
