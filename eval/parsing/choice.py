@@ -4,7 +4,7 @@ A reply goes through five steps, each a module:
 
 1. `clean`: Unicode's normal forms, no control tokens, no markup;
 2. `thoughts`, `dialogue`: reasoning and further turns are left out;
-3. `structured`: JSON, boxes, tags and probabilities become sentences;
+3. `verdicts`, `structured`: lists of verdicts, JSON, boxes, tags and probabilities become sentences;
 4. `ordinals`, `mentions`, `clauses`: options become signs; clauses, without enumerations and quotations;
 5. `statements`, `conclusion`: each clause is read, and the last statement that stands is the answer.
 
@@ -23,8 +23,9 @@ from eval.parsing.ordinals import letter_ordinals
 from eval.parsing.statements import says_blind
 from eval.parsing.structured import write_out
 from eval.parsing.thoughts import leave_out_thoughts
+from eval.parsing.verdicts import write_out_verdicts
 
-VERSION = 2
+VERSION = 3
 """Raised with every change of what a reply is read as."""
 
 
@@ -44,7 +45,8 @@ def parse_choice(text: str, choices: Sequence[str]) -> int | None:
     exact = [index for index, choice in enumerate(choices) if choice.strip() == spoken.strip() != ""]
     if len(exact) == 1 and not words_of(spoken):
         return exact[0]  # a choice without words, as + or −
-    plain = letter_ordinals(strip_markup(write_out(_without_quoted_lines(reply))), len(choices))
+    written = write_out(write_out_verdicts(_without_quoted_lines(reply)))
+    plain = letter_ordinals(strip_markup(written), len(choices))
     conclusion = Conclusion(blind=says_blind(plain))
     conclusion.follow(sentences(mark(plain, [normalize(choice) for choice in choices])))
     return conclusion.choice(len(choices))

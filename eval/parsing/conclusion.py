@@ -27,6 +27,7 @@ _NO = re.compile(r"^\W*no\W+(?=(?:i|i'd|i'll|it|it's|the|my)\s)")
 _LISTS = re.compile(r"^\W*(?:first|firstly|secondly|thirdly|next|let|let's)\b")
 _DECISION = re.compile(rf"^\W*(?:(?:but|and|well) )?{any_of(words.DECISION)}")
 _REFUSAL = re.compile(any_of(words.REFUSAL))
+_YES = re.compile(r"^\W*(?:yes|yep|indeed|exactly)\b")
 _DISOWNED = re.compile(
     r"^\W*(?:but |and |however |though |yet )*(?:(?:that|this|it|which|or)(?:'s| is| was| seems|"
     r" looks)? )?(?:(?:very|quite|highly|also|just|simply|probably|clearly|maybe) )*"
@@ -51,8 +52,12 @@ class Conclusion:
 
     def follow(self, sentences: Sequence[Sentence]) -> None:
         """Take in all sentences."""
+        asked: str | None = None
         for index, sentence in enumerate(sentences):
+            if asked and _affirms(sentence):
+                self._assert(Verdict(Force.STATED, asked), False, sentence)
             self._sentence(sentence, index == 0, index == len(sentences) - 1)
+            asked = _asked(sentence)
 
     def choice(self, n_choices: int) -> int | None:
         """The index concluded; None for none."""
@@ -193,3 +198,15 @@ class Conclusion:
             self.named = SEVERAL
         self.broken = False
         self.judged, self.guessed, self.line = verdict.judged, verdict.guessed, sentence.line
+
+
+def _asked(sentence: Sentence) -> str | None:
+    """The option that a question asks for, and nothing else: "is it C?"."""
+    read = read_clause(sentence.clauses[0]) if sentence.asks and len(sentence.clauses) == 1 else None
+    return read.named if read is not None and read.force >= Force.BARE and read.named != SEVERAL else None
+
+
+def _affirms(sentence: Sentence) -> bool:
+    """Whether a sentence says yes without naming an option or taking it back."""
+    said = " ".join(sentence.clauses)
+    return bool(_YES.match(said)) and not re.search(rf"[{NAMED}]", said) and not is_doubtful(said) and "no" not in said
