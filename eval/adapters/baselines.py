@@ -36,7 +36,7 @@ class Guesser:
 
         Choices that are not elements (Yes, 2 turns) all remain.
         """
-        if not question.choice_labels:
+        if not question.choice_labels or question.element is None:
             return tuple(range(len(question.choices)))
         group = self.group_of(question.element)
         return tuple(i for i, label in enumerate(question.choice_labels) if self.group_of(label) == group)

@@ -1,6 +1,6 @@
 """Input and output of an adapter's constructor: Request (model, options, frames, controls) -> Loaded model."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -64,9 +64,9 @@ class Request:
     options: AdapterOptions = field(default_factory=AdapterOptions)
 
     @property
-    def elements(self) -> dict[str, int]:
-        """Each clip's element; a mismatched video shows another one."""
-        return {clip: question.element for clip, question in self.clips.items()}
+    def elements(self) -> dict[str, Hashable]:
+        """Each clip's element, its video where it has none; a mismatched clip is of another element or video."""
+        return {clip: _shows(question) for clip, question in self.clips.items()}
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,10 @@ class Loaded:
     scoring: str = ""
     revision: str | None = None
     n_frames: int | None = None
+
+
+def _shows(question: Question) -> Hashable:
+    return question.video_id if question.element is None else question.element
 
 
 def control_independent(model: AnswerModel, adapter: str, request: Request) -> Loaded:

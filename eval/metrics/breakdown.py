@@ -1,4 +1,4 @@
-"""Accuracy breakdown by facet of the question: event, set, element, movement, tier, clip length; with intervals."""
+"""Accuracy breakdown by facet of the question: event, set, element, movement, tier, task, length; with intervals."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from gymqa.finegym.element_names import body_shape, direction, saltos, turns
 from gymqa.finegym.taxonomy import Element, Taxonomy
 from gymqa.questions.schema import Question
 
-FACETS = ("event", "set", "element", "turns", "direction", "body_shape", "saltos", "tier", "length")
+FACETS = ("event", "set", "element", "turns", "direction", "body_shape", "saltos", "tier", "task", "length")
 LENGTH_BINS = 4
 
 _MOVEMENT: dict[str, Callable[[Element], object]] = {
@@ -88,17 +88,24 @@ def facet_values(
         return [question.event or None for question in questions]
     if facet == "set":
         names = {one.id: one.name for one in taxonomy.sets} if taxonomy else {}
-        return [names.get(question.set_id, str(question.set_id)) for question in questions]
+        ids = [question.set_id for question in questions]
+        return [None if one is None else names.get(one, str(one)) for one in ids]
     if facet == "tier":
         return [question.drawn_tier if question.kind == "element" else None for question in questions]
+    if facet == "task":
+        return [question.task or None for question in questions]
     if facet == "length":
         return _length_bins(questions, lengths or {})
-    shown = [taxonomy is not None or question.kind == "element" for question in questions]
-    elements = {
-        question.element: _element(question, taxonomy) for question, has in zip(questions, shown, strict=True) if has
-    }
+    elements: dict[int, Element] = {}
+    for question in questions:
+        if question.element is not None and (taxonomy is not None or question.kind == "element"):
+            elements[question.element] = _element(question, question.element, taxonomy)
     known = {label: _value(facet, one) for label, one in elements.items()}
-    return [known[question.element] if has else None for question, has in zip(questions, shown, strict=True)]
+    open_kinds = taxonomy is not None
+    return [
+        known[one.element] if one.element is not None and (open_kinds or one.kind == "element") else None
+        for one in questions
+    ]
 
 
 def _value(facet: str, element: Element) -> str | None:
@@ -111,12 +118,12 @@ def _value(facet: str, element: Element) -> str | None:
     return f"{found:g}" if isinstance(found, float) else str(found)
 
 
-def _element(question: Question, taxonomy: Taxonomy | None) -> Element:
+def _element(question: Question, label: int, taxonomy: Taxonomy | None) -> Element:
     """The element shown by the question's clip; named by its right choice where there is no taxonomy."""
     if taxonomy is None:
         name = question.choices[question.answer]
-        return Element(question.element, -1, question.set_id, question.event, name, name, question.attributes)
-    found = taxonomy.elements[question.element] if question.element < len(taxonomy) else None
+        return Element(label, -1, question.set_id or 0, question.event, name, name, question.attributes)
+    found = taxonomy.elements[label] if label < len(taxonomy) else None
     if found is None or found.set_id != question.set_id:
         raise GymQAError(f"question {question.id} is of another setting than {taxonomy.setting}; name its own")
     return found

@@ -21,8 +21,9 @@ from eval.run.question_files import QuestionFile
 from eval.stats.bootstrap import RESAMPLES
 from gymqa.errors import GymQAError
 from gymqa.hub.client import check_repo, require_writable_repo, upload_files
-from gymqa.hub.question_dataset import config_name
-from gymqa.questions.schema import MINIMAL_PAIRS
+from gymqa.hub.question_dataset import QUESTION_TIERS, config_name
+from gymqa.questions.schema import IMPORTED, MINIMAL_PAIRS, PUBLISHED_BENCHMARKS
+from gymqa.runtime.registry import is_plug_in
 
 FOLDER = ".eval_results"
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
@@ -54,18 +55,26 @@ def score_files(rows: Sequence[Row], benchmark_repo: str, setting: str) -> dict[
     for row in main_rows(rows):
         if row.metric != ACCURACY or row.control != NO_CONTROL:
             continue
-        task = config_name(setting, row.benchmark)
+        task = _task(setting, row.benchmark)
         entry = EvalResultEntry(dataset_id=benchmark_repo, task_id=task, value=round(row.value, 4), notes=_notes(row))
         text = yaml.safe_dump(eval_result_entries_to_yaml([entry]), sort_keys=False, allow_unicode=True, width=120)
         files[f"{FOLDER}/{task}.yaml"] = text.encode()
     return files
 
 
+def _task(setting: str, benchmark: str) -> str:
+    """The task of a benchmark: its configuration; questions of another set are named by the set alone."""
+    known = benchmark in QUESTION_TIERS or benchmark in PUBLISHED_BENCHMARKS
+    return config_name(setting, benchmark) if known or is_plug_in(benchmark) else config_name(benchmark, IMPORTED)
+
+
 def _notes(row: Row) -> str:
     """Notes on a score: number of questions, interval, answered rate, frames."""
     frames = "" if row.n_frames is None else f", {row.n_frames} frames"
     interval = f"95 % interval {row.ci_low:.4f}–{row.ci_high:.4f} by jackknife over videos"
-    unit = "pairs of questions, right where both are" if row.benchmark == MINIMAL_PAIRS else "questions"
+    known = row.benchmark in QUESTION_TIERS or row.benchmark in PUBLISHED_BENCHMARKS
+    unit = "questions" if known else "questions, groups counted once,"
+    unit = "pairs of questions, right where both are" if row.benchmark == MINIMAL_PAIRS else unit
     return f"accuracy of {row.n} {unit}, {interval}, {100 * row.answered_rate:.1f} % answered{frames}; gymqa"
 
 
@@ -120,7 +129,7 @@ class HubUpload:
                 f"{_labels(self.entries)} has no score on untouched clips to send; evaluate without controls"
             )
         for result in scored:
-            config_name(self.setting, result.benchmark)
+            _task(self.setting, result.benchmark)
         if self.leaderboard_repo is not None:
             check_repo(self.leaderboard_repo)
             self.results()

@@ -85,7 +85,7 @@ def render(page: Page) -> str:
         data=_json(_data(page, [column["name"] for column in questions["columns"]], plot_indices)),
         questions=questions,
         recognition=recognition,
-        tiers=list(dict.fromkeys(page.tiers.values())),
+        tiers=list(dict.fromkeys(filter(None, page.tiers.values()))),
         controls=list(dict.fromkeys([NO_CONTROL, *(row.control for row in asked)])),
         pairs=pairs,
         most_pairs=SHOWN,

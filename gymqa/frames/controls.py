@@ -31,13 +31,13 @@ class ControlledFrames:
 
     one-frame: the clip is reduced to its middle frame. frozen: every frame is the middle one. shuffled: the frames
     gathered from a clip are permuted. reversed: the clip runs backward. mismatched: the frames are those of another
-    clip, which shows another element.
+    clip, which shows another element, or is of another video where the clips have no elements.
 
     Args:
         source: a frame cache, for example.
         control: one of CONTROLS except "no-video", which uses no frames.
         seed: seed of "shuffled" and "mismatched".
-        elements: clip id -> element; "mismatched" draws another clip of another element among these.
+        elements: clip id -> element (or video); "mismatched" draws a clip of another one among these.
 
     Raises:
         GymQAError: an unknown control, "no-video", or "mismatched" with fewer than two elements.
@@ -201,7 +201,7 @@ def partners(elements: Mapping[str, Hashable], seed: int) -> dict[str, str]:
     """
     clips = sorted(elements)
     if len(set(elements.values())) < 2:
-        raise GymQAError("mismatched videos need clips of two elements or more; add clips, or leave this control out")
+        raise GymQAError("mismatched videos need clips of two elements (or videos) or more; add clips, or leave it out")
     found = {}
     for clip in clips:
         position = SeededRandom("mismatched", clip, seed).below(len(clips))

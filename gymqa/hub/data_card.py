@@ -11,6 +11,7 @@ from huggingface_hub import DatasetCardData
 from gymqa.finegym.taxonomy import Taxonomy
 from gymqa.hub.question_dataset import QuestionSplit
 from gymqa.io.templates import fill
+from gymqa.questions.schema import IMPORTED
 from gymqa.questions.shortcuts import stats, video_overlap
 
 SHORTCUTS = {
@@ -28,42 +29,49 @@ _SIZES = {1_000: "n<1K", 10_000: "1K<n<10K", 100_000: "10K<n<100K", 1_000_000: "
 
 
 def licence_of(splits: Sequence[QuestionSplit]) -> str:
-    """Licence by its Hub name: GymSim's questions are gymqa's own, all others derive from FineGym's annotations."""
+    """Licence by its Hub name: GymSim's questions are gymqa's own, those of another set its authors', the rest
+    derive from FineGym's annotations.
+    """
+    if any(one.tier == IMPORTED for one in splits):
+        return "other"
     videos = {question.video_id for one in splits for question in one.questions}
     return "apache-2.0" if all(_GYMSIM_VIDEO.fullmatch(video) for video in videos) else "cc-by-nc-4.0"
 
 
-def data_card(repo: str, splits: Sequence[QuestionSplit], taxonomy: Taxonomy) -> str:
+def data_card(repo: str, splits: Sequence[QuestionSplit], taxonomy: Taxonomy | None) -> str:
     """The card: YAML metadata, then counts, known shortcuts and citation.
 
     Args:
         repo: owner/name.
-        splits: grouped by configuration, as `sort_questions` returns them.
-        taxonomy: taxonomy of the questions' setting.
+        splits: grouped by configuration, as `sort_questions` returns them; not empty.
+        taxonomy: taxonomy of the questions' setting; None for those of another set.
 
     Raises:
         GymQAError: a question has labels that are not in the taxonomy.
     """
-    licence = licence_of(splits)
+    licence, setting = licence_of(splits), splits[0].setting
+    imported = licence == "other"
     head = DatasetCardData(
         license=licence,
-        language="en",
-        pretty_name=f"Gymnastics video questions, {taxonomy.setting}",
+        pretty_name=f"Video questions of {setting}" if imported else f"Gymnastics video questions, {setting}",
         task_categories=["visual-question-answering", "video-classification"],
         size_categories=_size(sum(len(one.questions) for one in splits)),
-        tags=["gymqa", "video", "gymnastics", "multiple-choice"],
-        annotations_creators="machine-generated",
+        tags=["gymqa", "video", *([] if imported else ["gymnastics"]), "multiple-choice"],
         configs=_configs(splits),
+        language=None if imported else "en",
+        annotations_creators=None if imported else "machine-generated",
     )
+    rows = [{"config": one.config, "split": one.split, **stats(one.questions, taxonomy)} for one in splits]
     return fill(
         Path(__file__).parent / "templates" / "data_card.md.j2",
         head=head.to_yaml().strip(),
         repo=repo,
-        setting=taxonomy.setting,
+        setting=setting,
         example=splits[0],
+        imported=imported,
         finegym=licence != "apache-2.0",
-        shortcuts=SHORTCUTS,
-        rows=[{"config": one.config, "split": one.split, **stats(one.questions, taxonomy)} for one in splits],
+        shortcuts={name: what for name, what in SHORTCUTS.items() if name in rows[0]},
+        rows=rows,
         overlaps=_overlaps(splits),
     )
 

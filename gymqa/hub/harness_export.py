@@ -13,12 +13,13 @@ from typing import Any
 
 from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import video_of
+from gymqa.finegym.clip_ids import inside_path
 from gymqa.hub.client import dataset_configs
 from gymqa.hub.load import load_gym_qa
 from gymqa.hub.question_dataset import parse_config
 from gymqa.io.files import atomic_path
 from gymqa.io.templates import write_filled
-from gymqa.questions.schema import LETTERS
+from gymqa.questions.schema import IMPORTED, LETTERS
 
 _TEMPLATES = Path(__file__).parent / "templates"
 TSV_COLUMNS = ("index", "video", "question", "candidates", "answer", "tier", "ids")
@@ -64,8 +65,11 @@ def export_vlmevalkit(folder: Path, dataset: str, split: str, videos: Path | Non
         The names of the data sets for VLMEvalKit's `--data`.
     """
     settings: dict[str, list[str]] = {}
+    folders: dict[str, str] = {}
     for config in _with_split(dataset, split):
-        settings.setdefault(f"GymQA-{parse_config(config)[0]}", []).append(parse_config(config)[1])
+        setting, tier = parse_config(config)
+        settings.setdefault(f"GymQA-{setting}", []).append(tier)
+        folders[f"GymQA-{setting}"] = "" if tier == IMPORTED else "subactions"
     for name, tiers in settings.items():
         setting = name.removeprefix("GymQA-")
         rows = (row for tier in tiers for row in _tsv_rows(dataset, setting, split, tier))
@@ -74,6 +78,7 @@ def export_vlmevalkit(folder: Path, dataset: str, split: str, videos: Path | Non
         folder / "gymqa_vlmevalkit.py",
         _TEMPLATES / "vlmevalkit.py.j2",
         datasets=list(settings),
+        folders=folders,
         videos=_absolute(videos),
     )
     _copy_parser(parser, folder / "gymqa_parsing")
@@ -107,11 +112,13 @@ def _tsv_rows(dataset: str, setting: str, split: str, tier: str) -> Iterator[dic
         "choices",
         "answer",
         "group",
+        "video",
     ]  # reading all columns takes 50 times as long
     for row in rows.select_columns(needed):
         video_of(row["clip_id"])  # refuses ids that would lead out of the folder: VLMEvalKit builds a path from it
+        clip = _mp4(row["video"]["path"]) if tier == IMPORTED else row["clip_id"]
         yield {
-            "video": row["clip_id"],
+            "video": clip,
             "question": row["text"],
             "candidates": json.dumps(row["choices"]),
             "answer": LETTERS[row["answer"]],
@@ -121,10 +128,22 @@ def _tsv_rows(dataset: str, setting: str, split: str, tier: str) -> Iterator[dic
                     "question_id": row["id"],
                     "video_id": row["video_id"],
                     "pair": row["group"] or row["id"],
-                    "clip": row["clip_id"],
+                    "clip": clip,
                 }
             ),  # as JSON, so that pandas takes none for a number
         }
+
+
+def _mp4(path: str) -> str:
+    """A video's path without its suffix, which VLMEvalKit adds.
+
+    Raises:
+        GymQAError: it is another than .mp4, or the path leaves the folder of videos.
+    """
+    inside = inside_path(path, path)
+    if not inside.endswith(".mp4"):
+        raise GymQAError(f"{path} is no .mp4, and VLMEvalKit reads no other videos; convert it, or use lmms-eval")
+    return inside.removesuffix(".mp4")
 
 
 def _write_tsv(path: Path, rows: Iterable[dict[str, Any]]) -> None:

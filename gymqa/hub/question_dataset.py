@@ -17,7 +17,7 @@ from pyarrow import parquet
 from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import video_of
 from gymqa.io.files import atomic_path, replaced_folder, visible_files, write_text
-from gymqa.questions.schema import KINDS, MINIMAL_PAIRS, PUBLISHED_BENCHMARKS, TIERS, Question
+from gymqa.questions.schema import IMPORTED, KINDS, MINIMAL_PAIRS, PUBLISHED_BENCHMARKS, TIERS, Question
 from gymqa.questions.validation import validate
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 SPLITS = ("train", "val", "test")
 RELEASED = "released"
-QUESTION_TIERS = (*TIERS, *KINDS[1:], MINIMAL_PAIRS, RELEASED)
-"""Names that group questions into configurations: the tier of their distractors, or what is asked."""
+QUESTION_TIERS = (*TIERS, *KINDS[1:], MINIMAL_PAIRS, RELEASED, IMPORTED)
+"""Names that group questions into configurations: the tier of their distractors, what is asked, or whose they are."""
 CARD = "README.md"
 _SETTING = r"[A-Za-z0-9_-]+"
 _CONFIG = re.compile(rf"({_SETTING})-({'|'.join(QUESTION_TIERS)})", re.ASCII)
@@ -87,6 +87,8 @@ def question_tier(question: Question) -> str:
     """
     if question.released:
         return RELEASED
+    if question.kind == IMPORTED:
+        return IMPORTED
     if question.kind not in KINDS:
         raise GymQAError(
             f"question {question.id} is of {question.kind}, and the data set holds gymqa's benchmarks; leave it out"
@@ -148,14 +150,18 @@ def sort_questions(
     return splits
 
 
-def video_path(clip_id: str) -> str:
-    """A clip's path inside a release.
+def video_path(question: Question) -> str:
+    """The path of a question's video: inside a release, or below the folder of videos of another set.
 
     Raises:
-        GymQAError: it is not a clip id.
+        GymQAError: the question names neither a clip of a release nor a video.
     """
-    video_of(clip_id)
-    return f"subactions/{clip_id}.mp4"
+    if question.kind == IMPORTED:
+        if not question.video:
+            raise GymQAError(f"question {question.id} names no video; import its set again")
+        return question.video
+    video_of(question.clip_id)
+    return f"subactions/{question.clip_id}.mp4"
 
 
 def write_dataset(folder: Path, splits: Sequence[QuestionSplit], card: str) -> None:
@@ -168,7 +174,7 @@ def write_dataset(folder: Path, splits: Sequence[QuestionSplit], card: str) -> N
         raise GymQAError(f"{folder} exists and is not a data set of gymqa; choose another folder or remove it")
     with replaced_folder(folder) as new:
         for one in splits:
-            _write_parquet(new / one.path, one.questions)
+            _write_parquet(new / one.path, one.questions, _schema(one.tier))
         write_text(new / CARD, card)
 
 
@@ -187,7 +193,7 @@ def require_whole(folder: Path, config: str, split: str) -> None:
     Raises:
         GymQAError: there is no such configuration or split, or the file is missing, damaged or has other columns.
     """
-    parse_config(config)
+    _, tier = parse_config(config)
     if split not in SPLITS:
         raise GymQAError(f"the card of {folder} names the split {split!r}; gymqa's are {', '.join(SPLITS)}")
     path = folder / config / f"{split}.parquet"
@@ -198,25 +204,26 @@ def require_whole(folder: Path, config: str, split: str) -> None:
                 pass
     except (OSError, pa.ArrowException) as error:
         raise GymQAError(f"{path} is missing or damaged; write the data set again with `gymqa hub push`") from error
-    if columns != _schema().names:
+    if columns != _schema(tier).names:
         raise GymQAError(f"{path} has other columns than gymqa's; write the data set again with `gymqa hub push`")
 
 
-def _write_parquet(path: Path, questions: Sequence[Question]) -> None:
+def _write_parquet(path: Path, questions: Sequence[Question], schema: "pa.Schema") -> None:
+    rows = [_row(question, schema.names) for question in questions]
     with atomic_path(path) as temporary:
-        parquet.write_table(pa.Table.from_pylist(list(map(_row, questions)), schema=_schema()), temporary)
+        parquet.write_table(pa.Table.from_pylist(rows, schema=schema), temporary)
 
 
-def _row(question: Question) -> dict[str, Any]:
+def _row(question: Question, columns: Sequence[str]) -> dict[str, Any]:
     row = {
-        field.name: getattr(question, field.name) for field in fields(question)
+        field.name: getattr(question, field.name) for field in fields(question) if field.name in columns
     }  # asdict copies everything, which is slow
     row["attributes"] = [asdict(one) for one in question.attributes]
     row["released"] = asdict(question.released) if question.released else None
-    return {**row, "video": video_path(question.clip_id)}
+    return {**row, "video": video_path(question)}
 
 
-def _schema() -> "pa.Schema":
+def _schema(tier: str) -> "pa.Schema":
     """Plain Arrow types without Hugging Face metadata, readable by every version of `datasets`; a video is a path."""
     text, number = pa.string(), pa.int32()
     return pa.schema(
@@ -237,6 +244,7 @@ def _schema() -> "pa.Schema":
             "attributes": pa.list_(pa.struct({"question": text, "value": pa.bool_()})),
             "group": text,
             "released": pa.struct({"answer_type": text, "dataset": text, "frame_length": number}),
+            **({"source": text, "task": text} if tier == IMPORTED else {}),
             "video": text,
         }
     )

@@ -1,5 +1,6 @@
 """Dataclasses of the benchmark: Question, Answer, Prediction and their parts; names of benchmarks, tiers and kinds."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,10 @@ KINDS = ("element", "decision", "counting", "direction", "shape")
 Questions of the user's own benchmark are of the kind `package.module:function`, which builds them.
 """
 MINIMAL_PAIRS = "minimal-pairs"
+IMPORTED = "imported"
+"""Kind of the questions of another video question set; their benchmark is the set's name, `source`."""
+_OWN_NAMES = {*TIERS, *ELEMENT_BENCHMARKS, *KINDS, MINIMAL_PAIRS, IMPORTED, "released"}
+_SOURCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
 _ROUNDED = 0.01  # the sum of rounded probabilities differs from 1 by less
 
 
@@ -59,23 +64,30 @@ class Question(BareQuestion):
     `choice_labels` are the class labels of the choices (empty if the choices are not elements), `element` is the clip's
     own label, with its `event`, `set_id` and the `attributes` of its decision tree. `tier` is the requested tier of the
     distractors, `drawn_tier` the lowest tier that one was sampled from. `group` is the id of the question's minimal
-    pair, if any. `released` marks a question imported as published.
+    pair, if any: questions that count together. `released` marks a question imported from Gym-QA's file as published.
+
+    A question of another set, of the kind IMPORTED, has none of tiers, labels and element; `source` names its set,
+    `task` what the set calls its category, `video` the path of the clip's video below the folder of videos. Intervals
+    are clustered by `video_id` for every kind.
 
     Raises:
         GymQAError: two choices are equal (as text or as element), or the answer contradicts the clip's element; in a
             released question both are accepted, and reported by `validate`.
     """
 
-    tier: str
-    drawn_tier: str
-    choice_labels: tuple[int, ...]
-    event: str
-    set_id: int
-    element: int
+    tier: str = field(default="", metadata=ADDED)
+    drawn_tier: str = field(default="", metadata=ADDED)
+    choice_labels: tuple[int, ...] = ()
+    event: str = ""
+    set_id: int | None = field(default=None, metadata=ADDED)
+    element: int | None = field(default=None, metadata=ADDED)
     kind: str = "element"
     attributes: tuple[Attribute, ...] = ()
     group: str = ""
     released: Released | None = None
+    source: str = field(default="", metadata=ADDED)
+    task: str = field(default="", metadata=ADDED)
+    video: str = field(default="", metadata=ADDED)
 
     def __post_init__(self) -> None:
         problem = _impossible(self) or (None if self.released else flaw(self))
@@ -84,7 +96,9 @@ class Question(BareQuestion):
 
     @property
     def benchmark(self) -> str:
-        """The set of questions it belongs to: minimal pairs, its kind, or the benchmark of its tier."""
+        """The set of questions it belongs to: its source, minimal pairs, its kind, or the benchmark of its tier."""
+        if self.kind == IMPORTED:
+            return self.source
         if self.group and self.kind in KINDS:
             return MINIMAL_PAIRS
         if self.kind != "element":
@@ -210,6 +224,8 @@ def _impossible(question: Question) -> str | None:
     if not 2 <= len(choices) <= len(LETTERS):
         return f"has {len(choices)} choices; give it 2 to {len(LETTERS)}"
     own = is_plug_in(question.kind)
+    if question.kind == IMPORTED:
+        return _impossible_import(question)
     if question.kind not in KINDS and not own:
         return f"is of the kind {question.kind!r}; use {', '.join(KINDS)}, or package.module:function of your own"
     if len(labels) != (len(choices) if question.kind == "element" else 0) and not (own and len(labels) == len(choices)):
@@ -220,4 +236,25 @@ def _impossible(question: Question) -> str | None:
         return f"has the answer {question.answer}, which is not one of its choices; give an index from 0"
     if {question.tier, question.drawn_tier} - set(TIERS):
         return f"has the tiers {question.tier!r} and {question.drawn_tier!r}; use {', '.join(TIERS)}"
+    if question.element is None or question.set_id is None:
+        return f"has no element or set_id; only questions of the kind {IMPORTED!r} do without"
+    return _beside_import(question)
+
+
+def _impossible_import(question: Question) -> str | None:
+    """What a question of another set cannot have: a wrong index, no source, or an element of FineGym's."""
+    if not 0 <= question.answer < len(question.choices):
+        return f"has the answer {question.answer}, which is not one of its choices; give an index from 0"
+    if not _SOURCE.fullmatch(question.source) or question.source in _OWN_NAMES:
+        return f"has the source {question.source!r}; name its set, in letters, digits, - and _, not as a set of gymqa"
+    of_finegym = question.choice_labels or question.attributes or question.event or question.tier or question.drawn_tier
+    if of_finegym or question.released or (question.element, question.set_id) != (None, None):
+        return f"is of the kind {IMPORTED!r}, and has an element, labels or tiers; leave them out"
+    return None
+
+
+def _beside_import(question: Question) -> str | None:
+    """Refuse fields of imported questions in others."""
+    if question.source or question.task or question.video:
+        return f"has a source, task or video, as only questions of the kind {IMPORTED!r} do; leave them out"
     return None

@@ -24,11 +24,12 @@ _EVENT, _SET = attrgetter("event"), attrgetter("set_id")
 class _Case:
     """A question prepared for the statistics.
 
-    `meanings` are the elements that each choice may name; None if the choices are not elements (Yes, 2 turns).
+    `truth` is the clip's element, None without a taxonomy; `meanings` are the elements that each choice may name, None
+    if the choices are not elements (Yes, 2 turns).
     """
 
     asked: BareQuestion
-    truth: Element
+    truth: Element | None
     meanings: tuple[list[Element], ...] | None
 
 
@@ -42,19 +43,24 @@ def released_stats(file: Path, finegym: Path, setting: str = "gym99") -> dict[st
     return stats(read_published(file, release.taxonomy), release.taxonomy, release.read_labels())
 
 
-def file_stats(file: Path, finegym: Path, setting: str | None = None, others: Sequence[Path] = ()) -> dict[str, Any]:
+def file_stats(
+    file: Path, finegym: Path | None, setting: str | None = None, others: Sequence[Path] = ()
+) -> dict[str, Any]:
     """Statistics of a question file of either format (.jsonl of gymqa, .json released).
 
-    `setting` may be omitted for a release that has only one; a released file is assumed to be of gym99. `others` are
-    question files or element lists of other splits; with them, `video_overlap` is added (see there).
+    Without `finegym`, which only a .jsonl can do without, those that need the taxonomy are left out. `setting` may be
+    omitted for a release that has only one; a released file is assumed to be of gym99. `others` are question files or
+    element lists of other splits; with them, `video_overlap` is added (see there).
 
     Raises:
         GymQAError: as `released_stats`, or one of the others is missing or malformed.
     """
     if file.suffix == ".jsonl":
         asked = load_questions(file)
-        found = stats(asked, open_release(finegym, setting).taxonomy)
+        found = stats(asked, None if finegym is None else open_release(finegym, setting).taxonomy)
         videos = [question.video_id for question in asked]
+    elif finegym is None:
+        raise GymQAError(f"{file} names elements; give FineGym's annotation files by --finegym")
     else:
         found = released_stats(file, finegym, setting or "gym99")
         videos = [question.video_id for question in read_published(file)]
@@ -87,7 +93,7 @@ def videos_of(file: Path) -> list[str]:
 
 
 def stats(
-    questions: Sequence[BareQuestion], taxonomy: Taxonomy, labels: dict[str, int] | None = None
+    questions: Sequence[BareQuestion], taxonomy: Taxonomy | None = None, labels: dict[str, int] | None = None
 ) -> dict[str, Any]:
     """Counts and shortcut accuracies of a question set as JSON values; rates in [0, 1], to three decimals.
 
@@ -95,7 +101,8 @@ def stats(
     over the decisions) and guesses uniformly among the remaining choices; its expected accuracy is exact, not sampled.
     A name shared by two elements may mean either, so a choice remains if any element of its name fits; an element that
     is not asked the decision fits as well. Choices that are not elements all remain. A right answer that occurs twice
-    counts for one of its letters only. `labels` (clip id -> label) are needed for released questions.
+    counts for one of its letters only. `labels` (clip id -> label) are needed for released questions. Without a
+    taxonomy, wrong_answers, the oracles, what no distractor has, and middle_choice are left out.
 
     Returns: n, videos, n_choices (the sizes that occur), letters (how often each is right), drawn_tiers (of gymqa's own
         questions: the lowest tier of their distractors), groups (minimal pairs), repeated_choices, repeated_answers
@@ -110,12 +117,18 @@ def stats(
     """
     if not questions:
         raise GymQAError("there is no question to count; check that the file holds some")
+    if taxonomy is None:
+        cases = [_Case(question, None, None) for question in questions]
+        return {**_counts(cases), **_blind_accuracies(cases)}
     cases = [_case(question, taxonomy, labels or {}) for question in questions]
-    return {**_counts(cases), **_guessing_accuracies(cases, taxonomy)}
+    guesses, blind = _oracle_accuracies(cases, taxonomy), _blind_accuracies(cases)
+    counts = {**_counts(cases), "wrong_answers": sum(map(_is_wrong, cases)), "chance": blind.pop("chance")}
+    middle = {"middle_choice": _mean(_middle_choice(case, taxonomy) for case in cases)}
+    return {**counts, **guesses, **blind, **middle}
 
 
 def _counts(cases: Sequence[_Case]) -> dict[str, Any]:
-    """Numbers of questions, videos, choices, repeats and wrong answers."""
+    """Numbers of questions, videos, choices and repeats."""
     own = [case.asked for case in cases if isinstance(case.asked, Question)]
     letters = Counter(LETTERS[case.asked.answer] for case in cases)
     return {
@@ -123,36 +136,44 @@ def _counts(cases: Sequence[_Case]) -> dict[str, Any]:
         "videos": len({case.asked.video_id for case in cases}),
         "n_choices": sorted({len(case.asked.choices) for case in cases}),
         "letters": dict(sorted(letters.items())),
-        "drawn_tiers": dict(sorted(Counter(question.drawn_tier for question in own).items())),
+        "drawn_tiers": dict(sorted(Counter(question.drawn_tier for question in own if question.drawn_tier).items())),
         "groups": len({question.group for question in own} - {""}),
         "repeated_choices": sum(len(set(case.asked.choices)) < len(case.asked.choices) for case in cases),
         "repeated_answers": sum(case.asked.choices.count(case.asked.choices[case.asked.answer]) > 1 for case in cases),
-        "wrong_answers": sum(map(_is_wrong, cases)),
     }
 
 
-def _guessing_accuracies(cases: Sequence[_Case], taxonomy: Taxonomy) -> dict[str, float]:
-    """Expected accuracies of chance, oracles and heuristics that do not use the video."""
-    letters = Counter(case.asked.answer for case in cases)
+def _oracle_accuracies(cases: Sequence[_Case], taxonomy: Taxonomy) -> dict[str, float]:
+    """Expected accuracies of the oracles, and how often no distractor is left for them."""
     events = [_choices_left(case, _EVENT) for case in cases]
     sets = [_choices_left(case, _SET) for case in cases]
     decisions = {one.label: {a.question: a.value for a in one.attributes} for one in taxonomy.elements}
     return {
-        "chance": _mean(1 / len(case.asked.choices) for case in cases),
         "oracle_event": _mean(1 / left for left in events),
         "oracle_set": _mean(1 / left for left in sets),
         "oracle_attribute": _mean(_oracle_attribute(case, decisions) for case in cases),
         "no_distractor_of_event": _mean(left == 1 for left in events),
         "no_distractor_of_set": _mean(left == 1 for left in sets),
+    }
+
+
+def _blind_accuracies(cases: Sequence[_Case]) -> dict[str, float]:
+    """Expected accuracies of chance and of heuristics that use neither video nor taxonomy."""
+    letters = Counter(case.asked.answer for case in cases)
+    return {
+        "chance": _mean(1 / len(case.asked.choices) for case in cases),
         "longest_choice": _mean(_choose_most(case, [len(choice) for choice in case.asked.choices]) for case in cases),
         "letter_prior": round(max(letters.values()) / len(cases), 3),
         "most_frequent_answer": _most_frequent_answer(cases),
-        "middle_choice": _mean(_middle_choice(case, taxonomy) for case in cases),
     }
 
 
 def _case(question: BareQuestion, taxonomy: Taxonomy, labels: dict[str, int]) -> _Case:
     if isinstance(question, Question):
+        if question.element is None:
+            raise GymQAError(
+                f"question {question.id} is of {question.benchmark}, without elements; leave --finegym out"
+            )
         beyond = max((question.element, *question.choice_labels)) >= len(taxonomy)
         if beyond or taxonomy.elements[question.element].set_id != question.set_id:
             raise GymQAError(f"question {question.id} is of another setting than {taxonomy.setting}; name its own")
@@ -177,13 +198,13 @@ def _choices_left(case: _Case, group: Callable[[Element], Any]) -> int:
     """Number of choices that an oracle of the clip's group cannot rule out; 1 if even the answer is wrong."""
     if case.meanings is None:
         return len(case.asked.choices)
-    true = group(case.truth)
+    true = None if case.truth is None else group(case.truth)
     return max(1, sum(any(group(element) == true for element in meaning) for meaning in case.meanings))
 
 
 def _oracle_attribute(case: _Case, decisions: dict[int, dict[str, bool]]) -> float:
     """Expected accuracy of an oracle of the set and one decision of the clip's element, averaged over the decisions."""
-    if case.meanings is None:
+    if case.meanings is None or case.truth is None:
         return 1 / len(case.asked.choices)
     known, set_id = case.truth.attributes, case.truth.set_id
     if not known:

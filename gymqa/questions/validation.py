@@ -49,6 +49,8 @@ def mismatches(questions: Iterable[Question], taxonomy: Taxonomy, labels: Mappin
 
 
 def _mismatch(question: Question, taxonomy: Taxonomy, labels: Mapping[str, int]) -> str | None:
+    if question.element is None:
+        return f"is of {question.benchmark}, which has no elements to compare; leave --finegym out"
     label = labels.get(question.clip_id)
     if label is None or label >= len(taxonomy) or max(question.choice_labels, default=0) >= len(taxonomy):
         return f"is about clip {question.clip_id}, or has labels, unknown to {taxonomy.setting}; name its own setting"

@@ -1,19 +1,16 @@
 """VideoDataset, the result of every data set reader; validation of paths, clip ids, labels and splits."""
 
-import re
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Literal
-from urllib.parse import quote
 
 from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import Clip
+from gymqa.finegym.clip_ids import inside_path, make_clip_id
 
 Side = Literal["train", "val"]
 MP4S, MPEGS = (".mp4", ".m4v", ".mov", ".3gp"), (".mpg", ".mpeg", ".ts", ".m2ts")
 VIDEO_SUFFIXES = (*MP4S, *MPEGS, ".avi", ".mkv", ".webm", ".flv", ".wmv", ".asf", ".ogv", ".gif")
-LONGEST_NAME, LONGEST_PATH = 255, 2048  # bytes; file systems allow 255 and 4096, including the folder of videos
-CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,37 +69,6 @@ class VideoDataset:
             raise GymQAError(f"{where}: {path} and {other} would be one clip, named without suffix; rename one of them")
         self.paths[clip_id] = inside
         (self.train if side == "train" else self.val).append(Clip(clip_id, clip_id.split("@")[1], label))
-
-
-def make_clip_id(name: str, video: str, where: str) -> str:
-    """Build the clip id `NAME@VIDEO`, both percent-encoded so that no dot, space or slash remains.
-
-    Raises:
-        GymQAError: one of them is empty or cannot be encoded as UTF-8.
-    """
-    if not name or not video or CONTROL.search(name + video):
-        raise GymQAError(
-            f"{where}: {name!r} of {video!r} cannot name a clip; use a file name without control characters"
-        )
-    return "@".join(quote(part, safe="").replace(".", "%2E") for part in (name, video))
-
-
-def inside_path(text: str, where: str) -> str:
-    """Normalize a relative path of an official file and check that it stays in the folder of videos.
-
-    Symbolic links in the folder are followed, since its owner made them.
-
-    Raises:
-        GymQAError: the path is empty, absolute, contains "..", a backslash or control characters, or is too long.
-    """
-    path = PurePosixPath(text)
-    if "\\" in text:
-        raise GymQAError(f"{where}: the path {text[:200]!r} has backslashes; write / between its folders")
-    if not path.parts or path.is_absolute() or ".." in path.parts or CONTROL.search(text):
-        raise GymQAError(f"{where}: the path {text[:200]!r} leaves the folder of videos; write a path relative to it")
-    if len(text.encode()) > LONGEST_PATH or max(len(part.encode()) for part in path.parts) > LONGEST_NAME:
-        raise GymQAError(f"{where}: the path {text[:60]!r}… is too long for a file; correct it")
-    return str(path)
 
 
 def official_file(root: Path, name: str, *folders: str) -> Path:

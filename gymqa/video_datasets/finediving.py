@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from gymqa.errors import GymQAError
-from gymqa.video_datasets.base import LONGEST_NAME, Side, Source, VideoDataset, official_file
+from gymqa.finegym.clip_ids import LONGEST_NAME
+from gymqa.video_datasets.base import Side, Source, VideoDataset, official_file
 from gymqa.video_datasets.restricted_pickle import load_plain
 
 FOLDERS = ("Annotations",)

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gymqa.errors import GymQAError
+from gymqa.finegym.clip_ids import inside_path
 from gymqa.finegym.splits import Splits, read_splits
 from gymqa.io.files import read_json, write_json, write_text
 from gymqa.io.text import read_lines
-from gymqa.video_datasets.base import VideoDataset, inside_path
+from gymqa.video_datasets.base import VideoDataset
 
 DATASET, CLASSES, VIDEOS = "dataset.json", "classes.txt", "videos.txt"
 

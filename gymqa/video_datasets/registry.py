@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Protocol
 
 from gymqa.errors import GymQAError
+from gymqa.finegym.clip_ids import CONTROL
 from gymqa.runtime.registry import Registry, is_plug_in
-from gymqa.video_datasets.base import CONTROL, Source, VideoDataset
+from gymqa.video_datasets.base import Source, VideoDataset
 
 
 class DatasetReader(Protocol):

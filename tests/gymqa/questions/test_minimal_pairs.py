@@ -39,8 +39,8 @@ def test_a_pair_asks_the_same_of_two_clips_and_the_answers_differ(clips: list[Cl
         assert (first.text, first.choices) == (second.text, second.choices)
         assert first.answer != second.answer and first.clip_id != second.clip_id
         assert first.id != second.id and first.benchmark == "minimal-pairs"
-        near = {*GYMSIM.one_decision_apart(first.element)}
-        twin = GYMSIM.twin(first.element)
+        near = {*GYMSIM.one_decision_apart(first.element or 0)}
+        twin = GYMSIM.twin(first.element or 0)
         assert second.element in near | ({twin.label} if twin else set())
         assert from_line(Question, to_line(first)) == first
 

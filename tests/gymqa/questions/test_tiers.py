@@ -34,7 +34,7 @@ def test_event_distractors_are_of_the_same_apparatus() -> None:
 def test_attribute_distractors_differ_in_one_decision_as_far_as_there_are_such() -> None:
     built = build_questions([clip(label, label) for label in range(len(GYMSIM))], GYMSIM, "attribute", n_choices=3)
     for one in built:
-        apart = GYMSIM.one_decision_apart(one.element)
+        apart = GYMSIM.one_decision_apart(one.element or 0)
         others = [label for label in one.choice_labels if label != one.element]
         assert sum(label in apart for label in others) == min(2, len(apart))
         assert (one.drawn_tier == "attribute") == (len(apart) >= 2)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import video_of
-from gymqa.video_datasets.base import VideoDataset, inside_path, make_clip_id
+from gymqa.finegym.clip_ids import inside_path, make_clip_id
+from gymqa.video_datasets.base import VideoDataset
 from gymqa.video_datasets.registry import DATASETS, read_dataset
 from tests.helpers.naming import naming
 

@@ -13,7 +13,7 @@ from gymqa.hub.question_dataset import CARD, is_dataset, question_files, require
 from gymqa.io.console import track
 from gymqa.io.typed_json import Typed, read_as
 from gymqa.questions.files import load_questions
-from gymqa.questions.schema import Question
+from gymqa.questions.schema import IMPORTED, Question
 from gymqa.questions.validation import mismatches
 
 if TYPE_CHECKING:
@@ -39,8 +39,9 @@ def push(
     Args:
         source: a question file (.jsonl), a folder of them, or a folder that --dry_run wrote, uploaded unchanged.
         repo: repository to upload to, owner/name.
-        finegym: folder of FineGym's (or GymSim's) annotation files, to check answers and compute shortcut statistics.
-        setting: gym99, gym288, …; may be omitted if there is only one.
+        finegym: folder of FineGym's (or GymSim's) annotation files, to check answers and compute shortcut statistics;
+            not for questions of another set (`gymqa questions import`).
+        setting: gym99, gym288, …; may be omitted if there is only one. Questions of another set take its name.
         split: train, val or test; by default the one that each file's name ends in.
         more: more question files or folders.
         out: folder to write; that of an earlier push is replaced.
@@ -50,10 +51,6 @@ def push(
     check_repo(repo)
     folder = source
     if not (source / CARD).is_file():
-        if finegym is None:
-            raise GymQAError(
-                "name the folder of annotation files with --finegym; the questions are checked against them"
-            )
         folder = out
         _write(out, [source, *(more or [])], repo, finegym, setting, split)
     elif more or not is_dataset(source):
@@ -65,9 +62,14 @@ def push(
     print(f"{repo}: nothing uploaded" if dry_run else f"{repo}: {upload(folder, repo, private)}")
 
 
-def _write(out: Path, sources: list[Path], repo: str, finegym: Path, setting: str | None, split: str | None) -> None:
-    """Check the question files against the annotations and write them as a data set."""
+def _write(
+    out: Path, sources: list[Path], repo: str, finegym: Path | None, setting: str | None, split: str | None
+) -> None:
+    """Check the question files and write them as a data set; those for elements against the annotations."""
     files = [file for source in sources for file in question_files(source)]
+    if finegym is None:
+        _write_imported(out, files, repo, setting, split)
+        return
     release = open_release(finegym, setting)
     taxonomy, labels = release.taxonomy, release.read_labels()
     asked: dict[Path, list[Question]] = {}
@@ -78,6 +80,19 @@ def _write(out: Path, sources: list[Path], repo: str, finegym: Path, setting: st
             raise GymQAError(f"{file}: {problem}; list all problems with `gymqa questions validate`")
     splits = sort_questions(asked, taxonomy.setting, split)
     write_dataset(out, splits, data_card(repo, splits, taxonomy))
+
+
+def _write_imported(out: Path, files: list[Path], repo: str, setting: str | None, split: str | None) -> None:
+    """Write the question files of one other set as a data set, named as the set."""
+    asked = {file: load_questions(file) for file in track(files, "reading questions", len(files))}
+    found = [question for questions in asked.values() for question in questions]
+    if any(question.kind != IMPORTED for question in found):
+        raise GymQAError("name the folder of annotation files with --finegym; the questions are checked against them")
+    sources = sorted({question.source for question in found})
+    if len(sources) > 1 or setting not in (None, *sources):
+        raise GymQAError(f"these are questions of {', '.join(sources)}; push one set at a time, without --setting")
+    splits = sort_questions(asked, "".join(sources), split)
+    write_dataset(out, splits, data_card(repo, splits, None))
 
 
 def push_recognizer(

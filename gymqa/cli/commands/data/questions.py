@@ -15,13 +15,19 @@ from gymqa.questions.validation import file_problems
 
 
 def stats(
-    file: Path, *, finegym: Path, setting: str | None = None, others: list[Path] | None = None, json: bool = False
+    file: Path,
+    *,
+    finegym: Path | None = None,
+    setting: str | None = None,
+    others: list[Path] | None = None,
+    json: bool = False,
 ) -> None:
     """Compute shortcut statistics of a question file: repeats, letter balance, accuracies without the video.
 
     Args:
         file: Gym-QA's released .json, or a .jsonl written by `gymqa questions build` or `import`.
-        finegym: folder of FineGym's (or GymSim's) annotation files.
+        finegym: folder of FineGym's (or GymSim's) annotation files; without it, what the apparatus, the set or a
+            decision gives away is left out, as for questions of another set.
         setting: gym99, gym288, …; may be omitted if there is only one, and for released files (gym99).
         others: question files or element lists of other splits, to count shared videos.
         json: print JSON.
