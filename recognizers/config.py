@@ -20,6 +20,7 @@ from recognizers.weights_io.saved import saved_hash
 
 for _family in FAMILIES:
     family_named(_family)  # jsonargparse finds imported classes by name
+set_parsing_settings(import_path_allowlist=["recognizers.backbones"])  # what class_path may name
 set_parsing_settings(subclasses_enabled=[ModelConfig])  # --training.model TSNConfig --training.model.segments 5
 _CAME_LATER: dict[str, dict[str, Any]] = {
     "model": {"modality": "rgb", "stack": 1, "pixels": "symmetric"},

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import docstring_parser
-import yaml
 from jsonargparse import ActionConfigFile, ArgumentError, ArgumentParser, DefaultHelpFormatter
 
+from gymqa.cli.strict_yaml import MODE, read_options, require_groups, require_lists
 from gymqa.errors import GymQAError
 
 Command = Callable[..., None]
@@ -32,8 +32,10 @@ def call(command: Command, arguments: Sequence[str], prog: str) -> None:
     """
     parser = build_parser(command, prog)
     try:
-        values = parser.instantiate(parser.parse_args(list(arguments)))
-    except ArgumentError as error:
+        parsed = parser.parse_args(list(arguments))
+        require_groups(parser, parsed, _flags(command))
+        values = parser.instantiate(parsed)
+    except (ArgumentError, ImportError) as error:  # a module that may not be imported, too
         raise GymQAError(f"{usage_sentence(str(error))} (see {prog} --help)") from error
     command(**{name: values[name] for name in inspect.signature(command).parameters})
 
@@ -41,12 +43,14 @@ def call(command: Command, arguments: Sequence[str], prog: str) -> None:
 def build_parser(command: Command, prog: str) -> ArgumentParser:
     """Return the parser of one command; it raises ArgumentError instead of exiting."""
     text = docstring_parser.parse(inspect.getdoc(command) or "")
-    parser = _Parser(prog=prog, description=text.description, exit_on_error=False, formatter_class=_Paragraphs)
+    parser = _Parser(
+        prog=prog, description=text.description, exit_on_error=False, formatter_class=_Paragraphs, parser_mode=MODE
+    )
     parser.color = False  # of Python 3.14, whose escape sequences would be shown as such
     parser.add_argument("--config", action=_LayeredConfig, help="YAML file with any of these options.")
     hints = typing.get_type_hints(command)
     parameters = inspect.signature(command).parameters.values()
-    flags = {p.name for p in parameters if p.default is False}
+    flags = _flags(command)
     lists = {p.name: item for p in parameters if (item := _list_item(hints[p.name]))}
     own: set[str | int] = {*flags, *lists}
     named: set[str | int] = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
@@ -88,7 +92,11 @@ class _LayeredConfig(ActionConfigFile):
 
     def __call__(self, parser: Any, cfg: Any, values: Any, option_string: Any = None) -> None:
         """Read all files into the parser's values."""
+        if not Path(values).is_file():
+            raise TypeError(f'Parser key "{self.dest}": there is no file {values}')
+        lists = [action.dest for action in parser._actions if action.nargs in ("+", "*")]
         for path in config_layers(Path(values)):
+            require_lists(path, read_options(path), lists)
             self.apply_config(parser, cfg, self.dest, str(path))
 
 
@@ -98,17 +106,13 @@ def config_layers(path: Path, above: tuple[Path, ...] = ()) -> list[Path]:
     `config` in a file names one or several base files, relative to the file.
 
     Args:
-        path: the file; the parser checks that it exists.
+        path: the file.
         above: the files that have it as a base.
 
     Raises:
-        GymQAError: a file is its own base, a base does not exist, or `config` is not a list of names.
+        GymQAError: a file cannot be read or is its own base, a base does not exist, or `config` is not a list of names.
     """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
-        return [path]  # the parser reports what is wrong with it
-    named = content.get("config", []) if isinstance(content, dict) else []
+    named = read_options(path).get("config", [])
     names = [named] if isinstance(named, str) else named
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise GymQAError(f"{path}: config must be a list of base files, such as [base.yaml], not {named!r}")
@@ -132,6 +136,11 @@ class _Paragraphs(DefaultHelpFormatter):
         return "\n\n".join(one if one.startswith(" ") else fill(one, width, indent) for one in paragraphs)
 
 
+def _flags(command: Command) -> set[str]:
+    """Names of a command's parameters that are False by default."""
+    return {name for name, one in inspect.signature(command).parameters.items() if one.default is False}
+
+
 def _list_item(hint: Any) -> type | None:
     """Return X for `list[X]` and `list[X] | None`, None for anything else."""
     options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
@@ -147,6 +156,12 @@ def _default(parameter: inspect.Parameter) -> list[Any] | None:
 def usage_sentence(error: str) -> str:
     """Shorten the parser's message, often several lines about types, to one sentence about the option."""
     key = re.search(r'Parser key "([^"]+)"', error)
+    denied = re.search(r"Importing '([^']+)' is not allowed", error)
+    if denied:
+        return (
+            f"option {key[1] if key else 'class_path'} has no {denied[1]!r}; only gymqa's own classes are named so, "
+            "docs/extending.md shows how yours are"
+        )
     value = re.search(r"(?:Given value|Got value): (.*)\s*$", error)
     if key and value:
         return f"option {key[1]} does not take {value[1].strip()!r}"
