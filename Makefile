@@ -31,7 +31,7 @@ test-fast: $(VENV)/.installed-dev  ## the tests that train nothing and start no 
 	@$(BIN)/python -m pytest -n 3 --dist worksteal -m 'not slow and not exhaustive' $(ARGS)
 
 test-browser: $(VENV)/.installed-dev chromium  ## the leaderboard's page in Chromium
-	@$(BIN)/python -m pytest -rs tests/eval/report/test_browser.py $(ARGS)
+	@$(BIN)/python -m pytest -rs tests/eval/report/test_browser*.py $(ARGS)
 
 HARNESSES := .venv-harnesses
 test-harnesses: $(VENV)/.installed-dev $(HARNESSES)/.installed  ## lmms-eval itself on exported tasks, VLMEvalKit's class on a file of replies

@@ -1,11 +1,12 @@
 """Video clips of the leaderboard page: which are available, their paths relative to the page, copying."""
 
 import shutil
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gymqa.errors import GymQAError
+from gymqa.frames.reading import VideoError, open_video
 from gymqa.io.console import track
 from gymqa.io.files import atomic_path
 
@@ -15,15 +16,20 @@ _SUBACTIONS = "subactions"  # folder of a GymSim release
 
 @dataclass(frozen=True, slots=True)
 class Clips:
-    """The folder of the videos, relative to the page and ending in /, and the clips found there."""
+    """The folder of the videos, relative to the page and ending in /, and the clips found there.
+
+    `rates` are frames per second, of those clips whose rate is known and constant.
+    """
 
     base: str
     found: frozenset[str]
+    rates: Mapping[str, float] = field(default_factory=dict)
 
 
 def clips_beside(folder: Path, base: str, clips: Iterable[str]) -> Clips:
     """The videos that are in `folder` / `base` already; nothing is copied."""
-    return Clips(base, frozenset(clip for clip in clips if _video(folder / base, clip) is not None))
+    found = {clip: video for clip in dict.fromkeys(clips) if (video := _video(folder / base, clip)) is not None}
+    return Clips(base, frozenset(found), _rates(found))
 
 
 def copy_clips(source: Path, site: Path, clips: Iterable[str]) -> Clips:
@@ -46,7 +52,20 @@ def copy_clips(source: Path, site: Path, clips: Iterable[str]) -> Clips:
         raise GymQAError(f"{source} holds no video of these questions; give --clips the folder of <clip id>.mp4")
     for video in track(found.values(), "copying clips", len(found)):
         _copy(video, site / FOLDER / video.name)
-    return Clips(f"{FOLDER}/", frozenset(found))
+    return Clips(f"{FOLDER}/", frozenset(found), _rates(found))
+
+
+def _rates(videos: Mapping[str, Path]) -> dict[str, float]:
+    """Frames per second of the clips, but for those that do not open or whose rate varies."""
+    found = {}
+    for clip, path in videos.items():
+        try:
+            with open_video(path) as video:
+                if not video.is_variable:
+                    found[clip] = round(float(video.fps), 4)
+        except VideoError:
+            continue  # the page shows it as the browser does
+    return found
 
 
 def _video(folder: Path, clip: str) -> Path | None:

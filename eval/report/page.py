@@ -42,7 +42,7 @@ _NAMES = {
     "mean_class": ("Mean class", "average over classes"),
     "mAP": ("mAP", "macro average precision"),
 }
-_SCRIPTS = ("page.js.j2", "charts.js.j2", "samples.js.j2")
+_SCRIPTS = ("page.js.j2", "charts.js.j2", "player.js.j2", "samples.js.j2")
 _MOST_UNANSWERED = 100  # lines of their table; leaderboard.json counts all
 
 

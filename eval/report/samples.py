@@ -12,10 +12,12 @@ from typing import Any
 
 from eval.leaderboard.schema import ModelRun
 from eval.report.clips import Clips
-from gymqa.questions.schema import LETTERS, Prediction, Question
+from eval.run.prompts import template_of
+from gymqa.questions.schema import LETTERS, Detail, Prediction, Question
 
 BUDGET = 700_000  # bytes of packed questions in a page of at most 1 MB
 _REASON = 200  # characters of a reason for no answer
+_REPLIES = (1000, 200)  # characters of a reply; the second where the first would exceed the budget
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _NOT_ASKED, _UNANSWERED, _UNKNOWN = " ", "-", "--"
 _CLIP = "\x00"  # placeholder of the clip id inside a question id
@@ -58,9 +60,13 @@ def pack_samples(
     asked = _asked(benchmarks, runs)
     drawn = sorted(range(len(asked)), key=lambda index: _digest(asked[index].question.id))
     count, packed = len(asked), _pack(asked, runs, clips)
+    reply = _REPLIES[0]
+    if packed_size(packed) > budget:
+        reply = _REPLIES[1]
+        packed = _pack(asked, runs, clips, reply)
     while (size := packed_size(packed)) > budget and count:
         count = min(count - 1, int(count * budget / size * 0.99))
-        packed = _pack([asked[index] for index in sorted(drawn[:count])], runs, clips)
+        packed = _pack([asked[index] for index in sorted(drawn[:count])], runs, clips, reply)
     return {"total": len(asked), "shown": count, **packed}
 
 
@@ -82,7 +88,9 @@ def _asked(benchmarks: Mapping[str, Sequence[Question]], runs: Sequence[ModelRun
     return found
 
 
-def _pack(asked: Sequence[_Asked], runs: Sequence[ModelRun], clips: Clips | None) -> dict[str, Any]:
+def _pack(
+    asked: Sequence[_Asked], runs: Sequence[ModelRun], clips: Clips | None, reply: int = _REPLIES[0]
+) -> dict[str, Any]:
     strings, kinds = _Table(), _Table()
     choices = [[strings.of(text) for text in one.question.choices] for one in asked]
     kind = [kinds.of(_kind(one, strings)) for one in asked]
@@ -105,8 +113,42 @@ def _pack(asked: Sequence[_Asked], runs: Sequence[ModelRun], clips: Clips | None
         "said": _columns(asked, runs, _letter),
         "shares": _columns(asked, runs, _probabilities),
         "reasons": reasons,
+        "rates": _folded([clips.rates.get(name) if clips else None for name in names]),
+        **_kept(asked, runs, strings, reply),
         "strings": list(strings),
     }
+
+
+def _kept(asked: Sequence[_Asked], runs: Sequence[ModelRun], strings: _Table, most: int) -> dict[str, Any]:
+    """What is kept of the asking, per model: frames shown, prompt's template and reply, as indices of strings."""
+
+    def column(text: Callable[[_Asked, Detail, ModelRun], str | None], model: int) -> Any:
+        found = [text(one, said.detail, runs[model]) if (said := one.predictions[model]) and said.detail else None
+                 for one in asked]  # fmt: skip
+        return _folded([None if text is None else strings.of(text) for text in found])
+
+    def replied(one: _Asked, detail: Detail, run: ModelRun) -> str | None:
+        return detail.reply if len(detail.reply) <= most else detail.reply[:most] + "…"
+
+    kinds = {"frames": _frames, "prompts": _template, "replies": replied}
+    return {name: [column(text, model) for model in range(len(runs))] for name, text in kinds.items()}
+
+
+def _frames(one: _Asked, detail: Detail, run: ModelRun) -> str | None:
+    return " ".join(map(str, detail.frames)) or None
+
+
+def _template(one: _Asked, detail: Detail, run: ModelRun) -> str | None:
+    """The prompt's template; empty where there was a prompt whose text is not known."""
+    if not detail.prompt_sha256:
+        return None
+    result = run.results.get(one.benchmark)
+    return (template_of(result, one.question, detail) if result is not None else None) or ""
+
+
+def _folded(values: Sequence[Any]) -> Any:
+    """The values, or a single one where all are equal."""
+    return values[0] if values and all(value == values[0] for value in values) else list(values)
 
 
 def _kind(one: _Asked, strings: _Table) -> tuple[int, ...]:

@@ -15,7 +15,7 @@ def test_a_quick_round_writes_its_figures(tmp_path: Path) -> None:
     leaderboard_speed.main(tmp_path / "speed.json", quick=True)
     found = json.loads((tmp_path / "speed.json").read_text())
     assert found["samples"]["shown"] == found["samples"]["total"] == 600
-    assert found["seconds"]["total"] > 0 and found["page_bytes"] < 200_000
+    assert found["seconds"]["total"] > 0 and found["page_bytes"] < 220_000
 
 
 @pytest.mark.slow

@@ -1,13 +1,15 @@
 """Results on disk as `gymqa evaluate` leaves them: two models, one of them under controls and with fewer frames."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from eval.adapters.prompting import lettered
 from eval.run.results import ModelInfo, Result, file_info, result_path, save_result
 from gymqa.io.files import write_text
 from gymqa.questions.files import save_questions, to_line
-from gymqa.questions.schema import Prediction, Question
+from gymqa.questions.schema import LETTERS, Detail, Prediction, Question
 from tests.helpers.leaderboard_example import answered, questions
 
 BENCHMARKS = ("gym-qa", "gym-new")
@@ -45,6 +47,13 @@ def write_questions(folder: Path, n: int = 24, mark: str = "") -> dict[str, tupl
     return found
 
 
+def _told(prediction: Prediction, question: Question, mark: str) -> Prediction:
+    """The prediction with prompt, frames and a reply on two lines."""
+    digest = hashlib.sha256(lettered(question).encode(errors="surrogatepass")).hexdigest()
+    reply = "" if prediction.choice is None else f"It turns{mark}.\n\nSo {LETTERS[prediction.choice]}."
+    return replace(prediction, detail=Detail(digest, (0, 5, 9), "0123456789ab", reply))
+
+
 def write_site_inputs(folder: Path, n: int = 24, mark: str = "") -> tuple[Path, Path]:
     """Return the folders of results and of questions.
 
@@ -59,7 +68,8 @@ def write_site_inputs(folder: Path, n: int = 24, mark: str = "") -> tuple[Path, 
         shuffled = answered(asked, n // 4)
         put(results / "watcher-shuffled", path, shuffled, "watcher" + mark, "SeFAR" + mark, "shuffled", 8)
         for control in ("none", "shuffled"):
-            put(results / f"sleeper-{control}", path, answered(asked, n - 4), "sleeper" + mark, "", control)
+            told = [_told(one, prompt, mark) for one, prompt in zip(answered(asked, n - 4), asked, strict=True)]
+            put(results / f"sleeper-{control}", path, told, "sleeper" + mark, "", control)
     return results, folder / "questions"
 
 

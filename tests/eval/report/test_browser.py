@@ -2,109 +2,23 @@
 
 import io
 import re
-import shutil
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from gymqa.cli import main as cli
-from gymqa.frames.video import write_video
-from tests.helpers.leaderboard_example import questions
-from tests.helpers.site_example import write_site_inputs
+from tests.helpers.browsed import CHROMIUM, NO_CHROMIUM, SIZES, Watched, make_site, until, watch
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not there; pip install gymqa[dev] brings it")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-MEND = "as root on Debian `make test-browser` installs it, elsewhere install your system's package chromium"
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=f"no Chromium on PATH: {MEND}")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)
 
 ATTACK = '"><script>alert(1)</script><img src=x onerror=alert(1)></script>'
-Scheme = Literal["light", "dark"]
-SIZES: dict[str, tuple[int, int, Scheme]] = {
-    "desktop": (1280, 900, "light"),
-    "narrow": (390, 844, "light"),
-    "dark": (1280, 900, "dark"),
-}
-
-
-@dataclass
-class Watched:
-    """A page and all that it said and asked for."""
-
-    page: "Page"
-    said: list[str] = field(default_factory=list)
-    asked: list[str] = field(default_factory=list)
-
-
-@pytest.fixture(scope="module")
-def browser() -> "Iterator[Browser]":
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        running = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield running
-        running.close()
-
-
-def make_site(folder: Path, mark: str = "") -> Path:
-    """A site of 24 questions a benchmark, most of them with a clip of one second."""
-    results, asked = write_site_inputs(folder, 24, mark)
-    clips = folder / "clips"
-    clips.mkdir()
-    frames = np.random.default_rng(0).integers(0, 255, (25, 64, 96, 3), dtype=np.uint8)
-    write_video(clips / "clip0.mp4", frames)
-    for one in questions("gym-qa", 20)[1:]:
-        shutil.copy(clips / "clip0.mp4", clips / f"{one.clip_id}.mp4")
-    words = ["report", str(results), "--questions", str(asked), "--clips", str(clips), "--resamples", "100"]
-    assert cli.main([*words, "--out", str(folder / "site")]) == 0
-    return folder / "site" / "index.html"
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_site(tmp_path_factory.mktemp("site"))
-
-
-def watch(
-    browser: "Browser", site: Path, size: str = "desktop", motion: Literal["no-preference", "reduce"] = "no-preference"
-) -> Watched:
-    """Open the site and listen to it."""
-    width, height, scheme = SIZES[size]
-    page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme, reduced_motion=motion)  # type: ignore[arg-type]
-    watched = Watched(page)
-    page.on("console", lambda message: watched.said.append(message.text))
-    page.on("pageerror", lambda error: watched.said.append(str(error)))
-    page.on("dialog", lambda dialog: watched.said.append(dialog.message))
-    page.on("request", lambda request: watched.asked.append(request.url))
-    page.goto(site.as_uri())
-    return watched
-
-
-@pytest.fixture
-def watched(browser: "Browser", site: Path) -> Iterator[Watched]:
-    """The site, opened; what it said and asked for is checked at the end of every test."""
-    found = watch(browser, site)
-    yield found
-    found.page.close()
-    assert found.said == []
-    assert all(url.startswith((site.parent.as_uri(), "data:")) for url in found.asked)
-
-
-def until(page: "Page", expression: str) -> None:
-    """Wait for an expression; Playwright's own waiting needs `eval` in the page, which its policy forbids."""
-    end = time.monotonic() + 20
-    while not page.evaluate(expression):
-        assert time.monotonic() < end, expression
-        page.wait_for_timeout(50)
 
 
 def models(page: "Page") -> list[str]:
@@ -143,49 +57,43 @@ def test_the_table_filters_by_benchmark_tier_and_control(watched: Watched) -> No
     assert "control shuffled" in page.locator("#questions-status").inner_text()
 
 
-def test_a_sample_opens_and_its_clip_plays(watched: Watched) -> None:
-    page = watched.page
-    second = page.locator("#found button").nth(1)
-    second.focus()
-    page.keyboard.press("Enter")
-    assert second.get_attribute("aria-current") == "true"
-    article = page.locator("#sample article")
-    assert "gym-qa-1" in article.inner_text() and "right answer" in article.inner_text()
-    assert article.locator("td.good").count() == 2 and "10" in article.locator("td.good").first.inner_text()
-    video = article.locator("video")
-    assert video.evaluate("(video) => video.src.endsWith('/clips/clip1.mp4')")
-    until(page, "document.querySelector('#sample video').currentTime > 0.2")
-    assert page.evaluate("document.activeElement.id") == "sample-heading"
-
-
-def test_samples_filter_to_what_one_model_knows_and_the_other_does_not(watched: Watched) -> None:
-    page = watched.page
-    position = page.locator("#position")
-    assert position.inner_text() == "1–10 of 48"
-    page.get_by_role("button", name="Next ten questions").click()
-    assert position.inner_text() == "11–20 of 48"
-    page.get_by_role("button", name="A right, B wrong").click()
-    assert position.inner_text() == "1–6 of 6"  # 23 against 20 right on each of two benchmarks
-    assert page.get_by_role("button", name="A right, B wrong").get_attribute("aria-pressed") == "true"
-    for index in range(6):
-        page.locator("#found button").nth(index).click()
-        marks = page.locator("#sample .mark").all_inner_texts()
-        assert sorted(marks) == ["✓ right", "✗ wrong"]
-    page.get_by_label("B is").select_option("unanswered")
-    assert position.inner_text() == "No question fits these filters."
-    page.get_by_label("A is").select_option("unanswered")
-    assert "clip is empty" in page.locator("#sample").inner_text()
-    assert "not beside this page" in page.locator("#sample").inner_text()
-
-
-def test_one_may_try_oneself(watched: Watched) -> None:
-    page = watched.page
-    until(page, "document.querySelector('#quiz video').currentTime > 0.2")
-    page.locator("#quiz .choice").first.click()
-    assert re.fullmatch(r"(Right|No)\. \d of 2 models knew\. You: [01] of 1\.", page.locator(".verdict").inner_text())
-    assert page.locator("#quiz .choice.good").count() == 1
-    page.get_by_role("button", name="Another clip").click()
-    assert page.locator("#quiz .choice:enabled").count() == 4
+def test_a_question_and_a_view_have_addresses(browser: "Browser", site: Path) -> None:
+    page = watch(browser, site).page
+    assert "#" not in page.url
+    page.locator("#found button").nth(3).click()
+    assert page.url.endswith("#question=gym-qa-3")
+    page.locator(".segments button", has_text="Gym-New").click()
+    page.get_by_label("Control", exact=True).select_option("shuffled")
+    page.locator("#explore").select_option("gym-new")
+    page.get_by_label("By", exact=True).select_option(label="element")
+    page.get_by_label("B is").select_option("wrong")
+    page.get_by_label("Search").fill("move 2 & #")
+    page.get_by_label("Search").fill("move 2")
+    page.get_by_role("button", name="Model", exact=True).first.click()
+    address = page.url
+    page.close()
+    again = watch(browser, Path(site))
+    page = again.page
+    page.goto("about:blank")
+    page.goto(address)
+    assert page.locator("#questions thead th:visible").count() == 3
+    assert page.get_by_label("Control", exact=True).input_value() == "shuffled"
+    assert page.locator("#questions thead th").first.get_attribute("aria-sort") == "ascending"
+    assert page.locator("#explore").input_value() == "gym-new"
+    assert page.get_by_label("By", exact=True).locator("option:checked").inner_text() == "element"
+    assert page.get_by_label("B is").input_value() == "wrong" and page.get_by_label("Search").input_value() == "move 2"
+    assert page.url == address
+    page.evaluate("location.hash = '#question=gym-new-13'")
+    until(page, "document.querySelector('#sample .id').textContent === 'gym-new-13'")
+    assert page.get_by_label("B is").input_value() == "" and page.locator("#position").inner_text() == "31–40 of 48"
+    assert page.locator("#samples").evaluate("(one) => one.getBoundingClientRect().top") < 900
+    link = page.get_by_role("link", name="Link to: What is taken for what")
+    link.click()
+    until(page, "document.querySelector('#part-confusions').getBoundingClientRect().top < 300")
+    page.evaluate("location.hash = '#question=nobody&in=%3Cb%3E&sort-questions=99 up&of=x'")
+    page.wait_for_timeout(100)
+    assert again.said == [] and page.locator("#sample .id").count() == 1
+    page.close()
 
 
 def test_what_stands_behind_the_number_is_drawn_for_each_benchmark(watched: Watched) -> None:

@@ -24,7 +24,8 @@ from eval.report.tables import as_csv, as_latex, as_markdown
 from eval.stats.bootstrap import Interval
 from gymqa.cli import main as cli
 from gymqa.errors import GymQAError
-from gymqa.questions.schema import Question
+from gymqa.frames.video import write_video
+from gymqa.questions.schema import Detail, Question
 from tests.helpers.leaderboard_example import answered, questions, run
 from tests.helpers.naming import does_name, naming
 from tests.helpers.site_example import write_site_inputs
@@ -129,6 +130,38 @@ def test_too_many_questions_are_drawn_by_a_hash_and_counted() -> None:
     ids = [found["id"] for found in unpack(packed)]
     backwards = pack_samples({"gym-qa": benchmarks["gym-qa"][::-1]}, [one], budget=6000)
     assert len(set(ids) & {found["id"] for found in unpack(backwards)}) > 0.9 * len(ids)
+
+
+def test_replies_frames_and_prompts_are_packed_once_where_they_are_equal() -> None:
+    asked = questions("gym-qa")
+    details = [Detail("0" * 64, (0, 4), "", f"reply {i}" if i < 9 else "") for i in range(12)]
+    told = [replace(one, detail=detail) for one, detail in zip(answered(asked, 9), details, strict=True)]
+    runs = [ModelRun("a", "", {"gym-qa": told}), ModelRun("b", "", {"gym-qa": answered(asked, 9)})]
+    packed = pack_samples({"gym-qa": asked}, runs)
+    of = packed["strings"]
+    assert of[packed["frames"][0]] == "0 4" and of[packed["prompts"][0]] == ""  # a hash that no known prompt has
+    assert [of[at] for at in packed["replies"][0]] == [one.reply for one in details]
+    assert (packed["frames"][1], packed["prompts"][1], packed["replies"][1], packed["rates"]) == (None,) * 4
+
+
+def test_long_replies_are_cut_before_questions_are_left_out() -> None:
+    asked = questions("gym-qa", 40)
+    told = [replace(one, detail=Detail(reply=f"{i} " + "word " * 400)) for i, one in enumerate(answered(asked, 9))]
+    packed = pack_samples({"gym-qa": asked}, [ModelRun("a", "", {"gym-qa": told})], budget=20_000)
+    assert packed["shown"] == 40 and packed_size(packed) <= 20_000
+    replies = [packed["strings"][at] for at in packed["replies"][0]]
+    assert {len(reply) for reply in replies} == {201} and all(reply.endswith("…") for reply in replies)
+
+
+def test_the_frame_rate_of_a_clip_goes_with_it_where_it_has_one(tmp_path: Path) -> None:
+    write_video(tmp_path / "a.mp4", np.zeros((4, 16, 16, 3), np.uint8), fps=12.5)
+    (tmp_path / "b.mp4").write_bytes(b"no video")
+    clips = copy_clips(tmp_path, tmp_path / "site", ["a", "b", "c"])
+    assert clips.found == {"a", "b"} and clips.rates == {"a": 12.5}
+    assert clips_beside(tmp_path, "", ["a", "b"]).rates == clips.rates
+    asked = [replace(one, clip_id=clip) for one, clip in zip(questions("gym-qa"), "abc", strict=False)]
+    packed = pack_samples({"gym-qa": asked}, [ModelRun("m", "", {"gym-qa": answered(asked, 2)})], clips)
+    assert packed["rates"] == [12.5, None, None]
 
 
 def evidence_of(folder: Path) -> tuple[Analyses, list[Row], dict[str, tuple[Question, ...]]]:

@@ -17,6 +17,8 @@ from eval.adapters.clip_frames import ClipFrames
 from eval.adapters.vlm.hf_vlm import HfVlm
 from eval.adapters.vlm.loading import LoadedVlm, load_vlm
 from eval.adapters.vlm.processors import frames_as_video
+from eval.run.prompts import template_of
+from eval.run.results import FileInfo, ModelInfo, Result
 from gymqa.errors import GymQAError
 from gymqa.finegym.splits import Splits
 from gymqa.frames.cache import FrameCache
@@ -125,6 +127,18 @@ def test_a_reply_is_parsed_and_kept_and_what_says_nothing_is_unanswered(cache: F
     (answer,) = HfVlm("m", llava, ClipFrames(cache, N), "generate", max_new_tokens=5).answer(asked(cache, 1))
     assert answer.choice is None and does_name(answer.error or "", "reply")  # a random model babbles
     assert answer.detail is not None and answer.detail.reply and answer.detail.frames == (2, 6, 10, 14)
+
+
+@pytest.mark.parametrize("scoring", ["generate", "letters", "texts"])
+def test_the_prompt_can_be_shown_from_what_the_result_keeps(cache: FrameCache, llava: LoadedVlm, scoring: str) -> None:
+    model = HfVlm("m", llava, ClipFrames(cache, N), scoring, max_new_tokens=1)
+    info = ModelInfo(name="m", fingerprint=dict(model.fingerprint()))
+    file = FileInfo(name="a", sha256="0" * 64)
+    result = Result(model=info, benchmark="gym-qa", questions=file, predictions=file)
+    for one, answer in zip(asked(cache, 3), model.answer(asked(cache, 3)), strict=True):
+        assert answer.detail is not None and answer.detail.prompt_sha256
+        template = template_of(result, one, answer.detail)
+        assert template is not None and template.startswith("USER: <image>") and template.endswith("ASSISTANT:")
 
 
 def test_a_clip_without_frames_is_unanswered_and_others_are_not_disturbed(cache: FrameCache, llava: LoadedVlm) -> None:
