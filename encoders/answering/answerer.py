@@ -98,7 +98,7 @@ class MLLMAnswerer:
     def prompt(self, question: Question) -> str:
         """The whole conversation up to the answer; under "texts" each choice follows it as an answer."""
         text = format_question(question) if self._scoring == "letters" else question.text
-        return render([Turn(self._user(text))])
+        return render([Turn(self._user(text))], self._tokenizer)
 
     def fingerprint(self) -> dict[str, Any]:
         """Everything the answers depend on besides the questions: model, features, scoring."""

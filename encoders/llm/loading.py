@@ -1,4 +1,4 @@
-"""Language models by name (embedded tiny-vicuna, the Hub, a folder): loading, tokenizer, fingerprint, shapes.
+"""Language models by name (embedded tiny-vicuna, smollm2, the Hub, a folder): loading, tokenizer, fingerprint, shapes.
 
 No code of a model's repository is ever run, and pickled weights are read as tensors only.
 """
@@ -22,6 +22,7 @@ from transformers import (
 )
 from transformers.utils.logging import disable_progress_bar, enable_progress_bar
 
+from encoders.llm.smollm2 import SMOLLM2, smollm2_folder
 from gymqa.errors import GymQAError
 from gymqa.hub.client import download_llm, download_model, names_a_repo, split_revision
 from gymqa.hub.foreign_models import check_config, check_weights, reading_foreign
@@ -57,8 +58,8 @@ def load_llm(
     """Load a language model and its tokenizer, ready for right- or left-padded batches.
 
     Args:
-        name: "tiny-vicuna", a name on the Hub such as "lmsys/vicuna-7b-v1.5" (with "@revision", if need be), or a
-            local folder.
+        name: "tiny-vicuna", "smollm2", a name on the Hub such as "lmsys/vicuna-7b-v1.5" (with "@revision", if need
+            be), or a local folder.
         dtype: of the weights in memory, or its name; with 4-bit weights, of the computation.
         attention: transformers' attention implementation; by default "eager" on a machine without a GPU (its backward
             pass was measured to be faster there) and "sdpa" on a GPU.
@@ -162,6 +163,8 @@ def llm_folder(name: str, weights: bool = True) -> Path:
     """
     if name == TINY_VICUNA:
         return _EMBEDDED
+    if name == SMOLLM2:
+        return smollm2_folder()
     if Path(name).is_dir():
         return Path(name)
     repo, revision = split_revision(name)
@@ -172,7 +175,7 @@ def llm_folder(name: str, weights: bool = True) -> Path:
 
 def commit_of(name: str, folder: Path) -> str | None:
     """The commit of a model from the Hub, the name of its downloaded folder; None for any other."""
-    return None if name == TINY_VICUNA or Path(name).is_dir() else folder.name
+    return None if name in (TINY_VICUNA, SMOLLM2) or Path(name).is_dir() else folder.name
 
 
 def _require_loadable(name: str, folder: Path) -> None:
@@ -192,7 +195,7 @@ def refusal(name: str, error: Exception) -> GymQAError:
     """The error of a language model that cannot be loaded."""
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     return GymQAError(
-        f"the language model {name!r} cannot be loaded ({reason}); give 'tiny-vicuna', a name on the Hub, "
+        f"the language model {name!r} cannot be loaded ({reason}); give 'tiny-vicuna', 'smollm2', a name on the Hub, "
         "or a folder with config.json, weights and tokenizer"
     )
 

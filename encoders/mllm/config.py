@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 from transformers import PretrainedConfig
@@ -13,6 +13,8 @@ from gymqa.errors import GymQAError
 from gymqa.hub.client import split_revision
 from gymqa.io.typed_json import Count, Typed, Width
 
+CHATS = ("vicuna", "own")
+
 
 class SavedConfig(Typed):
     """config.json of a saved GymMLLM; what else transformers writes there is not read."""
@@ -22,6 +24,7 @@ class SavedConfig(Typed):
     llm_dtype: str = "float32"
     base_llm: str | None = None
     merged: bool = False
+    chat: Literal["vicuna", "own"] = "vicuna"
     encoder: dict[str, Any] | None = None
     visual_dim: Width = 128
     n_visual: Width = 7
@@ -43,6 +46,7 @@ class GymMLLMConfig(PretrainedConfig):
         llm_dtype: precision of its frozen weights.
         base_llm: of a merged model, the language model that the adapters were merged into.
         merged: the language model is the tuned one, in the same folder, without adapters.
+        chat: form of the prompts: "vicuna", or "own", the chat template of the language model's tokenizer.
         encoder: fingerprint of the video encoder's features; compared with the feature store's.
         visual_dim: D of the encoder's tokens.
         n_visual: embeddings of a video in a prompt.
@@ -67,6 +71,7 @@ class GymMLLMConfig(PretrainedConfig):
         llm_dtype: str = "float32",
         base_llm: str | None = None,
         merged: bool = False,
+        chat: str = "vicuna",
         encoder: dict[str, Any] | None = None,
         visual_dim: int = 128,
         n_visual: int = 7,
@@ -81,7 +86,7 @@ class GymMLLMConfig(PretrainedConfig):
     ) -> None:
         self.llm, revision = split_revision(llm)
         self.llm_revision, self.llm_dtype = llm_revision or revision, llm_dtype
-        self.base_llm, self.merged = base_llm, merged
+        self.base_llm, self.merged, self.chat = base_llm, merged, chat
         self.encoder, self.projector = encoder or {}, projector
         self.visual_dim, self.n_visual, self.n_tokens = visual_dim, n_visual, n_tokens or n_visual
         self.n_codes, self.blind = n_codes, blind
@@ -90,6 +95,8 @@ class GymMLLMConfig(PretrainedConfig):
         self.lora = {**asdict(settings), "targets": list(settings.targets)}
         if llm_dtype not in DTYPES:
             raise GymQAError(f"there is no llm_dtype {llm_dtype!r}; choose one of {', '.join(DTYPES)}")
+        if chat not in CHATS:
+            raise GymQAError(f"there is no form of prompts {chat!r}; choose one of {', '.join(CHATS)}")
         if projector != "resampler" and self.n_tokens != n_visual:
             raise GymQAError(
                 f"the projector {projector} makes as many embeddings of a video as it has tokens, not {n_visual} of "

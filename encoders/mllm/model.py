@@ -74,8 +74,11 @@ class GymMLLM(PreTrainedModel):
         return layer
 
     def load_tokenizer(self) -> PreTrainedTokenizerBase:
-        """The tokenizer of the language model."""
-        return load_tokenizer(self.config.llm_name)
+        """The tokenizer of the language model, with a chat template only where the model was tuned on its form."""
+        tokenizer = load_tokenizer(self.config.llm_name)
+        if self.config.chat == "vicuna":
+            tokenizer.chat_template = None
+        return tokenizer
 
     def embed(self, ids: Tensor, videos: Tensor | None, noise: float = 0.0) -> Tensor:
         """Embed token ids [B, T] -> [B, T, D], with projected videos [V, N, D_in] at VIDEO_ID, in reading order.
@@ -170,8 +173,9 @@ class GymMLLM(PreTrainedModel):
             raise GymQAError(refusal)
 
     def fingerprint(self) -> dict[str, Any]:
-        """Identity of the language model, and a hash of projector and adapters; JSON values."""
+        """Identity of the language model, form of its prompts, and a hash of projector and adapters; JSON values."""
         llm = {**llm_fingerprint(self.config.llm_name), "name": self.config.base_llm or self.config.llm}
+        llm |= {} if self.config.chat == "vicuna" else {"chat": self.config.chat}
         return {"llm": llm, "tuned": weights_digest(self.projector.state_dict(), self._adapters())}
 
     @torch.inference_mode()
@@ -213,7 +217,7 @@ class GymMLLM(PreTrainedModel):
         save_tensors(folder / PROJECTOR_FILE, _part(state_dict or self.state_dict(), "projector."))
         if self.config.merged:
             self.llm.save_pretrained(folder / LLM_FOLDER)
-            self.load_tokenizer().save_pretrained(folder / LLM_FOLDER)
+            load_tokenizer(self.config.llm_name).save_pretrained(folder / LLM_FOLDER)
             mode = (folder / PROJECTOR_FILE).stat().st_mode
             for file in (folder / LLM_FOLDER).iterdir():
                 file.chmod(mode)  # safetensors makes files private

@@ -1,7 +1,8 @@
-"""Vicuna v1.1 prompts: rendering and tokenization of conversations, labels of answers, letter tokens.
+"""Prompts: rendering and tokenization of conversations, labels of answers, letter tokens.
 
-Source: FastChat's template `vicuna_v1.1` (fastchat/conversation.py): system sentence, ` USER: …`, ` ASSISTANT:`; the
-answer follows a space and ends with `</s>`; the next `USER:` follows `</s>` directly.
+A tokenizer with a chat template gets its own form (`encoders.llm.chat_template`), any other Vicuna's. Source of that:
+FastChat's template `vicuna_v1.1` (fastchat/conversation.py): system sentence, ` USER: …`, ` ASSISTANT:`; the answer
+follows a space and ends with `</s>`; the next `USER:` follows `</s>` directly.
 """
 
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 
 from transformers import PreTrainedTokenizerBase
 
+from encoders.llm.chat_template import has_template, template_pieces
 from gymqa.errors import GymQAError
 
 SYSTEM = (
@@ -42,8 +44,13 @@ def with_video(text: str) -> str:
     return f"{VIDEO}\n{text}"
 
 
-def render(turns: Sequence[Turn]) -> str:
-    """The whole conversation as text; an open last turn ends with `ASSISTANT:` and no space."""
+def render(turns: Sequence[Turn], tokenizer: PreTrainedTokenizerBase | None = None) -> str:
+    """The whole conversation as text, in the tokenizer's own form if it has one.
+
+    Vicuna's open last turn ends with `ASSISTANT:` and no space.
+    """
+    if tokenizer is not None and has_template(tokenizer):
+        return "".join(prompt + answer for prompt, answer in _pieces(tokenizer, turns))
     text = f"{SYSTEM} "
     for turn in turns:
         text += f"USER: {turn.user} ASSISTANT:"
@@ -52,11 +59,13 @@ def render(turns: Sequence[Turn]) -> str:
 
 
 def encode_chat(tokenizer: PreTrainedTokenizerBase, turns: Sequence[Turn]) -> EncodedChat:
-    """Tokenize a conversation, with the answers (and their `</s>`) as labels.
+    """Tokenize a conversation, with the answers (and their end-of-turn tokens) as labels.
 
     Raises:
         GymQAError: the tokens of a prompt change when its answer is appended, so that labels cannot be aligned.
     """
+    if has_template(tokenizer):
+        return _encode_by_template(tokenizer, turns)
     ids: list[int] = [] if tokenizer.bos_token_id is None else [tokenizer.bos_token_id]
     labels = [IGNORED] * len(ids)
     for index, turn in enumerate(turns):
@@ -81,13 +90,46 @@ def letter_ids(tokenizer: PreTrainedTokenizerBase, letters: str) -> list[int]:
     Raises:
         GymQAError: a letter is not a single token.
     """
-    ids = [_answer_ids(tokenizer, "ASSISTANT:", "", letter)[:-1] for letter in letters]
+    if has_template(tokenizer):
+        chats = [_encode_by_template(tokenizer, [Turn("", letter)]) for letter in letters]
+        ids = [[label for label in chat.labels if label != IGNORED][:-1] for chat in chats]
+    else:
+        ids = [_answer_ids(tokenizer, "ASSISTANT:", "", letter)[:-1] for letter in letters]
     if any(len(one) != 1 for one in ids) or len({one[0] for one in ids}) != len(letters):
         raise GymQAError(
             f"the tokenizer {tokenizer.name_or_path} does not keep each of the letters {letters} as one token; "
             "score the choices' texts instead (scoring='texts')"
         )
     return [one[0] for one in ids]
+
+
+def _pieces(tokenizer: PreTrainedTokenizerBase, turns: Sequence[Turn]) -> list[tuple[str, str]]:
+    return template_pieces(tokenizer, [(turn.user, turn.answer) for turn in turns])
+
+
+def _encode_by_template(tokenizer: PreTrainedTokenizerBase, turns: Sequence[Turn]) -> EncodedChat:
+    """As `encode_chat`, in the tokenizer's own form, which writes its special tokens itself."""
+    ids: list[int] = []
+    labels: list[int] = []
+    for prompt, answer in _pieces(tokenizer, turns):
+        *before, last = prompt.split(VIDEO)
+        for chunk in before:
+            ids += [*_plain_ids(tokenizer, chunk), VIDEO_ID]
+        ids += (start := _plain_ids(tokenizer, last))
+        labels += [IGNORED] * (len(ids) - len(labels))
+        if not answer:
+            continue
+        held = _plain_ids(tokenizer, answer)
+        end = tokenizer.eos_token_id
+        if end not in held or _plain_ids(tokenizer, last + answer) != [*start, *held]:
+            raise GymQAError(
+                f"the tokenizer {tokenizer.name_or_path} merges the end of the prompt with the answer {answer!r}, or "
+                "its chat template does not end an answer with the end-of-sequence token; use another language model"
+            )
+        ids += held
+        learned = held.index(end) + 1
+        labels += [*held[:learned], *[IGNORED] * (len(held) - learned)]
+    return EncodedChat(ids, labels)
 
 
 def _plain_ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:

@@ -6,6 +6,8 @@ from typing import Any
 
 import torch
 
+from encoders.llm.chat_template import has_template
+from encoders.llm.loading import load_tokenizer
 from encoders.mllm.config import GymMLLMConfig
 from encoders.mllm.model import GymMLLM
 from encoders.tuning.clips import TuningMaterial
@@ -22,6 +24,7 @@ def build_model(material: TuningMaterial, settings: FinetuneSettings) -> tuple[G
     config = GymMLLMConfig(
         llm=settings.llm,
         llm_dtype=settings.llm_dtype,
+        chat="own" if has_template(load_tokenizer(settings.llm)) else "vicuna",
         encoder=dict(material.features.fingerprint),
         visual_dim=dim,
         n_tokens=n_tokens,

@@ -56,7 +56,7 @@ class DemoConfig:
         training: training of both recognizers; the algorithm is set by the step. Its precision is the tunings', too.
         views: augmented views of each labelled clip for tuning the language models.
         tuning_steps: optimizer steps of each language model.
-        llm: tiny-vicuna, a name on the Hub, or a local folder.
+        llm: tiny-vicuna, smollm2, a name on the Hub, or a local folder.
         labelled_fraction: fraction of the training clips that keep their label.
         seed: seed of every step.
     """

@@ -131,7 +131,7 @@ def test_a_merged_model_that_cannot_be_replaced_stays(
     rename = Path.rename
 
     def broken(path: Path, target: Path) -> Path:
-        if path.name == "new":
+        if path.parent.name == "new":
             raise OSError("the second rename fails")
         return rename(path, target)
 

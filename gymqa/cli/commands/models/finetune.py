@@ -49,8 +49,8 @@ def finetune(
     Args:
         features: folder of `gymqa extract`.
         out: folder of the tuned model.
-        llm: language model instead of tuning.llm: tiny-vicuna, a name on the Hub (lmsys/vicuna-7b-v1.5), or a local
-            folder.
+        llm: language model instead of tuning.llm: tiny-vicuna, smollm2, a name on the Hub (lmsys/vicuna-7b-v1.5), or a
+            local folder.
         blind: omit the video from every prompt, for the question-only baseline.
         setting: gym99, gym288, …; may be omitted if the release has only one.
         encoder: kind of encoder that the features must be of (sefar, clip, …, package.module:function of your own);
