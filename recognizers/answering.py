@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+
 from eval.adapters.provenance import Provenance
 from eval.adapters.recognizer import RecognizerAnswerer
 from eval.adapters.request import Loaded, Request
@@ -39,7 +41,7 @@ def load(request: Request) -> Loaded:
         answerer = RecognizerAnswerer(request.name, found.by_clip(), found.errors)
         return Provenance(answerer, revision_of(request.model), frames_under(control, request))
 
-    return Loaded(under, "classes")
+    return Loaded(under, "classes", parameters=parameters_of(request.model))
 
 
 def check_classes(controls: Sequence[str], request: Request) -> None:
@@ -118,6 +120,14 @@ def frames_under(control: str, request: Request) -> dict[str, Shown]:
 def revision_of(model: str) -> str:
     """The start of a hash of the weights, or of the saved class probabilities."""
     return (file_info(Path(model)).sha256 if _is_saved(model) else weights_hash(Path(model)))[:12]
+
+
+def parameters_of(model: str) -> int | None:
+    """The number of parameters of a recognizer's folder; None for saved class probabilities."""
+    if _is_saved(model):
+        return None
+    with torch.device("meta"):
+        return sum(one.numel() for one in read_config(Path(model)).build().parameters())
 
 
 def _is_saved(model: str) -> bool:

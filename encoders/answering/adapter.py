@@ -7,10 +7,12 @@ from encoders.answering.controlled_features import check_controls, features_unde
 from encoders.features.store import load_frame_indices
 from encoders.mllm.files import read_config
 from encoders.mllm.model import GymMLLM
+from encoders.mllm.prompts import Turn, render, with_video
 from encoders.tuning.config import SCORINGS
 from eval.adapters.provenance import Provenance
 from eval.adapters.registry import config_folder
 from eval.adapters.request import Loaded, Request, scoring_name
+from eval.run.prompts import CHOICES, TEXT
 from eval.run.protocol import AnswerModel
 from gymqa.errors import GymQAError
 from gymqa.frames.controls import NO_VIDEO
@@ -44,4 +46,7 @@ def load(request: Request) -> Loaded:
         shown = {} if store is None else load_frame_indices(store.folder)
         return Provenance(answerer, weights, shown, answerer.prompt)
 
-    return Loaded(under, scoring_name(scoring, by_token), revision)
+    text = CHOICES if scoring == "letters" else TEXT
+    prompt = render([Turn(text if model.config.blind else with_video(text))])
+    parameters = model.llm.num_parameters() + sum(one.numel() for one in model.projector.parameters())
+    return Loaded(under, scoring_name(scoring, by_token), revision, None, parameters, prompt)

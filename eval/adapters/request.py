@@ -71,12 +71,17 @@ class Request:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A loaded model: `under` returns it under a control; the other fields are written to the result."""
+    """A loaded model: `under` returns it under a control; the other fields are written to the result.
+
+    `parameters` is their number, `prompt` the template of its prompts (`eval.run.prompts`); both where known.
+    """
 
     under: Callable[[str], AnswerModel]
     scoring: str = ""
     revision: str | None = None
     n_frames: int | None = None
+    parameters: int | None = None
+    prompt: str = ""
 
 
 def _shows(question: Question) -> Hashable:

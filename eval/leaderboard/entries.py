@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from eval.leaderboard.schema import ModelRun
@@ -29,6 +30,11 @@ class Entry:
     def key(self) -> Key:
         """The leaderboard line it belongs to."""
         return self.result.model.name, self.result.model.encoder, self.result.control, self.result.n_frames
+
+    @property
+    def written(self) -> str:
+        """The day, UTC, on which its file was written; a copy or a download may have one of its own."""
+        return datetime.fromtimestamp(self.path.stat().st_mtime, UTC).date().isoformat()
 
     @property
     def form(self) -> Form:
@@ -99,8 +105,12 @@ def as_runs(entries: Sequence[Entry]) -> list[ModelRun]:
         if entry.form == "rotated":
             run = replace(run, rotated={**run.rotated, name: found})
             found = tuple(one for one in found if form_of(one.question_id) == "plain")
-        results = {**run.results, name: entry.result}
-        runs[entry.key] = replace(run, predictions={**run.predictions, name: found}, results=results)
+        runs[entry.key] = replace(
+            run,
+            predictions={**run.predictions, name: found},
+            results={**run.results, name: entry.result},
+            written={**run.written, name: entry.written},
+        )
     order = {entry.key: None for entry in entries}
     return [runs[key] for key in order]
 

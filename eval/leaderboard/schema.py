@@ -63,7 +63,8 @@ class ModelRun:
     """A model's answers under one control and with one number of frames: benchmark -> predictions.
 
     `rotated` has those under every rotation of the choices and `binaries` those of the binary form, for benchmarks
-    evaluated so; `adapter` is the adapter's name; `results` are the result files that `predictions` were read with.
+    evaluated so; `adapter` is the adapter's name; `results` are the result files that `predictions` were read with
+    and `written` the days on which those were written, as their files tell.
     """
 
     model: str
@@ -75,6 +76,7 @@ class ModelRun:
     adapter: str = ""
     binaries: Mapping[str, Sequence[Prediction]] = field(default_factory=dict)
     results: Mapping[str, Result] = field(default_factory=dict)
+    written: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def line(self) -> Line:

@@ -1,4 +1,4 @@
-"""Facts of the models in the table (adapter, revision, frames, scoring), as results and answers record them."""
+"""Facts of the models in the table (adapter, revision, frames, scoring, parameters, day), as results record them."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,8 @@ UNKNOWN = "not recorded"
 class ModelFacts:
     """What is recorded of one model; several values stand in one text where its results differ.
 
-    `frames` is the number of frames that it was shown of a clip, chosen by the user or counted in its answers.
+    `frames` is the number of frames that it was shown of a clip, chosen by the user or counted in its answers;
+    `written` the day that the files of its results have.
     """
 
     model: str
@@ -20,6 +21,8 @@ class ModelFacts:
     revision: str
     frames: str
     scoring: str
+    parameters: str
+    written: str
 
 
 def facts_of(runs: Sequence[ModelRun]) -> list[ModelFacts]:
@@ -40,6 +43,8 @@ def _facts(label: str, runs: Sequence[ModelRun]) -> ModelFacts:
         else _joined(_weights(runs)),
         _joined(sorted({count for run in runs for count in _frames(run)}, key=int)),
         _joined(result.scoring for result in results),
+        _joined(_count(result.parameters) for result in results if result.parameters),
+        _joined(sorted({day for run in runs for day in run.written.values()})),
     )  # fmt: skip
 
 
@@ -60,6 +65,14 @@ def _frames(run: ModelRun) -> set[str]:
         return {str(run.n_frames)}
     details = (one.detail for answers in run.predictions.values() for one in answers)
     return {str(len(detail.frames)) for detail in details if detail is not None and detail.frames}
+
+
+def _count(parameters: int) -> str:
+    """A number of parameters in the unit that suits it, to three digits."""
+    for unit, name in ((10**9, " B"), (10**6, " M"), (10**3, " k")):
+        if parameters >= unit:
+            return f"{parameters / unit:.3g}{name}"
+    return str(parameters)
 
 
 def _joined(texts: Iterable[str]) -> str:

@@ -28,7 +28,9 @@ def filled(template: str, question: Question) -> str:
 
 
 def _candidates(result: Result) -> Iterator[str]:
-    """Templates that the adapters ask with: hf-vlm's, inside its model's chat template, and the bare one."""
+    """The result's own template; hf-vlm's, inside its model's chat template; and the bare ones."""
+    if result.prompt:
+        yield result.prompt
     lettered = CHOICES + INSTRUCTION
     around = result.model.fingerprint.get("prompt")
     if isinstance(around, str):

@@ -66,7 +66,8 @@ class Result(_Strict):
     `scoring` is how answers were scored (texts, letters, generate, classes, expected); `rotations` the number of
     rotations of the choices per question; `binaries` whether the questions were binary, the right choice against each
     wrong one. `n_frames` is None where the model chooses it. `open` are the ids of questions that failed for a
-    temporary reason; the same command asks them again. `paid` is the cost of a paid endpoint.
+    temporary reason; the same command asks them again. `paid` is the cost of a paid endpoint. `parameters` is their
+    number in the model and `prompt` the template of its prompts (`eval.run.prompts`), where the adapter tells them.
     """
 
     schema_version: Literal[1] = 1
@@ -81,6 +82,8 @@ class Result(_Strict):
     predictions: FileInfo
     open: tuple[str, ...] = ()
     paid: Cost | None = None
+    parameters: int | None = Field(default=None, ge=0)
+    prompt: str = ""
     config: dict[str, Any] = Field(default_factory=dict)
     environment: dict[str, Any] = Field(default_factory=dict)
     config_hash: str = ""
@@ -107,8 +110,8 @@ def file_info(path: Path) -> FileInfo:
 
 
 def save_result(path: Path, result: Result) -> None:
-    """Write a result as JSON, atomically; `binaries` and `paid` only where set, for compatibility with older files."""
-    absent = {name for name in ("binaries", "paid") if not getattr(result, name)}
+    """Write a result as JSON, atomically; what older files do not have only where it is set."""
+    absent = {name for name in ("binaries", "paid", "parameters", "prompt") if not getattr(result, name)}
     write_json(path, result.model_dump(mode="json", exclude=absent))
 
 

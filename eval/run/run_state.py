@@ -21,7 +21,7 @@ class RunInfo:
     """Description of a run as written to the result; see `eval.run.results.Result` and `ModelInfo`.
 
     `settings` are further JSON values that the answers depend on; `questions` is the question file; `environment` is
-    recorded and hashed, but a run may resume in another one.
+    recorded and hashed, but a run may resume in another one; `parameters` and `prompt` are recorded only.
     """
 
     encoder: str = ""
@@ -35,6 +35,8 @@ class RunInfo:
     questions: FileInfo | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
+    parameters: int | None = None
+    prompt: str = ""
 
 
 def expected_result(model: AnswerModel, questions: Sequence[Question], out: Path, info: RunInfo) -> Result:
@@ -67,6 +69,8 @@ def expected_result(model: AnswerModel, questions: Sequence[Question], out: Path
         n_frames=info.n_frames,
         questions=file,
         predictions=FileInfo(name=out.name, sha256="0" * 64),
+        parameters=info.parameters,
+        prompt=info.prompt,
         config=config,
         environment=dict(info.environment),
         config_hash=hash_values(config),

@@ -268,4 +268,7 @@ def load(request: Request) -> Loaded:
             request.name, loaded, shown(control, request), scoring, request.batch_size, length_normalised=by_token
         )
 
-    return Loaded(under, scoring_name(scoring, by_token), loaded.identity.get("commit"), options.n_frames)
+    return Loaded(
+        under, scoring_name(scoring, by_token), loaded.identity.get("commit"), options.n_frames,
+        sum(one.numel() for one in loaded.model.parameters()),
+    )  # fmt: skip

@@ -41,7 +41,7 @@ def test_a_vlm_is_asked_with_frames_and_under_controls(
     words = ["--adapter", "hf-vlm", "--model", vlm, "--frames", str(asked_world.frames)]
     result = evaluate(folder, tmp_path, *words, "--controls", "none", "no-video", "--options.n_frames", "4")
     assert (result.model.adapter, result.scoring, result.n_frames) == ("hf-vlm", "letters", 4)
-    assert result.model.fingerprint["architecture"] == "llava"
+    assert result.model.fingerprint["architecture"] == "llava" and (result.parameters or 0) > 10_000
     seen, unseen = (load_predictions(tmp_path / f"gym-qa{name}.jsonl") for name in ("", ".no-video"))
     assert [one.detail.frames if one.detail else None for one in (seen[0], unseen[0])] == [(1, 4, 7, 10), ()]
     assert all(one.probabilities != other.probabilities for one, other in zip(seen, unseen, strict=True))

@@ -1,5 +1,6 @@
 """Facts of the models on the page are those of their results and answers; what no result records is called so."""
 
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -22,11 +23,14 @@ def test_every_value_of_a_models_results_is_shown(tmp_path: Path) -> None:
         out = put(tmp_path / "r" / f"{n_frames}{commit}", path, answered(questions, 5), "m", "e", n_frames=n_frames)
         result = load_result(out)
         model = result.model.model_copy(update={"adapter": "hf-vlm", "revision": commit})
-        save_result(out, result.model_copy(update={"model": model, "scoring": "letters"}))
+        parameters = 7_241_732_096 if commit == "c0ffee" else 1_040
+        save_result(out, result.model_copy(update={"model": model, "scoring": "letters", "parameters": parameters}))
+        os.utime(out, (1_700_000_000, 1_700_000_000))  # 2023-11-14
     files = read_question_files([tmp_path / "questions"])
     (found,) = facts_of(as_runs(read_entries([tmp_path / "r"], files)))
     assert (found.model, found.adapter, found.scoring) == ("m · e", "hf-vlm", "letters")
     assert sorted(found.revision.split(", ")) == ["c0ffee", "decade"] and found.frames == "4, 8"
+    assert sorted(found.parameters.split(", ")) == ["1.04 k", "7.24 B"] and found.written == "2023-11-14"
 
 
 def test_frames_and_weights_are_taken_from_the_answers_where_the_result_has_none(tmp_path: Path) -> None:
@@ -39,7 +43,7 @@ def test_frames_and_weights_are_taken_from_the_answers_where_the_result_has_none
     files = read_question_files([tmp_path / "questions"])
     silent, told = sorted(facts_of(as_runs(read_entries([tmp_path / "r"], files))), key=lambda one: one.model)
     assert (told.revision, told.frames, told.scoring) == ("0123456789ab", "3", UNKNOWN)
-    assert {silent.adapter, silent.revision, silent.frames, silent.scoring} == {UNKNOWN}
+    assert {silent.adapter, silent.revision, silent.frames, silent.scoring, silent.parameters} == {UNKNOWN}
 
 
 @pytest.mark.slow

@@ -11,9 +11,11 @@ import torch
 
 from encoders.mllm.model import GymMLLM
 from encoders.mllm.prompts import Turn, render, with_video
+from eval.run.prompts import filled, template_of
 from eval.run.results import load_result, result_path
 from gymqa.cli import main as cli
 from gymqa.questions.files import load_predictions, load_questions
+from recognizers.factory import load_recognizer
 from tests.helpers import warm
 from tests.helpers.evaluation_world import LOST, EvaluationWorld
 from tests.helpers.naming import does_name
@@ -179,6 +181,10 @@ def test_every_answer_says_how_it_came_about(asked_world: EvaluationWorld, tmp_p
     assert back.frames == tuple(11 - frame for frame in plain.frames)  # of 12, by the same recognizer
     assert plain.revision == GymMLLM.from_pretrained(world.mllm).fingerprint()["tuned"][:12]
     assert back.revision and back.prompt_sha256 == ""
+    told, seen_by = (load_result(tmp_path / name) for name in ("m/gym-qa.result.json", "r/gym-qa.reversed.result.json"))
+    assert template_of(told, question, plain) == told.prompt != "" and filled(told.prompt, question) == said
+    assert (told.parameters or 0) > 100_000
+    assert seen_by.parameters == sum(one.numel() for one in load_recognizer(world.recognizer).parameters())
     assert {one.detail for one in none.values() if one.clip_id == LOST} == {None}
 
 

@@ -39,6 +39,13 @@ def test_the_template_gives_the_very_prompt(prompt: str, fingerprint: dict[str, 
     assert filled(template, ASKED) == prompt
 
 
+def test_the_results_own_template_is_tried_first() -> None:
+    own = "SYSTEM USER: <video>\n" + TEXT + " ASSISTANT:"
+    told = result().model_copy(update={"prompt": own})
+    assert template_of(told, ASKED, hashed(filled(own, ASKED))) == own
+    assert template_of(result(), ASKED, hashed(filled(own, ASKED))) is None
+
+
 def test_a_prompt_with_another_hash_is_not_shown() -> None:
     for found in (result(), result(prompt=3), result(prompt="?")):
         assert template_of(found, ASKED, hashed("another")) is None

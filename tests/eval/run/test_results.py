@@ -22,8 +22,9 @@ def test_is_read_as_it_was_written(tmp_path: Path) -> None:
     save_result(result_path(predictions), result)
     assert result_path(predictions).name == "gym-qa.result.json"
     assert load_result(result_path(predictions)) == result
-    assert "binaries" not in read_json(result_path(predictions))  # older readers refuse a field they do not know
-    twos = result.model_copy(update={"binaries": True})
+    absent = {"binaries", "paid", "parameters", "prompt"}  # older readers refuse a field they do not know
+    assert not absent & read_json(result_path(predictions)).keys()
+    twos = result.model_copy(update={"binaries": True, "parameters": 10**12, "prompt": "USER: \0"})
     save_result(result_path(predictions), twos)
     assert load_result(result_path(predictions)) == twos
 

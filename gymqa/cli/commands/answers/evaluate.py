@@ -132,6 +132,8 @@ def _ask_files(
             control=control,
             scoring=loaded.scoring,
             n_frames=loaded.n_frames,
+            parameters=loaded.parameters,
+            prompt=loaded.prompt,
             settings={} if control == NONE else {"control_seed": request.control_seed},
         )
         answerer = loaded.under(control)
