@@ -80,7 +80,9 @@ def finetune(
     require_writable(folder)
     material = TuningMaterial(features, tuple(clips), taxonomy, tuple(pseudo)).with_features(settings.views)
     material.questions(settings.mix, settings.views, settings.blind, settings.seed)  # raises without usable clips
-    if not is_finished(folder, run_settings(material, settings)):
+    if is_finished(folder, run_settings(material, settings)):
+        shutil.rmtree(folder / LAST.parent, ignore_errors=True)  # left if the run was killed while it removed them
+    else:
         Tuning(material, settings, folder).run()
     return folder
 

@@ -1,6 +1,7 @@
 """Partial answers of an unfinished run, one file per process; batches of questions and their shard per process.
 
-<out>.parts/<hash of the configuration>/<process>.jsonl, <process>.failed
+<out>.parts/<hash of the configuration>[-<hash of the predictions whose failed questions are asked again>]/
+    <process>.jsonl, <process>.failed, finishing (hash of the predictions that were made of them)
 
 A process appends to its own, locked file and reads those of all others, also of earlier runs. The hash separates
 answers under different settings. Questions that failed for a temporary reason are written only when a process has
@@ -19,6 +20,8 @@ from gymqa.io.files import atomic_path, take_lock, visible_files
 from gymqa.questions.files import from_line, to_line
 from gymqa.questions.schema import Prediction, Question
 
+SHOWN = 16  # digits of a hash in a folder's name
+_ANNOUNCED = "finishing"
 _TRIES = 3  # at creating a folder that another process removes at the same moment
 _POLL = 0.2  # seconds between two checks for the other processes' answers
 
@@ -28,13 +31,13 @@ class Parts:
 
     Args:
         out: the final predictions file.
-        config_hash: hash of everything the answers depend on.
+        name: of the folder, made of hashes of everything the answers depend on (`eval.run.run_state.parts_name`).
         ids: ids of the questions.
     """
 
-    def __init__(self, out: Path, config_hash: str, ids: Collection[str]) -> None:
-        self.root = out.with_name(f"{out.name}.parts")
-        self.folder = self.root / config_hash[:16]
+    def __init__(self, out: Path, name: str, ids: Collection[str]) -> None:
+        self.root = parts_root(out)
+        self.folder = self.root / name
         self._ids = frozenset(ids)
 
     @contextmanager
@@ -89,11 +92,9 @@ class Parts:
                 return failed | done, frozenset(failed.keys() - done.keys())
             time.sleep(_POLL)
 
-    def remove(self) -> None:
-        """Remove these answers; those of other configurations remain."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-        with suppress(OSError):  # other configurations remain
-            self.root.rmdir()
+    def announce(self, sha256: str) -> None:
+        """Note the hash of the predictions that are written next; their result follows."""
+        (self.folder / _ANNOUNCED).write_text(sha256, encoding="ascii")
 
     def _failed(self, process: int) -> Path:
         return self.folder / f"{process}.failed"
@@ -113,6 +114,28 @@ class Parts:
                 )
             done[prediction.question_id] = prediction
         return done
+
+
+def parts_root(out: Path) -> Path:
+    """The folder of the partial answers beside a predictions file, under all configurations."""
+    return out.with_name(f"{out.name}.parts")
+
+
+def is_announced(out: Path, name: str, sha256: str) -> bool:
+    """Whether a run was killed after it wrote these predictions, and before their result."""
+    try:
+        return (parts_root(out) / name / _ANNOUNCED).read_text(encoding="ascii", errors="replace") == sha256
+    except OSError:
+        return False
+
+
+def remove_parts(out: Path, config_hash: str) -> None:
+    """Remove the partial answers under a configuration, which are in `out`; those of other configurations remain."""
+    root = parts_root(out)
+    for folder in root.glob(f"{config_hash[:SHOWN]}*"):
+        shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):  # other configurations remain
+        root.rmdir()
 
 
 def append(file: IO[bytes], predictions: Sequence[Prediction]) -> None:

@@ -7,7 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from eval.run.parts import Parts, to_bytes
+from eval.run.parts import SHOWN, Parts, is_announced, to_bytes
 from eval.run.protocol import AnswerModel, Fingerprinted
 from eval.run.results import FileInfo, ModelInfo, Result, file_info, hash_values, load_result, result_path
 from gymqa.errors import GymQAError
@@ -81,6 +81,8 @@ def expected_result(model: AnswerModel, questions: Sequence[Question], out: Path
 def finished_result(out: Path, expected: Result) -> Result | None:
     """The result of `out`, if it has the same configuration.
 
+    A run that repeated failed questions and was killed between its predictions and their result leaves that of before.
+
     Raises:
         GymQAError: the predictions were changed after they were written.
     """
@@ -92,7 +94,8 @@ def finished_result(out: Path, expected: Result) -> Result | None:
         return None  # an unreadable result is treated as none
     if found.config_hash != expected.config_hash:
         return None
-    if found.predictions != file_info(out):
+    info, name = file_info(out), parts_name(found.config_hash, found)
+    if found.predictions != info and not is_announced(out, name, info.sha256):
         raise GymQAError(f"{out} was changed after {result_path(out).name} was written; remove both and run again")
     return found
 
@@ -102,11 +105,10 @@ def final_answers(out: Path, before: Result) -> dict[str, Prediction]:
     return {one.question_id: one for one in load_predictions(out) if one.question_id not in before.open}
 
 
-def parts_hash(expected: Result, before: Result | None) -> str:
-    """Hash naming the partial answers of a run, and of each later run that repeats its failed questions."""
-    if before is None:
-        return expected.config_hash
-    return hash_values({"config": expected.config_hash, "after": before.predictions.sha256})
+def parts_name(config_hash: str, before: Result | None) -> str:
+    """Folder name of the partial answers of a run, and of each later run that repeats its failed questions."""
+    after = "" if before is None else f"-{before.predictions.sha256[:SHOWN]}"
+    return f"{config_hash[:SHOWN]}{after}"
 
 
 def refuse_other_model(out: Path, asked: ModelInfo) -> None:

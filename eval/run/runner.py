@@ -7,6 +7,7 @@ after it finished, it asks the questions that failed for a temporary reason (`An
 questions have changed, the run starts over; the old predictions remain until the new ones are complete.
 """
 
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -14,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
-from eval.run.parts import Parts, append, batches, shard, to_bytes
+from eval.run.parts import Parts, append, batches, remove_parts, shard, to_bytes
 from eval.run.protocol import AnswerModel, Metered
 from eval.run.results import Result, cost_of, file_info, result_path, save_result
 from eval.run.run_state import (
@@ -22,7 +23,7 @@ from eval.run.run_state import (
     expected_result,
     final_answers,
     finished_result,
-    parts_hash,
+    parts_name,
     refuse_foreign,
     refuse_other_model,
 )
@@ -75,7 +76,10 @@ def run(
     expected = expected_result(model, questions, out, info)
     before = finished_result(out, expected)
     if before is not None and not before.open:
-        return load_predictions(out) if process[0] == 0 else []
+        if process[0] > 0:
+            return []
+        remove_parts(out, expected.config_hash)  # of a run that was killed while it did this
+        return load_predictions(out)
     kept = {} if before is None else final_answers(out, before)
     own = shard(batches(questions, batch_size), process)
     todo = [[question for question in batch if question.id not in kept] for batch in own]
@@ -110,14 +114,14 @@ class _Job:
         """Ask this process's questions; the first process waits for the others and writes the predictions."""
         first = self.process == 0
         ids = [question.id for question in self.questions if question.id not in self.kept]
-        parts = Parts(self.out, parts_hash(self.expected, self.before), ids)
+        parts = Parts(self.out, parts_name(self.expected.config_hash, self.before), ids)
         if self.before is None:
             refuse_other_model(self.out, self.expected.model)
             refuse_foreign(self.out, parts, say=first)
         with parts.writer(self.process) as file:
             done = parts.read()
             if finished_result(self.out, self.expected) != self.before:  # the first process has finished meanwhile
-                parts.remove()
+                remove_parts(self.out, self.expected.config_hash)
                 return []
             if isinstance(self.model, Metered):
                 self.model.pay_for(str(self.out.resolve()))
@@ -130,8 +134,8 @@ class _Job:
         answered, failed = parts.wait()
         predictions = [self.kept.get(question.id) or answered[question.id] for question in self.questions]
         outcome = {"open": tuple(sorted(failed)), "paid": cost_of(self.model, predictions)}
-        _finish(self.out, predictions, self.expected.model_copy(update=outcome))
-        parts.remove()
+        _finish(self.out, predictions, self.expected.model_copy(update=outcome), parts)
+        remove_parts(self.out, self.expected.config_hash)
         return predictions
 
 
@@ -198,8 +202,10 @@ def _decimals(value: float) -> int:
     return DECIMALS if value <= 0 else max(DECIMALS, DIGITS - 1 - math.floor(math.log10(value)))
 
 
-def _finish(out: Path, predictions: Sequence[Prediction], expected: Result) -> None:
+def _finish(out: Path, predictions: Sequence[Prediction], expected: Result, parts: Parts) -> None:
     """Write predictions, then their result; partial answers remain until both are complete."""
+    content = to_bytes(predictions)
+    parts.announce(hashlib.sha256(content).hexdigest())
     with atomic_path(out) as temporary:
-        temporary.write_bytes(to_bytes(predictions))
+        temporary.write_bytes(content)
     save_result(result_path(out), expected.model_copy(update={"predictions": file_info(out)}))

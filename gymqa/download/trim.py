@@ -89,9 +89,25 @@ def trim(
             failed += failures
         by_id = attrgetter("clip_id")
         report = TrimReport(tuple(sorted(all_intact_clips(out), key=by_id)), tuple(sorted(failed, key=by_id)))
+        _require_there(wanted, report, out)
         _write_lines(out / "failures.jsonl", report.failed)
         _write_lines(out / "manifest.jsonl", report.made)
     return report
+
+
+def _require_there(wanted: Sequence[str], report: TrimReport, out: Path) -> None:
+    """Check that every clip was cut and is still there, or failed.
+
+    Raises:
+        GymQAError: some are not, because something else removed or changed them or the folder.
+    """
+    known = {one.clip_id for one in report.made} | {one.clip_id for one in report.failed}
+    lost = [clip for clip in wanted if clip not in known]
+    if lost:
+        raise GymQAError(
+            f"{len(lost)} of {len(wanted)} clips are not in {out}, such as {lost[0]}: they were removed or changed "
+            "while they were cut; run the same command again"
+        )
 
 
 def folder_of(root: Path, actions: bool) -> Path:
@@ -196,8 +212,16 @@ def _journal_folder(out: Path) -> Path:
 
 
 def open_journal(out: Path, video_id: str) -> BinaryIO:
-    """Open the journal of a raw video for appending."""
-    return (_journal_folder(out) / f"{video_id}.jsonl").open("ab", buffering=0)
+    """Open the journal of a raw video for appending.
+
+    Raises:
+        GymQAError: its folder is gone, or not writable.
+    """
+    path = _journal_folder(out) / f"{video_id}.jsonl"
+    try:
+        return path.open("ab", buffering=0)
+    except OSError as error:
+        raise GymQAError(f"cannot write {path}: {error.strerror or error}; run the same command again") from error
 
 
 def append_entry(journal: BinaryIO, made: CutClip) -> None:

@@ -174,6 +174,20 @@ def _write(path: Path, skeleton: Skeleton, poses: dict[str, Keypoints], failures
     }
     with atomic_path(path) as temporary:
         save_file({"poses": together}, temporary, metadata)
+        _sort_header(temporary)
+
+
+def _sort_header(path: Path) -> None:
+    """Sort the header of a safetensors file, whose metadata are written in an order that differs between processes.
+
+    Source: https://huggingface.co/docs/safetensors, "Format": the header's length in 8 bytes, its JSON, spaces.
+    """
+    with path.open("r+b") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+        sorted_header = json.dumps(header, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+        file.seek(8)
+        file.write(sorted_header.ljust(length))
 
 
 def _read(path: Path) -> tuple[Keypoints, dict[str, Any]]:

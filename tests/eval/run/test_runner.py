@@ -219,3 +219,59 @@ def test_odd_text_in_an_error_survives_the_file(tmp_path: Path) -> None:
     run(model, questions(1), tmp_path / "p.jsonl")
     (again,) = run(model, questions(1), tmp_path / "p.jsonl")
     assert again.error == reason
+
+
+class Unlucky(Scripted):
+    """Gets no answer to q3, for a reason that may pass, until it is told to."""
+
+    lucky = False
+
+    def answer(self, questions: Sequence[Question]) -> list[Answer]:
+        found = super().answer(questions)
+        lost = Answer("q3", None, None, "busy", retry=True)
+        return [lost if one.question_id == "q3" and not self.lucky else one for one in found]
+
+
+def stopped(*anything: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_failed_questions_are_asked_again_though_a_run_ended_between_predictions_and_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, model = tmp_path / "p.jsonl", Unlucky()
+    run(model, questions(5), out, 2)
+    assert load_result(result_path(out)).open == ("q3",)
+    model.lucky, model.asked = True, []
+    with monkeypatch.context() as patch:
+        patch.setattr("eval.run.runner.save_result", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            run(model, questions(5), out, 2)
+    assert [one.choice for one in run(model, questions(5), out, 2)] == [1] * 5
+    assert model.asked == ["q3"] and load_result(result_path(out)).open == ()
+    assert {path.name for path in tmp_path.iterdir()} == {"p.jsonl", "p.result.json"}
+
+
+def test_predictions_changed_by_hand_while_failed_questions_are_asked_again_are_refused(tmp_path: Path) -> None:
+    out, model = tmp_path / "p.jsonl", Unlucky()
+    run(model, questions(5), out, 2)
+    model.stop_before = "q3"
+    with pytest.raises(KeyboardInterrupt):
+        run(model, questions(5), out, 2)
+    out.write_text(out.read_text().replace('"choice": 1', '"choice": 2', 1))
+    with pytest.raises(GymQAError, match=naming(out)):
+        run(model, questions(5), out, 2)
+
+
+def test_partial_answers_left_when_the_result_was_written_are_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "p.jsonl"
+    with monkeypatch.context() as patch:
+        patch.setattr("eval.run.runner.remove_parts", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            run(Scripted(), questions(5), out, 2)
+    other = tmp_path / "p.jsonl.parts" / "0123456789abcdef"
+    other.mkdir()
+    run(Scripted(), questions(5), out, 2)
+    assert [path.name for path in (tmp_path / "p.jsonl.parts").iterdir()] == [other.name]

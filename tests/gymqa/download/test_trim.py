@@ -3,10 +3,12 @@
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,6 +18,7 @@ import pytest
 
 from gymqa.cli.main import main
 from gymqa.download import cutting
+from gymqa.download import trim as trimming
 from gymqa.download.cutting import CutClip, Failed, Span, cut, fitted, parse_box
 from gymqa.download.trim import spans_of, trim
 from gymqa.errors import GymQAError
@@ -284,6 +287,19 @@ def test_a_folder_of_another_size_is_refused(folder: Path) -> None:
     trim(folder, workers=2, box=(64, 64))
     with pytest.raises(GymQAError, match=naming("64x64", "--out")):
         trim(folder, workers=2)
+
+
+@pytest.mark.slow
+def test_a_folder_that_is_removed_meanwhile_is_no_success(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = trimming._run
+
+    def removed_behind(jobs: list[trimming.Job], workers: int) -> Iterator[list[Failed]]:
+        yield from real(jobs, workers)
+        shutil.rmtree(folder / "subactions")
+
+    monkeypatch.setattr(trimming, "_run", removed_behind)
+    with pytest.raises(GymQAError, match=naming("18 of 27", folder / "subactions", clip(0, 0))):
+        trim(folder, workers=1)
 
 
 @pytest.mark.slow

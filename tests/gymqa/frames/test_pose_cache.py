@@ -189,6 +189,15 @@ def test_a_pose_cache_gives_what_the_files_hold_and_says_what_is_missing(tmp_pat
     assert other.fingerprint() != cache.fingerprint() and other.get(CLIPS[0]).shape == (7, 15, 3)
 
 
+def test_the_same_poses_give_the_same_bytes(tmp_path: Path) -> None:
+    write_keypoints(tmp_path / f"{CLIPS[0]}.npz", np.ones((4, 17, 3), np.float32), (64, 64), COCO17.joints)
+    made = set()
+    for number in range(6):  # the order within the file's header was another in most of them
+        PoseCache.build(tmp_path / str(number), [CLIPS[0], CLIPS[1]], tmp_path)
+        made.add((tmp_path / str(number) / "poses.safetensors").read_bytes())
+    assert len(made) == 1
+
+
 @pytest.mark.slow
 def test_gymsims_joints_become_a_cache_by_command(
     release: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
