@@ -8,6 +8,7 @@ answers under different settings. Questions that failed for a temporary reason a
 finished, to the file .failed, so that a resumed run asks them again.
 """
 
+import os
 import shutil
 import time
 from collections.abc import Collection, Iterator, Sequence
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from gymqa.errors import GymQAError
+from gymqa.io.console import console
 from gymqa.io.files import atomic_path, take_lock, visible_files
 from gymqa.questions.files import from_line, to_line
 from gymqa.questions.schema import Prediction, Question
@@ -24,6 +26,17 @@ SHOWN = 16  # digits of a hash in a folder's name
 _ANNOUNCED = "finishing"
 _TRIES = 3  # at creating a folder that another process removes at the same moment
 _POLL = 0.2  # seconds between two checks for the other processes' answers
+SAY_AFTER = 30.0
+"""Seconds without a new answer after which the first process says what it waits for."""
+GIVE_UP_AFTER = 3600.0
+"""Seconds without a new answer after which the first process ends."""
+
+
+class PartsRemovedError(GymQAError):
+    """The folder of partial answers was removed while it was written: by the user, or by a launch that has finished."""
+
+    def __init__(self, path: Path | str) -> None:
+        super().__init__(f"{path} was removed while it was written; run the same command again")
 
 
 class Parts:
@@ -83,18 +96,44 @@ class Parts:
                 done.setdefault(question_id, prediction)  # concurrent launches may have asked the same
         return done
 
-    def wait(self) -> tuple[dict[str, Prediction], frozenset[str]]:
-        """Wait for all processes; returns all answers, and the ids of the failed ones."""
+    def wait(self, processes: int) -> tuple[dict[str, Prediction], frozenset[str]]:
+        """Wait for all processes; returns all answers, and the ids of the failed ones.
+
+        Args:
+            processes: number of processes, for what is said while no answer comes.
+
+        Raises:
+            PartsRemovedError: the folder is gone.
+            GymQAError: no answer has come for GIVE_UP_AFTER seconds.
+        """
+        began, before, said = time.monotonic(), -1, False
         while True:
+            if not self.folder.is_dir():
+                raise PartsRemovedError(self.folder)
             lines = sum(_contents(path).count(b"\n") for path in visible_files(self.folder, "*.*"))
             done, failed = (self.read(), self._read("*.failed")) if lines >= len(self._ids) else ({}, {})
             if len(failed | done) == len(self._ids):
                 return failed | done, frozenset(failed.keys() - done.keys())
+            if lines != before:
+                began, before, said = time.monotonic(), lines, False
+            silent = time.monotonic() - began
+            if silent > GIVE_UP_AFTER:
+                raise GymQAError(f"gave up after {silent:.0f} s {self._awaited(lines, processes)}; start it again")
+            if silent > SAY_AFTER and not said:
+                console.print(f"waiting {self._awaited(lines, processes)}, {GIVE_UP_AFTER / 60:.0f} minutes at most")
+                said = True
             time.sleep(_POLL)
 
     def announce(self, sha256: str) -> None:
         """Note the hash of the predictions that are written next; their result follows."""
         (self.folder / _ANNOUNCED).write_text(sha256, encoding="ascii")
+
+    def _awaited(self, lines: int, processes: int) -> str:
+        """What is waited for: the answers that lack, and the processes that may give them."""
+        started = {path.stem for path in visible_files(self.folder, "*.jsonl")}
+        absent = [str(number) for number in range(processes) if str(number) not in started]
+        lack = f"for {len(self._ids) - lines} of {len(self._ids)} answers from the other processes"
+        return f"{lack}, of which {', '.join(absent)} never started" if absent else lack
 
     def _failed(self, process: int) -> Path:
         return self.folder / f"{process}.failed"
@@ -142,8 +181,11 @@ def append(file: IO[bytes], predictions: Sequence[Prediction]) -> None:
     """Append answers to a process's file and flush.
 
     Raises:
+        PartsRemovedError: the file is gone.
         GymQAError: the file cannot be written, as on a full disk.
     """
+    if os.fstat(file.fileno()).st_nlink == 0:
+        raise PartsRemovedError(file.name)
     try:
         file.write(to_bytes(predictions))
         file.flush()

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
-from eval.run.parts import Parts, append, batches, remove_parts, shard, to_bytes
+from eval.run.parts import Parts, PartsRemovedError, append, batches, remove_parts, shard, to_bytes
 from eval.run.protocol import AnswerModel, Metered
 from eval.run.results import Result, cost_of, file_info, result_path, save_result
 from eval.run.run_state import (
@@ -85,7 +85,13 @@ def run(
     todo = [[question for question in batch if question.id not in kept] for batch in own]
     if before is not None and process[0] > 0 and not any(todo):
         return []
-    return _Job(model, questions, out, expected, before, kept, process[0]).run(todo, answer_timeout)
+    job = _Job(model, questions, out, expected, before, kept, process)
+    try:
+        return job.run(todo, answer_timeout)
+    except PartsRemovedError:
+        if finished_result(out, expected) == before:
+            raise
+        return []  # another launch has finished meanwhile, with this one's answers
 
 
 def require_batch_size(batch_size: int) -> None:
@@ -108,30 +114,41 @@ class _Job:
     expected: Result
     before: Result | None
     kept: Mapping[str, Prediction]
-    process: int
+    process: tuple[int, int]
 
     def run(self, todo: Sequence[Sequence[Question]], answer_timeout: float | None) -> list[Prediction]:
         """Ask this process's questions; the first process waits for the others and writes the predictions."""
-        first = self.process == 0
+        number, processes = self.process
+        first = number == 0
         ids = [question.id for question in self.questions if question.id not in self.kept]
         parts = Parts(self.out, parts_name(self.expected.config_hash, self.before), ids)
         if self.before is None:
             refuse_other_model(self.out, self.expected.model)
             refuse_foreign(self.out, parts, say=first)
-        with parts.writer(self.process) as file:
+        with parts.writer(number) as file:
             done = parts.read()
             if finished_result(self.out, self.expected) != self.before:  # the first process has finished meanwhile
                 remove_parts(self.out, self.expected.config_hash)
                 return []
             if isinstance(self.model, Metered):
                 self.model.pay_for(str(self.out.resolve()))
-            watchdog = Watchdog(answer_timeout, parts.folder / f"{self.process}{SUFFIX}", self.model.name)
-            parts.fail(self.process, _ask(self.model, todo, file, done, watchdog, show=first))
-            return self._merge(parts) if first else []
+            watchdog = Watchdog(answer_timeout, parts.folder / f"{number}{SUFFIX}", self.model.name)
+            parts.fail(number, _ask(self.model, todo, file, done, watchdog, show=first))
+            return self._merge(parts, processes) if first else []
 
-    def _merge(self, parts: Parts) -> list[Prediction]:
-        """Write the predictions of all processes and their result, and remove the partial answers."""
-        answered, failed = parts.wait()
+    def _merge(self, parts: Parts, processes: int) -> list[Prediction]:
+        """Write the predictions of all processes and their result, and remove the partial answers.
+
+        Raises:
+            GymQAError: no question got an answer, and all would be asked again: a server that refuses every one.
+        """
+        answered, failed = parts.wait(processes)
+        if len(failed) == len(self.questions):
+            why = next(iter(answered.values())).error
+            raise GymQAError(
+                f"{self.model.name} answered none of {len(failed)} questions ({why}); correct that, and the same "
+                "command asks them again"
+            )
         predictions = [self.kept.get(question.id) or answered[question.id] for question in self.questions]
         outcome = {"open": tuple(sorted(failed)), "paid": cost_of(self.model, predictions)}
         _finish(self.out, predictions, self.expected.model_copy(update=outcome), parts)

@@ -11,6 +11,7 @@ from gymqa import __version__
 from gymqa.errors import GymQAError
 from gymqa.io.printable import as_sentence, printable_stdout
 from gymqa.runtime.registry import require_known
+from gymqa.runtime.world import end_with_launcher
 
 Command = Callable[..., None]
 
@@ -133,6 +134,7 @@ def run_script(function: Callable[..., None], prog: str) -> int:
 def attempt(work: Callable[[Sequence[str]], None], words: Sequence[str]) -> int:
     """Run `work` on the arguments except `--debug`; print one sentence for an error, and return the exit status."""
     debug = "--debug" in words
+    end_with_launcher()
     try:
         with printable_stdout():
             work([word for word in words if word != "--debug"])

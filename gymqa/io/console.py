@@ -26,7 +26,7 @@ class _PrintableConsole(Console):
         super().print(*(printable(one, "\n\t") if isinstance(one, str) else one for one in objects), **options)
 
 
-console = _PrintableConsole(stderr=True, markup=False)
+console = _PrintableConsole(stderr=True, markup=False, emoji=False)
 LINE_EVERY = 20.0
 """Seconds between two lines of a job's progress where there is no terminal."""
 _RATE_OVER = 4  # lines over which a rate is averaged

@@ -6,7 +6,9 @@ script that calls `start_processes` first is then replaced by torch's launcher, 
 """
 
 import argparse
+import ctypes
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -16,6 +18,8 @@ from accelerate.commands.launch import launch_command_parser
 
 from gymqa.errors import GymQAError
 from gymqa.runtime.world import in_world, left_out
+
+_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of linux/prctl.h
 
 
 def start_processes(script: str, arguments: Sequence[str]) -> list[str]:
@@ -42,10 +46,24 @@ def start_processes(script: str, arguments: Sequence[str]) -> list[str]:
             "to use several GPUs, put --num_processes before the script's name, where accelerate launch reads it"
         )
     if processes > 1:
+        if left_out():
+            _end_with_parent()
         launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
         os.execv(sys.executable, [*launcher, script, *rest])
     os.environ.pop("MASTER_ADDR", None)  # a single process was requested
     return rest
+
+
+def _end_with_parent() -> None:
+    """Let Linux end this process, also after it is replaced by torch's launcher, when accelerate's has been killed.
+
+    Torch's launcher ends its processes at SIGTERM; it does not notice that accelerate's is gone.
+    """
+    if sys.platform == "linux":
+        parent = os.getppid()
+        ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGTERM)
+        if os.getppid() != parent:  # it was killed before
+            raise GymQAError("accelerate launch was stopped; start it again")
 
 
 def _launcher_options(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:

@@ -56,6 +56,12 @@ def test_a_short_job_is_a_single_line(log: io.StringIO, monkeypatch: pytest.Monk
     assert log.getvalue() == "cutting: 4/4 in 0:00:00\n"
 
 
+def test_the_name_of_a_model_is_no_emoji(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress_bar("asking openai:m", 1):
+        pass
+    assert "asking openai:m:" in capsys.readouterr().err
+
+
 def test_of_nested_jobs_the_inner_one_prints(log: io.StringIO) -> None:
     with progress_bar("outer", 2), progress_bar("inner", 2):
         time.sleep(0.12)

@@ -1,9 +1,13 @@
 """Several processes learn what one does, however they were started; those that cannot are refused."""
 
 import os
+import subprocess
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 import yaml
@@ -19,6 +23,7 @@ from recognizers.training.train import train
 from tests.helpers.launched import ACCELERATE, SCRIPT, run
 from tests.helpers.naming import does_name, naming
 from tests.helpers.other_cpu import other_cpu
+from tests.helpers.places import ROOT
 from tests.helpers.training_world import CONFIG, PLAIN, World, weights
 
 # The teacher, its labels and the perturbation, without anything that each process draws for itself.
@@ -66,6 +71,49 @@ def test_the_number_of_processes_may_stand_behind_the_script(monkeypatch: pytest
     with pytest.raises(SystemExit):
         start_processes("x.py", ["--seed", "1", "--num_processes", "2", "--cpu"])
     assert started[1:] == ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "x.py", "--seed", "1"]
+
+
+SLEEPING = """
+import os, sys, time
+from gymqa.cli.main import attempt
+from gymqa.runtime.launching import start_processes
+
+def work(words):
+    start_processes(__file__, words)
+    with open(f"{__file__}.{os.environ['RANK']}", "w") as file:
+        file.write(str(os.getpid()))
+    time.sleep(300)
+
+sys.exit(attempt(work, sys.argv[1:]))
+"""
+
+
+@pytest.mark.exhaustive
+@pytest.mark.slow
+def test_when_accelerate_is_killed_its_processes_end(tmp_path: Path) -> None:
+    script = tmp_path / "sleeping.py"
+    script.write_text(SLEEPING)
+    files = [tmp_path / f"sleeping.py.{rank}" for rank in range(2)]
+    launcher = subprocess.Popen(
+        [*ACCELERATE, "--num_processes", "2", "--cpu", str(script)], env={**os.environ, "PYTHONPATH": str(ROOT)}
+    )
+    try:
+        wait_until(lambda: all(file.is_file() and file.read_text() for file in files), 120)
+        running = [psutil.Process(int(file.read_text())) for file in files]
+        between = running[0].parent()
+        assert between is not None and between.ppid() == launcher.pid
+    finally:
+        launcher.kill()
+        launcher.wait()
+    wait_until(lambda: not any(process.is_running() for process in [*running, between]), 60)
+
+
+def wait_until(true: Callable[[], bool], seconds: float) -> None:
+    """Wait for something to happen."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 @pytest.mark.exhaustive

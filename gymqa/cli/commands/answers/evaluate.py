@@ -20,7 +20,7 @@ from gymqa.questions.schema import Prediction
 from gymqa.runtime.devices import own_device
 from gymqa.runtime.registry import require_fit
 from gymqa.runtime.runs import environment
-from gymqa.runtime.world import end_with_launcher, require_no_other, this_process
+from gymqa.runtime.world import require_no_other, this_process
 
 NO_OPTIONS = AdapterOptions()
 
@@ -113,7 +113,6 @@ def evaluate(
         options=options,
     )
     info = RunInfo(encoder=encoder, adapter=kind, environment=environment(device=device))
-    end_with_launcher()
     costs = _ask_files(request, files, out, info, form, answer_timeout)
     if costs:
         print(sentence(total(costs)))
