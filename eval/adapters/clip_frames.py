@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from eval.adapters.request import Request
+from eval.adapters.request import AdapterOptions, Request
 from gymqa.errors import GymQAError
 from gymqa.frames.controls import NO_VIDEO, ControlledFrames, Shown, shown_of
 from gymqa.frames.sampling import ClipTimes, Indices, at_rate, uniform
@@ -68,12 +68,22 @@ class ClipFrames:
         """Times of a clip's frames in the source; None where they are not known."""
         return self._source.times(clip_id)
 
+    def seconds(self, clip_id: str) -> list[float] | None:
+        """When each of the frames of `take` is shown, in seconds from the clip's start; None where it is not known."""
+        times = self.times(clip_id)
+        return None if times is None else [float(second) for second in times.seconds[self.indices(clip_id)]]
+
     def fingerprint(self) -> Mapping[str, Any]:
         """Return everything the frames depend on, as JSON values."""
         chosen: dict[str, Any] = {"n_frames": self.n_frames}
         if self._fps is not None:
             chosen = {"fps": self._fps, "most": self._max_frames}
         return {**chosen, "picture": "whole", **self._source.fingerprint()}
+
+
+def stamp(second: float) -> str:
+    """The text before an image that is shown at a second of the clip."""
+    return f"{second:.2f} s "
 
 
 def require_frames(request: Request) -> None:
@@ -84,6 +94,11 @@ def require_frames(request: Request) -> None:
     """
     for control in request.controls:
         shown(control, request)
+
+
+def shown_frames(options: AdapterOptions) -> int | None:
+    """How many frames of every clip are shown; None at a rate, where that depends on the clip."""
+    return options.n_frames if options.fps is None else None
 
 
 def shown(control: str, request: Request) -> ClipFrames | None:
@@ -100,4 +115,5 @@ def shown(control: str, request: Request) -> ClipFrames | None:
             "control no-video"
         )
     source = ControlledFrames(source_of("rgb", request.frames), control, request.control_seed, request.elements)
-    return ClipFrames(source, request.options.n_frames)
+    options = request.options
+    return ClipFrames(source, options.n_frames, options.fps, options.max_frames)

@@ -16,7 +16,10 @@ class AdapterOptions:
     """Options of single adapters; each reads its own.
 
     Attributes:
-        n_frames: frames of a clip shown to hf-vlm and openai.
+        n_frames: frames of a clip shown to hf-vlm and openai, evenly spaced.
+        fps: frames per second shown to them in place of n_frames, as makers of models state it.
+        max_frames: most frames of a clip at that rate; of a longer clip the rate is lowered.
+        untried: let hf-vlm show a model of a family that was not tried images with their times.
         dtype: of hf-vlm's weights: auto, float32, bfloat16, float16.
         length_normalised: divide a text's log-likelihood by its number of tokens; by default hf-vlm does, gymqa not.
         trust_remote_code: let hf-vlm run the Python code that comes with a model.
@@ -30,6 +33,9 @@ class AdapterOptions:
     """
 
     n_frames: int = 8
+    fps: float | None = None
+    max_frames: int = 64
+    untried: bool = False
     dtype: str = "auto"
     length_normalised: bool | None = None
     trust_remote_code: bool = False

@@ -10,8 +10,9 @@ import transformers as hf
 from transformers import video_processing_utils
 from transformers.utils import is_torchvision_available
 
-from eval.adapters.vlm.processors import frames_as_video, without_type_check
-from gymqa.io.files import read_json, write_json
+from eval.adapters.vlm.families import FAMILIES as TRIED
+from eval.adapters.vlm.processors import without_type_check
+from eval.adapters.vlm.torchvision_parts import processor_class
 from tests.helpers.places import ROOT
 
 TOKENIZER = ROOT / "encoders" / "tiny_vicuna"
@@ -33,8 +34,8 @@ VICUNA = (
 )
 CHATML = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{% for part in message['content'] %}"
-    "{% if part['type'] == 'image' %}IMAGE{% else %}{{ part['text'] }}{% endif %}{% endfor %}<|im_end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+    "{% if part['type'] == 'image' %}IMAGE{% elif part['type'] == 'video' %}VIDEO{% else %}{{ part['text'] }}"
+    "{% endif %}{% endfor %}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 
 
@@ -72,10 +73,10 @@ def save_llava_next_video(folder: Path) -> None:
     )  # fmt: skip
     clip_size = {"size": {"shortest_edge": 2 * SIDE}, "crop_size": {"height": 2 * SIDE, "width": 2 * SIDE}}
     processor = without_type_check(hf.LlavaNextVideoProcessor)(
-        frames_as_video(clip_size), hf.LlavaNextImageProcessorPil(**clip_size), words, patch_size=PATCH,
+        video("llava_next_video", **clip_size), hf.LlavaNextImageProcessorPil(**clip_size), words, patch_size=PATCH,
         vision_feature_select_strategy="default", num_additional_image_tokens=1, chat_template=VICUNA,
     )  # fmt: skip
-    _save(hf.LlavaNextVideoForConditionalGeneration(config), processor, folder, clip_size)
+    _save(hf.LlavaNextVideoForConditionalGeneration(config), processor, folder)
 
 
 def save_video_llava(folder: Path) -> None:
@@ -86,14 +87,16 @@ def save_video_llava(folder: Path) -> None:
         video_token_index=words.convert_tokens_to_ids("<video>"), video_seq_length=20,
     )  # fmt: skip
     processor = without_type_check(hf.VideoLlavaProcessor)(
-        hf.VideoLlavaImageProcessor(**CLIP_SIZE), frames_as_video(CLIP_SIZE), words, patch_size=PATCH,
+        hf.VideoLlavaImageProcessor(**CLIP_SIZE), video("video_llava", **CLIP_SIZE), words, patch_size=PATCH,
         vision_feature_select_strategy="default", num_additional_image_tokens=1, chat_template=VICUNA,
     )  # fmt: skip
-    _save(hf.VideoLlavaForConditionalGeneration(config), processor, folder, CLIP_SIZE)
+    _save(hf.VideoLlavaForConditionalGeneration(config), processor, folder)
 
 
 QWEN_SPECIALS = ("<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>")
-QWEN_CHAT = CHATML.replace("IMAGE", "<|vision_start|><|image_pad|><|vision_end|>")
+QWEN_CHAT = CHATML.replace("IMAGE", "<|vision_start|><|image_pad|><|vision_end|>").replace(
+    "VIDEO", "<|vision_start|><|video_pad|><|vision_end|>"
+)
 MROPE = {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [1, 1, 2]}
 
 
@@ -115,8 +118,9 @@ def save_qwen2_5_vl(folder: Path) -> None:
     )  # fmt: skip
     pictures = hf.Qwen2VLImageProcessorPil(size={"shortest_edge": 28 * 28, "longest_edge": 56 * 56})
     kind = without_type_check(hf.Qwen2_5_VLProcessor)
-    processor = kind(pictures, words, frames_as_video({}), chat_template=QWEN_CHAT)
-    _save(hf.Qwen2_5_VLForConditionalGeneration(config), processor, folder, {})
+    clips = video("qwen2_5_vl", size={"shortest_edge": 28 * 28, "longest_edge": 8 * 56 * 56})
+    processor = kind(pictures, words, clips, chat_template=QWEN_CHAT)
+    _save(hf.Qwen2_5_VLForConditionalGeneration(config), processor, folder)
 
 
 def save_qwen3_vl(folder: Path) -> None:
@@ -130,8 +134,9 @@ def save_qwen3_vl(folder: Path) -> None:
         **_qwen_ids(words),
     )  # fmt: skip
     pictures = hf.Qwen2VLImageProcessorPil(size={"shortest_edge": 32 * 32, "longest_edge": 64 * 64}, patch_size=16)
-    processor = without_type_check(hf.Qwen3VLProcessor)(pictures, words, frames_as_video({}), chat_template=QWEN_CHAT)
-    _save(hf.Qwen3VLForConditionalGeneration(config), processor, folder, {})
+    clips = video("qwen3_vl", size={"shortest_edge": 32 * 32, "longest_edge": 8 * 64 * 64})
+    processor = without_type_check(hf.Qwen3VLProcessor)(pictures, words, clips, chat_template=QWEN_CHAT)
+    _save(hf.Qwen3VLForConditionalGeneration(config), processor, folder)
 
 
 def save_internvl(folder: Path) -> None:
@@ -151,11 +156,11 @@ def save_internvl(folder: Path) -> None:
     processor = without_type_check(hf.InternVLProcessor)(
         pictures,
         words,
-        frames_as_video({}),
+        video("internvl", size={"height": SIDE, "width": SIDE}),
         image_seq_length=1,
-        chat_template=CHATML.replace("IMAGE", "<IMG_CONTEXT>\n"),
+        chat_template=CHATML.replace("IMAGE", "<IMG_CONTEXT>\n").replace("VIDEO", "<video>\n"),
     )
-    _save(hf.InternVLForConditionalGeneration(config), processor, folder, {})
+    _save(hf.InternVLForConditionalGeneration(config), processor, folder)
 
 
 def save_smolvlm(folder: Path) -> None:
@@ -170,23 +175,27 @@ def save_smolvlm(folder: Path) -> None:
     pictures = hf.SmolVLMImageProcessorPil(
         size={"longest_edge": 2 * SIDE}, max_image_size={"longest_edge": SIDE}, do_image_splitting=True
     )
-    template = CHATML.replace("IMAGE", "<image>").replace("<|im_end|>", "<end_of_utterance>")
+    template = CHATML.replace("IMAGE", "<image>").replace("VIDEO", "<video>")
+    template = template.replace("<|im_end|>", "<end_of_utterance>")
     processor = without_type_check(hf.SmolVLMProcessor)(
-        pictures, words, frames_as_video({}), image_seq_len=1, chat_template=template
+        pictures,
+        words,
+        video("smolvlm", size={"longest_edge": SIDE}, max_image_size={"longest_edge": SIDE}),
+        image_seq_len=1,
+        chat_template=template,
     )
-    _save(hf.SmolVLMForConditionalGeneration(config), processor, folder, {})
+    _save(hf.SmolVLMForConditionalGeneration(config), processor, folder)
 
 
-def _save(model: Any, processor: Any, folder: Path, frame: dict[str, Any] | None = None) -> None:
-    """Save a model; `frame` are the settings of its video processor, which its makers save beside the others."""
+def video(family: str, **settings: Any) -> Any:
+    """The video processor of a family."""
+    return processor_class(TRIED[family].video_processor)(**settings)
+
+
+def _save(model: Any, processor: Any, folder: Path) -> None:
+    """Save a model as its makers do."""
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
-    if frame is not None:
-        config = read_json(folder / "processor_config.json")
-        kind = type(processor).__name__.replace("Processor", "VideoProcessor")
-        write_json(
-            folder / "processor_config.json", {**config, "video_processor": {**frame, "video_processor_type": kind}}
-        )
 
 
 FAMILIES: dict[str, Callable[[Path], None]] = {

@@ -16,7 +16,7 @@ from eval.adapters.api.client import ApiClient, UnansweredError
 from eval.adapters.api.jpeg_frames import JpegFrames
 from eval.adapters.api.replies import Reply, answer_of, read_reply
 from eval.adapters.api.settings import ApiSettings
-from eval.adapters.clip_frames import ClipFrames, require_frames, shown
+from eval.adapters.clip_frames import ClipFrames, require_frames, shown, shown_frames, stamp
 from eval.adapters.prompting import INSTRUCTION, lettered
 from eval.adapters.provenance import detailed
 from eval.adapters.request import Loaded, Request
@@ -248,10 +248,15 @@ class OpenAIModel:
         return json.dumps({name: value for name, value in fields.items() if value is not None}).encode()
 
     def _images(self, clip_id: str) -> list[dict[str, Any]]:
-        """A clip's frames as content parts of a message."""
-        assert self._shown is not None
+        """A clip's frames as content parts of a message, each after its time."""
+        assert self._shown is not None and self._frames is not None
         detail = {"detail": self._settings.detail} if self._settings.detail else {}
-        return [{"type": "image_url", "image_url": {"url": url, **detail}} for url in self._shown.urls(clip_id)]
+        images = [{"type": "image_url", "image_url": {"url": url, **detail}} for url in self._shown.urls(clip_id)]
+        seconds = self._frames.seconds(clip_id)
+        if seconds is None:
+            return images
+        times = [{"type": "text", "text": stamp(second)} for second in seconds]
+        return [part for pair in zip(times, images, strict=True) for part in pair]
 
     def _without_key(self, reply: Reply) -> Reply:
         """The reply with the API key masked, should the server return it."""
@@ -276,4 +281,4 @@ def load(request: Request) -> Loaded:
     def under(control: str) -> AnswerModel:
         return OpenAIModel(request.name, request.model, shown(control, request), options.api, scoring, replies)
 
-    return Loaded(under, scoring, None, options.n_frames)
+    return Loaded(under, scoring, None, shown_frames(options))

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForImageTextToText
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
+from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
 
-from eval.adapters.vlm.processors import first_line, load_processor
+from eval.adapters.vlm.families import Family, family_of
+from eval.adapters.vlm.processors import first_line, load_processor, load_text_processor
 from eval.run.results import file_info
 from gymqa.errors import GymQAError
 from gymqa.hub.client import download_files, names_a_repo
@@ -26,14 +28,22 @@ _HASHED = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja", "*.py")  # 
 
 @dataclass(frozen=True, slots=True)
 class LoadedVlm:
-    """A model, its processor, and their identity: the Hub's commit, or a hash of the folder's files."""
+    """A model, its processor and family, and their identity: the Hub's commit, or a hash of the folder's files."""
 
     model: Any
     processor: Any
     identity: Mapping[str, str]
+    family: Family
 
 
-def load_vlm(name: str, device: str = "cpu", dtype: str = "auto", trust_remote_code: bool = False) -> LoadedVlm:
+def load_vlm(
+    name: str,
+    device: str = "cpu",
+    dtype: str = "auto",
+    trust_remote_code: bool = False,
+    untried: bool = False,
+    blind: bool = False,
+) -> LoadedVlm:
     """Load a model and its processor.
 
     Args:
@@ -42,6 +52,8 @@ def load_vlm(name: str, device: str = "cpu", dtype: str = "auto", trust_remote_c
         dtype: of the weights; "auto" is float32 on a CPU, so that answers do not depend on the batch, and the saved
             dtype elsewhere.
         trust_remote_code: run Python code that comes with the model.
+        untried: take a family that was not tried.
+        blind: no video is shown, so that a language model without images is taken, too.
 
     Raises:
         GymQAError: nothing loadable under that name, no safetensors, or its processor needs a missing package.
@@ -52,23 +64,30 @@ def load_vlm(name: str, device: str = "cpu", dtype: str = "auto", trust_remote_c
     if trust_remote_code:
         console.print(f"{name}: --trust_remote_code runs the Python code that comes with it, with your rights")
     folder, identity = find_model(name, trust_remote_code)
-    processor = load_processor(folder, trust_remote_code)
+    model_type = identity["architecture"]
+    text_alone = blind and model_type not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES and not trust_remote_code
+    family = Family() if blind else family_of(model_type, name, untried or trust_remote_code)
+    kind = AutoModelForCausalLM if text_alone else AutoModelForImageTextToText
+    if text_alone:
+        processor = load_text_processor(folder)
+    else:
+        processor = load_processor(folder, family.video_processor, trust_remote_code)
     chosen = "float32" if dtype == "auto" and device == "cpu" else dtype
     options = {"dtype": chosen, "trust_remote_code": trust_remote_code}
     with reading_foreign(partial(_refusal, name)):
         config = AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code)
         with torch.device("meta"):
-            empty = AutoModelForImageTextToText.from_config(config, **options)
+            empty = kind.from_config(config, **options)
         check_weights(folder, empty.num_parameters())
-        model, found = AutoModelForImageTextToText.from_pretrained(
-            folder, use_safetensors=True, output_loading_info=True, **options
-        )
+        model, found = kind.from_pretrained(folder, use_safetensors=True, output_loading_info=True, **options)
     if absent := sorted(found["missing_keys"]) + sorted(str(one[0]) for one in found["mismatched_keys"]):
         raise GymQAError(f"{name} lacks weights that its configuration wants ({absent[0]}); give the whole model")
-    return LoadedVlm(model.to(device).eval(), processor, {**identity, "dtype": str(model.dtype)})
+    return LoadedVlm(model.to(device).eval(), processor, {**identity, "dtype": str(model.dtype)}, family)
 
 
 def _refusal(name: str, error: Exception) -> GymQAError:
+    if isinstance(error, ImportError):
+        return GymQAError(f"{name} needs a package that is not installed: {first_line(error)}")
     return GymQAError(
         f"{name} is not an image-text-to-text model that transformers loads ({first_line(error)}); copy or download it "
         "again, or give another"

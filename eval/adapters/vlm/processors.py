@@ -1,82 +1,63 @@
-"""Processors of image-text-to-text models without torchvision: PIL image processors, and videos as lists of frames.
+"""Processors of image-text models: images by PIL, videos as transformers processes them; the same without torchvision.
 
-A family's own video processor resizes, crops and normalises every frame as its image processor does an image. For
-those families whose model takes a clip as one tensor [B, T, C, H, W], `FramesAsVideo` does the same with PIL's image
-processor; all others are given the frames as a sequence of images.
+Also the processor of a language model without images, for the adapter `blind`.
 """
 
 import inspect
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 import transformers
-from transformers import (
-    AutoConfig,
-    AutoImageProcessor,
-    AutoProcessor,
-    AutoTokenizer,
-    BatchFeature,
-    CLIPImageProcessorPil,
-    ProcessorMixin,
-    video_processing_utils,
-)
+from transformers import AutoConfig, AutoImageProcessor, AutoProcessor, AutoTokenizer, BatchFeature, ProcessorMixin
 from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
-from transformers.utils import is_vision_available
+from transformers.utils import is_torchvision_available, is_vision_available
 
+from eval.adapters.vlm.torchvision_parts import processor_class
 from gymqa.errors import GymQAError
 from gymqa.hub.foreign_models import reading_foreign
 from gymqa.io.typed_json import read_object
 
-_VideoProcessor = getattr(video_processing_utils, "VideoProcessorMixin", video_processing_utils.BaseVideoProcessor)
-"""Base class of video processors: without torchvision where transformers has one that does without (from 5.18 on)."""
-_FRAME_SETTINGS = (
-    "size", "crop_size", "resample", "image_mean", "image_std", "rescale_factor",
-    "do_resize", "do_center_crop", "do_rescale", "do_normalize",
-)  # fmt: skip
+_TYPES = ("image_processor_type", "video_processor_type", "processor_class", "feature_extractor_type", "auto_map")
 
 
-@dataclass(frozen=True, slots=True)
-class Family:
-    """Input format of a model type for a clip.
+def load_processor(folder: Path, video_processor: str = "", trust_remote_code: bool = False) -> Any:
+    """A model's processor, with images processed by PIL.
 
-    Attributes:
-        as_video: one video of n frames rather than n images.
-        image_options: options of the image processor for a frame, as the model's video processor would set them.
-    """
-
-    as_video: bool = False
-    image_options: Mapping[str, Any] = field(default_factory=dict)
-
-
-FAMILIES = {
-    "llava_next_video": Family(as_video=True),
-    "video_llava": Family(as_video=True),
-    "internvl": Family(image_options={"crop_to_patches": False}),
-    "smolvlm": Family(image_options={"do_image_splitting": False}),
-}
-"""By `model_type` of a config.json; all others take images, with their processor's own settings."""
-
-
-def load_processor(folder: Path, trust_remote_code: bool = False) -> Any:
-    """A model's processor, working on PIL images.
+    Args:
+        folder: of the model.
+        video_processor: class of its family's video processor; "" where it has none.
+        trust_remote_code: run Python code that comes with the model.
 
     Raises:
         GymQAError: the folder has none, or one that needs a missing package.
     """
-
     if not is_vision_available():
         raise GymQAError("image-text models need pillow; pip install 'gymqa[vlm]'")
     with reading_foreign(partial(_refusal, folder)):
         try:
             processor = AutoProcessor.from_pretrained(folder, backend="pil", trust_remote_code=trust_remote_code)
-        except ImportError:  # its video processor needs torchvision
-            processor = _without_video_processor(folder)
+            whole = not video_processor or getattr(processor, "video_processor", None) is not None
+        except (
+            ImportError,
+            ValueError,
+            OSError,
+        ) as error:  # without torchvision, or without the video processor's file
+            if is_torchvision_available() and not video_processor:
+                raise
+            reason, whole = error, False
+        else:
+            reason = ImportError(f"{video_processor} needs torchvision")
+        if not whole:
+            processor = _assembled(folder, video_processor, reason)
     if not hasattr(processor, "image_processor") or not hasattr(processor, "tokenizer"):
         raise GymQAError(f"{folder.name} has no processor of images and text; give an image-text-to-text model")
+    return _padding_left(processor)
+
+
+def _padding_left(processor: Any) -> Any:
+    """The processor, whose tokenizer pads on the left."""
     if processor.tokenizer.pad_token_id is None:
         processor.tokenizer.pad_token = processor.tokenizer.eos_token
     processor.tokenizer.padding_side = "left"
@@ -92,20 +73,36 @@ def _refusal(folder: Path, error: Exception) -> GymQAError:
     )
 
 
-def _without_video_processor(folder: Path) -> Any:
-    """Assemble a processor from its parts, with a PIL video processor in place of its own."""
+def _assembled(folder: Path, video_processor: str, reason: Exception) -> Any:
+    """A processor put together from its parts, those of torchvision replaced.
 
+    Raises:
+        Exception: `reason`, where the folder's files do not name the parts.
+    """
     options, _ = ProcessorMixin.get_processor_dict(folder)
     kind = getattr(transformers, str(options.pop("processor_class", None)), None)
-    kind = kind or PROCESSOR_MAPPING[type(AutoConfig.from_pretrained(folder, trust_remote_code=False))]
-    parts = {
-        "image_processor": AutoImageProcessor.from_pretrained(folder, backend="pil", trust_remote_code=False),
-        "tokenizer": AutoTokenizer.from_pretrained(folder, trust_remote_code=False),
-        "video_processor": frames_as_video(_frame_settings(folder)),
-    }
+    kind = kind or PROCESSOR_MAPPING.get(type(AutoConfig.from_pretrained(folder, trust_remote_code=False)), None)
+    if kind is None:
+        raise reason
     accepted = inspect.signature(kind.__init__).parameters
+    parts: dict[str, Any] = {"tokenizer": AutoTokenizer.from_pretrained(folder, trust_remote_code=False)}
+    if "image_processor" in accepted:
+        parts["image_processor"] = _image_processor(folder)
+    if "video_processor" in accepted and video_processor:
+        parts["video_processor"] = processor_class(video_processor)(**settings_of(folder, "video_processor"))
     settings = {name: value for name, value in options.items() if name in accepted and name not in parts}
     return without_type_check(kind)(**parts, **settings)
+
+
+def _image_processor(folder: Path) -> Any:
+    """A model's image processor, by PIL where it has one of PIL."""
+    try:
+        return AutoImageProcessor.from_pretrained(folder, backend="pil", trust_remote_code=False)
+    except (ImportError, ValueError):
+        name = str(_saved(folder, "image_processor").get("image_processor_type", "")).removesuffix("Fast")
+        if not name:
+            raise
+        return processor_class(name)(**settings_of(folder, "image_processor"))
 
 
 def without_type_check(kind: type) -> Any:
@@ -116,38 +113,78 @@ def without_type_check(kind: type) -> Any:
     return type(kind.__name__, (kind,), {"check_argument_for_proper_class": lambda self, name, part: None})
 
 
-def _frame_settings(folder: Path) -> dict[str, Any]:
-    """Settings of a model's video processor for a frame: size and crop in pixels, mean and std of RGB."""
-    found: dict[str, Any] = {}
+def settings_of(folder: Path, part: str) -> dict[str, Any]:
+    """Settings of a processor's part as they are saved: beside the others, in a file of its own, or as the image's."""
+    return {name: value for name, value in _saved(folder, part).items() if name not in _TYPES}
+
+
+def _saved(folder: Path, part: str) -> dict[str, Any]:
+    """What is saved of a processor's part."""
     if (folder / "processor_config.json").is_file():
-        found = read_object(folder / "processor_config.json").get("video_processor") or {}
-    for name in ("video_preprocessor_config.json", "preprocessor_config.json"):
-        if not found and (folder / name).is_file():
-            found = read_object(folder / name)
-    return {name: found[name] for name in _FRAME_SETTINGS if name in found}
+        found = read_object(folder / "processor_config.json").get(part)
+        if isinstance(found, dict):
+            return found
+    own = ["video_preprocessor_config.json"] if part == "video_processor" else []
+    for name in (*own, "preprocessor_config.json"):
+        if (folder / name).is_file():
+            return read_object(folder / name)
+    return {}
 
 
-def frames_as_video(settings: Mapping[str, Any]) -> Any:
-    """A video processor that applies CLIP's image processor to every frame.
+class TextProcessor:
+    """The processor of a language model that takes no images: its tokenizer, and its chat template.
 
-    transformers' video processors of LLaVA-NeXT-Video and Video-LLaVA do the same, with torchvision's bicubic resizing
-    in place of PIL's.
+    Args:
+        tokenizer: of the model.
     """
 
-    image_processor = CLIPImageProcessorPil(**settings)
+    def __init__(self, tokenizer: Any) -> None:
+        self.tokenizer = tokenizer
 
-    class FramesAsVideo(_VideoProcessor):  # type: ignore[misc, valid-type]
-        """From videos, each a list of frames, to `pixel_values_videos` [B, T, C, H, W]."""
+    @property
+    def chat_template(self) -> str | None:
+        """Jinja source of the chat template."""
+        template: str | None = self.tokenizer.chat_template
+        return template
 
-        num_frames = fps = None  # SmolVLM's processor reads them: no further sampling
+    def apply_chat_template(self, conversation: Sequence[Mapping[str, Any]], **options: Any) -> str:
+        """A conversation, whose turns have parts of text, by the chat template."""
+        turns = [{**turn, "content": "".join(part["text"] for part in turn["content"])} for turn in conversation]
+        return str(self.tokenizer.apply_chat_template(turns, **options))
 
-        def __call__(self, videos: Any, **_: Any) -> Any:
-            rows = [image_processor(list(frames), return_tensors="pt")["pixel_values"] for frames in videos]
-            return BatchFeature({"pixel_values_videos": torch.stack(rows)})
+    def __call__(self, text: Sequence[str], **options: Any) -> Any:
+        """A batch of texts as tokens."""
+        tokens = self.tokenizer(list(text), **options)
+        return BatchFeature({name: tokens[name] for name in ("input_ids", "attention_mask")})
 
-    return FramesAsVideo()
+
+def load_text_processor(folder: Path) -> TextProcessor:
+    """The processor of a language model that takes no images.
+
+    Raises:
+        GymQAError: it has no tokenizer.
+    """
+    with reading_foreign(partial(_refusal, folder)):
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    made: TextProcessor = _padding_left(TextProcessor(tokenizer))
+    return made
+
+
+def processing(processor: Any) -> Mapping[str, Any]:
+    """The classes that process a model's inputs, and the pixels that they make of a frame; JSON values."""
+    made: dict[str, Any] = {"class": type(processor).__name__}
+    for part in ("image_processor", "video_processor"):
+        found = getattr(processor, part, None)
+        if found is not None:
+            kept = {name: getattr(found, name, None) for name in ("size", "crop_size", "min_pixels", "max_pixels")}
+            pixels = {name: str(value) for name, value in kept.items() if value is not None}
+            made[part] = {"class": type(found).__name__, **pixels}
+    return made
 
 
 def first_line(error: Exception) -> str:
-    """The first non-empty line of an error's text; the name of its class where it has none."""
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    """The first non-empty line of an error's text, and how to install what is missing; else the name of its class."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    first = lines[0] if lines else type(error).__name__
+    install = next((line for line in lines[1:] if "pip install" in line), "")
+    return f"{first} {install}".strip()

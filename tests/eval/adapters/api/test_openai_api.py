@@ -56,7 +56,10 @@ def test_frames_go_as_jpeg_before_the_question_with_the_key_as_bearer(world: tup
     with asking(endpoint := Endpoint(), frames=ClipFrames(cache, 4), detail="low") as model:
         (answer,) = model.answer([shown])
     (body,) = endpoint.bodies
-    *pictures, text = body["messages"][0]["content"]
+    *parts, text = body["messages"][0]["content"]
+    seconds = ClipFrames(cache, 4).seconds(cache.clip_ids[0])
+    assert parts[::2] == [{"type": "text", "text": f"{second:.2f} s "} for second in seconds or ()]
+    pictures = parts[1::2]
     assert text["text"].startswith("Which? A.move 0 B.move 1") and "letter" in text["text"]
     assert len(pictures) == 4 and {one["image_url"]["detail"] for one in pictures} == {"low"}
     kept = cache.gather([shown.clip_id], np.array([[2, 6, 10, 14]]))[0]

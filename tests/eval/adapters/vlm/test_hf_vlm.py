@@ -16,7 +16,6 @@ from safetensors.torch import load_file, save_file
 from eval.adapters.clip_frames import ClipFrames
 from eval.adapters.vlm.hf_vlm import HfVlm
 from eval.adapters.vlm.loading import LoadedVlm, load_vlm
-from eval.adapters.vlm.processors import frames_as_video
 from eval.run.prompts import template_of
 from eval.run.results import FileInfo, ModelInfo, Result
 from gymqa.errors import GymQAError
@@ -93,8 +92,8 @@ def test_the_letters_score_is_the_models_own_log_probability_of_the_next_token(
     (found,) = HfVlm("m", llava, ClipFrames(cache, N)).choice_logprobs([one])
     listed = "A.move 0 B.move 1 C.move 2 D.move 3"
     text = (
-        f"USER: {'<image>' * 0}"
-        + "<image>\n" * N
+        "USER: "
+        + "".join(f"{second:.2f} s <image>\n" for second in ClipFrames(cache, N).seconds(one.clip_id) or ())
         + f"{one.text} {listed}\nAnswer with the letter of the right choice only."
     )
     pictures = [Image.fromarray(frame) for frame in cache.gather([one.clip_id], np.array([[2, 6, 10, 14]]))[0]]
@@ -168,17 +167,6 @@ def test_another_model_scoring_or_number_of_frames_has_another_fingerprint(
     ]
     assert len({repr(model.fingerprint()) for model in made}) == len(made)
     assert HfVlm("m", llava, None, batch_size=3).fingerprint() == made[4].fingerprint()
-
-
-def test_a_frame_of_a_video_is_treated_as_a_picture_of_clip() -> None:
-    frames = np.random.default_rng(0).integers(0, 255, (2, 3, 40, 60, 3), dtype=np.uint8)
-    size = {"size": {"shortest_edge": 28}, "crop_size": {"height": 28, "width": 28}}
-    pixels = frames_as_video(size)([list(clip) for clip in frames])["pixel_values_videos"]
-    assert pixels.shape == (2, 3, 3, 28, 28)
-    small = Image.fromarray(frames[1, 2]).resize((42, 28), Image.Resampling.BICUBIC).crop((7, 0, 35, 28))
-    mean, spread = np.array([0.48145466, 0.4578275, 0.40821073]), np.array([0.26862954, 0.26130258, 0.27577711])
-    expected = ((np.asarray(small) / 255 - mean) / spread).transpose(2, 0, 1)
-    np.testing.assert_allclose(pixels[1, 2].numpy(), expected, atol=1e-5)
 
 
 @pytest.mark.slow
