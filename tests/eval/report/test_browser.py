@@ -19,6 +19,7 @@ pytest.importorskip("playwright.sync_api", reason="playwright is not there; pip 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)
 
 ATTACK = '"><script>alert(1)</script><img src=x onerror=alert(1)></script>'
+TURN, ESCAPED = "\u202e", r"\u202e"  # turns what follows right to left
 
 
 def models(page: "Page") -> list[str]:
@@ -237,15 +238,22 @@ def test_the_policy_forbids_the_network(browser: "Browser", site: Path) -> None:
 
 
 def test_hostile_names_stay_text(browser: "Browser", tmp_path: Path) -> None:
-    found = watch(browser, make_site(tmp_path, ATTACK))
+    found = watch(browser, make_site(tmp_path, ATTACK + TURN))
     page = found.page
     for name in ("gym-new", "gym-qa"):
         page.locator("#explore").select_option(name)
+    page.get_by_label("Search").fill("MOVE " + ATTACK[:20])
     page.locator("#found button").nth(3).click()
     page.locator("#quiz .choice").first.click()
+    for one in page.locator("#sample .kept summary").all():
+        one.click()
+    page.reload()  # the address holds the question's id and the search
+    assert page.get_by_label("Search").input_value() == "MOVE " + ATTACK[:20]
+    assert ATTACK in page.locator("#sample pre").first.text_content()  # type: ignore[operator]
     assert found.said == []
     assert page.locator("script").count() == 2 and page.locator("img, [onerror]").count() == 0
-    assert ATTACK in page.locator("#questions tbody .model").first.inner_text()
+    assert ATTACK + ESCAPED in page.locator("#questions tbody .model").first.inner_text()
+    assert ATTACK + ESCAPED in page.locator("#sample").inner_text() and TURN not in page.locator("main").inner_text()
     named = page.locator("#part-frames svg title, #part-confusions svg title").all_text_contents()
     assert sum(ATTACK in name for name in named) == 5  # a line and four classes
     assert ATTACK in page.locator("#sample").inner_text() and ATTACK in page.locator("#part-controls").inner_text()
