@@ -146,6 +146,13 @@ BENCHMARKS: dict[str, Benchmark] = {
             Claim("building minimal pairs", ("building", "minimal-pairs", "seconds"), "s"),
         ),
     ),
+    "question_import": Benchmark(
+        ("--repeats=1",),
+        tuple(
+            Claim(f"importing 100,000 questions from {name}", ("processor_seconds", name), "s of the processor")
+            for name in ("json", "jsonl", "csv", "tsv", "parquet")
+        ),
+    ),
     "runner_overhead": Benchmark(
         ("--rounds=3",),
         tuple(

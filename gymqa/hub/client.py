@@ -204,6 +204,16 @@ def ask_hub(what: Path | str, ask: Callable[[], Value], kind: Kind = "data set")
     raise GymQAError(f"{what}: {reason}") from None  # a chained error could show the token with --debug
 
 
+def require_dataset(repo: str, revision: str | None = None) -> None:
+    """Check that a data set is on the Hub, before `datasets`, which asks again and again, looks for it.
+
+    Raises:
+        GymQAError: it is not a name, there is none, or the Hub cannot be reached.
+    """
+    check_repo(repo)
+    ask_hub(repo, lambda: HfApi(library_name="gymqa").dataset_info(repo, revision=revision, timeout=30))
+
+
 def split_revision(name: str) -> tuple[str, str | None]:
     """Split owner/name@revision; any other name is returned unchanged with None."""
     repo, at, revision = name.rpartition("@")

@@ -27,6 +27,7 @@ MINIMAL_PAIRS = "minimal-pairs"
 IMPORTED = "imported"
 """Kind of the questions of another video question set; their benchmark is the set's name, `source`."""
 _OWN_NAMES = {*TIERS, *ELEMENT_BENCHMARKS, *KINDS, MINIMAL_PAIRS, IMPORTED, "released"}
+_SOURCES = "name it in letters, digits, - and _, not as a benchmark of gymqa"
 _SOURCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
 _ROUNDED = 0.01  # the sum of rounded probabilities differs from 1 by less
 
@@ -205,9 +206,9 @@ def format_question(question: Question) -> str:
 def flaw(question: Question) -> str | None:
     """Describe a defect of a well-formed question: equal choices, or a wrong answer; None if there is none."""
     choices, labels = question.choices, question.choice_labels
-    plain = Counter(" ".join(choice.split()).casefold() for choice in choices)
-    repeated = next((choice for choice, count in plain.items() if count > 1), None)
-    if repeated is not None:
+    plain = [" ".join(choice.split()).casefold() for choice in choices]
+    if len(set(plain)) < len(plain):
+        repeated = next(choice for choice, count in Counter(plain).items() if count > 1)
         return f"offers the choice {repeated!r} twice; replace one of the two"
     if len(set(labels)) != len(labels):
         return f"has the choice labels {list(labels)}; give each of its {len(choices)} choices a label of its own"
@@ -245,12 +246,26 @@ def _impossible_import(question: Question) -> str | None:
     """What a question of another set cannot have: a wrong index, no source, or an element of FineGym's."""
     if not 0 <= question.answer < len(question.choices):
         return f"has the answer {question.answer}, which is not one of its choices; give an index from 0"
-    if not _SOURCE.fullmatch(question.source) or question.source in _OWN_NAMES:
-        return f"has the source {question.source!r}; name its set, in letters, digits, - and _, not as a set of gymqa"
+    if not _names_a_source(question.source):
+        return f"has the source {question.source!r}; {_SOURCES}"
     of_finegym = question.choice_labels or question.attributes or question.event or question.tier or question.drawn_tier
     if of_finegym or question.released or (question.element, question.set_id) != (None, None):
         return f"is of the kind {IMPORTED!r}, and has an element, labels or tiers; leave them out"
     return None
+
+
+def require_source(name: str) -> None:
+    """Check the name of another question set.
+
+    Raises:
+        GymQAError: it has other characters than the names of files, or is that of a set of gymqa's own.
+    """
+    if not _names_a_source(name):
+        raise GymQAError(f"{name!r} cannot name a question set; {_SOURCES}")
+
+
+def _names_a_source(name: str) -> bool:
+    return _SOURCE.fullmatch(name) is not None and name not in _OWN_NAMES
 
 
 def _beside_import(question: Question) -> str | None:

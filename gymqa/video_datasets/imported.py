@@ -17,27 +17,35 @@ from gymqa.io.text import read_lines
 from gymqa.video_datasets.base import VideoDataset
 
 DATASET, CLASSES, VIDEOS = "dataset.json", "classes.txt", "videos.txt"
+SEGMENTS = ".segments"
 
 
 @dataclass(frozen=True, slots=True)
-class Imported:
-    """An imported data set."""
+class ClipPaths:
+    """Where the clips of an imported data set or question set are."""
 
     folder: Path
-    classes: tuple[str, ...]
-    splits: Splits
     videos: Path
     paths: dict[str, str]
 
     def clip_path(self, clip_id: str) -> Path:
-        """Path of the clip's video, which need not exist.
+        """Path of the clip's video, which need not exist; one that was cut for the import is in its folder SEGMENTS.
 
         Raises:
             GymQAError: the data set has no such clip.
         """
         if clip_id not in self.paths:
             raise GymQAError(f"{self.folder / VIDEOS} has no clip {clip_id}; use lists and videos of the same import")
-        return self.videos / self.paths[clip_id]
+        path = self.paths[clip_id]
+        return (self.folder if path.startswith(f"{SEGMENTS}/") else self.videos) / path
+
+
+@dataclass(frozen=True, slots=True)
+class Imported(ClipPaths):
+    """An imported data set."""
+
+    classes: tuple[str, ...]
+    splits: Splits
 
 
 def is_imported(folder: Path) -> bool:
@@ -91,12 +99,22 @@ def read_import(folder: Path) -> Imported:
     Raises:
         GymQAError: a file is missing, or a line (which is named) is malformed.
     """
+    found = read_clip_paths(folder)
+    classes = tuple(line for _, line in read_lines(folder / CLASSES))
+    return Imported(folder, found.videos, found.paths, classes, read_splits(folder, len(classes)))
+
+
+def read_clip_paths(folder: Path) -> ClipPaths:
+    """Read the paths of a data set's clips, also of a question set without classes and splits.
+
+    Raises:
+        GymQAError: a file is missing, or a line (which is named) is malformed.
+    """
     about = read_json(folder / DATASET)
     if not isinstance(about, dict) or not isinstance(about.get("videos"), str):
         raise GymQAError(f"{folder / DATASET} does not name the folder of the videos; import the data set again")
-    classes = tuple(line for _, line in read_lines(folder / CLASSES))
     paths: dict[str, str] = {}
     for where, line in read_lines(folder / VIDEOS):
         clip_id, _, path = line.partition(" ")
         paths[clip_id] = inside_path(path, where)
-    return Imported(folder, classes, read_splits(folder, len(classes)), Path(about["videos"]), paths)
+    return ClipPaths(folder, Path(about["videos"]), paths)

@@ -50,6 +50,13 @@ def datasets() -> None:
     _print({name: one.files + (f"; fold: {one.folds}" if one.folds else "") for name, one in DATASETS.entries.items()})
 
 
+def presets() -> None:
+    """List question sets whose form is known (`gymqa questions import --preset`)."""
+    from gymqa.questions.importing.presets import PRESETS
+
+    _print({name: one.what for name, one in PRESETS.entries.items()})
+
+
 def settings() -> None:
     """List sub-settings, subsets of a release's settings (--setting)."""
     from gymqa.finegym.settings import SUB_SETTINGS
@@ -157,6 +164,7 @@ COMMAND = {
     "benchmarks": benchmarks,
     "adapters": adapters,
     "datasets": datasets,
+    "presets": presets,
     "elements": elements,
     "settings": settings,
     "algorithms": algorithms,

@@ -7,7 +7,7 @@ from gymqa.frames.cache import FrameCache
 from gymqa.frames.cache_format import FrameFormat
 from gymqa.frames.video import Decoder
 from gymqa.runtime.workers import Limits
-from gymqa.video_datasets.imported import is_imported, read_import
+from gymqa.video_datasets.imported import is_imported, read_clip_paths
 
 
 def cache(
@@ -31,7 +31,7 @@ def cache(
     An interrupted run resumes with the same command; clips that failed are retried.
 
     Args:
-        root: folder of a release (FineGym or GymSim), or of `gymqa dataset import`.
+        root: folder of a release (FineGym or GymSim), of `gymqa dataset import`, or of `gymqa questions import`.
         out: folder of the cache.
         size: short side of the frames in pixels; recognizers see the center square, image-text models all.
         max_frames: frames kept of a longer clip, evenly spaced.
@@ -46,7 +46,7 @@ def cache(
         image_fps: frames per second of clips that are folders of images, which do not tell it.
         lists: files with a clip id at the start of each line, such as those of `gymqa split`.
     """
-    path_of = read_import(root).clip_path if is_imported(root) else open_release(root, setting).clip_path
+    path_of = read_clip_paths(root).clip_path if is_imported(root) else open_release(root, setting).clip_path
     clip_ids = [clip.id for path in lists for clip in read_element_list(path)]
     limits = Limits(timeout, memory_gb)
     frames = FrameCache.build(

@@ -1,8 +1,10 @@
-"""`gymqa questions`: build, validate and analyse multiple-choice questions; import and export Gym-QA's files."""
+"""`gymqa questions`: build, validate and analyse multiple-choice questions; import other sets and Gym-QA's files."""
 
 import json as json_module
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import open_release, read_element_list
@@ -10,8 +12,18 @@ from gymqa.io.files import write_text
 from gymqa.questions.benchmarks import build_benchmark
 from gymqa.questions.files import load_questions, save_questions
 from gymqa.questions.released_json import format_published, import_published
+from gymqa.questions.schema import Question
 from gymqa.questions.shortcuts import file_stats
 from gymqa.questions.validation import file_problems
+from gymqa.runtime.runs import require_writable
+
+if TYPE_CHECKING:
+    from gymqa.questions.importing.convert import ImportedSet
+    from gymqa.questions.importing.presets import Preset
+    from gymqa.questions.importing.rows import Row
+
+HUB = "hub:"
+SHOWN = 5  # problems printed of an import that leaves them out
 
 
 def stats(
@@ -90,19 +102,148 @@ def validate(file: Path, *, as_released: bool = False, finegym: Path | None = No
     print(f"{file}: every question is {'as released' if as_released else 'sound'}")
 
 
-def import_questions(file: Path, *, finegym: Path, out: Path, setting: str = "gym99") -> None:
-    """Import Gym-QA's released .json losslessly; `export` reproduces it byte for byte.
+def import_questions(
+    file: str,
+    *,
+    out: Path,
+    columns: list[str] | None = None,
+    preset: str | None = None,
+    source: str | None = None,
+    answer: Literal["auto", "letter", "index", "index-from-1", "text"] | None = None,
+    videos: Path | None = None,
+    config_name: str | None = None,
+    split: str | None = None,
+    leave_out: bool = False,
+    seed: int = 0,
+    finegym: Path | None = None,
+    setting: str = "gym99",
+) -> None:
+    """Import a multiple-choice video question set: JSON, JSON Lines, CSV, TSV, parquet, or a data set on the Hub.
+
+    A set of a known form is named by --preset, any other is described by --columns. Every wrong row is listed with its
+    file, line and column, and nothing is written. With --finegym alone, Gym-QA's released .json is imported losslessly,
+    so that `export` reproduces it byte for byte.
 
     Args:
-        file: the released .json.
-        finegym: folder of FineGym's annotation files, for the labels of the clips.
+        file: the file, a folder of files, or hub:OWNER/NAME (hub:OWNER/NAME@REVISION).
         out: .jsonl file to write.
-        setting: gym99, gym288, ….
+        columns: what the columns hold: video=… question=… answer=… and options=…, a column with the list or several
+            (options=a,b,c), or wrong=…, the list of the wrong choices; perhaps cluster=…, group=…, task=…, id=…,
+            start=… and end=…. A value may be a template, "video=videos/{name}.mp4"; @file is the file's name, @key the
+            key of a JSON object.
+        preset: a known form, of `gymqa list presets`, or package.module:Name of your own.
+        source: name of the set, its questions' benchmark; by default that of the preset or the file.
+        answer: how the right choice is given; by default letter, index from 0 or text, where no two disagree.
+        videos: folder of the videos; their clips are then described for `gymqa cache` in the folder <out>-videos.
+        config_name: configuration of a data set on the Hub, if it has several.
+        split: its split, if it has several.
+        leave_out: leave out wrong rows, which are counted and listed in <out>.left-out.txt.
+        seed: of the order of the choices, where the right one stands apart from the wrong ones.
+        finegym: folder of FineGym's annotation files, for Gym-QA's released .json.
+        setting: gym99, gym288, …, of Gym-QA's released .json.
     """
-    release = open_release(finegym, setting)
-    questions = import_published(file, release.taxonomy, release.read_labels())
-    save_questions(out, questions)
-    print(f"{out}: {len(questions)} questions, as released")
+    if finegym is not None:
+        release = open_release(finegym, setting)
+        questions = import_published(Path(file), release.taxonomy, release.read_labels())
+        save_questions(out, questions)
+        print(f"{out}: {len(questions)} questions, as released")
+        return
+    found, name = _imported(file, columns, preset, source, answer, config_name, split, seed)
+    _require_sound(file, out, found, leave_out)
+    save_questions(out, found.questions)
+    print(f"{out}: {len(found.questions)} questions of {name}, {_described(found.questions)}")
+    if found.unanswered:
+        print(f"{found.unanswered} rows have no answer, which the set's authors keep; they are left out")
+    if videos is not None:
+        _describe_clips(out, found, videos)
+    elif found.segments:
+        print(f"{len(found.segments)} clips are segments of their video; give --videos, and they are cut")
+
+
+def _imported(
+    file: str,
+    columns: list[str] | None,
+    preset: str | None,
+    source: str | None,
+    answer: Literal["auto", "letter", "index", "index-from-1", "text"] | None,
+    config_name: str | None,
+    split: str | None,
+    seed: int,
+) -> "tuple[ImportedSet, str]":
+    """Read the rows and make questions of them; return them with the set's name."""
+    from dataclasses import replace
+
+    from gymqa.questions.importing.columns import parse_columns
+    from gymqa.questions.importing.convert import import_rows
+    from gymqa.questions.importing.presets import PRESETS, Preset
+
+    if (columns is None) == (preset is None):
+        raise GymQAError("name the set's form by --preset, or its columns by --columns; for Gym-QA's .json --finegym")
+    form = PRESETS.load(preset) if preset else Preset("", parse_columns(columns or []))
+    assert isinstance(form, Preset)  # as the registry checks
+    form = replace(form, answer=answer) if answer else form
+    name = source or (preset if preset in PRESETS else None) or Path(file.removeprefix(HUB).partition("@")[0]).stem
+    return import_rows(_rows(file, form, config_name, split), form, name, seed), name
+
+
+def _rows(file: str, form: "Preset", config_name: str | None, split: str | None) -> "Iterator[Row]":
+    """The rows of a file, a folder or a data set on the Hub."""
+    from gymqa.questions.importing.rows import read_rows, table_files
+
+    needed = form.columns.names() if form.flat else set()
+    if file.startswith(HUB):
+        from gymqa.hub.load import load_rows
+
+        return load_rows(file.removeprefix(HUB), config_name, split, needed)
+    if config_name or split:
+        raise GymQAError(f"{file} is no data set on the Hub, and has no configurations and splits; leave them out")
+    return chain.from_iterable(read_rows(path, needed) for path in table_files(Path(file)))
+
+
+def _require_sound(file: str, out: Path, found: "ImportedSet", leave_out: bool) -> None:
+    """List the wrong rows: refuse them, or write them beside the questions.
+
+    Raises:
+        GymQAError: a row is wrong and not to be left out, or no question is left.
+    """
+    listed = out.with_suffix(".left-out.txt")
+    if found.problems and not leave_out:
+        for problem in found.problems:
+            print(problem)
+        rows = "1 wrong row" if len(found.problems) == 1 else f"{len(found.problems)} wrong rows"
+        raise GymQAError(f"{file} has {rows}, listed above; correct them, or leave them out with --leave_out")
+    if not found.questions:
+        raise GymQAError(f"{file} has no question with an answer; check the file and --columns")
+    listed.unlink(missing_ok=True)
+    if found.problems:
+        write_text(listed, "".join(f"{problem}\n" for problem in found.problems))
+        for problem in found.problems[:SHOWN]:
+            print(problem)
+        print(f"{len(found.problems)} wrong rows are left out, all of them listed in {listed}")
+
+
+def _described(questions: list[Question]) -> str:
+    """Numbers of choices, clips, clusters and groups."""
+    sizes = sorted({len(one.choices) for one in questions})
+    choices = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
+    clips, clusters = len({one.clip_id for one in questions}), len({one.video_id for one in questions})
+    groups = len({one.group for one in questions} - {""})
+    return f"{choices} choices, {clips} clips, {clusters} clusters" + (f", {groups} groups" if groups else "")
+
+
+def _describe_clips(out: Path, found: "ImportedSet", videos: Path) -> None:
+    """Write the folder that `gymqa cache` reads the clips by, and cut those that are segments."""
+    from gymqa.download.question_clips import CLIPS, write_clips
+
+    if not videos.is_dir():
+        raise GymQAError(f"{videos} is not a folder; name the folder of the videos")
+    folder = require_writable(out.with_name(f"{out.stem}-videos"))
+    problems = write_clips(folder, found.questions, found.segments, videos)
+    for problem in problems[:SHOWN]:
+        print(problem)
+    if len(problems) > SHOWN:
+        print(f"… and {len(problems) - SHOWN} more")
+    print(f"{folder}: now `gymqa cache {folder} --lists {folder / CLIPS}`")
 
 
 def export_questions(file: Path, *, out: Path) -> None:
