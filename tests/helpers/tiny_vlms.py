@@ -1,6 +1,6 @@
 """Random image-text-to-text models of every family that transformers builds here, tiny, saved as their makers save."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,9 @@ VISION = {
     "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "image_size": SIDE,
     "patch_size": PATCH, "projection_dim": 32,
 }  # fmt: skip
+SMALL: dict[str, Any] = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+TOWER: dict[str, Any] = {**SMALL, "image_size": SIDE, "patch_size": PATCH}
+SQUARE = {"height": SIDE, "width": SIDE}
 CLIP_SIZE = {"size": {"shortest_edge": SIDE}, "crop_size": {"height": SIDE, "width": SIDE}}
 VICUNA = (
     "{% for message in messages %}{{ message['role'].upper() }}: {% for part in message['content'] %}"
@@ -61,7 +64,7 @@ def save_llava(folder: Path) -> None:
         for name, weight in model.named_parameters():
             if weight.ndim == 2 and "vision_tower" not in name:
                 weight *= 10  # so that what it says depends on what it sees
-    _save(model, processor, folder)
+    save_pretrained(model, processor, folder)
 
 
 def save_llava_next_video(folder: Path) -> None:
@@ -76,7 +79,7 @@ def save_llava_next_video(folder: Path) -> None:
         video("llava_next_video", **clip_size), hf.LlavaNextImageProcessorPil(**clip_size), words, patch_size=PATCH,
         vision_feature_select_strategy="default", num_additional_image_tokens=1, chat_template=VICUNA,
     )  # fmt: skip
-    _save(hf.LlavaNextVideoForConditionalGeneration(config), processor, folder)
+    save_pretrained(hf.LlavaNextVideoForConditionalGeneration(config), processor, folder)
 
 
 def save_video_llava(folder: Path) -> None:
@@ -90,7 +93,7 @@ def save_video_llava(folder: Path) -> None:
         hf.VideoLlavaImageProcessor(**CLIP_SIZE), video("video_llava", **CLIP_SIZE), words, patch_size=PATCH,
         vision_feature_select_strategy="default", num_additional_image_tokens=1, chat_template=VICUNA,
     )  # fmt: skip
-    _save(hf.VideoLlavaForConditionalGeneration(config), processor, folder)
+    save_pretrained(hf.VideoLlavaForConditionalGeneration(config), processor, folder)
 
 
 QWEN_SPECIALS = ("<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>")
@@ -100,7 +103,7 @@ QWEN_CHAT = CHATML.replace("IMAGE", "<|vision_start|><|image_pad|><|vision_end|>
 MROPE = {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [1, 1, 2]}
 
 
-def _qwen_ids(words: Any) -> dict[str, int]:
+def qwen_ids(words: Any) -> dict[str, int]:
     names = {"image_token_id": "<|image_pad|>", "video_token_id": "<|video_pad|>"}
     names |= {"vision_start_token_id": "<|vision_start|>", "vision_end_token_id": "<|vision_end|>"}
     return {name: words.convert_tokens_to_ids(token) for name, token in names.items()}
@@ -114,13 +117,13 @@ def save_qwen2_5_vl(folder: Path) -> None:
             "depth": 2, "hidden_size": 32, "intermediate_size": 64, "num_heads": 4, "patch_size": PATCH,
             "out_hidden_size": 32, "window_size": 56, "fullatt_block_indexes": [1],
         },
-        **_qwen_ids(words),
+        **qwen_ids(words),
     )  # fmt: skip
     pictures = hf.Qwen2VLImageProcessorPil(size={"shortest_edge": 28 * 28, "longest_edge": 56 * 56})
     kind = without_type_check(hf.Qwen2_5_VLProcessor)
     clips = video("qwen2_5_vl", size={"shortest_edge": 28 * 28, "longest_edge": 8 * 56 * 56})
     processor = kind(pictures, words, clips, chat_template=QWEN_CHAT)
-    _save(hf.Qwen2_5_VLForConditionalGeneration(config), processor, folder)
+    save_pretrained(hf.Qwen2_5_VLForConditionalGeneration(config), processor, folder)
 
 
 def save_qwen3_vl(folder: Path) -> None:
@@ -131,12 +134,12 @@ def save_qwen3_vl(folder: Path) -> None:
             "depth": 2, "hidden_size": 32, "intermediate_size": 64, "num_heads": 4, "patch_size": 16,
             "out_hidden_size": 32, "num_position_embeddings": 16, "deepstack_visual_indexes": [0],
         },
-        **_qwen_ids(words),
+        **qwen_ids(words),
     )  # fmt: skip
     pictures = hf.Qwen2VLImageProcessorPil(size={"shortest_edge": 32 * 32, "longest_edge": 64 * 64}, patch_size=16)
     clips = video("qwen3_vl", size={"shortest_edge": 32 * 32, "longest_edge": 8 * 64 * 64})
     processor = without_type_check(hf.Qwen3VLProcessor)(pictures, words, clips, chat_template=QWEN_CHAT)
-    _save(hf.Qwen3VLForConditionalGeneration(config), processor, folder)
+    save_pretrained(hf.Qwen3VLForConditionalGeneration(config), processor, folder)
 
 
 def save_internvl(folder: Path) -> None:
@@ -160,7 +163,7 @@ def save_internvl(folder: Path) -> None:
         image_seq_length=1,
         chat_template=CHATML.replace("IMAGE", "<IMG_CONTEXT>\n").replace("VIDEO", "<video>\n"),
     )
-    _save(hf.InternVLForConditionalGeneration(config), processor, folder)
+    save_pretrained(hf.InternVLForConditionalGeneration(config), processor, folder)
 
 
 def save_smolvlm(folder: Path) -> None:
@@ -184,7 +187,7 @@ def save_smolvlm(folder: Path) -> None:
         image_seq_len=1,
         chat_template=template,
     )
-    _save(hf.SmolVLMForConditionalGeneration(config), processor, folder)
+    save_pretrained(hf.SmolVLMForConditionalGeneration(config), processor, folder)
 
 
 def video(family: str, **settings: Any) -> Any:
@@ -192,7 +195,7 @@ def video(family: str, **settings: Any) -> Any:
     return processor_class(TRIED[family].video_processor)(**settings)
 
 
-def _save(model: Any, processor: Any, folder: Path) -> None:
+def save_pretrained(model: Any, processor: Any, folder: Path) -> None:
     """Save a model as its makers do."""
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
@@ -209,11 +212,13 @@ FAMILIES: dict[str, Callable[[Path], None]] = {
 }
 
 
-def save_tiny(family: str, folder: Path, seed: int = 0) -> Path:
+def save_tiny(
+    family: str, folder: Path, seed: int = 0, families: Mapping[str, Callable[[Path], None]] = FAMILIES
+) -> Path:
     """Save a random model of a family, always the same one for the same seed."""
     alone = is_torchvision_available() or hasattr(video_processing_utils, "VideoProcessorMixin")
     if family != "llava" and not alone:
         pytest.skip("this version of transformers needs torchvision for a model with a video processor")
     torch.manual_seed(seed)
-    FAMILIES[family](folder)
+    families[family](folder)
     return folder

@@ -36,14 +36,31 @@ class Family:
         return bool(self.video_processor)
 
 
+_WHOLE = {"do_image_splitting": False}  # a frame is one image of a clip, not a page to be read in tiles
+
 FAMILIES: dict[str, Family] = {
+    "aya_vision": Family(image_options={"crop_to_patches": False}),
+    "gemma3": Family(),
+    "glm46v": Family("Glm46VVideoProcessor", 2),
+    "glm4v": Family("Glm4vVideoProcessor", 2),
+    "idefics2": Family(image_options=_WHOLE, pil=True),
+    "idefics3": Family(image_options=_WHOLE),
     "internvl": Family("InternVLVideoProcessor"),
+    "lfm2_vl": Family(image_options=_WHOLE),
     "llava": Family(),
+    "llava_next": Family(),
     "llava_next_video": Family("LlavaNextVideoVideoProcessor"),
+    "llava_onevision": Family("LlavaOnevisionVideoProcessor"),
+    "mistral3": Family(),
+    "paligemma": Family(),
     "qwen2_5_vl": Family("Qwen2VLVideoProcessor", 2, _CAPPED),
+    "qwen2_vl": Family("Qwen2VLVideoProcessor", 2, _CAPPED),
+    "qwen3_5": Family("Qwen3VLVideoProcessor", 2, _CAPPED),
     "qwen3_vl": Family("Qwen3VLVideoProcessor", 2, _CAPPED),
     "smolvlm": Family("SmolVLMVideoProcessor"),
+    "video_llama_3": Family("VideoLlama3VideoProcessor"),
     "video_llava": Family("VideoLlavaVideoProcessor"),
+    "vipllava": Family(),
 }
 """By `model_type` of a config.json; what is not here has not been tried."""
 

@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import transformers
 from transformers import AutoConfig, AutoImageProcessor, AutoProcessor, AutoTokenizer, BatchFeature, ProcessorMixin
 from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
 from transformers.utils import is_torchvision_available, is_vision_available
@@ -80,10 +79,11 @@ def _assembled(folder: Path, video_processor: str, reason: Exception) -> Any:
         Exception: `reason`, where the folder's files do not name the parts.
     """
     options, _ = ProcessorMixin.get_processor_dict(folder)
-    kind = getattr(transformers, str(options.pop("processor_class", None)), None)
-    kind = kind or PROCESSOR_MAPPING.get(type(AutoConfig.from_pretrained(folder, trust_remote_code=False)), None)
-    if kind is None:
+    name = options.pop("processor_class", None)
+    kind = PROCESSOR_MAPPING.get(type(AutoConfig.from_pretrained(folder, trust_remote_code=False)), None)
+    if name is None and kind is None:
         raise reason
+    kind = processor_class(str(name or kind.__name__))
     accepted = inspect.signature(kind.__init__).parameters
     parts: dict[str, Any] = {"tokenizer": AutoTokenizer.from_pretrained(folder, trust_remote_code=False)}
     if "image_processor" in accepted:

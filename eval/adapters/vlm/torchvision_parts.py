@@ -145,21 +145,20 @@ def _standing_in() -> Iterator[ModuleType]:
 
 
 def processor_class(name: str) -> Any:
-    """A class of transformers that processes images or videos, with torchvision or without.
+    """A class of transformers that processes images, videos, or both with text, with torchvision or without.
 
     Args:
-        name: of the class, as in Qwen3VLVideoProcessor.
+        name: of the class, as in Qwen3VLVideoProcessor or PixtralProcessor.
 
     Raises:
         GymQAError: transformers has none of that name.
         ImportError: it needs more of torchvision than is here.
     """
-    if utils.is_torchvision_available():
-        found = getattr(transformers, name, None)
-        if found is None:
-            raise GymQAError(f"transformers {transformers.__version__} has no {name}; update it")
+    found = getattr(transformers, name, None)
+    if found is not None and not getattr(found, "is_dummy", False):
         return found
-    kind = "video_processing" if "VideoProcessor" in name else "image_processing"
+    kinds = {"VideoProcessor": "video_processing", "ImageProcessor": "image_processing"}
+    kind = next((kind for ending, kind in kinds.items() if name.endswith(ending)), "processing")
     package = Path(transformers.__file__).parent / "models"
     homes = (path for path in package.glob(f"*/{kind}_*.py") if f"\nclass {name}(" in path.read_text(encoding="utf-8"))
     home = next(homes, None)

@@ -128,8 +128,8 @@ def test_what_is_shown_and_how_is_part_of_the_fingerprint(cache: FrameCache, qwe
 def test_a_family_that_was_not_tried_is_refused_unless_forced(llava_folder: Path, tmp_path: Path) -> None:
     for path in llava_folder.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
-    write_json(tmp_path / "config.json", {**read_json(llava_folder / "config.json"), "model_type": "vipllava"})
-    with pytest.raises(GymQAError, match=naming("vipllava", "--options.untried true", "qwen3_vl")):
+    write_json(tmp_path / "config.json", {**read_json(llava_folder / "config.json"), "model_type": "janus"})
+    with pytest.raises(GymQAError, match=naming("janus", "--options.untried true", "qwen3_vl")):
         load_vlm(str(tmp_path))
     assert load_vlm(str(llava_folder), untried=True).family == Family()
 
