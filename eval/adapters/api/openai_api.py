@@ -11,9 +11,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
+from urllib.parse import quote
 
 from eval.adapters.api.client import ApiClient, UnansweredError
-from eval.adapters.api.jpeg_frames import JpegFrames
+from eval.adapters.api.clip_media import ClipMedia
 from eval.adapters.api.replies import Reply, answer_of, read_reply
 from eval.adapters.api.settings import ApiSettings
 from eval.adapters.clip_frames import ClipFrames, require_frames, shown, shown_frames, stamp
@@ -24,6 +25,7 @@ from eval.parsing.choice import VERSION
 from eval.run.protocol import AnswerModel
 from eval.run.response_cache import ResponseCache
 from gymqa.errors import GymQAError
+from gymqa.frames.controls import MISMATCHED, NO_VIDEO, NONE
 from gymqa.questions.schema import Answer, Question, Tokens
 from gymqa.questions.scoring import require_scoring
 
@@ -90,7 +92,8 @@ class OpenAIModel:
         settings.check()
         self.name, self._model, self._frames, self._settings = name, model, frames, settings
         self._scoring, self._responses, self._key = scoring, responses, settings.key()
-        self._shown = None if frames is None else JpegFrames(frames, settings.jpeg_quality)
+        as_video = settings.video == "base64"
+        self._media = frames and ClipMedia(frames, settings.jpeg_quality, settings.short_side, as_video)
         self._run = ""
         self._wants_logprobs = scoring == "letters" and settings.top_logprobs > 0
         self._logprobs = self._wants_logprobs  # until the server refuses them
@@ -159,6 +162,8 @@ class OpenAIModel:
         reply = found.reply
         answer = answer_of(question, reply)
         answer = detailed(answer, question, lettered(question), self._frames, reply.text, reply.revision)
+        if self._settings.video == "url" and answer.detail is not None:  # the server chooses the frames
+            answer = replace(answer, detail=replace(answer.detail, frames=()))
         if answer.detail is None or not (reply.prompt_tokens or reply.completion_tokens):
             return answer
         tokens = Tokens(reply.prompt_tokens, reply.completion_tokens, found.paid_before)
@@ -182,7 +187,7 @@ class OpenAIModel:
         return [task.result() for task in tasks]
 
     async def _ask(self, question: Question, client: ApiClient, free: asyncio.Semaphore) -> _Found | _NoReply:
-        unseen = None if self._frames is None else self._frames.why_unseen(question.clip_id)
+        unseen = self._why_unseen(question.clip_id)
         if unseen is not None:
             return _NoReply(unseen)
         async with free:
@@ -198,6 +203,15 @@ class OpenAIModel:
                 return _NoReply(str(error), not error.status, self._usage.replies if error.status else None)
             self._failed = 0
             return reply
+
+    def _why_unseen(self, clip_id: str) -> str | None:
+        """The reason why a clip cannot be sent; None where it can."""
+        if self._frames is None:
+            return None
+        unseen = self._frames.why_unseen(clip_id)
+        if unseen is None and self._settings.video == "base64" and self._frames.times(clip_id) is None:
+            return f"the frame rate of clip {clip_id} is not known; cache its images with --image_fps"
+        return unseen
 
     async def _reply(self, question: Question, client: ApiClient) -> _Found:
         """The reply to a question, requested without log-probabilities where the server refuses them.
@@ -235,7 +249,7 @@ class OpenAIModel:
     def _body(self, question: Question, logprobs: bool) -> bytes:
         """The request's JSON body."""
         text: dict[str, Any] = {"type": "text", "text": lettered(question)}
-        content: Any = text["text"] if self._frames is None else [*self._images(question.clip_id), text]
+        content: Any = text["text"] if self._frames is None else [*self._parts(question.clip_id), text]
         fields: dict[str, Any] = {
             "model": self._model,
             "messages": [{"role": "user", "content": content}],
@@ -247,11 +261,18 @@ class OpenAIModel:
         fields |= self._settings.extra_fields()
         return json.dumps({name: value for name, value in fields.items() if value is not None}).encode()
 
-    def _images(self, clip_id: str) -> list[dict[str, Any]]:
-        """A clip's frames as content parts of a message, each after its time."""
-        assert self._shown is not None and self._frames is not None
+    def _parts(self, clip_id: str) -> list[dict[str, Any]]:
+        """A clip as content parts of a message: a video, or images, each after its time."""
+        assert self._media is not None and self._frames is not None
+        if self._settings.video == "url":
+            shown = self._frames.shown(clip_id)[0] or clip_id
+            address = self._settings.video_address.replace("{clip_id}", quote(shown, safe=""))
+            return [{"type": "video_url", "video_url": {"url": address}}]
+        urls = self._media.urls(clip_id)
+        if self._settings.video == "base64":
+            return [{"type": "video_url", "video_url": {"url": urls[0]}}]
         detail = {"detail": self._settings.detail} if self._settings.detail else {}
-        images = [{"type": "image_url", "image_url": {"url": url, **detail}} for url in self._shown.urls(clip_id)]
+        images = [{"type": "image_url", "image_url": {"url": url, **detail}} for url in urls]
         seconds = self._frames.seconds(clip_id)
         if seconds is None:
             return images
@@ -275,10 +296,15 @@ def load(request: Request) -> Loaded:
     """
     require_scoring("openai", request.scoring, SCORINGS)
     require_frames(request)
+    if request.options.api.video == "url" and (changed := set(request.controls) - {NONE, NO_VIDEO, MISMATCHED}):
+        raise GymQAError(
+            f"frames of a video that is sent by its address cannot be {', '.join(sorted(changed))}; give "
+            "--options.api.video base64 or frames for these controls"
+        )
     options, scoring = request.options, request.scoring or "letters"
     replies = ResponseCache(options.replies or request.folder / "replies")
 
     def under(control: str) -> AnswerModel:
         return OpenAIModel(request.name, request.model, shown(control, request), options.api, scoring, replies)
 
-    return Loaded(under, scoring, None, shown_frames(options))
+    return Loaded(under, scoring, None, None if options.api.video == "url" else shown_frames(options))

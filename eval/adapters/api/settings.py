@@ -4,11 +4,13 @@ import json
 import math
 import os
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
 from gymqa.errors import GymQAError
+from gymqa.runtime.choices import require_choices
 
+Video = Literal["frames", "base64", "url"]
 KEY_VARIABLE = "OPENAI_API_KEY"
 _WITHOUT_EFFECT = (
     "key_variable", "in_flight", "timeout", "tries", "first_wait", "longest_wait", "give_up_after", "input_price",
@@ -33,6 +35,11 @@ class ApiSettings:
             leave all others unanswered.
         max_tokens: longest reply, in tokens.
         top_logprobs: alternatives of the first token to request; 0 requests none.
+        video: how a clip is sent: "frames", images each after its time; "base64", one video of the frames shown, at
+            their rate; "url", the address of the video, from which the server takes frames itself. The latter two are
+            `video_url` parts, which vLLM and SGLang take, not OpenAI.
+        video_address: of the videos for "url", with {clip_id} in it, as https://host/clips/{clip_id}.mp4.
+        short_side: pixels that frames are resized to; 0 sends them as large as the frame cache keeps them.
         jpeg_quality: of the frames, 1 to 100.
         detail: low, high or auto, for servers that take it; "" leaves it out.
         input_price: of a million prompt tokens, in any currency.
@@ -50,6 +57,9 @@ class ApiSettings:
     give_up_after: int = 20
     max_tokens: int = 32
     top_logprobs: int = 20
+    video: Video = "frames"
+    video_address: str = ""
+    short_side: int = 0
     jpeg_quality: int = 90
     detail: str = ""
     input_price: float = 0.0
@@ -82,7 +92,26 @@ class ApiSettings:
             )
         if not (1 <= self.jpeg_quality <= 100 and 0 <= self.top_logprobs <= 20):
             raise GymQAError("jpeg_quality must be from 1 to 100 and top_logprobs from 0 to 20; change them")
+        self._check_video()
         self.extra_fields()
+
+    def _check_video(self) -> None:
+        """Validate how clips are sent.
+
+        Raises:
+            GymQAError: no address of videos where theirs are sent, or one without the clip's place; a size below 0.
+        """
+        require_choices(self)
+        if (self.video == "url") != bool(self.video_address):
+            raise GymQAError("--options.api.video url and --options.api.video_address belong together; give both")
+        if self.video_address and (
+            "{clip_id}" not in self.video_address or not _is_address(self.video_address.replace("{clip_id}", "clip"))
+        ):
+            raise GymQAError(
+                f"{self.video_address} is no address of videos; give one as https://host/clips/{{clip_id}}.mp4"
+            )
+        if self.short_side < 0:
+            raise GymQAError(f"frames cannot have {self.short_side} pixels; give --options.api.short_side 0 or more")
 
     def extra_fields(self) -> dict[str, Any]:
         """The further fields of a request, by name.

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from eval.adapters.api.jpeg_frames import KEPT, JpegFrames
+from eval.adapters.api.clip_media import KEPT, ClipMedia
 from eval.adapters.api.openai_api import OpenAIModel
 from eval.adapters.api.settings import ApiSettings
 from eval.adapters.clip_frames import ClipFrames
@@ -51,7 +51,7 @@ def test_questions_of_a_clip_share_its_pictures(world: tuple[FrameCache, Splits]
 
 def test_many_threads_at_once_encode_a_clip_once(world: tuple[FrameCache, Splits]) -> None:
     frames = Counting(world[0])
-    pictures, clip = JpegFrames(frames, 90), world[0].clip_ids[0]
+    pictures, clip = ClipMedia(frames, 90), world[0].clip_ids[0]
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(pictures.urls, [clip] * 32))
     assert frames.taken == [clip] and all(urls == found[0] for urls in found)
@@ -60,14 +60,14 @@ def test_many_threads_at_once_encode_a_clip_once(world: tuple[FrameCache, Splits
 def test_clips_not_asked_for_lately_are_forgotten(world: tuple[FrameCache, Splits]) -> None:
     frames, clips = Counting(world[0]), world[0].clip_ids[: KEPT + 1]
     assert len(clips) == KEPT + 1
-    pictures = JpegFrames(frames, 90)
+    pictures = ClipMedia(frames, 90)
     for clip in (*clips[:KEPT], clips[0], clips[KEPT], clips[0], clips[1]):
         pictures.urls(clip)
     assert frames.taken == [*clips[:KEPT], clips[KEPT], clips[1]]
 
 
 def test_a_clip_that_could_not_be_read_is_read_again(world: tuple[FrameCache, Splits]) -> None:
-    pictures = JpegFrames(Counting(world[0], fails=1), 90)
+    pictures = ClipMedia(Counting(world[0], fails=1), 90)
     with pytest.raises(GymQAError, match="the disk is gone"):
         pictures.urls(world[0].clip_ids[0])
     assert len(pictures.urls(world[0].clip_ids[0])) == 4
