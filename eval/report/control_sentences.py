@@ -16,6 +16,10 @@ _MEANING = {
     "shuffled": ("when the frames are shuffled", "it uses their order", "it is not watching the movement"),
     "reversed": ("when the clip runs backwards", "it sees which way the movement goes",
                  "it does not see which way the movement goes"),
+    "none-of-these": ('when "none of these" stands for the right choice', "it takes a choice that is wrong",
+                      "it knows when no other choice is right"),
+    "letters-alone": ("when it sees the letters alone", "it needs question and choices",
+                      "it answers without question and choices"),
 }  # fmt: skip
 
 

@@ -4,7 +4,7 @@ A model that scores the same on shuffled frames does not use the movement; one t
 frames does not use the video.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -164,14 +164,18 @@ def shown_of(source: FrameSource, clip_id: str, indices: Indices) -> Shown:
     return "" if clip == clip_id else clip, tuple(positions.tolist())
 
 
-def require_control(name: str) -> None:
-    """Check the name of a control.
+def require_control(name: str, more: Iterable[str] = ()) -> None:
+    """Check the name of a control of the frames.
+
+    Args:
+        name: the control.
+        more: further controls that could have been meant, for the message.
 
     Raises:
         GymQAError: there is no such control.
     """
     if name not in CONTROLS:
-        raise GymQAError(f"there is no control {name!r}; choose one of {', '.join(CONTROLS)}")
+        raise GymQAError(f"there is no control {name!r}; choose one of {', '.join((*CONTROLS, *more))}")
 
 
 def shuffled(indices: Indices, clip_id: str, seed: int) -> Indices:

@@ -198,8 +198,13 @@ def probability_flaw(values: Sequence[float]) -> str | None:
 
 
 def format_question(question: Question) -> str:
-    """The text with lettered choices in Gym-QA's format: `What … performing? A.x B.y C.z D.w`."""
-    choices = (f"{letter}.{choice}" for letter, choice in zip(LETTERS, question.choices, strict=False))
+    """The text with lettered choices in Gym-QA's format: `What … performing? A.x B.y C.z D.w`; `A B C D` if there is
+    neither text nor choice but the letters.
+    """
+    letters = LETTERS[: len(question.choices)]
+    if not question.text and question.choices == tuple(letters):
+        return " ".join(letters)
+    choices = (f"{letter}.{choice}" for letter, choice in zip(letters, question.choices, strict=True))
     return " ".join((question.text, *choices))
 
 

@@ -16,6 +16,7 @@ from eval.run.runner import require_batch_size, run
 from eval.run.watchdog import LONGEST
 from gymqa.errors import GymQAError
 from gymqa.frames.controls import NO_VIDEO, NONE, require_control
+from gymqa.questions.probes import PROBES, probed
 from gymqa.questions.schema import Prediction
 from gymqa.runtime.devices import own_device
 from gymqa.runtime.registry import require_fit
@@ -65,7 +66,8 @@ def evaluate(
         frames: folder of `gymqa cache`, for hf-vlm and openai; for other adapters used to compute features and class
             probabilities under a control.
         encode_with: the encoder that the model was tuned with, as in `gymqa extract`, if --frames is used.
-        controls: none, no-video, one-frame, frozen, shuffled, reversed, mismatched; one or more (by default none).
+        controls: none, no-video, one-frame, frozen, shuffled, reversed, mismatched, which change the frames, and
+            none-of-these, letters-alone, which change the question; one or more (by default none).
         control_seed: seed of the random controls.
         benchmark: ask only files of these benchmarks, of `gymqa list benchmarks` or package.module:function.
         tier: ask only files whose questions are of these tiers.
@@ -107,24 +109,31 @@ def evaluate(
         frames=frames,
         encode_with=encode_with,
         control_seed=control_seed,
-        controls=tuple(under),
+        controls=tuple(dict.fromkeys(map(_frame_control, under))),
         folder=out.parent if out.suffix == ".jsonl" else out,
         clips={question.clip_id: question for file in files.values() for question in file.questions},
         options=options,
     )
     info = RunInfo(encoder=encoder, adapter=kind, environment=environment(device=device))
-    costs = _ask_files(request, files, out, info, form, answer_timeout)
+    costs = _ask_files(request, under, files, out, info, form, answer_timeout)
     if costs:
         print(sentence(total(costs)))
 
 
 def _ask_files(
-    request: Request, files: Mapping[str, QuestionFile], out: Path, info: RunInfo, form: Form, timeout: float | None
+    request: Request,
+    controls: Sequence[str],
+    files: Mapping[str, QuestionFile],
+    out: Path,
+    info: RunInfo,
+    form: Form,
+    timeout: float | None,
 ) -> list[Cost]:
     """Ask every file's questions under every control; return the costs of paid answers."""
     loaded = load_adapter(info.adapter, request)
     costs: list[Cost] = []
-    for control in request.controls:
+    for control in controls:
+        changes_frames = _frame_control(control) != NONE
         of_control = replace(
             info,
             revision=loaded.revision,
@@ -133,9 +142,9 @@ def _ask_files(
             n_frames=loaded.n_frames,
             parameters=loaded.parameters,
             prompt=loaded.prompt,
-            settings={} if control == NONE else {"control_seed": request.control_seed},
+            settings={"control_seed": request.control_seed} if changes_frames else {},
         )
-        answerer = loaded.under(control)
+        answerer = loaded.under(_frame_control(control))
         require_fit(answerer, AnswerModel, info.adapter, "adapter")
         _require_written(answerer, list(files.values()), form)
         for benchmark, file in files.items():
@@ -186,8 +195,14 @@ def _known_controls(controls: Sequence[str]) -> list[str]:
     """
     under = list(dict.fromkeys(controls))
     for control in under:
-        require_control(control)
+        if control not in PROBES:
+            require_control(control, PROBES)
     return under
+
+
+def _frame_control(control: str) -> str:
+    """The control of the frames: none where the question is changed."""
+    return NONE if control in PROBES else control
 
 
 def _require_outside(out: Path, questions: Sequence[Path]) -> None:
@@ -208,6 +223,8 @@ def _blind_control(controls: Sequence[str]) -> list[str]:
         GymQAError: another control is requested, which would have no effect.
     """
     for control in controls:
+        if control in PROBES:
+            raise GymQAError(f"{control} is asked with the video, which the adapter blind leaves out; leave it out")
         if control not in (NONE, NO_VIDEO):
             raise GymQAError(f"the adapter blind uses no video, so {control} has no effect; leave it out")
     return [NO_VIDEO]
@@ -245,6 +262,7 @@ def ask_file(
         The cost of the answers of all processes, in the first process and if the result records it.
     """
     asked, process = questions_in_form(form, file.questions), this_process()
+    asked = probed(info.control, asked) if info.control in PROBES else asked
     times = max((len(question.choices) for question in file.questions), default=1) if form == "rotated" else 1
     of_file = replace(info, questions=file_info(file.path), rotations=times, binaries=form == "binaries")
     predictions = run(model, asked, out, batch_size, of_file, process, answer_timeout)
