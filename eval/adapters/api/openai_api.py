@@ -93,7 +93,9 @@ class OpenAIModel:
         self.name, self._model, self._frames, self._settings = name, model, frames, settings
         self._scoring, self._responses, self._key = scoring, responses, settings.key()
         as_video = settings.video == "base64"
-        self._media = frames and ClipMedia(frames, settings.jpeg_quality, settings.short_side, as_video)
+        self._media: ClipMedia | None = None
+        if frames is not None:
+            self._media = ClipMedia(frames, settings.jpeg_quality, settings.short_side, as_video)
         self._run = ""
         self._wants_logprobs = scoring == "letters" and settings.top_logprobs > 0
         self._logprobs = self._wants_logprobs  # until the server refuses them
