@@ -21,11 +21,17 @@ class Source:
         root: folder of the official files.
         videos: folder that the paths in them are relative to.
         fold: name of the official split, as the data set calls it; None if there is only one.
+        val_fraction: fraction of each class to take as val clips, of a data set without a split.
+        group: regular expression; clips of one match in their path are alike, and stay on one side.
+        seed: of what is drawn.
     """
 
     root: Path
     videos: Path
     fold: str | None = None
+    val_fraction: float | None = None
+    group: str | None = None
+    seed: int = 0
 
 
 @dataclass

@@ -1,57 +1,11 @@
-"""Readers of generic data sets: class folders with leave-one-person-out splits (Weizmann), and `<path> <label>` lists.
-
-Class folders hold `<class>/<person>_<anything>.avi`. Source: Weizmann's "Actions as Space-Time Shapes" (ICCV'05), files
-such as bend/daria_bend.avi, evaluated by leaving out one person at a time.
-"""
+"""Reader of generic `<path> <label>` lists: train.txt, val.txt or test.txt, and classes.txt."""
 
 import os
 from pathlib import Path, PurePosixPath
 
 from gymqa.errors import GymQAError
 from gymqa.io.text import read_lines
-from gymqa.video_datasets.base import VIDEO_SUFFIXES, Side, Source, VideoDataset, official_file, whole_number
-
-
-def read_class_folders(source: Source) -> VideoDataset:
-    """Read class folders; the fold is the person whose clips are val, and a clip's `video` is its person.
-
-    Raises:
-        GymQAError: there is no class folder with videos, or no such person.
-    """
-    folders = sorted(folder for folder in source.videos.iterdir() if folder.is_dir() and not _is_hidden(folder))
-    found = {folder.name: _videos(folder) for folder in folders}
-    classes = tuple(name for name, videos in found.items() if videos)
-    if not classes:
-        raise GymQAError(
-            f"{source.videos} has no folder with videos; put each class's videos into a folder of its name"
-        )
-    persons = sorted({_person(video) for videos in found.values() for video in videos})
-    if source.fold not in persons:
-        wrong = "" if source.fold is None else f"there is no person {source.fold!r} in {source.videos}; "
-        raise GymQAError(f"{wrong}name the person to test on as the fold: {', '.join(persons)}")
-    dataset = VideoDataset(classes)
-    for label, name in enumerate(classes):
-        for video in found[name]:
-            person = _person(video)
-            side: Side = "val" if person == source.fold else "train"
-            dataset.add(side, f"{name}/{video.name}", label, person, str(video))
-    return dataset
-
-
-def _videos(folder: Path) -> list[Path]:
-    """The folder's videos, sorted by name."""
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES and not _is_hidden(path))
-
-
-def _is_hidden(path: Path) -> bool:
-    """Whether a file or folder is hidden, such as what macOS leaves beside copied files (`._bend.avi`)."""
-    return path.name.startswith(".")
-
-
-def _person(video: Path) -> str:
-    """The part of the file name before its first underscore."""
-    return video.stem.partition("_")[0]
-
+from gymqa.video_datasets.base import Side, Source, VideoDataset, official_file, whole_number
 
 TEST_NAMES = ("val.txt", "test.txt")
 SAMPLED_ROWS = 200  # rows whose paths are looked for

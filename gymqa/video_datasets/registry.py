@@ -30,12 +30,14 @@ class Format:
         files: its official files, for listings.
         folds: values of --fold; "" if there is one split.
         video_folders: usual folders of the videos, relative to the official files.
+        is_split: whether --val_fraction and --group split it.
     """
 
     maker: str
     files: str
     folds: str = ""
     video_folders: tuple[str, ...] = ()
+    is_split: bool = False
 
 
 _HERE = "gymqa.video_datasets"
@@ -50,7 +52,9 @@ _OURS = {
         video_folders=("FINADiving_MTL_256s", "Trimmed_Video_Frames/FINADiving_MTL_256s"),
     ),
     "folders": Format(
-        f"{_HERE}.generic:read_class_folders", "<class>/<person>_….avi, as Weizmann", "the person to test on"
+        f"{_HERE}.folders:read_class_folders",
+        "<class>/*, train/<class>/* and val/<class>/*, or metadata.csv or .jsonl of videofolder",
+        "the person or group to test on", is_split=True,
     ),
     "hmdb51": Format(
         f"{_HERE}.hmdb51:read_hmdb51", "<class>_test_split1.txt, …", "1, 2 or 3", ("hmdb51_org", "videos")
@@ -75,7 +79,13 @@ DATASETS = Registry("data set", "gymqa list datasets", _OURS, DatasetReader)
 
 
 def read_dataset(
-    name: str, root: Path, videos: Path | None = None, fold: str | None = None
+    name: str,
+    root: Path,
+    videos: Path | None = None,
+    fold: str | None = None,
+    val_fraction: float | None = None,
+    group: str | None = None,
+    seed: int = 0,
 ) -> tuple[VideoDataset, Path]:
     """Read a data set; return it with the folder of its videos.
 
@@ -84,6 +94,9 @@ def read_dataset(
         root: folder of the official files.
         videos: folder of the videos; the usual one below `root`, or `root` itself, when not given.
         fold: which of its splits; the first when not given.
+        val_fraction: fraction of each class to take as val clips, of a data set without a split.
+        group: regular expression of what clips have in common in their paths.
+        seed: of what is drawn.
 
     Raises:
         GymQAError: no such data set, folder or fold, a plug-in that does not fit, a wrong line, a class without a name
@@ -97,7 +110,10 @@ def read_dataset(
             raise GymQAError(f"{folder} is not a folder; check the path")
     if fold is not None and chosen and not chosen.folds:
         raise GymQAError(f"{name} has one split; leave --fold out")
-    dataset = DATASETS.make(name, VideoDataset, Source(root, videos, fold))
+    if (val_fraction is not None or group is not None) and chosen and not chosen.is_split:
+        raise GymQAError(f"{name} has its own split; leave --val_fraction and --group out")
+    source = Source(root, videos, fold, val_fraction, group, seed)
+    dataset = DATASETS.make(name, VideoDataset, source)
     _check_classes(dataset.classes, root)
     if not dataset.train or not dataset.val:
         raise GymQAError(f"{root} gives no {'val' if dataset.train else 'training'} clip; check its list files")

@@ -12,7 +12,7 @@ from gymqa.finegym.annotations import Release, read_element_list
 from gymqa.io.files import read_json
 from gymqa.questions.released_json import _entries
 from gymqa.video_datasets.base import Source
-from gymqa.video_datasets.generic import read_class_folders
+from gymqa.video_datasets.folders import read_class_folders
 from gymqa.video_datasets.registry import read_dataset
 from tests.helpers.gymsim_taxonomy import GYMSIM
 from tests.helpers.naming import naming

@@ -15,7 +15,7 @@ from gymqa.finegym.splits import read_splits
 from gymqa.frames.cache import FrameCache
 from gymqa.frames.video import VideoError, decode, write_video
 from gymqa.video_datasets.base import Source
-from gymqa.video_datasets.generic import read_class_folders
+from gymqa.video_datasets.folders import read_class_folders
 from gymqa.video_datasets.imported import read_import
 from gymqa.video_datasets.registry import DATASETS
 from tests.helpers.naming import does_name, naming

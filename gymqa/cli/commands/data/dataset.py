@@ -17,6 +17,9 @@ def import_dataset(
     out: Path = Path("runs/dataset"),
     videos: Path | None = None,
     fold: str | None = None,
+    val_fraction: float | None = None,
+    group: str | None = None,
+    seed: int = 0,
     json: bool = False,
 ) -> None:
     """Convert a data set's official lists to gymqa's format; videos stay where they are.
@@ -35,14 +38,19 @@ def import_dataset(
         root: folder of the official files.
         out: folder to write: labelled.txt (all training clips), val.txt, classes.txt, videos.txt, dataset.json.
         videos: folder of the videos; by default the usual one below root, or root itself.
-        fold: official split (see `gymqa list datasets`); by default the first.
+        fold: official split (see `gymqa list datasets`); by default the first. Of folders the person or group to test
+            on, or one of several folders val, test, ….
+        val_fraction: of folders without a split, the fraction of each class that is val.
+        group: of folders, a regular expression for what clips have in common in their paths, such as "(P[0-9]+)_"; they
+            stay together. With --fold, by default the file's name before its first underscore, as in Weizmann.
+        seed: of the draw of val clips.
         json: print the counts as JSON.
     """
     if out.resolve() == root.resolve():
         raise GymQAError(
             f"{root} holds the official files, which would be overwritten; choose another folder with --out"
         )
-    dataset, folder = read_dataset(name, root, videos, fold)
+    dataset, folder = read_dataset(name, root, videos, fold, val_fraction, group, seed)
     about = write_import(require_writable(out), dataset, name, root, folder, fold)
     if json:
         print(json_module.dumps(about, indent=2))
