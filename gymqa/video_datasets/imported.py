@@ -22,9 +22,10 @@ SEGMENTS = ".segments"
 
 @dataclass(frozen=True, slots=True)
 class ClipPaths:
-    """Where the clips of an imported data set or question set are."""
+    """Where the clips of an imported data set or question set are, and its name."""
 
     folder: Path
+    name: str
     videos: Path
     paths: dict[str, str]
 
@@ -101,7 +102,7 @@ def read_import(folder: Path) -> Imported:
     """
     found = read_clip_paths(folder)
     classes = tuple(line for _, line in read_lines(folder / CLASSES))
-    return Imported(folder, found.videos, found.paths, classes, read_splits(folder, len(classes)))
+    return Imported(folder, found.name, found.videos, found.paths, classes, read_splits(folder, len(classes)))
 
 
 def read_clip_paths(folder: Path) -> ClipPaths:
@@ -117,4 +118,4 @@ def read_clip_paths(folder: Path) -> ClipPaths:
     for where, line in read_lines(folder / VIDEOS):
         clip_id, _, path = line.partition(" ")
         paths[clip_id] = inside_path(path, where)
-    return ClipPaths(folder, Path(about["videos"]), paths)
+    return ClipPaths(folder, str(about.get("dataset", "")), Path(about["videos"]), paths)

@@ -1,6 +1,7 @@
 """`gymqa questions`: build, validate and analyse multiple-choice questions; import other sets and Gym-QA's files."""
 
 import json as json_module
+import re
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
@@ -10,12 +11,14 @@ from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import open_release, read_element_list
 from gymqa.io.files import write_text
 from gymqa.questions.benchmarks import build_benchmark
+from gymqa.questions.class_questions import ATTRIBUTES, ClassSet, build_class_questions
 from gymqa.questions.files import load_questions, save_questions
 from gymqa.questions.released_json import format_published, import_published
 from gymqa.questions.schema import Question
 from gymqa.questions.shortcuts import file_stats
 from gymqa.questions.validation import file_problems
 from gymqa.runtime.runs import require_writable
+from gymqa.video_datasets.imported import read_import
 
 if TYPE_CHECKING:
     from gymqa.questions.importing.convert import ImportedSet
@@ -56,7 +59,9 @@ def stats(
 def build(
     clips: Path,
     *,
-    finegym: Path,
+    finegym: Path | None = None,
+    dataset: Path | None = None,
+    attributes: list[str] | None = None,
     out: Path = Path("questions.jsonl"),
     benchmark: str = "gym-qa",
     seed: int = 0,
@@ -68,6 +73,10 @@ def build(
     Args:
         clips: element list, `<clip id> <label>` per line.
         finegym: folder of FineGym's (or GymSim's) annotation files.
+        dataset: folder of `gymqa dataset import` instead; its benchmarks are random and similar (which class, beside
+            any others or those with similar names), attributes (of the words of class names) and pairs (two clips, one
+            attribute, two answers).
+        attributes: what each word of the class names says, in their order; by default known of diving48.
         out: file to write, one JSON object per line.
         benchmark: source of the distractors: gym-qa (any), event (same apparatus), gym-qa-hard (same set), gym-new
             (include the direction twin), attribute (one decision apart); or what is asked: decision (yes or no),
@@ -77,11 +86,29 @@ def build(
         n_choices: number of choices; yes/no questions and minimal pairs have two.
         setting: gym99, gym288, …; may be omitted if there is only one.
     """
-    release = open_release(finegym, setting)
-    listed = read_element_list(clips, len(release.taxonomy))
-    questions = build_benchmark(listed, release, benchmark, seed, n_choices)
+    if (finegym is None) == (dataset is None):
+        raise GymQAError("name FineGym's annotation files by --finegym, or an imported data set by --dataset")
+    if finegym is not None:
+        release = open_release(finegym, setting)
+        listed = read_element_list(clips, len(release.taxonomy))
+        questions = build_benchmark(listed, release, benchmark, seed, n_choices)
+    else:
+        assert dataset is not None  # as checked above
+        data = _class_set(clips, dataset, attributes)
+        questions = build_class_questions(data, benchmark, seed, n_choices)
+    if not questions:
+        raise GymQAError(f"the clips of {clips} have no question of {benchmark}; choose another benchmark")
     save_questions(out, questions)
     print(f"{out}: {len(questions)} questions of {benchmark}")
+
+
+def _class_set(clips: Path, folder: Path, attributes: list[str] | None) -> ClassSet:
+    """The clips of a list with the classes of the data set that they belong to."""
+    data = read_import(folder)
+    listed = read_element_list(clips, len(data.classes))
+    named = tuple(attributes) if attributes else ATTRIBUTES.get(data.name, ())
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", data.name)  # of a plug-in, package.module:function
+    return ClassSet(name, data.classes, listed, data.paths, named)
 
 
 def validate(file: Path, *, as_released: bool = False, finegym: Path | None = None, setting: str | None = None) -> None:
