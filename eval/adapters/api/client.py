@@ -118,7 +118,8 @@ class ApiClient:
         try:
             return read(json.loads(content))
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError):
-            raise _TryFailedError("the reply is no chat completion") from None
+            words = words_of(content, self._key)
+            raise _TryFailedError(f"the reply is no chat completion{f' ({words})' if words else ''}") from None
 
     async def _send(self, body: bytes) -> tuple[int, Mapping[str, str], bytes]:
         """Status, headers and content of the reply."""

@@ -69,13 +69,15 @@ def words_of(content: bytes, key: str | None) -> str:
     text = content[:65_536].decode("utf-8", "replace")
     body = parsed(content)
     if body is not None:
+        body = body[0] if isinstance(body, list) and body else body  # as Google's endpoint answers
         error = _error(body) or body
         found = [error.get(name) for name in ("message", "detail", "error")] if isinstance(error, dict) else [error]
-        text = next((one for one in found if isinstance(one, str) and one.strip()), "")
+        said = next((one for one in found if one), "")
+        text = said if isinstance(said, str) else json.dumps(said, ensure_ascii=False)
     elif text.lstrip().startswith("<"):
         return ""
     if key:
-        text = text.replace(key, "[key]")
+        text = text.replace(key, "[key]").replace(json.dumps(key)[1:-1], "[key]")
     return " ".join(text.split())[:_LONGEST_WORDS]
 
 

@@ -1,5 +1,6 @@
 """No status of an account or a configuration costs a question: it stops the run, or the question is asked again."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from eval.adapters.api.client import asked_wait
 from eval.adapters.api.openai_api import OpenAIModel
 from eval.adapters.api.replies import letter_logprobs, read_reply
 from eval.adapters.api.settings import ApiSettings
-from eval.adapters.api.statuses import Verdict, verdict
+from eval.adapters.api.statuses import Verdict, verdict, words_of
 from eval.run.results import load_result, result_path
 from eval.run.runner import run
 from gymqa.errors import GymQAError
@@ -191,3 +192,33 @@ def test_other_addresses_are_taken(url: str) -> None:
 def test_times_are_finite_and_not_negative(wrong: dict[str, float]) -> None:
     with pytest.raises(GymQAError):
         ApiSettings(**wrong).check()  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"error": {"code": 500, "message": "image input is not supported"}}',
+        b'{"error": "image input is not supported"}',
+        b'{"detail": [{"loc": ["body"], "msg": "image input is not supported"}]}',
+        b'[{"error": {"message": "image input is not supported"}}]',
+        b'{"message": {"text": "image input is not supported"}}',
+        b"image input is not supported",
+    ],
+)
+def test_the_servers_own_words_are_read_wherever_they_stand(body: bytes) -> None:
+    assert "image input is not supported" in words_of(body, None) and "\n" not in words_of(body, None)
+    assert "secret" not in words_of(body.replace(b"image", b"secret"), "secret")
+
+
+def test_a_key_of_any_characters_is_masked_in_words_of_any_form() -> None:
+    key = 'sk-"quoted"\\'
+    body = json.dumps({"detail": [{"msg": f"no such key {key}"}]}).encode()
+    assert "[key]" in words_of(body, key) and "quoted" not in words_of(body, key)
+
+
+def test_a_reply_that_is_no_completion_is_told_with_its_words() -> None:
+    with serve_endpoint(Endpoint(lambda body: {"message": "image input is not supported"})) as endpoint:
+        model = _model(endpoint)
+        (answer,) = model.answer(MANY[:1])
+        model.close()
+    assert answer.choice is None and answer.retry and "image input is not supported" in (answer.error or "")
