@@ -23,6 +23,7 @@ from gymqa.frames.cache_format import (
     IndexEntry,
     damaged,
     end_of,
+    is_sound,
     mapped,
     read_index,
 )
@@ -63,6 +64,7 @@ class FrameCache:
         if end_of(self._entries.values(), settings) > len(self._data):
             raise GymQAError(f"{folder / 'frames.bin'} is shorter than its index requires; build the cache again")
         self._frames = stored_frames(self._data, settings)
+        self._checked: set[str] = set()  # clips whose bytes matched their checksum
 
     def __reduce__(self) -> tuple[type["FrameCache"], tuple[Path]]:
         return FrameCache, (self.folder,)
@@ -101,7 +103,7 @@ class FrameCache:
             GymQAError: a clip is not in the cache, or a JPEG image is damaged.
             IndexError: a clip has fewer frames.
         """
-        entries = [self._entry(clip_id) for clip_id in clip_ids]
+        entries = [self._sound(clip_id) for clip_id in clip_ids]
         _require_indices(entries, indices)
         return self._frames.take(entries, indices)
 
@@ -112,7 +114,7 @@ class FrameCache:
             GymQAError: the clip is not in the cache, or a JPEG image is damaged.
             IndexError: it has fewer frames.
         """
-        entry = self._entry(clip_id)
+        entry = self._sound(clip_id)
         _require_indices([entry], indices[None])
         return self._frames.whole(entry, indices)
 
@@ -135,6 +137,22 @@ class FrameCache:
     def damaged(self) -> list[str]:
         """Ids of clips whose frames do not match their CRC-32; reads the whole cache."""
         return damaged(self._data, self._entries.values())
+
+    def _sound(self, clip_id: str) -> IndexEntry:
+        """A clip's entry, once its frames were found to match their checksum; checked at the clip's first use.
+
+        Raises:
+            GymQAError: the clip is not in the cache, or its frames are damaged.
+        """
+        entry = self._entry(clip_id)
+        if clip_id not in self._checked:
+            if not is_sound(self._data, entry):
+                raise GymQAError(
+                    f"the frames of clip {clip_id} in {self.folder} are damaged; run the `gymqa cache` that made them "
+                    "again with --verify, which decodes such clips anew"
+                )
+            self._checked.add(clip_id)
+        return entry
 
     def _entry(self, clip_id: str) -> IndexEntry:
         if clip_id not in self._entries:

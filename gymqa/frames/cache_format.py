@@ -116,14 +116,15 @@ def end_of(entries: Iterable[IndexEntry], settings: CacheSettings) -> int:
     return max((entry.offset + -(-entry.bytes // slot) * slot for entry in entries), default=0)
 
 
+def is_sound(data: Bytes, entry: IndexEntry) -> bool:
+    """Whether a clip's bytes match their CRC-32."""
+    return zlib.crc32(data[entry.offset : entry.offset + entry.bytes].data) == entry.crc32
+
+
 def damaged(data: Bytes, entries: Iterable[IndexEntry]) -> list[str]:
     """Ids of clips whose bytes do not match their CRC-32."""
     entries = list(entries)
-    return [
-        entry.clip_id
-        for entry in track(entries, "checking clips", len(entries))
-        if zlib.crc32(data[entry.offset : entry.offset + entry.bytes].data) != entry.crc32
-    ]
+    return [entry.clip_id for entry in track(entries, "checking clips", len(entries)) if not is_sound(data, entry)]
 
 
 def lines_of(entries: Iterable[IndexEntry], settings: CacheSettings) -> str:

@@ -1,6 +1,7 @@
 """Frames of noise in a cache's own files, and an encoder small enough for any test."""
 
 import json
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,15 @@ def noise_cache(folder: Path, clips: int, size: int = 16, frames: int = 12) -> F
     """Clips of noise, of different lengths."""
     folder.mkdir(parents=True)
     rng = np.random.default_rng(0)
-    rng.integers(0, 256, (clips, frames, size, size, 3), dtype=np.uint8).tofile(folder / "frames.bin")
+    noise = rng.integers(0, 256, (clips, frames, size, size, 3), dtype=np.uint8)
+    noise.tofile(folder / "frames.bin")
+    lengths = [5 + number % 8 for number in range(clips)]
+    sums = [zlib.crc32(clip[:length].tobytes()) for clip, length in zip(noise, lengths, strict=True)]
     lines: list[dict[str, Any]] = [{"size": size, "max_frames": frames, "reading": 3}]
-    lines += [{"clip_id": clip_id(i), "slot": i, "frames": 5 + i % 8, "crc32": 0} for i in range(clips)]
+    lines += [
+        {"clip_id": clip_id(number), "slot": number, "frames": lengths[number], "crc32": sums[number]}
+        for number in range(clips)
+    ]
     (folder / "clips.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     return FrameCache(folder)
 

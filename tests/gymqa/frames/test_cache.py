@@ -209,12 +209,30 @@ def test_changed_bytes_are_found_and_mended(tmp_path: Path, videos: Path, format
         np.testing.assert_array_equal(mended.get(clip), frames)
 
 
+@pytest.mark.parametrize("format", ["raw", "jpeg"])
+def test_one_flipped_byte_is_refused_at_the_clips_first_use_and_no_other_clip_suffers(
+    tmp_path: Path, videos: Path, format: FrameFormat
+) -> None:
+    cache = build(tmp_path, videos, IDS[:2], format=format)
+    entry = cache._entries["c01"]
+    with (tmp_path / "frames.bin").open("r+b") as file:
+        file.seek(entry.offset + entry.bytes // 2)
+        byte = file.read(1)[0]
+        file.seek(-1, 1)
+        file.write(bytes([byte ^ 16]))
+    opened = FrameCache(tmp_path)
+    assert opened.get("c00").any()
+    for read in (lambda: opened.get("c01"), lambda: opened.gather(["c00", "c01"], np.zeros((2, 1), int))):
+        with pytest.raises(GymQAError, match=naming("c01", "--verify")):
+            read()
+
+
 def test_a_jpeg_picture_that_does_not_decode_is_named(tmp_path: Path, videos: Path) -> None:
     cache = build(tmp_path, videos, IDS[:2], format="jpeg")
     with (tmp_path / "frames.bin").open("r+b") as file:
         file.seek(cache._entries["c01"].offset + 4 * 7)
         file.write(bytes(200))
-    with pytest.raises(GymQAError, match=naming("frame 0", "c01", "--verify")):
+    with pytest.raises(GymQAError, match=naming("c01", "--verify")):
         FrameCache(tmp_path).get("c01")
 
 

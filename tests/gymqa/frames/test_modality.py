@@ -1,6 +1,7 @@
 """Modalities: what each shows, that views keep to its geometry, and that none is taken for another."""
 
 import json
+import zlib
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,8 @@ def flow(world: World, tmp_path_factory: pytest.TempPathFactory) -> FrameCache:
     vectors = np.empty((16, 16, 16, 2), np.uint8)
     vectors[..., 0], vectors[..., 1] = 60, 200
     packed = pack(vectors, settings)
-    entries = [IndexEntry(clip, place * len(packed), len(packed), 16) for place, clip in enumerate(cache.clip_ids)]
+    crc, size = zlib.crc32(packed), len(packed)
+    entries = [IndexEntry(clip, place * size, size, 16, crc) for place, clip in enumerate(cache.clip_ids)]
     (folder / "frames.bin").write_bytes(packed * len(entries))
     head = {"size": 16, "max_frames": 16, "format": "raw", "modality": "flow", "method": "dis"}
     write_text(folder / "clips.jsonl", json.dumps(head) + "\n" + lines_of(entries, settings))
