@@ -60,9 +60,10 @@ def _cut(folder: Path, segments: Mapping[str, Segment], videos: Path, missing: s
     for clip, one in segments.items():
         if one.video not in missing and not (folder / _segment_path(clip)).exists():
             waiting[one.video].append(Span(clip, one.start, one.end))
+    if not waiting:
+        return []
     problems = []
-    if waiting:
-        (folder / SEGMENTS).mkdir(parents=True, exist_ok=True)
+    (folder / SEGMENTS).mkdir(parents=True, exist_ok=True)
     for video, spans in track(list(waiting.items()), "cutting segments", len(waiting)):
         for made in cut(videos / video, spans, lambda clip: folder / _segment_path(clip), None):
             if isinstance(made, Failed):

@@ -7,13 +7,16 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from gymqa.download.annotation_files import annotation_file
 from gymqa.errors import GymQAError
 from gymqa.finegym.annotations import open_release, read_element_list
+from gymqa.finegym.temporal import read_annotations
 from gymqa.io.files import write_text
 from gymqa.questions.benchmarks import build_benchmark
 from gymqa.questions.class_questions import ATTRIBUTES, ClassSet, build_class_questions
 from gymqa.questions.files import load_questions, save_questions
 from gymqa.questions.released_json import format_published, import_published
+from gymqa.questions.routines import build_routine_questions, read_routines, usual_place_accuracy
 from gymqa.questions.schema import Question
 from gymqa.questions.shortcuts import file_stats
 from gymqa.questions.validation import file_problems
@@ -109,6 +112,49 @@ def _class_set(clips: Path, folder: Path, attributes: list[str] | None) -> Class
     named = tuple(attributes) if attributes else ATTRIBUTES.get(data.name, ())
     name = re.sub(r"[^A-Za-z0-9_-]+", "-", data.name)  # of a plug-in, package.module:function
     return ClassSet(name, data.classes, listed, data.paths, named)
+
+
+def routines(
+    finegym: Path,
+    *,
+    benchmark: Literal["order", "first", "last", "next", "count"] = "order",
+    out: Path = Path("routines.jsonl"),
+    lists: list[Path] | None = None,
+    setting: str | None = None,
+    seed: int = 0,
+    n_choices: int = 4,
+) -> None:
+    """Build questions over time about whole routines: order of elements, first and last, what follows, how many.
+
+    The routines' videos are those of `gymqa finegym trim --actions`; they are described for `gymqa cache` in the folder
+    <out>-videos. What the usual place of the elements gives away is printed.
+
+    Args:
+        finegym: folder of a release, with its temporal annotation (finegym_annotation_info….json).
+        benchmark: order (of two elements, each pair equally often in both orders), first, last (of several elements),
+            next (what follows an element), count (elements of a set).
+        out: file to write, one JSON object per line.
+        lists: element lists whose videos are asked about, such as the val list; by default all.
+        setting: gym99, gym288, …; may be omitted if there is only one.
+        seed: of what is drawn.
+        n_choices: number of choices; order has two.
+    """
+    from gymqa.questions.importing.convert import ImportedSet
+
+    release = open_release(finegym, setting)
+    videos = {clip.video_id for path in lists or [] for clip in read_element_list(path)}
+    actions = read_annotations(annotation_file(finegym))
+    chosen = [action for action in actions if lists is None or action.video_id in videos]
+    found = read_routines(chosen, release.read_labels())
+    questions = build_routine_questions(found, release.taxonomy, benchmark, seed, n_choices)
+    if not questions:
+        raise GymQAError(f"{len(found)} routines have no question of {benchmark}; choose fewer choices or another one")
+    save_questions(out, questions)
+    print(f"{out}: {len(questions)} questions of {benchmark} about {len(found)} routines")
+    guessed = usual_place_accuracy(questions, found, release.taxonomy)
+    if guessed is not None:
+        print(f"guessing by the usual place of the elements: {guessed:.3f}")
+    _describe_clips(out, ImportedSet(questions, {}, []), finegym)
 
 
 def validate(file: Path, *, as_released: bool = False, finegym: Path | None = None, setting: str | None = None) -> None:
@@ -293,4 +339,11 @@ def _shown(value: Any) -> Any:
     return ", ".join(map(str, value)) if isinstance(value, list) else value
 
 
-COMMAND = {"build": build, "validate": validate, "stats": stats, "import": import_questions, "export": export_questions}
+COMMAND = {
+    "build": build,
+    "routines": routines,
+    "validate": validate,
+    "stats": stats,
+    "import": import_questions,
+    "export": export_questions,
+}
