@@ -81,9 +81,10 @@ def require_groups(parser: ArgumentParser, values: Namespace, flags: Iterable[st
     if unknown:
         raise GymQAError(f"there is no option {unknown}; settings of a class stand under init_args")
     names = {action.dest for action in parser._actions}
+    optional = {action.dest for action in parser._actions if action.default is None}
     for group in sorted({name[:end] for name in names for end in range(len(name)) if name[end] == "."}):
         value = values.get(group)
-        if not isinstance(value, Namespace):
+        if not isinstance(value, Namespace) and not (value is None and group in optional):
             raise GymQAError(f"option {group} takes settings by name, such as {{seed: 1}}, not {value!r}")
     for flag in flags:
         if not isinstance(values[flag], bool):
